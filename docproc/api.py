@@ -1,0 +1,68 @@
+"""The same in Python: `docproc.read` for a few documents in this process, `docproc.run` for a folder into a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from docproc.files import find_documents
+from docproc.layouts import open_layout
+from docproc.options import Limits, RunRequest
+from docproc.runs.batch import Settings, Summary, open_worker
+from docproc.runs.batch import run as run_batch
+from docproc.runs.tables import long_table
+from docproc.types import Row
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True, slots=True)
+class Results(Sequence[Row]):
+    """The rows of what was read."""
+
+    rows: tuple[Row, ...]
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.rows[index]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """One row a field; `text` stays text, so leading zeros stay. Needs pandas: `pip install "docproc[pandas]"`."""
+        import pandas
+
+        columns, records = long_table(self.rows)
+        return pandas.DataFrame.from_records([dict(record) for record in records], columns=list(columns))
+
+
+def read(
+    path: str | PathLike[str],
+    layout: str = "auto",
+    *,
+    max_error: float = 0.01,
+    backend: str = "auto",
+    model: str | PathLike[str] | None = None,
+) -> Results:
+    """Read a document, or every document of a folder, in this process.
+
+    Raises an error of the `docproc.errors` tree; a document that cannot be read is a row with the status `error`.
+    """
+    documents, _ = find_documents([Path(path)])
+    folders = tuple(sorted({str(document.path.parent) for document in documents}))
+    chosen = Path(model) if model is not None else None
+    work = open_worker(Settings(open_layout(layout, folders), backend, chosen, max_error, Limits(), None))
+    return Results(tuple(row for document in documents for row in work(document)))
+
+
+def run(inputs: str | PathLike[str] | Sequence[str | PathLike[str]], output: str | PathLike[str], **options: Any) -> Summary:
+    """Read documents into a table, in processes; the options are those of `docproc.options.RunRequest`."""
+    several = [inputs] if isinstance(inputs, (str, PathLike)) else inputs
+    return run_batch(RunRequest(tuple(Path(place) for place in several), Path(output), **options))

@@ -1,0 +1,1 @@
+"""From ink to scored glyphs: segment, normalize, batch, recognize."""

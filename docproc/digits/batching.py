@@ -1,0 +1,22 @@
+"""Many fields in one call, and back: `regroup(flatten(x)) == x`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from docproc.types import GLYPH_SIDE, Glyphs, Scores
+
+
+def flatten(groups: Sequence[Glyphs]) -> tuple[Glyphs, tuple[int, ...]]:
+    """All glyphs in one array (n, 28, 28) uint8, with the size of every group."""
+    empty = np.zeros((0, GLYPH_SIDE, GLYPH_SIDE), np.uint8)
+    return np.concatenate([empty, *groups]), tuple(len(group) for group in groups)
+
+
+def regroup(scores: Scores, counts: Sequence[int]) -> list[Scores]:
+    """The inverse of `flatten` for what came of the glyphs: one array for each group."""
+    if sum(counts) != len(scores):
+        raise ValueError(f"{len(scores)} rows for groups of {sum(counts)}")
+    return list(np.split(scores, np.cumsum(counts)[:-1])) if len(counts) else []

@@ -1,0 +1,46 @@
+"""The backends, by name. Each is imported when it is asked for, so that none costs anything to those who use another.
+
+A backend is a function from the bytes of a model to a `types.Recognizer`. To add one, write a module that shows only what
+differs and enter it here; the contract tests run every backend that is installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.util import find_spec
+
+from docproc.errors import BadUsage, MissingPart
+from docproc.types import Recognizer
+
+BACKENDS: Mapping[str, tuple[str, str]] = {
+    "onnx": ("docproc.digits.recognizers.onnx", "onnxruntime"),
+}
+"""Name: (module, what must be installed for it)."""
+
+PREFERRED = ("onnx",)  # what `auto` tries, best first
+
+
+def available(backend: str) -> str | None:
+    """None if the backend can be used here, else why it cannot and what to do."""
+    _, package = BACKENDS[backend]
+    if find_spec(package) is None:
+        return f"{package} is not installed: pip install {package}"
+    return None
+
+
+def open_recognizer(backend: str, model: bytes) -> Recognizer:
+    """A recognizer for the model on the named backend; `auto` takes the best that works.
+
+    Raises BadUsage for an unknown name, MissingPart when the backend is not there or refuses the model.
+    """
+    if backend != "auto" and backend not in BACKENDS:
+        raise BadUsage(f"no backend named {backend!r}; there are auto, {', '.join(BACKENDS)}")
+    reasons = []
+    for name in PREFERRED if backend == "auto" else (backend,):
+        reason = available(name)
+        if reason is None:
+            opener: Callable[[bytes], Recognizer] = import_module(BACKENDS[name][0]).open_recognizer
+            return opener(model)
+        reasons.append(f"{name}: {reason}")
+    raise MissingPart("no usable backend\n" + "\n".join(f"  {reason}" for reason in reasons))

@@ -1,0 +1,75 @@
+"""What is installed here, what works, and what to do where something does not."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+
+from docproc import __version__
+from docproc.digits.recognizers import BACKENDS, available
+from docproc.errors import DocprocError
+from docproc.modelfiles import model_folder, open_reader, read_card
+from docproc.types import GLYPH_SIDE
+
+PACKAGES = ("numpy", "opencv-python-headless", "pillow", "pypdfium2", "onnxruntime", "pydantic", "click", "rich")
+EXTRAS = ("pandas", "scikit-image", "tensorflow", "tensorflow-cpu", "keras", "tf2onnx")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found, line by line, and whether `docproc run` works."""
+
+    lines: tuple[str, ...]
+    works: bool
+
+
+def examine() -> Report:
+    """Look at Python, packages, codecs, models and backends; each backend reads a glyph."""
+    lines = [f"docproc {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}", ""]
+    missing = [name for name in PACKAGES if _version(name) is None]
+    lines += [f"  {name:24}{_version(name) or 'MISSING: pip install ' + name}" for name in PACKAGES]
+    lines += [f"  {name:24}{found}" for name in EXTRAS if (found := _version(name))]
+    lines += ["", *_codecs(), ""]
+
+    working = []
+    for backend in BACKENDS:
+        reason = available(backend)
+        if reason is None:
+            try:
+                reader = open_reader(backend)
+                reader.recognizer.recognize(np.zeros((1, GLYPH_SIDE, GLYPH_SIDE), np.uint8))
+                working.append(backend)
+            except DocprocError as problem:
+                reason = str(problem)
+        lines.append(f"  backend {backend:16}{'works' if reason is None else 'does not work: ' + reason}")
+    try:
+        card = read_card(model_folder() / "digits.onnx")
+        accuracy = card["scores"]["mnist_test_accuracy"]
+        lines.append(f"  model digits          {card['sha256']['digits.onnx'][:12]}, MNIST test {accuracy:.2%}")
+    except (DocprocError, KeyError) as problem:
+        lines.append(f"  model digits          does not work: {problem}")
+    works = bool(working) and not missing and sys.version_info >= (3, 11)
+    lines += ["", "docproc run works here" if works else "docproc run does not work here: see above"]
+    return Report(tuple(lines), works)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _codecs() -> list[str]:
+    """The decoders that the wheels carry; no package list shows them."""
+    try:
+        from PIL import features
+    except ImportError:
+        return []
+    names = {"jpg": "libjpeg", "libtiff": "libtiff", "zlib": "zlib", "webp": "libwebp"}
+    found = [f"{label} {features.version(name)}" for name, label in names.items() if features.check(name)]
+    return [f"  codecs in Pillow        {', '.join(found)}"]

@@ -1,0 +1,71 @@
+"""Read one page and draw how."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+from docproc.errors import BadInput, BadUsage, DocumentError, OutputExists
+from docproc.files import Document, open_pages
+from docproc.layouts import open_layout
+from docproc.modelfiles import open_reader
+from docproc.options import Limits
+from docproc.pipeline import prepare, recognize, tabulate
+from docproc.runs.pictures import explain_sheet, page_overlay, stack
+from docproc.runs.tables import write_whole
+from docproc.types import Page, Row
+
+MOST_SHEETS = 12  # fields drawn in full below the page
+
+
+def explain_page(
+    image: Path,
+    target: Path,
+    *,
+    layout: str,
+    page: int,
+    field_name: str | None,
+    backend: str,
+    model: Path | None,
+    max_error: float,
+    overwrite: bool,
+) -> Sequence[Row]:
+    """Read one page of a document and write the picture of every step to `target` (PNG); returns its rows."""
+    if target.suffix.lower() != ".png":
+        raise BadUsage(f"the picture is a PNG: {target} should end in .png")
+    if target.exists() and not overwrite:
+        raise OutputExists(f"{target} is there already; give --overwrite or another name with -o")
+    if not image.is_file():
+        raise BadInput(f"no such file: {image}")
+    where = open_layout(layout, (str(image.parent),))
+    reader = open_reader(backend, model)
+    try:
+        opened = _page(image, page)
+        fields = where.locate(opened, str(image.parent))
+    except DocumentError as problem:
+        raise BadInput(f"{image}: {problem}") from problem
+    if field_name is not None:
+        names = [field.name for field in fields]
+        fields = tuple(field for field in fields if field.name == field_name)
+        if not fields:
+            raise BadUsage(f"no field {field_name!r} on this page; there are {', '.join(names)}")
+    results = recognize(prepare(opened, fields), reader)
+    rows = tabulate(opened, results, reader.calibration.threshold(max_error))
+    sheets = [explain_sheet(result, row) for result, row in zip(results, rows, strict=True)][:MOST_SHEETS]
+    whole = len(fields) == 1 and fields[0].box.width == opened.width and fields[0].box.height == opened.height
+    picture = stack(sheets if whole else [page_overlay(opened.gray, rows), *sheets])
+    data = io.BytesIO()
+    picture.save(data, "PNG")
+    write_whole(target, data.getvalue())
+    return rows
+
+
+def _page(image: Path, number: int) -> Page:
+    found = next(islice(open_pages(Document(image.name, image), Limits()), number - 1, number), None)
+    if found is None:
+        raise DocumentError("no_pages", f"there is no page {number}")
+    if isinstance(found, tuple):
+        raise found[1]
+    return found

@@ -1,0 +1,1 @@
+"""Where the numbers stand on a page."""

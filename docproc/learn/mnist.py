@@ -1,0 +1,81 @@
+"""MNIST: the four IDX files in a folder, or Keras' own download.
+
+Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits".
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docproc.errors import BadInput
+
+FILES = {
+    "train_images": "train-images-idx3-ubyte",
+    "train_labels": "train-labels-idx1-ubyte",
+    "test_images": "t10k-images-idx3-ubyte",
+    "test_labels": "t10k-labels-idx1-ubyte",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mnist:
+    """Images (n, 28, 28) uint8, white ink on black; labels (n,) uint8, 0..9; SHA-256 of each array's bytes."""
+
+    train_images: NDArray[np.uint8]
+    train_labels: NDArray[np.uint8]
+    test_images: NDArray[np.uint8]
+    test_labels: NDArray[np.uint8]
+    hashes: dict[str, str]
+
+
+def load(folder: Path | None) -> Mnist:
+    """Read the IDX files in `folder` (plain or .gz), or fetch MNIST through Keras where `folder` is None.
+
+    Raises BadInput when a file is missing or is no IDX file.
+    """
+    if folder is not None:
+        arrays = {name: _read_idx(_find(folder, stem)) for name, stem in FILES.items()}
+    else:
+        from keras.datasets import mnist  # the only way to the network, and only in training
+
+        (train_images, train_labels), (test_images, test_labels) = mnist.load_data()
+        arrays = {
+            "train_images": train_images,
+            "train_labels": train_labels,
+            "test_images": test_images,
+            "test_labels": test_labels,
+        }
+    for part in ("train", "test"):
+        images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
+        if images.ndim != 3 or images.shape[1:] != (28, 28) or labels.shape != images.shape[:1] or labels.max() > 9:
+            raise BadInput(f"the {part} images and labels do not fit together: {images.shape} and {labels.shape}")
+    hashes = {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in arrays.items()}
+    return Mnist(**arrays, hashes=hashes)
+
+
+def _find(folder: Path, stem: str) -> Path:
+    for name in (stem, f"{stem}.gz", stem.replace("-idx", ".idx"), stem.replace("-idx", ".idx") + ".gz"):
+        if (folder / name).is_file():
+            return folder / name
+    raise BadInput(f"no {stem} or {stem}.gz in {folder}: --data takes the folder with the four MNIST files")
+
+
+def _read_idx(path: Path) -> NDArray[np.uint8]:
+    """One IDX file of unsigned bytes: magic 0, 0, 8, ndim, then each side as a big-endian 32-bit number."""
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError) as problem:
+        raise BadInput(f"cannot read {path}: {problem}") from problem
+    if len(data) < 8 or data[:3] != b"\x00\x00\x08":
+        raise BadInput(f"{path} is no IDX file of unsigned bytes")
+    sides = np.frombuffer(data, ">u4", data[3], 4)
+    body = np.frombuffer(data, np.uint8, offset=4 + 4 * data[3])
+    if body.size != np.prod(sides):
+        raise BadInput(f"{path} should hold {np.prod(sides)} bytes of data and holds {body.size}")
+    return body.reshape(sides)

@@ -1,0 +1,69 @@
+"""Open the shipped models: the network, and what its card says was learned beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from docproc.digits.recognizers import open_recognizer
+from docproc.errors import MissingPart
+from docproc.net import Net
+from docproc.pipeline import Reader
+from docproc.readings.confidence import Calibration
+
+
+def model_folder() -> Path:
+    """Where the shipped models lie: inside the installed package, or models/ of a source tree."""
+    installed = Path(str(files("docproc"))) / "models"
+    return installed if installed.is_dir() else Path(str(files("docproc"))).parent / "models"
+
+
+def open_reader(backend: str, model: Path | None = None) -> Reader:
+    """Open `model` (an .onnx file with its card beside it), or the shipped one, on a backend.
+
+    Raises MissingPart when a file is missing, damaged, or not the one that the card describes.
+    """
+    path = model or model_folder() / "digits.onnx"
+    data, card = _model_bytes(path), read_card(path)
+    expected = card.get("sha256", {}).get(path.name)
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected:
+        raise MissingPart(
+            f"{path} is not the model that its card describes (SHA-256 {found[:12]}, the card says {str(expected)[:12]}); "
+            "reinstall docproc, or train the model again"
+        )
+    try:
+        context, calibration = Net.from_card(card["context"]), Calibration.from_card(card["calibration"])
+    except (KeyError, TypeError, ValueError) as problem:
+        raise MissingPart(f"the card {_card_path(path)} is damaged: {problem}") from problem
+    return Reader(open_recognizer(backend, data), context, calibration)
+
+
+def read_card(model: Path) -> dict[str, Any]:
+    """The card of a model file. Raises MissingPart."""
+    path = _card_path(model)
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise MissingPart(f"the model's card cannot be read: {path}: {problem.strerror}") from problem
+    except ValueError as problem:
+        raise MissingPart(f"the card {path} is no JSON: {problem}") from problem
+    if not isinstance(card, dict):
+        raise MissingPart(f"the card {path} holds no JSON object")
+    return card
+
+
+def _card_path(model: Path) -> Path:
+    return model.with_suffix(".json")
+
+
+def _model_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise MissingPart(
+            f"the model cannot be read: {path}: {problem.strerror}; train it with docproc model train"
+        ) from problem

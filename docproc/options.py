@@ -1,0 +1,101 @@
+"""Settings: defaults < user file < project file < environment < flags.
+
+Files are TOML: `docproc/config.toml` in the user's configuration folder, and `docproc.toml` in the working folder. Keys are
+the long flags of `docproc run` with `_` for `-`. Environment variables are `DOCPROC_` and the key in capitals.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from docproc.errors import BadConfig
+
+PROJECT_FILE = "docproc.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a file may claim before it is refused unread."""
+
+    file_bytes: int = 1_000_000_000
+    pixels: int = 200_000_000  # of one page
+    side: int = 65_500  # px
+    pages: int = 1_000
+    pdf_dpi: int = 300  # at which PDF pages are drawn
+    seconds: float = 300.0  # for one document
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """Everything that decides what a run reads and writes."""
+
+    inputs: tuple[Path, ...]
+    output: Path
+    layout: str = "auto"  # auto, digits, amount, or the path of a template
+    jobs: int = 0  # 0: one for each core
+    backend: str = "auto"
+    model: Path | None = None  # None: the shipped one
+    max_error: float = 0.01  # share of the accepted fields that may be wrong
+    recursive: bool = True
+    overwrite: bool = False
+    wide: bool = False
+    crops: Path | None = None  # folder for a picture of every field
+    fail_on_review: bool = False
+    limits: Limits = Limits()
+
+
+DEFAULTS: Mapping[str, type] = {
+    "layout": str,
+    "jobs": int,
+    "backend": str,
+    "max_error": str,
+    "recursive": bool,
+    "overwrite": bool,
+    "wide": bool,
+    "fail_on_review": bool,
+}
+"""What a settings file may set, and of which type."""
+
+
+def user_file(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
+    """Where the user's settings lie on this system."""
+    home = Path.home()
+    if platform == "win32":
+        folder = Path(environment.get("APPDATA") or home / "AppData" / "Roaming")
+    elif platform == "darwin":
+        folder = home / "Library" / "Application Support"
+    else:
+        folder = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+    return folder / "docproc" / "config.toml"
+
+
+def read_settings(*paths: Path) -> dict[str, Any]:
+    """The settings of those files that exist; a later file wins. Raises BadConfig with all faults of a file."""
+    settings: dict[str, Any] = {}
+    for path in paths:
+        if path.is_file():
+            settings.update(_read(path))
+    return settings
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        raise BadConfig(str(path), [str(problem)]) from problem
+    faults = []
+    for key, value in found.items():
+        wanted = DEFAULTS.get(key)
+        if wanted is None:
+            faults.append(f"{key}: no such setting; there are {', '.join(DEFAULTS)}")
+        elif not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+            faults.append(f"{key}: should be {wanted.__name__}, is {type(value).__name__} {value!r}")
+    if faults:
+        raise BadConfig(str(path), faults)
+    return found

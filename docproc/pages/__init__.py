@@ -1,0 +1,1 @@
+"""A page as a whole, before anything on it is looked for."""

@@ -1,0 +1,1 @@
+"""From scores to strings and to how far they can be trusted."""

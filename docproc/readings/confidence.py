@@ -1,0 +1,96 @@
+"""The calibrated probability that a whole field is right, and what it takes to accept one without a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docproc.net import Net, logit, sigmoid
+from docproc.readings.decode import Decoded
+from docproc.types import Lattice, Scores, Status
+
+DIGITS_KEPT = 4  # decimals of a confidence: what lies behind depends on the batch
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """From evidence to probability, and from an error that the user allows to the least confidence to accept."""
+
+    net: Net
+    thresholds: tuple[tuple[float, float], ...]  # (error among accepted fields, least confidence), errors ascending
+
+    def threshold(self, max_error: float) -> float:
+        """The least confidence to accept so that at most `max_error` (0..1) of the accepted fields are wrong.
+
+        The nearest measured error that is no larger counts. An error below all that was measured accepts nothing.
+        """
+        allowed = [confidence for error, confidence in self.thresholds if error <= max_error + 1e-12]
+        return allowed[-1] if allowed else 1.01
+
+    def to_card(self) -> dict[str, Any]:
+        return {
+            "net": self.net.to_card(),
+            "thresholds": [{"max_error": e, "confidence": round(c, 6)} for e, c in self.thresholds],
+        }
+
+    @staticmethod
+    def from_card(card: Mapping[str, Any]) -> Calibration:
+        """Raises KeyError, TypeError or ValueError when the card holds no calibration."""
+        pairs = sorted((float(t["max_error"]), float(t["confidence"])) for t in card["thresholds"])
+        return Calibration(Net.from_card(card["net"]), tuple(pairs))
+
+
+def evidence(decoded: Decoded, lattice: Lattice, scores: Scores, log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What speaks for the best string of a field, (features,) float64; see `EVIDENCE`."""
+    share = decoded.strings[0][1]
+    second = decoded.strings[1][1] if len(decoded.strings) > 1 else 0.0
+    taken = np.array(decoded.path, np.int64)
+    if len(taken):
+        digits = np.sort(np.asarray(scores[taken, :10], np.float64), axis=1)
+        digits /= np.maximum(digits.sum(axis=1, keepdims=True), 1e-12)
+        weakest, doubt = float(log_odds[taken].min()), float(logit(digits[:, -1], 1e-5).min())
+        doubts = float(np.sum(1 - digits[:, -1]))
+    else:
+        weakest, doubt, doubts = -5.0, 0.0, 1.0
+    used = np.zeros(lattice.pieces + 1, bool)
+    for k in taken:
+        used[[p + 1 for p in lattice.candidates[k].pieces]] = True
+    areas = np.bincount(lattice.labels.ravel(), minlength=lattice.pieces + 1)[1 : lattice.pieces + 1]
+    left_over = float(areas[~used[1:]].sum() / max(1, areas.sum()))
+    return np.array(
+        [
+            float(logit(np.array(share), 1e-5)),
+            float(np.log((share + 1e-5) / (second + 1e-5))),
+            float(np.clip(weakest, -8, 8)),
+            float(np.clip(doubt, -8, 11)),
+            doubts,
+            left_over,
+            len(taken),
+            lattice.pieces,
+        ]
+    )
+
+
+EVIDENCE = ("share", "lead", "weakest", "doubt", "doubts", "left_over", "digits", "pieces")
+
+
+def confidence(found: NDArray[np.float64], calibration: Calibration) -> float:
+    """The probability that the string is right, 0..1."""
+    p = float(sigmoid(calibration.net(found[None, :]))[0])
+    return round(p, DIGITS_KEPT)
+
+
+def judge(text: str, confidence: float, threshold: float, expected: bool) -> tuple[Status, str]:
+    """(status, reason) of a field that was read: `ok`, or what a person should look at.
+
+    `expected` says that the field may not be empty.
+    """
+    if not text:
+        return ("review", "no digits found") if expected else ("blank", "")
+    if confidence >= threshold:
+        return "ok", ""
+    return "review", "low confidence"

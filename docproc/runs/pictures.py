@@ -1,0 +1,203 @@
+"""What people look at: the page with its readings, and the sheet that shows every step for one field."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from docproc.digits.segment import candidate_box
+from docproc.pipeline import FieldResult
+from docproc.types import NOT_A_DIGIT, Gray, Row
+
+Color = tuple[int, int, int]
+Picture = Image.Image
+
+WIDTH = 1180  # px of a sheet
+PAD = 16
+INK: Color = (28, 32, 38)
+QUIET: Color = (110, 118, 128)
+PAPER: Color = (255, 255, 255)
+GREEN: Color = (24, 128, 72)
+AMBER: Color = (190, 112, 0)
+RED: Color = (190, 40, 40)
+STATUS: dict[str, Color] = {"ok": GREEN, "review": AMBER, "blank": QUIET, "error": RED}
+# Neighbors differ; told apart by people who see red and green alike (P. Tol's bright scheme).
+PIECES: tuple[Color, ...] = (
+    (68, 119, 170),
+    (238, 102, 119),
+    (34, 136, 51),
+    (204, 187, 68),
+    (102, 204, 238),
+    (170, 51, 119),
+)
+
+
+def explain_sheet(result: FieldResult, row: Row) -> Picture:
+    """One picture that shows how a field was read: crop, ink, pieces, candidates with scores, path, confidence."""
+    lattice, reading = result.prepared.lattice, result.reading
+    parts: list[Picture] = [_heading(row)]
+    parts.append(_step("1  The field as scanned; boxes are the digits that were chosen", _crop_with_boxes(result)))
+    if lattice.blank:
+        parts.append(_step("2  No ink that could be a digit was found", None))
+        return _stack(parts)
+    parts.append(_step("2  The ink: light flattened, lines erased, one height, slant taken out", _enlarge(255 - lattice.ink)))
+    parts.append(_step(f"3  The pieces ({lattice.pieces}): where digits may touch, cuts are proposed", _pieces(result)))
+    shown = _candidates_to_show(result)
+    hidden = len(lattice.candidates) - len(shown)
+    more = f"; the {hidden} least likely are not shown" if hidden else ""
+    title = f"4  The candidates ({len(lattice.candidates)}) at 28x28 with their two best scores; framed: on the path{more}"
+    parts.append(_step(title, _candidate_grid(result, shown)))
+    parts.append(_step("5  The path that wins", _path(result)))
+    others = ", ".join(f"{text or 'nothing'} ({share:.1%})" for text, share in reading.alternatives) or "none"
+    parts.append(_step(f"6  Other readings with their share: {others}", None))
+    return _stack(parts)
+
+
+def page_overlay(gray: Gray, rows: Sequence[Row], width: int = WIDTH) -> Picture:
+    """The page with a box around every field and its reading beside it; the color says whether a person should look."""
+    scale = min(1.0, width / gray.shape[1])
+    small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    picture = Image.fromarray(small).convert("RGB")
+    draw = ImageDraw.Draw(picture)
+    font = _font(15)
+    for row in rows:
+        if row.left is None or row.top is None or row.width is None or row.height is None:
+            continue
+        color = STATUS[row.status]
+        left, top = row.left * scale, row.top * scale
+        right, bottom = left + row.width * scale, top + row.height * scale
+        draw.rectangle((left - 2, top - 2, right + 2, bottom + 2), outline=color, width=2)
+        sure = "" if row.confidence is None or row.status == "blank" else f"  {row.confidence:.0%}"
+        label = f"{row.text or row.status}{sure}"
+        box = draw.textbbox((0, 0), label, font=font)
+        tall = box[3] + 5
+        y = top - tall - 2 if top - tall - 2 >= 0 else bottom + 3
+        x = min(left - 2, picture.width - box[2] - 10)
+        draw.rectangle((x, y, x + box[2] + 8, y + tall), fill=color)
+        draw.text((x + 4, y + 1), label, fill=PAPER, font=font)
+    return picture
+
+
+def stack(pictures: Sequence[Picture]) -> Picture:
+    """Pictures below each other on white."""
+    return _stack(list(pictures))
+
+
+# ---------------------------------------------------------------------------------------------------- the steps
+
+
+def _heading(row: Row) -> Picture:
+    picture = Image.new("RGB", (WIDTH, 78), PAPER)
+    draw = ImageDraw.Draw(picture)
+    draw.text((PAD, 10), row.text or "no digits", fill=INK, font=_font(34))
+    length = draw.textlength(row.text or "no digits", font=_font(34))
+    say = f"confidence {row.confidence:.2%}" if row.confidence is not None and row.text else ""
+    x = PAD + length + 24
+    draw.text((x, 14), f"{row.status}  {say}", fill=STATUS[row.status], font=_font(20))
+    draw.text((x, 42), f"{row.document}, page {row.page}, field {row.field}  {row.reason}", fill=QUIET, font=_font(15))
+    return picture
+
+
+def _crop_with_boxes(result: FieldResult) -> Picture:
+    crop, lattice, reading = result.prepared.crop, result.prepared.lattice, result.reading
+    scale = _fit(crop.shape)
+    big = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    picture = Image.fromarray(big).convert("RGB")
+    draw = ImageDraw.Draw(picture)
+    for digit, index in zip(reading.text, reading.path, strict=True):
+        box = candidate_box(lattice, index)
+        corners = (box.left * scale, box.top * scale, box.right * scale, box.bottom * scale)
+        draw.rectangle(corners, outline=GREEN, width=2)
+        draw.text((corners[0] + 3, corners[1] + 1), digit, fill=GREEN, font=_font(16))
+    return picture
+
+
+def _pieces(result: FieldResult) -> Picture:
+    labels = result.prepared.lattice.labels
+    palette = np.array([PAPER, *PIECES], np.uint8)
+    index = np.where(labels > 0, (labels - 1) % len(PIECES) + 1, 0)
+    return _enlarge(palette[index], smooth=False)
+
+
+def _candidates_to_show(result: FieldResult, most: int = 60) -> list[int]:
+    """The path and the likeliest others, in the order of the lattice."""
+    scores = result.scores
+    likely = sorted(range(len(scores)), key=lambda k: (k not in result.reading.path, float(scores[k, NOT_A_DIGIT])))
+    return sorted(likely[:most])
+
+
+def _candidate_grid(result: FieldResult, shown: Sequence[int]) -> Picture:
+    cell, columns = (94, 104), 12
+    rows = (len(shown) + columns - 1) // columns
+    picture = Image.new("RGB", (columns * cell[0], rows * cell[1]), PAPER)
+    draw = ImageDraw.Draw(picture)
+    for place, k in enumerate(shown):
+        x, y = place % columns * cell[0], place // columns * cell[1]
+        chosen = k in result.reading.path
+        picture.paste(_glyph(result.prepared.glyphs[k], 56), (x + 18, y + 6))
+        if chosen:
+            draw.rectangle((x + 14, y + 2, x + 77, y + 65), outline=GREEN, width=3)
+        best = np.argsort(-result.scores[k])[:2]
+        for line, label in enumerate(best):
+            name = "no digit" if label == NOT_A_DIGIT else str(label)
+            text = f"{name} {result.scores[k, label]:.0%}"
+            draw.text((x + 14, y + 68 + 16 * line), text, fill=GREEN if chosen and line == 0 else QUIET, font=_font(13))
+    return picture
+
+
+def _path(result: FieldResult) -> Picture:
+    reading = result.reading
+    if not reading.path:
+        return Image.new("RGB", (10, 10), PAPER)
+    picture = Image.new("RGB", (max(1, len(reading.path)) * 84, 100), PAPER)
+    draw = ImageDraw.Draw(picture)
+    for place, (digit, k) in enumerate(zip(reading.text, reading.path, strict=True)):
+        picture.paste(_glyph(result.prepared.glyphs[k], 56), (place * 84 + 4, 2))
+        draw.text((place * 84 + 8, 60), digit, fill=INK, font=_font(26))
+        share = result.scores[k, int(digit)] / max(1e-9, 1 - result.scores[k, NOT_A_DIGIT])
+        draw.text((place * 84 + 30, 70), f"{share:.1%}", fill=QUIET, font=_font(13))
+    return picture
+
+
+def _glyph(glyph: NDArray[np.uint8], side: int) -> Picture:
+    return Image.fromarray(glyph).resize((side, side), Image.Resampling.NEAREST).convert("RGB")
+
+
+def _enlarge(array: NDArray[np.uint8], smooth: bool = True) -> Picture:
+    scale = _fit(array.shape)
+    how = cv2.INTER_CUBIC if smooth else cv2.INTER_NEAREST
+    big = cv2.resize(array, None, fx=scale, fy=scale, interpolation=how)
+    return Image.fromarray(big).convert("RGB")
+
+
+def _fit(shape: tuple[int, ...]) -> float:
+    return min((WIDTH - 2 * PAD) / shape[1], 150 / shape[0])
+
+
+def _step(title: str, picture: Picture | None) -> Picture:
+    height = 30 + (picture.height + 12 if picture else 0)
+    step = Image.new("RGB", (WIDTH, height), PAPER)
+    draw = ImageDraw.Draw(step)
+    draw.line((PAD, 2, WIDTH - PAD, 2), fill=(225, 228, 232))
+    draw.text((PAD, 7), title, fill=INK, font=_font(15))
+    if picture:
+        step.paste(picture, (PAD, 32))
+    return step
+
+
+def _stack(parts: list[Picture]) -> Picture:
+    width = max(part.width for part in parts)
+    sheet = Image.new("RGB", (width, sum(part.height for part in parts) + 8), PAPER)
+    y = 0
+    for part in parts:
+        sheet.paste(part, (0, y))
+        y += part.height
+    return sheet
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)

@@ -1,0 +1,185 @@
+"""The nouns of docproc, in the order in which paper becomes a table.
+
+A *page* has *fields*; the ink of a field becomes a *lattice* of candidate digits; a recognizer turns their *glyphs* into
+*scores*; the best path through the lattice is a *reading*; every reading becomes one *row* of the table.
+
+All types are frozen: a stage returns new values and never changes what it was handed. Arrays are row before column,
+and a comment after each gives its shape, type and range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, NewType, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Gray = NDArray[np.uint8]  # (height, width) uint8, 0 black ink .. 255 white paper
+Ink = NDArray[np.uint8]  # (height, width) uint8, 0 paper .. 255 full ink
+Glyphs = NDArray[np.uint8]  # (n, 28, 28) uint8, 0 paper .. 255 ink
+Scores = NDArray[np.float32]  # (n, 11) float32 probabilities, rows sum to 1; columns 0..9 and NOT_A_DIGIT
+Affine = NDArray[np.float64]  # (2, 3) float64, maps (x, y, 1) to (x, y)
+
+GLYPH_SIDE = 28  # px
+CLASSES = 11
+NOT_A_DIGIT = 10
+
+Kind = Literal["string", "amount", "comb"]
+Status = Literal["ok", "review", "blank", "error"]
+ModelHash = NewType("ModelHash", str)  # SHA-256 of the model file, 64 hex digits
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels; `right` and `bottom` are one past the last pixel."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def right(self) -> int:
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> int:
+        return self.top + self.height
+
+    def clip(self, width: int, height: int) -> Box:
+        """The part of the box inside a picture of `width` x `height` pixels (may be empty)."""
+        left, top = min(max(self.left, 0), width), min(max(self.top, 0), height)
+        right, bottom = min(max(self.right, left), width), min(max(self.bottom, top), height)
+        return Box(left, top, right - left, bottom - top)
+
+    def cut(self, picture: NDArray[Any]) -> NDArray[Any]:
+        """The pixels of `picture` (height, width, ...) inside the box, which must lie within it."""
+        return picture[self.top : self.bottom, self.left : self.right]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PageId:
+    """Names one page: travels between processes in place of its pixels."""
+
+    document: str  # path relative to the input folder, "/" on every system
+    page: int = 1  # from 1
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page in memory, upright, dark ink on light paper."""
+
+    id: PageId
+    gray: Gray
+
+    @property
+    def width(self) -> int:
+        return int(self.gray.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.gray.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Where a number stands on a page and what is known of it beforehand."""
+
+    name: str
+    box: Box
+    kind: Kind = "string"
+    digits: tuple[int, int] | None = None  # fewest and most digits; None where any count is possible
+    required: bool = False  # a blank is put before a person
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One way to see a digit: a union of neighboring pieces of ink.
+
+    A path that takes the candidate uses up the pieces `first` .. `last` - 1 of its lattice; `pieces` are those whose
+    ink is shown to the recognizer (in a comb cell a path may take one piece and pass over the specks beside it).
+    """
+
+    first: int
+    last: int
+    pieces: tuple[int, ...]
+    box: Box  # on the lattice's ink
+
+
+@dataclass(frozen=True, slots=True)
+class Lattice:
+    """All ways in which the ink of one field may be cut into digits.
+
+    `pieces` numbers the pieces of ink from left to right. `to_ink` maps pixels of the field's crop to pixels of `ink`:
+    the ink is scaled to a common digit height and freed of its slant.
+    """
+
+    ink: Ink  # (height, width) uint8, after line removal, scaling and slant correction
+    labels: NDArray[np.int32]  # (height, width) int32, 0 no ink, k+1 the ink of piece k
+    pieces: int
+    candidates: tuple[Candidate, ...]
+    geometry: NDArray[np.float32]  # (len(candidates), GEOMETRY) float32, see digits.segment
+    to_ink: Affine
+
+    @property
+    def blank(self) -> bool:
+        return not self.candidates
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What stands in a field, as well as it can be told."""
+
+    text: str  # digits as written, "" when there are none
+    confidence: float  # 0..1, probability that the whole text is right
+    path: tuple[int, ...] = ()  # the chosen candidates, left to right
+    alternatives: tuple[tuple[str, float], ...] = ()  # other texts with their share of the probability, best first
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the output table; the attributes are its columns, in order."""
+
+    document: str
+    page: int
+    field: str
+    text: str
+    value: str
+    confidence: float | None
+    status: Status
+    reason: str
+    changed_by: str
+    left: int | None
+    top: int | None
+    width: int | None
+    height: int | None
+    run: str = ""
+
+
+class Recognizer(Protocol):
+    """Glyphs in, scores out. All that a backend must offer; `digits.recognizers` holds them."""
+
+    name: str
+    model_hash: ModelHash
+
+    def recognize(self, glyphs: Glyphs) -> Scores:
+        """Score every glyph; n may be 0. A glyph's scores must not depend on the others in the batch."""
+        ...
+
+
+class SegmentsFields(Protocol):
+    """Cuts the crop of a field into a lattice; `digits.segment` offers two."""
+
+    def __call__(self, crop: Gray) -> Lattice: ...
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Mapper(Protocol):
+    """A function shaped like `map`: lazily applies `work` to items, results in the order of the items."""
+
+    def __call__(self, work: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]: ...
