@@ -36,9 +36,13 @@ WIDEST_GAP = 0.28  # between neighboring pieces of one candidate
 LOWEST = 0.30  # a lower candidate is a dot or a dash
 SEAM_COST = 2.6  # stroke widths of ink that a cut may cross
 SEAM_COST_NARROW = 1.35  # the same in a component no wider than a digit
+WAIST = 0.72  # height of a waist, as a share of the component's
+HOLE_COST = 0.25  # px of ink that a px of a hole counts for
+SEAM_VALLEY = 0.10  # a valley is the lowest within this to both sides
 SEAM_SPACING = 0.20  # least distance of two cuts
 SEAM_DENSITY = 0.30  # least width of ink per cut
 SEAM_ROOM = 0.13  # no cut nearer than this to the end of a component
+SLANT_PRIOR = 0.20  # share of sharpness that a slant of 45 degrees must gain over none
 SPECK = 0.006  # ink area below this share of the digit height squared is dust
 
 GEOMETRY = (
@@ -255,7 +259,7 @@ def _take_out_slant(ink: Ink) -> tuple[Ink, Affine]:
     projections = np.bincount(flat, minlength=len(slants) * bins).reshape(len(slants), bins).astype(np.float64)
     sharpness = (projections**2).sum(axis=1)
     # Upright is likelier than the sharpest shear by a hair: a weak prior against leaning.
-    best = int(np.argmax(sharpness * (1 - 0.04 * np.abs(slants))))
+    best = int(np.argmax(sharpness * (1 - SLANT_PRIOR * np.abs(slants))))
     slant = float(slants[best])
     if abs(slant) < 0.05:
         return ink, none
@@ -354,7 +358,11 @@ def _seams(own: NDArray[np.bool_], ink: Ink, height: float, stroke: float) -> li
     aside. Seams at local minima of that cost are returned.
     """
     rows, width = own.shape
-    cost = np.where(own, ink.astype(np.float32) / 255.0, np.float32(0.0)) + np.float32(0.002)
+    cost = np.where(own, ink.astype(np.float32) / 255.0, np.float32(0.002))
+    # A cut through a hole would open a loop, and loops seldom belong to two digits.
+    outside = cv2.copyMakeBorder(own.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    cv2.floodFill(outside, None, (0, 0), 2, flags=4)
+    cost[outside[1:-1, 1:-1] == 0] = HOLE_COST
     middle = rows // 2
     above, turns_above = _drop(cost[: middle + 1])
     below, turns_below = _drop(cost[middle:][::-1])
@@ -366,7 +374,11 @@ def _seams(own: NDArray[np.bool_], ink: Ink, height: float, stroke: float) -> li
     most = (SEAM_COST_NARROW if width < 0.75 * height else SEAM_COST) * stroke + 1.0
     spacing = max(2, round(SEAM_SPACING * height))
     inner = through[room : width - room]
+    # Only at valleys: beside a deep one, its slope would take the place of a true valley further on.
+    reach = 2 * max(1, round(SEAM_VALLEY * height)) + 1
+    lowest = cv2.erode(through[None, :], np.ones((1, reach), np.uint8))[0, room : width - room]
     order = np.argsort(inner, kind="stable")
+    order = order[inner[order] <= lowest[order] + 0.05]
     limit = int(np.ceil(width / (SEAM_DENSITY * height)))
     chosen: list[int] = []
     for k in order:
@@ -377,10 +389,24 @@ def _seams(own: NDArray[np.bool_], ink: Ink, height: float, stroke: float) -> li
             chosen.append(column)
 
     seams = []
-    for column in sorted(chosen):
+    for column in chosen:
         path = np.concatenate([_walk(turns_above, column)[::-1], _walk(turns_below, column)[1:]])
         seams.append((path, float(through[column])))
-    return seams
+    for column in _waists(own, room, reach):
+        if all(abs(column - other) >= 0.6 * spacing for other in chosen):
+            seams.append((np.full(rows, column, np.int64), float(own[:, column].sum())))
+    return sorted(seams, key=lambda seam: float(seam[0].mean()))
+
+
+def _waists(own: NDArray[np.bool_], room: int, reach: int) -> list[int]:
+    """Columns where a component is lower than on both sides: round digits touch there, flank on flank."""
+    rows = own.shape[0]
+    extent = (rows - own[::-1].argmax(axis=0) - own.argmax(axis=0)).astype(np.float32)
+    lowest = cv2.erode(extent[None, :], np.ones((1, reach), np.uint8))[0]
+    flat = (extent <= lowest) & (extent <= WAIST * rows)
+    flat[:room] = flat[len(flat) - room :] = False
+    edges = np.flatnonzero(np.diff(np.r_[False, flat, False].astype(np.int8)))
+    return [(int(start) + int(end) - 1) // 2 for start, end in edges.reshape(-1, 2)]
 
 
 def _drop(cost: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
@@ -518,8 +544,9 @@ def _inside_frame(crop: Gray, cells: int) -> tuple[Gray, tuple[float, float], fl
 
     across = cv2.morphologyEx(cv2.dilate(mask, np.ones((3, 1), np.uint8)), cv2.MORPH_OPEN, np.ones((1, width // 4), np.uint8))
     rows = across.sum(axis=1) > 0.6 * width
-    down = cv2.morphologyEx(cv2.dilate(mask, np.ones((1, 3), np.uint8)), cv2.MORPH_OPEN, np.ones((height // 3, 1), np.uint8))
-    columns = down.sum(axis=0)
+    down = cv2.morphologyEx(cv2.dilate(mask, np.ones((1, 3), np.uint8)), cv2.MORPH_OPEN, np.ones((height // 5, 1), np.uint8))
+    # Walls may be ticks at the foot of the cells.
+    columns = down[height // 2 :].sum(axis=0)
 
     left, pitch = _fit_comb(columns.astype(np.float64), cells)
     erased = crop.copy()

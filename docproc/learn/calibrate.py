@@ -93,6 +93,7 @@ def _fit_net(inputs: NDArray[np.float64], targets: NDArray[np.bool_], hidden: tu
     x = np.clip((inputs - mean) / scale, -6, 6).astype(np.float32)
     layers = [keras.layers.Dense(width, activation="relu") for width in hidden] + [keras.layers.Dense(1)]
     model = keras.Sequential([keras.Input((x.shape[1],)), *layers])
+    epochs = max(epochs, 4_000 * 256 // len(x))
     steps = epochs * max(1, len(x) // 256)
     rate = keras.optimizers.schedules.CosineDecay(3e-3, steps)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)

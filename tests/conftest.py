@@ -1,0 +1,87 @@
+"""What several tests share: drawn digits, recognizers that are no networks, and the data that may lie beside the project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from docproc.errors import MissingPart
+from docproc.learn.strokes import MARKS, Pen, draw, draw_digit
+from docproc.modelfiles import open_reader
+from docproc.pipeline import Reader
+from docproc.types import CLASSES, Glyphs, Gray, ModelHash, Scores
+
+PROJECT = Path(__file__).parent.parent
+SAMPLES = PROJECT / "samples"
+SHARED = PROJECT.parent / "shared" / "data"
+
+WriteField = Callable[..., Gray]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Quick tests first: a broken stage shows at once."""
+    items.sort(key=lambda item: "runs" in item.nodeid or "cli" in item.nodeid or "train" in item.nodeid)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real data, where it is present."""
+    if not SHARED.is_dir():
+        pytest.skip("needs the real check amounts and MNIST, which are not part of the project")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def reader() -> Reader:
+    """The shipped model."""
+    return open_reader("onnx")
+
+
+@pytest.fixture(scope="session")
+def write_field() -> WriteField:
+    """Draw a number on white paper: `write_field("1407", height=40, gap=8)` gives (height, width) uint8."""
+    return draw_field
+
+
+def draw_field(text: str, height: float = 40, gap: int = 8, width: float = 0.09, paper: int = 240, level: int = 30) -> Gray:
+    """`text` may hold digits and the marks of `strokes.MARKS`; a negative gap makes digits touch."""
+    rng = np.random.default_rng(sum(map(ord, text)))
+    pen = Pen(width, 0.0)
+    marks: list[tuple[NDArray[np.uint8], int]] = [
+        draw_digit(int(c), height, pen, rng, 0) if c.isdigit() else draw(MARKS[c][0], height, pen, rng) for c in text
+    ]
+    margin, base = round(0.4 * height), round(1.4 * height)
+    canvas = np.zeros((round(1.9 * height), sum(m.shape[1] + gap for m, _ in marks) + 2 * margin), np.uint8)
+    x = margin
+    for mark, row in marks:
+        part = canvas[base - row : base - row + mark.shape[0], x : x + mark.shape[1]]
+        np.maximum(part, mark, out=part)
+        x += mark.shape[1] + gap
+    share = canvas.astype(np.float64) / 255
+    return np.asarray(np.rint(paper * (1 - share) + level * share), np.uint8)
+
+
+class NullRecognizer:
+    """Sees no digit anywhere."""
+
+    name = "null"
+    model_hash = ModelHash("0" * 64)
+
+    def recognize(self, glyphs: Glyphs) -> Scores:
+        scores = np.zeros((len(glyphs), CLASSES), np.float32)
+        scores[:, -1] = 1
+        return scores
+
+
+class FailingRecognizer:
+    """Fails on purpose."""
+
+    name = "failing"
+    model_hash = ModelHash("f" * 64)
+
+    def recognize(self, glyphs: Glyphs) -> Scores:
+        raise MissingPart("this recognizer always fails")

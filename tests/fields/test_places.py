@@ -1,0 +1,57 @@
+"""Fields without a template: strips and rows of boxes."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from docproc.fields.boxes import find_boxes
+from docproc.fields.strip import looks_like_strip, whole_page
+from docproc.types import Page, PageId
+
+
+def page(width: int, height: int) -> Page:
+    return Page(PageId("a"), np.full((height, width), 245, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "strip"), [(159, 54, True), (57, 45, True), (28, 28, True), (1800, 825, False), (2550, 3300, False)]
+)
+def test_the_shape_tells_a_strip_from_a_page(width: int, height: int, strip: bool) -> None:
+    assert looks_like_strip(page(width, height)) is strip
+
+
+def test_a_strip_is_one_field() -> None:
+    field = whole_page(page(90, 40), "amount", "amount")
+    assert (field.box.width, field.box.height, field.kind) == (90, 40, "amount")
+
+
+def form(rows: list[tuple[int, int, int, int]]) -> Page:
+    """A page with rows of boxes: left, top, cells, side of a cell."""
+    gray = np.full((1100, 1700), 245, np.uint8)
+    for left, top, cells, side in rows:
+        for k in range(cells):
+            cv2.rectangle(gray, (left + side * k, top), (left + side * (k + 1), top + side), 60, 2)
+    return Page(PageId("a"), gray)
+
+
+def test_rows_of_boxes_are_found_top_down_and_left_to_right() -> None:
+    fields = find_boxes(form([(100, 600, 3, 50), (100, 200, 8, 50), (900, 205, 4, 50)]))
+    assert [(f.name, f.digits) for f in fields] == [("field_1", (0, 8)), ("field_2", (0, 4)), ("field_3", (0, 3))]
+    assert abs(fields[0].box.left - 100) < 8
+    assert abs(fields[0].box.width - 400) < 16
+
+
+def test_a_row_survives_a_digit_that_touches_its_frame() -> None:
+    filled = form([(100, 200, 6, 60)])
+    cv2.line(filled.gray, (130, 210), (125, 255), 30, 5)
+    assert [f.digits for f in find_boxes(filled)] == [(0, 6)]
+
+
+def test_a_blank_page_and_a_table_of_text_lines_have_no_boxes() -> None:
+    assert find_boxes(page(1700, 1100)) == ()
+    ruled = page(1700, 1100)
+    for y in range(100, 1000, 60):
+        cv2.line(ruled.gray, (50, y), (1650, y), 80, 2)
+    assert find_boxes(ruled) == ()

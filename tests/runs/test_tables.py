@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from docproc.errors import BadUsage, CannotWrite, OutputExists
+from docproc.runs.tables import COLUMNS, FORMULA_STARTS, check_output, long_table, safe_name, wide_table, write_table
+from docproc.types import Row, Status
+
+
+def row(
+    document: str = "a.png", field: str = "id", text: str = "007", status: Status = "ok", page: int = 1, reason: str = ""
+) -> Row:
+    return Row(document, page, field, text, text, 0.98765, status, reason, "", 1, 2, 3, 4, "run")
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_columns_are_the_promised_ones() -> None:
+    promised = "document page field text value confidence status reason changed_by left top width height run"
+    assert " ".join(COLUMNS) == promised
+
+
+def test_leading_zeros_stay(tmp_path: Path) -> None:
+    write_table(tmp_path / "t.csv", *long_table([row(text="00000000"), row(text="00123")]))
+    assert [r["text"] for r in read(tmp_path / "t.csv")] == ["00000000", "00123"]
+
+
+def test_pandas_reads_what_was_written(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    write_table(tmp_path / "t.csv", *long_table([row(text="0042")]))
+    frame = pandas.read_csv(tmp_path / "t.csv", dtype=str, keep_default_na=False)
+    assert frame.text[0] == "0042"
+
+
+def test_json_lines_hold_the_same(tmp_path: Path) -> None:
+    write_table(tmp_path / "t.jsonl", *long_table([row(text="0042")]))
+    record = json.loads((tmp_path / "t.jsonl").read_text(encoding="utf-8"))
+    assert (record["text"], record["left"], record["confidence"]) == ("0042", 1, 0.98765)
+
+
+@pytest.mark.parametrize(
+    "name", ["=1+1.png", "+a.png", "-a.png", "@a.png", "\ta.png", "\ra.png", "a\nb.png", "\udcff.png", "\x1b[31m.png"]
+)
+def test_no_name_starts_a_formula_or_a_new_line(tmp_path: Path, name: str) -> None:
+    write_table(tmp_path / "t.csv", *long_table([row(document=name, reason="=cmd()")]))
+    lines = (tmp_path / "t.csv").read_bytes().splitlines()
+    assert len(lines) == 2
+    for cell in next(csv.reader(io.StringIO(lines[1].decode("utf-8")))):
+        assert not cell.startswith(FORMULA_STARTS)
+        assert cell.isprintable()
+
+
+def test_names_stay_apart_and_usable() -> None:
+    assert safe_name("=1+1.png") == "./=1+1.png"
+    assert safe_name("scans/a.png") == "scans/a.png"
+    assert safe_name("a\nb") != safe_name("ab")
+
+
+def test_the_wide_table_has_a_row_a_page(tmp_path: Path) -> None:
+    rows = [row(field="id"), row(field="age", text="3", status="review"), row(page=2, field="id", text="008"),
+            row(document="b.png", field="", text="", status="error", reason="empty: the file is empty")]  # fmt: skip
+    write_table(tmp_path / "t.csv", *wide_table(rows))
+    one, two, three = read(tmp_path / "t.csv")
+    assert (one["document"], one["page"], one["id"], one["age"], one["status"], one["review"]) == (
+        "a.png",
+        "1",
+        "007",
+        "3",
+        "review",
+        "age",
+    )
+    assert (two["page"], two["id"], two["age"], two["status"]) == ("2", "008", "", "ok")
+    assert (three["status"], three["reason"]) == ("error", "empty: the file is empty")
+
+
+def test_output_is_checked_before_the_work(tmp_path: Path) -> None:
+    there = tmp_path / "t.csv"
+    there.write_text("mine")
+    with pytest.raises(OutputExists, match="--overwrite"):
+        check_output(there, overwrite=False)
+    check_output(there, overwrite=True)
+    assert there.read_text() == "mine"
+    with pytest.raises(BadUsage, match=r"\.csv, \.jsonl"):
+        check_output(tmp_path / "t.doc", overwrite=False)
+    with pytest.raises(CannotWrite, match="no folder"):
+        check_output(tmp_path / "nowhere" / "t.csv", overwrite=False)
+    with pytest.raises(CannotWrite, match="is a folder"):
+        (tmp_path / "d.csv").mkdir()
+        check_output(tmp_path / "d.csv", overwrite=False)
+
+
+def test_a_failed_write_leaves_the_old_table_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = tmp_path / "t.csv"
+    there.write_text("mine")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "held by another program")
+
+    monkeypatch.setattr("os.replace", refuse)
+    with pytest.raises(CannotWrite, match="held by another program"):
+        write_table(there, *long_table([row()]))
+    assert there.read_text() == "mine"
+    assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]

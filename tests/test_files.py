@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.conftest import SAMPLES, WriteField
+
+from docproc.errors import BadInput, BadUsage, DocumentError
+from docproc.files import Document, find_documents, open_pages, sniff
+from docproc.options import Limits
+from docproc.types import Gray, Page
+
+
+def pages(path: Path, limits: Limits | None = None) -> list[Page]:
+    found = list(open_pages(Document(path.name, path), limits or Limits()))
+    assert all(isinstance(page, Page) for page in found), found
+    return [page for page in found if isinstance(page, Page)]
+
+
+def trouble(path: Path, limits: Limits | None = None) -> str:
+    """The code of the first thing that is wrong with a document."""
+    try:
+        for page in open_pages(Document(path.name, path), limits or Limits()):
+            if not isinstance(page, Page):
+                return page[1].code
+    except DocumentError as problem:
+        return problem.code
+    return "none"
+
+
+@pytest.fixture
+def gray(write_field: WriteField) -> Gray:
+    return write_field("2417")
+
+
+def same(one: Gray, other: Gray, within: float = 3) -> bool:
+    return one.shape == other.shape and float(np.abs(one.astype(float) - other).mean()) < within
+
+
+# ------------------------------------------------------------------------------------------------------ finding
+
+
+def test_documents_are_found_by_suffix_in_order(tmp_path: Path, gray: Gray) -> None:
+    for name in ("b.PNG", "a.png", "sub/c.tif", ".hidden.png", "notes.txt", "sub/deep/d.jpg", "scan"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(gray).save(tmp_path / name, "PNG")
+    documents, passed = find_documents([tmp_path])
+    assert [d.name for d in documents] == ["a.png", "b.PNG", "scan", "sub/c.tif", "sub/deep/d.jpg"]
+    assert passed == 2
+    assert [d.name for d in find_documents([tmp_path], recursive=False)[0]] == ["a.png", "b.PNG", "scan"]
+
+
+def test_a_named_file_is_a_document_whatever_its_name(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    assert [d.name for d in find_documents([tmp_path / "notes.txt"])[0]] == ["notes.txt"]
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no such file or folder"):
+        find_documents([tmp_path / "nowhere"])
+
+
+def test_the_same_name_under_two_inputs(tmp_path: Path, gray: Gray) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(gray).save(tmp_path / folder / "a.png")
+    documents, _ = find_documents([tmp_path / "one", tmp_path / "two"])
+    assert [d.name for d in documents] == ["one/a.png", "two/a.png"]
+    with pytest.raises(BadUsage, match="two runs"):
+        find_documents([tmp_path / "one" / "a.png", tmp_path / "two" / "a.png"])
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="needs links")
+def test_a_link_out_of_the_folder_is_passed_over(tmp_path: Path, gray: Gray) -> None:
+    (tmp_path / "in").mkdir()
+    Image.fromarray(gray).save(tmp_path / "outside.png")
+    os.symlink(tmp_path / "outside.png", tmp_path / "in" / "link.png")
+    os.symlink(tmp_path / "in", tmp_path / "in" / "loop")
+    assert find_documents([tmp_path / "in"]) == ([], 1)
+
+
+# ------------------------------------------------------------------------------------------------------ opening
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "bmp", "webp", "gif"])
+def test_every_format_gives_the_same_page(tmp_path: Path, gray: Gray, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(gray).save(path, **({"quality": 95} if suffix in ("jpg", "webp") else {}))
+    (page,) = pages(path)
+    assert same(page.gray, gray)
+    assert (page.id.document, page.id.page) == (path.name, 1)
+
+
+def test_the_content_decides_and_not_the_suffix(tmp_path: Path, gray: Gray) -> None:
+    Image.fromarray(gray).save(tmp_path / "really_png.jpg", "PNG")
+    assert same(pages(tmp_path / "really_png.jpg")[0].gray, gray)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "CMYK", "1", "I;16"])
+def test_every_mode_gives_the_same_page(tmp_path: Path, gray: Gray, mode: str) -> None:
+    image = Image.fromarray(gray)
+    if mode == "I;16":
+        image = Image.fromarray(gray.astype(np.uint16) * 257)
+    elif mode == "CMYK":
+        image = image.convert("RGB").convert("CMYK")
+    elif mode in ("RGBA", "LA"):
+        alpha = Image.fromarray(np.where(gray > 128, 0, 255).astype(np.uint8))  # transparent paper
+        image = image.convert("RGB" if mode == "RGBA" else "L")
+        image.putalpha(alpha)
+    else:
+        image = image.convert(mode, dither=Image.Dither.NONE)
+    path = tmp_path / "a.tif"
+    image.save(path)
+    assert same(pages(path)[0].gray > 128, gray > 128, within=0.02)
+
+
+def test_a_12_bit_scan_in_16_bits_is_no_black_page(tmp_path: Path, gray: Gray) -> None:
+    Image.fromarray(gray.astype(np.uint16) * 16).save(tmp_path / "a.png")
+    assert same(pages(tmp_path / "a.png")[0].gray, gray)
+
+
+def test_orientation_is_applied_once(tmp_path: Path, gray: Gray) -> None:
+    image = Image.fromarray(np.rot90(gray))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn clockwise to see it upright
+    image.save(tmp_path / "a.jpg", exif=exif, quality=95)
+    assert same(pages(tmp_path / "a.jpg")[0].gray, gray)
+
+
+def test_all_pages_of_a_tiff_and_of_a_pdf() -> None:
+    assert [p.id.page for p in pages(SAMPLES / "survey" / "batch.tif")] == [1, 2, 3]
+    drawn = pages(SAMPLES / "meters" / "route.pdf")
+    assert [p.id.page for p in drawn] == [1, 2, 3]
+    assert abs(drawn[0].width - 1800) <= 1
+    assert drawn[0].height == 1200
+
+
+# ------------------------------------------------------------------------------------------------------ refusing
+
+
+def png(gray: Gray) -> bytes:
+    data = io.BytesIO()
+    Image.fromarray(gray).save(data, "PNG")
+    return data.getvalue()
+
+
+def test_bad_files_have_their_codes(tmp_path: Path, gray: Gray) -> None:
+    jpeg = io.BytesIO()
+    Image.fromarray(gray).save(jpeg, "JPEG")
+    cases = {
+        "empty": b"",
+        "not_an_image": b"just some text",
+        "truncated": jpeg.getvalue()[: len(jpeg.getvalue()) // 2],
+        "corrupt": png(gray)[:20] + bytes(200),
+    }
+    for code, data in cases.items():
+        path = tmp_path / f"{code}.png"
+        path.write_bytes(data)
+        assert trouble(path) == code
+    assert trouble(tmp_path / "nowhere.png") == "not_found"
+    assert trouble(tmp_path) in ("not_a_file", "io_error", "permission")
+
+
+def test_a_damaged_pdf(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(b"%PDF-1.7\nnothing else")
+    assert trouble(tmp_path / "a.pdf") == "corrupt"
+
+
+def test_limits_hold_before_memory_is_taken(tmp_path: Path, gray: Gray) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(png(gray))
+    assert trouble(path, Limits(pixels=100)) == "too_large"
+    assert trouble(path, Limits(side=10)) == "too_large"
+    assert trouble(path, Limits(file_bytes=10)) == "too_large"
+    assert trouble(SAMPLES / "survey" / "batch.tif", Limits(pages=2)) == "too_many_pages"
+
+
+def test_a_page_that_is_damaged_leaves_the_others(tmp_path: Path, gray: Gray) -> None:
+    images = [Image.fromarray(gray) for _ in range(3)]
+    images[0].save(tmp_path / "a.tif", save_all=True, append_images=images[1:], compression="tiff_deflate")
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    with Image.open(tmp_path / "a.tif") as tiff:
+        tiff.seek(1)
+        offset = tiff.tag_v2[273][0]
+    data[offset : offset + 40] = bytes(40)
+    (tmp_path / "a.tif").write_bytes(data)
+    found = list(open_pages(Document("a.tif", tmp_path / "a.tif"), Limits()))
+    kinds = ["page" if isinstance(page, Page) else page[1].code for page in found]
+    assert kinds == ["page", "corrupt", "page"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
+def test_a_fifo_is_never_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    assert trouble(tmp_path / "a.png") == "not_a_file"
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [(b"\x89PNG\r\n\x1a\n", "picture"), (b"%PDF-1.4", "pdf"), (b"%!PS-Adobe", "unknown"), (b"PK\x03\x04", "unknown")],
+)
+def test_sniff(data: bytes, kind: str) -> None:
+    assert sniff(data) == kind
