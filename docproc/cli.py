@@ -327,10 +327,8 @@ def entry() -> NoReturn:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        main.main(standalone_mode=False, auto_envvar_prefix="DOCPROC")
-        code = DONE
-    except click.exceptions.Exit as end:
-        code = end.exit_code
+        # Outside of standalone mode click returns what a command exits with.
+        code = main.main(standalone_mode=False, auto_envvar_prefix="DOCPROC") or DONE
     except click.Abort:
         code = INTERRUPTED
     except KeyboardInterrupt:

@@ -15,10 +15,10 @@ from pathlib import Path
 import click
 import pytest
 from PIL import Image
-from tests.conftest import PROJECT, SAMPLES, WriteField
 
 from docproc import __version__
 from docproc.cli import main
+from tests.conftest import PROJECT, SAMPLES, WriteField
 
 
 def docproc(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -188,8 +188,12 @@ def test_an_interrupted_run_writes_no_table_and_leaves_no_process(
     assert run.returncode == code, said
     assert b"Traceback" not in said
     assert not (tmp_path / "t.csv").exists()
-    left = subprocess.run(["pgrep", "-g", str(run.pid)], capture_output=True, text=True, check=False).stdout.split()
-    assert left == []
+    for _ in range(20):
+        left = subprocess.run(["ps", "-o", "pid=,stat=,args=", "-g", str(run.pid)], capture_output=True, text=True, check=False)
+        if not left.stdout.strip():
+            break
+        time.sleep(0.1)
+    assert left.stdout.strip() == ""
 
 
 # ------------------------------------------------------------------------------------------------------ settings

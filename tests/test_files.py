@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.conftest import SAMPLES, WriteField
 
 from docproc.errors import BadInput, BadUsage, DocumentError
 from docproc.files import Document, find_documents, open_pages, sniff
 from docproc.options import Limits
 from docproc.types import Gray, Page
+from tests.conftest import SAMPLES, WriteField
 
 
 def pages(path: Path, limits: Limits | None = None) -> list[Page]:

@@ -117,7 +117,7 @@ def segment_comb(crop: Gray, cells: int) -> Lattice:
     framed = _inside_frame(crop, cells)
     if framed is None:
         return EMPTY
-    inner, offset, pitch = framed
+    inner, offset, left, pitch = framed
     found = _ink_map(inner)
     if found is None:
         return EMPTY
@@ -125,7 +125,7 @@ def segment_comb(crop: Gray, cells: int) -> Lattice:
     ink, to_ink = _bring_to_height(ink, min(0.75 * inner.shape[0], 1.1 * pitch))
     to_ink = np.asarray((_square(to_ink) @ _square(_shift(-offset[0], -offset[1])))[:2])
     scale = to_ink[0, 0]
-    walls = [to_ink[0, 2] + scale * (offset[0] + pitch * k) for k in range(1, cells)]
+    walls = [to_ink[0, 2] + scale * (left + pitch * k) for k in range(1, cells)]
 
     def candidates(pieces: Sequence[_Piece], height: float) -> Iterator[_Span]:
         return _cell_candidates(pieces, walls, height)
@@ -530,14 +530,14 @@ def _geometry(
 # ----------------------------------------------------------------------------------------------------- the comb
 
 
-def _inside_frame(crop: Gray, cells: int) -> tuple[Gray, tuple[float, float], float] | None:
-    """The comb without its frame: (crop with lines painted over, its left and top in `crop`, width of a cell in px)."""
+def _inside_frame(crop: Gray, cells: int) -> tuple[Gray, tuple[float, float], float, float] | None:
+    """The comb without its frame: (its crop with lines painted over, that one's left and top, first wall, pitch), all px."""
     height, width = crop.shape
     if height < 8 or width < 6 * cells:
         return None
     flat = flatten_light(crop, reach=max(9, round(height * 0.5)))
     threshold, dark, light = otsu(flat)
-    whole = (crop, (0.0, 0.0), width / cells)
+    whole = (crop, (0.0, 0.0), 0.0, width / cells)
     if light - dark < LEAST_CONTRAST:
         return None
     mask = (flat <= threshold).astype(np.uint8)
@@ -545,8 +545,8 @@ def _inside_frame(crop: Gray, cells: int) -> tuple[Gray, tuple[float, float], fl
     across = cv2.morphologyEx(cv2.dilate(mask, np.ones((3, 1), np.uint8)), cv2.MORPH_OPEN, np.ones((1, width // 4), np.uint8))
     rows = across.sum(axis=1) > 0.6 * width
     down = cv2.morphologyEx(cv2.dilate(mask, np.ones((1, 3), np.uint8)), cv2.MORPH_OPEN, np.ones((height // 5, 1), np.uint8))
-    # Walls may be ticks at the foot of the cells.
-    columns = down[height // 2 :].sum(axis=0)
+    # Walls may be ticks, and at the foot of the cells there is least of the digits.
+    columns = down[round(0.7 * height) :].sum(axis=0)
 
     left, pitch = _fit_comb(columns.astype(np.float64), cells)
     erased = crop.copy()
@@ -573,10 +573,11 @@ def _inside_frame(crop: Gray, cells: int) -> tuple[Gray, tuple[float, float], fl
         strokes = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, 2 * reach + 3), np.uint8))[:, low:high]
         part = erased[:, low:high]
         part[(lines > 0) & (strokes == 0)] = paper
-    start, end = max(0, round(left)), min(width, round(left + pitch * cells))
+    spare = 0.08 * pitch
+    start, end = max(0, round(left - spare)), min(width, round(left + pitch * cells + spare))
     if bottom - top < 0.4 * height or end - start < 0.5 * width:
         return whole
-    return np.ascontiguousarray(erased[top:bottom, start:end]), (float(start), float(top)), pitch
+    return np.ascontiguousarray(erased[top:bottom, start:end]), (float(start), float(top)), left, pitch
 
 
 def _fit_comb(columns: NDArray[np.float64], cells: int) -> tuple[float, float]:
@@ -590,8 +591,9 @@ def _fit_comb(columns: NDArray[np.float64], cells: int) -> tuple[float, float]:
     for pitch in np.arange((width - 2 * slack) / cells, (width + 1) / cells, 0.5 / cells + 0.05):
         for left in np.arange(0.0, max(1.0, width - pitch * cells), 1.0):
             at = np.clip(np.rint(left + pitch * walls), 0, width - 1).astype(np.int64)
-            score = float(np.minimum(smooth[at], columns.max()).sum())
+            # A comb fills its field: of two that meet the same lines the larger is the right one.
+            score = float(smooth[at].sum()) * (1 + 0.5 * pitch * cells / width)
             if score > best:
                 best, found = score, (float(left), float(pitch))
     # A comb without visible walls is divided evenly.
-    return found if best > 0.35 * (cells + 1) * max(1.0, float(columns.max())) else plain
+    return found if best > 0.5 * (cells + 1) * max(1.0, float(smooth.max())) else plain

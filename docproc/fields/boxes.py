@@ -16,6 +16,7 @@ from docproc.types import Box, Field, Gray, Page
 
 WORK_WIDTH = 1700  # px to which a page is brought: 200 dpi on letter paper
 SHORTEST_LINE = 22  # px at that width
+LEAST_PAPER = 0.45  # of a cell that is left when a digit's strokes pass for lines
 CELL_SIDES = (16, 130)  # px at that width, least and most of a cell's width and height
 
 
@@ -58,9 +59,20 @@ def _cells(gray: Gray) -> list[Box]:
     least, most = CELL_SIDES
     cells = []
     for left, top, width, height, area in stats[1:]:
-        if least <= width <= most and least <= height <= most and area > 0.8 * width * height:
+        if least <= width <= most and least <= height <= most and area > LEAST_PAPER * width * height:
             cells.append(Box(int(left), int(top), int(width), int(height)))
-    return cells
+    # The eye of an 8 is enclosed as well, within its cell.
+    return [cell for cell in cells if not any(_inside(cell, other) for other in cells)]
+
+
+def _inside(cell: Box, other: Box) -> bool:
+    return (
+        cell is not other
+        and other.left <= cell.left
+        and other.top <= cell.top
+        and other.right >= cell.right
+        and other.bottom >= cell.bottom
+    )
 
 
 def _rows(cells: Sequence[Box]) -> list[list[Box]]:

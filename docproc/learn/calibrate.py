@@ -35,7 +35,7 @@ def fit_context(strips: Strips, score: Score, seed: int) -> Net:
     return _fit_net(np.concatenate(inputs), np.concatenate(targets), (32, 16), seed, epochs=8)
 
 
-def fit_calibration(strips: Strips, score: Score, context: Net, seed: int) -> tuple[Calibration, dict[str, float]]:
+def fit_calibration(strips: Strips, score: Score, context: Net) -> tuple[Calibration, dict[str, float]]:
     """Learn when a field is right; thresholds come from the half of the strips that was not fitted on.
 
     Returns the calibration and its figures on that half: fields read exactly, expected calibration error.
@@ -50,7 +50,7 @@ def fit_calibration(strips: Strips, score: Score, context: Net, seed: int) -> tu
             right.append(decoded.strings[0][0] == strip.text)
     inputs, targets = np.array(found), np.array(right)
     half = len(inputs) // 2
-    net = _fit_net(inputs[:half], targets[:half], (), seed, epochs=60)
+    net = _fit_logistic(inputs[:half], targets[:half])
     p = sigmoid(net(inputs[half:]))
     truth = targets[half:]
     thresholds = tuple((error, threshold_for(p, truth, error)) for error in ERRORS)
@@ -85,6 +85,23 @@ def _scores(strips: Strips, score: Score) -> list[Scores]:
     return regroup(score(batch), counts)
 
 
+def _fit_logistic(inputs: NDArray[np.float64], targets: NDArray[np.bool_], ridge: float = 1.0) -> Net:
+    """Logistic regression by Newton's method, with a small ridge penalty so that it also ends on separable data."""
+    mean, scale = inputs.mean(axis=0), inputs.std(axis=0) + 1e-6
+    x = np.column_stack([np.clip((inputs - mean) / scale, -6, 6), np.ones(len(inputs))])
+    weights = np.zeros(x.shape[1])
+    penalty = ridge * np.eye(len(weights))
+    penalty[-1, -1] = 1e-9
+    for _ in range(50):
+        p = sigmoid(x @ weights)
+        hessian = (x * (p * (1 - p))[:, None]).T @ x + penalty
+        step = np.linalg.solve(hessian, x.T @ (targets - p) - penalty @ weights)
+        weights += step
+        if np.abs(step).max() < 1e-8:
+            break
+    return Net(mean, scale, ((weights[:-1, None], weights[-1:]),))
+
+
 def _fit_net(inputs: NDArray[np.float64], targets: NDArray[np.bool_], hidden: tuple[int, ...], seed: int, epochs: int) -> Net:
     import keras
 
@@ -93,7 +110,6 @@ def _fit_net(inputs: NDArray[np.float64], targets: NDArray[np.bool_], hidden: tu
     x = np.clip((inputs - mean) / scale, -6, 6).astype(np.float32)
     layers = [keras.layers.Dense(width, activation="relu") for width in hidden] + [keras.layers.Dense(1)]
     model = keras.Sequential([keras.Input((x.shape[1],)), *layers])
-    epochs = max(epochs, 4_000 * 256 // len(x))
     steps = epochs * max(1, len(x) // 256)
     rate = keras.optimizers.schedules.CosineDecay(3e-3, steps)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)

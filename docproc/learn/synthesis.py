@@ -82,7 +82,7 @@ def compose(digits: Digits, rng: np.random.Generator) -> Strip:
 
     if marks and rng.random() < 0.16:
         for _ in range(int(rng.integers(1, 3))):
-            add_mark(str(rng.choice(["$", "#", "*", "=", "-", "(", "/"])), rng.uniform(0.6, 1.1))
+            add_mark(str(rng.choice(["$", "#", "*", "=", "-"])), rng.uniform(0.6, 1.1))
     tightness = rng.normal(0.13, 0.11)
     touching = rng.random() < 0.55
     grouped = rng.random() < 0.7 and marks
@@ -253,7 +253,7 @@ def _dot(hand: _Hand, rng: np.random.Generator, tail: bool | None = None) -> tup
 
 def _ending(rng: np.random.Generator) -> list[str]:
     endings = ["", ".", ".-", "-", "=", "/-", ",", ",-", "//", "--", ".=", "*", ")", "#", ".--", "x"]
-    odds = np.array([8, 6, 4, 4, 3, 1.2, 3, 1.5, 0.7, 0.7, 1, 0.5, 0.4, 0.5, 0.7, 0.3])
+    odds = np.array([8, 6, 4, 4, 3, 0.9, 3, 1.5, 0.4, 0.7, 1, 0.5, 0.2, 0.5, 0.7, 0.3])
     return list(endings[int(rng.choice(len(endings), p=odds / odds.sum()))])
 
 

@@ -95,7 +95,7 @@ def finish(
     context = fit_context(strips, scores, recipe.seed)
     tell("fitting the calibration")
     strips = list(lattices(recipe, digits, 2, recipe.calibration_strips, jobs))
-    calibration, figures = fit_calibration(strips, scores, context, recipe.seed)
+    calibration, figures = fit_calibration(strips, scores, context)
     tell(", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
 
     model.save(folder / "digits.keras")
@@ -212,7 +212,9 @@ def _fit(recipe: Recipe, glyphs: Glyphs, labels: NDArray[np.int8], folder: Path,
     rate = keras.optimizers.schedules.CosineDecay(
         recipe.learning_rate * 0.1, steps, warmup_target=recipe.learning_rate, warmup_steps=max(1, steps // 20)
     )
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, use_ema=True, ema_momentum=0.999)
+    # The averaged weights reach back over a tenth of the training, at most a thousand steps.
+    momentum = 1 - 1 / max(2, min(1_000, steps // 10))
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, use_ema=True, ema_momentum=momentum)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
 
     def report(epoch: int, logs: dict[str, float]) -> None:

@@ -3,10 +3,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from tests.conftest import WriteField
 
 from docproc.digits.segment import GEOMETRY, candidate_box, candidate_ink, segment, segment_comb
 from docproc.types import Gray, Lattice
+from tests.conftest import WriteField
 
 
 def covers(lattice: Lattice, count: int) -> bool:

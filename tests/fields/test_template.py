@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.conftest import SAMPLES
 
 from docproc.errors import BadConfig, DocumentError
 from docproc.fields.template import json_schema, parse, place
 from docproc.types import Box, Page, PageId
+from tests.conftest import SAMPLES
 
 GOOD = """\
 schema_version = 1

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
-from tests.conftest import WriteField
 
 from docproc.pages.clean import clean
 from docproc.types import Page, PageId
+from tests.conftest import WriteField
 
 
 def test_dark_ink_on_light_paper_stays_as_it_is(write_field: WriteField) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from tests.conftest import FailingRecognizer, NullRecognizer
 
 from docproc.digits.recognizers import BACKENDS, available, open_recognizer
 from docproc.errors import BadUsage, MissingPart
 from docproc.modelfiles import model_folder
 from docproc.types import CLASSES, Recognizer
+from tests.conftest import FailingRecognizer, NullRecognizer
 
 MODEL = model_folder() / "digits.onnx"
 
