@@ -87,7 +87,8 @@ def tabulate(page: Page, results: Sequence[FieldResult], threshold: float) -> li
     rows = []
     for result in results:
         field, reading = result.prepared.field, result.reading
-        status, reason = judge(reading.text, reading.confidence, threshold, field.required)
+        inked = not result.prepared.lattice.blank
+        status, reason = judge(reading, threshold, inked=inked, required=field.required)
         box = field.box.clip(page.width, page.height)
         rows.append(
             Row(
@@ -96,7 +97,7 @@ def tabulate(page: Page, results: Sequence[FieldResult], threshold: float) -> li
                 field=field.name,
                 text=reading.text,
                 value=reading.text,
-                confidence=reading.confidence,
+                confidence=None if status == "blank" else reading.confidence,
                 status=status,
                 reason=reason,
                 changed_by="",

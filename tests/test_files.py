@@ -3,10 +3,13 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from docproc.errors import BadInput, BadUsage, DocumentError
 from docproc.files import Document, find_documents, open_pages, sniff
@@ -37,7 +40,7 @@ def gray(write_field: WriteField) -> Gray:
     return write_field("2417")
 
 
-def same(one: Gray, other: Gray, within: float = 3) -> bool:
+def same(one: NDArray[Any], other: NDArray[Any], within: float = 3) -> bool:
     return one.shape == other.shape and float(np.abs(one.astype(float) - other).mean()) < within
 
 
@@ -89,7 +92,7 @@ def test_a_link_out_of_the_folder_is_passed_over(tmp_path: Path, gray: Gray) -> 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "bmp", "webp", "gif"])
 def test_every_format_gives_the_same_page(tmp_path: Path, gray: Gray, suffix: str) -> None:
     path = tmp_path / f"a.{suffix}"
-    Image.fromarray(gray).save(path, **({"quality": 95} if suffix in ("jpg", "webp") else {}))
+    Image.fromarray(gray).save(path, quality=95)
     (page,) = pages(path)
     assert same(page.gray, gray)
     assert (page.id.document, page.id.page) == (path.name, 1)
@@ -185,6 +188,7 @@ def test_a_page_that_is_damaged_leaves_the_others(tmp_path: Path, gray: Gray) ->
     data = bytearray((tmp_path / "a.tif").read_bytes())
     with Image.open(tmp_path / "a.tif") as tiff:
         tiff.seek(1)
+        assert isinstance(tiff, TiffImageFile)
         offset = tiff.tag_v2[273][0]
     data[offset : offset + 40] = bytes(40)
     (tmp_path / "a.tif").write_bytes(data)

@@ -10,8 +10,8 @@ SMALL = 160  # px; a picture with no longer side is a cut-out whatever its shape
 
 
 def whole_page(page: Page, name: str, kind: Kind = "string", digits: tuple[int, int] | None = None) -> Field:
-    """The field that fills the page. A blank one is put before a person: somebody cut it out to be read."""
-    return Field(name, Box(0, 0, page.width, page.height), kind, digits, required=True)
+    """The field that fills the page."""
+    return Field(name, Box(0, 0, page.width, page.height), kind, digits)
 
 
 def looks_like_strip(page: Page) -> bool:

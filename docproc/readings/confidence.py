@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from docproc.net import Net, logit, sigmoid
 from docproc.readings.decode import Decoded
-from docproc.types import Lattice, Scores, Status
+from docproc.types import Lattice, Reading, Scores, Status
 
 DIGITS_KEPT = 4  # decimals of a confidence: what lies behind depends on the batch
 
@@ -84,13 +84,15 @@ def confidence(found: NDArray[np.float64], calibration: Calibration) -> float:
     return round(p, DIGITS_KEPT)
 
 
-def judge(text: str, confidence: float, threshold: float, expected: bool) -> tuple[Status, str]:
+def judge(reading: Reading, threshold: float, *, inked: bool, required: bool) -> tuple[Status, str]:
     """(status, reason) of a field that was read: `ok`, or what a person should look at.
 
-    `expected` says that the field may not be empty.
+    `inked` says that there is ink that could be a digit by its size, `required` that the field may not be blank.
     """
-    if not text:
-        return ("review", "no digits found") if expected else ("blank", "")
-    if confidence >= threshold:
+    if not reading.text:
+        if inked:
+            return "review", "something is written, and no digits were found"
+        return ("review", "blank, and required") if required else ("blank", "")
+    if reading.confidence >= threshold:
         return "ok", ""
     return "review", "low confidence"

@@ -9,6 +9,7 @@ model, S. Sarawagi and W. Cohen, 2004).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -76,7 +77,7 @@ def decode(
                 for text, state in states[before].items():
                     if len(text) < most:
                         _offer(here, text + name, state.total + gain, state.best + gain, (*state.path, k))
-        states.append(_keep(here))
+        states.append(_keep(here, by_length=fewest > 0))
 
     final = [(text, state) for text, state in states[-1].items() if fewest <= len(text) <= most]
     if not final:
@@ -123,8 +124,17 @@ def _offer(states: dict[str, _State], text: str, total: float, best: float, path
         states[text] = _State(float(np.logaddexp(old.total, total)), old.best, old.path)
 
 
-def _keep(states: dict[str, _State]) -> dict[str, _State]:
+def _keep(states: dict[str, _State], by_length: bool) -> dict[str, _State]:
+    """The best few states; of every length, where the length of the whole string is bounded from below."""
     if len(states) <= KEPT:
         return states
     ranked = sorted(states.items(), key=lambda item: -item[1].total)
-    return dict(ranked[:KEPT])
+    if not by_length:
+        return dict(ranked[:KEPT])
+    counts: Counter[int] = Counter()
+    kept = {}
+    for text, state in ranked:
+        counts[len(text)] += 1
+        if counts[len(text)] <= KEPT:
+            kept[text] = state
+    return kept

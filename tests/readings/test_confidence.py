@@ -6,6 +6,7 @@ import pytest
 from docproc.learn.calibrate import expected_calibration_error, threshold_for
 from docproc.net import Net
 from docproc.readings.confidence import Calibration, judge
+from docproc.types import Reading
 
 
 def calibration() -> Calibration:
@@ -32,11 +33,17 @@ def test_a_card_gives_the_same_calibration_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "confidence", "required", "expected"),
-    [("12", 0.99, False, "ok"), ("12", 0.5, False, "review"), ("", 0.0, False, "blank"), ("", 0.0, True, "review")],
+    ("text", "confidence", "inked", "required", "expected"),
+    [
+        ("12", 0.99, True, False, "ok"),
+        ("12", 0.5, True, False, "review"),
+        ("", 0.0, False, False, "blank"),
+        ("", 0.0, False, True, "review"),
+        ("", 0.0, True, False, "review"),
+    ],
 )
-def test_judge(text: str, confidence: float, required: bool, expected: str) -> None:
-    status, reason = judge(text, confidence, 0.95, required)
+def test_judge(text: str, confidence: float, inked: bool, required: bool, expected: str) -> None:
+    status, reason = judge(Reading(text, confidence), 0.95, inked=inked, required=required)
     assert status == expected
     assert bool(reason) == (expected == "review")
 

@@ -92,8 +92,8 @@ def test_output_is_checked_before_the_work(tmp_path: Path) -> None:
         check_output(tmp_path / "t.doc", overwrite=False)
     with pytest.raises(CannotWrite, match="no folder"):
         check_output(tmp_path / "nowhere" / "t.csv", overwrite=False)
+    (tmp_path / "d.csv").mkdir()
     with pytest.raises(CannotWrite, match="is a folder"):
-        (tmp_path / "d.csv").mkdir()
         check_output(tmp_path / "d.csv", overwrite=False)
 
 

@@ -56,7 +56,8 @@ def test_nothing_to_do() -> None:
 def test_a_crash_costs_one_item() -> None:
     items = ["a", "kill", "b", "exit", "c", "unreadable", "d", "bug", "e"]
     assert summary(list(process_map(open_work, items, 2, 30))) == [
-        "A", ("kill", "worker_died"), "B", ("exit", "worker_died"), "C", ("unreadable", "corrupt"), "D", ("bug", "internal"), "E",
+        "A", ("kill", "worker_died"), "B", ("exit", "worker_died"), "C",
+        ("unreadable", "corrupt"), "D", ("bug", "internal"), "E",
     ]  # fmt: skip
 
 
