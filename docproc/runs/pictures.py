@@ -71,11 +71,13 @@ def page_overlay(gray: Gray, rows: Sequence[Row], width: int = WIDTH) -> Picture
         left, top = row.left * scale, row.top * scale
         right, bottom = left + row.width * scale, top + row.height * scale
         draw.rectangle((left - 2, top - 2, right + 2, bottom + 2), outline=color, width=2)
-        sure = "" if row.confidence is None or row.status == "blank" else f"  {row.confidence:.0%}"
+        # Rounded down: 99.9 % sure is not certain.
+        sure = "" if row.confidence is None or not row.text else f"  {int(row.confidence * 100)}%"
         label = f"{row.text or row.status}{sure}"
         box = draw.textbbox((0, 0), label, font=font)
         tall = box[3] + 5
-        y = top - tall - 2 if top - tall - 2 >= 0 else bottom + 3
+        # Below the box: above it most forms say what the field is.
+        y = bottom + 3 if bottom + 3 + tall <= picture.height else top - tall - 2
         x = min(left - 2, picture.width - box[2] - 10)
         draw.rectangle((x, y, x + box[2] + 8, y + tall), fill=color)
         draw.text((x + 4, y + 1), label, fill=PAPER, font=font)
