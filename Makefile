@@ -20,7 +20,7 @@ OUT := .demo
 
 demo: .venv/demo/ready
 	@mkdir -p $(OUT)
-	.venv/demo/bin/docproc run samples/checks samples/survey samples/meters -o $(OUT)/results.csv --overwrite
+	.venv/demo/bin/docproc run samples -o $(OUT)/results.csv --overwrite
 	.venv/demo/bin/docproc explain samples/checks/check_03.jpg --field amount -o $(OUT)/explain.png --overwrite
 	@echo
 	@head -n 12 $(OUT)/results.csv

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docproc.files import find_documents
-from docproc.layouts import open_layout
-from docproc.options import Limits, RunRequest
-from docproc.runs.batch import Settings, Summary, open_worker
+from docproc.options import RunRequest
+from docproc.runs.batch import Summary, read_documents, settings_for
 from docproc.runs.batch import run as run_batch
 from docproc.runs.tables import long_table
+from docproc.runs.workers import plain_map
 from docproc.types import Row
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Results(Sequence[Row]):
         return iter(self.rows)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """One row a field; `text` stays text, so leading zeros stay. Needs pandas: `pip install "docproc[pandas]"`."""
+        """One row a field; `text` stays text, so leading zeros stay."""
         import pandas
 
         columns, records = long_table(self.rows)
@@ -55,11 +55,11 @@ def read(
 
     Raises an error of the `docproc.errors` tree; a document that cannot be read is a row with the status `error`.
     """
-    documents, _ = find_documents([Path(path)])
-    folders = tuple(sorted({str(document.path.parent) for document in documents}))
     chosen = Path(model) if model is not None else None
-    work = open_worker(Settings(open_layout(layout, folders), backend, chosen, max_error, Limits(), None))
-    return Results(tuple(row for document in documents for row in work(document)))
+    request = RunRequest((Path(path),), Path(), layout, backend=backend, model=chosen, max_error=max_error)
+    documents, _ = find_documents(request.inputs)
+    pages = read_documents(documents, settings_for(documents, request), plain_map)
+    return Results(tuple(row for rows in pages for row in rows))
 
 
 def run(inputs: str | PathLike[str] | Sequence[str | PathLike[str]], output: str | PathLike[str], **options: Any) -> Summary:

@@ -15,8 +15,8 @@ from docproc.errors import DocprocError
 from docproc.modelfiles import model_folder, open_reader, read_card
 from docproc.types import GLYPH_SIDE
 
-PACKAGES = ("numpy", "opencv-python-headless", "pillow", "pypdfium2", "onnxruntime", "pydantic", "click", "rich")
-EXTRAS = ("pandas", "scikit-image", "tensorflow", "tensorflow-cpu", "keras", "tf2onnx")
+PACKAGES = ("numpy", "opencv-python-headless", "pandas", "pillow", "pypdfium2", "onnxruntime", "pydantic", "click", "rich")
+EXTRAS = ("tensorflow", "tensorflow-cpu", "keras", "tf2onnx")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@
     ├── BadInput                5   nothing readable was given
     ├── OutputExists            6   the output is there and --overwrite was not given
     ├── CannotWrite             8   the output cannot be written
-    ├── OutputBusy              9   another run holds the output
     └── DocumentError           -   one document cannot be read: a value in the table, not the end of a run
 
 A run that ends normally exits 0 (everything was read; review is no failure), 1 (some documents failed) or 7
@@ -64,10 +63,6 @@ class OutputExists(DocprocError):
 
 class CannotWrite(DocprocError):
     exit_code = 8
-
-
-class OutputBusy(DocprocError):
-    exit_code = 9
 
 
 class DocumentError(DocprocError):

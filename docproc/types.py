@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NewType, Protocol, TypeVar
+from typing import Any, Generic, Literal, NewType, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from docproc.errors import DocumentError
 
 Gray = NDArray[np.uint8]  # (height, width) uint8, 0 black ink .. 255 white paper
 Ink = NDArray[np.uint8]  # (height, width) uint8, 0 paper .. 255 full ink
@@ -29,6 +31,9 @@ NOT_A_DIGIT = 10
 Kind = Literal["string", "amount", "comb"]
 Status = Literal["ok", "review", "blank", "error"]
 ModelHash = NewType("ModelHash", str)  # SHA-256 of the model file, 64 hex digits
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,17 +174,20 @@ class Recognizer(Protocol):
         ...
 
 
-class SegmentsFields(Protocol):
-    """Cuts the crop of a field into a lattice; `digits.segment` offers two."""
+@dataclass(frozen=True, slots=True)
+class Failed(Generic[Item]):
+    """What stands in for the result of an item that was lost."""
 
-    def __call__(self, crop: Gray) -> Lattice: ...
-
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+    item: Item
+    error: DocumentError
 
 
 class Mapper(Protocol):
-    """A function shaped like `map`: lazily applies `work` to items, results in the order of the items."""
+    """A function shaped like `map`: lazy, results in the order of the items, and a lost item is a value.
 
-    def __call__(self, work: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]: ...
+    `prepare` is called once where the work is done (in each process, say) and gives the function to apply.
+    """
+
+    def __call__(
+        self, prepare: Callable[[], Callable[[Item], Result]], items: Iterable[Item], /
+    ) -> Iterator[Result | Failed[Item]]: ...

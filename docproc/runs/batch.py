@@ -19,8 +19,8 @@ from docproc.files import Document, find_documents
 from docproc.layouts import Layout, open_layout
 from docproc.options import Limits, RunRequest
 from docproc.runs.tables import check_output, long_table, wide_table, write_table
-from docproc.runs.workers import Failed, process_map
-from docproc.types import PageId, Row, Status
+from docproc.runs.workers import process_map
+from docproc.types import Failed, Mapper, PageId, Row, Status
 
 Progress = Callable[[int, int, Sequence[Row]], None]  # documents done, documents in all, the rows of the newest
 
@@ -61,8 +61,16 @@ def run(request: RunRequest, progress: Progress | None = None) -> Summary:
     if not documents:
         looked = ", ".join(str(place) for place in request.inputs)
         raise BadInput(f"no documents in {looked}: docproc reads PNG, JPEG, TIFF, PDF, BMP, WebP and GIF")
+    settings = settings_for(documents, request)
+    if request.crops:
+        try:
+            request.crops.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise CannotWrite(f"cannot make the folder {request.crops}: {problem.strerror}") from problem
+    jobs = min(request.jobs or _cores(), len(documents))
+    mapper = partial(process_map, jobs=jobs, seconds=request.limits.seconds)
     failed = 0
-    for done, found in enumerate(read_documents(documents, request), 1):
+    for done, found in enumerate(read_documents(documents, settings, mapper), 1):
         rows.extend(found)
         failed += any(row.status == "error" for row in found)
         if progress:
@@ -73,28 +81,20 @@ def run(request: RunRequest, progress: Progress | None = None) -> Summary:
     return Summary(len(documents), failed, sum(1 for row in rows if row.field), by_status, passed, request.output)
 
 
-def read_documents(documents: Sequence[Document], request: RunRequest) -> Iterator[list[Row]]:
-    """The rows of each document, in order, read in processes of their own."""
-    folders = tuple(sorted({str(document.path.parent) for document in documents}))
-    settings = Settings(
-        open_layout(request.layout, folders),
-        request.backend,
-        request.model,
-        request.max_error,
-        request.limits,
-        request.crops,
-    )
-    if request.crops:
-        try:
-            request.crops.mkdir(parents=True, exist_ok=True)
-        except OSError as problem:
-            raise CannotWrite(f"cannot make the folder {request.crops}: {problem.strerror}") from problem
-    jobs = min(request.jobs or _cores(), len(documents))
-    for result in process_map(partial(open_worker, settings), documents, jobs, request.limits.seconds):
+def read_documents(documents: Sequence[Document], settings: Settings, mapper: Mapper) -> Iterator[list[Row]]:
+    """The rows of each document, in order, read wherever the mapper works."""
+    for result in mapper(partial(open_worker, settings), documents):
         if isinstance(result, Failed):
             yield [error_row(PageId(result.item.name), result.error)]
         else:
             yield result
+
+
+def settings_for(documents: Sequence[Document], request: RunRequest) -> Settings:
+    """What the workers of a run need to know. Raises BadUsage or BadConfig for a layout that is none."""
+    folders = tuple(sorted({str(document.path.parent) for document in documents}))
+    layout = open_layout(request.layout, folders)
+    return Settings(layout, request.backend, request.model, request.max_error, request.limits, request.crops)
 
 
 def open_worker(settings: Settings) -> Callable[[Document], list[Row]]:

@@ -1,8 +1,8 @@
 """A map over isolated processes: bounded, in order, and a crash costs one item.
 
-`process_map` is shaped like `map` (the `Mapper` of `types`). Workers are spawned, never forked, because OpenCV and pdfium
-keep threads; each holds one item at a time on its own pipe, so when one dies the item that killed it is known, the worker is
-replaced, and every other item is safe.
+`process_map` with its number of processes and its deadline given is a `Mapper` (see `types`), and so is `plain_map`.
+Workers are spawned, never forked, because OpenCV and pdfium keep threads; each holds one item at a time on its own pipe, so
+when one dies the item that killed it is known, the worker is replaced, and every other item is safe.
 """
 
 from __future__ import annotations
@@ -16,23 +16,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from docproc.errors import DocprocError, DocumentError
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+from docproc.types import Failed, Item, Result
 
 MOST_DEATHS = 20  # in a row: then it is not the documents
 AHEAD = 64  # results that may wait for an earlier one
-
-
-@dataclass(frozen=True, slots=True)
-class Failed(Generic[Item]):
-    """What stands in for the result of an item that was lost."""
-
-    item: Item
-    error: DocumentError
 
 
 @dataclass(slots=True)
@@ -45,8 +35,18 @@ class _Worker:
     ready: bool = False
 
 
+def plain_map(prepare: Callable[[], Callable[[Item], Result]], items: Iterable[Item]) -> Iterator[Result | Failed[Item]]:
+    """The builtin `map`, in this process: for a few documents, and where processes are not to be had."""
+    work = prepare()
+    for item in items:
+        try:
+            yield work(item)
+        except DocumentError as problem:
+            yield Failed(item, problem)
+
+
 def process_map(
-    prepare: Callable[[], Callable[[Item], Result]], items: Iterable[Item], jobs: int, seconds: float
+    prepare: Callable[[], Callable[[Item], Result]], items: Iterable[Item], /, *, jobs: int, seconds: float
 ) -> Iterator[Result | Failed[Item]]:
     """Apply what `prepare()` returns to every item in `jobs` processes; results in the order of the items.
 
