@@ -150,16 +150,21 @@ class _Watcher:
 
 def _tell_summary(console: Console, summary: Summary, failures: list[tuple[str, str]]) -> None:
     count = summary.by_status
-    say = [f"{summary.documents} documents, {summary.fields} fields: {count['ok']} accepted, {count['review']} for review"]
+    read = f"{_many(summary.documents, 'document')}, {_many(summary.fields, 'field')}"
+    say = [f"{read}: {count['ok']} accepted, {count['review']} for review"]
     if count["blank"]:
         say.append(f", {count['blank']} blank")
     if summary.failed:
-        say.append(f"; {summary.failed} documents failed")
+        say.append(f"; {_many(summary.failed, 'document')} failed")
     _say(console, "".join(say))
     if summary.passed_over:
-        _say(console, f"{summary.passed_over} other files were left alone")
+        _say(console, f"{_many(summary.passed_over, 'other file')} left alone")
     _tell_failures(console, failures)
     _say(console, f"table: {summary.output}")
+
+
+def _many(count: int, name: str) -> str:
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"
 
 
 def _tell_failures(console: Console, failures: list[tuple[str, str]], most: int = 10) -> None:
@@ -340,5 +345,5 @@ def entry() -> NoReturn:
         click.echo(f"docproc: {problem}", err=True)
         code = problem.exit_code
     if code == INTERRUPTED:
-        click.echo("docproc: interrupted; no table was written", err=True)
+        click.echo("docproc: interrupted; nothing was written", err=True)
     sys.exit(code)

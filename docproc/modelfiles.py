@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from docproc.digits.recognizers import open_recognizer
+from docproc.digits.segment import GEOMETRY
 from docproc.errors import MissingPart
 from docproc.net import Net
 from docproc.pipeline import Reader
@@ -35,6 +36,8 @@ def open_reader(backend: str, model: Path | None = None) -> Reader:
             f"{path} is not the model that its card describes (SHA-256 {found[:12]}, the card says {str(expected)[:12]}); "
             "reinstall docproc, or train the model again"
         )
+    if card.get("geometry") != list(GEOMETRY):
+        raise MissingPart(f"{path} was trained for another version of docproc: train it again with docproc model train")
     try:
         context, calibration = Net.from_card(card["context"]), Calibration.from_card(card["calibration"])
     except (KeyError, TypeError, ValueError) as problem:

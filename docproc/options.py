@@ -50,17 +50,17 @@ class RunRequest:
     limits: Limits = Limits()
 
 
-DEFAULTS: Mapping[str, type] = {
-    "layout": str,
-    "jobs": int,
-    "backend": str,
-    "max_error": str,
-    "recursive": bool,
-    "overwrite": bool,
-    "wide": bool,
-    "fail_on_review": bool,
+DEFAULTS: Mapping[str, tuple[type, ...]] = {
+    "layout": (str,),
+    "jobs": (int,),
+    "backend": (str,),
+    "max_error": (str, float),
+    "recursive": (bool,),
+    "overwrite": (bool,),
+    "wide": (bool,),
+    "fail_on_review": (bool,),
 }
-"""What a settings file may set, and of which type."""
+"""What a settings file may set, and of which types."""
 
 
 def user_file(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
@@ -94,8 +94,9 @@ def _read(path: Path) -> dict[str, Any]:
         wanted = DEFAULTS.get(key)
         if wanted is None:
             faults.append(f"{key}: no such setting; there are {', '.join(DEFAULTS)}")
-        elif not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-            faults.append(f"{key}: should be {wanted.__name__}, is {type(value).__name__} {value!r}")
+        elif type(value) not in wanted:
+            names = " or ".join(kind.__name__ for kind in wanted)
+            faults.append(f"{key}: should be {names}, is {type(value).__name__} {value!r}")
     if faults:
         raise BadConfig(str(path), faults)
     return found

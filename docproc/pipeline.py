@@ -59,7 +59,7 @@ def prepare(page: Page, fields: Sequence[Field]) -> list[Prepared]:
 def prepare_field(field: Field, crop: Gray) -> Prepared:
     """Segment one field's crop and bring its candidates to 28x28."""
     comb = field.kind == "comb" and field.digits
-    lattice = segment_comb(crop, comb[1]) if comb else segment(crop)
+    lattice = segment_comb(crop, comb[1]) if comb else segment(crop, amount=field.kind == "amount")
     glyphs = normalize_all(candidate_ink(lattice, k) for k in range(len(lattice.candidates)))
     return Prepared(field, crop, lattice, glyphs)
 

@@ -62,9 +62,15 @@ GEOMETRY = (
     "is_first",
     "is_last",
     "inner_gap",
+    "slant",
+    "height_before",
+    "height_after",
+    "in_comb",
+    "in_amount",
 )
 """What `Lattice.geometry` holds for a candidate: lengths in digit heights, `top` and `bottom` from the middle of the
-string, `cut_*` the ink crossed by the seam in stroke widths (0 where the ink ends by itself), flags 0 or 1."""
+string, `cut_*` the ink crossed by the seam in stroke widths (0 where the ink ends by itself), `slant` the tangent of the
+lean of its ink, `height_before` and `height_after` of the pieces beside it (0 where there is none), flags 0 or 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +96,11 @@ EMPTY = Lattice(
 )
 
 
-def segment(crop: Gray) -> Lattice:
+def segment(crop: Gray, amount: bool = False) -> Lattice:
     """The lattice of a free field: a string of digits without known places.
 
-    `crop` is (height, width) uint8, dark ink on light paper. A field without ink gives a lattice without candidates.
+    In an `amount` marks stand beside the digits (the bar in `500/-` is no 1); elsewhere they hardly do. `crop` is
+    (height, width) uint8, dark ink on light paper. A field without ink gives a lattice without candidates.
     """
     found = _ink_map(crop)
     if found is None:
@@ -102,7 +109,7 @@ def segment(crop: Gray) -> Lattice:
     ink, to_ink = _bring_to_height(ink, digit_height)
     ink, shear = _take_out_slant(ink)
     to_ink = np.asarray((_square(shear) @ _square(to_ink))[:2])
-    return _build(ink, to_ink, _free_candidates)
+    return _build(ink, to_ink, _free_candidates, amount=amount)
 
 
 def segment_comb(crop: Gray, cells: int) -> Lattice:
@@ -283,7 +290,7 @@ def _shift(x: float, y: float) -> Affine:
 # ------------------------------------------------------------------------------------------------------- pieces
 
 
-def _build(ink: Ink, to_ink: Affine, propose: _Propose, walls: Sequence[float] = ()) -> Lattice:
+def _build(ink: Ink, to_ink: Affine, propose: _Propose, *, walls: Sequence[float] = (), amount: bool = False) -> Lattice:
     labels, pieces, height, stroke = _pieces(ink, walls)
     if not pieces:
         return EMPTY
@@ -291,7 +298,9 @@ def _build(ink: Ink, to_ink: Affine, propose: _Propose, walls: Sequence[float] =
     if not spans:
         return EMPTY
     candidates = tuple(Candidate(first, last, used, _around(pieces[k].box for k in used)) for first, last, used in spans)
-    geometry = _geometry(candidates, pieces, ink.shape, height, stroke)
+    geometry = _geometry(candidates, pieces, labels, height, stroke)
+    geometry[:, GEOMETRY.index("in_comb")] = propose is not _free_candidates
+    geometry[:, GEOMETRY.index("in_amount")] = amount
     return Lattice(ink, labels, len(pieces), candidates, geometry, to_ink)
 
 
@@ -496,10 +505,11 @@ def _around(boxes: Iterable[Box]) -> Box:
 
 
 def _geometry(
-    candidates: Sequence[Candidate], pieces: Sequence[_Piece], shape: tuple[int, ...], height: float, stroke: float
+    candidates: Sequence[Candidate], pieces: Sequence[_Piece], labels: NDArray[np.int32], height: float, stroke: float
 ) -> NDArray[np.float32]:
     tall = [p.box for p in pieces if p.box.height >= 0.6 * height] or [p.box for p in pieces]
     middle = float(np.median([(b.top + b.bottom) / 2 for b in tall]))
+    slants = _slants(labels, [candidate.pieces for candidate in candidates], len(pieces))
     table = np.zeros((len(candidates), len(GEOMETRY)), np.float32)
     for k, candidate in enumerate(candidates):
         box, own = candidate.box, [pieces[i] for i in candidate.pieces]
@@ -522,12 +532,28 @@ def _geometry(
             len(own),
             len({p.component for p in own}),
             box.top <= MARGIN + 1,
-            box.bottom >= shape[0] - MARGIN - 1,
+            box.bottom >= labels.shape[0] - MARGIN - 1,
             candidate.first == 0,
             candidate.last == len(pieces),
             inner / height,
+            slants[k],
+            pieces[candidate.first - 1].box.height / height if candidate.first else 0.0,
+            pieces[candidate.last].box.height / height if candidate.last < len(pieces) else 0.0,
+            0.0,
+            0.0,
         )
     return table
+
+
+def _slants(labels: NDArray[np.int32], groups: Sequence[tuple[int, ...]], pieces: int) -> NDArray[np.float64]:
+    """The tangent of the lean of each group of pieces, to the right positive, from the moments of its ink."""
+    y, x = np.nonzero(labels)
+    owner = labels[y, x] - 1
+    raw = np.stack([np.bincount(owner, weights=w, minlength=pieces) for w in (np.ones(len(x)), x, y, x * y, y * y)])
+    area, sum_x, sum_y, sum_xy, sum_yy = np.stack([raw[:, list(group)].sum(axis=1) for group in groups], axis=1)
+    spread = sum_yy - sum_y**2 / area
+    lean = sum_xy - sum_x * sum_y / area
+    return np.asarray(np.clip(-lean / np.maximum(spread, 1.0), -2, 2), np.float64)
 
 
 # ----------------------------------------------------------------------------------------------------- the comb

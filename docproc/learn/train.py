@@ -48,7 +48,7 @@ class Recipe:
     combs: float = 0.12  # share of them that are combs
     not_digits: int = 14  # wrong candidates kept of every strip
     mnist_repeats: int = 3  # MNIST's own glyphs, each time turned and stretched anew, beside the candidates
-    epochs: int = 6
+    epochs: int = 5
     batch: int = 256
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
@@ -134,7 +134,7 @@ def strip_and_lattice(digits: Digits, key: tuple[int, ...], combs: float) -> tup
         strip = compose_comb(digits, rng)
         return strip, segment_comb(strip.gray, strip.cells)
     strip = compose(digits, rng)
-    return strip, segment(strip.gray)
+    return strip, segment(strip.gray, strip.amount)
 
 
 def lattices(recipe: Recipe, digits: Digits, part: int, count: int, jobs: int) -> Iterator[tuple[Strip, Lattice]]:

@@ -45,7 +45,12 @@ class Calibration:
 
 
 def evidence(decoded: Decoded, lattice: Lattice, scores: Scores, log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What speaks for the best string of a field, (features,) float64; see `EVIDENCE`."""
+    """What speaks for the best string of a field, (8,) float64.
+
+    Its share of all paths and its lead over the second string (log-odds, log ratio); the weakest of its candidates as a
+    whole digit and as this digit (log-odds); the summed doubt about its digits; the share of ink that is on no digit; how
+    many digits and pieces there are.
+    """
     share = decoded.strings[0][1]
     second = decoded.strings[1][1] if len(decoded.strings) > 1 else 0.0
     taken = np.array(decoded.path, np.int64)
@@ -73,9 +78,6 @@ def evidence(decoded: Decoded, lattice: Lattice, scores: Scores, log_odds: NDArr
             lattice.pieces,
         ]
     )
-
-
-EVIDENCE = ("share", "lead", "weakest", "doubt", "doubts", "left_over", "digits", "pieces")
 
 
 def confidence(found: NDArray[np.float64], calibration: Calibration) -> float:

@@ -32,7 +32,7 @@ def train(data: Path, output: Path, *more: str) -> subprocess.CompletedProcess[s
         "--strips",
         "300",
         "--epochs",
-        "1",
+        "4",
         "--fit-strips",
         "100",
     ]
