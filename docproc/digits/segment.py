@@ -618,11 +618,12 @@ def _fit_comb(columns: NDArray[np.float64], cells: int) -> tuple[float, float]:
     walls = np.arange(cells + 1)
     slack = min(0.12 * width, 0.6 * width / cells)
     for pitch in np.arange((width - 2 * slack) / cells, (width + 1) / cells, 0.5 / cells + 0.05):
-        for left in np.arange(0.0, max(1.0, width - pitch * cells), 1.0):
-            at = np.clip(np.rint(left + pitch * walls), 0, width - 1).astype(np.int64)
-            # A comb fills its field: of two that meet the same lines the larger is the right one.
-            score = float(smooth[at].sum()) * (1 + 0.5 * pitch * cells / width)
-            if score > best:
-                best, found = score, (float(left), float(pitch))
+        lefts = np.arange(0.0, max(1.0, width - pitch * cells), 1.0)
+        at = np.clip(np.rint(lefts[:, None] + pitch * walls), 0, width - 1).astype(np.int64)
+        # A comb fills its field: of two that meet the same lines the larger is the right one.
+        scores = smooth[at].sum(axis=1) * (1 + 0.5 * pitch * cells / width)
+        place = int(scores.argmax())
+        if scores[place] > best:
+            best, found = float(scores[place]), (float(lefts[place]), float(pitch))
     # A comb without visible walls is divided evenly.
     return found if best > 0.5 * (cells + 1) * max(1.0, float(smooth.max())) else plain
