@@ -32,7 +32,7 @@ def train(data: Path, output: Path, *more: str) -> subprocess.CompletedProcess[s
         "--strips",
         "300",
         "--epochs",
-        "4",
+        "12",
         "--fit-strips",
         "100",
     ]
