@@ -65,7 +65,7 @@ def evidence(decoded: Decoded, lattice: Lattice, scores: Scores, log_odds: NDArr
     for k in taken:
         used[[p + 1 for p in lattice.candidates[k].pieces]] = True
     areas = np.bincount(lattice.labels.ravel(), minlength=lattice.pieces + 1)[1 : lattice.pieces + 1]
-    left_over = float(areas[~used[1:]].sum() / max(1, areas.sum()))
+    left_over = float(areas[~used[1:]].sum()) / max(1.0, float(areas.sum()))
     return np.array(
         [
             float(logit(np.array(share), 1e-5)),
