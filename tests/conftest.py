@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from docproc.errors import MissingPart
@@ -20,6 +21,10 @@ SAMPLES = PROJECT / "samples"
 SHARED = PROJECT.parent / "shared" / "data"
 
 WriteField = Callable[..., Gray]
+
+# A slow machine is no failure, and the same code passes or fails the same way twice.
+settings.register_profile("docproc", deadline=None, derandomize=True)
+settings.load_profile("docproc")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
