@@ -250,12 +250,13 @@ def model() -> None:
 @click.option("--network", default="digits", show_default=True, type=click.Choice(["digits"]))
 @click.option("--seed", type=int, help="Another seed than the recipe's.")
 @click.option("--strips", type=click.IntRange(50), help="Composed fields to train on.")
-@click.option("--epochs", type=click.IntRange(1))
-@click.option("--fit-strips", type=click.IntRange(100), help="Composed fields for the context and the calibration each.")
+@click.option("--epochs", type=click.IntRange(1), help="Passes of the glyph network over its examples.")
+@click.option("--line-epochs", type=click.IntRange(1), help="The same of the line network.")
+@click.option("--fit-strips", type=click.IntRange(100), help="Composed fields for the context, and for vote and calibration.")
 @click.option("-j", "--jobs", default=0, type=click.IntRange(0), help="Processes that compose; 0 takes every core.")
 @click.option("--overwrite", is_flag=True, help="Replace a model that is there.")
 def train(data: Path | None, output: Path, jobs: int, overwrite: bool, **changes: Any) -> None:
-    """Train the digit reader on what the segmenter cuts from composed strips; export ONNX; write the card."""
+    """Train both networks on composed strips; fit context, vote and calibration; export ONNX; write the card."""
     from importlib.util import find_spec
 
     from docproc.errors import MissingPart, OutputExists

@@ -1,19 +1,23 @@
-"""Open the shipped models: the network, and what its card says was learned beside it."""
+"""Open the shipped models: the two networks, and what their card says was learned beside them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from docproc.digits.recognizers import open_recognizer
+from docproc.digits.recognizers import open_line_recognizer, open_recognizer
 from docproc.digits.segment import GEOMETRY
 from docproc.errors import MissingPart
 from docproc.net import Net
 from docproc.pipeline import Reader
 from docproc.readings.confidence import Calibration
+from docproc.readings.vote import Weights
+
+LINES = "lines.onnx"  # the line network, in the folder of the glyph network
 
 
 def model_folder() -> Path:
@@ -23,26 +27,28 @@ def model_folder() -> Path:
 
 
 def open_reader(backend: str, model: Path | None = None) -> Reader:
-    """Open `model` (an .onnx file with its card beside it), or the shipped one, on a backend.
+    """Open `model` (an .onnx file with its card and `lines.onnx` beside it), or the shipped one, on a backend.
 
     Raises MissingPart when a file is missing, damaged, or not the one that the card describes.
     """
     path = model or model_folder() / "digits.onnx"
-    data, card = _model_bytes(path), read_card(path)
-    expected = card.get("sha256", {}).get(path.name)
-    found = hashlib.sha256(data).hexdigest()
-    if found != expected:
-        raise MissingPart(
-            f"{path} is not the model that its card describes (SHA-256 {found[:12]}, the card says {str(expected)[:12]}); "
-            "reinstall docproc, or train the model again"
-        )
+    card = read_card(path)
+    glyph_network = _model_bytes(path, card)
+    line_network = _model_bytes(path.with_name(LINES), card)
     if card.get("geometry") != list(GEOMETRY):
         raise MissingPart(f"{path} was trained for another version of docproc: train it again with docproc model train")
     try:
         context, calibration = Net.from_card(card["context"]), Calibration.from_card(card["calibration"])
+        weights = Weights.from_card(card["vote"])
     except (KeyError, TypeError, ValueError) as problem:
         raise MissingPart(f"the card {_card_path(path)} is damaged: {problem}") from problem
-    return Reader(open_recognizer(backend, data), context, calibration)
+    return Reader(
+        open_recognizer(backend, glyph_network),
+        open_line_recognizer(backend, line_network),
+        context,
+        weights,
+        calibration,
+    )
 
 
 def read_card(model: Path) -> dict[str, Any]:
@@ -63,10 +69,18 @@ def _card_path(model: Path) -> Path:
     return model.with_suffix(".json")
 
 
-def _model_bytes(path: Path) -> bytes:
+def _model_bytes(path: Path, card: Mapping[str, Any]) -> bytes:
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
     except OSError as problem:
         raise MissingPart(
             f"the model cannot be read: {path}: {problem.strerror}; train it with docproc model train"
         ) from problem
+    expected = card.get("sha256", {}).get(path.name)
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected:
+        raise MissingPart(
+            f"{path} is not the model that its card describes (SHA-256 {found[:12]}, the card says {str(expected)[:12]}); "
+            "reinstall docproc, or train the model again"
+        )
+    return data

@@ -1,6 +1,7 @@
-"""Read this first: the story of a page, in the order in which it happens.
+r"""Read this first: the story of a page, in the order in which it happens.
 
-    open -> clean -> locate -> segment -> normalize -> recognize -> decode -> confidence -> table
+    open -> clean -> locate -> ink -> segment -> normalize -> recognize -> decode -> vote -> confidence -> table
+                                  \-> line --------------> recognize ------------/
 
 The stages are pure functions in `pages`, `fields`, `digits` and `readings`; none knows another. This module alone knows
 their order. It knows no file, no process and no inference library: the recognizer is handed in.
@@ -12,33 +13,56 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from docproc.digits.batching import flatten, regroup
+from docproc.digits.ink import comb_ink, free_ink
+from docproc.digits.line import line
 from docproc.digits.normalize import normalize_all
-from docproc.digits.segment import candidate_ink, segment, segment_comb
+from docproc.digits.segment import candidate_ink, segment
 from docproc.net import Net
 from docproc.pages.clean import clean
 from docproc.readings.confidence import Calibration, confidence, evidence, judge
 from docproc.readings.context import log_odds
-from docproc.readings.decode import decode
-from docproc.types import Field, Glyphs, Gray, Lattice, Page, Reading, Recognizer, Row, Scores
+from docproc.readings.vote import Weights, ballots, vote
+from docproc.types import (
+    Field,
+    Frames,
+    Glyphs,
+    Gray,
+    Lattice,
+    Line,
+    LineRecognizer,
+    Page,
+    Reading,
+    Recognizer,
+    Row,
+    Scores,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """What fields are read with: the network and what was learned beside it."""
+    """What fields are read with: the two networks and what was learned beside them."""
 
     recognizer: Recognizer
+    line_recognizer: LineRecognizer
     context: Net | None
+    weights: Weights
     calibration: Calibration
+
+    @property
+    def name(self) -> str:
+        """Tells which networks read: the starts of their hashes."""
+        return f"{self.recognizer.model_hash[:8]}-{self.line_recognizer.model_hash[:8]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A field that waits for the recognizer."""
+    """A field that waits for the recognizers."""
 
     field: Field
     crop: Gray
     lattice: Lattice
     glyphs: Glyphs
+    line: Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +71,7 @@ class FieldResult:
 
     prepared: Prepared
     scores: Scores
+    frames: Frames
     reading: Reading
 
 
@@ -57,29 +82,37 @@ def prepare(page: Page, fields: Sequence[Field]) -> list[Prepared]:
 
 
 def prepare_field(field: Field, crop: Gray) -> Prepared:
-    """Segment one field's crop and bring its candidates to 28x28."""
+    """Find one field's ink, cut it into candidates at 28x28, and lay it out as a line."""
     comb = field.kind == "comb" and field.digits
-    lattice = segment_comb(crop, comb[1]) if comb else segment(crop, amount=field.kind == "amount")
+    ink = comb_ink(crop, comb[1]) if comb else free_ink(crop)
+    lattice = segment(ink, amount=field.kind == "amount")
     glyphs = normalize_all(candidate_ink(lattice, k) for k in range(len(lattice.candidates)))
-    return Prepared(field, crop, lattice, glyphs)
+    return Prepared(field, crop, lattice, glyphs, line(ink))
 
 
 def recognize(prepared: Sequence[Prepared], reader: Reader) -> list[FieldResult]:
-    """Score the candidates of many fields in one call and decode each field."""
+    """Score the candidates and the lines of many fields in one call each, and decode every field."""
     batch, counts = flatten([item.glyphs for item in prepared])
     scores = regroup(reader.recognizer.recognize(batch), counts)
-    return [FieldResult(item, own, read(item, own, reader)) for item, own in zip(prepared, scores, strict=True)]
+    frames = reader.line_recognizer.read_lines([item.line for item in prepared])
+    return [
+        FieldResult(item, own, seen, read(item, own, seen, reader))
+        for item, own, seen in zip(prepared, scores, frames, strict=True)
+    ]
 
 
-def read(prepared: Prepared, scores: Scores, reader: Reader) -> Reading:
-    """The best string of one field and the probability that it is right."""
+def read(prepared: Prepared, scores: Scores, frames: Frames, reader: Reader) -> Reading:
+    """The best text of one field and the probability that it is right."""
     lattice = prepared.lattice
+    if lattice.blank:
+        return Reading("", 0.0)
     odds = log_odds(lattice, scores, reader.context)
-    decoded = decode(lattice.pieces, lattice.candidates, odds, scores, prepared.field.digits)
-    if not decoded.strings or not decoded.strings[0][0]:
-        return Reading("", 0.0, (), decoded.strings[1:4])
-    found = evidence(decoded, lattice, scores, odds)
-    return Reading(decoded.strings[0][0], confidence(found, reader.calibration), decoded.path, decoded.strings[1:4])
+    verdict = vote(ballots(lattice, odds, scores, frames, prepared.field.digits), reader.weights)
+    texts = tuple((ballot.text, share) for ballot, share in zip(verdict.ballots, verdict.shares, strict=True))
+    if not texts or not texts[0][0]:
+        return Reading("", 0.0, (), texts[1:4])
+    found = evidence(verdict, lattice, scores, odds)
+    return Reading(texts[0][0], confidence(found, reader.calibration), verdict.ballots[0].path, texts[1:4])
 
 
 def tabulate(page: Page, results: Sequence[FieldResult], threshold: float) -> list[Row]:

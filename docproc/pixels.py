@@ -48,3 +48,19 @@ def components(mask: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.i
     """
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_32S)
     return np.asarray(labels, np.int32), np.asarray(stats[1:], np.int32)
+
+
+def digit_height(table: NDArray[np.int32], crop_height: int) -> float | None:
+    """The height in px of the digits among components (see `components`): the median, each counted by its height.
+
+    None where nothing is large enough, in a crop of `crop_height` px, to be a digit.
+    """
+    heights = table[:, 3].astype(np.float64)
+    widths, areas = table[:, 2], table[:, 4]
+    digits = (heights >= max(5.0, 0.12 * crop_height)) & (widths <= 12 * heights) & (areas >= 8)
+    heights = np.sort(heights[digits])
+    if not len(heights):
+        return None
+    heights = heights[heights >= 0.4 * heights[-1]]
+    weight = np.cumsum(heights)
+    return float(heights[np.searchsorted(weight, 0.5 * weight[-1])])

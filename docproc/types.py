@@ -9,7 +9,7 @@ and a comment after each gives its shape, type and range.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, NewType, Protocol, TypeVar
 
@@ -21,12 +21,17 @@ from docproc.errors import DocumentError
 Gray = NDArray[np.uint8]  # (height, width) uint8, 0 black ink .. 255 white paper
 Ink = NDArray[np.uint8]  # (height, width) uint8, 0 paper .. 255 full ink
 Glyphs = NDArray[np.uint8]  # (n, 28, 28) uint8, 0 paper .. 255 ink
+Line = NDArray[np.uint8]  # (32, width) uint8, 0 paper .. 255 ink: a whole field, see digits.line
 Scores = NDArray[np.float32]  # (n, 11) float32 probabilities, rows sum to 1; columns 0..9 and NOT_A_DIGIT
+Frames = NDArray[np.float32]  # (t, 11) float32 natural log probabilities along a line; NOT_A_DIGIT is CTC's blank
 Affine = NDArray[np.float64]  # (2, 3) float64, maps (x, y, 1) to (x, y)
 
 GLYPH_SIDE = 28  # px
+LINE_HEIGHT = 32  # px
 CLASSES = 11
 NOT_A_DIGIT = 10
+DIGIT_HEIGHT = 40  # px to which the digits of a field are brought before they are read
+INK_MARGIN = 4  # px of paper around the ink of a field
 
 Kind = Literal["string", "amount", "comb"]
 Status = Literal["ok", "review", "blank", "error"]
@@ -100,6 +105,22 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class FieldInk:
+    """What the pen left in a field: no paper, no ruled lines, one digit height, no slant.
+
+    `to_ink` maps pixels of the field's crop to pixels of `ink`. `labels` and `parts` are its connected components, see
+    `pixels.components`.
+    """
+
+    ink: Ink
+    to_ink: Affine
+    labels: NDArray[np.int32]  # (height, width) int32, 0 no ink, k+1 component k
+    parts: NDArray[np.int32]  # (n, 5) int32: left, top, width, height, area of every component
+    cells: int = 0  # of a comb; 0 for a free field
+    walls: tuple[float, ...] = ()  # columns of `ink` between the cells of a comb
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """One way to see a digit: a union of neighboring pieces of ink.
 
@@ -117,11 +138,10 @@ class Candidate:
 class Lattice:
     """All ways in which the ink of one field may be cut into digits.
 
-    `pieces` numbers the pieces of ink from left to right. `to_ink` maps pixels of the field's crop to pixels of `ink`:
-    the ink is scaled to a common digit height and freed of its slant.
+    `pieces` numbers the pieces of ink from left to right. `ink` and `to_ink` are those of the field's `FieldInk`.
     """
 
-    ink: Ink  # (height, width) uint8, after line removal, scaling and slant correction
+    ink: Ink
     labels: NDArray[np.int32]  # (height, width) int32, 0 no ink, k+1 the ink of piece k
     pieces: int
     candidates: tuple[Candidate, ...]
@@ -171,6 +191,17 @@ class Recognizer(Protocol):
 
     def recognize(self, glyphs: Glyphs) -> Scores:
         """Score every glyph; n may be 0. A glyph's scores must not depend on the others in the batch."""
+        ...
+
+
+class LineRecognizer(Protocol):
+    """Lines in, frames out: reads a whole field without cutting it."""
+
+    name: str
+    model_hash: ModelHash
+
+    def read_lines(self, lines: Sequence[Line]) -> list[Frames]:
+        """The frames of every line, one for two px of its width. A line's frames must not depend on the other lines."""
         ...
 
 

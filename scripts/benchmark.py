@@ -73,15 +73,19 @@ def main() -> None:
     batch, counts = flatten([p.glyphs for p in prepared])
     recognizing = seconds(lambda: reader.recognizer.recognize(batch))
     scores = regroup(reader.recognizer.recognize(batch), counts)
-    decoding = seconds(lambda: [read(p, s, reader) for p, s in zip(prepared, scores, strict=True)])
+    lines = [p.line for p in prepared]
+    lining = seconds(lambda: reader.line_recognizer.read_lines(lines))
+    frames = reader.line_recognizer.read_lines(lines)
+    decoding = seconds(lambda: [read(p, s, f, reader) for p, s, f in zip(prepared, scores, frames, strict=True)])
     count = len(prepared)
     print(f"\n{count} fields, {len(batch) / count:.1f} candidates each; ms a field on one core")
     for name, value in (
         ("locate and segment", total - normalizing),
         ("normalize", normalizing),
-        ("recognize", recognizing),
-        ("context and decode", decoding),
-        ("together", total + recognizing + decoding),
+        ("recognize glyphs", recognizing),
+        ("recognize lines", lining),
+        ("decode and vote", decoding),
+        ("together", total + recognizing + lining + decoding),
     ):
         print(f"  {name:22} {value / count * 1000:7.2f}")
     print(f"\n{len(batch) / recognizing:,.0f} glyphs a second through {reader.recognizer.name}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from docproc.errors import MissingPart
 from docproc.learn.strokes import MARKS, Pen, draw, draw_digit
 from docproc.modelfiles import open_reader
 from docproc.pipeline import Reader
-from docproc.types import CLASSES, Glyphs, Gray, ModelHash, Scores
+from docproc.types import CLASSES, Frames, Glyphs, Gray, Line, ModelHash, Scores
 
 PROJECT = Path(__file__).parent.parent
 SAMPLES = PROJECT / "samples"
@@ -80,6 +80,21 @@ class NullRecognizer:
         scores = np.zeros((len(glyphs), CLASSES), np.float32)
         scores[:, -1] = 1
         return scores
+
+
+class NullLineRecognizer:
+    """Sees nothing written anywhere."""
+
+    name = "null"
+    model_hash = ModelHash("0" * 64)
+
+    def read_lines(self, lines: Sequence[Line]) -> list[Frames]:
+        frames = []
+        for line in lines:
+            own = np.full((line.shape[1] // 2, CLASSES), -20.0, np.float32)
+            own[:, -1] = 0
+            frames.append(own)
+        return frames
 
 
 class FailingRecognizer:

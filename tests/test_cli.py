@@ -161,7 +161,7 @@ def test_exit_codes(tmp_path: Path, amounts: Path) -> None:
 
 
 def test_a_model_that_was_changed_is_refused(tmp_path: Path, amounts: Path) -> None:
-    for name in ("digits.onnx", "digits.json"):
+    for name in ("digits.onnx", "lines.onnx", "digits.json"):
         shutil.copy(PROJECT / "models" / name, tmp_path)
     data = bytearray((tmp_path / "digits.onnx").read_bytes())
     data[len(data) // 2] ^= 1

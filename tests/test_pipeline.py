@@ -10,7 +10,7 @@ import pytest
 from docproc.errors import MissingPart
 from docproc.pipeline import Reader, prepare, read_page, recognize
 from docproc.types import Box, Field, Gray, Page, PageId
-from tests.conftest import FailingRecognizer, NullRecognizer, WriteField
+from tests.conftest import FailingRecognizer, NullLineRecognizer, NullRecognizer, WriteField
 
 
 def page(gray: Gray) -> Page:
@@ -66,7 +66,8 @@ def test_one_call_for_many_fields_reads_as_each_alone(reader: Reader, write_fiel
 
 def test_a_recognizer_that_sees_no_digit_invents_none(reader: Reader, write_field: WriteField) -> None:
     gray = write_field("2417")
-    (row,) = read_page(page(gray), [whole(gray)], replace(reader, recognizer=NullRecognizer(), context=None), 0.5)
+    blind = replace(reader, recognizer=NullRecognizer(), line_recognizer=NullLineRecognizer(), context=None)
+    (row,) = read_page(page(gray), [whole(gray)], blind, 0.5)
     assert (row.text, row.status) == ("", "review")
 
 

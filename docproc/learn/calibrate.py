@@ -1,8 +1,9 @@
-"""Fit what is learned beside the network: the context of a candidate, and the probability that a field is right."""
+"""Fit what is learned beside the networks: the context of a candidate, the vote, the probability that a field is right."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,55 +11,114 @@ from numpy.typing import NDArray
 from docproc.digits.batching import flatten, regroup
 from docproc.digits.normalize import normalize_all
 from docproc.digits.segment import candidate_ink
-from docproc.learn.synthesis import AMBIGUOUS, Strip, label
+from docproc.learn.examples import Example
+from docproc.learn.synthesis import AMBIGUOUS, label
 from docproc.net import Net, sigmoid
 from docproc.readings.confidence import Calibration, evidence
 from docproc.readings.context import features, log_odds
-from docproc.readings.decode import decode
-from docproc.types import NOT_A_DIGIT, Glyphs, Lattice, Scores
-
-Score = Callable[[Glyphs], Scores]
-Strips = Sequence[tuple[Strip, Lattice]]
+from docproc.readings.vote import Ballot, Weights, ballots, vote
+from docproc.types import NOT_A_DIGIT, Frames, Glyphs, Lattice, LineRecognizer, Recognizer, Scores
 
 ERRORS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)  # for which thresholds are measured
 
 
-def fit_context(strips: Strips, score: Score, seed: int) -> Net:
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """An example with what the two networks say of it."""
+
+    example: Example
+    scores: Scores
+    frames: Frames
+
+
+def scored(made: Sequence[Example], recognizer: Recognizer, lines: LineRecognizer) -> list[Scored]:
+    """Run both networks over the examples."""
+    batch, counts = flatten([glyph_batch(e.lattice) for e in made])
+    scores = regroup(recognizer.recognize(batch), counts)
+    frames = lines.read_lines([e.line for e in made])
+    return [Scored(*each) for each in zip(made, scores, frames, strict=True)]
+
+
+def glyph_batch(lattice: Lattice) -> Glyphs:
+    """All candidates of a lattice at 28x28."""
+    return normalize_all(candidate_ink(lattice, k) for k in range(len(lattice.candidates)))
+
+
+def fit_context(fields: Sequence[Scored], seed: int) -> Net:
     """Learn from labeled lattices which candidates are whole digits, see `readings.context`."""
     inputs, targets = [], []
-    for (strip, lattice), scores in zip(strips, _scores(strips, score), strict=True):
-        names = label(lattice, strip)
+    for field in fields:
+        lattice = field.example.lattice
+        names = label(lattice, field.example.strip)
         clear = names != AMBIGUOUS
         if clear.any():
-            inputs.append(features(lattice, scores)[clear])
+            inputs.append(features(lattice, field.scores)[clear])
             targets.append(names[clear] != NOT_A_DIGIT)
     return _fit_net(np.concatenate(inputs), np.concatenate(targets), (32, 16), seed, epochs=8)
 
 
-def fit_calibration(strips: Strips, score: Score, context: Net) -> tuple[Calibration, dict[str, float]]:
-    """Learn when a field is right; thresholds come from the half of the strips that was not fitted on.
+def fit_weights(fields: Sequence[Scored], context: Net) -> Weights:
+    """Learn how much each reader counts: the weights under which the true texts are likeliest among all proposed."""
+    tables = []
+    for field in fields:
+        cast = _cast(field, context)[0]
+        true = [ballot.text == field.example.strip.text for ballot in cast]
+        if any(true) and len(cast) > 1:
+            tables.append((np.array([(b.lattice, b.line) for b in cast]), true.index(True)))
+    weights = np.array([0.5, 0.5])
+    # Newton's method on the log-likelihood of a conditional logit, held near the start by a small ridge.
+    for _ in range(30):
+        slope, curve = -1e-3 * (weights - 0.5), -1e-3 * np.eye(2)
+        for table, true_row in tables:
+            p = np.exp(table @ weights - (table @ weights).max())
+            p /= p.sum()
+            mean = p @ table
+            slope = slope + (table[true_row] - mean)
+            curve = curve - ((table - mean).T * p) @ (table - mean)
+        step = np.linalg.solve(curve, slope)
+        weights = weights - step
+        if np.abs(step).max() < 1e-6:
+            break
+    return Weights(float(max(0.0, weights[0])), float(max(0.0, weights[1])))
 
-    Returns the calibration and its figures on that half: fields read exactly, expected calibration error.
+
+def fit_calibration(fields: Sequence[Scored], context: Net, weights: Weights) -> tuple[Calibration, dict[str, float]]:
+    """Learn when a field is right; thresholds come from the half of the fields that was not fitted on.
+
+    Returns the calibration and its figures on that half: fields read exactly, by each reader alone as well, and the expected
+    calibration error.
     """
-    found, right = [], []
-    for (strip, lattice), scores in zip(strips, _scores(strips, score), strict=True):
-        odds = log_odds(lattice, scores, context)
-        digits = (0, strip.cells) if strip.cells else None
-        decoded = decode(lattice.pieces, lattice.candidates, odds, scores, digits)
-        if decoded.strings and decoded.strings[0][0]:
-            found.append(evidence(decoded, lattice, scores, odds))
-            right.append(decoded.strings[0][0] == strip.text)
+    found, right, alone = [], [], []
+    for field in fields:
+        cast, odds = _cast(field, context)
+        truth = field.example.strip.text
+        if not cast:
+            continue
+        verdict = vote(cast, weights)
+        alone.append([max(cast, key=lambda b: getattr(b, by)).text == truth for by in ("lattice", "line")])
+        if verdict.ballots[0].text:
+            found.append(evidence(verdict, field.example.lattice, field.scores, odds))
+            right.append(verdict.ballots[0].text == truth)
     inputs, targets = np.array(found), np.array(right)
     half = len(inputs) // 2
     net = _fit_logistic(inputs[:half], targets[:half])
     p = sigmoid(net(inputs[half:]))
-    truth = targets[half:]
-    thresholds = tuple((error, threshold_for(p, truth, error)) for error in ERRORS)
+    truth_there = targets[half:]
+    thresholds = tuple((error, threshold_for(p, truth_there, error)) for error in ERRORS)
     figures = {
         "synthetic_fields_exact": float(np.mean(right)),
-        "synthetic_ece": expected_calibration_error(p, truth),
+        "synthetic_lattice_exact": float(np.mean(alone, axis=0)[0]),
+        "synthetic_line_exact": float(np.mean(alone, axis=0)[1]),
+        "synthetic_ece": expected_calibration_error(p, truth_there),
     }
     return Calibration(net, thresholds), figures
+
+
+def _cast(field: Scored, context: Net) -> tuple[tuple[Ballot, ...], NDArray[np.float64]]:
+    """The ballots of one field and the log-odds of its candidates."""
+    lattice, strip = field.example.lattice, field.example.strip
+    odds = log_odds(lattice, field.scores, context)
+    return ballots(lattice, odds, field.scores, field.frames, (0, strip.cells) if strip.cells else None), odds
 
 
 def threshold_for(confidence: NDArray[np.float64], right: NDArray[np.bool_], max_error: float) -> float:
@@ -77,12 +137,6 @@ def expected_calibration_error(confidence: NDArray[np.float64], right: NDArray[n
     order = np.argsort(confidence, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]
     return float(sum(abs(confidence[p].mean() - right[p].mean()) * len(p) for p in parts) / max(1, len(order)))
-
-
-def _scores(strips: Strips, score: Score) -> list[Scores]:
-    groups = [normalize_all(candidate_ink(lattice, k) for k in range(len(lattice.candidates))) for _, lattice in strips]
-    batch, counts = flatten(groups)
-    return regroup(score(batch), counts)
 
 
 def _fit_logistic(inputs: NDArray[np.float64], targets: NDArray[np.bool_], ridge: float = 1.0) -> Net:

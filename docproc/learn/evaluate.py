@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from docproc.learn import mnist
 from docproc.modelfiles import open_reader
-from docproc.types import Glyphs
-
-if TYPE_CHECKING:
-    import keras
+from docproc.types import Glyphs, Recognizer
 
 
-def digit_accuracy(model: keras.Model, images: Glyphs, labels: NDArray[np.uint8]) -> float:
+def digit_accuracy(recognizer: Recognizer, images: Glyphs, labels: NDArray[np.uint8]) -> float:
     """The share of `images` (n, 28, 28) uint8, given as they are, whose likeliest digit is their label."""
-    scores = model.predict(images, batch_size=1024, verbose=0)
-    return float((np.asarray(scores)[:, :10].argmax(axis=1) == labels).mean())
+    return float((recognizer.recognize(images)[:, :10].argmax(axis=1) == labels).mean())
 
 
 def mnist_test(folder: Path | None, model: Path | None, backend: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from skimage.morphology import skeletonize
 
 from docproc.learn import strokes
 from docproc.types import NOT_A_DIGIT, Gray, Ink, Lattice
@@ -57,16 +58,18 @@ class _Hand:
     drawn: float  # share of digits drawn as strokes, the rest from MNIST
     upright: float  # share of an MNIST digit's own slant that is taken out
     boldness: float  # where an MNIST digit's ramp sits: low is bold
+    traced: bool  # MNIST digits are written anew along their middle line, with this hand's pen
     styles: tuple[int, ...]  # one drawn style for every digit
+    haste: float  # 0..1, how little the digits of one string resemble each other
 
 
 # ---------------------------------------------------------------------------------------------------- composing
 
 
-def compose(digits: Digits, rng: np.random.Generator) -> Strip:
-    """One free strip: an amount, a number or a date."""
+def compose(digits: Digits, rng: np.random.Generator, haste: float = 1.0) -> Strip:
+    """One free strip: an amount, a number or a date. `haste` 0..1 says how carelessly the hand writes."""
     text = _text(rng)
-    hand = _hand(rng)
+    hand = _hand(rng, haste)
     marks = rng.random() < 0.75
     parts: list[tuple[Ink, int, int, float]] = []  # ink, base line row, owner, gap before in px
     height = hand.height
@@ -83,8 +86,8 @@ def compose(digits: Digits, rng: np.random.Generator) -> Strip:
     if marks and rng.random() < 0.16:
         for _ in range(int(rng.integers(1, 3))):
             add_mark(str(rng.choice(["$", "#", "*", "=", "-"])), rng.uniform(0.6, 1.1))
-    tightness = rng.normal(0.13, 0.11)
-    touching = rng.random() < 0.55
+    tightness = rng.normal(0.18, 0.11)
+    touching = rng.random() < 0.45
     grouped = rng.random() < 0.7 and marks
     shrink = 1.0
     for place, digit in enumerate(text):
@@ -124,17 +127,18 @@ def compose(digits: Digits, rng: np.random.Generator) -> Strip:
     alpha, owner = _arrange(parts, height, rng)
     slant = float(np.clip(rng.normal(0.18, 0.26), -0.35, 0.95))
     alpha, owner = _shear(alpha, owner, slant, rng.normal(0, 0.025))
+    alpha, owner = _bend(alpha, owner, height, rng, haste)
     alpha, owner, base = _frame_space(alpha, owner, height, rng)
     alpha = _rules(alpha, owner, base, height, rng)
     return Strip(_print(alpha, rng), text, owner, amount=bool(marks))
 
 
-def compose_comb(digits: Digits, rng: np.random.Generator) -> Strip:
-    """A row of boxes or a comb with a digit in each, some of them empty."""
+def compose_comb(digits: Digits, rng: np.random.Generator, haste: float = 1.0) -> Strip:
+    """A row of boxes or a comb with a digit in each, some of them empty. `haste` as in `compose`."""
     cells = int(rng.integers(1, 11))
     pitch = float(rng.uniform(24, 80))
     cell_height = pitch * rng.uniform(0.95, 1.5)
-    hand = _hand(rng, height=float(min(cell_height * rng.uniform(0.5, 0.85), pitch * rng.uniform(0.7, 1.1))))
+    hand = _hand(rng, haste, height=float(min(cell_height * rng.uniform(0.5, 0.85), pitch * rng.uniform(0.7, 1.1))))
     margin = int(rng.uniform(0.02, 0.18) * pitch)
     width, height = int(pitch * cells) + 2 * margin + 2, int(cell_height) + 2 * margin + 2
     alpha = np.zeros((height, width), np.float32)
@@ -191,16 +195,19 @@ def _text(rng: np.random.Generator) -> str:
     return text
 
 
-def _hand(rng: np.random.Generator, height: float | None = None) -> _Hand:
+def _hand(rng: np.random.Generator, haste: float, height: float | None = None) -> _Hand:
     if height is None:
         height = float(rng.uniform(18, 46)) if rng.random() < 0.8 else float(rng.uniform(46, 90))
     pen = strokes.Pen(
         width=float(np.clip(rng.lognormal(np.log(0.085), 0.35), 0.035, 0.2)),
-        wobble=float(rng.uniform(0.008, 0.05)),
-        widen=float(np.clip(rng.lognormal(0.0, 0.2), 0.6, 1.6)),
+        wobble=haste * float(rng.uniform(0.008, 0.05)),
+        widen=float(np.clip(rng.lognormal(0.05, 0.3), 0.6, 2.2)),
     )
     drawn = float(rng.choice([0.0, 0.15, 0.5, 1.0], p=[0.15, 0.25, 0.3, 0.3]))
-    return _Hand(height, pen, drawn, float(rng.uniform(0, 1)), float(rng.uniform(0.25, 0.62)), tuple(rng.integers(0, 99, 10)))
+    return _Hand(
+        height, pen, drawn, float(rng.uniform(0, 1)), float(rng.uniform(0.25, 0.62)), bool(rng.random() < 0.6),
+        tuple(rng.integers(0, 99, 10)), haste,
+    )  # fmt: skip
 
 
 def _digit(
@@ -209,7 +216,7 @@ def _digit(
     """One digit `height` px tall, stretched by `wide`, with the row of its base line."""
     hand = replace(hand, pen=replace(hand.pen, widen=hand.pen.widen * wide))
     if rng.random() < hand.drawn:
-        style = hand.styles[digit] if rng.random() < 0.8 else int(rng.integers(99))
+        style = hand.styles[digit] if rng.random() < 1 - 0.2 * hand.haste else int(rng.integers(99))
         return strokes.draw_digit(digit, max(6.0, height), hand.pen, rng, style)
     return _restyle(digits.images[rng.choice(digits.by_class[digit])], max(6.0, height), hand, rng)
 
@@ -221,21 +228,38 @@ def _restyle(image: NDArray[np.uint8], height: float, hand: _Hand, rng: np.rando
     slant = float(np.clip(slant, -0.8, 0.8)) * hand.upright
     # Wide enough that nothing is lost; the digit's 20 px come to `height`.
     scale = height / 20
-    side = round((44 if hand.pen.widen < 1.3 else 60) * scale)
-    stretch = float(np.clip(hand.pen.widen, 0.7, 2.0))
+    side = round((44 if hand.pen.widen < 1.3 else 72) * scale)
+    stretch = float(np.clip(hand.pen.widen, 0.7, 2.4))
     x0, y0 = moments["m10"] / moments["m00"], moments["m01"] / moments["m00"]
     matrix = np.array([[scale * stretch, -scale * stretch * slant, 0.0], [0.0, scale, 0.0]])
     matrix[:, 2] = side / 2 - matrix[:, :2] @ np.array([x0, y0])
     large = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_CUBIC)
-    large = cv2.GaussianBlur(large, (0, 0), max(0.3, 0.35 * scale))
+    soft: Ink = np.asarray(cv2.GaussianBlur(large, (0, 0), max(0.3, 0.35 * scale)), np.uint8)
+    if hand.traced and scale >= 0.9:
+        ink = _trace(soft, hand.pen.width * height)
+        x, y, w, h = cv2.boundingRect((ink > 40).astype(np.uint8))
+        if h > 0.6 * height:
+            return ink[y : y + h, x : x + w], h
     sharp = 255.0 / max(40.0, 160.0 / max(1.0, scale))
     middle = hand.boldness * 255
-    ink = np.clip((large.astype(np.float32) - middle) * sharp + 127, 0, 255).astype(np.uint8)
+    ink = np.clip((soft.astype(np.float32) - middle) * sharp + 127, 0, 255).astype(np.uint8)
     x, y, w, h = cv2.boundingRect((ink > 40).astype(np.uint8))
     if w == 0 or h == 0:
-        ink, (x, y, w, h) = large, cv2.boundingRect(large)
+        ink, (x, y, w, h) = soft, cv2.boundingRect(soft)
     # Everything but the height was kept; wide digits (a flat 2, an arched 4) stay within reason.
     return ink[y : y + h, x : x + w], h
+
+
+def _trace(ink: Ink, width: float) -> Ink:
+    """The middle line of the strokes, drawn with a round pen of `width` px: a ballpoint's even line."""
+    fine = 2
+    big = cv2.resize(ink, None, fx=fine, fy=fine, interpolation=cv2.INTER_LINEAR)
+    middle = np.asarray(skeletonize(np.asarray(big) > 110), np.uint8)
+    thick = max(1.0, width * fine)
+    # Distance to the line, cut at half the pen's width with a soft rim of one pixel.
+    distance = cv2.distanceTransform(1 - middle, cv2.DIST_L2, 5)
+    pen = np.clip((thick / 2 + 0.5 - distance) * 255, 0, 255).astype(np.uint8)
+    return np.asarray(cv2.resize(pen, (ink.shape[1], ink.shape[0]), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _dot(hand: _Hand, rng: np.random.Generator, tail: bool | None = None) -> tuple[Ink, int]:
@@ -315,6 +339,26 @@ def _shear(alpha: NDArray[np.float32], owner: Owner, slant: float, turn: float) 
     return (
         np.asarray(cv2.warpAffine(alpha, matrix, size, flags=cv2.INTER_LINEAR), np.float32),
         np.asarray(cv2.warpAffine(owner, matrix, size, flags=cv2.INTER_NEAREST), np.int16),
+    )
+
+
+def _bend(
+    alpha: NDArray[np.float32], owner: Owner, height: float, rng: np.random.Generator, haste: float
+) -> tuple[NDArray[np.float32], Owner]:
+    """Bend the writing smoothly (elastic distortion, P. Simard et al., ICDAR 2003): no two hands lead a pen alike."""
+    strength = float(rng.choice([0.0, 0.02, 0.035, 0.05])) * height * haste
+    if not strength:
+        return alpha, owner
+    rows, columns = alpha.shape
+    reach = height * rng.uniform(0.25, 0.6)
+    grid = (4 + round(columns / reach), 4 + round(rows / reach))
+    push = rng.normal(0, strength, (2, grid[1], grid[0])).astype(np.float32)
+    x, y = (cv2.resize(part, (columns, rows), interpolation=cv2.INTER_CUBIC) for part in push)
+    x += np.arange(columns, dtype=np.float32)[None, :]
+    y += np.arange(rows, dtype=np.float32)[:, None]
+    return (
+        np.asarray(cv2.remap(alpha, x, y, cv2.INTER_LINEAR), np.float32),
+        np.asarray(cv2.remap(owner, x, y, cv2.INTER_NEAREST), np.int16),
     )
 
 
@@ -414,7 +458,12 @@ def _paper(rows: int, columns: int, rng: np.random.Generator) -> NDArray[np.floa
         surface = cv2.resize(coarse, (columns, rows), interpolation=cv2.INTER_CUBIC)
         phase = (surface * rng.uniform(4, 14) + y * rng.uniform(0.3, 1) + x * rng.uniform(-0.4, 0.4)) * (2 * np.pi / period)
         paper -= depth * np.clip(np.sin(phase) * 2.0 - rng.uniform(0, 1), 0, 1)
-    elif kind < 0.55:
+    elif kind < 0.47:
+        # Fine lines, nearly level, a little wavy.
+        wave = rng.uniform(0, 3) * np.sin(x * 2 * np.pi / rng.uniform(20, 90) + rng.uniform(0, 6))
+        phase = (y + x * rng.normal(0, 0.15) + wave) * (2 * np.pi / rng.uniform(4, 9))
+        paper -= 1.3 * depth * np.clip(np.sin(phase) * 2.0 - rng.uniform(0, 1), 0, 1)
+    elif kind < 0.64:
         # A woven pattern of dots.
         period = rng.uniform(3, 9)
         paper -= depth * np.clip(np.sin(x * 2 * np.pi / period) * np.sin(y * 2 * np.pi / period) * 2 - 0.4, 0, 1)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.net import Net, logit, sigmoid
-from docproc.readings.decode import Decoded
+from docproc.readings.vote import Verdict
 from docproc.types import Lattice, Reading, Scores, Status
 
 DIGITS_KEPT = 4  # decimals of a confidence: what lies behind depends on the batch
@@ -44,23 +44,24 @@ class Calibration:
         return Calibration(Net.from_card(card["net"]), tuple(pairs))
 
 
-def evidence(decoded: Decoded, lattice: Lattice, scores: Scores, log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What speaks for the best string of a field, (8,) float64.
+def evidence(verdict: Verdict, lattice: Lattice, scores: Scores, log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What speaks for the text that won the vote, (13,) float64.
 
-    Its share of all paths and its lead over the second string (log-odds, log ratio); the weakest of its candidates as a
-    whole digit and as this digit (log-odds); the summed doubt about its digits; the share of ink that is on no digit; how
-    many digits and pieces there are.
+    Its share and its lead over the second text (log-odds, log ratio); what the lattice and the line recognizer say of it, and
+    each one's lead over the best other text (log probability, log ratio); whether they agree; the weakest of its candidates
+    as a whole digit and as this digit (log-odds); the summed doubt about its digits; the share of ink that is on no digit;
+    how many digits and pieces there are.
     """
-    share = decoded.strings[0][1]
-    second = decoded.strings[1][1] if len(decoded.strings) > 1 else 0.0
-    taken = np.array(decoded.path, np.int64)
+    won, others = verdict.ballots[0], verdict.ballots[1:]
+    second = verdict.shares[1] if len(others) else 0.0
+    taken = np.array(won.path, np.int64)
     if len(taken):
-        digits = np.sort(np.asarray(scores[taken, :10], np.float64), axis=1)
-        digits /= np.maximum(digits.sum(axis=1, keepdims=True), 1e-12)
-        weakest, doubt = float(log_odds[taken].min()), float(logit(digits[:, -1], 1e-5).min())
-        doubts = float(np.sum(1 - digits[:, -1]))
+        shown = np.asarray(scores[taken, :10], np.float64)
+        shown /= np.maximum(shown.sum(axis=1, keepdims=True), 1e-12)
+        own = shown[np.arange(len(taken)), [int(c) for c in won.text]]
+        weakest, doubt, doubts = float(log_odds[taken].min()), float(logit(own, 1e-5).min()), float(np.sum(1 - own))
     else:
-        weakest, doubt, doubts = -5.0, 0.0, 1.0
+        weakest, doubt, doubts = -8.0, -8.0, 1.0
     used = np.zeros(lattice.pieces + 1, bool)
     for k in taken:
         used[[p + 1 for p in lattice.candidates[k].pieces]] = True
@@ -68,13 +69,18 @@ def evidence(decoded: Decoded, lattice: Lattice, scores: Scores, log_odds: NDArr
     left_over = float(areas[~used[1:]].sum()) / max(1.0, float(areas.sum()))
     return np.array(
         [
-            float(logit(np.array(share), 1e-5)),
-            float(np.log((share + 1e-5) / (second + 1e-5))),
+            float(logit(np.array(verdict.shares[0]), 1e-5)),
+            float(np.log((verdict.shares[0] + 1e-5) / (second + 1e-5))),
+            float(logit(np.exp(won.lattice), 1e-5)),
+            float(logit(np.exp(won.line), 1e-5)),
+            float(np.clip(won.lattice - max((b.lattice for b in others), default=-12.0), -8, 12)),
+            float(np.clip(won.line - max((b.line for b in others), default=-12.0), -8, 12)),
+            float(verdict.agreed),
             float(np.clip(weakest, -8, 8)),
             float(np.clip(doubt, -8, 11)),
             doubts,
             left_over,
-            len(taken),
+            len(won.text),
             lattice.pieces,
         ]
     )

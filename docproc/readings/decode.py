@@ -12,15 +12,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import exp, log1p
 
 import numpy as np
 from numpy.typing import NDArray
 
 from docproc.types import Candidate, Scores
 
-KEPT = 8  # strings kept at every node
+KEPT = 6  # strings kept at every node
 CLASSES_TRIED = 3  # of a candidate
-LEAST_SHARE = 0.004  # a class below this share of a candidate's digits is not tried
+LEAST_SHARE = 0.005  # a class below this share of a candidate's digits is not tried
+LEAST_ODDS = -6.0  # a candidate with lower log-odds is on no path
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +30,12 @@ class Decoded:
     """The best strings of a lattice, most probable first."""
 
     strings: tuple[tuple[str, float], ...]  # text and its share of the probability of all paths
-    path: tuple[int, ...]  # candidates of the first string, left to right
+    paths: tuple[tuple[int, ...], ...]  # the candidates of every string, left to right
+    whole: float  # natural log of the summed odds of all paths
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
-    total: float  # log of the summed odds of all paths that give this text
-    best: float  # log-odds of the best of them
-    path: tuple[int, ...]
+# Of a text up to a node: the log of the summed odds of its paths, the log-odds of the best of them, and that one.
+_State = tuple[float, float, tuple[int, ...]]
 
 
 def decode(
@@ -50,17 +50,20 @@ def decode(
     `log_odds` (n,) says how much rather each candidate is one whole digit than not; `scores` (n, 11) which one.
     `digits` bounds the length of the string; where no path has such a length the strings are empty.
     """
-    shares = np.asarray(scores[:, :10], np.float64)
-    shares = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
-    logs = np.log(np.maximum(shares, 1e-12))
-    order = np.argsort(-shares, axis=1)[:, :CLASSES_TRIED]
+    logs = _log_shares(scores)
+    order = np.argsort(-logs, axis=1)[:, :CLASSES_TRIED]
     fewest, most = digits if digits else (0, pieces)
+    gains = log_odds[:, None] + np.take_along_axis(logs, order, axis=1)
+    least = np.log(LEAST_SHARE) if LEAST_SHARE > 0 else -np.inf
+    tried = [
+        [(str(d), g) for d, g, whole in zip(ds, gs, own, strict=True) if g - whole >= least]
+        for ds, gs, own in zip(
+            order.tolist(), gains.tolist(), np.repeat(log_odds[:, None], order.shape[1], 1).tolist(), strict=True
+        )
+    ]
+    ending = _ending(pieces, candidates, log_odds)
 
-    ending: list[list[int]] = [[] for _ in range(pieces + 1)]
-    for k, candidate in enumerate(candidates):
-        ending[candidate.last].append(k)
-
-    states: list[dict[str, _State]] = [{"": _State(0.0, 0.0, ())}]
+    states: list[dict[str, _State]] = [{"": (0.0, 0.0, ())}]
     sums = np.full((pieces + 1, most + 2), -np.inf)  # log of the summed odds by node and length
     sums[0, 0] = 0.0
     for node in range(1, pieces + 1):
@@ -69,23 +72,62 @@ def decode(
         for k in ending[node]:
             before = candidates[k].first
             sums[node, 1:] = np.logaddexp(sums[node, 1:], sums[before, :-1] + log_odds[k])
-            for digit in order[k]:
-                if shares[k, digit] < LEAST_SHARE:
-                    break
-                gain = float(log_odds[k] + logs[k, digit])
-                name = str(digit)
-                for text, state in states[before].items():
-                    if len(text) < most:
-                        _offer(here, text + name, state.total + gain, state.best + gain, (*state.path, k))
+            for text, (total, best, path) in states[before].items():
+                if len(text) >= most:
+                    continue
+                for name, gain in tried[k]:
+                    grown, mine, top = text + name, total + gain, best + gain
+                    old = here.get(grown)
+                    if old is None:
+                        here[grown] = (mine, top, (*path, k))
+                        continue
+                    high, low = (old[0], mine) if old[0] > mine else (mine, old[0])
+                    both = high + log1p(exp(low - high))
+                    here[grown] = (both, top, (*path, k)) if top > old[1] else (both, old[1], old[2])
         states.append(_keep(here, by_length=fewest > 0))
 
     final = [(text, state) for text, state in states[-1].items() if fewest <= len(text) <= most]
     if not final:
-        return Decoded((), ())
-    final.sort(key=lambda item: -item[1].total)
+        return Decoded((), (), 0.0)
+    final.sort(key=lambda item: -item[1][0])
     whole = float(np.logaddexp.reduce(sums[-1, fewest : most + 1]))
-    strings = tuple((text, float(min(1.0, np.exp(state.total - whole)))) for text, state in final)
-    return Decoded(strings, final[0][1].path)
+    strings = tuple((text, float(min(1.0, np.exp(state[0] - whole)))) for text, state in final)
+    return Decoded(strings, tuple(state[2] for _, state in final), whole)
+
+
+def trace(
+    pieces: int, candidates: Sequence[Candidate], log_odds: NDArray[np.float64], scores: Scores, texts: Sequence[str]
+) -> list[tuple[float, tuple[int, ...]]]:
+    """For every text the log of the summed odds of all its paths, and the best of them; (-inf, ()) where there is none.
+
+    Unlike `decode` it misses no path, so it also judges a text that the lattice would not have thought of.
+    """
+    logs = _log_shares(scores)
+    longest = max((len(text) for text in texts), default=0)
+    names = np.zeros((len(texts), longest), np.int64)
+    for row, text in zip(names, texts, strict=True):
+        row[: len(text)] = [int(c) for c in text]
+    gains = log_odds[:, None, None] + logs[:, names]  # (candidates, texts, places)
+    total = np.full((pieces + 1, len(texts), longest + 1), -np.inf)
+    best = total.copy()
+    came = np.full(total.shape, -1)
+    total[0, :, 0] = best[0, :, 0] = 0.0
+    ending = _ending(pieces, candidates, log_odds)
+    for node in range(1, pieces + 1):
+        total[node], best[node] = total[node - 1], best[node - 1]
+        for k in ending[node]:
+            first = candidates[k].first
+            total[node, :, 1:] = np.logaddexp(total[node, :, 1:], total[first, :, :-1] + gains[k])
+            taken = best[first, :, :-1] + gains[k]
+            better = taken > best[node, :, 1:]
+            best[node, :, 1:][better] = taken[better]
+            came[node, :, 1:][better] = k
+    return [
+        (float(total[pieces, row, len(text)]), _back(candidates, came[:, row], pieces, len(text)))
+        if np.isfinite(total[pieces, row, len(text)])
+        else (-np.inf, ())
+        for row, text in enumerate(texts)
+    ]
 
 
 def marginals(pieces: int, candidates: Sequence[Candidate], log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -114,21 +156,37 @@ def marginals(pieces: int, candidates: Sequence[Candidate], log_odds: NDArray[np
     return np.asarray(np.exp(np.minimum(0.0, np.array(through))))
 
 
-def _offer(states: dict[str, _State], text: str, total: float, best: float, path: tuple[int, ...]) -> None:
-    old = states.get(text)
-    if old is None:
-        states[text] = _State(total, best, path)
-    elif best > old.best:
-        states[text] = _State(float(np.logaddexp(old.total, total)), best, path)
-    else:
-        states[text] = _State(float(np.logaddexp(old.total, total)), old.best, old.path)
+def _log_shares(scores: Scores) -> NDArray[np.float64]:
+    """Which digit a candidate is, if it is one: natural logs, (n, 10)."""
+    shares = np.asarray(scores[:, :10], np.float64)
+    return np.asarray(np.log(np.maximum(shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-12), 1e-12)))
+
+
+def _ending(pieces: int, candidates: Sequence[Candidate], log_odds: NDArray[np.float64]) -> list[list[int]]:
+    """The candidates that end at every node, without those that are surely no digit."""
+    ending: list[list[int]] = [[] for _ in range(pieces + 1)]
+    for k in np.flatnonzero(log_odds >= LEAST_ODDS).tolist():
+        ending[candidates[k].last].append(k)
+    return ending
+
+
+def _back(candidates: Sequence[Candidate], came: NDArray[np.int64], node: int, place: int) -> tuple[int, ...]:
+    path: list[int] = []
+    while place:
+        k = int(came[node, place])
+        if k < 0:
+            node -= 1
+            continue
+        path.append(k)
+        node, place = candidates[k].first, place - 1
+    return tuple(reversed(path))
 
 
 def _keep(states: dict[str, _State], by_length: bool) -> dict[str, _State]:
     """The best few states; of every length, where the length of the whole string is bounded from below."""
     if len(states) <= KEPT:
         return states
-    ranked = sorted(states.items(), key=lambda item: -item[1].total)
+    ranked = sorted(states.items(), key=lambda item: -item[1][0])
     if not by_length:
         return dict(ranked[:KEPT])
     counts: Counter[int] = Counter()

@@ -105,7 +105,7 @@ def open_worker(settings: Settings) -> Callable[[Document], list[Row]]:
 
     cv2.setNumThreads(1)  # one process for each core is enough
     reader = open_reader(settings.backend, settings.model)
-    run_name = reader.recognizer.model_hash[:12]
+    run_name = reader.name
     threshold = reader.calibration.threshold(settings.max_error)
 
     def work(document: Document) -> list[Row]:

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from docproc.digits.segment import candidate_box
 from docproc.pipeline import FieldResult
+from docproc.readings.sequence import best_texts
 from docproc.types import NOT_A_DIGIT, Gray, Row
 
 Color = tuple[int, int, int]
@@ -37,7 +38,7 @@ PIECES: tuple[Color, ...] = (
 
 
 def explain_sheet(result: FieldResult, row: Row) -> Picture:
-    """One picture that shows how a field was read: crop, ink, pieces, candidates with scores, path, confidence."""
+    """One picture that shows how a field was read: crop, ink, pieces, candidates with scores, path, confidence, line."""
     lattice, reading = result.prepared.lattice, result.reading
     parts: list[Picture] = [_heading(row)]
     parts.append(_step("1  The field as scanned; boxes are the digits that were chosen", _crop_with_boxes(result)))
@@ -51,9 +52,13 @@ def explain_sheet(result: FieldResult, row: Row) -> Picture:
     more = f"; the {hidden} least likely are not shown" if hidden else ""
     title = f"4  The candidates ({len(lattice.candidates)}) at 28x28 with their two best scores; framed: on the path{more}"
     parts.append(_step(title, _candidate_grid(result, shown)))
-    parts.append(_step("5  The path that wins", _path(result)))
+    parts.append(
+        _step("5  The path of the reading" if reading.path else "5  The lattice has no path to this reading", _path(result))
+    )
+    seen = ", ".join(f"{text or 'nothing'} ({share:.1%})" for text, share in best_texts(result.frames)[:3])
+    parts.append(_step(f"6  The line, read without cutting: {seen}", _line(result)))
     others = ", ".join(f"{text or 'nothing'} ({share:.1%})" for text, share in reading.alternatives) or "none"
-    parts.append(_step(f"6  Other readings with their share: {others}", None))
+    parts.append(_step(f"7  Other readings with their share when both readers vote: {others}", None))
     return _stack(parts)
 
 
@@ -110,7 +115,7 @@ def _crop_with_boxes(result: FieldResult) -> Picture:
     big = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     picture = Image.fromarray(big).convert("RGB")
     draw = ImageDraw.Draw(picture)
-    for digit, index in zip(reading.text, reading.path, strict=True):
+    for digit, index in zip(reading.text, reading.path, strict=bool(reading.path)):
         box = candidate_box(lattice, index)
         corners = (box.left * scale, box.top * scale, box.right * scale, box.bottom * scale)
         draw.rectangle(corners, outline=GREEN, width=2)
@@ -162,6 +167,26 @@ def _path(result: FieldResult) -> Picture:
         draw.text((place * 84 + 8, 60), digit, fill=INK, font=_font(26))
         share = result.scores[k, int(digit)] / max(1e-9, 1 - result.scores[k, NOT_A_DIGIT])
         draw.text((place * 84 + 30, 70), f"{share:.1%}", fill=QUIET, font=_font(13))
+    return picture
+
+
+def _line(result: FieldResult) -> Picture:
+    """The line with the digits that its frames are surest of below."""
+    line, frames = result.prepared.line, result.frames
+    if not line.shape[1]:
+        return Image.new("RGB", (10, 10), PAPER)
+    scale = min(4.0, (WIDTH - 2 * PAD) / line.shape[1])
+    big = cv2.resize(255 - line, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    picture = Image.new("RGB", (big.shape[1], big.shape[0] + 40), PAPER)
+    picture.paste(Image.fromarray(big).convert("RGB"), (0, 0))
+    draw = ImageDraw.Draw(picture)
+    step = big.shape[1] / max(1, len(frames))
+    best = frames.argmax(axis=1)
+    for k in range(len(frames)):
+        # One label for a run of frames, where it begins.
+        if best[k] != NOT_A_DIGIT and (k == 0 or best[k - 1] != best[k]):
+            draw.text((k * step, big.shape[0]), str(best[k]), fill=INK, font=_font(18))
+            draw.text((k * step, big.shape[0] + 22), f"{np.exp(frames[k, best[k]]):.0%}", fill=QUIET, font=_font(11))
     return picture
 
 

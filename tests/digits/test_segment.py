@@ -4,9 +4,18 @@ import cv2
 import numpy as np
 import pytest
 
-from docproc.digits.segment import GEOMETRY, candidate_box, candidate_ink, segment, segment_comb
+from docproc.digits.ink import comb_ink, free_ink
+from docproc.digits.segment import GEOMETRY, candidate_box, candidate_ink, segment
 from docproc.types import Gray, Lattice
 from tests.conftest import WriteField
+
+
+def lattice_of(crop: Gray) -> Lattice:
+    return segment(free_ink(crop))
+
+
+def comb_lattice(crop: Gray, cells: int) -> Lattice:
+    return segment(comb_ink(crop, cells))
 
 
 def covers(lattice: Lattice, count: int) -> bool:
@@ -18,20 +27,20 @@ def covers(lattice: Lattice, count: int) -> bool:
 
 
 def test_separate_digits_are_a_path_of_their_own(write_field: WriteField) -> None:
-    lattice = segment(write_field("3160"))
+    lattice = lattice_of(write_field("3160"))
     assert covers(lattice, 4)
     assert lattice.geometry.shape == (len(lattice.candidates), len(GEOMETRY))
 
 
 def test_a_lone_digit_is_a_lattice_with_itself_as_a_candidate(write_field: WriteField) -> None:
-    assert covers(segment(write_field("8")), 1)
+    assert covers(lattice_of(write_field("8")), 1)
 
 
 @pytest.mark.parametrize("text", ["00", "33", "57", "608"])
 def test_touching_digits_can_be_cut(write_field: WriteField, text: str) -> None:
     gray = write_field(text, gap=-10)
     assert cv2.connectedComponents((gray < 128).astype(np.uint8))[0] - 1 < len(text), "the digits should touch"
-    lattice = segment(gray)
+    lattice = lattice_of(gray)
     assert covers(lattice, len(text))
     assert lattice.pieces >= len(text)
 
@@ -41,46 +50,46 @@ def test_a_base_line_is_erased_and_the_digits_stay(write_field: WriteField) -> N
     ruled = plain.copy()
     base = round(1.4 * 40)
     ruled[base : base + 2, :] = 40
-    ink = segment(ruled).ink > 127
+    ink = lattice_of(ruled).ink > 127
     assert ink.any()
     # What the line left over is little beside the digits.
     widest = max(int(run.sum()) for run in ink)
     assert widest < 0.6 * ink.shape[1]
-    assert covers(segment(ruled), 4)
+    assert covers(lattice_of(ruled), 4)
 
 
 @pytest.mark.parametrize("level", [0, 128, 230, 255])
 def test_blank_paper_has_no_candidates(level: int) -> None:
-    assert segment(np.full((60, 200), level, np.uint8)).blank
+    assert lattice_of(np.full((60, 200), level, np.uint8)).blank
 
 
 def test_faint_noise_is_no_ink() -> None:
     rng = np.random.default_rng(1)
-    assert segment(np.clip(rng.normal(235, 4, (60, 200)), 0, 255).astype(np.uint8)).blank
+    assert lattice_of(np.clip(rng.normal(235, 4, (60, 200)), 0, 255).astype(np.uint8)).blank
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 200), (200, 3), (6, 6)])
 def test_tiny_crops_are_blank(shape: tuple[int, int]) -> None:
-    assert segment(np.zeros(shape, np.uint8)).blank
-    assert segment_comb(np.zeros(shape, np.uint8), 4).blank
+    assert lattice_of(np.zeros(shape, np.uint8)).blank
+    assert comb_lattice(np.zeros(shape, np.uint8), 4).blank
 
 
 def test_uneven_light_does_not_matter(write_field: WriteField) -> None:
     gray = write_field("916").astype(np.float64)
     shade = np.linspace(1.0, 0.45, gray.shape[1])[None, :]
-    assert covers(segment((gray * shade).astype(np.uint8)), 3)
+    assert covers(lattice_of((gray * shade).astype(np.uint8)), 3)
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
 def test_the_resolution_does_not_matter(write_field: WriteField, scale: float) -> None:
     gray = write_field("5082", height=48)
     scaled: Gray = np.asarray(cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-    assert covers(segment(scaled), 4)
+    assert covers(lattice_of(scaled), 4)
 
 
 def test_boxes_lie_on_the_crop(write_field: WriteField) -> None:
     gray = write_field("71")
-    lattice = segment(gray)
+    lattice = lattice_of(gray)
     boxes = [candidate_box(lattice, k) for k in range(len(lattice.candidates))]
     dark = gray < 128
     whole = [b for b in boxes if dark[b.top : b.bottom, max(0, b.left) : b.right].sum() > 0.3 * dark.sum()]
@@ -89,7 +98,7 @@ def test_boxes_lie_on_the_crop(write_field: WriteField) -> None:
 
 
 def test_a_candidate_shows_its_own_ink_only(write_field: WriteField) -> None:
-    lattice = segment(write_field("3160"))
+    lattice = lattice_of(write_field("3160"))
     for k, candidate in enumerate(lattice.candidates):
         ink = candidate_ink(lattice, k)
         inside = np.isin(candidate.box.cut(lattice.labels), [p + 1 for p in candidate.pieces])
@@ -118,15 +127,15 @@ def comb(write_field: WriteField, cells: list[str], ticks: bool = False) -> Gray
 @pytest.mark.parametrize("ticks", [False, True])
 @pytest.mark.parametrize("cells", [["4", "0", "7"], ["", "", "5"], ["1", "1", "1", "8", "2"]])
 def test_a_comb_gives_one_digit_a_cell(write_field: WriteField, cells: list[str], ticks: bool) -> None:
-    lattice = segment_comb(comb(write_field, cells, ticks), len(cells))
+    lattice = comb_lattice(comb(write_field, cells, ticks), len(cells))
     written = sum(1 for c in cells if c)
     assert len({(c.first, c.last) for c in lattice.candidates}) == written
 
 
 def test_an_empty_comb_is_blank(write_field: WriteField) -> None:
-    assert segment_comb(comb(write_field, ["", "", "", ""]), 4).blank
+    assert comb_lattice(comb(write_field, ["", "", "", ""]), 4).blank
 
 
 def test_a_comb_has_cells() -> None:
     with pytest.raises(ValueError, match="at least one cell"):
-        segment_comb(np.full((50, 50), 255, np.uint8), 0)
+        comb_lattice(np.full((50, 50), 255, np.uint8), 0)

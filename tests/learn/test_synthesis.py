@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from docproc.digits.segment import segment, segment_comb
+from docproc.digits.ink import comb_ink, free_ink
+from docproc.digits.segment import segment
 from docproc.learn.strokes import Pen, draw_digit
 from docproc.learn.synthesis import AMBIGUOUS, MARK, Digits, compose, compose_comb, label
 from docproc.types import NOT_A_DIGIT
@@ -53,7 +54,7 @@ def test_most_strips_can_be_read_along_their_labels(digits: Digits) -> None:
     found = written = 0
     for seed in range(60):
         strip = compose(digits, np.random.default_rng(seed))
-        lattice = segment(strip.gray)
+        lattice = segment(free_ink(strip.gray))
         names = label(lattice, strip)
         assert set(names.tolist()) <= {AMBIGUOUS, NOT_A_DIGIT, *map(int, strip.text)}
         spans = [(c.first, c.last) for c in lattice.candidates]
@@ -66,7 +67,7 @@ def test_combs_can_be_read_along_their_labels(digits: Digits) -> None:
     found = written = 0
     for seed in range(60):
         strip = compose_comb(digits, np.random.default_rng(seed))
-        lattice = segment_comb(strip.gray, strip.cells)
+        lattice = segment(comb_ink(strip.gray, strip.cells))
         names = label(lattice, strip)
         spans = [(c.first, c.last) for c in lattice.candidates]
         found += min(len(strip.text), best_labeled_path(names.tolist(), lattice.pieces, spans))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from docproc.readings.decode import decode, marginals
+from docproc.readings.decode import decode, marginals, trace
 from docproc.types import Box, Candidate, Scores
 
 BOX = Box(0, 0, 1, 1)
@@ -37,7 +37,7 @@ def test_a_mark_is_passed_over() -> None:
     candidates = [candidate(0, 1), candidate(1, 2), candidate(2, 3)]
     found = decode(3, candidates, np.array([4.0, -6.0, 4.0]), scores_of(1, 8, 7))
     assert found.strings[0][0] == "17"
-    assert found.path == (0, 2)
+    assert found.paths[0] == (0, 2)
 
 
 def test_a_length_that_is_asked_for_is_kept() -> None:
@@ -102,6 +102,7 @@ def test_against_all_paths_one_by_one(
         patch.setattr("docproc.readings.decode.KEPT", 10**6)
         patch.setattr("docproc.readings.decode.CLASSES_TRIED", 10)
         patch.setattr("docproc.readings.decode.LEAST_SHARE", 0.0)
+        patch.setattr("docproc.readings.decode.LEAST_ODDS", -np.inf)
         whole = decode(pieces, candidates, odds, scores, digits)
     if not weight:
         assert quick.strings == whole.strings == ()
@@ -125,3 +126,21 @@ def test_marginals_against_all_paths(case: tuple[int, list[Candidate], NDArray[n
     for k in range(len(candidates)):
         on = sum(w for w, path in zip(weights, paths, strict=True) if k in path)
         assert found[k] == pytest.approx(on / weights.sum(), abs=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(lattices(), st.text("0123456789", max_size=3))
+def test_a_trace_sums_all_paths_of_its_text(case: tuple[int, list[Candidate], NDArray[np.float64], Scores], text: str) -> None:
+    pieces, candidates, odds, scores = case
+    shares = scores[:, :10].astype(float) / scores[:, :10].sum(axis=1, keepdims=True).astype(float)
+    weights = {
+        path: float(np.exp(odds[list(path)].sum()) * np.prod([shares[k, int(c)] for k, c in zip(path, text, strict=True)]))
+        for path in all_paths(pieces, candidates)
+        if len(path) == len(text)
+    }
+    [(total, path)] = trace(pieces, candidates, odds, scores, [text])
+    if not weights:
+        assert (total, path) == (-np.inf, ())
+        return
+    assert np.exp(total) == pytest.approx(sum(weights.values()), rel=1e-4, abs=1e-30)
+    assert weights[path] == pytest.approx(max(weights.values()), rel=1e-4, abs=1e-30)

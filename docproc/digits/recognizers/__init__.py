@@ -1,6 +1,7 @@
 """The backends, by name. Each is imported when it is asked for, so that none costs anything to those who use another.
 
-A backend is a function from the bytes of a model to a `types.Recognizer`. To add one, write a module that shows only what
+A backend is a module with two functions from the bytes of a model: `open_recognizer` gives a `types.Recognizer`,
+`open_line_recognizer` a `types.LineRecognizer`. To add one, write a module that shows only what
 differs and enter it here; the contract tests run every backend that is installed.
 """
 
@@ -9,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 from docproc.errors import BadUsage, MissingPart
-from docproc.types import Recognizer
+from docproc.types import LineRecognizer, Recognizer
 
 BACKENDS: Mapping[str, tuple[str, str]] = {
     "onnx": ("docproc.digits.recognizers.onnx", "onnxruntime"),
@@ -30,17 +32,27 @@ def available(backend: str) -> str | None:
 
 
 def open_recognizer(backend: str, model: bytes) -> Recognizer:
-    """A recognizer for the model on the named backend; `auto` takes the best that works.
+    """A recognizer of glyphs for the model on the named backend; `auto` takes the best that works.
 
     Raises BadUsage for an unknown name, MissingPart when the backend is not there or refuses the model.
     """
+    opener: Callable[[bytes], Recognizer] = _backend(backend).open_recognizer
+    return opener(model)
+
+
+def open_line_recognizer(backend: str, model: bytes) -> LineRecognizer:
+    """The same for a recognizer of lines."""
+    opener: Callable[[bytes], LineRecognizer] = _backend(backend).open_line_recognizer
+    return opener(model)
+
+
+def _backend(backend: str) -> Any:
     if backend != "auto" and backend not in BACKENDS:
         raise BadUsage(f"no backend named {backend!r}; there are auto, {', '.join(BACKENDS)}")
     reasons = []
     for name in PREFERRED if backend == "auto" else (backend,):
         reason = available(name)
         if reason is None:
-            opener: Callable[[bytes], Recognizer] = import_module(BACKENDS[name][0]).open_recognizer
-            return opener(model)
+            return import_module(BACKENDS[name][0])
         reasons.append(f"{name}: {reason}")
     raise MissingPart("no usable backend\n" + "\n".join(f"  {reason}" for reason in reasons))

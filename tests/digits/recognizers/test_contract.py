@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from docproc.digits.recognizers import BACKENDS, available, open_recognizer
+from docproc.digits.recognizers import BACKENDS, available, open_line_recognizer, open_recognizer
 from docproc.errors import BadUsage, MissingPart
 from docproc.modelfiles import model_folder
-from docproc.types import CLASSES, Recognizer
+from docproc.types import CLASSES, LINE_HEIGHT, Line, LineRecognizer, Recognizer
 from tests.conftest import FailingRecognizer, NullRecognizer
 
 MODEL = model_folder() / "digits.onnx"
@@ -79,3 +79,41 @@ def test_an_unknown_backend_is_bad_usage() -> None:
 def test_what_is_no_model_is_refused(data: bytes) -> None:
     with pytest.raises(MissingPart):
         open_recognizer("onnx", data)
+    with pytest.raises(MissingPart):
+        open_line_recognizer("onnx", data)
+
+
+@pytest.fixture(params=sorted(BACKENDS))
+def line_recognizer(request: pytest.FixtureRequest) -> LineRecognizer:
+    reason = available(request.param)
+    if reason:
+        pytest.skip(reason)
+    return open_line_recognizer(request.param, MODEL.with_name("lines.onnx").read_bytes())
+
+
+def lines(*widths: int) -> list[Line]:
+    rng = np.random.default_rng(5)
+    return [rng.integers(0, 256, (LINE_HEIGHT, width)).astype(np.uint8) for width in widths]
+
+
+def test_frames_are_log_probabilities_in_the_order_of_the_lines(line_recognizer: LineRecognizer) -> None:
+    frames = line_recognizer.read_lines(lines(64, 0, 128, 64))
+    assert [f.shape for f in frames] == [(32, CLASSES), (0, CLASSES), (64, CLASSES), (32, CLASSES)]
+    for each in frames:
+        assert each.dtype == np.float32
+        assert np.allclose(np.exp(each).sum(axis=1), 1, atol=1e-4)
+    assert line_recognizer.read_lines([]) == []
+
+
+def test_frames_do_not_depend_on_the_other_lines(line_recognizer: LineRecognizer) -> None:
+    many = lines(*[64, 96, 64, 160] * 10)
+    together = line_recognizer.read_lines(many)
+    for line, frames in zip(many, together, strict=True):
+        assert np.abs(np.exp(line_recognizer.read_lines([line])[0]) - np.exp(frames)).max() < 1e-5
+
+
+def test_one_network_is_not_taken_for_the_other() -> None:
+    with pytest.raises(MissingPart, match="line network"):
+        open_line_recognizer("onnx", MODEL.read_bytes())
+    with pytest.raises(MissingPart, match="digit network"):
+        open_recognizer("onnx", MODEL.with_name("lines.onnx").read_bytes())

@@ -1,0 +1,125 @@
+"""Composed strips on their way to the readers: cut, brought to a line, labeled; many at once in several processes.
+
+Every strip has its own generator, so the examples do not depend on how many processes make them.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from docproc.digits.ink import comb_ink, free_ink
+from docproc.digits.line import line
+from docproc.digits.normalize import normalize
+from docproc.digits.segment import candidate_ink, segment
+from docproc.learn.synthesis import AMBIGUOUS, Digits, Strip, compose, compose_comb, label
+from docproc.types import NOT_A_DIGIT, FieldInk, Glyphs, Lattice, Line
+
+CHUNK = 250  # strips that a process makes at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A composed strip as the readers see it."""
+
+    strip: Strip
+    lattice: Lattice
+    line: Line
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What the two networks are trained on."""
+
+    glyphs: Glyphs
+    labels: NDArray[np.int8]  # (n,) of the glyphs: 0..9 or NOT_A_DIGIT
+    lines: tuple[Line, ...]
+    texts: tuple[str, ...]  # of the lines
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where examples come from: one part of a seed gives the same examples every time."""
+
+    digits: Digits
+    seed: int
+    part: int
+    combs: float  # share of combs among the strips
+    haste: float = 1.0  # 0..1, how carelessly the strips are written
+
+
+def example(source: Source, number: int) -> Example:
+    """Compose the strip of that number, cut it, and bring it to a line."""
+    strip, ink = _written(source, number)
+    return Example(strip, segment(ink, strip.amount), line(ink))
+
+
+def examples(source: Source, count: int, jobs: int) -> Iterator[Example]:
+    """The first `count` examples, for what is fitted on fields."""
+    for made in _in_processes(partial(_chunk, source), count, jobs):
+        yield from made
+
+
+def material(source: Source, count: int, not_digits: int, jobs: int, tell: Callable[[str], None]) -> Material:
+    """What to train on from `count` strips; of every strip at most `not_digits` wrong candidates are kept."""
+    parts: list[Material] = []
+    chunks = -(-count // CHUNK)
+    for done, part in enumerate(_in_processes(partial(_material_chunk, source, not_digits), count, jobs), 1):
+        parts.append(part)
+        if done % max(1, chunks // 10) == 0:
+            tell(f"  {done * 100 // chunks} %")
+    return Material(
+        np.concatenate([p.glyphs for p in parts]),
+        np.concatenate([p.labels for p in parts]),
+        tuple(line for p in parts for line in p.lines),
+        tuple(text for p in parts for text in p.texts),
+    )
+
+
+def _written(source: Source, number: int) -> tuple[Strip, FieldInk]:
+    rng = np.random.default_rng((source.seed, source.part, number))
+    if rng.random() < source.combs:
+        strip = compose_comb(source.digits, rng, source.haste)
+        return strip, comb_ink(strip.gray, strip.cells)
+    strip = compose(source.digits, rng, source.haste)
+    return strip, free_ink(strip.gray)
+
+
+def _chunk(source: Source, numbers: Sequence[int]) -> list[Example]:
+    cv2.setNumThreads(1)
+    return [example(source, number) for number in numbers]
+
+
+def _material_chunk(source: Source, not_digits: int, numbers: Sequence[int]) -> Material:
+    cv2.setNumThreads(1)
+    glyphs, labels, lines, texts = [], [], [], []
+    for number in numbers:
+        made = example(source, number)
+        names = label(made.lattice, made.strip)
+        right = np.flatnonzero((names != NOT_A_DIGIT) & (names != AMBIGUOUS))
+        wrong = np.flatnonzero(names == NOT_A_DIGIT)
+        if len(wrong) > not_digits:
+            chosen = np.random.default_rng((source.seed, source.part, number, 1))
+            wrong = chosen.choice(wrong, not_digits, replace=False)
+        for k in (*right, *wrong):
+            glyphs.append(normalize(candidate_ink(made.lattice, int(k))))
+            labels.append(names[k])
+        lines.append(made.line)
+        texts.append(made.strip.text)
+    return Material(np.array(glyphs, np.uint8).reshape(-1, 28, 28), np.array(labels, np.int8), tuple(lines), tuple(texts))
+
+
+def _in_processes(work: Callable[[Sequence[int]], Any], count: int, jobs: int) -> Iterator[Any]:
+    chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+    if jobs <= 1:
+        yield from map(work, chunks)
+        return
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        yield from pool.imap(work, chunks)

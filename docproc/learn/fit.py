@@ -1,0 +1,163 @@
+"""Train the two networks, in Keras on TensorFlow, each from all cores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from docproc.learn.network import NETWORKS, line_network
+from docproc.types import NOT_A_DIGIT, Glyphs, Line
+
+if TYPE_CHECKING:
+    import keras
+
+    from docproc.learn.train import Recipe
+
+Tell = Callable[[str], None]
+
+GLYPH_CHECKPOINT, LINE_CHECKPOINT = "digits.checkpoint.keras", "lines.checkpoint.keras"
+WARPS = 2048  # ways to bend a glyph, drawn anew for every epoch
+TELL_EVERY = 400  # steps
+
+
+def fit_glyph_network(recipe: Recipe, glyphs: Glyphs, labels: NDArray[np.int8], folder: Path, tell: Tell) -> keras.Model:
+    """Train the network that reads candidates; every glyph is bent a little differently each time it is shown."""
+    rng = np.random.default_rng((recipe.seed, 21))
+
+    def batches() -> Iterator[tuple[Any, Any]]:
+        warps = _glyph_warps(rng)
+        for some in np.array_split(rng.permutation(len(labels)), max(1, len(labels) // recipe.batch)):
+            yield _bent(glyphs[some], warps, rng), labels[some].astype(np.int32)
+
+    steps = max(1, len(labels) // recipe.batch)
+    trained = _fit(recipe, NETWORKS[recipe.network], "sparse_categorical_crossentropy", batches, steps, recipe.epochs, tell)
+    return _in_float32(trained, NETWORKS[recipe.network], folder / GLYPH_CHECKPOINT)
+
+
+def fit_line_network(recipe: Recipe, lines: Sequence[Line], texts: Sequence[str], folder: Path, tell: Tell) -> keras.Model:
+    """Train the network that reads whole lines, by connectionist temporal classification."""
+    rng = np.random.default_rng((recipe.seed, 22))
+    by_width: dict[int, list[int]] = {}
+    for k, (line, text) in enumerate(zip(lines, texts, strict=True)):
+        # A text needs a frame for every digit and one between two equal ones.
+        if text and line.shape[1] // 2 >= len(text) + sum(a == b for a, b in pairwise(text)):
+            by_width.setdefault(line.shape[1], []).append(k)
+    longest = max(len(text) for text in texts)
+    size = recipe.line_batch
+
+    def batches() -> Iterator[tuple[Any, Any]]:
+        order = []
+        for members in by_width.values():
+            shuffled = rng.permutation(members)
+            order += np.array_split(shuffled, max(1, round(len(shuffled) / size)))
+        for place in rng.permutation(len(order)):
+            some = order[place]
+            targets = np.full((len(some), longest), -1, np.int32)
+            for row, k in enumerate(some):
+                targets[row, : len(texts[k])] = [int(c) for c in texts[k]]
+            yield np.stack([_varied_line(lines[k], rng) for k in some]), targets
+
+    steps = sum(max(1, round(len(members) / size)) for members in by_width.values())
+    trained = _fit(recipe, line_network, ctc_loss, batches, steps, recipe.line_epochs, tell)
+    return _in_float32(trained, line_network, folder / LINE_CHECKPOINT)
+
+
+def ctc_loss(targets: Any, frames: Any) -> Any:
+    """The mean CTC loss of a batch: `targets` (n, longest) int, -1 beyond the text; `frames` (n, t, 11) logits."""
+    import tensorflow as tf
+
+    targets = tf.cast(targets, tf.int32)
+    # Sparse targets take the fast kernel. Zero would count as absent, so classes are moved by one and back.
+    shifted = tf.sparse.from_dense(targets + 1)
+    labels = tf.SparseTensor(shifted.indices, shifted.values - 1, shifted.dense_shape)
+    lengths = tf.fill([tf.shape(frames)[0]], tf.shape(frames)[1])
+    return tf.nn.ctc_loss(labels, tf.cast(frames, tf.float32), None, lengths, logits_time_major=False, blank_index=NOT_A_DIGIT)
+
+
+def _fit(
+    recipe: Recipe, build: Callable[[], keras.Model], loss: Any, batches: Callable[[], Iterator[tuple[Any, Any]]],
+    steps: int, epochs: int, tell: Tell,
+) -> keras.Model:  # fmt: skip
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(recipe.seed)
+    keras.mixed_precision.set_global_policy(recipe.precision)
+    model = build()
+    every = epochs * steps
+    rate = keras.optimizers.schedules.CosineDecay(
+        recipe.learning_rate * 0.1, every, warmup_target=recipe.learning_rate, warmup_steps=max(1, every // 20)
+    )
+    # The averaged weights reach back over a tenth of the training, at most a thousand steps.
+    momentum = 1 - 1 / max(2, min(1_000, every // 10))
+    optimizer = keras.optimizers.AdamW(
+        rate, weight_decay=recipe.weight_decay, use_ema=True, ema_momentum=momentum, clipnorm=5.0
+    )
+    model.compile(optimizer, loss)
+    # A loop of its own: `fit` left half of the two cores idle.
+    spec = [tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)]
+    spec.append(tf.TensorSpec((None,) if isinstance(loss, str) else (None, None), tf.int32))
+    step = tf.function(lambda shown, wanted: model.train_step((shown, wanted))["loss"], input_signature=spec)
+    for epoch in range(epochs):
+        for number, (shown, wanted) in enumerate(batches(), 1):
+            mean = step(tf.constant(shown), tf.constant(wanted))
+            if number % TELL_EVERY == 0 or number == steps:
+                tell(f"  epoch {epoch + 1}/{epochs}, step {number}/{steps}: loss {float(mean):.4f}")
+        model.reset_metrics()
+    optimizer.finalize_variable_values(model.trainable_variables)
+    return model
+
+
+def _in_float32(trained: keras.Model, build: Callable[[], keras.Model], checkpoint: Path) -> keras.Model:
+    """The same weights in float32: the shipped network computes as ONNX Runtime will."""
+    import keras
+
+    keras.mixed_precision.set_global_policy("float32")
+    plain = build()
+    plain.set_weights(trained.get_weights())
+    plain.save(checkpoint)
+    return plain
+
+
+def _glyph_warps(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Ways to turn, stretch, lean, shift and bend a glyph a little: (WARPS, 2, 28, 28) float32, where each pixel comes from."""
+    y, x = np.mgrid[0:28, 0:28].astype(np.float32) - 13.5
+    warps = np.empty((WARPS, 2, 28, 28), np.float32)
+    for warp in warps:
+        turn, lean = rng.normal(0, 0.10), rng.normal(0, 0.10)
+        wide, tall = np.exp(rng.normal(0, 0.07, 2))
+        cos, sin = np.cos(turn), np.sin(turn)
+        bend = rng.normal(0, rng.choice([0.0, 0.6, 1.1]), (2, 6, 6)).astype(np.float32)
+        for k, (a, b) in enumerate(((cos * wide, sin + lean), (-sin, cos * tall))):
+            pushed = cv2.resize(bend[k], (28, 28), interpolation=cv2.INTER_CUBIC)
+            warp[k] = a * x + b * y + 13.5 + pushed + rng.normal(0, 0.6)
+    return warps
+
+
+def _bent(glyphs: Glyphs, warps: NDArray[np.float32], rng: np.random.Generator) -> Glyphs:
+    bent = np.empty_like(glyphs)
+    for k, which in enumerate(rng.integers(len(warps), size=len(glyphs))):
+        x, y = warps[which]
+        bent[k] = cv2.remap(glyphs[k], x, y, cv2.INTER_LINEAR)
+    return bent
+
+
+def _varied_line(line: Line, rng: np.random.Generator) -> Line:
+    """A line narrower or wider, leaning, higher or lower, softer, of another ink."""
+    inked = np.flatnonzero(line.any(axis=0))
+    room = (line.shape[1] - 3) / (inked[-1] + 1) if len(inked) else 1.0
+    wide, tall, lean = rng.uniform(0.75, max(0.8, min(1.15, room))), rng.uniform(0.8, 1.18), rng.normal(0, 0.15)
+    middle = line.shape[0] / 2
+    lower = middle * (1 - tall) + rng.normal(0, 1.5)
+    matrix = np.array([[wide, -lean, middle * lean + rng.uniform(-1, 2)], [0, tall, lower]])
+    varied = cv2.warpAffine(line, matrix, (line.shape[1], line.shape[0]), flags=cv2.INTER_LINEAR)
+    if rng.random() < 0.25:
+        varied = cv2.GaussianBlur(varied, (0, 0), rng.uniform(0.4, 0.9))
+    darker = (varied.astype(np.float32) - rng.uniform(0, 30)) * rng.uniform(0.8, 1.6)
+    return np.asarray(np.clip(darker, 0, 255), np.uint8)

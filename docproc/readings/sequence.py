@@ -1,0 +1,90 @@
+"""Frames to strings: what the line recognizer says of a whole field (connectionist temporal classification).
+
+A. Graves et al., ICML 2006: a text's probability is the sum over all ways to spread it over the frames, with blanks between.
+The best texts are found by a prefix beam search (A. Hannun et al., 2014).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docproc.types import NOT_A_DIGIT as BLANK
+from docproc.types import Frames
+
+KEPT = 6  # prefixes kept at every frame
+LEAST = 0.005  # a class below this probability is not tried at a frame
+CERTAIN_BLANK = np.float32(np.log(0.995))  # runs of such frames count as one
+
+
+def best_texts(frames: Frames) -> tuple[tuple[str, float], ...]:
+    """The most probable texts with their probabilities, best first. `frames` are log probabilities (t, 11)."""
+    odds = np.exp(_merge_blanks(frames).astype(np.float64))
+    # Of every prefix: the probability of the ways that end in a blank, and of those that end in its last digit.
+    beam: dict[str, tuple[float, float]] = {"": (1.0, 0.0)}
+    lost = 0.0  # log of what was divided out, so that long strips do not underflow
+    for row in odds:
+        blank = float(row[BLANK])
+        tried = [(str(k), float(row[k])) for k in np.flatnonzero(row[:BLANK] > LEAST)]
+        grown: dict[str, tuple[float, float]] = {}
+        for text, (in_blank, in_digit) in beam.items():
+            total = in_blank + in_digit
+            b, d = grown.get(text, (0.0, 0.0))
+            same = float(row[int(text[-1])]) if text else 0.0
+            grown[text] = (b + total * blank, d + in_digit * same)
+            for name, p in tried:
+                # The same digit once more needs a blank between.
+                start = in_blank if text and name == text[-1] else total
+                if start > 0:
+                    b, d = grown.get(text + name, (0.0, 0.0))
+                    grown[text + name] = (b, d + start * p)
+        ranked = sorted(grown.items(), key=lambda item: -(item[1][0] + item[1][1]))[:KEPT]
+        largest = max(1e-300, ranked[0][1][0] + ranked[0][1][1])
+        lost += float(np.log(largest))
+        beam = {text: (b / largest, d / largest) for text, (b, d) in ranked}
+    found = [(text, float((b + d) * np.exp(lost))) for text, (b, d) in beam.items()]
+    return tuple(sorted(found, key=lambda item: -item[1]))
+
+
+def text_scores(frames: Frames, texts: Sequence[str]) -> NDArray[np.float64]:
+    """The natural log probability of every text, (len(texts),): the forward sums over all alignments."""
+    rows = _merge_blanks(frames).astype(np.float64)
+    if not len(texts):
+        return np.zeros(0)
+    longest = max(len(text) for text in texts)
+    # States of a text: blank, digit, blank, digit, ..., blank.
+    states = np.full((len(texts), 2 * longest + 1), BLANK)
+    for k, text in enumerate(texts):
+        states[k, 1 : 2 * len(text) : 2] = [int(c) for c in text]
+    ends = np.array([2 * len(text) for text in texts])
+    # From two states back only between different digits.
+    jumps = np.zeros(states.shape, bool)
+    jumps[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]
+    emitted = np.exp(rows)[:, states]  # (t, texts, states)
+    ahead = np.zeros(states.shape)
+    ahead[:, 0] = 1.0
+    lost = np.zeros(len(texts))
+    for now in emitted:
+        moved = ahead.copy()
+        moved[:, 1:] += ahead[:, :-1]
+        moved[:, 2:] += np.where(jumps[:, 2:], ahead[:, :-2], 0.0)
+        ahead = moved * now
+        largest = np.maximum(ahead.max(axis=1), 1e-300)
+        ahead /= largest[:, None]
+        lost += np.log(largest)
+    at = np.arange(len(texts))
+    final = ahead[at, ends] + np.where(ends > 0, ahead[at, np.maximum(ends - 1, 0)], 0.0)
+    return np.asarray(lost + np.log(np.maximum(final, 1e-300)))
+
+
+def _merge_blanks(frames: Frames) -> Frames:
+    """Runs of frames that are surely blank become one: no text is told apart there."""
+    sure = frames[:, BLANK] > CERTAIN_BLANK
+    start = np.r_[True, ~(sure[1:] & sure[:-1])] if len(frames) else np.zeros(0, bool)
+    keep = np.flatnonzero(start)
+    merged = frames[keep].copy()
+    if len(keep):
+        merged[:, BLANK] = np.add.reduceat(frames[:, BLANK], keep)
+    return merged

@@ -1,0 +1,97 @@
+"""Two readers, one verdict.
+
+The lattice cuts and the line recognizer reads at a glance: they make different mistakes. Every text that either of them
+proposes is scored by both, and the scores are joined log-linearly (a product of experts, G. Hinton, 2002), with weights that
+were learned on composed strips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docproc.readings.decode import decode, trace
+from docproc.readings.sequence import best_texts, text_scores
+from docproc.types import Frames, Lattice, Scores
+
+PROPOSED = 5  # texts that each reader proposes
+LEAST_LATTICE, LEAST_LINE = -12.0, -20.0  # log probabilities below which a reader's doubt no longer counts
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much each reader's log probability counts."""
+
+    lattice: float
+    line: float
+
+    def to_card(self) -> dict[str, float]:
+        return {"lattice": round(self.lattice, 4), "line": round(self.line, 4)}
+
+    @staticmethod
+    def from_card(card: Mapping[str, Any]) -> Weights:
+        """Raises KeyError, TypeError or ValueError when the card holds no weights."""
+        return Weights(float(card["lattice"]), float(card["line"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """A text and what each reader says of it (natural log probabilities, bounded from below)."""
+
+    text: str
+    lattice: float
+    line: float
+    path: tuple[int, ...]  # candidates of the lattice, () where it has no way to this text
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The texts that were voted on, best first."""
+
+    ballots: tuple[Ballot, ...]
+    shares: tuple[float, ...]  # of the joint probability of all these texts
+    agreed: bool  # both readers put the same text first
+
+
+def ballots(
+    lattice: Lattice,
+    log_odds: NDArray[np.float64],
+    scores: Scores,
+    frames: Frames,
+    digits: tuple[int, int] | None = None,
+) -> tuple[Ballot, ...]:
+    """All texts that either reader proposes, as both see them.
+
+    `log_odds` (n,) and `scores` (n, 11) are of the lattice's candidates, see `decode`; `digits` bounds the length of a text.
+    """
+    decoded = decode(lattice.pieces, lattice.candidates, log_odds, scores, digits)
+    fewest, most = digits if digits else (0, 10**6)
+    proposed = decoded.strings[:PROPOSED]
+    texts = [text for text, _ in proposed]
+    for text, _ in best_texts(frames)[:PROPOSED]:
+        if text not in texts and fewest <= len(text) <= most:
+            texts.append(text)
+    lines = text_scores(frames, texts)
+    shares = [(float(np.log(max(share, 1e-12))), path) for (_, share), path in zip(proposed, decoded.paths, strict=False)]
+    traced = trace(lattice.pieces, lattice.candidates, log_odds, scores, texts[len(proposed) :])
+    shares += [(odds - decoded.whole, path) for odds, path in traced]
+    return tuple(
+        Ballot(text, max(share, LEAST_LATTICE), max(float(line), LEAST_LINE), path)
+        for text, line, (share, path) in zip(texts, lines, shares, strict=True)
+    )
+
+
+def vote(cast: tuple[Ballot, ...], weights: Weights) -> Verdict:
+    """Join what the readers say."""
+    if not cast:
+        return Verdict((), (), agreed=False)
+    joint = np.array([weights.lattice * b.lattice + weights.line * b.line for b in cast])
+    order = np.argsort(-joint, kind="stable")
+    shares = np.exp(joint[order] - joint[order[0]])
+    shares /= shares.sum()
+    first = (max(cast, key=lambda b: b.lattice), max(cast, key=lambda b: b.line))
+    return Verdict(tuple(cast[k] for k in order), tuple(float(s) for s in shares), agreed=first[0] is first[1])
