@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from docproc.digits import segment as module
 from docproc.digits.ink import comb_ink, free_ink
 from docproc.digits.segment import GEOMETRY, candidate_box, candidate_ink, segment
 from docproc.types import Gray, Lattice
@@ -139,3 +140,18 @@ def test_an_empty_comb_is_blank(write_field: WriteField) -> None:
 def test_a_comb_has_cells() -> None:
     with pytest.raises(ValueError, match="at least one cell"):
         comb_lattice(np.full((50, 50), 255, np.uint8), 0)
+
+
+def test_seams_of_many_components_at_once_are_those_of_each_alone() -> None:
+    rng = np.random.default_rng(2)
+    costs = [rng.uniform(0, 1, shape).astype(np.float32) for shape in ((9, 14), (20, 6), (14, 31))]
+    for (total, turns), cost in zip(module._drop(costs), costs, strict=True):
+        [(own_total, own_turns)] = module._drop([cost])
+        assert np.allclose(total, own_total)
+        assert np.array_equal(turns[1:], own_turns[1:])
+        # Against the plain recursion.
+        slow = cost[0].astype(np.float64)
+        for row in cost[1:]:
+            aside = np.minimum(np.r_[np.inf, slow[:-1]], np.r_[slow[1:], np.inf]) + 0.12
+            slow = np.minimum(slow, aside) + row
+        assert np.allclose(total, slow, atol=1e-4)
