@@ -16,6 +16,7 @@ from docproc.net import Net
 from docproc.pipeline import Reader
 from docproc.readings.confidence import Calibration
 from docproc.readings.vote import Weights
+from docproc.types import KINDS
 
 LINES = "lines.onnx"  # the line network, in the folder of the glyph network
 
@@ -39,7 +40,7 @@ def open_reader(backend: str, model: Path | None = None) -> Reader:
         raise MissingPart(f"{path} was trained for another version of docproc: train it again with docproc model train")
     try:
         context, calibration = Net.from_card(card["context"]), Calibration.from_card(card["calibration"])
-        weights = Weights.from_card(card["vote"])
+        weights = {kind: Weights.from_card(card["vote"][kind]) for kind in KINDS}
     except (KeyError, TypeError, ValueError) as problem:
         raise MissingPart(f"the card {_card_path(path)} is damaged: {problem}") from problem
     return Reader(

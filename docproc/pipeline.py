@@ -9,7 +9,7 @@ their order. It knows no file, no process and no inference library: the recogniz
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from docproc.digits.batching import flatten, regroup
@@ -27,6 +27,7 @@ from docproc.types import (
     Frames,
     Glyphs,
     Gray,
+    Kind,
     Lattice,
     Line,
     LineRecognizer,
@@ -45,7 +46,7 @@ class Reader:
     recognizer: Recognizer
     line_recognizer: LineRecognizer
     context: Net | None
-    weights: Weights
+    weights: Mapping[Kind, Weights]
     calibration: Calibration
 
     @property
@@ -107,7 +108,8 @@ def read(prepared: Prepared, scores: Scores, frames: Frames, reader: Reader) -> 
     if lattice.blank:
         return Reading("", 0.0)
     odds = log_odds(lattice, scores, reader.context)
-    verdict = vote(ballots(lattice, odds, scores, frames, prepared.field.digits), reader.weights)
+    cast = ballots(lattice, odds, scores, frames, prepared.field.digits)
+    verdict = vote(cast, reader.weights[prepared.field.kind])
     texts = tuple((ballot.text, share) for ballot, share in zip(verdict.ballots, verdict.shares, strict=True))
     if not texts or not texts[0][0]:
         return Reading("", 0.0, (), texts[1:4])

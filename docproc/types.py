@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, NewType, Protocol, TypeVar
+from typing import Any, Generic, Literal, NewType, Protocol, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ DIGIT_HEIGHT = 40  # px to which the digits of a field are brought before they a
 INK_MARGIN = 4  # px of paper around the ink of a field
 
 Kind = Literal["string", "amount", "comb"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 Status = Literal["ok", "review", "blank", "error"]
 ModelHash = NewType("ModelHash", str)  # SHA-256 of the model file, 64 hex digits
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,8 @@ from docproc.learn.synthesis import AMBIGUOUS, label
 from docproc.net import Net, sigmoid
 from docproc.readings.confidence import Calibration, evidence
 from docproc.readings.context import features, log_odds
-from docproc.readings.vote import Ballot, Weights, ballots, vote
-from docproc.types import NOT_A_DIGIT, Frames, Glyphs, Lattice, LineRecognizer, Recognizer, Scores
+from docproc.readings.vote import Ballot, Weights, arguments, ballots, vote
+from docproc.types import KINDS, NOT_A_DIGIT, Frames, Glyphs, Kind, Lattice, LineRecognizer, Recognizer, Scores
 
 ERRORS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)  # for which thresholds are measured
 
@@ -57,18 +57,24 @@ def fit_context(fields: Sequence[Scored], seed: int) -> Net:
     return _fit_net(np.concatenate(inputs), np.concatenate(targets), (32, 16), seed, epochs=8)
 
 
-def fit_weights(fields: Sequence[Scored], context: Net) -> Weights:
-    """Learn how much each reader counts: the weights under which the true texts are likeliest among all proposed."""
+def fit_weights(fields: Sequence[Scored], context: Net) -> dict[Kind, Weights]:
+    """Learn how much each reader counts in each kind of field, see `readings.vote`."""
+    return {kind: _fit_weights([f for f in fields if f.example.strip.kind == kind], context) for kind in KINDS}
+
+
+def _fit_weights(fields: Sequence[Scored], context: Net) -> Weights:
+    """The weights under which the true texts are likeliest among all proposed."""
     tables = []
     for field in fields:
         cast = _cast(field, context)[0]
         true = [ballot.text == field.example.strip.text for ballot in cast]
         if any(true) and len(cast) > 1:
-            tables.append((np.array([(b.lattice, b.line) for b in cast]), true.index(True)))
-    weights = np.array([0.5, 0.5])
+            tables.append((arguments(cast), true.index(True)))
+    start = np.array([0.5, 0.5, 0.0])
+    weights = start
     # Newton's method on the log-likelihood of a conditional logit, held near the start by a small ridge.
     for _ in range(30):
-        slope, curve = -1e-3 * (weights - 0.5), -1e-3 * np.eye(2)
+        slope, curve = -1e-2 * (weights - start), -1e-2 * np.eye(3)
         for table, true_row in tables:
             p = np.exp(table @ weights - (table @ weights).max())
             p /= p.sum()
@@ -79,10 +85,12 @@ def fit_weights(fields: Sequence[Scored], context: Net) -> Weights:
         weights = weights - step
         if np.abs(step).max() < 1e-6:
             break
-    return Weights(float(max(0.0, weights[0])), float(max(0.0, weights[1])))
+    return Weights(float(max(0.0, weights[0])), float(max(0.0, weights[1])), float(min(0.0, weights[2])))
 
 
-def fit_calibration(fields: Sequence[Scored], context: Net, weights: Weights) -> tuple[Calibration, dict[str, float]]:
+def fit_calibration(
+    fields: Sequence[Scored], context: Net, weights: Mapping[Kind, Weights]
+) -> tuple[Calibration, dict[str, float]]:
     """Learn when a field is right; thresholds come from the half of the fields that was not fitted on.
 
     Returns the calibration and its figures on that half: fields read exactly, by each reader alone as well, and the expected
@@ -94,7 +102,7 @@ def fit_calibration(fields: Sequence[Scored], context: Net, weights: Weights) ->
         truth = field.example.strip.text
         if not cast:
             continue
-        verdict = vote(cast, weights)
+        verdict = vote(cast, weights[field.example.strip.kind])
         alone.append([max(cast, key=lambda b: getattr(b, by)).text == truth for by in ("lattice", "line")])
         if verdict.ballots[0].text:
             found.append(evidence(verdict, field.example.lattice, field.scores, odds))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from skimage.morphology import skeletonize
 
 from docproc.learn import strokes
-from docproc.types import NOT_A_DIGIT, Gray, Ink, Lattice
+from docproc.types import NOT_A_DIGIT, Gray, Ink, Kind, Lattice
 
 WHOLE, MOSTLY = 0.80, 0.65  # F1 of a candidate's ink against a digit's, from which it is that digit, or ambiguous
 AMBIGUOUS = -1  # label of a candidate that is neither clearly a digit nor clearly none
@@ -35,6 +35,10 @@ class Strip:
     owner: Owner
     cells: int = 0  # of a comb; 0 for a free string
     amount: bool = False  # marks may stand beside the digits
+
+    @property
+    def kind(self) -> Kind:
+        return "comb" if self.cells else "amount" if self.amount else "string"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ def compose(digits: Digits, rng: np.random.Generator, haste: float = 1.0) -> Str
     text = _text(rng)
     hand = _hand(rng, haste)
     marks = rng.random() < 0.75
+    if marks and len(text) > 1 and text[0] == "0" and rng.random() < 0.9:
+        text = str(rng.integers(1, 10)) + text[1:]  # amounts seldom begin with a zero, other numbers may
     parts: list[tuple[Ink, int, int, float]] = []  # ink, base line row, owner, gap before in px
     height = hand.height
 
@@ -148,7 +154,8 @@ def compose_comb(digits: Digits, rng: np.random.Generator, haste: float = 1.0) -
     for cell in range(cells):
         if (cell < used and rng.random() < 0.9) or rng.random() < 0.05:
             if rng.random() < 0.15:
-                shape = strokes.MARKS[str(rng.choice(["-", "x", "/", "~"]))][0]
+                # No single slash: in a cell it is the same ink as a 1, and far seldomer meant.
+                shape = strokes.MARKS[str(rng.choice(["-", "x", "-", "~"]))][0]
                 ink, _ = strokes.draw(shape, hand.height * 0.8, hand.pen, rng)
                 _paste(
                     alpha,

@@ -104,12 +104,14 @@ def finish(
     accuracy = digit_accuracy(recognizer, data.test_images, data.test_labels)
     tell(f"MNIST test: {accuracy:.4%}")
 
-    tell("fitting the context")
-    context = fit_context(scored(some, recognizer, line_recognizer), recipe.seed)
-    del some
-    tell("fitting the vote and the calibration")
+    tell("fitting the context and the vote")
+    fields = scored(some, recognizer, line_recognizer)
+    context = fit_context(fields, recipe.seed)
+    # On hasty strips: on patient ones the line network hardly needs the lattice, and on strange hands it does.
+    weights = fit_weights(fields, context)
+    del some, fields
+    tell("fitting the calibration")
     fields = _fields(recipe, unseen, 2, recognizer, line_recognizer, jobs)
-    weights = fit_weights(fields[::2], context)
     calibration, figures = fit_calibration(fields, context, weights)
     tell(", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
 
@@ -128,7 +130,7 @@ def finish(
         "sha256": {name: file_hash(folder / name) for name in FILES},
         "geometry": list(GEOMETRY),
         "context": context.to_card(),
-        "vote": weights.to_card(),
+        "vote": {kind: own.to_card() for kind, own in weights.items()},
         "calibration": calibration.to_card(),
     }
     (folder / "digits.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

@@ -7,7 +7,7 @@ were learned on composed strips.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,18 +24,23 @@ LEAST_LATTICE, LEAST_LINE = -12.0, -20.0  # log probabilities below which a read
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How much each reader's log probability counts."""
+    """How much each reader's log probability counts in a kind of field, and what speaks against a zero at the start."""
 
     lattice: float
     line: float
+    leading_zero: float = 0.0  # natural log, at most 0
 
     def to_card(self) -> dict[str, float]:
-        return {"lattice": round(self.lattice, 4), "line": round(self.line, 4)}
+        return {
+            "lattice": round(self.lattice, 4),
+            "line": round(self.line, 4),
+            "leading_zero": round(self.leading_zero, 4),
+        }
 
     @staticmethod
     def from_card(card: Mapping[str, Any]) -> Weights:
         """Raises KeyError, TypeError or ValueError when the card holds no weights."""
-        return Weights(float(card["lattice"]), float(card["line"]))
+        return Weights(float(card["lattice"]), float(card["line"]), float(card["leading_zero"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +90,16 @@ def ballots(
     )
 
 
+def arguments(cast: Sequence[Ballot]) -> NDArray[np.float64]:
+    """What the weights multiply, (ballots, 3): the readers' log probabilities, and 1 for a leading zero."""
+    return np.array([(b.lattice, b.line, float(len(b.text) > 1 and b.text.startswith("0"))) for b in cast]).reshape(-1, 3)
+
+
 def vote(cast: tuple[Ballot, ...], weights: Weights) -> Verdict:
-    """Join what the readers say."""
+    """Join what the readers say; `weights` are those of the kind of field."""
     if not cast:
         return Verdict((), (), agreed=False)
-    joint = np.array([weights.lattice * b.lattice + weights.line * b.line for b in cast])
+    joint = arguments(cast) @ (weights.lattice, weights.line, weights.leading_zero)
     order = np.argsort(-joint, kind="stable")
     shares = np.exp(joint[order] - joint[order[0]])
     shares /= shares.sum()

@@ -34,6 +34,15 @@ def test_the_surer_reader_wins_a_dispute() -> None:
     assert vote(cast, Weights(1.0, 0.0)).ballots[0].text == "17"
 
 
+def test_a_weight_against_leading_zeros() -> None:
+    cast = (Ballot("0000", np.log(0.6), np.log(0.6), ()), Ballot("8000", np.log(0.4), np.log(0.4), ()))
+    weights = Weights(1.0, 1.0, -3.0)
+    assert vote(cast, EVEN).ballots[0].text == "0000"
+    assert vote(cast, weights).ballots[0].text == "8000"
+    lone = (Ballot("0", np.log(0.6), np.log(0.6), ()), Ballot("8", np.log(0.4), np.log(0.4), ()))
+    assert vote(lone, weights).ballots[0].text == "0"
+
+
 def test_no_ballots_no_verdict() -> None:
     assert vote((), EVEN).ballots == ()
 
@@ -67,6 +76,6 @@ def test_the_length_that_is_asked_for_is_kept() -> None:
 
 
 def test_weights_survive_the_card() -> None:
-    assert Weights.from_card(Weights(0.5, 0.25).to_card()) == Weights(0.5, 0.25)
+    assert Weights.from_card(Weights(0.5, 0.25, -2.0).to_card()) == Weights(0.5, 0.25, -2.0)
     with pytest.raises(KeyError):
         Weights.from_card({"lattice": 1})
