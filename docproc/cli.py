@@ -86,7 +86,8 @@ def run(context: click.Context, /, quiet: bool, verbose: bool, **options: Any) -
     from docproc.runs.batch import run as run_batch
 
     request = RunRequest(inputs=tuple(options.pop("inputs")), **_with_settings(context, options))
-    signal.signal(signal.SIGTERM, _terminated)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     console = _console()
     with _Watcher(console, quiet, verbose) as watcher:
         summary = run_batch(request, watcher.update)
@@ -132,6 +133,8 @@ class _Watcher:
 
         from docproc.runs.tables import safe_name
 
+        if _stopped:
+            _stop(_stopped[0])
         for row in rows:
             if row.status == "error":
                 self.failures.append((f"{safe_name(row.document)}, page {row.page}", row.reason))
@@ -322,7 +325,14 @@ def _say(console: Console, text: str) -> None:
     console.print(text, markup=False)
 
 
-def _terminated(*_: object) -> NoReturn:
+_stopped: list[int] = []  # signals that came
+
+
+def _stop(number: int, *_: object) -> NoReturn:
+    """End the run. What is raised may be lost where it strikes (in a library's bare `except`), so it is noted as well."""
+    _stopped.append(number)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     raise SystemExit(TERMINATED)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -192,6 +193,17 @@ def test_an_interrupted_run_writes_no_table_and_leaves_no_process(
             break
         time.sleep(0.1)
     assert left.stdout.strip() == ""
+
+
+def test_an_interruption_that_a_library_swallowed_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    from docproc import cli
+
+    monkeypatch.setattr(cli, "_stopped", [])
+    with contextlib.suppress(KeyboardInterrupt):  # a library's bare `except`
+        cli._stop(signal.SIGINT)
+    watcher = cli._Watcher(cli._console(), quiet=True, verbose=False)
+    with pytest.raises(KeyboardInterrupt):
+        watcher.update(1, 2, [])
 
 
 # ------------------------------------------------------------------------------------------------------ settings
