@@ -160,7 +160,7 @@ class Reading:
 
     text: str  # digits as written, "" when there are none
     confidence: float  # 0..1, probability that the whole text is right
-    path: tuple[int, ...] = ()  # the chosen candidates, left to right
+    path: tuple[int, ...] = ()  # the chosen candidates, left to right; () where the lattice has no way to the text
     alternatives: tuple[tuple[str, float], ...] = ()  # other texts with their share of the probability, best first
 
 
