@@ -3,7 +3,7 @@
 PYTHON ?= python3
 OUT := .demo
 
-.PHONY: demo test lint samples clean
+.PHONY: demo test test-slow samples clean
 
 # A virtual environment for users of docproc, and one that also holds what the tests need.
 .venv/demo/ready: pyproject.toml
@@ -33,6 +33,11 @@ test: .venv/test/ready
 	.venv/test/bin/ruff format --check .
 	.venv/test/bin/mypy
 	.venv/test/bin/python -m pytest
+
+# What takes minutes: hundreds of kills, thousands of files and mutants.
+test-slow: .venv/test/ready
+	.venv/test/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[test,corpus]"
+	.venv/test/bin/python -m pytest -m "slow or not slow" -s tests/runs
 
 samples: .venv/test/ready
 	.venv/test/bin/python scripts/build_samples.py

@@ -9,7 +9,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -21,6 +22,7 @@ from docproc.errors import DONE, INTERRUPTED, NEEDS_REVIEW, SOME_FAILED, TERMINA
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from docproc.options import RunRequest
     from docproc.runs.batch import Summary
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -46,6 +48,22 @@ class Share(click.ParamType[float]):
         return share
 
 
+class Limit(click.ParamType[tuple[str, float]]):
+    """`pages=5000`."""
+
+    name = "limit"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+        from docproc.options import limit
+
+        if isinstance(value, tuple):
+            return value
+        try:
+            return limit(str(value))
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="docproc")
 def main() -> None:
@@ -55,56 +73,224 @@ def main() -> None:
 # ------------------------------------------------------------------------------------------------------- run
 
 
+def _reading_options(command: Command) -> Command:
+    """The options that `run` and `watch` share."""
+    options = (
+        click.option("-o", "--output", required=True, type=click.Path(path_type=Path),
+                     help="The table: .csv, .jsonl, .xlsx or .parquet."),
+        click.option("--layout", default="auto", show_default=True, metavar="auto|digits|amount|TEMPLATE.toml",
+                     help="What a page holds: digits or amount for a cut-out field, a template for a form. auto takes a "
+                          "template.toml beside the pages, else tells cut-out fields from forms and finds their boxes."),
+        click.option("-j", "--jobs", default=0, type=click.IntRange(0), help="Processes; 0 takes every core.  [default: 0]"),
+        click.option("--backend", default="auto", show_default=True, type=click.Choice(BACKENDS),
+                     help="What runs the networks."),
+        click.option("--model", type=click.Path(path_type=Path), help="A model of your own (.onnx, its card beside it)."),
+        click.option("--max-error", default="1%", show_default=True, type=Share(),
+                     help="How many of the accepted fields may be wrong; all others get the status review."),
+        click.option("--recursive/--no-recursive", default=True, show_default=True, help="Also read the folders in a folder."),
+        click.option("--overwrite", is_flag=True, help="Replace a table that is there."),
+        click.option("--wide", is_flag=True, help="One row a page and one column a field."),
+        click.option("--crops", type=click.Path(path_type=Path), metavar="DIR",
+                     help="Also save a picture of every field here."),
+        click.option("--limit", "limits", multiple=True, type=Limit(), metavar="NAME=VALUE",
+                     help="What a document may take: file_bytes, pixels, side, pages, scans, memory, pdf_dpi, seconds."),
+        click.option("-q", "--quiet", is_flag=True, help="Only say what went wrong."),
+        click.option("-v", "--verbose", is_flag=True, help="Name every document as it is read."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @main.command()
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="INPUT...")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The table: .csv or .jsonl.")
-@click.option("--layout", default="auto", show_default=True, metavar="auto|digits|amount|TEMPLATE.toml",
-              help="What a page holds: digits or amount for a cut-out field, a template for a form. auto takes a "
-                   "template.toml beside the pages, else tells cut-out fields from forms and finds their boxes.")  # fmt: skip
-@click.option("-j", "--jobs", default=0, type=click.IntRange(0), help="Processes; 0 takes every core.  [default: 0]")
-@click.option("--backend", default="auto", show_default=True, type=click.Choice(BACKENDS), help="What runs the network.")
-@click.option("--model", type=click.Path(path_type=Path), help="A model of your own (.onnx, its card beside it).")
-@click.option("--max-error", default="1%", show_default=True, type=Share(),
-              help="How many of the accepted fields may be wrong; all others get the status review.")  # fmt: skip
-@click.option("--recursive/--no-recursive", default=True, show_default=True, help="Also read the folders in a folder.")
-@click.option("--overwrite", is_flag=True, help="Replace a table that is there.")
-@click.option("--wide", is_flag=True, help="One row a page and one column a field.")
-@click.option("--crops", type=click.Path(path_type=Path), metavar="DIR", help="Also save a picture of every field here.")
+@_reading_options
+@click.option("--resume/--no-resume", default=None,
+              help="Bring a table that is there up to date, reading only what is new or changed; or begin anew. A run that was "
+                   "interrupted goes on in any case, unless --no-resume is given.")  # fmt: skip
 @click.option("--fail-on-review", is_flag=True, help="Exit with 7 when a person should look at something.")
-@click.option("-q", "--quiet", is_flag=True, help="Only say what went wrong.")
-@click.option("-v", "--verbose", is_flag=True, help="Name every document as it is read.")
 @click.pass_context
 def run(context: click.Context, /, quiet: bool, verbose: bool, **options: Any) -> None:
     """Read documents into a table.
 
-    INPUT is files or folders: PNG, JPEG, TIFF (all pages), PDF, BMP, WebP, GIF.
+    INPUT is files or folders: PNG, JPEG, TIFF (all pages), PDF, BMP, WebP, GIF. Beside the table lies its journal,
+    NAME.docproc: an interrupted run goes on with the same command, and docproc status and docproc table look into it.
 
     Exit codes: 0 done, 1 some documents failed, 2 usage, 3 bad template or settings, 4 missing model or backend, 5 nothing
-    to read, 6 the output exists, 7 --fail-on-review, 8 the output cannot be written, 130 and 143 interrupted.
+    to read, 6 the output exists, 7 --fail-on-review, 8 the output cannot be written, 9 another run holds the output, 130 and
+    143 interrupted.
     """
-    from docproc.options import RunRequest
     from docproc.runs.batch import run as run_batch
 
-    request = RunRequest(inputs=tuple(options.pop("inputs")), **_with_settings(context, options))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
+    request = _request(context, options)
+    _heed_signals()
     console = _console()
-    with _Watcher(console, quiet, verbose) as watcher:
+    with _Watcher(console, quiet, verbose) as watcher, _interruptions_told(console, request):
         summary = run_batch(request, watcher.update)
     if not quiet:
-        _tell_summary(console, summary, watcher.failures)
-    elif watcher.failures:
-        _tell_failures(console, watcher.failures)
+        _tell_summary(console, summary)
+    _tell_failures(console, request.output, summary.failed, quiet=quiet)
     if summary.failed:
         context.exit(SOME_FAILED)
     context.exit(NEEDS_REVIEW if request.fail_on_review and summary.by_status["review"] else DONE)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@_reading_options
+@click.option("--resume/--no-resume", default=None, help="Go on with what the journal holds, or begin anew.  [default: resume]")
+@click.option("--settle", default=2.0, show_default=True, type=click.FloatRange(0), metavar="SECONDS",
+              help="How long a file must be unchanged before it is read.")  # fmt: skip
+@click.option("--every", default=2.0, show_default=True, type=click.FloatRange(0.05), metavar="SECONDS",
+              help="How often the folder is looked at.")  # fmt: skip
+@click.pass_context
+def watch(
+    context: click.Context, /, folder: Path, settle: float, every: float, quiet: bool, verbose: bool, **options: Any
+) -> None:
+    """Read what arrives in a folder, as soon as it is complete, and keep the table up to date.
+
+    Ends with Ctrl-C, and goes on where it was when it is started again.
+    """
+    from docproc.runs.watch import watch as watch_folder
+
+    request = _request(context, options | {"inputs": (folder,), "fail_on_review": False})
+    _heed_signals()
+    console = _console()
+
+    def tell(summary: Summary) -> None:
+        if not quiet:
+            _tell_summary(console, summary)
+        _tell_failures(console, request.output, summary.failed, quiet=quiet)
+
+    def update(done: int, total: int, rows: Any) -> None:
+        if _stopped:
+            _stop(_stopped[0])
+        if verbose and rows:
+            _tell_document(console, rows)
+
+    if not quiet:
+        _say(console, f"watching {folder}; Ctrl-C ends it")
+    with _interruptions_told(console, request):
+        watch_folder(request, settle, every, tell, update)
+
+
+@main.command()
+@click.argument("output", type=click.Path(path_type=Path), metavar="OUT")
+@click.option("--json", "as_json", is_flag=True, help="For a program to read.")
+def status(output: Path, as_json: bool) -> None:
+    """Say how the run that writes OUT stands: what is read, what waits for review, what failed and why."""
+    from docproc.runs.journal import Journal
+    from docproc.runs.lock import holder
+    from docproc.runs.tables import safe_name
+
+    with Journal.look(output) as journal:
+        standing = journal.standing()
+    who = holder(output.with_suffix("") if output.suffix == ".docproc" else output)
+    count = standing.by_status
+    state = f"running ({who})" if who else "finished" if standing.notes.get("finished") else "interrupted"
+    if as_json:
+        click.echo(json.dumps({
+            "state": state.partition(" ")[0], "documents": standing.documents, "done": standing.done, "failed": standing.failed,
+            "pages": standing.pages, "fields": standing.fields, "status": dict(count),
+            "failures": [{"document": safe_name(d), "page": p, "reason": r} for d, p, r in standing.failures],
+            "twins": [[safe_name(one), safe_name(first)] for one, first in standing.twins], "notes": dict(standing.notes),
+        }, indent=2))  # fmt: skip
+        return
+    click.echo(f"{output}: {state}; begun {standing.notes.get('begun', '?')}, {standing.done} of "
+               f"{_many(standing.documents, 'document')} read")  # fmt: skip
+    click.echo(_counts(standing.fields, count, standing.failed))
+    for one, first in standing.twins[:10]:
+        click.echo(f"  the same file twice: {safe_name(one)} and {safe_name(first)}")
+    for document, page, reason in standing.failures:
+        click.echo(f"  failed: {safe_name(document)}, page {page}: {reason}")
+    if state == "interrupted" and standing.notes.get("command"):
+        click.echo(f"go on with: {standing.notes['command']}")
+
+
+@main.command()
+@click.argument("output", type=click.Path(path_type=Path), metavar="OUT")
+@click.option("-o", "--output", "target", required=True, type=click.Path(path_type=Path),
+              help="The new table: .csv, .jsonl, .xlsx or .parquet.")  # fmt: skip
+@click.option("--wide", is_flag=True, help="One row a page and one column a field.")
+@click.option("--overwrite", is_flag=True, help="Replace a table that is there.")
+@click.pass_context
+def table(context: click.Context, output: Path, target: Path, wide: bool, overwrite: bool) -> None:
+    """Make the table of a run again from its journal, in any format.
+
+    OUT is the table that the run writes, there or not. Exits with 1 where the run is not finished.
+    """
+    from docproc.errors import OutputExists
+    from docproc.runs.journal import Journal
+    from docproc.runs.tables import check_output, export_table
+
+    check_output(target)
+    if target.exists() and not overwrite:
+        raise OutputExists(f"{target} is there already; give --overwrite or another name")
+    with Journal.look(output) as journal:
+        export_table(target, journal.rows, wide=wide)
+        standing = journal.standing()
+    _say(_console(), f"table: {target}")
+    if standing.done < standing.documents:
+        _say(_console(), f"not complete: {standing.done} of {_many(standing.documents, 'document')} are read")
+        context.exit(SOME_FAILED)
+
+
+@main.command()
+@click.argument("output", type=click.Path(path_type=Path), metavar="OUT")
+@click.pass_context
+def verify(context: click.Context, output: Path) -> None:
+    """Hash the inputs of OUT again and hold the table against its journal; exits with 1 where something was changed."""
+    from docproc.runs.audit import verify as find_changes
+
+    changes = 0
+    for line in find_changes(output):
+        click.echo(line)
+        changes += 1
+    if changes:
+        context.exit(SOME_FAILED)
+    click.echo("everything is as it was read")
+
+
+def _request(context: click.Context, options: dict[str, Any]) -> RunRequest:
+    import shlex
+    from dataclasses import replace
+
+    from docproc.options import Limits, RunRequest
+
+    options = _with_settings(context, options)
+    limits = replace(Limits(), **dict(options.pop("limits")))
+    command = shlex.join(["docproc", *sys.argv[1:]])
+    return RunRequest(inputs=tuple(options.pop("inputs")), limits=limits, command=command, **options)
+
+
+def _heed_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None)):
+        # What was started with nohup wants to outlive its terminal.
+        if number is not None and (number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN):
+            signal.signal(number, _stop)
+
+
+@contextmanager
+def _interruptions_told(console: Console, request: RunRequest) -> Iterator[None]:
+    """Say what is kept, and how to go on, when a run is ended before its time."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        from docproc.runs.journal import Journal
+
+        with suppress(DocprocError), Journal.look(request.output) as journal:
+            standing = journal.standing()
+            _say(console, f"docproc: interrupted; {standing.done} of {_many(standing.documents, 'document')} are read and kept")
+            _say(console, f"go on with: {request.command}")
+        raise
 
 
 class _Watcher:
     """Shows how a run goes: a progress bar on a terminal, a line a minute elsewhere."""
 
     def __init__(self, console: Console, quiet: bool, verbose: bool) -> None:
-        self.failures: list[tuple[str, str]] = []
+        self._failed = 0
+        self._pages = 0
         self._console, self._quiet, self._verbose = console, quiet, verbose
         self._bar: Any = None
         self._told = 0.0
@@ -131,38 +317,48 @@ class _Watcher:
     def update(self, done: int, total: int, rows: Any) -> None:
         import time
 
-        from docproc.runs.tables import safe_name
-
         if _stopped:
             _stop(_stopped[0])
-        for row in rows:
-            if row.status == "error":
-                self.failures.append((f"{safe_name(row.document)}, page {row.page}", row.reason))
+        self._pages += len({row.page for row in rows})
+        self._failed += any(row.status == "error" for row in rows)
         if self._verbose and rows:
-            readings = ", ".join(f"{row.field} {row.text or row.status}" for row in rows if row.field)
-            _say(self._console, f"{safe_name(rows[0].document)}: {readings or rows[0].reason}")
+            _tell_document(self._console, rows)
         now = time.monotonic()
+        failed = f", {self._failed} failed" if self._failed else ""
+        rate = self._pages / max(1e-6, now - self._began)
         if self._bar:
-            rate = done / max(1e-6, now - self._began)
-            failed = f", {len(self.failures)} failed" if self.failures else ""
-            self._bar.update(self._task, completed=done, total=total, say=f"{rate:.1f}/s{failed}")
+            self._bar.update(self._task, completed=done, total=total, say=f"{rate:.1f} pages/s{failed}")
         elif not self._quiet and now - self._told >= 60:
             self._told = now
-            _say(self._console, f"{done} of {total} documents, {len(self.failures)} failed")
+            left = (total - done) * (now - self._began) / done
+            _say(self._console, f"{done} of {total} documents{failed}; {rate:.1f} pages/s, {left / 60:.0f} min left")
 
 
-def _tell_summary(console: Console, summary: Summary, failures: list[tuple[str, str]]) -> None:
-    count = summary.by_status
-    read = f"{_many(summary.documents, 'document')}, {_many(summary.fields, 'field')}"
-    say = [f"{read}: {count['ok']} accepted, {count['review']} for review"]
-    if count["blank"]:
-        say.append(f", {count['blank']} blank")
-    if summary.failed:
-        say.append(f"; {_many(summary.failed, 'document')} failed")
-    _say(console, "".join(say))
+def _tell_document(console: Console, rows: Any) -> None:
+    from docproc.runs.tables import safe_name
+
+    readings = ", ".join(f"{row.field} {row.text or row.status}" for row in rows if row.field)
+    _say(console, f"{safe_name(rows[0].document)}: {readings or rows[0].reason}")
+
+
+def _counts(fields: int, count: Any, failed: int) -> str:
+    blank = f", {count['blank']} blank" if count["blank"] else ""
+    lost = f"; {_many(failed, 'document')} failed" if failed else ""
+    return f"{_many(fields, 'field')}: {count['ok']} accepted, {count['review']} for review{blank}{lost}"
+
+
+def _tell_summary(console: Console, summary: Summary) -> None:
+    from docproc.runs.tables import safe_name
+
+    _say(console, f"{_many(summary.documents, 'document')}, {_counts(summary.fields, summary.by_status, summary.failed)}")
+    if summary.read < summary.documents:
+        _say(console, f"{summary.documents - summary.read} of them were read before, {summary.read} now")
+    for one, first in summary.twins[:10]:
+        _say(console, f"  the same file twice: {safe_name(one)} and {safe_name(first)}")
+    if len(summary.twins) > 10:
+        _say(console, f"  and {len(summary.twins) - 10} more; the table says so of each")
     if summary.passed_over:
         _say(console, f"{_many(summary.passed_over, 'other file')} left alone")
-    _tell_failures(console, failures)
     _say(console, f"table: {summary.output}")
 
 
@@ -170,11 +366,18 @@ def _many(count: int, name: str) -> str:
     return f"{count} {name}" if count == 1 else f"{count} {name}s"
 
 
-def _tell_failures(console: Console, failures: list[tuple[str, str]], most: int = 10) -> None:
-    for document, reason in failures[:most]:
-        _say(console, f"  failed: {document}: {reason}")
-    if len(failures) > most:
-        _say(console, f"  and {len(failures) - most} more; the table has a row with the reason for each")
+def _tell_failures(console: Console, output: Path, failed: int, *, quiet: bool, most: int = 10) -> None:
+    if not failed:
+        return
+    from docproc.runs.journal import Journal
+    from docproc.runs.tables import safe_name
+
+    with Journal.look(output) as journal:
+        failures = journal.standing().failures
+    for document, page, reason in failures[:most]:
+        _say(console, f"  failed: {safe_name(document)}, page {page}: {reason}")
+    if len(failures) > most and not quiet:
+        _say(console, f"  and more; the table has a row with the reason for each, and so has: docproc status {output}")
 
 
 def _with_settings(context: click.Context, options: dict[str, Any]) -> dict[str, Any]:
@@ -185,9 +388,13 @@ def _with_settings(context: click.Context, options: dict[str, Any]) -> dict[str,
     settings = read_settings(user_file(), Path(PROJECT_FILE))
     for name, value in settings.items():
         if context.get_parameter_source(name) == click.core.ParameterSource.DEFAULT:
-            parameter = next(p for p in context.command.params if p.name == name)
+            parameter = next((p for p in context.command.params if p.name == name), None)
+            if parameter is None:
+                continue  # a setting of another command
             try:
-                options[name] = parameter.type.convert(value, parameter, context)
+                several = value if isinstance(value, list) else [value]
+                converted = tuple(parameter.type.convert(one, parameter, context) for one in several)
+                options[name] = converted if isinstance(value, list) else converted[0]
             except click.BadParameter as problem:
                 raise BadConfig("settings", [f"{name}: {problem.format_message()}"]) from problem
     return options
@@ -355,6 +562,4 @@ def entry() -> NoReturn:
     except DocprocError as problem:
         click.echo(f"docproc: {problem}", err=True)
         code = problem.exit_code
-    if code == INTERRUPTED:
-        click.echo("docproc: interrupted; nothing was written", err=True)
     sys.exit(code)

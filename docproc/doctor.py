@@ -10,9 +10,10 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 from docproc import __version__
+from docproc.cards import model_folder, read_card
 from docproc.digits.recognizers import BACKENDS, available
 from docproc.errors import DocprocError
-from docproc.modelfiles import model_folder, open_reader, read_card
+from docproc.modelfiles import open_reader
 from docproc.types import GLYPH_SIDE
 
 PACKAGES = ("numpy", "opencv-python-headless", "pandas", "pillow", "pypdfium2", "onnxruntime", "pydantic", "click", "rich")

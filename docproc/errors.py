@@ -7,6 +7,7 @@
     ├── BadInput                5   nothing readable was given
     ├── OutputExists            6   the output is there and --overwrite was not given
     ├── CannotWrite             8   the output cannot be written
+    ├── OutputHeld              9   another run holds the output
     └── DocumentError           -   one document cannot be read: a value in the table, not the end of a run
 
 A run that ends normally exits 0 (everything was read; review is no failure), 1 (some documents failed) or 7
@@ -65,12 +66,16 @@ class CannotWrite(DocprocError):
     exit_code = 8
 
 
+class OutputHeld(DocprocError):
+    exit_code = 9
+
+
 class DocumentError(DocprocError):
     """One document or page cannot be read.
 
     `code` is short and stable (`empty`, `truncated`, `corrupt`, `not_an_image`, `unsupported`, `too_large`,
-    `too_many_pages`, `encrypted`, `no_pages`, `no_fields`, `not_found`, `not_a_file`, `permission`, `io_error`,
-    `worker_died`, `timeout`, `internal`).
+    `file_too_large`, `too_many_pages`, `encrypted`, `no_pages`, `no_fields`, `not_found`, `not_a_file`, `permission`,
+    `changing`, `io_error`, `worker_died`, `timeout`, `internal`).
     """
 
     def __init__(self, code: str, message: str) -> None:

@@ -58,7 +58,7 @@ def explain_page(
     picture = stack(sheets if whole else [page_overlay(opened.gray, rows), *sheets])
     data = io.BytesIO()
     picture.save(data, "PNG")
-    write_whole(target, data.getvalue())
+    write_whole(target, lambda file: file.write(data.getvalue()))
     return rows
 
 

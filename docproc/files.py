@@ -1,14 +1,18 @@
 """Find documents and open them, one page at a time. What a file is, its content decides, never its name.
 
-Pillow decodes pictures (named formats only) and pdfium PDF; OpenCV is only given arrays, because its own readers answer
-damage with gray or black pages. Everything that a header can claim is checked before memory is taken.
+Pillow decodes pictures (named formats only), libjpeg-turbo JPEG where damage must not pass, and pdfium PDF; OpenCV is only
+given arrays, because its own readers answer damage with gray or black pages. Everything that a header can claim is checked
+before memory is taken. A file is read once: what is hashed is what is decoded.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import stat
+import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,6 +27,7 @@ from docproc.options import Limits
 from docproc.types import Gray, Page, PageId
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".pdf", ".bmp", ".webp", ".gif"})
+_PDF_IMAGE = 3  # FPDF_PAGEOBJ_IMAGE
 PICTURES = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP")
 
 _MAGIC = (
@@ -36,6 +41,17 @@ _MAGIC = (
     (b"GIF87a", "picture"),
     (b"GIF89a", "picture"),
 )
+_STRANGERS = (
+    (b"%!PS", "PostScript"),
+    (b"8BPS", "Photoshop"),
+    (b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"AT&TFORM", "DjVu"),
+    (b"\x97JB2\r\n", "JBIG2"),
+    (b"P4", "PBM"),
+    (b"P5", "PGM"),
+    (b"P6", "PPM"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +60,17 @@ class Document:
 
     name: str  # relative to the input, "/" on every system
     path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A file as it was read."""
+
+    data: bytes
+    sha256: str  # 64 hex digits
+    size: int  # bytes
+    modified: int  # ns
+    changed: int  # ns, of its entry in the folder
 
 
 # ---------------------------------------------------------------------------------------------------- finding
@@ -63,7 +90,7 @@ def find_documents(inputs: Sequence[Path], recursive: bool = True) -> tuple[list
             found, others = _in_folder(place, recursive)
             passed += others
         elif os.path.lexists(place):
-            found = [Document(place.name, place)]
+            found = [Document(place.name, Path(os.path.realpath(place)))]
         else:
             raise BadInput(f"no such file or folder: {place}")
         groups.append(found)
@@ -85,17 +112,25 @@ def _in_folder(root: Path, recursive: bool) -> tuple[list[Document], int]:
     documents, passed = [], 0
     real_root = os.path.realpath(root)
     for folder, folders, names in os.walk(root, followlinks=False):
-        folders[:] = sorted(f for f in folders if not f.startswith(".")) if recursive else []
+        folders[:] = sorted(f for f in folders if not _hidden(f)) if recursive else []
         for name in names:
             path = Path(folder, name)
-            if name.startswith(".") or (path.suffix and path.suffix.lower() not in SUFFIXES):
+            if _hidden(name) or (path.suffix and path.suffix.lower() not in SUFFIXES):
                 passed += 1
                 continue
-            if path.is_symlink() and not os.path.realpath(path).startswith(real_root + os.sep):
-                passed += 1
-                continue
-            documents.append(Document(PurePath(path).relative_to(root).as_posix(), path))
+            called = PurePath(path).relative_to(root).as_posix()
+            if path.is_symlink():
+                # What lies outside of the folder was not given to us to read; what is opened later is not a link.
+                path = Path(os.path.realpath(path))
+                if not str(path).startswith(real_root + os.sep):
+                    passed += 1
+                    continue
+            documents.append(Document(called, path))
     return documents, passed
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") and not name.startswith("..")
 
 
 # ---------------------------------------------------------------------------------------------------- opening
@@ -106,21 +141,32 @@ def open_pages(document: Document, limits: Limits) -> Iterator[Page | tuple[Page
 
     Raises DocumentError when the whole file cannot be read.
     """
-    data = read_bytes(document.path, limits)
+    yield from decode_pages(document.name, read_content(document.path, limits).data, limits)
+
+
+def decode_pages(name: str, data: bytes, limits: Limits) -> Iterator[Page | tuple[PageId, DocumentError]]:
+    """The pages in the content of a file, see `open_pages`."""
     kind = sniff(data)
     if kind == "pdf":
-        yield from _pdf_pages(document.name, data, limits)
+        yield from _pdf_pages(name, data, limits)
     elif kind == "picture":
-        yield from _picture_pages(document.name, data, limits)
+        yield from _picture_pages(name, data, limits)
     else:
+        stranger = next((known for magic, known in _STRANGERS if data.startswith(magic)), None)
+        if data[4:8] == b"ftyp":
+            stranger = "HEIF, AVIF or video"
+        if stranger:
+            raise DocumentError("unsupported", f"{stranger} is not read; save it as PNG, TIFF or PDF")
         raise DocumentError("not_an_image", "not an image: neither PNG, JPEG, TIFF, BMP, GIF, WebP nor PDF by its content")
 
 
-def read_bytes(path: Path, limits: Limits) -> bytes:
-    """The whole content of a regular file within the limit. Raises DocumentError."""
+def read_content(path: Path, limits: Limits) -> Content:
+    """The whole content of a regular file within the limit; links are not followed. Raises DocumentError."""
     try:
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-        handle = os.open(path, flags)
+        if not stat.S_ISREG(os.lstat(path).st_mode):  # a device may act on being opened
+            raise DocumentError("not_a_file", "not a regular file")
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        handle = os.open(path, flags | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
     except FileNotFoundError as problem:
         raise DocumentError("not_found", "the file is not there any more") from problem
     except PermissionError as problem:
@@ -129,19 +175,20 @@ def read_bytes(path: Path, limits: Limits) -> bytes:
         raise DocumentError("io_error", f"cannot open the file: {problem.strerror}") from problem
     try:
         with os.fdopen(handle, "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
+            before = os.fstat(file.fileno())
+            if not stat.S_ISREG(before.st_mode):
                 raise DocumentError("not_a_file", "not a regular file")
-            if status.st_size > limits.file_bytes:
-                raise DocumentError("too_large", f"{status.st_size} bytes, the limit is {limits.file_bytes}")
-            data = file.read(limits.file_bytes + 1)
+            if before.st_size > limits.file_bytes:
+                raise DocumentError("file_too_large", f"{before.st_size} bytes, the limit is {limits.file_bytes}")
+            data = file.read(before.st_size + 1)  # the buffer is taken beforehand
+            after = os.fstat(file.fileno())
     except OSError as problem:
         raise DocumentError("io_error", f"cannot read the file: {problem.strerror}") from problem
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or len(data) != after.st_size:
+        raise DocumentError("changing", "the file changed while it was read")
     if not data:
         raise DocumentError("empty", "the file is empty")
-    if len(data) > limits.file_bytes:
-        raise DocumentError("too_large", f"more than {limits.file_bytes} bytes")
-    return data
+    return Content(data, hashlib.sha256(data).hexdigest(), len(data), after.st_mtime_ns, after.st_ctime_ns)
 
 
 def sniff(data: bytes) -> str:
@@ -159,6 +206,10 @@ def _picture_pages(name: str, data: bytes, limits: Limits) -> Iterator[Page | tu
 
     # Our own limits, below, are stricter and are errors instead of warnings.
     Image.MAX_IMAGE_PIXELS = None
+    if data[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"):
+        pages = _tiff_pages(data, limits.pages + 1)
+        if pages > limits.pages:
+            raise DocumentError("too_many_pages", f"more than {limits.pages} pages; split it, or raise the limit `pages`")
     try:
         image = Image.open(io.BytesIO(data), formats=PICTURES)
     except Exception as problem:
@@ -170,8 +221,11 @@ def _picture_pages(name: str, data: bytes, limits: Limits) -> Iterator[Page | tu
             where = PageId(name, number)
             try:
                 _check_size(image.width, image.height, limits)
-                image.load()
-                page: Page | tuple[PageId, DocumentError] = Page(where, _to_gray(image))
+                if image.format == "JPEG":
+                    page: Page | tuple[PageId, DocumentError] = _jpeg_page(where, image, data, limits)
+                else:
+                    image.load()
+                    page = Page(where, _to_gray(image), _png_damage(data) if image.format == "PNG" else "")
             except DocumentError as problem:
                 page = (where, problem)
             except Exception as problem:  # decoders raise whatever they like on damage
@@ -187,9 +241,122 @@ def _picture_pages(name: str, data: bytes, limits: Limits) -> Iterator[Page | tu
                 yield PageId(name, number + 1), _undecodable(problem)
                 return
             number += 1
-            if number > limits.pages:
-                yield PageId(name, number), DocumentError("too_many_pages", f"more than {limits.pages} pages")
-                return
+
+
+def _jpeg_page(where: PageId, image: Any, data: bytes, limits: Limits) -> Page:
+    """A JPEG straight to gray. Damage that a decoder would paint over is told: libjpeg warns, and here warnings count."""
+    import simplejpeg
+    from PIL import Image, ImageOps
+
+    # Scans of a progressive JPEG cost time and no bytes. The marker cannot stand in the coded data.
+    scans = data.count(b"\xff\xda")
+    if scans > limits.scans:
+        raise DocumentError("too_large", f"{scans} scans in one picture; the limit is {limits.scans}")
+    damage = "" if _has_tables(data) else "the picture is damaged: a Huffman table is missing"
+    if image.mode in ("L", "RGB") and not damage:
+        try:
+            gray = simplejpeg.decode_jpeg(data, colorspace="GRAY", strict=True)[:, :, 0]
+            upright = ImageOps.exif_transpose(_with_exif(Image.fromarray(gray), image))
+            return Page(where, np.array(upright, np.uint8))
+        except ValueError as problem:
+            damage = f"the picture is damaged: {problem}"
+    image.load()
+    return Page(where, _to_gray(image), damage)
+
+
+def _has_tables(data: bytes) -> bool:
+    """Whether a baseline JPEG brings the Huffman tables that it names; libjpeg takes common ones for those that it lacks."""
+    tables: set[int] = set()
+    place = 2
+    baseline = False
+    while place + 4 <= len(data) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if marker == 0xFF:  # fill
+            place += 1
+            continue
+        (length,) = struct.unpack(">H", data[place + 2 : place + 4])
+        body = data[place + 4 : place + 2 + length]
+        if marker in (0xC0, 0xC1):
+            baseline = True
+        elif marker == 0xC4:
+            at = 0
+            while at + 17 <= len(body):
+                tables.add(body[at])
+                at += 17 + sum(body[at + 1 : at + 17])
+        elif marker == 0xDA:
+            named = body[2 : 1 + 2 * body[0] : 2] if body else b""
+            return not baseline or all({one >> 4, 0x10 | one & 15} <= tables for one in named)
+        place += 2 + length
+    return True
+
+
+def _with_exif(plain: Any, image: Any) -> Any:
+    plain.getexif()[0x0112] = image.getexif().get(0x0112, 1)
+    return plain
+
+
+def _png_damage(data: bytes) -> str:
+    """What is wrong with the pixels of a PNG that Pillow opened. Raises DocumentError where rows are missing.
+
+    Pillow fills missing rows with black and passes over check sums; so both are looked at here (PNG specification, 3rd
+    edition, sections 5 and 13).
+    """
+    place, packed, wrong = 8, [], False
+    width = height = depth = color = interlaced = 0
+    while place + 12 <= len(data):
+        (length,) = struct.unpack(">I", data[place : place + 4])
+        name, body = data[place + 4 : place + 8], data[place + 8 : place + 8 + length]
+        if name == b"IHDR":
+            width, height, depth, color, _, _, interlaced = struct.unpack(">IIBBBBB", body[:13])
+        elif name == b"IDAT":
+            packed.append(body)
+            given = data[place + 8 + length : place + 12 + length]
+            wrong |= len(given) < 4 or zlib.crc32(name + body) != struct.unpack(">I", given)[0]
+        elif name in (b"IEND", b"fcTL") and packed:
+            break
+        place += 12 + length
+    bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(color, 1)
+    if interlaced:
+        passes = ((0, 8, 0, 8), (4, 8, 0, 8), (0, 4, 4, 8), (2, 4, 0, 4), (0, 2, 2, 4), (1, 2, 0, 2), (0, 1, 1, 2))
+        sizes = [(-(-(width - x) // dx), -(-(height - y) // dy)) for x, dx, y, dy in passes]
+    else:
+        sizes = [(width, height)]
+    wanted = sum(h * (1 + (w * bits + 7) // 8) for w, h in sizes if w > 0 and h > 0)
+    if _inflated(packed, wanted) < wanted:
+        raise DocumentError("truncated", "the file is cut off: rows of the picture are missing")
+    return "the picture is damaged: a check sum is wrong" if wrong else ""
+
+
+def _inflated(packed: Sequence[bytes], enough: int) -> int:
+    """How many bytes come out of a zlib stream, at most `enough`, in little memory."""
+    inflate = zlib.decompressobj()
+    count = 0
+    try:
+        for part in packed:
+            waiting = part
+            while waiting and count < enough:
+                count += len(inflate.decompress(waiting, 1 << 20))
+                waiting = inflate.unconsumed_tail
+    except zlib.error:
+        return count
+    return count
+
+
+def _tiff_pages(data: bytes, most: int) -> int:
+    """Count the pages of a TIFF by its chain of directories, up to `most`; a loop or a broken link ends it."""
+    order = "<" if data[:2] == b"II" else ">"
+    big = data[2:4] in (b"+\x00", b"\x00+")
+    offset, count, entry, start = ("Q", "Q", 20, 8) if big else ("I", "H", 12, 4)
+    seen: set[int] = set()
+    try:
+        (place,) = struct.unpack_from(order + offset, data, start)
+        while place and place not in seen and len(seen) < most:
+            (entries,) = struct.unpack_from(order + count, data, place)
+            seen.add(place)
+            (place,) = struct.unpack_from(order + offset, data, place + struct.calcsize(count) + entries * entry)
+    except struct.error:
+        pass
+    return len(seen)
 
 
 def _pdf_pages(name: str, data: bytes, limits: Limits) -> Iterator[Page | tuple[PageId, DocumentError]]:
@@ -205,30 +372,34 @@ def _pdf_pages(name: str, data: bytes, limits: Limits) -> Iterator[Page | tuple[
         count = len(pdf)
         if count == 0:
             raise DocumentError("no_pages", "the PDF has no pages")
-        for number in range(1, min(count, limits.pages) + 1):
+        if count > limits.pages:
+            raise DocumentError(
+                "too_many_pages", f"{count} pages, the limit is {limits.pages}; split it, or raise the limit `pages`"
+            )
+        for number in range(1, count + 1):
             where = PageId(name, number)
             try:
-                yield Page(where, _draw_pdf_page(pdf[number - 1], limits))
+                yield Page(where, *_draw_pdf_page(pdf[number - 1], limits))
             except DocumentError as problem:
                 yield where, problem
             except Exception as problem:
                 yield where, DocumentError("corrupt", f"the page cannot be drawn: {problem}")
-        if count > limits.pages:
-            yield (
-                PageId(name, limits.pages + 1),
-                DocumentError("too_many_pages", f"{count} pages, the limit is {limits.pages}"),
-            )
     finally:
         pdf.close()
 
 
-def _draw_pdf_page(page: Any, limits: Limits) -> Gray:
+def _draw_pdf_page(page: Any, limits: Limits) -> tuple[Gray, str]:
+    """A page and what is wrong with it: pdfium leaves out an image that it cannot decode, and says nothing."""
     scale = limits.pdf_dpi / 72
     width, height = page.get_size()
     _check_size(round(width * scale), round(height * scale), limits)
     try:
         bitmap = page.render(scale=scale, grayscale=True)
-        return np.array(bitmap.to_numpy()[:, :, 0] if bitmap.to_numpy().ndim == 3 else bitmap.to_numpy(), np.uint8)
+        drawn = bitmap.to_numpy()
+        gray = np.array(drawn[:, :, 0] if drawn.ndim == 3 else drawn, np.uint8)
+        if int(gray.min()) > 250 and any(True for _ in page.get_objects(filter=(_PDF_IMAGE,), max_depth=3)):
+            return gray, "the page holds an image and was drawn empty"
+        return gray, ""
     finally:
         page.close()
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from docproc.errors import BadConfig, BadUsage, DocumentError
 from docproc.fields import template
-from docproc.fields.strip import looks_like_strip, whole_page
 from docproc.fields.template import Template
-from docproc.types import Field, Page
+from docproc.types import Box, Field, Page
 
 Locate = Callable[[Page], tuple[Field, ...]]
 
@@ -18,26 +17,40 @@ BESIDE = "template.toml"  # the file that `auto` looks for beside the pages
 
 
 def _digits(page: Page) -> tuple[Field, ...]:
-    return (whole_page(page, "digits"),)
+    # Imported late: OpenCV has no business in the process that only hands out the work.
+    from docproc.fields.boxes import lone_row
+    from docproc.fields.strip import looks_like_strip, whole_page, written_part
+
+    if not looks_like_strip(page):
+        return (written_part(page, "digits"),)
+    return (lone_row(page, "digits") or whole_page(page, "digits"),)
 
 
 def _amount(page: Page) -> tuple[Field, ...]:
+    from docproc.fields.strip import looks_like_strip, whole_page, written_part
+
+    if not looks_like_strip(page):
+        return (written_part(page, "amount", "amount"),)
     return (whole_page(page, "amount", "amount"),)
 
 
 def _by_shape(page: Page) -> tuple[Field, ...]:
+    from docproc.fields.boxes import find_boxes
+    from docproc.fields.strip import is_line, looks_like_strip, written_part
+
     if looks_like_strip(page):
         return _digits(page)
-    # Imported late: OpenCV has no business in the process that only hands out the work.
-    from docproc.fields.boxes import find_boxes
-
     found = find_boxes(page)
-    if not found:
-        raise DocumentError(
-            "no_fields",
-            "no number fields were found on this page; give --layout a template, or digits for a cut-out field",
-        )
-    return found
+    if found:
+        return found
+    # An empty page is blank; one with a single line on it is a cut-out with much paper around.
+    written = written_part(page, "digits")
+    if is_line(written) or written.box == Box(0, 0, page.width, page.height):
+        return (written,)
+    raise DocumentError(
+        "no_fields",
+        "no number fields were found on this page; give --layout a template, or digits for a cut-out field",
+    )
 
 
 LAYOUTS: Mapping[str, Locate] = {"auto": _by_shape, "digits": _digits, "amount": _amount}
@@ -54,8 +67,12 @@ class Layout:
 
     def locate(self, page: Page, folder: str) -> tuple[Field, ...]:
         """The fields of a page that lies in `folder`. Raises DocumentError where it has none or does not fit."""
-        known = self.template or (self.beside or {}).get(folder)
+        known = self.template_for(folder)
         return template.place(known, page) if known else LAYOUTS[self.name](page)
+
+    def template_for(self, folder: str) -> Template | None:
+        """The template by which pages that lie in `folder` are read, if any."""
+        return self.template or (self.beside or {}).get(folder)
 
 
 def open_layout(name: str, folders: tuple[str, ...]) -> Layout:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from docproc.cards import LINES, card_path, model_folder, read_card
 from docproc.digits.recognizers import open_line_recognizer, open_recognizer
 from docproc.digits.segment import GEOMETRY
 from docproc.errors import MissingPart
@@ -17,14 +16,6 @@ from docproc.pipeline import Reader
 from docproc.readings.confidence import Calibration
 from docproc.readings.vote import Weights
 from docproc.types import KINDS
-
-LINES = "lines.onnx"  # the line network, in the folder of the glyph network
-
-
-def model_folder() -> Path:
-    """Where the shipped models lie: inside the installed package, or models/ of a source tree."""
-    installed = Path(str(files("docproc"))) / "models"
-    return installed if installed.is_dir() else Path(str(files("docproc"))).parent / "models"
 
 
 def open_reader(backend: str, model: Path | None = None) -> Reader:
@@ -42,7 +33,7 @@ def open_reader(backend: str, model: Path | None = None) -> Reader:
         context, calibration = Net.from_card(card["context"]), Calibration.from_card(card["calibration"])
         weights = {kind: Weights.from_card(card["vote"][kind]) for kind in KINDS}
     except (KeyError, TypeError, ValueError) as problem:
-        raise MissingPart(f"the card {_card_path(path)} is damaged: {problem}") from problem
+        raise MissingPart(f"the card {card_path(path)} is damaged: {problem}") from problem
     return Reader(
         open_recognizer(backend, glyph_network),
         open_line_recognizer(backend, line_network),
@@ -50,24 +41,6 @@ def open_reader(backend: str, model: Path | None = None) -> Reader:
         weights,
         calibration,
     )
-
-
-def read_card(model: Path) -> dict[str, Any]:
-    """The card of a model file. Raises MissingPart."""
-    path = _card_path(model)
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise MissingPart(f"the model's card cannot be read: {path}: {problem.strerror}") from problem
-    except ValueError as problem:
-        raise MissingPart(f"the card {path} is no JSON: {problem}") from problem
-    if not isinstance(card, dict):
-        raise MissingPart(f"the card {path} holds no JSON object")
-    return card
-
-
-def _card_path(model: Path) -> Path:
-    return model.with_suffix(".json")
 
 
 def _model_bytes(path: Path, card: Mapping[str, Any]) -> bytes:

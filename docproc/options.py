@@ -10,7 +10,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,25 @@ class Limits:
     pixels: int = 200_000_000  # of one page
     side: int = 65_500  # px
     pages: int = 1_000
+    scans: int = 100  # of one progressive JPEG
+    memory: int = 2_000_000_000  # bytes that reading one document may take, beside the networks
     pdf_dpi: int = 300  # at which PDF pages are drawn
-    seconds: float = 300.0  # for one document
+    seconds: float = 60.0  # for one document
+
+
+def limit(text: str) -> tuple[str, float]:
+    """`pages=5000` as a field of `Limits` and its value. Raises ValueError that says what is wrong."""
+    name, _, value = text.partition("=")
+    kinds = {field.name: field.type for field in fields(Limits)}
+    if name not in kinds:
+        raise ValueError(f"{name!r} is no limit; there are {', '.join(kinds)}")
+    try:
+        number = float(value) if kinds[name] == "float" else int(value.replace("_", ""))
+    except ValueError:
+        raise ValueError(f"{name}={value}: {value!r} is not a number") from None
+    if not number > 0:
+        raise ValueError(f"{name}={value} should be above zero")
+    return name, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +61,12 @@ class RunRequest:
     max_error: float = 0.01  # share of the accepted fields that may be wrong
     recursive: bool = True
     overwrite: bool = False
+    resume: bool | None = None  # True: a table that is there is brought up to date; False: the journal is begun anew
     wide: bool = False
     crops: Path | None = None  # folder for a picture of every field
     fail_on_review: bool = False
     limits: Limits = Limits()
+    command: str = ""  # that makes this request, to be told when a run is interrupted
 
 
 DEFAULTS: Mapping[str, tuple[type, ...]] = {
@@ -59,6 +78,7 @@ DEFAULTS: Mapping[str, tuple[type, ...]] = {
     "overwrite": (bool,),
     "wide": (bool,),
     "fail_on_review": (bool,),
+    "limits": (list,),  # of "name=value"
 }
 """What a settings file may set, and of which types."""
 

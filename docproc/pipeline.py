@@ -124,6 +124,8 @@ def tabulate(page: Page, results: Sequence[FieldResult], threshold: float) -> li
         field, reading = result.prepared.field, result.reading
         inked = not result.prepared.lattice.blank
         status, reason = judge(reading, threshold, inked=inked, required=field.required)
+        if page.damage and status in ("ok", "blank"):
+            status, reason = "review", page.damage
         box = field.box.clip(page.width, page.height)
         rows.append(
             Row(

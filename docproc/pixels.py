@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from docproc.types import Gray
 
+LEAST_PAPER = 24  # gray levels; darker is no paper
+
 
 def flatten_light(gray: Gray, reach: int) -> Gray:
     """Divide out the paper, so that it is white everywhere, and leave the ink.
@@ -19,7 +21,10 @@ def flatten_light(gray: Gray, reach: int) -> Gray:
     kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (side, side))
     paper = cv2.morphologyEx(gray, cv2.MORPH_CLOSE, kernel, borderType=cv2.BORDER_REPLICATE)
     paper = cv2.blur(paper, (side, side), borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.divide(gray, np.maximum(paper, 1), scale=255.0), np.uint8)
+    flat = cv2.divide(gray, np.maximum(paper, 1), scale=255.0)
+    # Where no paper is seen, in the black beside a page, nothing can be told from it.
+    flat[paper < LEAST_PAPER] = 255
+    return np.asarray(flat, np.uint8)
 
 
 def otsu(gray: Gray) -> tuple[float, float, float]:

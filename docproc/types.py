@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, NewType, Protocol, TypeVar, get_args
+from typing import Any, Literal, NewType, Protocol, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,7 @@ class Page:
 
     id: PageId
     gray: Gray
+    damage: str = ""  # what is wrong with the picture: nothing on it is accepted unseen
 
     @property
     def width(self) -> int:
@@ -206,20 +207,12 @@ class LineRecognizer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Failed(Generic[Item]):
-    """What stands in for the result of an item that was lost."""
-
-    item: Item
-    error: DocumentError
-
-
 class Mapper(Protocol):
-    """A function shaped like `map`: lazy, results in the order of the items, and a lost item is a value.
+    """A function shaped like `map`: lazy; each result comes beside its item as soon as it is there; a lost item is a value.
 
     `prepare` is called once where the work is done (in each process, say) and gives the function to apply.
     """
 
     def __call__(
         self, prepare: Callable[[], Callable[[Item], Result]], items: Iterable[Item], /
-    ) -> Iterator[Result | Failed[Item]]: ...
+    ) -> Iterator[tuple[Item, Result | DocumentError]]: ...

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from PIL import Image
 
 from docproc import __version__
 from docproc.cli import main
-from tests.conftest import PROJECT, SAMPLES, WriteField
+from tests.conftest import PROJECT, SAMPLES, WriteField, draw_field
 
 
 def docproc(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -173,7 +174,7 @@ def test_a_model_that_was_changed_is_refused(tmp_path: Path, amounts: Path) -> N
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
 def test_an_interrupted_run_writes_no_table_and_leaves_no_process(
     tmp_path: Path, amounts: Path, sent: signal.Signals, code: int
 ) -> None:
@@ -181,9 +182,11 @@ def test_an_interrupted_run_writes_no_table_and_leaves_no_process(
         shutil.copy(amounts / "1407.png", amounts / f"copy_{k}.png")
     arguments = [sys.executable, "-m", "docproc", "run", str(amounts), "-o", str(tmp_path / "t.csv"), "-j", "2"]
     run = subprocess.Popen(arguments, cwd=PROJECT, stderr=subprocess.PIPE, start_new_session=True)
-    time.sleep(1.5)
+    time.sleep(3)
+    began = time.monotonic()
     os.kill(run.pid, sent)
     _, said = run.communicate(timeout=30)
+    assert time.monotonic() - began < 5
     assert run.returncode == code, said
     assert b"Traceback" not in said
     assert not (tmp_path / "t.csv").exists()
@@ -193,6 +196,14 @@ def test_an_interrupted_run_writes_no_table_and_leaves_no_process(
             break
         time.sleep(0.1)
     assert left.stdout.strip() == ""
+    assert re.search(rb"interrupted; \d+ of 4003 documents are read and kept", said)
+    assert b"go on with: docproc run " in said
+    shown = docproc("status", tmp_path / "t.csv")
+    assert "interrupted" in shown.stdout
+    assert "go on with: docproc run " in shown.stdout
+    done = docproc("table", tmp_path / "t.csv", "-o", tmp_path / "half.csv")
+    assert done.returncode == 1
+    assert "not complete" in done.stderr
 
 
 def test_an_interruption_that_a_library_swallowed_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,6 +215,119 @@ def test_an_interruption_that_a_library_swallowed_is_not_forgotten(monkeypatch: 
     watcher = cli._Watcher(cli._console(), quiet=True, verbose=False)
     with pytest.raises(KeyboardInterrupt):
         watcher.update(1, 2, [])
+
+
+# --------------------------------------------------------------------------------------------------- the journal
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The table of a run over two good documents and a bad one, its inputs beside it."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "in").mkdir()
+    for text in ("1407", "33"):
+        Image.fromarray(draw_field(text)).save(folder / "in" / f"{text}.png")
+    (folder / "in" / "bad.png").write_text("no picture")
+    assert docproc("run", folder / "in", "-o", folder / "t.csv", "--layout", "amount").returncode == 1
+    return folder / "t.csv"
+
+
+def test_the_status_of_a_run(finished: Path) -> None:
+    done = docproc("status", finished)
+    assert done.returncode == 0, done.stderr
+    assert "finished" in done.stdout
+    assert "3 of 3 documents read" in done.stdout
+    assert "failed: bad.png, page 1: not_an_image" in done.stdout
+    told = json.loads(docproc("status", finished, "--json").stdout)
+    assert (told["state"], told["documents"], told["failed"], told["fields"]) == ("finished", 3, 1, 2)
+    missing = docproc("status", finished.with_name("none.csv"))
+    assert missing.returncode == 5
+    assert "there is no journal" in missing.stderr
+
+
+def test_the_table_again_in_every_format(finished: Path, tmp_path: Path) -> None:
+    for name in ("again.csv", "again.jsonl", "again.xlsx", "again.parquet"):
+        done = docproc("table", finished, "-o", tmp_path / name)
+        assert done.returncode == 0, done.stderr
+        assert docproc("table", finished, "-o", tmp_path / name).returncode == 6
+    assert (tmp_path / "again.csv").read_bytes() == finished.read_bytes()
+    assert docproc("table", finished, "-o", tmp_path / "wide.csv", "--wide").returncode == 0
+    assert [r["amount"] for r in table(tmp_path / "wide.csv")] == ["1407", "33", ""]
+
+
+def test_what_was_changed_afterwards_is_found(finished: Path, tmp_path: Path) -> None:
+    for path in (finished, finished.with_name("t.csv.docproc")):
+        shutil.copy(path, tmp_path)
+    done = docproc("verify", tmp_path / "t.csv")
+    assert done.returncode == 0, done.stdout
+    data = (tmp_path / "t.csv").read_bytes()
+    (tmp_path / "t.csv").write_bytes(data.replace(b",1407,", b",1408,", 1))
+    original = (finished.parent / "in" / "33.png").read_bytes()
+    try:
+        (finished.parent / "in" / "33.png").write_bytes(original + b" ")
+        done = docproc("verify", tmp_path / "t.csv")
+    finally:
+        (finished.parent / "in" / "33.png").write_bytes(original)
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        "33.png: its content is not the one that was read",
+        f"{tmp_path / 't.csv'}: line 2 was changed",
+    ]
+
+
+def test_the_same_file_twice_is_told(tmp_path: Path, amounts: Path) -> None:
+    shutil.copy(amounts / "33.png", amounts / "copy.png")
+    done = docproc("run", amounts, "-o", tmp_path / "t.csv", "--layout", "amount")
+    assert done.returncode == 0
+    assert "the same file twice: copy.png and 33.png" in done.stderr
+    reasons = {r["document"]: r["reason"] for r in table(tmp_path / "t.csv")}
+    assert reasons["copy.png"].endswith("the same file as 33.png")
+    assert "same" not in reasons["33.png"]
+
+
+def test_a_limit_is_set_by_its_name(tmp_path: Path, amounts: Path) -> None:
+    assert docproc("run", amounts, "-o", tmp_path / "t.csv", "--layout", "amount", "--limit", "pixels=100").returncode == 1
+    assert {r["reason"].partition(":")[0] for r in table(tmp_path / "t.csv")} == {"too_large"}
+    done = docproc("run", amounts, "-o", tmp_path / "u.csv", "--limit", "pixel=100")
+    assert done.returncode == 2
+    assert "there are file_bytes, pixels" in done.stderr
+    (tmp_path / "docproc.toml").write_text('limits = ["pixels=100"]\n')
+    assert docproc("run", amounts, "-o", tmp_path / "v.csv", cwd=tmp_path).returncode == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_a_watched_folder_is_read_as_it_fills(tmp_path: Path, amounts: Path) -> None:
+    out = tmp_path / "t.csv"
+    quick = ["--settle", "0.3", "--every", "0.2"]
+    arguments = [sys.executable, "-m", "docproc", "watch", str(amounts), "-o", str(out), "--layout", "amount", *quick]
+
+    def wait_for(count: int) -> None:
+        for _ in range(300):
+            if out.exists() and len(table(out)) == count:
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"no {count} rows")
+
+    watch = subprocess.Popen(arguments, cwd=PROJECT, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_for(3)
+        half = (amounts / "33.png").read_bytes()
+        with open(amounts / "slow.png", "wb") as file:
+            for place in range(0, len(half), len(half) // 8 + 1):  # as a scanner writes
+                file.write(half[place : place + len(half) // 8 + 1])
+                file.flush()
+                time.sleep(0.15)
+        wait_for(4)
+        assert docproc("run", amounts, "-o", out, "--resume").returncode == 9
+    finally:
+        watch.send_signal(signal.SIGINT)
+        _, said = watch.communicate(timeout=30)
+    assert watch.returncode == 130, said
+    assert {r["document"]: r["text"] for r in table(out)}["slow.png"] == "33"
+    # Started again it has nothing to do.
+    assert "4 of them were read before, 0 now" in docproc("run", amounts, "-o", out, "--layout", "amount", "--resume").stderr
+    assert docproc("watch", amounts, "-o", amounts / "t.csv").returncode == 2
+    assert docproc("watch", amounts / "33.png", "-o", tmp_path / "u.csv").returncode == 5
 
 
 # ------------------------------------------------------------------------------------------------------ settings

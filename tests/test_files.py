@@ -178,7 +178,7 @@ def test_limits_hold_before_memory_is_taken(tmp_path: Path, gray: Gray) -> None:
     path.write_bytes(png(gray))
     assert trouble(path, Limits(pixels=100)) == "too_large"
     assert trouble(path, Limits(side=10)) == "too_large"
-    assert trouble(path, Limits(file_bytes=10)) == "too_large"
+    assert trouble(path, Limits(file_bytes=10)) == "file_too_large"
     assert trouble(SAMPLES / "survey" / "batch.tif", Limits(pages=2)) == "too_many_pages"
 
 

@@ -21,6 +21,7 @@ FLOORS = (
     ("docproc.files", 4),
     ("docproc.layouts", 4),
     ("docproc.modelfiles", 4),
+    ("docproc.cards", 4),
     ("docproc.pipeline", 3),
     ("docproc.pages", 2),
     ("docproc.fields", 2),

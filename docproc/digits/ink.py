@@ -8,6 +8,8 @@ The slant is the shear with the most concentrated vertical projection (A. Vincia
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,8 @@ SPECK = 0.012  # ink area below this share of the digit height squared is a spec
 MOST_SPECKS = 16  # with more the paper's pattern came through
 SOFTENED = 0.024  # blur against it, in digit heights
 SLANT_PRIOR = 0.20  # share of sharpness that a slant of 45 degrees must gain over none
+
+HIGH_WALL = 0.85  # of a comb's height, at least, is a box's own wall
 
 INKED = 110  # ink from which a pixel belongs to a stroke
 
@@ -224,21 +228,30 @@ def _inside_frame(crop: Gray, cells: int) -> tuple[Gray, tuple[float, float], fl
         bottom = int(lower[0]) - 1 if len(lower) else height
     else:
         top, bottom = 0, height
-    reach = max(2, round(0.05 * pitch))
-    for k in range(cells + 1):
-        x = left + pitch * k
-        low, high = max(0, round(x) - reach), min(width, round(x) + reach + 1)
-        if high <= low:
-            continue
-        lines = cv2.dilate(np.minimum(down[:, low:high], mask[:, low:high]), np.ones((3, 3), np.uint8))
-        strokes = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, 2 * reach + 3), np.uint8))[:, low:high]
-        part = erased[:, low:high]
-        part[(lines > 0) & (strokes == 0)] = paper
+    # Separate boxes have two walls between them, a little apart and as high as the boxes.
+    walls: NDArray[Any] = cv2.morphologyEx(
+        down, cv2.MORPH_OPEN, np.ones((max(3, round(HIGH_WALL * (bottom - top))), 1), np.uint8)
+    )
+    for near, upright in ((0.05, down), (0.12, walls)):
+        reach = max(2, round(near * pitch))
+        for k in range(cells + 1):
+            x = left + pitch * k
+            low, high = max(0, round(x) - reach), min(width, round(x) + reach + 1)
+            if high > low:
+                _erase_uprights(erased[:, low:high], mask, upright, low, reach, paper)
     spare = 0.08 * pitch
     start, end = max(0, round(left - spare)), min(width, round(left + pitch * cells + spare))
     if bottom - top < 0.4 * height or end - start < 0.5 * width:
         return whole
     return np.ascontiguousarray(erased[top:bottom, start:end]), (float(start), float(top)), left, pitch
+
+
+def _erase_uprights(part: Gray, mask: NDArray[np.uint8], upright: NDArray[np.uint8], low: int, reach: int, paper: int) -> None:
+    """Paint the lines of `upright` over in `part`, the columns from `low` on, but not where a stroke crosses them."""
+    high = low + part.shape[1]
+    lines = cv2.dilate(np.minimum(upright[:, low:high], mask[:, low:high]), np.ones((3, 3), np.uint8))
+    strokes = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, 2 * reach + 3), np.uint8))[:, low:high]
+    part[(lines > 0) & (strokes == 0)] = paper
 
 
 def _fit_comb(columns: NDArray[np.float64], cells: int) -> tuple[float, float]:

@@ -7,6 +7,7 @@ size in one row, side by side, are a field.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -17,6 +18,8 @@ from docproc.types import Box, Field, Gray, Page
 WORK_WIDTH = 1700  # px to which a page is brought: 200 dpi on letter paper
 SHORTEST_LINE = 22  # px at that width
 LEAST_PAPER = 0.45  # of a cell that is left when a digit's strokes pass for lines
+LEAST_CELLS = 3  # of a row that is told from digits by itself
+MOST_INSIDE = 0.98  # of the ink that lies in the row then
 CELL_SIDES = (16, 130)  # px at that width, least and most of a cell's width and height
 
 
@@ -41,6 +44,21 @@ def find_boxes(page: Page) -> tuple[Field, ...]:
         ).clip(page.width, page.height)
         fields.append(Field(f"field_{number}", box, "comb", (0, len(row))))
     return tuple(fields)
+
+
+def lone_row(page: Page, name: str) -> Field | None:
+    """The row of boxes that is all that stands on a cut-out field, as a comb; None where there is none."""
+    found = find_boxes(page)
+    if len(found) != 1 or not found[0].digits or found[0].digits[1] < LEAST_CELLS:
+        return None
+    box = found[0].box
+    flat = flatten_light(page.gray, 41)
+    threshold, _, _ = otsu(flat)
+    ink = (flat <= threshold).astype(np.uint8)
+    rim = round(0.05 * box.height)
+    whole = Box(box.left - rim, box.top - rim, box.width + 2 * rim, box.height + 2 * rim).clip(page.width, page.height)
+    inside = int(whole.cut(ink).sum())
+    return replace(found[0], name=name) if inside >= MOST_INSIDE * int(ink.sum()) else None
 
 
 def _cells(gray: Gray) -> list[Box]:

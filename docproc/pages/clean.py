@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
+from docproc.pixels import otsu
 from docproc.types import Gray, Page
 
-DARK = 96  # a page whose median is darker than this is a negative
+DARK = 96  # a page whose median is darker than this may be a negative
 
 
 def clean(page: Page) -> Page:
@@ -16,6 +16,11 @@ def clean(page: Page) -> Page:
 
 
 def _positive(gray: Gray) -> Gray:
-    # The median over a thumbnail tells paper from ink on any page that is mostly paper.
-    small = cv2.resize(gray, (min(64, gray.shape[1]), min(64, gray.shape[0])), interpolation=cv2.INTER_AREA)
-    return np.asarray(255 - gray, np.uint8) if float(np.median(small)) < DARK else gray
+    # Paper is what most of a page is. It may be dark on a bad scan; on a negative it is darker than what is written.
+    step = max(1, max(gray.shape) // 1000)
+    sample = np.ascontiguousarray(gray[::step, ::step])
+    paper = float(np.median(sample))
+    if paper >= DARK:
+        return gray
+    _, dark, light = otsu(sample)
+    return np.asarray(255 - gray, np.uint8) if paper - dark < light - paper else gray

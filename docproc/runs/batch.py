@@ -1,4 +1,4 @@
-"""One run of a folder: files to workers, rows to the table.
+"""One run of a folder: files to workers, what they return to the journal, the journal to the table.
 
 The parent lists, hands out and collects; it never decodes an image. A worker opens one document, reads its pages and
 returns rows. A document that cannot be read is a row with its reason, and the run goes on.
@@ -6,23 +6,34 @@ returns rows. A document that cannot be read is a row with its reason, and the r
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError
-from docproc.files import Document, find_documents
+from docproc import __version__
+from docproc.cards import model_hashes
+from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError, OutputExists
+from docproc.files import Content, Document, decode_pages, find_documents, read_content
 from docproc.layouts import Layout, open_layout
 from docproc.options import Limits, RunRequest
-from docproc.runs.tables import check_output, long_table, wide_table, write_table
-from docproc.runs.workers import process_map
-from docproc.types import Failed, Mapper, PageId, Row, Status
+from docproc.runs.journal import Journal, Outcome, Standing, Todo, failed_outcome, now
+from docproc.runs.lock import hold
+from docproc.runs.tables import check_output, export_table
+from docproc.runs.workers import process_map, quarantine_map
+from docproc.types import Mapper, PageId, Row, Status
 
-Progress = Callable[[int, int, Sequence[Row]], None]  # documents done, documents in all, the rows of the newest
+Progress = Callable[[int, int, Sequence[Row]], None]  # documents done, documents to read, the rows of the newest
+Opener = Callable[["Settings"], Callable[[Todo], Outcome]]
+
+ATTEMPTS = 2  # at a document that ended the run each time; then it is read with a process between
+SETTLED = 2.0  # seconds after its last change until a file counts as complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +46,9 @@ class Summary:
     by_status: Counter[Status]
     passed_over: int  # files that are no documents
     output: Path
+    read: int = 0  # documents that were read by this run; the others stood in the journal
+    pages: int = 0
+    twins: tuple[tuple[str, str], ...] = ()  # a document and the first one with the same content
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,45 +63,69 @@ class Settings:
     crops: Path | None
 
 
-def run(request: RunRequest, progress: Progress | None = None) -> Summary:
-    """Read every document of the request and write its table.
+def run(request: RunRequest, progress: Progress | None = None, opener: Opener | None = None) -> Summary:
+    """Read every document of the request that its journal does not hold yet, and write the table.
 
-    Raises an error of the DocprocError tree when nothing can be read or written.
+    Raises an error of the DocprocError tree when nothing can be read or written; what was read until then is kept.
     """
-    check_output(request.output, request.overwrite)
-    _refuse_mixing(request)
-    rows: list[Row] = []
-    documents, passed = find_documents(request.inputs, request.recursive)
-    if not documents:
-        looked = ", ".join(str(place) for place in request.inputs)
-        raise BadInput(f"no documents in {looked}: docproc reads PNG, JPEG, TIFF, PDF, BMP, WebP and GIF")
-    settings = settings_for(documents, request)
+    refuse_mixing(request)
+    check_output(request.output)
+    with hold(request.output):
+        _refuse_overwriting(request)
+        documents, passed = find_documents(request.inputs, request.recursive)
+        if not documents:
+            looked = ", ".join(str(place) for place in request.inputs)
+            raise BadInput(f"no documents in {looked}: docproc reads PNG, JPEG, TIFF, PDF, BMP, WebP and GIF")
+        settings = settings_for(documents, request)
+        with Journal.open(request.output, anew=request.resume is False) as journal:
+            return read_and_write(request, settings, documents, passed, journal, progress, opener)
+
+
+def read_and_write(
+    request: RunRequest,
+    settings: Settings,
+    documents: Sequence[Document],
+    passed: int,
+    journal: Journal,
+    progress: Progress | None = None,
+    opener: Opener | None = None,
+) -> Summary:
+    """Bring an open journal to the state of `documents`, and the table to that of the journal."""
     if request.crops:
         try:
             request.crops.mkdir(parents=True, exist_ok=True)
         except OSError as problem:
             raise CannotWrite(f"cannot make the folder {request.crops}: {problem.strerror}") from problem
-    jobs = min(request.jobs or _cores(), len(documents))
-    mapper = partial(process_map, jobs=jobs, seconds=request.limits.seconds)
-    failed = 0
-    for done, found in enumerate(read_documents(documents, settings, mapper), 1):
-        rows.extend(found)
-        failed += any(row.status == "error" for row in found)
+    marks = marks_for(settings)
+    todo = journal.plan([(document, marks(document)) for document in documents])
+    journal.keep(
+        command=request.command, inputs=json.dumps([str(place) for place in request.inputs]), layout=request.layout,
+        output=str(request.output), wide=str(int(request.wide)), passed_over=str(passed), begun=now(), docproc=__version__,
+    )  # fmt: skip
+    for done, (one, outcome) in enumerate(_outcomes(todo, settings, request, journal, opener or open_worker), 1):
+        journal.finish(one.document, outcome)
         if progress:
-            progress(done, len(documents), found)
-    columns, records = wide_table(rows) if request.wide else long_table(rows)
-    write_table(request.output, columns, records)
-    by_status = Counter(row.status for row in rows)
-    return Summary(len(documents), failed, sum(1 for row in rows if row.field), by_status, passed, request.output)
+            progress(done, len(todo), outcome.rows or ())
+    journal.keep(finished=now())
+    export_table(request.output, journal.rows, wide=request.wide)
+    return summary_of(journal.standing(), request.output, passed, len(todo))
 
 
 def read_documents(documents: Sequence[Document], settings: Settings, mapper: Mapper) -> Iterator[list[Row]]:
-    """The rows of each document, in order, read wherever the mapper works."""
-    for result in mapper(partial(open_worker, settings), documents):
-        if isinstance(result, Failed):
-            yield [error_row(PageId(result.item.name), result.error)]
+    """The rows of each document as it is read, wherever the mapper works; without a journal."""
+    for one, result in mapper(partial(open_worker, settings), [Todo(document, "", None, 0) for document in documents]):
+        if isinstance(result, DocumentError):
+            yield [error_row(PageId(one.document.name), result)]
         else:
-            yield result
+            yield list(result.rows or ())
+
+
+def summary_of(standing: Standing, output: Path, passed: int, read: int) -> Summary:
+    """What is told at the end."""
+    return Summary(
+        standing.documents, standing.failed, standing.fields, standing.by_status, passed, output, read, standing.pages,
+        standing.twins,
+    )  # fmt: skip
 
 
 def settings_for(documents: Sequence[Document], request: RunRequest) -> Settings:
@@ -97,42 +135,128 @@ def settings_for(documents: Sequence[Document], request: RunRequest) -> Settings
     return Settings(layout, request.backend, request.model, request.max_error, request.limits, request.crops)
 
 
-def open_worker(settings: Settings) -> Callable[[Document], list[Row]]:
+def marks_for(settings: Settings) -> Callable[[Document], str]:
+    """A function that tells what a document is read with: the hash of template, models and options. Raises MissingPart."""
+    shared = {
+        "docproc": __version__, "models": model_hashes(settings.model), "backend": settings.backend,
+        "layout": settings.layout.name, "max_error": settings.max_error, "limits": asdict(settings.limits),
+        "crops": str(settings.crops or ""),
+    }  # fmt: skip
+    by_folder: dict[str, str] = {}
+
+    def mark(document: Document) -> str:
+        folder = str(document.path.parent)
+        if folder not in by_folder:
+            own = shared | {"template": repr(settings.layout.template_for(folder))}
+            by_folder[folder] = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:32]
+        return by_folder[folder]
+
+    return mark
+
+
+# ------------------------------------------------------------------------------------------------- the work
+
+
+def _outcomes(
+    todo: Sequence[Todo], settings: Settings, request: RunRequest, journal: Journal, opener: Opener
+) -> Iterator[tuple[Todo, Outcome]]:
+    limits = request.limits
+    # `plan` puts those that were in hand when a run died at the end.
+    plain = [one for one in todo if one.attempts < ATTEMPTS]
+    suspects = [one for one in todo if one.attempts == ATTEMPTS]
+    hopeless = [one for one in todo if one.attempts > ATTEMPTS]
+
+    def noted(some: Iterable[Todo]) -> Iterator[Todo]:
+        for one in some:
+            journal.begin(one.document)
+            yield one
+
+    work = partial(opener, settings)
+    maps = []
+    if plain:
+        jobs = min(request.jobs or _cores(), len(plain))
+        maps.append(process_map(work, noted(plain), jobs=jobs, seconds=limits.seconds, memory=limits.memory))
+    if suspects:
+        maps.append(quarantine_map(work, noted(suspects), seconds=limits.seconds, memory=limits.memory))
+    for results in maps:
+        for one, result in results:
+            yield one, (result if isinstance(result, Outcome) else _lost(one, result))
+    for one in hopeless:
+        yield one, _lost(one, DocumentError("worker_died", f"the whole run ended {one.attempts} times while reading it"))
+
+
+def _lost(one: Todo, problem: DocumentError) -> Outcome:
+    return failed_outcome(one.document, error_row(PageId(one.document.name), problem), problem)
+
+
+def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
     """In a worker: load the model once, then read documents. Raises MissingPart."""
     import cv2
 
     from docproc.modelfiles import open_reader
+    from docproc.pipeline import prepare, recognize, tabulate
 
     cv2.setNumThreads(1)  # one process for each core is enough
     reader = open_reader(settings.backend, settings.model)
-    run_name = reader.name
     threshold = reader.calibration.threshold(settings.max_error)
 
-    def work(document: Document) -> list[Row]:
-        from docproc.files import open_pages
-        from docproc.pipeline import prepare, recognize, tabulate
+    def pages(document: Document, content: Content) -> Iterator[list[Row]]:
+        folder = str(document.path.parent)
+        for page in decode_pages(document.name, content.data, settings.limits):
+            if isinstance(page, tuple):
+                yield [error_row(*page)]
+                continue
+            try:
+                fields = settings.layout.locate(page, folder)
+            except DocumentError as problem:
+                yield [error_row(page.id, problem)]
+                continue
+            results = recognize(prepare(page, fields), reader)
+            if settings.crops:
+                for result in results:
+                    _save_crop(settings.crops, page.id, result.prepared.field.name, result.prepared.crop)
+            yield tabulate(page, results, threshold)
 
+    def read(document: Document, content: Content) -> Outcome:
         rows: list[Row] = []
         try:
-            for page in open_pages(document, settings.limits):
-                if isinstance(page, tuple):
-                    rows.append(error_row(*page))
-                    continue
-                try:
-                    fields = settings.layout.locate(page, str(document.path.parent))
-                except DocumentError as problem:
-                    rows.append(error_row(page.id, problem))
-                    continue
-                results = recognize(prepare(page, fields), reader)
-                rows.extend(tabulate(page, results, threshold))
-                if settings.crops:
-                    for result in results:
-                        _save_crop(settings.crops, page.id, result.prepared.field.name, result.prepared.crop)
+            for found in pages(document, content):
+                rows += found
         except DocumentError as problem:
             rows.append(error_row(PageId(document.name), problem))
-        return [replace(row, run=run_name) for row in rows]
+        code = next((row.reason.partition(":")[0] for row in rows if row.status == "error"), "")
+        rows = [replace(row, run=reader.name) for row in rows]
+        return Outcome(tuple(rows), content.sha256, content.size, content.modified, content.changed, code)
+
+    def work(one: Todo) -> Outcome:
+        content, waited = _settled_content(one.document, settings.limits)
+        if content.sha256 == one.sha256:
+            return Outcome(None, content.sha256, content.size, content.modified, content.changed)
+        outcome = read(one.document, content)
+        if outcome.code in ("truncated", "corrupt", "not_an_image") and not waited and _young(content):
+            # A scanner may still be writing it.
+            time.sleep(SETTLED)
+            outcome = read(one.document, read_content(one.document.path, settings.limits))
+        return outcome
 
     return work
+
+
+def _settled_content(document: Document, limits: Limits) -> tuple[Content, bool]:
+    """The content of a file, and whether it took a second look because somebody was writing it."""
+    try:
+        return read_content(document.path, limits), False
+    except DocumentError as problem:
+        if problem.code not in ("changing", "empty"):
+            raise
+        if problem.code == "empty" and time.time() - os.stat(document.path).st_mtime > SETTLED:
+            raise
+    time.sleep(SETTLED)
+    return read_content(document.path, limits), True
+
+
+def _young(content: Content) -> bool:
+    return 0 <= time.time() - content.modified / 1e9 < SETTLED
 
 
 def error_row(where: PageId, problem: DocumentError) -> Row:
@@ -152,7 +276,10 @@ def _save_crop(folder: Path, where: PageId, field: str, crop: object) -> None:
         raise DocumentError("io_error", f"the crop {target} cannot be written: {problem}") from problem
 
 
-def _refuse_mixing(request: RunRequest) -> None:
+# ------------------------------------------------------------------------------------------------- refusing
+
+
+def refuse_mixing(request: RunRequest) -> None:
     """Output never mixes into input: the next run would read it, or worse, this one would destroy a page."""
     for written in (request.output, request.crops):
         if written is None:
@@ -162,6 +289,14 @@ def _refuse_mixing(request: RunRequest) -> None:
             source = Path(os.path.realpath(place))
             if target == source or (source.is_dir() and source in target.parents):
                 raise BadUsage(f"the output {written} lies in the input {place}: choose a place outside of it")
+
+
+def _refuse_overwriting(request: RunRequest) -> None:
+    if request.output.exists() and not request.overwrite and not request.resume:
+        raise OutputExists(
+            f"{request.output} is there already; give --resume to read only what is new or changed, "
+            "--overwrite to replace it, or another name"
+        )
 
 
 def _cores() -> int:

@@ -1,19 +1,23 @@
-"""Results out: CSV or JSON Lines, long or wide, written aside and then moved into place, so half a table cannot exist."""
+"""Results out: CSV, JSON Lines, XLSX or Parquet, long or wide.
+
+A table is written aside and then moved into place, so half of one cannot exist.
+"""
 
 from __future__ import annotations
 
 import csv
-import errno
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
+from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from docproc.errors import BadUsage, CannotWrite, OutputExists
+from docproc.errors import BadUsage, CannotWrite, MissingPart
 from docproc.types import Row
 
 COLUMNS = tuple(field.name for field in fields(Row))
@@ -22,53 +26,59 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 Record = Mapping[str, Any]
 
 
-def long_table(rows: Iterable[Row]) -> tuple[Sequence[str], list[Record]]:
+def long_table(rows: Iterable[Row]) -> tuple[Sequence[str], Iterator[Record]]:
     """One record a field: (columns, records)."""
-    return COLUMNS, [{name: getattr(row, name) for name in COLUMNS} for row in rows]
+    return COLUMNS, ({name: getattr(row, name) for name in COLUMNS} for row in rows)
 
 
-def wide_table(rows: Iterable[Row]) -> tuple[Sequence[str], list[Record]]:
-    """One record a page, one column a field. `status` is the worst of the page's fields and `review` names the doubtful."""
-    rank = ("blank", "ok", "review", "error")
-    names: dict[str, None] = {}
-    pages: dict[tuple[str, int], dict[str, Any]] = {}
-    for row in rows:
-        page = pages.setdefault(
-            (row.document, row.page),
-            {"document": row.document, "page": row.page, "status": "blank", "review": "", "reason": ""},
-        )
-        page["status"] = max(page["status"], row.status, key=rank.index)
-        if row.status == "review":
-            page["review"] = f"{page['review']} {row.field}".strip()
-        if row.status == "error":
-            page["reason"] = row.reason
-        if row.field:
-            names.setdefault(row.field)
-            page[row.field] = row.text
-    columns = ("document", "page", "status", "review", "reason", *names)
-    return columns, [{name: page.get(name, "") for name in columns} for page in pages.values()]
+def wide_table(rows: Callable[[], Iterable[Row]]) -> tuple[Sequence[str], Iterator[Record]]:
+    """One record a page, one column a field. `status` is the worst of the page's fields and `review` names the doubtful.
 
-
-def write_table(path: Path, columns: Sequence[str], records: Sequence[Record]) -> None:
-    """Write records in the format of the path's suffix. Raises CannotWrite; the old file stays whole then."""
-    data = _writer(path)(columns, records)
-    write_whole(path, data)
-
-
-def check_output(path: Path, overwrite: bool) -> None:
-    """Find out before the work what would go wrong after it.
-
-    Raises BadUsage for an unknown format, OutputExists, or CannotWrite.
+    `rows` gives the rows anew each time it is called, those of a page one after the other.
     """
-    _writer(path)
+    names = dict.fromkeys(row.field for row in rows() if row.field)
+    columns = ("document", "page", "status", "review", "reason", *names)
+    return columns, _pages(rows(), columns)
+
+
+def _pages(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[Record]:
+    rank = ("blank", "ok", "review", "error")
+    for (document, number), own in groupby(rows, key=lambda row: (row.document, row.page)):
+        page = dict.fromkeys(columns, "") | {"document": document, "page": number, "status": "blank"}
+        for row in own:
+            page["status"] = max(str(page["status"]), row.status, key=rank.index)
+            if row.status == "review":
+                page["review"] = f"{page['review']} {row.field}".strip()
+            if row.status == "error":
+                page["reason"] = row.reason
+            if row.field:
+                page[row.field] = row.text
+        yield page
+
+
+def export_table(path: Path, rows: Callable[[], Iterable[Row]], *, wide: bool) -> None:
+    """Write rows in the format of the path's suffix, see `write_table`; `rows` gives them anew each time it is called."""
+    columns, records = wide_table(rows) if wide else long_table(rows())
+    write_table(path, columns, records)
+
+
+def write_table(path: Path, columns: Sequence[str], records: Iterable[Record]) -> None:
+    """Write records in the format of the path's suffix. Raises CannotWrite; the old file stays whole then."""
+    writer = _writer(path)
+    write_whole(path, lambda file: writer(file, columns, records))
+
+
+def check_output(path: Path) -> None:
+    """Find out before the work what would go wrong after it. Raises BadUsage for an unknown format, or CannotWrite."""
     if path.is_dir():
         raise CannotWrite(f"{path} is a folder; -o takes the name of a file, for example {path / 'results.csv'}")
-    if path.exists() and not overwrite:
-        raise OutputExists(f"{path} is there already; give --overwrite or another name")
+    if path.exists() and not path.is_file():
+        raise CannotWrite(f"{path} is no regular file; -o takes the name of a table, for example results.csv")
+    _writer(path)
     folder = path.parent
     if not folder.is_dir():
         raise CannotWrite(f"there is no folder {folder}")
-    probe = folder / f".{path.name}.{os.getpid()}.tmp"
+    probe = _aside(path)
     try:
         probe.touch()
         probe.unlink()
@@ -76,20 +86,56 @@ def check_output(path: Path, overwrite: bool) -> None:
         raise CannotWrite(f"cannot write to {folder}: {problem.strerror}") from problem
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file aside, sync it, and move it into place. Raises CannotWrite."""
-    aside = path.parent / f".{path.name}.{os.getpid()}.tmp"
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file aside, sync it, and move it into place. Raises CannotWrite.
+
+    Where the old file cannot be replaced, because another program has it open, the new one stays beside it.
+    """
+    aside = _aside(path)
     try:
         with open(aside, "wb") as file:
-            file.write(data)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(aside, path)
     except OSError as problem:
         with suppress(OSError):
             aside.unlink()
-        hint = ": make room and run again" if problem.errno == errno.ENOSPC else ""
-        raise CannotWrite(f"cannot write {path}: {problem.strerror}{hint}") from problem
+        free = ""
+        with suppress(OSError):
+            free = f" ({shutil.disk_usage(path.parent).free / 1e6:.1f} MB free there)"
+        raise CannotWrite(f"cannot write {path}: {problem.strerror}{free}; make room and run again") from problem
+    except BaseException:
+        with suppress(OSError):
+            aside.unlink()
+        raise
+    try:
+        os.replace(aside, path)
+    except OSError as problem:
+        beside = path.with_name(f"{path.stem}.new{path.suffix}")
+        try:
+            os.replace(aside, beside)
+        except OSError:
+            with suppress(OSError):
+                aside.unlink()
+            raise CannotWrite(f"cannot write {path}: {problem.strerror}") from problem
+        raise CannotWrite(
+            f"cannot replace {path} ({problem.strerror}; is it open in another program?); the new one is {beside}"
+        ) from problem
+    _sync_folder(path.parent)
+
+
+def _aside(path: Path) -> Path:
+    return path.parent / f".docproc-{os.getpid()}.tmp"
+
+
+def _sync_folder(folder: Path) -> None:
+    """A name that was moved is safe when its folder is on the disk. Windows cannot, and needs not."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def safe_cell(value: Any) -> str:
@@ -109,45 +155,102 @@ def safe_name(name: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Control characters and bytes of no encoding, escaped; a name stays on one line."""
+    """Control characters, bytes of no encoding, and what turns the direction of writing, escaped: a cell is one plain line."""
     plain = []
     for character in text:
         code = ord(character)
         if 0xDC80 <= code <= 0xDCFF:
             plain.append(f"\\x{code - 0xDC00:02x}")
+        elif character == "\\":
+            plain.append("\\\\")
         elif character == "\n":
             plain.append("\\n")
-        elif code < 32 or code == 127:
+        elif code < 32 or 0x7F <= code < 0xA0:
             plain.append(f"\\x{code:02x}")
+        elif 0xD800 <= code <= 0xDFFF or code in _TURNING:
+            plain.append(f"\\u{code:04x}")
         else:
             plain.append(character)
     return "".join(plain)
+
+
+_TURNING = {0x2028, 0x2029, 0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF}
 
 
 def _cells(columns: Sequence[str], record: Record) -> list[str]:
     return [safe_name(record[c]) if c == "document" else safe_cell(record[c]) for c in columns]
 
 
-def _csv(columns: Sequence[str], records: Sequence[Record]) -> bytes:
-    file = io.StringIO(newline="")
-    writer = csv.writer(file)
+def _csv(file: BinaryIO, columns: Sequence[str], records: Iterable[Record]) -> None:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    writer = csv.writer(text)
     writer.writerow(columns)
     writer.writerows(_cells(columns, record) for record in records)
-    return file.getvalue().encode("utf-8")
+    text.flush()
+    text.detach()
 
 
-def _jsonl(columns: Sequence[str], records: Sequence[Record]) -> bytes:
-    def plain(record: Record) -> dict[str, Any]:
-        return {c: safe_name(record[c]) if c == "document" else record[c] for c in columns}
+def _jsonl(file: BinaryIO, columns: Sequence[str], records: Iterable[Record]) -> None:
+    for record in records:
+        plain = {c: safe_name(record[c]) if c == "document" else record[c] for c in columns}
+        file.write((json.dumps(plain, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
 
-    return "".join(json.dumps(plain(record), ensure_ascii=False) + "\n" for record in records).encode("utf-8", "replace")
+
+def _xlsx(file: BinaryIO, columns: Sequence[str], records: Iterable[Record]) -> None:
+    """A workbook of text cells: Excel takes no zero from a text, and runs none."""
+    import datetime
+
+    import xlsxwriter
+
+    book = xlsxwriter.Workbook(file, {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
+    book.set_properties({"created": datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)})
+    sheet = book.add_worksheet("docproc")
+    sheet.freeze_panes(1, 0)
+    text = book.add_format({"num_format": "@"})
+    for place, record in enumerate(chain([dict(zip(columns, columns, strict=True))], records)):
+        if place >= XLSX_ROWS:
+            raise BadUsage(f"a sheet holds {XLSX_ROWS} rows and this table has more; write .csv or .parquet")
+        for column, value in enumerate(_cells(columns, record)):
+            sheet.write_string(place, column, value, text)
+    try:
+        book.close()
+    except xlsxwriter.exceptions.FileCreateError as problem:
+        cause = problem.args[0] if problem.args else problem
+        raise cause if isinstance(cause, OSError) else OSError(None, str(problem)) from problem
 
 
-WRITERS: Mapping[str, Callable[[Sequence[str], Sequence[Record]], bytes]] = {".csv": _csv, ".jsonl": _jsonl}
+def _parquet(file: BinaryIO, columns: Sequence[str], records: Iterable[Record]) -> None:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as problem:
+        raise MissingPart('Parquet needs pyarrow: pip install "docproc[parquet]"') from problem
+
+    kinds = {"page": pyarrow.int64(), "confidence": pyarrow.float64()}
+    kinds |= dict.fromkeys(("left", "top", "width", "height"), pyarrow.int64())
+    schema = pyarrow.schema([(c, kinds.get(c, pyarrow.string())) for c in columns])
+    with pyarrow.parquet.ParquetWriter(file, schema) as writer:
+        for some in _batched(records, 10_000):
+            plain = [
+                {c: r[c] if c in kinds else safe_name(str(r[c] or "")) if c == "document" else str(r[c] or "") for c in columns}
+                for r in some
+            ]
+            writer.write_table(pyarrow.Table.from_pylist(plain, schema=schema))
+
+
+def _batched(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
+    source = iter(records)
+    while some := list(islice(source, size)):
+        yield some
+
+
+XLSX_ROWS = 1_048_576
+Writer = Callable[[BinaryIO, Sequence[str], Iterable[Record]], None]
+WRITERS: Mapping[str, Writer] = {".csv": _csv, ".jsonl": _jsonl, ".xlsx": _xlsx, ".parquet": _parquet}
 """Formats by suffix."""
 
 
-def _writer(path: Path) -> Callable[[Sequence[str], Sequence[Record]], bytes]:
+def _writer(path: Path) -> Writer:
     writer = WRITERS.get(path.suffix.lower())
     if writer is None:
         raise BadUsage(f"the format of {path.name} follows from its ending, which should be one of {', '.join(WRITERS)}")

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from docproc.cards import model_folder, read_card
 from docproc.digits.normalize import normalize
 from docproc.learn.strokes import Pen, draw_digit
 from docproc.learn.train import FILES
-from docproc.modelfiles import model_folder, open_reader, read_card
+from docproc.modelfiles import open_reader
 from tests.conftest import PROJECT
 from tests.learn.test_mnist import write_mnist
 

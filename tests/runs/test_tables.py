@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from docproc.errors import BadUsage, CannotWrite, OutputExists
+from docproc.errors import BadUsage, CannotWrite
 from docproc.runs.tables import COLUMNS, FORMULA_STARTS, check_output, long_table, safe_name, wide_table, write_table
 from docproc.types import Row, Status
 
@@ -67,7 +72,7 @@ def test_names_stay_apart_and_usable() -> None:
 def test_the_wide_table_has_a_row_a_page(tmp_path: Path) -> None:
     rows = [row(field="id"), row(field="age", text="3", status="review"), row(page=2, field="id", text="008"),
             row(document="b.png", field="", text="", status="error", reason="empty: the file is empty")]  # fmt: skip
-    write_table(tmp_path / "t.csv", *wide_table(rows))
+    write_table(tmp_path / "t.csv", *wide_table(lambda: rows))
     one, two, three = read(tmp_path / "t.csv")
     assert (one["document"], one["page"], one["id"], one["age"], one["status"], one["review"]) == (
         "a.png",
@@ -84,28 +89,82 @@ def test_the_wide_table_has_a_row_a_page(tmp_path: Path) -> None:
 def test_output_is_checked_before_the_work(tmp_path: Path) -> None:
     there = tmp_path / "t.csv"
     there.write_text("mine")
-    with pytest.raises(OutputExists, match="--overwrite"):
-        check_output(there, overwrite=False)
-    check_output(there, overwrite=True)
+    check_output(there)
     assert there.read_text() == "mine"
-    with pytest.raises(BadUsage, match=r"\.csv, \.jsonl"):
-        check_output(tmp_path / "t.doc", overwrite=False)
+    with pytest.raises(BadUsage, match=r"\.csv, \.jsonl, \.xlsx, \.parquet"):
+        check_output(tmp_path / "t.doc")
     with pytest.raises(CannotWrite, match="no folder"):
-        check_output(tmp_path / "nowhere" / "t.csv", overwrite=False)
+        check_output(tmp_path / "nowhere" / "t.csv")
     (tmp_path / "d.csv").mkdir()
     with pytest.raises(CannotWrite, match="is a folder"):
-        check_output(tmp_path / "d.csv", overwrite=False)
+        check_output(tmp_path / "d.csv")
 
 
-def test_a_failed_write_leaves_the_old_table_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_device_is_no_table() -> None:
+    with pytest.raises(CannotWrite, match="no regular file"):
+        check_output(Path("/dev/full"))
+
+
+def test_a_table_that_another_program_holds_is_written_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = tmp_path / "t.csv"
+    there.write_text("mine")
+    move = os.replace
+
+    def refuse(source: Path, target: Path) -> None:
+        if target == there:
+            raise PermissionError(13, "held by another program")
+        move(source, target)
+
+    monkeypatch.setattr("os.replace", refuse)
+    with pytest.raises(CannotWrite, match=r"held by another program.*t\.new\.csv"):
+        write_table(there, *long_table([row(text="0042")]))
+    assert there.read_text() == "mine"
+    assert [r["text"] for r in read(tmp_path / "t.new.csv")] == ["0042"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["t.csv", "t.new.csv"]
+
+
+def test_a_full_disk_leaves_the_old_table_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     there = tmp_path / "t.csv"
     there.write_text("mine")
 
-    def refuse(*_: object) -> None:
-        raise PermissionError(13, "held by another program")
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("os.replace", refuse)
-    with pytest.raises(CannotWrite, match="held by another program"):
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(CannotWrite, match=r"No space left on device .*make room"):
         write_table(there, *long_table([row()]))
     assert there.read_text() == "mine"
     assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]
+
+
+def test_a_workbook_holds_texts(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    rows = [row(text="00123"), row(document="=1+1.png", text="00000000", reason="=cmd()"), row(text="12345678901234567890")]
+    write_table(tmp_path / "t.xlsx", *long_table(rows))
+    sheet = openpyxl.load_workbook(tmp_path / "t.xlsx").active
+    cells = [list(line) for line in sheet.iter_rows()]
+    assert [cell.value for cell in cells[0]] == list(COLUMNS)
+    texts = [line[COLUMNS.index("text")] for line in cells[1:]]
+    assert [cell.value for cell in texts] == ["00123", "00000000", "12345678901234567890"]
+    assert {cell.data_type for line in cells for cell in line if cell.value is not None} == {"s"}
+
+
+def test_parquet_holds_texts_and_numbers(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    write_table(tmp_path / "t.parquet", *long_table([row(text="00123"), replace(row(text=""), confidence=None)]))
+    records = parquet.read_table(tmp_path / "t.parquet").to_pylist()
+    assert [(r["text"], r["confidence"], r["left"]) for r in records] == [("00123", 0.98765, 1), ("", None, 1)]
+
+
+@given(st.text(max_size=30))
+def test_any_name_is_one_plain_line(name: str) -> None:
+    cell = safe_name(name)
+    assert len(cell.splitlines()) <= 1
+    assert not cell.startswith(FORMULA_STARTS)
+    cell.encode("utf-8")
+
+
+@given(st.text(max_size=8), st.text(max_size=8))
+def test_two_names_give_two_cells(one: str, other: str) -> None:
+    assert (safe_name(one) == safe_name(other)) == (one == other)

@@ -1,16 +1,17 @@
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import pytest
 
 from docproc.errors import DocprocError, DocumentError, MissingPart
-from docproc.runs.workers import MOST_DEATHS, plain_map, process_map
-from docproc.types import Failed
+from docproc.runs.workers import MOST_DEATHS, plain_map, process_map, quarantine_map
 
 
 def open_work() -> Callable[[str], str]:
@@ -26,6 +27,16 @@ def work(item: str) -> str:
         time.sleep(60)
     if item == "unreadable":
         raise DocumentError("corrupt", "damaged on purpose")
+    if item == "segv":
+        ctypes.string_at(0)
+    if item == "eat":
+        held = bytearray(64 << 30)
+        return str(len(held))
+    if item == "kill the parent":
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
+    if item == "print":
+        print("a decoder talks on stdout", flush=True)
     if item == "bug":
         raise ZeroDivisionError("one over nothing")
     return item.upper()
@@ -39,14 +50,14 @@ def died() -> Callable[[str], str]:
     os._exit(9)
 
 
-def summary(results: list[object]) -> list[object]:
-    return [(r.item, r.error.code) if isinstance(r, Failed) else r for r in results]
+def summary(results: Iterable[tuple[str, str | DocumentError]]) -> dict[str, str]:
+    return {item: f"lost: {result.code}" if isinstance(result, DocumentError) else result for item, result in results}
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_results_come_in_the_order_of_the_items(jobs: int) -> None:
+def test_every_item_has_its_result(jobs: int) -> None:
     items = [f"item {k}" for k in range(100)]
-    assert list(process_map(open_work, items, jobs=jobs, seconds=30)) == [item.upper() for item in items]
+    assert summary(process_map(open_work, items, jobs=jobs, seconds=30)) == {item: item.upper() for item in items}
 
 
 def test_nothing_to_do() -> None:
@@ -55,21 +66,51 @@ def test_nothing_to_do() -> None:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
 def test_a_crash_costs_one_item() -> None:
-    items = ["a", "kill", "b", "exit", "c", "unreadable", "d", "bug", "e"]
-    assert summary(list(process_map(open_work, items, jobs=2, seconds=30))) == [
-        "A", ("kill", "worker_died"), "B", ("exit", "worker_died"), "C",
-        ("unreadable", "corrupt"), "D", ("bug", "internal"), "E",
-    ]  # fmt: skip
+    items = ["a", "kill", "b", "exit", "c", "segv", "unreadable", "d", "bug", "e"]
+    assert summary(process_map(open_work, items, jobs=2, seconds=30)) == {
+        "a": "A", "kill": "lost: worker_died", "b": "B", "exit": "lost: worker_died", "c": "C", "segv": "lost: worker_died",
+        "unreadable": "lost: corrupt", "d": "D", "bug": "lost: internal", "e": "E",
+    }  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how large a process is")
+def test_an_item_that_eats_memory_is_refused() -> None:
+    found = summary(process_map(open_work, ["a", "eat", "b"], jobs=1, seconds=30, memory=500_000_000))
+    assert found == {"a": "A", "eat": "lost: too_large", "b": "B"}
+
+
+def test_an_item_is_taken_only_when_a_worker_is_free() -> None:
+    taken: list[str] = []
+
+    def items() -> Iterator[str]:
+        for k in range(50):
+            taken.append(f"item {k}")
+            yield taken[-1]
+
+    for done, _ in enumerate(process_map(open_work, items(), jobs=2, seconds=30), 1):
+        assert len(taken) <= done + 2
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
+def test_the_quarantine_survives_an_item_that_kills_the_parent() -> None:
+    found = summary(quarantine_map(open_work, ["a", "kill the parent", "unreadable", "b"], seconds=30))
+    assert found == {"a": "A", "kill the parent": "lost: worker_died", "unreadable": "lost: corrupt", "b": "B"}
+
+
+def test_what_a_worker_prints_is_no_data(capfd: pytest.CaptureFixture[str]) -> None:
+    assert summary(process_map(open_work, ["print"], jobs=1, seconds=30)) == {"print": "PRINT"}
+    assert capfd.readouterr().out == ""
 
 
 def test_the_reason_names_the_signal() -> None:
-    (lost,) = process_map(open_work, ["kill"], jobs=1, seconds=30)
-    assert isinstance(lost, Failed)
-    assert "SIGKILL" in str(lost.error)
+    ((_, lost),) = process_map(open_work, ["kill"], jobs=1, seconds=30)
+    assert isinstance(lost, DocumentError)
+    assert "SIGKILL" in str(lost)
 
 
 def test_a_hang_ends_at_its_deadline() -> None:
-    assert summary(list(process_map(open_work, ["a", "hang", "b"], jobs=2, seconds=1.0))) == ["A", ("hang", "timeout"), "B"]
+    found = summary(process_map(open_work, ["a", "hang", "b"], jobs=2, seconds=1.0))
+    assert found == {"a": "A", "hang": "lost: timeout", "b": "B"}
 
 
 def test_a_worker_that_cannot_start_ends_the_map() -> None:
@@ -84,7 +125,7 @@ def test_workers_that_all_die_end_the_map() -> None:
 
 def test_a_map_that_is_left_early_leaves_no_process() -> None:
     results = process_map(partial(open_work), (f"item {k}" for k in range(10_000)), jobs=2, seconds=30)
-    assert next(results) == "ITEM 0"
+    assert next(results)[1] in ("ITEM 0", "ITEM 1")
     results.close()  # type: ignore[attr-defined]
     import multiprocessing
 
@@ -92,4 +133,4 @@ def test_a_map_that_is_left_early_leaves_no_process() -> None:
 
 
 def test_the_plain_map_keeps_a_lost_item_too() -> None:
-    assert summary(list(plain_map(open_work, ["a", "unreadable", "b"]))) == ["A", ("unreadable", "corrupt"), "B"]
+    assert summary(plain_map(open_work, ["a", "unreadable", "b"])) == {"a": "A", "unreadable": "lost: corrupt", "b": "B"}

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from docproc.cards import model_folder
 from docproc.digits.recognizers import BACKENDS, available, open_line_recognizer, open_recognizer
 from docproc.errors import BadUsage, MissingPart
-from docproc.modelfiles import model_folder
 from docproc.types import CLASSES, LINE_HEIGHT, Line, LineRecognizer, Recognizer
 from tests.conftest import FailingRecognizer, NullRecognizer
 

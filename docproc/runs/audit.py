@@ -1,0 +1,47 @@
+"""Whether what a table says still holds: inputs hashed again, the table held against its journal."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
+
+from docproc.errors import BadUsage, DocumentError
+from docproc.files import read_content
+from docproc.options import Limits
+from docproc.runs.journal import Journal
+from docproc.runs.tables import WRITERS, long_table, safe_name, wide_table
+
+
+def verify(output: Path) -> Iterator[str]:
+    """What is not as it was when `output` was written, a line for each. Raises BadInput where there is no journal."""
+    with Journal.look(output) as journal:
+        for document, sha256 in journal.contents():
+            try:
+                found = read_content(document.path, Limits()).sha256
+            except DocumentError as problem:
+                yield f"{safe_name(document.name)}: {problem.code}: {problem}"
+                continue
+            if found != sha256:
+                yield f"{safe_name(document.name)}: its content is not the one that was read"
+        yield from _changed_lines(output, journal)
+
+
+def _changed_lines(output: Path, journal: Journal) -> Iterator[str]:
+    suffix = output.suffix.lower()
+    if suffix not in (".csv", ".jsonl"):
+        raise BadUsage(f"only .csv and .jsonl tables can be verified; docproc table {output} -o {output.stem}.csv makes one")
+    wide = journal.note("wide") == "1"
+    columns, records = wide_table(journal.rows) if wide else long_table(journal.rows())
+    fresh = io.BytesIO()
+    WRITERS[suffix](fresh, columns, records)
+    fresh.seek(0)
+    try:
+        with open(output, "rb") as file:
+            for number, (mine, theirs) in enumerate(zip_longest(fresh, file), 1):
+                if mine != theirs:
+                    what = "is missing" if theirs is None else "is not docproc's" if mine is None else "was changed"
+                    yield f"{output}: line {number} {what}"
+    except OSError as problem:
+        yield f"{output}: {problem.strerror}"

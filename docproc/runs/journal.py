@@ -1,0 +1,363 @@
+"""The journal of a run: what was found, what was read, and what came of it; a SQLite file beside the table.
+
+Every document is committed by itself, so a run that is ended in any way, by Ctrl-C or by the power, goes on where it was.
+The table is only a copy of the journal. A document is read again when its content, or the settings that it was read with,
+are no longer what the journal says.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from docproc.errors import BadInput, CannotWrite, DocumentError
+from docproc.files import Document
+from docproc.types import Row, Status
+
+SCHEMA = "1"
+SUFFIX = ".docproc"
+# Troubles that may be over by the next run: such documents are tried again.
+PASSING = frozenset({"not_found", "permission", "io_error", "changing", "timeout", "worker_died", "internal"})
+NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs", "lustre")
+
+_ROW = tuple(field.name for field in fields(Row))
+_TABLES = f"""
+    CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE document (
+        name BLOB PRIMARY KEY, path BLOB NOT NULL, listed INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0,
+        attempts INTEGER NOT NULL DEFAULT 0, size INTEGER, modified INTEGER, changed INTEGER, sha256 TEXT,
+        settings TEXT, code TEXT NOT NULL DEFAULT ''
+    ) WITHOUT ROWID;
+    CREATE INDEX by_content ON document (sha256);
+    CREATE TABLE row (
+        name BLOB NOT NULL, place INTEGER NOT NULL, {", ".join(f'"{column}"' for column in _ROW[1:])}, PRIMARY KEY (name, place)
+    ) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Todo:
+    """A document that has to be read."""
+
+    document: Document
+    settings: str  # what it is read with, see `Journal.plan`
+    sha256: str | None  # of the content that the journal's rows were read from with the same settings
+    attempts: int  # that began and never ended
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a document."""
+
+    rows: tuple[Row, ...] | None  # None: the content is the one that was read before
+    sha256: str | None = None
+    size: int | None = None
+    modified: int | None = None
+    changed: int | None = None
+    code: str = ""  # of the first error on it
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a run stands."""
+
+    documents: int  # listed
+    done: int
+    failed: int
+    pages: int
+    fields: int
+    by_status: Counter[Status]
+    failures: tuple[tuple[str, int, str], ...]  # document, page, reason; the first hundred
+    twins: tuple[tuple[str, str], ...]  # a document and the first one with the same content
+    notes: Mapping[str, str]  # command, inputs, times, model, ...
+
+
+def journal_path(output: Path) -> Path:
+    """Where the journal of a table lies."""
+    return output if output.suffix == SUFFIX else output.with_name(output.name + SUFFIX)
+
+
+class Journal:
+    """The journal of one output, open. Only its run writes to it; others may read meanwhile."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._db = connection
+
+    # ----------------------------------------------------------------------------------------------- opening
+
+    @classmethod
+    @contextmanager
+    def open(cls, output: Path, *, anew: bool = False) -> Iterator[Journal]:
+        """Open the journal of `output` for a run, or begin it; `anew` forgets what was. Raises CannotWrite."""
+        path = journal_path(output)
+        if anew:
+            for part in ("", "-wal", "-shm", "-journal"):
+                with suppress(FileNotFoundError):
+                    path.with_name(path.name + part).unlink()
+        journal = cls(path, _connect(path))
+        try:
+            with journal._guard():
+                journal._prepare()
+            yield journal
+            # Who only looks at a finished journal should leave no log beside it.
+            with suppress(sqlite3.Error):
+                journal._db.execute("PRAGMA journal_mode=DELETE")
+        finally:
+            with suppress(sqlite3.Error):
+                journal._db.close()
+
+    @classmethod
+    @contextmanager
+    def look(cls, output: Path) -> Iterator[Journal]:
+        """Open the journal of `output` to read in it. Raises BadInput where there is none."""
+        path = journal_path(output)
+        if not path.is_file():
+            raise BadInput(f"there is no journal {path}; docproc run -o {output} makes one")
+        try:
+            # A run may be writing: then the log beside the file holds the newest.
+            mode = "ro" if os.access(path.parent, os.W_OK) else "ro&immutable=1"
+            db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=5)
+            journal = cls(path, db)
+            if journal.note("schema") != SCHEMA:
+                raise BadInput(f"{path} was written by another version of docproc")
+        except sqlite3.Error as problem:
+            raise BadInput(f"{path} is no readable journal: {problem}") from problem
+        try:
+            yield journal
+        finally:
+            db.close()
+
+    def _prepare(self) -> None:
+        mode = "DELETE" if on_network(self.path) else "WAL"
+        self._db.execute(f"PRAGMA journal_mode={mode}")
+        self._db.execute("PRAGMA synchronous=FULL")
+        known = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if not known:
+            self._db.executescript(f"BEGIN; {_TABLES} INSERT INTO run VALUES ('schema', '{SCHEMA}'); COMMIT;")
+        elif self.note("schema") != SCHEMA:
+            raise CannotWrite(f"{self.path} was written by another version of docproc; --no-resume begins anew")
+
+    # ----------------------------------------------------------------------------------------------- writing
+
+    def plan(self, documents: Sequence[tuple[Document, str]]) -> list[Todo]:
+        """Enter the documents of this run, each with the settings that it is read with; returns those to read.
+
+        Those that ended a run before come last. Documents of earlier runs that are not among them leave the table and stay
+        in the journal.
+        """
+        todo: list[Todo] = []
+        with self._transaction() as db:
+            again = self.note("finished") != ""
+            db.execute("UPDATE document SET listed = 0")
+            for document, settings in documents:
+                name, path = os.fsencode(document.name), os.fsencode(document.path)
+                found = db.execute(
+                    "SELECT done, attempts, size, modified, changed, sha256, settings, code FROM document WHERE name = ?",
+                    (name,),
+                ).fetchone()
+                if found is None:
+                    db.execute(
+                        "INSERT INTO document (name, path, listed, settings) VALUES (?, ?, 1, ?)", (name, path, settings)
+                    )
+                    todo.append(Todo(document, settings, None, 0))
+                    continue
+                done, attempts, size, modified, changed, sha256, before, code = found
+                same = before == settings
+                fresh = same and done and not (again and code in PASSING) and _stamp(document.path) == (size, modified, changed)
+                if fresh or (same and done and not again and code in PASSING):
+                    db.execute("UPDATE document SET listed = 1, path = ? WHERE name = ?", (path, name))
+                    continue
+                known = sha256 if same and sha256 and code not in PASSING and self._has_rows(name) else None
+                attempts = 0 if done or not same else attempts
+                db.execute(
+                    "UPDATE document SET listed = 1, path = ?, done = 0, attempts = ?, settings = ? WHERE name = ?",
+                    (path, attempts, settings, name),
+                )
+                if not known:
+                    # What was read with other settings must never stand beside the new.
+                    db.execute("DELETE FROM row WHERE name = ?", (name,))
+                todo.append(Todo(document, settings, known, attempts))
+            db.execute("DELETE FROM run WHERE key = 'finished'")
+        return sorted(todo, key=lambda one: one.attempts)
+
+    def begin(self, document: Document) -> None:
+        """Note that a document is taken in hand: a file that ends every run is found by this."""
+        with self._transaction() as db:
+            db.execute("UPDATE document SET attempts = attempts + 1 WHERE name = ?", (os.fsencode(document.name),))
+
+    def finish(self, document: Document, outcome: Outcome) -> None:
+        """Enter what became of a document, all in one step."""
+        name = os.fsencode(document.name)
+        with self._transaction() as db:
+            if outcome.rows is not None:
+                db.execute("DELETE FROM row WHERE name = ?", (name,))
+                marks = ", ".join("?" * (len(_ROW) + 1))
+                for place, row in enumerate(outcome.rows):
+                    values = [_plain(getattr(row, column)) for column in _ROW[1:]]
+                    db.execute(f"INSERT INTO row VALUES ({marks})", (name, place, *values))
+            db.execute(
+                "UPDATE document SET done = 1, attempts = 0, size = ?, modified = ?, changed = ?, sha256 = ?, "
+                "code = CASE WHEN ? THEN ? ELSE code END WHERE name = ?",
+                (outcome.size, outcome.modified, outcome.changed, outcome.sha256, outcome.rows is not None, outcome.code, name),
+            )
+
+    def keep(self, **notes: str) -> None:
+        """Keep facts about the run."""
+        with self._transaction() as db:
+            db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", list(notes.items()))
+
+    # ----------------------------------------------------------------------------------------------- reading
+
+    def note(self, key: str) -> str:
+        """A fact about the run, or ""."""
+        found = self._db.execute("SELECT value FROM run WHERE key = ?", (key,)).fetchone()
+        return str(found[0]) if found else ""
+
+    def rows(self) -> Iterator[Row]:
+        """The rows of all listed documents that are done, by name and page. A second scan of one paper says so."""
+        twins = dict(self._twins())
+        columns = ", ".join(f'"{column}"' for column in _ROW[1:])
+        for name, *values in self._db.execute(
+            f"SELECT row.name, {columns} FROM row JOIN document USING (name) WHERE listed AND done ORDER BY row.name, place"
+        ):
+            document = os.fsdecode(name)
+            row = Row(document, *values)
+            if document in twins:
+                reason = f"the same file as {twins[document]}"
+                row = replace(row, reason=f"{row.reason}; {reason}" if row.reason else reason)
+            yield row
+
+    def standing(self) -> Standing:
+        """Count."""
+        one = self._one
+        by_status: Counter[Status] = Counter()
+        listed = "FROM row JOIN document USING (name) WHERE listed AND done"
+        for status, count in self._db.execute(f"SELECT status, count(*) {listed} GROUP BY status"):
+            by_status[status] = count
+        failures = self._db.execute(f"SELECT name, page, reason {listed} AND status = 'error' ORDER BY name, place LIMIT 100")
+        return Standing(
+            documents=one("SELECT count(*) FROM document WHERE listed"),
+            done=one("SELECT count(*) FROM document WHERE listed AND done"),
+            failed=one(f"SELECT count(DISTINCT name) {listed} AND status = 'error'"),
+            pages=one(f"SELECT count(*) FROM (SELECT DISTINCT name, page {listed})"),
+            fields=one(f"SELECT count(*) {listed} AND field != ''"),
+            by_status=by_status,
+            failures=tuple((os.fsdecode(name), page, reason) for name, page, reason in failures),
+            twins=tuple(self._twins()),
+            notes=dict(self._db.execute("SELECT key, value FROM run")),
+        )
+
+    def contents(self) -> Iterator[tuple[Document, str]]:
+        """The listed documents that were read, each with the SHA-256 of what was read."""
+        for name, path, sha256 in self._db.execute(
+            "SELECT name, path, sha256 FROM document WHERE listed AND done AND sha256 IS NOT NULL ORDER BY name"
+        ):
+            yield Document(os.fsdecode(name), Path(os.fsdecode(path))), sha256
+
+    def _twins(self) -> Iterator[tuple[str, str]]:
+        for name, first in self._db.execute(
+            "SELECT name, first FROM document JOIN (SELECT sha256, min(name) AS first FROM document WHERE listed AND done "
+            "AND sha256 IS NOT NULL GROUP BY sha256 HAVING count(*) > 1) USING (sha256) "
+            "WHERE listed AND done AND name != first ORDER BY name"
+        ):
+            yield os.fsdecode(name), os.fsdecode(first)
+
+    def _has_rows(self, name: bytes) -> bool:
+        return self._db.execute("SELECT 1 FROM row WHERE name = ? LIMIT 1", (name,)).fetchone() is not None
+
+    def _one(self, query: str) -> int:
+        return int(self._db.execute(query).fetchone()[0])
+
+    # ----------------------------------------------------------------------------------------------- trouble
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._guard():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as problem:
+            raise _cannot_keep(self.path, problem) from problem
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(path, isolation_level=None, timeout=5)
+    except sqlite3.Error as problem:
+        raise _cannot_keep(path, problem) from problem
+
+
+def _cannot_keep(path: Path, problem: sqlite3.Error) -> CannotWrite:
+    text = str(problem)
+    if "not a database" in text or "malformed" in text:
+        return CannotWrite(f"the journal {path} is damaged ({text}); --no-resume begins anew")
+    if "full" in text or getattr(problem, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+        text = os.strerror(errno.ENOSPC)
+    free = "?"
+    with suppress(OSError):
+        free = f"{shutil.disk_usage(path.parent).free / 1e6:.1f} MB"
+    return CannotWrite(
+        f"cannot write {path}: {text} ({free} free there); what was read is kept: make room and give the same command again"
+    )
+
+
+def on_network(path: Path) -> bool:
+    """Whether a path lies on a network file system, where SQLite's write-ahead log does not work."""
+    try:
+        mounts = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    place = os.path.realpath(path.parent)
+    best, kind = "", ""
+    for line in mounts.splitlines():
+        parts = line.split(" ")
+        if len(parts) > 2:
+            point = parts[1].encode().decode("unicode_escape")
+            if (place == point or place.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
+                best, kind = point, parts[2]
+    return kind.startswith(NETWORK_FILE_SYSTEMS)
+
+
+def failed_outcome(document: Document, row: Row, problem: DocumentError) -> Outcome:
+    """The outcome of a document of which nothing could be read."""
+    stamp = _stamp(document.path) if problem.code not in PASSING else None
+    size, modified, changed = stamp or (None, None, None)
+    return Outcome((row,), None, size, modified, changed, problem.code)
+
+
+def now() -> str:
+    """The time, for notes."""
+    return time.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _plain(value: Any) -> Any:
+    # A name of any bytes may stand in a reason; SQLite's text is UTF-8.
+    return value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value

@@ -1,0 +1,86 @@
+"""A hot folder: what arrives is read once it is complete, and the table follows.
+
+The folder is looked at again and again, because no system tells of changes on every disk and share. The journal remembers
+what was read, so a watch that is ended and started again goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from docproc.errors import BadInput, BadUsage, OutputExists
+from docproc.files import Document, find_documents
+from docproc.options import RunRequest
+from docproc.runs.batch import Progress, Summary, read_and_write, refuse_mixing, settings_for
+from docproc.runs.journal import Journal, journal_path
+from docproc.runs.lock import hold
+from docproc.runs.tables import check_output
+
+Stamp = tuple[int, int]  # bytes, ns of the last change
+
+
+def watch(
+    request: RunRequest,
+    settle: float,
+    every: float,
+    tell: Callable[[Summary], None],
+    progress: Progress | None = None,
+    rest: Callable[[float], bool] | None = None,
+) -> None:
+    """Read what lies in the folder of the request, and what comes, until it is stopped.
+
+    A file is read when it has not changed for `settle` seconds, seen at least twice, `every` seconds apart. After each
+    reading `tell` gets the summary. `rest` sleeps, and ends the watch by giving False.
+    """
+    (folder,) = request.inputs
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is no folder; docproc watch waits for files in one")
+    refuse_mixing(request)
+    check_output(request.output)
+    pause = rest or _sleep
+    with hold(request.output):
+        if request.output.exists() and not journal_path(request.output).exists() and not request.overwrite:
+            raise OutputExists(f"{request.output} is there already and no watch wrote it; give --overwrite or another name")
+        with Journal.open(request.output, anew=request.resume is False) as journal:
+            seen: dict[str, Stamp] = {}
+            taken: dict[str, Stamp] = {}
+            first = True
+            while True:
+                try:
+                    documents, passed = find_documents(request.inputs, request.recursive)
+                except BadInput as problem:
+                    raise BadUsage(f"the folder {folder} is gone: {problem}") from problem
+                stamps = {document.name: stamp for document in documents if (stamp := _stamp(document))}
+                ripe = [d for d in documents if _ripe(d.name, stamps, seen, settle)]
+                seen = stamps
+                now = {document.name: stamps[document.name] for document in ripe}
+                if ripe and (now != taken or first):
+                    summary = read_and_write(
+                        replace(request, resume=True), settings_for(ripe, request), ripe, passed, journal, progress
+                    )
+                    if summary.read or first:
+                        tell(summary)
+                    taken, first = now, False
+                if not pause(every):
+                    return
+
+
+def _ripe(name: str, stamps: dict[str, Stamp], seen: dict[str, Stamp], settle: float) -> bool:
+    stamp = stamps.get(name)
+    return stamp is not None and seen.get(name) == stamp and time.time() - stamp[1] / 1e9 >= settle
+
+
+def _stamp(document: Document) -> Stamp | None:
+    try:
+        found = os.stat(document.path, follow_symlinks=False)
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def _sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return True

@@ -1,0 +1,75 @@
+"""A reader without networks that does what the name of a document says: it kills, hangs, eats memory, or reads.
+
+Run as a program it is a whole run: `python -m tests.runs.faulty INPUT OUT JOBS`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from docproc.errors import DocprocError, DocumentError
+from docproc.files import read_content
+from docproc.options import Limits, RunRequest
+from docproc.runs.batch import Settings, Summary, run
+from docproc.runs.journal import Outcome, Todo
+from docproc.types import Row
+
+LIMITS = Limits(seconds=2.0, memory=1_000_000_000)
+POISON = ("kill", "segv", "exit", "hang", "eat")
+
+
+def open_faulty(settings: Settings) -> Callable[[Todo], Outcome]:
+    return work
+
+
+def work(todo: Todo) -> Outcome:
+    name = todo.document.name
+    content = read_content(todo.document.path, LIMITS)
+    if "kill-parent" in name:
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
+    elif "kill" in name:
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif "segv" in name:
+        ctypes.string_at(0)
+    elif "exit" in name:
+        os._exit(3)
+    elif "hang" in name:
+        time.sleep(600)
+    elif "eat" in name:
+        bytearray(64 << 30)
+    elif "bad" in name:
+        raise DocumentError("corrupt", "damaged on purpose")
+    elif "slow" in name:
+        time.sleep(0.01)
+    text = content.data.decode()
+    if content.sha256 == todo.sha256:
+        return Outcome(None, content.sha256, content.size, content.modified, content.changed)
+    rows = tuple(Row(name, page, "id", text, text, 0.5, "ok", "", "", 1, 2, 3, 4, "none") for page in (1, 2))
+    return Outcome(rows, content.sha256, content.size, content.modified, content.changed)
+
+
+def fill(folder: Path, count: int, kind: str = "page") -> None:
+    """Make documents to read."""
+    folder.mkdir(exist_ok=True)
+    for number in range(count):
+        (folder / f"{kind}_{number:05}.png").write_text(str(number))
+
+
+def read_faulty(folder: Path, out: Path, jobs: int = 2, resume: bool | None = None) -> Summary:
+    """A whole run in this process and its workers."""
+    return run(RunRequest((folder,), out, "digits", jobs=jobs, limits=LIMITS, resume=resume), opener=open_faulty)
+
+
+if __name__ == "__main__":
+    try:
+        read_faulty(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    except DocprocError as problem:
+        print(problem, file=sys.stderr)
+        sys.exit(problem.exit_code)

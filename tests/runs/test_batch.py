@@ -1,0 +1,277 @@
+"""Runs that things are done to: the promises of isolation, of resuming, and of the table."""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from docproc.errors import BadUsage, CannotWrite, OutputExists, OutputHeld
+from docproc.options import Limits, RunRequest
+from docproc.runs.batch import run
+from docproc.runs.journal import Journal
+from docproc.runs.lock import hold
+from tests.conftest import PROJECT
+from tests.runs.faulty import POISON, fill, open_faulty, read_faulty
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+
+
+def table(path: Path) -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = {}
+    with open(path, newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            found.setdefault(row["document"], []).append(row)
+    return found
+
+
+def start(folder: Path, out: Path, jobs: int = 2) -> subprocess.Popen[bytes]:
+    arguments = [sys.executable, "-m", "tests.runs.faulty", str(folder), str(out), str(jobs)]
+    return subprocess.Popen(arguments, cwd=PROJECT, start_new_session=True, stderr=subprocess.PIPE)
+
+
+def left_of(group: int) -> str:
+    """The processes of a group that still live, after two seconds at most."""
+    for _ in range(40):
+        found = subprocess.run(["ps", "-o", "pid=,stat=", "-g", str(group)], capture_output=True, text=True, check=False).stdout
+        living = "\n".join(line for line in found.splitlines() if "Z" not in line)
+        if not living.strip():
+            return ""
+        time.sleep(0.05)
+    return living
+
+
+# ------------------------------------------------------------------------------------------------------ isolation
+
+
+@linux
+def test_five_poisonous_files_of_505_cost_five_rows(tmp_path: Path) -> None:
+    fill(tmp_path / "in", 500)
+    read_faulty(tmp_path / "in", tmp_path / "clean.csv")
+    for kind in POISON:
+        fill(tmp_path / "in", 1, kind)
+    summary = read_faulty(tmp_path / "in", tmp_path / "t.csv")
+    assert (summary.documents, summary.failed) == (505, 5)
+    clean, found = table(tmp_path / "clean.csv"), table(tmp_path / "t.csv")
+    lost = {name: rows[0]["reason"].partition(":")[0] for name, rows in found.items() if rows[0]["status"] == "error"}
+    assert lost == {
+        "kill_00000.png": "worker_died", "segv_00000.png": "worker_died", "exit_00000.png": "worker_died",
+        "hang_00000.png": "timeout", "eat_00000.png": "too_large",
+    }  # fmt: skip
+    assert {name: rows for name, rows in found.items() if name not in lost} == clean
+
+
+def test_the_table_does_not_depend_on_processes_or_order(tmp_path: Path) -> None:
+    fill(tmp_path / "in", 60)
+    fill(tmp_path / "in", 3, "bad")
+    read_faulty(tmp_path / "in", tmp_path / "1.csv", jobs=1)
+    read_faulty(tmp_path / "in", tmp_path / "3.csv", jobs=3)
+    assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "3.csv").read_bytes()
+
+
+@linux
+def test_a_file_that_ends_every_run_is_stopped_by_the_third(tmp_path: Path) -> None:
+    fill(tmp_path / "in", 20)
+    fill(tmp_path / "in", 1, "kill-parent")
+    codes = []
+    for _ in range(3):
+        one = start(tmp_path / "in", tmp_path / "t.csv")
+        _, said = one.communicate(timeout=60)
+        codes.append(one.returncode)
+        assert left_of(one.pid) == ""
+    assert codes == [-signal.SIGKILL, -signal.SIGKILL, 0], said
+    found = table(tmp_path / "t.csv")
+    assert len(found) == 21
+    assert [name for name, rows in found.items() if rows[0]["status"] == "error"] == ["kill-parent_00000.png"]
+
+
+# ------------------------------------------------------------------------------------------------------- resuming
+
+
+@linux
+@pytest.mark.parametrize("rounds", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_killed_at_random_and_resumed_the_table_is_the_same(tmp_path: Path, rounds: int) -> None:
+    fill(tmp_path / "in", 200, "slow")
+    fill(tmp_path / "in", 2, "bad")
+    read_faulty(tmp_path / "in", tmp_path / "clean.csv")
+    clean = (tmp_path / "clean.csv").read_bytes()
+    dice = random.Random(7)
+    kills = 0
+    for number in range(rounds):
+        out = tmp_path / f"{number}.csv"
+        while True:
+            one = start(tmp_path / "in", out)
+            try:
+                _, said = one.communicate(timeout=dice.uniform(0.2, 3.0))
+                # 6: it was killed when its table was there already.
+                assert one.returncode in (0, OutputExists.exit_code), said
+                break
+            except subprocess.TimeoutExpired:
+                os.kill(one.pid, signal.SIGKILL)
+                one.communicate()
+                kills += 1
+                assert left_of(one.pid) == ""
+        assert out.read_bytes() == clean
+    print(f"{rounds} rounds, {kills} kills: every table byte for byte the same, no process left")
+    assert kills >= rounds / 2
+
+
+def test_a_resumed_run_reads_only_what_changed(tmp_path: Path) -> None:
+    fill(tmp_path / "in", 10)
+    assert read_faulty(tmp_path / "in", tmp_path / "t.csv").read == 10
+    (tmp_path / "in" / "page_00003.png").write_text("333")
+    (tmp_path / "in" / "page_00004.png").unlink()
+    fill(tmp_path / "in", 1, "new")
+    summary = read_faulty(tmp_path / "in", tmp_path / "t.csv", resume=True)
+    assert (summary.documents, summary.read) == (10, 2)
+    found = table(tmp_path / "t.csv")
+    assert found["page_00003.png"][0]["text"] == "333"
+    assert "page_00004.png" not in found
+    assert "new_00000.png" in found
+
+
+def test_a_table_that_is_there_is_not_touched_unasked(tmp_path: Path) -> None:
+    fill(tmp_path / "in", 3)
+    (tmp_path / "t.csv").write_text("mine")
+    with pytest.raises(OutputExists, match=r"--resume.*--overwrite"):
+        read_faulty(tmp_path / "in", tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_text() == "mine"
+    request = RunRequest((tmp_path / "in",), tmp_path / "t.csv", "digits", overwrite=True)
+    assert run(request, opener=open_faulty).documents == 3
+    assert run(RunRequest(request.inputs, request.output, "digits", overwrite=True), opener=open_faulty).read == 0
+    assert run(RunRequest(request.inputs, request.output, "digits", resume=False, overwrite=True), opener=open_faulty).read == 3
+
+
+@pytest.mark.parametrize(
+    "changes", [{"layout": "amount"}, {"max_error": 0.1}, {"limits": Limits(pages=7)}], ids=["layout", "max_error", "limits"]
+)
+def test_other_settings_read_everything_again(tmp_path: Path, changes: dict[str, object]) -> None:
+    fill(tmp_path / "in", 3)
+    arguments: dict[str, object] = {"inputs": (tmp_path / "in",), "output": tmp_path / "t.csv", "layout": "digits"}
+    assert run(RunRequest(**arguments), opener=open_faulty).read == 3  # type: ignore[arg-type]
+    assert run(RunRequest(**arguments, resume=True), opener=open_faulty).read == 0  # type: ignore[arg-type]
+    assert run(RunRequest(**(arguments | changes), resume=True), opener=open_faulty).read == 3  # type: ignore[arg-type]
+
+
+def test_a_changed_template_reads_its_folder_again(tmp_path: Path) -> None:
+    fill(tmp_path / "in", 2)
+    fill(tmp_path / "in" / "forms", 3)
+    template = tmp_path / "in" / "forms" / "template.toml"
+    text = (
+        'schema_version = 1\nname = "a"\n[page]\nsize = [100, 100]\n'
+        '[[field]]\nname = "x"\nbox = [0, 0, 50, 50]\nkind = "string"\n'
+    )
+    template.write_text(text)
+    request = RunRequest((tmp_path / "in",), tmp_path / "t.csv", resume=True)
+    assert run(request, opener=open_faulty).read == 5
+    assert run(request, opener=open_faulty).read == 0
+    template.write_text(text.replace("50, 50", "60, 60"))
+    assert run(request, opener=open_faulty).read == 3
+
+
+# --------------------------------------------------------------------------------------------------------- output
+
+
+def test_a_second_run_on_an_output_is_refused_at_once(tmp_path: Path) -> None:
+    fill(tmp_path / "in", 3)
+    with hold(tmp_path / "t.csv"):
+        began = time.monotonic()
+        with pytest.raises(OutputHeld, match=str(os.getpid())):
+            read_faulty(tmp_path / "in", tmp_path / "t.csv")
+        assert time.monotonic() - began < 1
+    assert read_faulty(tmp_path / "in", tmp_path / "t.csv").documents == 3
+
+
+def test_output_never_mixes_into_input(tmp_path: Path) -> None:
+    fill(tmp_path / "in", 1)
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    for out in (tmp_path / "in" / "t.csv", tmp_path / "link" / "t.csv", tmp_path / "in" / "page_00000.png"):
+        with pytest.raises(BadUsage, match="lies in the input"):
+            read_faulty(tmp_path / "in", out)
+
+
+@linux
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small disk")
+def test_a_full_disk_ends_the_run_and_loses_nothing(tmp_path: Path) -> None:
+    fill(tmp_path / "in", 300)
+    read_faulty(tmp_path / "in", tmp_path / "clean.csv")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=192k", "tmpfs", disk], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount a small disk")
+    try:
+        with pytest.raises(CannotWrite, match=r"No space left on device.*MB free.*make room"):
+            read_faulty(tmp_path / "in", disk / "t.csv")
+        assert not (disk / "t.csv").exists()
+        subprocess.run(["mount", "-o", "remount,size=10m", disk], check=True)
+        summary = read_faulty(tmp_path / "in", disk / "t.csv")
+        assert summary.read < 300
+        assert (disk / "t.csv").read_bytes() == (tmp_path / "clean.csv").read_bytes()
+    finally:
+        subprocess.run(["umount", disk], check=False)
+
+
+@linux
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
+    fill(tmp_path / "in", 1)
+    (tmp_path / "locked").mkdir(mode=0o500)
+    with pytest.raises(CannotWrite, match="cannot write to"):
+        read_faulty(tmp_path / "in", tmp_path / "locked" / "t.csv")
+
+
+@linux
+@pytest.mark.parametrize("size", [20_000, 200_000])
+def test_a_limit_on_the_size_of_files_is_a_full_disk(tmp_path: Path, size: int) -> None:
+    """The journal, or at the end the table, outgrows what the system allows."""
+    fill(tmp_path / "in", 2_000)
+    code = (
+        "import resource, signal, sys; from pathlib import Path; from tests.runs.faulty import read_faulty\n"
+        "from docproc.errors import CannotWrite\n"
+        "if __name__ == '__main__':\n"
+        f"    resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))\n"
+        "    try:\n        read_faulty(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+        "    except CannotWrite as problem:\n        print(problem)\n        sys.exit(8)\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    done = subprocess.run(
+        [sys.executable, script, tmp_path / "in", tmp_path / "t.csv"],
+        capture_output=True, text=True, timeout=120, check=False, env=os.environ | {"PYTHONPATH": str(PROJECT)},
+    )  # fmt: skip
+    assert done.returncode == 8, done.stderr
+    assert "cannot write" in done.stdout
+    assert not (tmp_path / "t.csv").exists()
+    assert read_faulty(tmp_path / "in", tmp_path / "t.csv").documents == 2_000
+    assert len(table(tmp_path / "t.csv")) == 2_000
+
+
+# ------------------------------------------------------------------------------------------------------ resources
+
+
+@linux
+@pytest.mark.parametrize("count", [2_500, pytest.param(5_000, marks=pytest.mark.slow)])
+def test_the_parent_does_not_grow_with_the_run(tmp_path: Path, count: int) -> None:
+    fill(tmp_path / "in", count)
+    sizes: list[int] = []
+    handles: list[int] = []
+
+    def look(done: int, total: int, rows: object) -> None:
+        if done % 500 == 0:
+            sizes.append(int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
+            handles.append(len(os.listdir("/proc/self/fd")))
+
+    run(RunRequest((tmp_path / "in",), tmp_path / "t.csv", "digits", jobs=2), look, open_faulty)
+    grown = (sizes[-1] - sizes[0]) / 1e6
+    print(f"{count} files: the parent grew by {grown:.1f} MB after the first 500; open files {handles}")
+    assert grown <= 10
+    assert max(handles) - min(handles) <= 2  # a worker may be changing hands
+    with Journal.look(tmp_path / "t.csv") as journal:
+        assert journal.standing().done == count

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from docproc.errors import BadInput, CannotWrite, DocumentError
+from docproc.files import Document, read_content
+from docproc.options import Limits
+from docproc.runs import journal as module
+from docproc.runs.journal import Journal, Outcome, failed_outcome, journal_path
+from docproc.types import Row
+
+
+def row(document: str, text: str = "007", **changes: object) -> Row:
+    return replace(Row(document, 1, "id", text, text, 0.98765432, "ok", "", "", 1, 2, 3, 4, "abc"), **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "t.csv"
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> list[Document]:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    found = []
+    for name in ("a.png", "b.png", "c.png"):
+        (folder / name).write_bytes(name.encode())
+        found.append(Document(name, folder / name))
+    return found
+
+
+def read(document: Document, text: str = "007") -> Outcome:
+    content = read_content(document.path, Limits())
+    return Outcome((row(document.name, text),), content.sha256, content.size, content.modified, content.changed)
+
+
+def plan(journal: Journal, documents: Sequence[Document], settings: str = "one") -> list[str]:
+    return [todo.document.name for todo in journal.plan([(document, settings) for document in documents])]
+
+
+def finish(journal: Journal, documents: Sequence[Document]) -> None:
+    for document in documents:
+        journal.begin(document)
+        journal.finish(document, read(document))
+    journal.keep(finished="now")
+
+
+def test_only_what_is_new_or_changed_is_read_again(out: Path, documents: list[Document]) -> None:
+    with Journal.open(out) as journal:
+        assert plan(journal, documents) == ["a.png", "b.png", "c.png"]
+        finish(journal, documents)
+    with Journal.open(out) as journal:
+        assert plan(journal, documents) == []
+    documents[1].path.write_bytes(b"another")
+    with Journal.open(out) as journal:
+        assert plan(journal, documents) == ["b.png"]
+        finish(journal, documents[1:2])
+        # A template, a model or an option that changed.
+        assert plan(journal, documents, "two") == ["a.png", "b.png", "c.png"]
+        assert list(journal.rows()) == []
+
+
+def test_a_touched_file_is_only_hashed(out: Path, documents: list[Document]) -> None:
+    with Journal.open(out) as journal:
+        plan(journal, documents)
+        finish(journal, documents)
+        os.utime(documents[0].path, (1, 1))
+        (todo,) = journal.plan([(document, "one") for document in documents])
+        content = read_content(documents[0].path, Limits())
+        assert todo.sha256 == content.sha256
+        journal.finish(todo.document, Outcome(None, content.sha256, content.size, content.modified, content.changed))
+        assert [r.document for r in journal.rows()] == ["a.png", "b.png", "c.png"]
+        assert plan(journal, documents) == []
+
+
+def test_an_unfinished_run_goes_on_with_what_it_lacks(out: Path, documents: list[Document]) -> None:
+    with Journal.open(out) as journal:
+        plan(journal, documents)
+        journal.begin(documents[0])
+        journal.finish(documents[0], read(documents[0]))
+        journal.begin(documents[1])
+    with Journal.open(out) as journal:
+        todo = journal.plan([(document, "one") for document in documents])
+    # What was in hand when the run died comes last.
+    assert [(one.document.name, one.attempts) for one in todo] == [("c.png", 0), ("b.png", 1)]
+
+
+def test_a_document_that_is_gone_leaves_the_table(out: Path, documents: list[Document]) -> None:
+    with Journal.open(out) as journal:
+        plan(journal, documents)
+        finish(journal, documents)
+        assert plan(journal, documents[:2]) == []
+        assert [r.document for r in journal.rows()] == ["a.png", "b.png"]
+        assert plan(journal, documents) == []
+        assert [r.document for r in journal.rows()] == ["a.png", "b.png", "c.png"]
+
+
+@pytest.mark.parametrize(("code", "again"), [("timeout", True), ("permission", True), ("corrupt", False), ("too_large", False)])
+def test_a_passing_trouble_is_tried_again_by_the_next_run(out: Path, documents: list[Document], code: str, again: bool) -> None:
+    problem = DocumentError(code, "on purpose")
+    lost = row("a.png", "", status="error", reason=f"{code}: on purpose", field="")
+    with Journal.open(out) as journal:
+        plan(journal, documents[:1])
+        journal.finish(documents[0], failed_outcome(documents[0], lost, problem))
+        assert plan(journal, documents[:1]) == []  # the same run goes on
+        journal.keep(finished="now")
+        assert plan(journal, documents[:1]) == (["a.png"] if again else [])
+
+
+def test_rows_come_back_as_they_went_in(out: Path, documents: list[Document]) -> None:
+    rows = (
+        row("b.png", "00123"),
+        row("b.png", "", page=2, field="", confidence=None, status="error", reason="x: \udcff", left=None),
+    )
+    with Journal.open(out) as journal:
+        plan(journal, documents)
+        journal.finish(documents[1], replace(read(documents[1]), rows=rows))
+    with Journal.look(out) as journal:
+        assert list(journal.rows()) == [rows[0], replace(rows[1], reason="x: \\udcff")]
+
+
+def test_rows_are_ordered_by_the_bytes_of_their_names(out: Path, tmp_path: Path) -> None:
+    names = ["z.png", "Z.png", "\udcff.png", "é.png", "a/b.png", "a.png"]
+    (tmp_path / "x").write_bytes(b"x")
+    some = [Document(name, tmp_path / "x") for name in names]
+    with Journal.open(out) as journal:
+        plan(journal, some)
+        for document in some:
+            journal.finish(document, replace(read(document), sha256=None))
+        assert [r.document for r in journal.rows()] == sorted(names, key=os.fsencode)
+
+
+def test_the_same_scan_under_two_names_is_told(out: Path, documents: list[Document]) -> None:
+    documents[2].path.write_bytes(documents[0].path.read_bytes())
+    with Journal.open(out) as journal:
+        plan(journal, documents)
+        finish(journal, documents)
+        assert journal.standing().twins == (("c.png", "a.png"),)
+        assert [r.reason for r in journal.rows()] == ["", "", "the same file as a.png"]
+        assert {r.status for r in journal.rows()} == {"ok"}
+
+
+def test_the_standing_counts(out: Path, documents: list[Document]) -> None:
+    with Journal.open(out) as journal:
+        plan(journal, documents)
+        journal.finish(documents[0], read(documents[0]))
+        lost = row("b.png", "", status="error", reason="empty: nothing", field="")
+        journal.finish(documents[1], failed_outcome(documents[1], lost, DocumentError("empty", "nothing")))
+        standing = journal.standing()
+    assert (standing.documents, standing.done, standing.failed, standing.fields, standing.pages) == (3, 2, 1, 1, 2)
+    assert standing.failures == (("b.png", 1, "empty: nothing"),)
+    assert dict(standing.by_status) == {"ok": 1, "error": 1}
+
+
+def test_a_copy_taken_at_any_moment_opens(out: Path, documents: list[Document], tmp_path: Path) -> None:
+    """What a power cut leaves: the file and its log as they were at some moment."""
+    copies = []
+    with Journal.open(out) as journal:
+        plan(journal, documents)
+        for k, document in enumerate(documents):
+            for step in ("begin", "finish"):
+                journal.begin(document) if step == "begin" else journal.finish(document, read(document))
+                folder = tmp_path / f"copy_{k}_{step}"
+                folder.mkdir()
+                for part in journal_path(out).parent.glob("t.csv.docproc*"):
+                    shutil.copy(part, folder)
+                copies.append((folder, k + (step == "finish")))
+    for folder, done in copies:
+        with sqlite3.connect(folder / "t.csv.docproc") as db:
+            assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        db.close()
+        with Journal.open(folder / "t.csv") as journal:
+            assert len(list(journal.rows())) == done
+            assert len(plan(journal, documents)) == 3 - done
+
+
+def test_a_full_disk_is_told_and_loses_nothing(out: Path, documents: list[Document]) -> None:
+    with Journal.open(out) as journal:
+        plan(journal, documents)
+        journal.finish(documents[0], read(documents[0]))
+        journal._db.execute("PRAGMA max_page_count=1")
+        huge = Outcome(tuple(row("b.png", "1" * 1000, page=k) for k in range(500)))
+        with pytest.raises(CannotWrite, match=r"No space left on device.*make room"):
+            journal.finish(documents[1], huge)
+    with Journal.open(out) as journal:
+        assert plan(journal, documents) == ["b.png", "c.png"]
+        assert [r.document for r in journal.rows()] == ["a.png"]
+
+
+def test_what_is_no_journal(out: Path) -> None:
+    with pytest.raises(BadInput, match="no journal"), Journal.look(out):
+        pass
+    journal_path(out).write_bytes(b"SQLite it is not, but long enough to look like something" * 30)
+    with pytest.raises(BadInput, match="no readable journal"), Journal.look(out):
+        pass
+    with pytest.raises(CannotWrite, match="--no-resume begins anew"), Journal.open(out):
+        pass
+    with Journal.open(out, anew=True) as journal:
+        assert journal.standing().documents == 0
+
+
+def test_on_a_network_disk_the_log_is_rolled_back(
+    out: Path, documents: list[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "on_network", lambda _: True)
+    with Journal.open(out) as journal:
+        assert journal._db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        plan(journal, documents)
+        finish(journal, documents)
+        assert not list(out.parent.glob("*-wal"))
+
+
+def test_a_finished_journal_is_one_file(out: Path, documents: list[Document]) -> None:
+    with Journal.open(out) as journal:
+        plan(journal, documents)
+        finish(journal, documents)
+    with Journal.look(out) as journal:
+        journal.standing()
+    assert [p.name for p in out.parent.iterdir() if p.is_file()] == ["t.csv.docproc"]
