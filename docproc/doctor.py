@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -16,7 +17,12 @@ from docproc.errors import DocprocError
 from docproc.modelfiles import open_reader
 from docproc.types import GLYPH_SIDE
 
-PACKAGES = ("numpy", "opencv-python-headless", "pandas", "pillow", "pypdfium2", "onnxruntime", "pydantic", "click", "rich")
+PACKAGES = (
+    "numpy", "opencv-python-headless", "pandas", "pillow", "simplejpeg", "pypdfium2", "onnxruntime", "pydantic", "xlsxwriter",
+    "click", "rich",
+)  # fmt: skip
+SAFE = {"libtiff": ((4, 7, 2), "CVE-2026-4775"), "libwebp": ((1, 3, 2), "CVE-2023-4863")}
+"""The first versions of decoders without a hole that is known, and the hole."""
 EXTRAS = ("tensorflow", "tensorflow-cpu", "keras", "tf2onnx")
 
 
@@ -34,7 +40,8 @@ def examine() -> Report:
     missing = [name for name in PACKAGES if _version(name) is None]
     lines += [f"  {name:24}{_version(name) or 'MISSING: pip install ' + name}" for name in PACKAGES]
     lines += [f"  {name:24}{found}" for name in EXTRAS if (found := _version(name))]
-    lines += ["", *_codecs(), ""]
+    codecs, outdated = _codecs()
+    lines += ["", *codecs, ""]
 
     working = []
     for backend in BACKENDS:
@@ -53,7 +60,7 @@ def examine() -> Report:
         lines.append(f"  model digits          {card['sha256']['digits.onnx'][:12]}, MNIST test {accuracy:.2%}")
     except (DocprocError, KeyError) as problem:
         lines.append(f"  model digits          does not work: {problem}")
-    works = bool(working) and not missing and sys.version_info >= (3, 11)
+    works = bool(working) and not missing and not outdated and sys.version_info >= (3, 11)
     lines += ["", "docproc run works here" if works else "docproc run does not work here: see above"]
     return Report(tuple(lines), works)
 
@@ -65,12 +72,22 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _codecs() -> list[str]:
-    """The decoders that the wheels carry; no package list shows them."""
+def _codecs() -> tuple[list[str], list[str]]:
+    """The decoders that the wheels carry, which no package list shows; and what is wrong with them."""
     try:
         from PIL import features
     except ImportError:
-        return []
+        return [], []
     names = {"jpg": "libjpeg", "libtiff": "libtiff", "zlib": "zlib", "webp": "libwebp"}
-    found = [f"{label} {features.version(name)}" for name, label in names.items() if features.check(name)]
-    return [f"  codecs in Pillow        {', '.join(found)}"]
+    found = {label: str(features.version(name)) for name, label in names.items() if features.check(name)}
+    outdated = [
+        f"  {label} {found[label]} has a known hole ({why}): pip install --upgrade pillow"
+        for label, (floor, why) in SAFE.items()
+        if label in found and _numbers(found[label]) < floor
+    ]
+    told = ", ".join(f"{label} {number}" for label, number in found.items())
+    return [f"  codecs in Pillow        {told}", *outdated], outdated
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:3])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import json
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -171,6 +173,22 @@ def test_a_model_that_was_changed_is_refused(tmp_path: Path, amounts: Path) -> N
     done = docproc("run", amounts, "-o", tmp_path / "t.csv", "--model", tmp_path / "digits.onnx")
     assert done.returncode == 4
     assert "not the model that its card describes" in done.stderr
+
+
+def test_a_pickle_is_no_model(tmp_path: Path, amounts: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.system, (f"touch {tmp_path / 'exploded'}",)
+
+    data = pickle.dumps(Bomb())
+    (tmp_path / "digits.onnx").write_bytes(data)
+    shutil.copy(PROJECT / "models" / "lines.onnx", tmp_path)
+    card = json.loads((PROJECT / "models" / "digits.json").read_text(encoding="utf-8"))
+    card["sha256"]["digits.onnx"] = hashlib.sha256(data).hexdigest()
+    (tmp_path / "digits.json").write_text(json.dumps(card))
+    done = docproc("run", amounts, "-o", tmp_path / "t.csv", "--model", tmp_path / "digits.onnx")
+    assert done.returncode == 4, done.stderr
+    assert not (tmp_path / "exploded").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")

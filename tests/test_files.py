@@ -1,21 +1,26 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from docproc.errors import BadInput, BadUsage, DocumentError
-from docproc.files import Document, find_documents, open_pages, sniff
+from docproc.files import Document, decode_pages, find_documents, open_pages, read_content, sniff
 from docproc.options import Limits
 from docproc.types import Gray, Page
-from tests.conftest import SAMPLES, WriteField
+from tests.conftest import PROJECT, SAMPLES, WriteField
 
 
 def pages(path: Path, limits: Limits | None = None) -> list[Page]:
@@ -209,3 +214,133 @@ def test_a_fifo_is_never_waited_for(tmp_path: Path) -> None:
 )
 def test_sniff(data: bytes, kind: str) -> None:
     assert sniff(data) == kind
+
+
+# -------------------------------------------------------------------------------------------------------- hostile
+
+
+def test_a_file_that_is_replaced_is_hashed_as_it_was_decoded(tmp_path: Path, gray: Gray) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(png(gray))
+    content = read_content(path, Limits())
+    path.write_bytes(b"another")
+    assert content.sha256 == hashlib.sha256(content.data).hexdigest()
+    (page,) = decode_pages("a.png", content.data, Limits())
+    assert isinstance(page, Page)
+    assert same(page.gray, gray)
+
+
+def test_a_file_that_grows_while_it_is_read_is_not_taken(tmp_path: Path, gray: Gray, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(png(gray)[:100])
+    fdopen = os.fdopen
+
+    def grow(handle: int, mode: str) -> Any:
+        with open(path, "ab") as file:
+            file.write(png(gray)[100:])
+        return fdopen(handle, mode)
+
+    monkeypatch.setattr("os.fdopen", grow)
+    assert read_content(path, Limits()).size == len(png(gray))  # whole before the first look at it: nothing to tell
+    look = os.fstat
+
+    def look_and_grow(handle: int) -> os.stat_result:
+        found = look(handle)
+        with open(path, "ab") as file:
+            file.write(b"more")
+        return found
+
+    monkeypatch.setattr("os.fdopen", fdopen)
+    monkeypatch.setattr("os.fstat", look_and_grow)
+    with pytest.raises(DocumentError, match="changed while it was read") as trouble:
+        read_content(path, Limits())
+    assert trouble.value.code == "changing"
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="needs links")
+def test_a_link_is_never_followed_when_a_file_is_opened(tmp_path: Path, gray: Gray) -> None:
+    (tmp_path / "secret").write_bytes(png(gray))
+    os.symlink(tmp_path / "secret", tmp_path / "a.png")
+    with pytest.raises(DocumentError) as trouble:
+        read_content(tmp_path / "a.png", Limits())
+    assert trouble.value.code == "not_a_file"
+
+
+def test_a_picture_that_is_damaged_says_so(gray: Gray) -> None:
+    data = io.BytesIO()
+    Image.fromarray(gray).save(data, "JPEG", quality=95)
+    whole = data.getvalue()
+    (page,) = decode_pages("a", whole, Limits())
+    assert isinstance(page, Page)
+    assert page.damage == ""
+    middle = len(whole) // 2
+    for damaged in (whole[:middle] + b"\xff\xd0" + whole[middle + 2 :], whole.replace(b"\xff\xc4", b"\xff\xfe", 1)):
+        (found,) = decode_pages("a", damaged, Limits())
+        assert not isinstance(found, Page) or "damaged" in found.damage
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from(["1", "L", "LA", "RGB", "RGBA", "P", "I;16"]), st.booleans())
+def test_a_whole_png_is_never_called_damaged(width: int, height: int, mode: str, packed: bool) -> None:
+    image = Image.new("L", (width, height), 77)
+    image = Image.fromarray(np.full((height, width), 77, np.uint16)) if mode == "I;16" else image.convert(mode)
+    data = io.BytesIO()
+    image.save(data, "PNG", compress_level=9 if packed else 0)
+    (page,) = decode_pages("a", data.getvalue(), Limits())
+    assert isinstance(page, Page)
+    assert page.damage == ""
+
+
+def test_an_image_that_a_pdf_cannot_show_is_told(gray: Gray) -> None:
+    data = io.BytesIO()
+    Image.fromarray(gray).save(data, "PDF")
+    whole = data.getvalue()
+    start = whole.index(b"stream", whole.index(b"DCTDecode")) + 8
+    broken = whole[:start] + bytes(200) + whole[start + 200 :]
+    (page,) = decode_pages("a", broken, Limits())
+    assert isinstance(page, Page)
+    assert page.damage == "the page holds an image and was drawn empty"
+
+
+def test_decoding_starts_nothing_and_writes_nothing(tmp_path: Path) -> None:
+    """PostScript, and a PDF that wants to run a script, launch a program and fetch a page."""
+    code = """
+import sys
+from pathlib import Path
+from docproc.errors import DocumentError
+from docproc.files import decode_pages
+from docproc.options import Limits
+import PIL.Image, pypdfium2, simplejpeg, numpy
+PIL.Image.init()
+caught = []
+def hook(event, arguments):
+    if event in ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "socket.connect", "socket.getaddrinfo"):
+        caught.append((event, arguments))
+    if event == "open" and isinstance(arguments[2], int) and arguments[2] & 3:
+        caught.append((event, arguments))
+sys.addaudithook(hook)
+for action in ("<</S/JavaScript/JS(app.alert(1))>>", "<</S/Launch/F(/bin/sh)>>", "<</S/URI/URI(http://example.com)>>"):
+    objects = (
+        f"<</Type/Catalog/Pages 2 0 R/OpenAction{action}>>",
+        "<</Type/Pages/Count 1/Kids[3 0 R]>>",
+        f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]/AA<</O{action}>>>>",
+    )
+    body = "%PDF-1.4" + chr(10) + chr(10).join(f"{k} 0 obj{o}endobj" for k, o in enumerate(objects, 1)) + chr(10) + "trailer<</Root 1 0 R>>"
+    assert list(decode_pages("a", body.encode(), Limits())), action
+for strange in (b"%!PS-Adobe-3.0 EPSF-3.0 (%pipe%touch here) (w) file", b"<svg xmlns='http://www.w3.org/2000/svg'/>"):
+    try:
+        list(decode_pages("a", strange, Limits()))
+    except DocumentError:
+        continue
+    raise AssertionError(strange)
+assert not caught, caught
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.iterdir())

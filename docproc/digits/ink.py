@@ -8,8 +8,6 @@ The slant is the shear with the most concentrated vertical projection (A. Vincia
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -229,10 +227,9 @@ def _inside_frame(crop: Gray, cells: int) -> tuple[Gray, tuple[float, float], fl
     else:
         top, bottom = 0, height
     # Separate boxes have two walls between them, a little apart and as high as the boxes.
-    walls: NDArray[Any] = cv2.morphologyEx(
-        down, cv2.MORPH_OPEN, np.ones((max(3, round(HIGH_WALL * (bottom - top))), 1), np.uint8)
-    )
-    for near, upright in ((0.05, down), (0.12, walls)):
+    whole_wall = np.ones((max(3, round(HIGH_WALL * (bottom - top))), 1), np.uint8)
+    ticks, walls = (np.asarray(found, np.uint8) for found in (down, cv2.morphologyEx(down, cv2.MORPH_OPEN, whole_wall)))
+    for near, upright in ((0.05, ticks), (0.12, walls)):
         reach = max(2, round(near * pitch))
         for k in range(cells + 1):
             x = left + pitch * k

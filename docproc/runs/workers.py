@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
@@ -77,7 +77,8 @@ def process_map(
     def hire() -> _Worker:
         mine, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(prepare, theirs, memory, os.getpid()), daemon=not may_spawn)
-        process.start()
+        with _one_thread():
+            process.start()
         theirs.close()
         return _Worker(process, mine)
 
@@ -164,6 +165,19 @@ def _nurse(prepare: Callable[[], Callable[[Item], Result]], seconds: float, memo
     return work
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """What starts here computes with one thread: numpy's libraries look at this when they are loaded."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+    added = [name for name in names if name not in os.environ]
+    os.environ.update(dict.fromkeys(added, "1"))
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
 def _last_words(process: SpawnProcess) -> str:
     process.join(timeout=2)
     code = process.exitcode
@@ -237,9 +251,11 @@ def _die_with(parent: int) -> None:
     """No worker outlives the run, even when the parent is killed outright."""
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: the kernel does it, at once
-    if os.getppid() != parent:
-        os._exit(1)
+            told = ctypes.CDLL(None).prctl(1, signal.SIGKILL) == 0  # PR_SET_PDEATHSIG: the kernel does it, at once
+            if os.getppid() != parent:
+                os._exit(1)
+            if told:
+                return
     import threading
 
     def watch() -> None:

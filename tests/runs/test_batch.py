@@ -8,17 +8,21 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from docproc.errors import BadUsage, CannotWrite, OutputExists, OutputHeld
 from docproc.options import Limits, RunRequest
-from docproc.runs.batch import run
-from docproc.runs.journal import Journal
+from docproc.runs.batch import Settings, open_worker, run
+from docproc.runs.journal import Journal, Outcome, Todo
 from docproc.runs.lock import hold
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, draw_field
 from tests.runs.faulty import POISON, fill, open_faulty, read_faulty
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
@@ -275,3 +279,93 @@ def test_the_parent_does_not_grow_with_the_run(tmp_path: Path, count: int) -> No
     assert max(handles) - min(handles) <= 2  # a worker may be changing hands
     with Journal.look(tmp_path / "t.csv") as journal:
         assert journal.standing().done == count
+
+
+@linux
+@pytest.mark.slow
+def test_200_000_files_are_listed_quickly(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(200_000):
+        (tmp_path / "in" / f"{number:06}.png").touch()
+    code = (
+        "import resource, sys, time; from pathlib import Path; from docproc.options import RunRequest\n"
+        "from docproc.runs.batch import run; from tests.runs.faulty import open_faulty\n"
+        "class Enough(Exception): pass\n"
+        "def first(done, total, rows):\n    raise Enough\n"
+        "if __name__ == '__main__':\n"
+        "    began = time.monotonic()\n"
+        "    try:\n        run(RunRequest((Path(sys.argv[1]),), Path(sys.argv[2]), 'digits', jobs=2), first, open_faulty)\n"
+        "    except Enough:\n"
+        "        print(time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)\n"
+    )
+    (tmp_path / "script.py").write_text(code)
+    done = subprocess.run(
+        [sys.executable, tmp_path / "script.py", tmp_path / "in", tmp_path / "t.csv"],
+        capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(PROJECT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    seconds, megabytes = map(float, done.stdout.split())
+    print(f"200 000 files: the first result after {seconds:.1f} s, the parent takes {megabytes:.0f} MB")
+    assert megabytes <= 300
+
+
+@linux
+@pytest.mark.slow
+def test_a_thousand_pages_are_read_one_at_a_time(tmp_path: Path) -> None:
+    page = Image.new("1", (2480, 3508), 1)
+    (tmp_path / "in").mkdir()
+    page.save(tmp_path / "in" / "a.tif", save_all=True, append_images=[page] * 999, compression="group4")
+    code = (
+        "import resource, sys; from pathlib import Path; from docproc.files import Document, open_pages\n"
+        "from docproc.options import Limits\n"
+        "pages = sum(1 for _ in open_pages(Document('a', Path(sys.argv[1])), Limits()))\n"
+        "print(pages, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "in" / "a.tif"], capture_output=True, text=True, check=False, cwd=PROJECT
+    )
+    assert done.returncode == 0, done.stderr
+    pages, megabytes = done.stdout.split()
+    print(f"{pages} pages of A4 at 300 dpi: {float(megabytes):.0f} MB")
+    assert pages == "1000"
+    assert float(megabytes) <= 2480 * 3508 / 1e6 + 300
+
+
+@linux
+def test_a_file_that_is_still_being_written_is_read_when_it_is_whole(tmp_path: Path) -> None:
+    """A scanner makes an empty file first."""
+    from docproc.files import Document
+    from docproc.runs.batch import SETTLED, _settled_content
+
+    path = tmp_path / "a.png"
+    path.touch()
+    writer = threading.Timer(SETTLED / 4, path.write_bytes, [b"whole"])
+    writer.start()
+    content, waited = _settled_content(Document("a.png", path), Limits())
+    writer.join()
+    assert (content.data, waited) == (b"whole", True)
+
+
+def open_counting(settings: Settings) -> Callable[[Todo], Outcome]:
+    """Reads as it is read, and tells how many threads that took."""
+    read = open_worker(settings)
+
+    def work(todo: Todo) -> Outcome:
+        outcome = read(todo)
+        assert outcome.rows
+        threads = len(os.listdir("/proc/self/task"))
+        return replace(outcome, rows=tuple(replace(row, reason=f"{threads} threads") for row in outcome.rows))
+
+    return work
+
+
+@linux
+def test_a_worker_keeps_to_one_core(tmp_path: Path) -> None:
+    """OpenCV, ONNX Runtime and the rest start no threads of their own: cores are taken by processes."""
+    (tmp_path / "in").mkdir()
+    Image.fromarray(draw_field("1407")).save(tmp_path / "in" / "a.png")
+    run(RunRequest((tmp_path / "in",), tmp_path / "t.csv", "digits"), opener=open_counting)
+    ((row,),) = table(tmp_path / "t.csv").values()
+    # One of them is ONNX Runtime's own; it sleeps.
+    assert row["text"] == "1407"
+    assert row["reason"] in ("1 threads", "2 threads")
