@@ -324,7 +324,8 @@ for action in ("<</S/JavaScript/JS(app.alert(1))>>", "<</S/Launch/F(/bin/sh)>>",
         "<</Type/Pages/Count 1/Kids[3 0 R]>>",
         f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]/AA<</O{action}>>>>",
     )
-    body = "%PDF-1.4" + chr(10) + chr(10).join(f"{k} 0 obj{o}endobj" for k, o in enumerate(objects, 1)) + chr(10) + "trailer<</Root 1 0 R>>"
+    parts = [f"{k} 0 obj{o}endobj" for k, o in enumerate(objects, 1)]
+    body = chr(10).join(["%PDF-1.4", *parts, "trailer<</Root 1 0 R>>"])
     assert list(decode_pages("a", body.encode(), Limits())), action
 for strange in (b"%!PS-Adobe-3.0 EPSF-3.0 (%pipe%touch here) (w) file", b"<svg xmlns='http://www.w3.org/2000/svg'/>"):
     try:
