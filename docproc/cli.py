@@ -163,8 +163,7 @@ def watch(
         _tell_failures(console, request.output, summary.failed, quiet=quiet)
 
     def update(done: int, total: int, rows: Any) -> None:
-        if _stopped:
-            _stop(_stopped[0])
+        _heed_lost_signals()
         if verbose and rows:
             _tell_document(console, rows)
 
@@ -317,8 +316,7 @@ class _Watcher:
     def update(self, done: int, total: int, rows: Any) -> None:
         import time
 
-        if _stopped:
-            _stop(_stopped[0])
+        _heed_lost_signals()
         self._pages += len({row.page for row in rows})
         self._failed += any(row.status == "error" for row in rows)
         if self._verbose and rows:
@@ -535,12 +533,25 @@ def _say(console: Console, text: str) -> None:
 _stopped: list[int] = []  # signals that came
 
 
-def _stop(number: int, *_: object) -> NoReturn:
-    """End the run. What is raised may be lost where it strikes (in a library's bare `except`), so it is noted as well."""
+def _stop(number: int, *_: object) -> None:
+    """End the run; at the second signal at once. What is kept is in the journal, and workers die with their parent."""
+    code = INTERRUPTED if number == signal.SIGINT else TERMINATED
+    if _stopped:
+        os._exit(code)
     _stopped.append(number)
+    _end(number)
+
+
+def _end(number: int) -> NoReturn:
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     raise SystemExit(TERMINATED)
+
+
+def _heed_lost_signals() -> None:
+    """What a signal raised may be lost where it struck, in a library's bare `except`."""
+    if _stopped:
+        _end(_stopped[0])
 
 
 def entry() -> NoReturn:

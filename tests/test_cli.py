@@ -235,6 +235,23 @@ def test_an_interruption_that_a_library_swallowed_is_not_forgotten(monkeypatch: 
         watcher.update(1, 2, [])
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_two_interruptions_at_once(tmp_path: Path, amounts: Path) -> None:
+    for k in range(2_000):
+        shutil.copy(amounts / "1407.png", amounts / f"copy_{k}.png")
+    arguments = [sys.executable, "-m", "docproc", "run", str(amounts), "-o", str(tmp_path / "t.csv"), "-j", "2"]
+    run = subprocess.Popen(arguments, cwd=PROJECT, stderr=subprocess.PIPE, start_new_session=True)
+    time.sleep(2.5)
+    for _ in range(2):
+        os.killpg(run.pid, signal.SIGINT)
+        time.sleep(0.01)
+    _, said = run.communicate(timeout=5)
+    assert run.returncode == 130
+    assert b"Traceback" not in said
+    assert docproc("run", amounts, "-o", tmp_path / "t.csv").returncode == 0
+    assert len(table(tmp_path / "t.csv")) == 2_003
+
+
 # --------------------------------------------------------------------------------------------------- the journal
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def digits() -> keras.Model:
-    """The shipped network: four small convolutions, 11 classes, about 0.37 million weights."""
+    """The shipped network: six small convolutions, 11 classes, about 0.41 million weights."""
     import keras
     from keras import layers
 
@@ -25,11 +25,11 @@ def digits() -> keras.Model:
     x = layers.Rescaling(1.0 / 255)(glyph)
     x = layers.Reshape((GLYPH_SIDE, GLYPH_SIDE, 1))(x)
     x = layers.MaxPooling2D()(block(x, 16))
-    x = layers.MaxPooling2D()(block(x, 32))
-    x = block(x, 64)
-    x = block(x, 64)
+    x = layers.MaxPooling2D()(block(block(x, 32), 32))
+    x = layers.MaxPooling2D(padding="same")(block(block(x, 64), 64))
+    x = block(x, 128)
     x = layers.Dropout(0.3)(layers.Flatten()(x))
-    x = layers.ReLU()(layers.Dense(96)(x))
+    x = layers.ReLU()(layers.Dense(128)(x))
     x = layers.Dropout(0.3)(x)
     # Probabilities in float32, whatever the precision of the training.
     x = layers.Dense(CLASSES, dtype="float32")(x)

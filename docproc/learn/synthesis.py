@@ -287,7 +287,7 @@ def _dot(hand: _Hand, rng: np.random.Generator, tail: bool | None = None) -> tup
 
 def _ending(rng: np.random.Generator) -> list[str]:
     endings = ["", ".", ".-", "-", "=", "/-", ",", ",-", "//", "--", ".=", "*", ")", "#", ".--", "x"]
-    odds = np.array([8, 6, 4, 4, 3, 0.9, 3, 1.5, 0.4, 0.7, 1, 0.5, 0.2, 0.5, 0.7, 0.3])
+    odds = np.array([8, 6, 4, 4, 3, 0.5, 3, 1.5, 0.4, 0.7, 1, 0.5, 0.2, 0.5, 0.7, 0.3])
     return list(endings[int(rng.choice(len(endings), p=odds / odds.sum()))])
 
 

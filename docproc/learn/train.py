@@ -41,13 +41,13 @@ class Recipe:
 
     network: str = "digits"
     seed: int = 20261121
-    strips: int = 90_000  # composed fields to train on
+    strips: int = 110_000  # composed fields to train on
     combs: float = 0.12  # share of them that are combs
-    not_digits: int = 8  # wrong candidates kept of every strip
-    mnist_repeats: int = 3  # how often MNIST's own glyphs are shown beside the candidates
-    epochs: int = 5
+    not_digits: int = 6  # wrong candidates kept of every strip
+    mnist_repeats: int = 6  # how often MNIST's own glyphs are shown beside the candidates
+    epochs: int = 4
     batch: int = 256
-    line_epochs: int = 8
+    line_epochs: int = 9
     line_batch: int = 96
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4

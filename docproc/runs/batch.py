@@ -77,27 +77,27 @@ def run(request: RunRequest, progress: Progress | None = None, opener: Opener | 
             looked = ", ".join(str(place) for place in request.inputs)
             raise BadInput(f"no documents in {looked}: docproc reads PNG, JPEG, TIFF, PDF, BMP, WebP and GIF")
         settings = settings_for(documents, request)
+        planned = planned_with(settings, documents)
         with Journal.open(request.output, anew=request.resume is False) as journal:
-            return read_and_write(request, settings, documents, passed, journal, progress, opener)
+            return read_and_write(request, settings, planned, passed, journal, progress, opener)
 
 
 def read_and_write(
     request: RunRequest,
     settings: Settings,
-    documents: Sequence[Document],
+    planned: Sequence[tuple[Document, str]],
     passed: int,
     journal: Journal,
     progress: Progress | None = None,
     opener: Opener | None = None,
 ) -> Summary:
-    """Bring an open journal to the state of `documents`, and the table to that of the journal."""
+    """Bring an open journal to the state of the documents (see `planned_with`), and the table to that of the journal."""
     if request.crops:
         try:
             request.crops.mkdir(parents=True, exist_ok=True)
         except OSError as problem:
             raise CannotWrite(f"cannot make the folder {request.crops}: {problem.strerror}") from problem
-    marks = marks_for(settings)
-    todo = journal.plan([(document, marks(document)) for document in documents])
+    todo = journal.plan(planned)
     journal.keep(
         command=request.command, inputs=json.dumps([str(place) for place in request.inputs]), layout=request.layout,
         output=str(request.output), wide=str(int(request.wide)), passed_over=str(passed), begun=now(), docproc=__version__,
@@ -135,23 +135,22 @@ def settings_for(documents: Sequence[Document], request: RunRequest) -> Settings
     return Settings(layout, request.backend, request.model, request.max_error, request.limits, request.crops)
 
 
-def marks_for(settings: Settings) -> Callable[[Document], str]:
-    """A function that tells what a document is read with: the hash of template, models and options. Raises MissingPart."""
+def planned_with(settings: Settings, documents: Sequence[Document]) -> list[tuple[Document, str]]:
+    """Each document with what it is read with: a hash of template, models and options. Raises MissingPart."""
     shared = {
         "docproc": __version__, "models": model_hashes(settings.model), "backend": settings.backend,
         "layout": settings.layout.name, "max_error": settings.max_error, "limits": asdict(settings.limits),
         "crops": str(settings.crops or ""),
     }  # fmt: skip
     by_folder: dict[str, str] = {}
-
-    def mark(document: Document) -> str:
+    planned = []
+    for document in documents:
         folder = str(document.path.parent)
         if folder not in by_folder:
             own = shared | {"template": repr(settings.layout.template_for(folder))}
             by_folder[folder] = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:32]
-        return by_folder[folder]
-
-    return mark
+        planned.append((document, by_folder[folder]))
+    return planned
 
 
 # ------------------------------------------------------------------------------------------------- the work

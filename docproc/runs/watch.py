@@ -9,12 +9,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
-from docproc.errors import BadInput, BadUsage, OutputExists
+from docproc.errors import BadInput, OutputExists
 from docproc.files import Document, find_documents
 from docproc.options import RunRequest
-from docproc.runs.batch import Progress, Summary, read_and_write, refuse_mixing, settings_for
+from docproc.runs.batch import Progress, Summary, planned_with, read_and_write, refuse_mixing, settings_for
 from docproc.runs.journal import Journal, journal_path
 from docproc.runs.lock import hold
 from docproc.runs.tables import check_output
@@ -51,16 +50,16 @@ def watch(
             while True:
                 try:
                     documents, passed = find_documents(request.inputs, request.recursive)
-                except BadInput as problem:
-                    raise BadUsage(f"the folder {folder} is gone: {problem}") from problem
+                except BadInput:  # a share that is away for a while
+                    documents, passed = [], 0
                 stamps = {document.name: stamp for document in documents if (stamp := _stamp(document))}
                 ripe = [d for d in documents if _ripe(d.name, stamps, seen, settle)]
                 seen = stamps
                 now = {document.name: stamps[document.name] for document in ripe}
                 if ripe and (now != taken or first):
-                    summary = read_and_write(
-                        replace(request, resume=True), settings_for(ripe, request), ripe, passed, journal, progress
-                    )
+                    settings = settings_for(ripe, request)
+                    planned = planned_with(settings, ripe)
+                    summary = read_and_write(request, settings, planned, passed, journal, progress)
                     if summary.read or first:
                         tell(summary)
                     taken, first = now, False
