@@ -144,13 +144,16 @@ def open_pages(document: Document, limits: Limits) -> Iterator[Page | tuple[Page
     yield from decode_pages(document.name, read_content(document.path, limits).data, limits)
 
 
-def decode_pages(name: str, data: bytes, limits: Limits) -> Iterator[Page | tuple[PageId, DocumentError]]:
-    """The pages in the content of a file, see `open_pages`."""
+def decode_pages(name: str, data: bytes, limits: Limits, enough: int = 0) -> Iterator[Page | tuple[PageId, DocumentError]]:
+    """The pages in the content of a file, see `open_pages`.
+
+    A JPEG whose long side is at least twice `enough` px may come smaller, with `enough` px or more: that is much quicker.
+    """
     kind = sniff(data)
     if kind == "pdf":
         yield from _pdf_pages(name, data, limits)
     elif kind == "picture":
-        yield from _picture_pages(name, data, limits)
+        yield from _picture_pages(name, data, limits, enough)
     else:
         stranger = next((known for magic, known in _STRANGERS if data.startswith(magic)), None)
         if data[4:8] == b"ftyp":
@@ -201,7 +204,7 @@ def sniff(data: bytes) -> str:
     return "pdf" if b"%PDF-" in data[:1024] else "unknown"
 
 
-def _picture_pages(name: str, data: bytes, limits: Limits) -> Iterator[Page | tuple[PageId, DocumentError]]:
+def _picture_pages(name: str, data: bytes, limits: Limits, enough: int) -> Iterator[Page | tuple[PageId, DocumentError]]:
     from PIL import Image
 
     # Our own limits, below, are stricter and are errors instead of warnings.
@@ -222,7 +225,7 @@ def _picture_pages(name: str, data: bytes, limits: Limits) -> Iterator[Page | tu
             try:
                 _check_size(image.width, image.height, limits)
                 if image.format == "JPEG":
-                    page: Page | tuple[PageId, DocumentError] = _jpeg_page(where, image, data, limits)
+                    page: Page | tuple[PageId, DocumentError] = _jpeg_page(where, image, data, limits, enough)
                 else:
                     image.load()
                     page = Page(where, _to_gray(image), _png_damage(data) if image.format == "PNG" else "")
@@ -243,7 +246,7 @@ def _picture_pages(name: str, data: bytes, limits: Limits) -> Iterator[Page | tu
             number += 1
 
 
-def _jpeg_page(where: PageId, image: Any, data: bytes, limits: Limits) -> Page:
+def _jpeg_page(where: PageId, image: Any, data: bytes, limits: Limits, enough: int) -> Page:
     """A JPEG straight to gray. Damage that a decoder would paint over is told: libjpeg warns, and here warnings count."""
     import simplejpeg
     from PIL import Image, ImageOps
@@ -255,9 +258,13 @@ def _jpeg_page(where: PageId, image: Any, data: bytes, limits: Limits) -> Page:
     damage = "" if _has_tables(data) else "the picture is damaged: a Huffman table is missing"
     if image.mode in ("L", "RGB") and not damage:
         try:
-            gray = simplejpeg.decode_jpeg(data, colorspace="GRAY", strict=True)[:, :, 0]
+            small: dict[str, float] = {}
+            if enough and max(image.size) >= 2 * enough:
+                width, height = (side * enough // max(image.size) for side in image.size)
+                small = {"min_width": width, "min_height": height, "min_factor": 2}
+            gray = simplejpeg.decode_jpeg(data, colorspace="GRAY", strict=True, **small)[:, :, 0]
             upright = ImageOps.exif_transpose(_with_exif(Image.fromarray(gray), image))
-            return Page(where, np.array(upright, np.uint8))
+            return Page(where, np.array(upright, np.uint8), shrunk=image.width / gray.shape[1])
         except ValueError as problem:
             damage = f"the picture is damaged: {problem}"
     image.load()

@@ -70,6 +70,11 @@ class Layout:
         known = self.template_for(folder)
         return template.place(known, page) if known else LAYOUTS[self.name](page)
 
+    def enough(self, folder: str) -> int:
+        """The long side in px at which a page that lies in `folder` is large enough to be read; 0 where that is not known."""
+        known = self.template_for(folder)
+        return template.enough(known) if known else 0
+
     def template_for(self, folder: str) -> Template | None:
         """The template by which pages that lie in `folder` are read, if any."""
         return self.template or (self.beside or {}).get(folder)

@@ -126,7 +126,7 @@ def tabulate(page: Page, results: Sequence[FieldResult], threshold: float) -> li
         status, reason = judge(reading, threshold, inked=inked, required=field.required)
         if page.damage and status in ("ok", "blank"):
             status, reason = "review", page.damage
-        box = field.box.clip(page.width, page.height)
+        box = field.box.clip(page.width, page.height).scaled(page.shrunk)
         rows.append(
             Row(
                 document=page.id.document,

@@ -65,6 +65,11 @@ class Box:
         right, bottom = min(max(self.right, left), width), min(max(self.bottom, top), height)
         return Box(left, top, right - left, bottom - top)
 
+    def scaled(self, by: float) -> Box:
+        """The box on a picture `by` times as large."""
+        left, top = round(self.left * by), round(self.top * by)
+        return Box(left, top, round(self.right * by) - left, round(self.bottom * by) - top)
+
     def cut(self, picture: NDArray[Any]) -> NDArray[Any]:
         """The pixels of `picture` (height, width, ...) inside the box, which must lie within it."""
         return picture[self.top : self.bottom, self.left : self.right]
@@ -85,6 +90,7 @@ class Page:
     id: PageId
     gray: Gray
     damage: str = ""  # what is wrong with the picture: nothing on it is accepted unseen
+    shrunk: float = 1.0  # px of the page as it is stored for a px of `gray`
 
     @property
     def width(self) -> int:

@@ -109,6 +109,22 @@ def test_a_form_without_a_template(tmp_path: Path) -> None:
     assert rows[0]["text"] == expected[0]
 
 
+def test_a_scan_far_larger_than_needed_is_read_like_a_small_one(tmp_path: Path) -> None:
+    """The JPEG is decoded at half its size or less; the boxes are those of the page as it is stored."""
+    shutil.copy(SAMPLES / "survey" / "template.toml", tmp_path)
+    with Image.open(SAMPLES / "survey" / "form_1.jpg") as form:
+        large = form.resize((form.width * 3, form.height * 3), Image.Resampling.BICUBIC)
+    (tmp_path / "in").mkdir()
+    large.save(tmp_path / "in" / "form_1.jpg", quality=90)
+    layout = ["--layout", tmp_path / "template.toml"]
+    assert docproc("run", tmp_path / "in", "-o", tmp_path / "large.csv", *layout).returncode == 0
+    assert docproc("run", SAMPLES / "survey" / "form_1.jpg", "-o", tmp_path / "small.csv", *layout).returncode == 0
+    for one, other in zip(table(tmp_path / "large.csv"), table(tmp_path / "small.csv"), strict=True):
+        assert (one["field"], one["text"]) == (other["field"], other["text"])
+        for side in ("left", "top", "width", "height"):
+            assert abs(int(one[side]) - 3 * int(other[side])) <= 3
+
+
 # ----------------------------------------------------------------------------------------------------- bad input
 
 

@@ -139,6 +139,18 @@ def test_orientation_is_applied_once(tmp_path: Path, gray: Gray) -> None:
     assert same(pages(tmp_path / "a.jpg")[0].gray, gray)
 
 
+def test_a_jpeg_may_come_smaller(tmp_path: Path, gray: Gray) -> None:
+    data = io.BytesIO()
+    large = Image.fromarray(gray).resize((gray.shape[1] * 8, gray.shape[0] * 8))
+    large.save(data, "JPEG")
+    for enough, most in ((0, 1.0), (large.width, 1.0), (large.width // 2, 2.0), (large.width // 4, 4.0)):
+        (page,) = decode_pages("a", data.getvalue(), Limits(), enough)
+        assert isinstance(page, Page)
+        assert page.width >= enough
+        assert abs(page.shrunk - most) < 0.02
+        assert abs(page.width * page.shrunk - large.width) < 1
+
+
 def test_all_pages_of_a_tiff_and_of_a_pdf() -> None:
     assert [p.id.page for p in pages(SAMPLES / "survey" / "batch.tif")] == [1, 2, 3]
     drawn = pages(SAMPLES / "meters" / "route.pdf")

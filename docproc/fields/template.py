@@ -27,10 +27,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic import Field as Rule
 
 from docproc.errors import BadConfig, DocumentError
-from docproc.types import Box, Field, Kind, Page
+from docproc.types import DIGIT_HEIGHT, Box, Field, Kind, Page
 
 RESERVED = ("document", "page", "status", "review", "reason")  # columns of the wide table
 SHAPE_TOLERANCE = 0.02  # of width over height
+DIGIT_SHARE = 0.5  # of a box's height that a small digit in it has
 
 Count = Annotated[int, Rule(ge=1, le=64)]
 
@@ -118,6 +119,12 @@ def place(template: Template, page: Page) -> tuple[Field, ...]:
     if across == down == 1:
         return template.fields
     return tuple(Field(f.name, _scaled(f.box, across, down), f.kind, f.digits, f.required) for f in template.fields)
+
+
+def enough(template: Template) -> int:
+    """The long side in px at which a page's smallest digits are still twice as high as they are read."""
+    lowest = min(field.box.height for field in template.fields)
+    return round(max(template.width, template.height) * 2 * DIGIT_HEIGHT / (DIGIT_SHARE * lowest))
 
 
 def _scaled(box: Box, across: float, down: float) -> Box:

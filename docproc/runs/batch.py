@@ -201,7 +201,7 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
 
     def pages(document: Document, content: Content) -> Iterator[list[Row]]:
         folder = str(document.path.parent)
-        for page in decode_pages(document.name, content.data, settings.limits):
+        for page in decode_pages(document.name, content.data, settings.limits, settings.layout.enough(folder)):
             if isinstance(page, tuple):
                 yield [error_row(*page)]
                 continue
