@@ -198,6 +198,9 @@ def _serve(prepare: Callable[[], Callable[[Item], Result]], pipe: Connection, me
     except DocprocError as problem:
         pipe.send(("failed", problem))
         return
+    except Exception as problem:
+        pipe.send(("failed", DocprocError(f"a worker cannot start: {type(problem).__name__}: {problem}; try docproc doctor")))
+        return
     if memory:
         _limit_memory(memory)
     pipe.send(("ready", None))

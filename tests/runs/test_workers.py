@@ -46,6 +46,10 @@ def missing() -> Callable[[str], str]:
     raise MissingPart("no model here")
 
 
+def broken() -> Callable[[str], str]:
+    raise ImportError("libsomething.so.1: cannot open shared object file")
+
+
 def died() -> Callable[[str], str]:
     os._exit(9)
 
@@ -116,6 +120,11 @@ def test_a_hang_ends_at_its_deadline() -> None:
 def test_a_worker_that_cannot_start_ends_the_map() -> None:
     with pytest.raises(MissingPart, match="no model here"):
         list(process_map(missing, ["a"], jobs=2, seconds=30))
+
+
+def test_a_worker_with_a_broken_library_says_so() -> None:
+    with pytest.raises(DocprocError, match=r"cannot start: ImportError: libsomething.*docproc doctor"):
+        list(process_map(broken, ["a"], jobs=2, seconds=30))
 
 
 def test_workers_that_all_die_end_the_map() -> None:
