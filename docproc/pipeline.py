@@ -14,13 +14,14 @@ from dataclasses import dataclass
 
 from docproc.digits.batching import flatten, regroup
 from docproc.digits.ink import comb_ink, free_ink
-from docproc.digits.line import line
+from docproc.digits.line import line, second_view
 from docproc.digits.normalize import normalize_all
 from docproc.digits.segment import candidate_ink, segment
 from docproc.net import Net
 from docproc.pages.clean import clean
 from docproc.readings.confidence import Calibration, confidence, evidence, judge
 from docproc.readings.context import log_odds
+from docproc.readings.sequence import join
 from docproc.readings.vote import Weights, ballots, vote
 from docproc.types import (
     Field,
@@ -95,11 +96,17 @@ def recognize(prepared: Sequence[Prepared], reader: Reader) -> list[FieldResult]
     """Score the candidates and the lines of many fields in one call each, and decode every field."""
     batch, counts = flatten([item.glyphs for item in prepared])
     scores = regroup(reader.recognizer.recognize(batch), counts)
-    frames = reader.line_recognizer.read_lines([item.line for item in prepared])
+    frames = frames_of([item.line for item in prepared], reader.line_recognizer)
     return [
         FieldResult(item, own, seen, read(item, own, seen, reader))
         for item, own, seen in zip(prepared, scores, frames, strict=True)
     ]
+
+
+def frames_of(lines: Sequence[Line], recognizer: LineRecognizer) -> list[Frames]:
+    """What the line recognizer says of every line, from two views of it."""
+    seen = recognizer.read_lines([*lines, *(second_view(line) for line in lines)])
+    return [join(one, other) for one, other in zip(seen[: len(lines)], seen[len(lines) :], strict=True)]
 
 
 def read(prepared: Prepared, scores: Scores, frames: Frames, reader: Reader) -> Reading:

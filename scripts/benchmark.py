@@ -24,7 +24,7 @@ from docproc.files import find_documents, open_pages
 from docproc.layouts import open_layout
 from docproc.modelfiles import open_reader
 from docproc.options import Limits
-from docproc.pipeline import Prepared, prepare, read
+from docproc.pipeline import Prepared, frames_of, prepare, read
 from docproc.types import Page
 
 PROJECT = Path(__file__).parent.parent
@@ -55,7 +55,7 @@ def main() -> None:
     documents, _ = find_documents([folder])
     print(f"docproc --help           {seconds(program('--help')):8.3f} s")
     with tempfile.TemporaryDirectory() as out:
-        one = ("run", str(documents[0].path), "-o", f"{out}/t.csv", "--overwrite", "--layout", layout_name)
+        one = ("run", str(documents[0].path), "-o", f"{out}/t.csv", "--overwrite", "--no-resume", "--layout", layout_name)
         print(f"docproc run, one image   {seconds(program(*one)):8.3f} s")
 
     cv2.setNumThreads(1)
@@ -74,8 +74,8 @@ def main() -> None:
     recognizing = seconds(lambda: reader.recognizer.recognize(batch))
     scores = regroup(reader.recognizer.recognize(batch), counts)
     lines = [p.line for p in prepared]
-    lining = seconds(lambda: reader.line_recognizer.read_lines(lines))
-    frames = reader.line_recognizer.read_lines(lines)
+    lining = seconds(lambda: frames_of(lines, reader.line_recognizer))
+    frames = frames_of(lines, reader.line_recognizer)
     decoding = seconds(lambda: [read(p, s, f, reader) for p, s, f in zip(prepared, scores, frames, strict=True)])
     count = len(prepared)
     print(f"\n{count} fields, {len(batch) / count:.1f} candidates each; ms a field on one core")

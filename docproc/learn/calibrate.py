@@ -14,6 +14,7 @@ from docproc.digits.segment import candidate_ink
 from docproc.learn.examples import Example
 from docproc.learn.synthesis import AMBIGUOUS, label
 from docproc.net import Net, sigmoid
+from docproc.pipeline import frames_of
 from docproc.readings.confidence import Calibration, evidence
 from docproc.readings.context import features, log_odds
 from docproc.readings.vote import Ballot, Weights, arguments, ballots, vote
@@ -35,7 +36,7 @@ def scored(made: Sequence[Example], recognizer: Recognizer, lines: LineRecognize
     """Run both networks over the examples."""
     batch, counts = flatten([glyph_batch(e.lattice) for e in made])
     scores = regroup(recognizer.recognize(batch), counts)
-    frames = lines.read_lines([e.line for e in made])
+    frames = frames_of([e.line for e in made], lines)
     return [Scored(*each) for each in zip(made, scores, frames, strict=True)]
 
 

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 
 def digits() -> keras.Model:
-    """The shipped network: six small convolutions, 11 classes, about 0.41 million weights."""
+    """The shipped network: four small convolutions, 11 classes, about 0.37 million weights.
+
+    Whether a glyph is a digit, and which one, are told by two heads. With one for all eleven classes, what looks like a
+    piece of ink would hardly teach the network which digit it might be.
+    """
     import keras
     from keras import layers
 
@@ -25,15 +29,17 @@ def digits() -> keras.Model:
     x = layers.Rescaling(1.0 / 255)(glyph)
     x = layers.Reshape((GLYPH_SIDE, GLYPH_SIDE, 1))(x)
     x = layers.MaxPooling2D()(block(x, 16))
-    x = layers.MaxPooling2D()(block(block(x, 32), 32))
-    x = layers.MaxPooling2D(padding="same")(block(block(x, 64), 64))
-    x = block(x, 128)
+    x = layers.MaxPooling2D()(block(x, 32))
+    x = block(x, 64)
+    x = block(x, 64)
     x = layers.Dropout(0.3)(layers.Flatten()(x))
-    x = layers.ReLU()(layers.Dense(128)(x))
+    x = layers.ReLU()(layers.Dense(96)(x))
     x = layers.Dropout(0.3)(x)
     # Probabilities in float32, whatever the precision of the training.
-    x = layers.Dense(CLASSES, dtype="float32")(x)
-    scores = layers.Softmax(dtype="float32", name="scores")(x)
+    which = layers.Softmax(dtype="float32")(layers.Dense(CLASSES - 1, dtype="float32")(x))
+    whether = layers.Softmax(dtype="float32")(layers.Dense(2, dtype="float32")(x))
+    digit, none = whether[:, :1], whether[:, 1:]
+    scores = layers.Concatenate(dtype="float32", name="scores")([which * digit, none])
     return keras.Model(glyph, scores, name="digits")
 
 

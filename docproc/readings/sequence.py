@@ -79,6 +79,13 @@ def text_scores(frames: Frames, texts: Sequence[str]) -> NDArray[np.float64]:
     return np.asarray(lost + np.log(np.maximum(final, 1e-300)))
 
 
+def join(one: Frames, other: Frames) -> Frames:
+    """The geometric mean of what two views of a line say, frame by frame: log probabilities (t, 11)."""
+    mean = (one.astype(np.float64) + other) / 2
+    mean -= np.log(np.exp(mean).sum(axis=1, keepdims=True))
+    return mean.astype(np.float32)
+
+
 def _merge_blanks(frames: Frames) -> Frames:
     """Runs of frames that are surely blank become one: no text is told apart there."""
     sure = frames[:, BLANK] > CERTAIN_BLANK

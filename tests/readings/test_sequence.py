@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docproc.readings.sequence import best_texts, text_scores
+from docproc.readings.sequence import best_texts, join, text_scores
 from docproc.types import NOT_A_DIGIT, Frames
 
 BLANK = NOT_A_DIGIT
@@ -59,3 +59,11 @@ def test_a_long_strip_does_not_underflow() -> None:
     (text, _), *_ = best_texts(frames)
     assert len(text) > 50
     assert np.isfinite(text_scores(frames, [text])).all()
+
+
+def test_two_views_are_joined_to_probabilities() -> None:
+    sure, unsure = frames_of({1: 1}, {BLANK: 1}, {7: 1}), frames_of({1: 1}, {BLANK: 1}, {7: 0.5, 1: 0.5})
+    joined = join(sure, unsure)
+    assert np.exp(joined).sum(axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+    assert best_texts(joined)[0][0] == "17"
+    assert join(sure, sure) == pytest.approx(sure, abs=1e-5)
