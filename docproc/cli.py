@@ -180,7 +180,7 @@ def status(output: Path, as_json: bool) -> None:
     """Say how the run that writes OUT stands: what is read, what waits for review, what failed and why."""
     from docproc.runs.journal import Journal
     from docproc.runs.lock import holder
-    from docproc.runs.tables import safe_name
+    from docproc.runs.tables import shown_name
 
     with Journal.look(output) as journal:
         standing = journal.standing()
@@ -191,17 +191,17 @@ def status(output: Path, as_json: bool) -> None:
         click.echo(json.dumps({
             "state": state.partition(" ")[0], "documents": standing.documents, "done": standing.done, "failed": standing.failed,
             "pages": standing.pages, "fields": standing.fields, "status": dict(count),
-            "failures": [{"document": safe_name(d), "page": p, "reason": r} for d, p, r in standing.failures],
-            "twins": [[safe_name(one), safe_name(first)] for one, first in standing.twins], "notes": dict(standing.notes),
+            "failures": [{"document": shown_name(d), "page": p, "reason": r} for d, p, r in standing.failures],
+            "twins": [[shown_name(one), shown_name(first)] for one, first in standing.twins], "notes": dict(standing.notes),
         }, indent=2))  # fmt: skip
         return
     click.echo(f"{output}: {state}; begun {standing.notes.get('begun', '?')}, {standing.done} of "
                f"{_many(standing.documents, 'document')} read")  # fmt: skip
     click.echo(_counts(standing.fields, count, standing.failed))
     for one, first in standing.twins[:10]:
-        click.echo(f"  the same file twice: {safe_name(one)} and {safe_name(first)}")
+        click.echo(f"  the same file twice: {shown_name(one)} and {shown_name(first)}")
     for document, page, reason in standing.failures:
-        click.echo(f"  failed: {safe_name(document)}, page {page}: {reason}")
+        click.echo(f"  failed: {shown_name(document)}, page {page}: {reason}")
     if state == "interrupted" and standing.notes.get("command"):
         click.echo(f"go on with: {standing.notes['command']}")
 
@@ -333,10 +333,10 @@ class _Watcher:
 
 
 def _tell_document(console: Console, rows: Any) -> None:
-    from docproc.runs.tables import safe_name
+    from docproc.runs.tables import shown_name
 
     readings = ", ".join(f"{row.field} {row.text or row.status}" for row in rows if row.field)
-    _say(console, f"{safe_name(rows[0].document)}: {readings or rows[0].reason}")
+    _say(console, f"{shown_name(rows[0].document)}: {readings or rows[0].reason}")
 
 
 def _counts(fields: int, count: Any, failed: int) -> str:
@@ -346,13 +346,13 @@ def _counts(fields: int, count: Any, failed: int) -> str:
 
 
 def _tell_summary(console: Console, summary: Summary) -> None:
-    from docproc.runs.tables import safe_name
+    from docproc.runs.tables import shown_name
 
     _say(console, f"{_many(summary.documents, 'document')}, {_counts(summary.fields, summary.by_status, summary.failed)}")
     if summary.read < summary.documents:
         _say(console, f"{summary.documents - summary.read} of them were read before, {summary.read} now")
     for one, first in summary.twins[:10]:
-        _say(console, f"  the same file twice: {safe_name(one)} and {safe_name(first)}")
+        _say(console, f"  the same file twice: {shown_name(one)} and {shown_name(first)}")
     if len(summary.twins) > 10:
         _say(console, f"  and {len(summary.twins) - 10} more; the table says so of each")
     if summary.passed_over:
@@ -368,12 +368,12 @@ def _tell_failures(console: Console, output: Path, failed: int, *, quiet: bool, 
     if not failed:
         return
     from docproc.runs.journal import Journal
-    from docproc.runs.tables import safe_name
+    from docproc.runs.tables import shown_name
 
     with Journal.look(output) as journal:
         failures = journal.standing().failures
     for document, page, reason in failures[:most]:
-        _say(console, f"  failed: {safe_name(document)}, page {page}: {reason}")
+        _say(console, f"  failed: {shown_name(document)}, page {page}: {reason}")
     if len(failures) > most and not quiet:
         _say(console, f"  and more; the table has a row with the reason for each, and so has: docproc status {output}")
 

@@ -28,7 +28,7 @@ class Limits:
     side: int = 65_500  # px
     pages: int = 1_000
     scans: int = 100  # of one progressive JPEG
-    memory: int = 2_000_000_000  # bytes that reading one document may take, beside the networks
+    memory: int = 1_600_000_000  # bytes that reading one document may take, beside the networks
     pdf_dpi: int = 300  # at which PDF pages are drawn
     seconds: float = 60.0  # for one document
 

@@ -11,7 +11,7 @@ from docproc.errors import BadUsage, DocumentError
 from docproc.files import read_content
 from docproc.options import Limits
 from docproc.runs.journal import Journal
-from docproc.runs.tables import WRITERS, long_table, safe_name, wide_table
+from docproc.runs.tables import WRITERS, long_table, shown_name, wide_table
 
 
 def verify(output: Path) -> Iterator[str]:
@@ -21,10 +21,10 @@ def verify(output: Path) -> Iterator[str]:
             try:
                 found = read_content(document.path, Limits()).sha256
             except DocumentError as problem:
-                yield f"{safe_name(document.name)}: {problem.code}: {problem}"
+                yield f"{shown_name(document.name)}: {problem.code}: {problem}"
                 continue
             if found != sha256:
-                yield f"{safe_name(document.name)}: its content is not the one that was read"
+                yield f"{shown_name(document.name)}: its content is not the one that was read"
         yield from _changed_lines(output, journal)
 
 

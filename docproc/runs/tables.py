@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -154,8 +155,13 @@ def safe_name(name: str) -> str:
     return f"./{text}" if text.startswith(FORMULA_STARTS) else text
 
 
+def shown_name(name: str) -> str:
+    """A document's name in a message: also without the characters that turn the direction of writing."""
+    return _TURNING.sub(lambda found: f"\\u{ord(found[0]):04x}", safe_name(name))
+
+
 def _printable(text: str) -> str:
-    """Control characters, bytes of no encoding, and what turns the direction of writing, escaped: a cell is one plain line."""
+    """Control characters, line separators, backslashes and bytes of no encoding, escaped: one line, and names differ."""
     plain = []
     for character in text:
         code = ord(character)
@@ -167,14 +173,14 @@ def _printable(text: str) -> str:
             plain.append("\\n")
         elif code < 32 or 0x7F <= code < 0xA0:
             plain.append(f"\\x{code:02x}")
-        elif 0xD800 <= code <= 0xDFFF or code in _TURNING:
+        elif 0xD800 <= code <= 0xDFFF or code in (0x2028, 0x2029):
             plain.append(f"\\u{code:04x}")
         else:
             plain.append(character)
     return "".join(plain)
 
 
-_TURNING = {0x2028, 0x2029, 0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF}
+_TURNING = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
 def _cells(columns: Sequence[str], record: Record) -> list[str]:

@@ -13,7 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docproc.errors import BadUsage, CannotWrite
-from docproc.runs.tables import COLUMNS, FORMULA_STARTS, check_output, long_table, safe_name, wide_table, write_table
+from docproc.runs.tables import (
+    COLUMNS,
+    FORMULA_STARTS,
+    check_output,
+    long_table,
+    safe_name,
+    shown_name,
+    wide_table,
+    write_table,
+)
 from docproc.types import Row, Status
 
 
@@ -67,6 +76,11 @@ def test_names_stay_apart_and_usable() -> None:
     assert safe_name("=1+1.png") == "./=1+1.png"
     assert safe_name("scans/a.png") == "scans/a.png"
     assert safe_name("a\nb") != safe_name("ab")
+
+
+def test_a_message_cannot_be_turned_around() -> None:
+    assert safe_name("\u202egnp.exe.png") == "\u202egnp.exe.png"
+    assert shown_name("\u202egnp.exe.png") == "\\u202egnp.exe.png"
 
 
 def test_the_wide_table_has_a_row_a_page(tmp_path: Path) -> None:
