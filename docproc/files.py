@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -87,7 +87,10 @@ def find_documents(inputs: Sequence[Path], recursive: bool = True) -> tuple[list
     passed = 0
     for place in inputs:
         if place.is_dir():
-            found, others = _in_folder(place, recursive)
+            try:
+                found, others = _in_folder(place, recursive)
+            except OSError as problem:
+                raise BadInput(f"cannot look into {place}: {problem.strerror}") from problem
             passed += others
         elif os.path.lexists(place):
             found = [Document(place.name, Path(os.path.realpath(place)))]
@@ -111,21 +114,36 @@ def find_documents(inputs: Sequence[Path], recursive: bool = True) -> tuple[list
 def _in_folder(root: Path, recursive: bool) -> tuple[list[Document], int]:
     documents, passed = [], 0
     real_root = os.path.realpath(root)
-    for folder, folders, names in os.walk(root, followlinks=False):
-        folders[:] = sorted(f for f in folders if not _hidden(f)) if recursive else []
-        for name in names:
-            path = Path(folder, name)
-            if _hidden(name) or (path.suffix and path.suffix.lower() not in SUFFIXES):
+    waiting = [("", os.fspath(root))]  # the name of a folder in the table, and where it lies
+    while waiting:
+        called, place = waiting.pop()
+        try:
+            entries = list(os.scandir(place))
+        except OSError:
+            if not called:
+                raise
+            passed += 1  # a folder that may not be looked into
+            continue
+        for entry in entries:
+            name = entry.name
+            if entry.is_dir(follow_symlinks=False):
+                if recursive and not _hidden(name):
+                    waiting.append((f"{called}{name}/", entry.path))
+                continue
+            suffix = os.path.splitext(name)[1].lower()
+            if entry.is_symlink() and os.path.isdir(entry.path):
+                continue
+            if _hidden(name) or (suffix and suffix not in SUFFIXES):
                 passed += 1
                 continue
-            called = PurePath(path).relative_to(root).as_posix()
-            if path.is_symlink():
+            path = entry.path
+            if entry.is_symlink():
                 # What lies outside of the folder was not given to us to read; what is opened later is not a link.
-                path = Path(os.path.realpath(path))
-                if not str(path).startswith(real_root + os.sep):
+                path = os.path.realpath(path)
+                if not path.startswith(real_root + os.sep):
                     passed += 1
                     continue
-            documents.append(Document(called, path))
+            documents.append(Document(called + name, Path(path)))
     return documents, passed
 
 

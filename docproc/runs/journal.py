@@ -158,14 +158,18 @@ class Journal:
         todo: list[Todo] = []
         with self._transaction() as db:
             again = self.note("finished") != ""
+            known_any = self._one("SELECT count(*) FROM (SELECT 1 FROM document LIMIT 1)") > 0
             db.execute("UPDATE document SET listed = 0")
             for document, settings in documents:
                 name, path = os.fsencode(document.name), os.fsencode(document.path)
-                found = db.execute(
-                    "SELECT done, attempts, size, modified, changed, sha256, settings, code FROM document WHERE name = ?",
-                    (name,),
-                ).fetchone()
-                if found is None:
+                found = (
+                    known_any
+                    and db.execute(
+                        "SELECT done, attempts, size, modified, changed, sha256, settings, code FROM document WHERE name = ?",
+                        (name,),
+                    ).fetchone()
+                )
+                if not found:
                     db.execute(
                         "INSERT INTO document (name, path, listed, settings) VALUES (?, ?, 1, ?)", (name, path, settings)
                     )
