@@ -36,8 +36,6 @@ class Share(click.ParamType[float]):
     name = "share"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
         text = str(value).strip()
         try:
             share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
@@ -527,7 +525,11 @@ def _console() -> Console:
 
 
 def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False)
+    try:
+        console.print(text, markup=False)
+    except (OSError, SystemExit):  # nobody listens any more (rich ends the program then); the run goes on
+        console.quiet = True
+        _heed_lost_signals()
 
 
 _stopped: list[int] = []  # signals that came

@@ -122,7 +122,7 @@ def _in_folder(root: Path, recursive: bool) -> tuple[list[Document], int]:
         except OSError:
             if not called:
                 raise
-            passed += 1  # a folder that may not be looked into
+            documents.append(Document(called.rstrip("/"), Path(place)))  # that it cannot be looked into is told there
             continue
         for entry in entries:
             name = entry.name
@@ -184,7 +184,10 @@ def decode_pages(name: str, data: bytes, limits: Limits, enough: int = 0) -> Ite
 def read_content(path: Path, limits: Limits) -> Content:
     """The whole content of a regular file within the limit; links are not followed. Raises DocumentError."""
     try:
-        if not stat.S_ISREG(os.lstat(path).st_mode):  # a device may act on being opened
+        mode = os.lstat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise DocumentError("permission", "a folder that cannot be looked into")
+        if not stat.S_ISREG(mode):  # a device may act on being opened
             raise DocumentError("not_a_file", "not a regular file")
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         handle = os.open(path, flags | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
@@ -242,7 +245,8 @@ def _picture_pages(name: str, data: bytes, limits: Limits, enough: int) -> Itera
             where = PageId(name, number)
             try:
                 _check_size(image.width, image.height, limits)
-                if image.format == "JPEG":
+                # Pillow calls the JPEG of many telephones MPO.
+                if data.startswith(b"\xff\xd8\xff"):
                     page: Page | tuple[PageId, DocumentError] = _jpeg_page(where, image, data, limits, enough)
                 else:
                     image.load()
@@ -270,7 +274,9 @@ def _jpeg_page(where: PageId, image: Any, data: bytes, limits: Limits, enough: i
     from PIL import Image, ImageOps
 
     # Scans of a progressive JPEG cost time and no bytes. The marker cannot stand in the coded data.
-    scans = data.count(b"\xff\xda")
+    start = _first_scan(data)
+    end = data.find(b"\xff\xd9", start)  # what follows the picture is none of it
+    scans = data.count(b"\xff\xda", start, end if end > 0 else len(data))
     if scans > limits.scans:
         raise DocumentError("too_large", f"{scans} scans in one picture; the limit is {limits.scans}")
     damage = "" if _has_tables(data) else "the picture is damaged: a Huffman table is missing"
@@ -287,6 +293,15 @@ def _jpeg_page(where: PageId, image: Any, data: bytes, limits: Limits, enough: i
             damage = f"the picture is damaged: {problem}"
     image.load()
     return Page(where, _to_gray(image), damage)
+
+
+def _first_scan(data: bytes) -> int:
+    """Where the first scan of a JPEG begins; a thumbnail in its head has scans of its own."""
+    place = 2
+    while place + 4 <= len(data) and data[place] == 0xFF and data[place + 1] != 0xDA:
+        fill = data[place + 1] == 0xFF
+        place += 1 if fill else 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return min(place, len(data))
 
 
 def _has_tables(data: bytes) -> bool:

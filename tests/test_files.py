@@ -357,3 +357,20 @@ assert not caught, caught
     )
     assert done.returncode == 0, done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_telephone_s_jpeg_is_looked_at_as_closely(gray: Gray) -> None:
+    """With a second picture behind the first, Pillow calls it MPO; a video behind it is none of its scans."""
+    two = io.BytesIO()
+    Image.fromarray(gray).save(two, "MPO", save_all=True, append_images=[Image.fromarray(gray)])
+    whole = two.getvalue()
+    with Image.open(io.BytesIO(whole)) as image:
+        assert image.format == "MPO"
+    start = whole.index(b"\xff\xda") + 200
+    (page,) = decode_pages("a", whole[:start] + b"\xff\xd0" + whole[start + 2 :], Limits())
+    assert isinstance(page, Page)
+    assert "damaged" in page.damage
+    (page,) = decode_pages("a", whole + b"\xff\xda" * 1_000, Limits())
+    assert isinstance(page, Page)
+    assert page.damage == ""
+    assert same(page.gray, gray)

@@ -13,29 +13,32 @@ from docproc.options import Limits
 from docproc.runs.journal import Journal
 from docproc.runs.tables import WRITERS, long_table, shown_name, wide_table
 
+COMPARED = (".csv", ".jsonl")
+
 
 def verify(output: Path) -> Iterator[str]:
     """What is not as it was when `output` was written, a line for each. Raises BadInput where there is no journal."""
+    if output.suffix.lower() not in COMPARED:
+        raise BadUsage(f"{output}: only {' and '.join(COMPARED)} tables can be verified")
     with Journal.look(output) as journal:
-        for document, sha256 in journal.contents():
-            try:
-                found = read_content(document.path, Limits()).sha256
-            except DocumentError as problem:
-                yield f"{shown_name(document.name)}: {problem.code}: {problem}"
-                continue
-            if found != sha256:
-                yield f"{shown_name(document.name)}: its content is not the one that was read"
+        contents = journal.contents()  # hashing takes long, and who reads a journal holds up who writes it
+    for document, sha256 in contents:
+        try:
+            found = read_content(document.path, Limits(file_bytes=1 << 62)).sha256
+        except DocumentError as problem:
+            yield f"{shown_name(document.name)}: {problem.code}: {problem}"
+            continue
+        if found != sha256:
+            yield f"{shown_name(document.name)}: its content is not the one that was read"
+    with Journal.look(output) as journal:
         yield from _changed_lines(output, journal)
 
 
 def _changed_lines(output: Path, journal: Journal) -> Iterator[str]:
-    suffix = output.suffix.lower()
-    if suffix not in (".csv", ".jsonl"):
-        raise BadUsage(f"only .csv and .jsonl tables can be verified; docproc table {output} -o {output.stem}.csv makes one")
     wide = journal.note("wide") == "1"
     columns, records = wide_table(journal.rows) if wide else long_table(journal.rows())
     fresh = io.BytesIO()
-    WRITERS[suffix](fresh, columns, records)
+    WRITERS[output.suffix.lower()](fresh, columns, records)
     fresh.seek(0)
     try:
         with open(output, "rb") as file:

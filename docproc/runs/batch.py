@@ -19,7 +19,7 @@ from pathlib import Path
 
 from docproc import __version__
 from docproc.cards import model_hashes
-from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError, OutputExists
+from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError, MissingPart, OutputExists
 from docproc.files import Content, Document, decode_pages, find_documents, read_content
 from docproc.layouts import Layout, open_layout
 from docproc.options import Limits, RunRequest
@@ -61,6 +61,7 @@ class Settings:
     max_error: float
     limits: Limits
     crops: Path | None
+    models: tuple[tuple[str, str], ...] = ()  # hashes of what is read with; () where any will do
 
 
 def run(request: RunRequest, progress: Progress | None = None, opener: Opener | None = None) -> Summary:
@@ -132,13 +133,14 @@ def settings_for(documents: Sequence[Document], request: RunRequest) -> Settings
     """What the workers of a run need to know. Raises BadUsage or BadConfig for a layout that is none."""
     folders = tuple(sorted({str(document.path.parent) for document in documents}))
     layout = open_layout(request.layout, folders)
-    return Settings(layout, request.backend, request.model, request.max_error, request.limits, request.crops)
+    models = tuple(model_hashes(request.model).items())
+    return Settings(layout, request.backend, request.model, request.max_error, request.limits, request.crops, models)
 
 
 def planned_with(settings: Settings, documents: Sequence[Document]) -> list[tuple[Document, str]]:
     """Each document with what it is read with: a hash of template, models and options. Raises MissingPart."""
     shared = {
-        "docproc": __version__, "models": model_hashes(settings.model), "backend": settings.backend,
+        "docproc": __version__, "models": settings.models, "backend": settings.backend,
         "layout": settings.layout.name, "max_error": settings.max_error, "limits": asdict(settings.limits),
         "crops": str(settings.crops or ""),
     }  # fmt: skip
@@ -185,7 +187,7 @@ def _outcomes(
 
 
 def _lost(one: Todo, problem: DocumentError) -> Outcome:
-    return failed_outcome(one.document, error_row(PageId(one.document.name), problem), problem)
+    return failed_outcome(one, error_row(PageId(one.document.name), problem), problem)
 
 
 def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
@@ -195,6 +197,8 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
     from docproc.modelfiles import open_reader
     from docproc.pipeline import prepare, recognize, tabulate
 
+    if settings.models and tuple(model_hashes(settings.model).items()) != settings.models:
+        raise MissingPart("the networks were changed while the run was reading; give the same command again")
     cv2.setNumThreads(1)  # one process for each core is enough
     reader = open_reader(settings.backend, settings.model)
     threshold = reader.calibration.threshold(settings.max_error)
@@ -212,8 +216,12 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
                 continue
             results = recognize(prepare(page, fields), reader)
             if settings.crops:
-                for result in results:
-                    _save_crop(settings.crops, page.id, result.prepared.field.name, result.prepared.crop)
+                try:
+                    for result in results:
+                        _save_crop(settings.crops, page.id, result.prepared.field.name, result.prepared.crop)
+                except DocumentError as problem:
+                    yield [error_row(page.id, problem)]
+                    continue
             yield tabulate(page, results, threshold)
 
     def read(document: Document, content: Content) -> Outcome:
@@ -267,7 +275,9 @@ def error_row(where: PageId, problem: DocumentError) -> Row:
 def _save_crop(folder: Path, where: PageId, field: str, crop: object) -> None:
     from PIL import Image
 
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "_", where.document)
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "_", where.document)[-100:]
+    if stem != where.document:  # two names must not become one
+        stem += "-" + hashlib.sha256(os.fsencode(where.document)).hexdigest()[:8]
     target = folder / f"{stem}-{where.page}-{field}.png"
     try:
         Image.fromarray(crop).save(target)  # type: ignore[arg-type]

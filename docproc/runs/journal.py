@@ -23,6 +23,8 @@ from docproc.errors import BadInput, CannotWrite, DocumentError
 from docproc.files import Document
 from docproc.types import Row, Status
 
+Stamp = tuple[int, int, int]  # bytes, ns of the last change of the content, and of the entry in the folder
+
 SCHEMA = "1"
 SUFFIX = ".docproc"
 # Troubles that may be over by the next run: such documents are tried again.
@@ -52,6 +54,7 @@ class Todo:
     settings: str  # what it is read with, see `Journal.plan`
     sha256: str | None  # of the content that the journal's rows were read from with the same settings
     attempts: int  # that began and never ended
+    stamp: Stamp | None = None  # of the file before it was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,10 @@ class Journal:
         except sqlite3.Error as problem:
             raise BadInput(f"{path} is no readable journal: {problem}") from problem
         try:
+            db.execute("BEGIN")  # all that is read is of one moment
             yield journal
+        except sqlite3.Error as problem:
+            raise BadInput(f"{path} is no readable journal: {problem}") from problem
         finally:
             db.close()
 
@@ -162,10 +168,12 @@ class Journal:
             db.execute("UPDATE document SET listed = 0")
             for document, settings in documents:
                 name, path = os.fsencode(document.name), os.fsencode(document.path)
+                stamp = _stamp(document.path)
                 found = (
                     known_any
                     and db.execute(
-                        "SELECT done, attempts, size, modified, changed, sha256, settings, code FROM document WHERE name = ?",
+                        "SELECT done, attempts, size, modified, changed, sha256, settings, code, path "
+                        "FROM document WHERE name = ?",
                         (name,),
                     ).fetchone()
                 )
@@ -173,13 +181,14 @@ class Journal:
                     db.execute(
                         "INSERT INTO document (name, path, listed, settings) VALUES (?, ?, 1, ?)", (name, path, settings)
                     )
-                    todo.append(Todo(document, settings, None, 0))
+                    todo.append(Todo(document, settings, None, 0, stamp))
                     continue
-                done, attempts, size, modified, changed, sha256, before, code = found
+                done, attempts, size, modified, changed, sha256, before, code, lay = found
                 same = before == settings
-                fresh = same and done and not (again and code in PASSING) and _stamp(document.path) == (size, modified, changed)
-                if fresh or (same and done and not again and code in PASSING):
-                    db.execute("UPDATE document SET listed = 1, path = ? WHERE name = ?", (path, name))
+                # Of what could not even be seen nothing is known; in the same run it is not tried again.
+                untouched = stamp == (size, modified, changed) or (stamp is None and size is None)
+                if same and done and untouched and lay == path and not (again and code in PASSING):
+                    db.execute("UPDATE document SET listed = 1 WHERE name = ?", (name,))
                     continue
                 known = sha256 if same and sha256 and code not in PASSING and self._has_rows(name) else None
                 attempts = 0 if done or not same else attempts
@@ -190,7 +199,7 @@ class Journal:
                 if not known:
                     # What was read with other settings must never stand beside the new.
                     db.execute("DELETE FROM row WHERE name = ?", (name,))
-                todo.append(Todo(document, settings, known, attempts))
+                todo.append(Todo(document, settings, known, attempts, stamp))
             db.execute("DELETE FROM run WHERE key = 'finished'")
         return sorted(todo, key=lambda one: one.attempts)
 
@@ -218,7 +227,7 @@ class Journal:
     def keep(self, **notes: str) -> None:
         """Keep facts about the run."""
         with self._transaction() as db:
-            db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", list(notes.items()))
+            db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", [(key, _plain(value)) for key, value in notes.items()])
 
     # ----------------------------------------------------------------------------------------------- reading
 
@@ -237,7 +246,7 @@ class Journal:
             document = os.fsdecode(name)
             row = Row(document, *values)
             if document in twins:
-                reason = f"the same file as {twins[document]}"
+                reason = _plain(f"the same file as {twins[document]}")
                 row = replace(row, reason=f"{row.reason}; {reason}" if row.reason else reason)
             yield row
 
@@ -261,12 +270,12 @@ class Journal:
             notes=dict(self._db.execute("SELECT key, value FROM run")),
         )
 
-    def contents(self) -> Iterator[tuple[Document, str]]:
+    def contents(self) -> list[tuple[Document, str]]:
         """The listed documents that were read, each with the SHA-256 of what was read."""
-        for name, path, sha256 in self._db.execute(
+        found = self._db.execute(
             "SELECT name, path, sha256 FROM document WHERE listed AND done AND sha256 IS NOT NULL ORDER BY name"
-        ):
-            yield Document(os.fsdecode(name), Path(os.fsdecode(path))), sha256
+        )
+        return [(Document(os.fsdecode(name), Path(os.fsdecode(path))), sha256) for name, path, sha256 in found]
 
     def _twins(self) -> Iterator[tuple[str, str]]:
         for name, first in self._db.execute(
@@ -306,7 +315,7 @@ class Journal:
 
 def _connect(path: Path) -> sqlite3.Connection:
     try:
-        return sqlite3.connect(path, isolation_level=None, timeout=5)
+        return sqlite3.connect(path, isolation_level=None, timeout=60)
     except sqlite3.Error as problem:
         raise _cannot_keep(path, problem) from problem
 
@@ -315,6 +324,10 @@ def _cannot_keep(path: Path, problem: sqlite3.Error) -> CannotWrite:
     text = str(problem)
     if "not a database" in text or "malformed" in text:
         return CannotWrite(f"the journal {path} is damaged ({text}); --no-resume begins anew")
+    if "locked" in text:
+        return CannotWrite(
+            f"{path} is being read by another program for too long; what was read is kept: give the same command again"
+        )
     if "full" in text or getattr(problem, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
         text = os.strerror(errno.ENOSPC)
     free = "?"
@@ -342,10 +355,9 @@ def on_network(path: Path) -> bool:
     return kind.startswith(NETWORK_FILE_SYSTEMS)
 
 
-def failed_outcome(document: Document, row: Row, problem: DocumentError) -> Outcome:
+def failed_outcome(one: Todo, row: Row, problem: DocumentError) -> Outcome:
     """The outcome of a document of which nothing could be read."""
-    stamp = _stamp(document.path) if problem.code not in PASSING else None
-    size, modified, changed = stamp or (None, None, None)
+    size, modified, changed = one.stamp or (None, None, None)
     return Outcome((row,), None, size, modified, changed, problem.code)
 
 
@@ -354,7 +366,7 @@ def now() -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _stamp(path: Path) -> Stamp | None:
     try:
         found = os.stat(path, follow_symlinks=False)
     except OSError:

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -126,7 +127,8 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def _aside(path: Path) -> Path:
-    return path.parent / f".docproc-{os.getpid()}.tmp"
+    # Runs in two containers may share a folder and a process number.
+    return path.parent / f".docproc-{os.getpid()}-{secrets.token_hex(4)}.tmp"
 
 
 def _sync_folder(folder: Path) -> None:

@@ -44,7 +44,7 @@ def watch(
         if request.output.exists() and not journal_path(request.output).exists() and not request.overwrite:
             raise OutputExists(f"{request.output} is there already and no watch wrote it; give --overwrite or another name")
         with Journal.open(request.output, anew=request.resume is False) as journal:
-            seen: dict[str, Stamp] = {}
+            seen: dict[str, tuple[Stamp, float]] = {}
             taken: dict[str, Stamp] = {}
             first = True
             while True:
@@ -54,7 +54,10 @@ def watch(
                     documents, passed = [], 0
                 stamps = {document.name: stamp for document in documents if (stamp := _stamp(document))}
                 ripe = [d for d in documents if _ripe(d.name, stamps, seen, settle)]
-                seen = stamps
+                seen = {
+                    name: seen[name] if name in seen and seen[name][0] == stamp else (stamp, time.monotonic())
+                    for name, stamp in stamps.items()
+                }
                 now = {document.name: stamps[document.name] for document in ripe}
                 if ripe and (now != taken or first):
                     settings = settings_for(ripe, request)
@@ -67,9 +70,11 @@ def watch(
                     return
 
 
-def _ripe(name: str, stamps: dict[str, Stamp], seen: dict[str, Stamp], settle: float) -> bool:
+def _ripe(name: str, stamps: dict[str, Stamp], seen: dict[str, tuple[Stamp, float]], settle: float) -> bool:
+    # By our own clock: that of a scanner or a share may be wrong by years.
     stamp = stamps.get(name)
-    return stamp is not None and seen.get(name) == stamp and time.time() - stamp[1] / 1e9 >= settle
+    before, since = seen.get(name, (None, 0.0))
+    return stamp is not None and before == stamp and time.monotonic() - since >= settle
 
 
 def _stamp(document: Document) -> Stamp | None:

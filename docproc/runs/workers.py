@@ -133,7 +133,7 @@ def process_map(
                     replace(worker)
             now = time.monotonic()
             for worker in list(workers):
-                if worker.busy and now - worker.since > seconds:
+                if worker.busy and now - worker.since > seconds and not worker.pipe.poll():
                     yield worker.item, DocumentError("timeout", f"took more than {seconds:g} s")
                     replace(worker)
     finally:

@@ -13,7 +13,7 @@ from docproc.errors import BadInput, CannotWrite, DocumentError
 from docproc.files import Document, read_content
 from docproc.options import Limits
 from docproc.runs import journal as module
-from docproc.runs.journal import Journal, Outcome, failed_outcome, journal_path
+from docproc.runs.journal import Journal, Outcome, Todo, failed_outcome, journal_path
 from docproc.types import Row
 
 
@@ -40,6 +40,11 @@ def documents(tmp_path: Path) -> list[Document]:
 def read(document: Document, text: str = "007") -> Outcome:
     content = read_content(document.path, Limits())
     return Outcome((row(document.name, text),), content.sha256, content.size, content.modified, content.changed)
+
+
+def todo(document: Document) -> Todo:
+    found = document.path.stat()
+    return Todo(document, "one", None, 0, (found.st_size, found.st_mtime_ns, found.st_ctime_ns))
 
 
 def plan(journal: Journal, documents: Sequence[Document], settings: str = "one") -> list[str]:
@@ -73,10 +78,10 @@ def test_a_touched_file_is_only_hashed(out: Path, documents: list[Document]) -> 
         plan(journal, documents)
         finish(journal, documents)
         os.utime(documents[0].path, (1, 1))
-        (todo,) = journal.plan([(document, "one") for document in documents])
+        (touched,) = journal.plan([(document, "one") for document in documents])
         content = read_content(documents[0].path, Limits())
-        assert todo.sha256 == content.sha256
-        journal.finish(todo.document, Outcome(None, content.sha256, content.size, content.modified, content.changed))
+        assert touched.sha256 == content.sha256
+        journal.finish(touched.document, Outcome(None, content.sha256, content.size, content.modified, content.changed))
         assert [r.document for r in journal.rows()] == ["a.png", "b.png", "c.png"]
         assert plan(journal, documents) == []
 
@@ -88,9 +93,9 @@ def test_an_unfinished_run_goes_on_with_what_it_lacks(out: Path, documents: list
         journal.finish(documents[0], read(documents[0]))
         journal.begin(documents[1])
     with Journal.open(out) as journal:
-        todo = journal.plan([(document, "one") for document in documents])
+        left = journal.plan([(document, "one") for document in documents])
     # What was in hand when the run died comes last.
-    assert [(one.document.name, one.attempts) for one in todo] == [("c.png", 0), ("b.png", 1)]
+    assert [(one.document.name, one.attempts) for one in left] == [("c.png", 0), ("b.png", 1)]
 
 
 def test_a_document_that_is_gone_leaves_the_table(out: Path, documents: list[Document]) -> None:
@@ -109,7 +114,7 @@ def test_a_passing_trouble_is_tried_again_by_the_next_run(out: Path, documents: 
     lost = row("a.png", "", status="error", reason=f"{code}: on purpose", field="")
     with Journal.open(out) as journal:
         plan(journal, documents[:1])
-        journal.finish(documents[0], failed_outcome(documents[0], lost, problem))
+        journal.finish(documents[0], failed_outcome(todo(documents[0]), lost, problem))
         assert plan(journal, documents[:1]) == []  # the same run goes on
         journal.keep(finished="now")
         assert plan(journal, documents[:1]) == (["a.png"] if again else [])
@@ -153,7 +158,7 @@ def test_the_standing_counts(out: Path, documents: list[Document]) -> None:
         plan(journal, documents)
         journal.finish(documents[0], read(documents[0]))
         lost = row("b.png", "", status="error", reason="empty: nothing", field="")
-        journal.finish(documents[1], failed_outcome(documents[1], lost, DocumentError("empty", "nothing")))
+        journal.finish(documents[1], failed_outcome(todo(documents[1]), lost, DocumentError("empty", "nothing")))
         standing = journal.standing()
     assert (standing.documents, standing.done, standing.failed, standing.fields, standing.pages) == (3, 2, 1, 1, 2)
     assert standing.failures == (("b.png", 1, "empty: nothing"),)
@@ -225,3 +230,25 @@ def test_a_finished_journal_is_one_file(out: Path, documents: list[Document]) ->
     with Journal.look(out) as journal:
         journal.standing()
     assert [p.name for p in out.parent.iterdir() if p.is_file()] == ["t.csv.docproc"]
+
+
+def test_a_file_that_was_replaced_after_it_failed_is_read(out: Path, documents: list[Document]) -> None:
+    lost = row("a.png", "", status="error", reason="permission: no", field="")
+    with Journal.open(out) as journal:
+        plan(journal, documents[:1])
+        journal.finish(documents[0], failed_outcome(todo(documents[0]), lost, DocumentError("permission", "no")))
+        documents[0].path.write_bytes(b"repaired")
+        assert plan(journal, documents[:1]) == ["a.png"]
+
+
+def test_another_file_of_the_same_name_is_read(out: Path, documents: list[Document], tmp_path: Path) -> None:
+    with Journal.open(out) as journal:
+        plan(journal, documents)
+        finish(journal, documents)
+        assert plan(journal, [Document("a.png", documents[1].path)]) == ["a.png"]
+
+
+def test_notes_may_hold_names_of_any_bytes(out: Path) -> None:
+    with Journal.open(out) as journal:
+        journal.keep(command="docproc run in\udce4")
+        assert journal.note("command") == "docproc run in\\udce4"
