@@ -369,13 +369,17 @@ def test_a_watched_folder_is_read_as_it_fills(tmp_path: Path, amounts: Path) -> 
                 file.flush()
                 time.sleep(0.15)
         wait_for(4)
+        # Who empties the folder keeps the table.
+        (amounts / "33.png").rename(tmp_path / "33.png")
+        (amounts / "again.png").write_bytes(half)
+        wait_for(5)
         assert docproc("run", amounts, "-o", out, "--resume").returncode == 9
     finally:
         watch.send_signal(signal.SIGINT)
         _, said = watch.communicate(timeout=30)
     assert watch.returncode == 130, said
     assert {r["document"]: r["text"] for r in table(out)}["slow.png"] == "33"
-    # Started again it has nothing to do.
+    # A run knows what the watch has read, and lists what lies there.
     assert "4 of them were read before, 0 now" in docproc("run", amounts, "-o", out, "--layout", "amount", "--resume").stderr
     assert docproc("watch", amounts, "-o", amounts / "t.csv").returncode == 2
     assert docproc("watch", amounts / "33.png", "-o", tmp_path / "u.csv").returncode == 5

@@ -91,14 +91,20 @@ def read_and_write(
     journal: Journal,
     progress: Progress | None = None,
     opener: Opener | None = None,
+    *,
+    keep_gone: bool = False,
+    retry: bool = True,
 ) -> Summary:
-    """Bring an open journal to the state of the documents (see `planned_with`), and the table to that of the journal."""
+    """Bring an open journal to the state of the documents (see `planned_with`), and the table to that of the journal.
+
+    `keep_gone` and `retry` are those of `Journal.plan`.
+    """
     if request.crops:
         try:
             request.crops.mkdir(parents=True, exist_ok=True)
         except OSError as problem:
             raise CannotWrite(f"cannot make the folder {request.crops}: {problem.strerror}") from problem
-    todo = journal.plan(planned)
+    todo = journal.plan(planned, keep_gone=keep_gone, retry=retry)
     journal.keep(
         command=request.command, inputs=json.dumps([str(place) for place in request.inputs]), layout=request.layout,
         output=str(request.output), wide=str(int(request.wide)), passed_over=str(passed), begun=now(), docproc=__version__,

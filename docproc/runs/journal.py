@@ -21,6 +21,7 @@ from typing import Any
 
 from docproc.errors import BadInput, CannotWrite, DocumentError
 from docproc.files import Document
+from docproc.runs.tables import TWIN
 from docproc.types import Row, Status
 
 Stamp = tuple[int, int, int]  # bytes, ns of the last change of the content, and of the entry in the folder
@@ -155,17 +156,23 @@ class Journal:
 
     # ----------------------------------------------------------------------------------------------- writing
 
-    def plan(self, documents: Sequence[tuple[Document, str]]) -> list[Todo]:
+    def plan(self, documents: Sequence[tuple[Document, str]], *, keep_gone: bool = False, retry: bool = True) -> list[Todo]:
         """Enter the documents of this run, each with the settings that it is read with; returns those to read.
 
         Those that ended a run before come last. Documents of earlier runs that are not among them leave the table and stay
-        in the journal.
+        in the journal; with `keep_gone` those that were read with the same settings stay in the table. `retry` takes up
+        again what failed for a reason that may have passed.
         """
         todo: list[Todo] = []
         with self._transaction() as db:
-            again = self.note("finished") != ""
+            again = retry and self.note("finished") != ""
             known_any = self._one("SELECT count(*) FROM (SELECT 1 FROM document LIMIT 1)") > 0
-            db.execute("UPDATE document SET listed = 0")
+            db.execute("UPDATE document SET listed = 0" + (" WHERE NOT (listed AND done)" if keep_gone else ""))
+            if keep_gone:
+                shared = {settings for _, settings in documents}
+                for (before,) in db.execute("SELECT DISTINCT settings FROM document WHERE listed").fetchall():
+                    if before not in shared:
+                        db.execute("UPDATE document SET listed = 0 WHERE settings = ?", (before,))
             for document, settings in documents:
                 name, path = os.fsencode(document.name), os.fsencode(document.path)
                 stamp = _stamp(document.path)
@@ -246,7 +253,7 @@ class Journal:
             document = os.fsdecode(name)
             row = Row(document, *values)
             if document in twins:
-                reason = _plain(f"the same file as {twins[document]}")
+                reason = _plain(TWIN + twins[document])
                 row = replace(row, reason=f"{row.reason}; {reason}" if row.reason else reason)
             yield row
 

@@ -23,6 +23,7 @@ from docproc.errors import BadUsage, CannotWrite, MissingPart
 from docproc.types import Row
 
 COLUMNS = tuple(field.name for field in fields(Row))
+TWIN = "the same file as "  # begins the part of a reason that names an earlier document with the same content
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 
 Record = Mapping[str, Any]
@@ -53,6 +54,8 @@ def _pages(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[Record]:
                 page["review"] = f"{page['review']} {row.field}".strip()
             if row.status == "error":
                 page["reason"] = row.reason
+            elif TWIN in row.reason and not page["reason"]:
+                page["reason"] = row.reason[row.reason.index(TWIN) :]
             if row.field:
                 page[row.field] = row.text
         yield page

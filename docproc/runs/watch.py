@@ -31,8 +31,9 @@ def watch(
 ) -> None:
     """Read what lies in the folder of the request, and what comes, until it is stopped.
 
-    A file is read when it has not changed for `settle` seconds, seen at least twice, `every` seconds apart. After each
-    reading `tell` gets the summary. `rest` sleeps, and ends the watch by giving False.
+    A file is read when it has not changed for `settle` seconds, seen at least twice, `every` seconds apart. What was read
+    stays in the table when its file is moved away, as is the custom with such folders. After each reading `tell` gets the
+    summary. `rest` sleeps, and ends the watch by giving False.
     """
     (folder,) = request.inputs
     if not folder.is_dir():
@@ -62,7 +63,7 @@ def watch(
                 if ripe and (now != taken or first):
                     settings = settings_for(ripe, request)
                     planned = planned_with(settings, ripe)
-                    summary = read_and_write(request, settings, planned, passed, journal, progress)
+                    summary = read_and_write(request, settings, planned, passed, journal, progress, keep_gone=True, retry=first)
                     if summary.read or first:
                         tell(summary)
                     taken, first = now, False

@@ -25,6 +25,7 @@ from docproc.errors import DocprocError, DocumentError
 from docproc.types import Item, Result
 
 MOST_DEATHS = 20  # in a row: then it is not the documents
+START = 120.0  # s in which a worker has loaded what it needs
 LIFE = 1_000  # items after which a worker is replaced, so that no library's leak grows with the run
 
 Prepare = Callable[[], Callable[[Item], Result]]
@@ -36,7 +37,7 @@ class _Worker:
     pipe: Connection
     item: Any = None
     busy: bool = False
-    since: float = 0.0
+    since: float = 0.0  # when it was started, or given its item
     ready: bool = False
     done: int = 0  # items
 
@@ -80,7 +81,7 @@ def process_map(
         with _one_thread():
             process.start()
         theirs.close()
-        return _Worker(process, mine)
+        return _Worker(process, mine, since=time.monotonic())
 
     def replace(worker: _Worker) -> None:
         worker.process.kill()
@@ -133,6 +134,8 @@ def process_map(
                     replace(worker)
             now = time.monotonic()
             for worker in list(workers):
+                if not worker.ready and now - worker.since > START:
+                    raise DocprocError(f"a worker was not ready after {START:g} s; try docproc doctor")
                 if worker.busy and now - worker.since > seconds and not worker.pipe.poll():
                     yield worker.item, DocumentError("timeout", f"took more than {seconds:g} s")
                     replace(worker)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import os
 import random
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,6 +128,45 @@ def test_killed_at_random_and_resumed_the_table_is_the_same(tmp_path: Path, roun
         assert out.read_bytes() == clean
     print(f"{rounds} rounds, {kills} kills: every table byte for byte the same, no process left")
     assert kills >= rounds / 2
+
+
+@linux
+@pytest.mark.slow
+def test_a_power_cut_at_a_hundred_moments(tmp_path: Path) -> None:
+    """Copies of the journal and its log, taken while a run writes them: each opens, and the run goes on from it."""
+    fill(tmp_path / "in", 200, "slow")
+    read_faulty(tmp_path / "in", tmp_path / "clean.csv")
+    clean = (tmp_path / "clean.csv").read_bytes()
+    dice = random.Random(3)
+    copies: list[Path] = []
+    while len(copies) < 100:
+        out = tmp_path / "t.csv"
+        for part in tmp_path.glob("t.csv*"):
+            part.unlink()
+        one = start(tmp_path / "in", out)
+        while one.poll() is None:
+            time.sleep(dice.uniform(0.01, 0.2))
+            copy = tmp_path / f"copy_{len(copies)}"
+            copy.mkdir()
+            for part in tmp_path.glob("t.csv.docproc*"):
+                with suppress(FileNotFoundError):
+                    shutil.copy(part, copy)
+            if (copy / "t.csv.docproc").exists():
+                copies.append(copy)
+            else:
+                shutil.rmtree(copy)
+        one.communicate()
+    rows = []
+    for copy in copies[:100]:
+        with sqlite3.connect(copy / "t.csv.docproc") as db:
+            assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            tables = db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'row'").fetchone()[0]
+            rows.append(db.execute("SELECT count(*) FROM row").fetchone()[0] if tables else 0)
+        db.close()
+        read_faulty(tmp_path / "in", copy / "t.csv")
+        assert (copy / "t.csv").read_bytes() == clean
+    print(f"100 copies with {min(rows)} to {max(rows)} rows: every one opened, and every table the same byte for byte")
+    assert min(rows) < max(rows)
 
 
 def test_a_resumed_run_reads_only_what_changed(tmp_path: Path) -> None:
@@ -344,6 +386,85 @@ def test_a_file_that_is_still_being_written_is_read_when_it_is_whole(tmp_path: P
     content, waited = _settled_content(Document("a.png", path), Limits())
     writer.join()
     assert (content.data, waited) == (b"whole", True)
+
+
+MOMENTS = ("deleted", "truncated", "replaced", "completed")
+
+
+def open_meddling(settings: Settings) -> Callable[[Todo], Outcome]:
+    """Reads as it is read; what lies beside a document waits for its turn and then happens to it."""
+    read = open_worker(settings)
+
+    def work(todo: Todo) -> Outcome:
+        path = todo.document.path
+        if path.stem in MOMENTS:
+            before, after = path.with_suffix(".before"), path.with_suffix(".after")
+            before.touch()
+            while not after.exists():
+                time.sleep(0.01)
+        return read(todo)
+
+    return work
+
+
+@linux
+def test_what_happens_to_files_while_a_run_is_under_way(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, text in (*((name, "1407") for name in MOMENTS), ("other", "33")):
+        Image.fromarray(draw_field(text)).save(folder / f"{name}.png")
+    whole = (folder / "completed.png").read_bytes()
+    (folder / "completed.png").write_bytes(whole[: len(whole) // 2])
+    writers: list[threading.Timer] = []
+
+    def meddle(name: str) -> None:
+        path = folder / f"{name}.png"
+        while not path.with_suffix(".before").exists():
+            time.sleep(0.01)
+        if name == "deleted":
+            path.unlink()
+        elif name == "truncated":
+            path.write_bytes(whole[: len(whole) // 2])
+        elif name == "replaced":
+            (folder / "other.png").rename(path)
+        else:
+            writers.append(threading.Timer(0.3, path.write_bytes, [whole]))
+            path.write_bytes(whole[: len(whole) // 2])
+            writers[-1].start()
+        path.with_suffix(".after").touch()
+
+    threads = [threading.Thread(target=meddle, args=(name,), daemon=True) for name in MOMENTS]
+    for thread in threads:
+        thread.start()
+    run(RunRequest((folder,), tmp_path / "t.csv", "digits", jobs=4), opener=open_meddling)
+    for thread in (*threads, *writers):
+        thread.join()
+    found = {name.removesuffix(".png"): rows[0] for name, rows in table(tmp_path / "t.csv").items()}
+    assert found["deleted"]["reason"].partition(":")[0] == "not_found"
+    assert found["truncated"]["reason"].partition(":")[0] == "truncated"
+    assert found["replaced"]["text"] == "33"
+    assert found["completed"]["text"] == "1407"
+
+
+@linux
+@pytest.mark.slow
+def test_two_processes_take_no_more_of_the_processor_than_one(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(600):
+        Image.fromarray(draw_field(f"{number:06}")).save(tmp_path / "in" / f"{number}.png")
+    cost = {}
+    for jobs in (1, 2):
+        code = f"import docproc; docproc.run({str(tmp_path / 'in')!r}, {str(tmp_path / f'{jobs}.csv')!r}, jobs={jobs})"
+        (tmp_path / "script.py").write_text(f"if __name__ == '__main__':\n    {code}\n")
+        began, before = time.monotonic(), os.times()
+        subprocess.run([sys.executable, tmp_path / "script.py"], check=True, env=os.environ | {"PYTHONPATH": str(PROJECT)})
+        now = os.times()
+        spent = now.children_user - before.children_user + now.children_system - before.children_system
+        cost[jobs] = (spent, time.monotonic() - began)
+    processor, speed = cost[2][0] / cost[1][0], cost[1][1] / cost[2][1]
+    print(f"600 fields in two processes: {processor:.2f} of the processor time of one, {speed:.2f} times as fast")
+    assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "2.csv").read_bytes()
+    assert processor <= 1.2
 
 
 def open_counting(settings: Settings) -> Callable[[Todo], Outcome]:

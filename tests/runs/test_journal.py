@@ -108,6 +108,32 @@ def test_a_document_that_is_gone_leaves_the_table(out: Path, documents: list[Doc
         assert [r.document for r in journal.rows()] == ["a.png", "b.png", "c.png"]
 
 
+def test_what_was_read_in_a_watched_folder_stays_when_its_file_is_moved_away(out: Path, documents: list[Document]) -> None:
+    def names(journal: Journal) -> list[str]:
+        return [r.document for r in journal.rows()]
+
+    with Journal.open(out) as journal:
+        plan(journal, documents[:2])
+        finish(journal, documents[:2])
+        assert [t.document.name for t in journal.plan([(documents[2], "one")], keep_gone=True)] == ["c.png"]
+        finish(journal, documents[2:])
+        assert names(journal) == ["a.png", "b.png", "c.png"]
+        # Two settings never stand in one table.
+        assert [t.document.name for t in journal.plan([(documents[2], "two")], keep_gone=True)] == ["c.png"]
+        finish(journal, documents[2:])
+        assert names(journal) == ["c.png"]
+
+
+def test_a_passing_trouble_is_left_alone_where_no_retry_is_asked(out: Path, documents: list[Document]) -> None:
+    problem = DocumentError("timeout", "on purpose")
+    lost = row("a.png", "", status="error", reason="timeout: on purpose", field="")
+    with Journal.open(out) as journal:
+        plan(journal, documents[:1])
+        journal.finish(documents[0], failed_outcome(todo(documents[0]), lost, problem))
+        journal.keep(finished="now")
+        assert journal.plan([(documents[0], "one")], retry=False) == []
+
+
 @pytest.mark.parametrize(("code", "again"), [("timeout", True), ("permission", True), ("corrupt", False), ("too_large", False)])
 def test_a_passing_trouble_is_tried_again_by_the_next_run(out: Path, documents: list[Document], code: str, again: bool) -> None:
     problem = DocumentError(code, "on purpose")

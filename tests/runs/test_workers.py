@@ -11,6 +11,7 @@ from functools import partial
 import pytest
 
 from docproc.errors import DocprocError, DocumentError, MissingPart
+from docproc.runs import workers
 from docproc.runs.workers import MOST_DEATHS, plain_map, process_map, quarantine_map
 
 
@@ -48,6 +49,11 @@ def missing() -> Callable[[str], str]:
 
 def broken() -> Callable[[str], str]:
     raise ImportError("libsomething.so.1: cannot open shared object file")
+
+
+def stuck() -> Callable[[str], str]:
+    time.sleep(600)
+    return work
 
 
 def died() -> Callable[[str], str]:
@@ -143,3 +149,9 @@ def test_a_map_that_is_left_early_leaves_no_process() -> None:
 
 def test_the_plain_map_keeps_a_lost_item_too() -> None:
     assert summary(plain_map(open_work, ["a", "unreadable", "b"])) == {"a": "A", "unreadable": "lost: corrupt", "b": "B"}
+
+
+def test_a_worker_that_never_gets_ready_ends_the_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "START", 1.0)
+    with pytest.raises(DocprocError, match="was not ready after 1 s"):
+        list(process_map(stuck, ["a"], jobs=1, seconds=60))
