@@ -5,6 +5,10 @@ of digits would maximize the product of p / (1 - p) over the candidates that it 
 (dots, dashes, lines) are passed over for free. So a path's score is the sum of its candidates' log-odds, and paths of
 different lengths compare fairly. The sum over all paths gives the share that belongs to one string (a semi-Markov
 model, S. Sarawagi and W. Cohen, 2004).
+
+Where the field has rules the search keeps the best few texts of every state of the rules' automaton, so that what a check
+digit asks is never lost to a text that looks better and breaks it. The shares stay those of all paths: a text that is far
+from what was written has little.
 """
 
 from __future__ import annotations
@@ -17,12 +21,19 @@ from math import exp, log1p
 import numpy as np
 from numpy.typing import NDArray
 
+from docproc.rules import Automaton, FieldRules, automaton
 from docproc.types import Candidate, Scores
 
 KEPT = 6  # strings kept at every node
 CLASSES_TRIED = 3  # of a candidate
 LEAST_SHARE = 0.005  # a class below this share of a candidate's digits is not tried
 LEAST_ODDS = -6.0  # a candidate with lower log-odds is on no path
+RULED_KEPT = 3  # strings kept at every node for every state of the rules
+RULED_MOST = 400  # strings kept at every node where there are rules
+RULED_SHARE = 1e-4  # a class below this share of a candidate's digits is not tried for the rules' sake either
+RULED_TOLD = 12  # allowed strings that are told
+RULED_REACHES = (8.0, 16.0, np.inf)  # below the best that could be: how far strings are followed, until one is found (log)
+RULED_SLACK = 3.0  # by how much what is found must lie above what was not followed (log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +55,16 @@ def decode(
     log_odds: NDArray[np.float64],
     scores: Scores,
     digits: tuple[int, int] | None = None,
+    rules: FieldRules | None = None,
 ) -> Decoded:
     """The most probable strings.
 
     `log_odds` (n,) says how much rather each candidate is one whole digit than not; `scores` (n, 11) which one.
-    `digits` bounds the length of the string; where no path has such a length the strings are empty.
+    `digits` bounds the length of the string; where no path has such a length the strings are empty. With `rules` all strings
+    are allowed by them, the best first; their shares are of the probability of all paths that `digits` leaves.
     """
+    if rules is not None:
+        return _decode_ruled(pieces, candidates, log_odds, scores, digits, rules)
     logs = _log_shares(scores)
     order = np.argsort(-logs, axis=1)[:, :CLASSES_TRIED]
     fewest, most = digits if digits else (0, pieces)
@@ -64,14 +79,10 @@ def decode(
     ending = _ending(pieces, candidates, log_odds)
 
     states: list[dict[str, _State]] = [{"": (0.0, 0.0, ())}]
-    sums = np.full((pieces + 1, most + 2), -np.inf)  # log of the summed odds by node and length
-    sums[0, 0] = 0.0
     for node in range(1, pieces + 1):
         here = dict(states[node - 1])
-        sums[node] = sums[node - 1]
         for k in ending[node]:
             before = candidates[k].first
-            sums[node, 1:] = np.logaddexp(sums[node, 1:], sums[before, :-1] + log_odds[k])
             for text, (total, best, path) in states[before].items():
                 if len(text) >= most:
                     continue
@@ -90,9 +101,125 @@ def decode(
     if not final:
         return Decoded((), (), 0.0)
     final.sort(key=lambda item: -item[1][0])
-    whole = float(np.logaddexp.reduce(sums[-1, fewest : most + 1]))
+    whole = _whole(pieces, candidates, ending, log_odds, digits)
     strings = tuple((text, float(min(1.0, np.exp(state[0] - whole)))) for text, state in final)
     return Decoded(strings, tuple(state[2] for _, state in final), whole)
+
+
+def _decode_ruled(
+    pieces: int,
+    candidates: Sequence[Candidate],
+    log_odds: NDArray[np.float64],
+    scores: Scores,
+    digits: tuple[int, int] | None,
+    rules: FieldRules,
+) -> Decoded:
+    """The same search over the product of the lattice and the rules' automaton."""
+    within = rules.within(digits)
+    walk = automaton(within) if within else None
+    if walk is None or walk.start < 0:
+        return Decoded((), (), 0.0)
+    logs = _log_shares(scores)
+    least = np.log(RULED_SHARE) if RULED_SHARE > 0 else -np.inf
+    tried = [
+        [(d, str(d), odds + own[d]) for d in range(10) if own[d] >= least]
+        for odds, own in zip(log_odds.tolist(), logs.tolist(), strict=True)
+    ]
+    ending = _ending(pieces, candidates, log_odds)
+    ahead = _ahead(pieces, candidates, ending, log_odds + logs.max(axis=1), within.lengths() if within else ())
+    if ahead[0][0] == -np.inf:
+        return Decoded((), (), 0.0)
+    traced: list[tuple[float, tuple[int, ...], str]] = []
+    for reach in RULED_REACHES:
+        texts = _ruled_texts(pieces, candidates, ending, tried, walk, ahead, ahead[0][0] - reach)
+        # The beam loses some ways to a text; the trace knows them all.
+        found = trace(pieces, candidates, log_odds, scores, texts)
+        traced = sorted(((*own, text) for own, text in zip(found, texts, strict=True)), key=lambda item: (-item[0], item[2]))
+        # What was not followed is certainly worse than this.
+        if traced and traced[0][0] >= ahead[0][0] - reach + RULED_SLACK:
+            break
+    if not traced:
+        return Decoded((), (), 0.0)
+    whole = _whole(pieces, candidates, ending, log_odds, digits)
+    strings = tuple((text, float(min(1.0, np.exp(total - whole)))) for total, _, text in traced)
+    return Decoded(strings, tuple(path for _, path, _ in traced), whole)
+
+
+def _ruled_texts(
+    pieces: int,
+    candidates: Sequence[Candidate],
+    ending: list[list[int]],
+    tried: list[list[tuple[int, str, float]]],
+    walk: Automaton,
+    ahead: list[list[float]],
+    least: float,
+) -> list[str]:
+    """The best allowed texts whose log odds may reach `least`; `ahead` bounds what is still to come, see `_ahead`."""
+    states: list[dict[str, tuple[float, int]]] = [{"": (0.0, walk.start)}]
+    for node in range(1, pieces + 1):
+        here = dict(states[node - 1])
+        for k in ending[node]:
+            for text, (total, state) in states[candidates[k].first].items():
+                open_for = least - ahead[node][len(text) + 1] - total
+                for d, name, gain in tried[k]:
+                    if gain < open_for:
+                        continue
+                    after = walk.step(state, d)
+                    if after < 0:
+                        continue
+                    grown, mine = text + name, total + gain
+                    old = here.get(grown)
+                    if old is not None:
+                        high, low = (old[0], mine) if old[0] > mine else (mine, old[0])
+                        mine = high + log1p(exp(low - high))
+                    here[grown] = (mine, after)
+        states.append(_keep_ruled(here, ahead[node], least))
+    final = sorted(((total, text) for text, (total, state) in states[-1].items() if walk.good(state)), reverse=True)
+    return [text for _, text in final[:RULED_TOLD]]
+
+
+def _ahead(
+    pieces: int,
+    candidates: Sequence[Candidate],
+    ending: list[list[int]],
+    best: NDArray[np.float64],
+    lengths: Sequence[int],
+) -> list[list[float]]:
+    """By node and digits so far, an upper bound of what the rest of a text adds to its log odds; `best` (n,) of a candidate.
+
+    -inf where no path leads to a text of one of the `lengths`.
+    """
+    rest = np.full((pieces + 1, pieces + 2), -np.inf)  # by node and digits to come
+    rest[pieces, 0] = 0.0
+    for node in range(pieces, 0, -1):
+        rest[node - 1] = np.logaddexp(rest[node - 1], rest[node])
+        for k in ending[node]:
+            first = candidates[k].first
+            rest[first, 1:] = np.logaddexp(rest[first, 1:], rest[node, :-1] + best[k])
+    bounds = np.full((pieces + 1, pieces + 2), -np.inf)
+    for length in lengths:
+        for taken in range(min(length, pieces) + 1):
+            if length - taken <= pieces:
+                bounds[:, taken] = np.logaddexp(bounds[:, taken], rest[:, length - taken])
+    return [[float(b) for b in row] for row in bounds]
+
+
+def _whole(
+    pieces: int,
+    candidates: Sequence[Candidate],
+    ending: list[list[int]],
+    log_odds: NDArray[np.float64],
+    digits: tuple[int, int] | None,
+) -> float:
+    """Natural log of the summed odds of all paths whose length `digits` leaves."""
+    fewest, most = digits if digits else (0, pieces)
+    sums = np.full((pieces + 1, most + 2), -np.inf)
+    sums[0, 0] = 0.0
+    for node in range(1, pieces + 1):
+        sums[node] = sums[node - 1]
+        for k in ending[node]:
+            sums[node, 1:] = np.logaddexp(sums[node, 1:], sums[candidates[k].first, :-1] + log_odds[k])
+    return float(np.logaddexp.reduce(sums[-1, fewest : most + 1]))
 
 
 def trace(
@@ -195,4 +322,19 @@ def _keep(states: dict[str, _State], by_length: bool) -> dict[str, _State]:
         counts[len(text)] += 1
         if counts[len(text)] <= KEPT:
             kept[text] = state
+    return kept
+
+
+def _keep_ruled(states: dict[str, tuple[float, int]], ahead: list[float], least: float) -> dict[str, tuple[float, int]]:
+    """The texts that may still reach `least`: the best few of every state of the rules, and no more than a bound."""
+    ranked = sorted(((total + ahead[len(text)], text) for text, (total, _) in states.items()), reverse=True)
+    counts: Counter[int] = Counter()
+    kept: dict[str, tuple[float, int]] = {}
+    for hoped, text in ranked:
+        if hoped < least or hoped == -np.inf or len(kept) >= RULED_MOST:
+            break
+        own = states[text]
+        counts[own[1]] += 1
+        if counts[own[1]] <= RULED_KEPT:
+            kept[text] = own
     return kept

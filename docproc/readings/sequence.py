@@ -6,11 +6,13 @@ The best texts are found by a prefix beam search (A. Hannun et al., 2014).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from docproc.rules import FieldRules, automaton
 from docproc.types import NOT_A_DIGIT as BLANK
 from docproc.types import Frames
 
@@ -18,9 +20,20 @@ KEPT = 6  # prefixes kept at every frame
 LEAST = 0.005  # a class below this probability is not tried at a frame
 CERTAIN_BLANK = np.float32(np.log(0.995))  # runs of such frames count as one
 
+RULED_KEPT = 2  # prefixes kept at every frame for every state of a field's rules
+RULED_MOST = 300  # prefixes kept at every frame where there are rules
+RULED_LEAST = 1e-4  # a class below this probability is not tried for the rules' sake either
+RULED_FAR = 1e-10  # of the best prefix: one that is less probable is not followed
+RULED_TOLD = 12  # allowed texts that are told
 
-def best_texts(frames: Frames) -> tuple[tuple[str, float], ...]:
-    """The most probable texts with their probabilities, best first. `frames` are log probabilities (t, 11)."""
+
+def best_texts(frames: Frames, rules: FieldRules | None = None) -> tuple[tuple[str, float], ...]:
+    """The most probable texts with their probabilities, best first. `frames` are log probabilities (t, 11).
+
+    With `rules` all texts are allowed by them; there may be none.
+    """
+    if rules is not None:
+        return _ruled_texts(frames, rules)
     odds = np.exp(_merge_blanks(frames).astype(np.float64))
     # Of every prefix: the probability of the ways that end in a blank, and of those that end in its last digit.
     beam: dict[str, tuple[float, float]] = {"": (1.0, 0.0)}
@@ -46,6 +59,45 @@ def best_texts(frames: Frames) -> tuple[tuple[str, float], ...]:
         beam = {text: (b / largest, d / largest) for text, (b, d) in ranked}
     found = [(text, float((b + d) * np.exp(lost))) for text, (b, d) in beam.items()]
     return tuple(sorted(found, key=lambda item: -item[1]))
+
+
+def _ruled_texts(frames: Frames, rules: FieldRules) -> tuple[tuple[str, float], ...]:
+    """The same search without prefixes that lead nowhere, and with the best of every state of the rules' automaton."""
+    walk = automaton(rules)
+    if walk.start < 0:
+        return ()
+    beam: dict[str, tuple[float, float, int]] = {"": (1.0, 0.0, walk.start)}
+    for row in np.exp(_merge_blanks(frames).astype(np.float64)).tolist():
+        tried = [(d, row[d]) for d in range(BLANK) if row[d] > RULED_LEAST]
+        grown: dict[str, tuple[float, float, int]] = {}
+        for text, (in_blank, in_digit, state) in beam.items():
+            total = in_blank + in_digit
+            last = int(text[-1]) if text else -1
+            b, d, _ = grown.get(text, (0.0, 0.0, state))
+            grown[text] = (b + total * row[BLANK], d + (in_digit * row[last] if text else 0.0), state)
+            for digit, p in tried:
+                start = in_blank if digit == last else total
+                if start <= 0:
+                    continue
+                after = walk.step(state, digit)
+                if after >= 0:
+                    b, d, _ = grown.get(text + str(digit), (0.0, 0.0, after))
+                    grown[text + str(digit)] = (b, d + start * p, after)
+        ranked = sorted(grown.items(), key=lambda item: -(item[1][0] + item[1][1]))
+        largest = max(1e-300, ranked[0][1][0] + ranked[0][1][1])
+        counts: Counter[int] = Counter()
+        beam = {}
+        for place, (text, (b, d, state)) in enumerate(ranked):
+            if len(beam) >= RULED_MOST or (b + d < RULED_FAR * largest and place >= KEPT):
+                break
+            counts[state] += 1
+            if counts[state] <= RULED_KEPT or place < KEPT:
+                beam[text] = (b / largest, d / largest, state)
+    final = sorted(((b + d, text) for text, (b, d, state) in beam.items() if walk.good(state)), reverse=True)
+    texts = [text for _, text in final[:RULED_TOLD]]
+    # The beam loses some ways to spread a text; the sums know them all.
+    found = zip(texts, np.exp(text_scores(frames, texts)).tolist(), strict=True)
+    return tuple(sorted(found, key=lambda item: (-item[1], item[0])))
 
 
 def text_scores(frames: Frames, texts: Sequence[str]) -> NDArray[np.float64]:
