@@ -10,7 +10,7 @@ from typing import Any
 
 from docproc.errors import MissingPart
 
-LINES = "lines.onnx"  # the line network, in the folder of the glyph network
+LINES, CELLS = "lines.onnx", "cells.onnx"  # the line and the cell network, in the folder of the glyph network
 
 
 def model_folder() -> Path:
@@ -27,6 +27,7 @@ def model_hashes(model: Path | None = None) -> dict[str, str]:
     return {
         "glyphs": str(named.get(path.name)),
         "lines": str(named.get(LINES)),
+        "cells": str(named.get(CELLS)),
         "card": hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest(),
     }
 

@@ -1,4 +1,4 @@
-"""Open the shipped models: the two networks, and what their card says was learned beside them."""
+"""Open the shipped models: the three networks, and what their card says was learned beside them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from docproc.cards import LINES, card_path, model_folder, read_card
-from docproc.digits.recognizers import open_line_recognizer, open_recognizer
+from docproc.cards import CELLS, LINES, card_path, model_folder, read_card
+from docproc.digits.recognizers import open_cell_recognizer, open_line_recognizer, open_recognizer
 from docproc.digits.segment import GEOMETRY
 from docproc.errors import MissingPart
 from docproc.net import Net
 from docproc.pipeline import Reader
-from docproc.readings.confidence import Calibration
+from docproc.readings.confidence import Calibration, from_card
 from docproc.readings.vote import Weights
 from docproc.types import KINDS
 
 
 def open_reader(backend: str, model: Path | None = None) -> Reader:
-    """Open `model` (an .onnx file with its card and `lines.onnx` beside it), or the shipped one, on a backend.
+    """Open `model` (an .onnx file with its card, `lines.onnx` and `cells.onnx` beside it), or the shipped one, on a backend.
 
     Raises MissingPart when a file is missing, damaged, or not the one that the card describes.
     """
@@ -27,19 +27,24 @@ def open_reader(backend: str, model: Path | None = None) -> Reader:
     card = read_card(path)
     glyph_network = _model_bytes(path, card)
     line_network = _model_bytes(path.with_name(LINES), card)
+    cell_network = _model_bytes(path.with_name(CELLS), card)
     if card.get("geometry") != list(GEOMETRY):
         raise MissingPart(f"{path} was trained for another version of docproc: train it again with docproc model train")
     try:
-        context, calibration = Net.from_card(card["context"]), Calibration.from_card(card["calibration"])
+        context = Net.from_card(card["context"])
+        calibrations = {kind: Calibration.from_card(card["calibration"][kind]) for kind in KINDS}
+        repairs = from_card(card["repairs"])
         weights = {kind: Weights.from_card(card["vote"][kind]) for kind in KINDS}
     except (KeyError, TypeError, ValueError) as problem:
         raise MissingPart(f"the card {card_path(path)} is damaged: {problem}") from problem
     return Reader(
         open_recognizer(backend, glyph_network),
         open_line_recognizer(backend, line_network),
+        open_cell_recognizer(backend, cell_network),
         context,
         weights,
-        calibration,
+        calibrations,
+        repairs,
     )
 
 

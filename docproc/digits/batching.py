@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from docproc.types import GLYPH_SIDE, Glyphs, Scores
+from docproc.types import GLYPH_SIDE, Scores
+
+Pictures = NDArray[np.uint8]  # (n, height, width, ...) uint8: glyphs or cells
 
 
-def flatten(groups: Sequence[Glyphs]) -> tuple[Glyphs, tuple[int, ...]]:
-    """All glyphs in one array (n, 28, 28) uint8, with the size of every group."""
-    empty = np.zeros((0, GLYPH_SIDE, GLYPH_SIDE), np.uint8)
+def flatten(groups: Sequence[Pictures], shape: tuple[int, ...] = (GLYPH_SIDE, GLYPH_SIDE)) -> tuple[Pictures, tuple[int, ...]]:
+    """All pictures of that shape in one array (n, *shape) uint8, with the size of every group."""
+    empty = np.zeros((0, *shape), np.uint8)
     return np.concatenate([empty, *groups]), tuple(len(group) for group in groups)
 
 

@@ -25,6 +25,11 @@ SLANT_PRIOR = 0.20  # share of sharpness that a slant of 45 degrees must gain ov
 
 HIGH_WALL = 0.85  # of a comb's height, at least, is a box's own wall
 
+EDGE = 0.3  # of a comb's height from its middle, where its upper and lower line lie further out
+SMALL_CELL = 80  # px to which the width of a comb's cells is brought at least
+LOW_DIGITS = 0.5  # of the height that a cell has room for, at least, are its digits
+BAR = 0.2  # of the width of a cell; a stroke is narrower
+
 INKED = 110  # ink from which a pixel belongs to a stroke
 
 NO_INK = FieldInk(
@@ -55,6 +60,11 @@ def comb_ink(crop: Gray, cells: int) -> FieldInk:
     """
     if cells < 1:
         raise ValueError(f"a comb has at least one cell, not {cells}")
+    large = SMALL_CELL * cells / max(1, crop.shape[1])
+    if large > 1:
+        # A pen of one or two px is lost between the levels of a threshold: more px, then the threshold.
+        size = (round(crop.shape[1] * large), round(crop.shape[0] * large))
+        crop = np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_CUBIC), np.uint8)
     framed = _inside_frame(crop, cells)
     if framed is None:
         return NO_INK
@@ -62,9 +72,13 @@ def comb_ink(crop: Gray, cells: int) -> FieldInk:
     found = _ink_map(inner)
     if found is None:
         return NO_INK
-    ink, to_ink = _bring_to_height(found[0], min(0.75 * inner.shape[0], 1.1 * pitch))
+    # Cells tell how high a digit may be, the ink how high they are; one mark in an empty comb tells little.
+    most = min(0.75 * inner.shape[0], 1.1 * pitch)
+    ink, to_ink = _bring_to_height(found[0], float(np.clip(found[1], LOW_DIGITS * most, most)))
     to_ink = np.asarray((_square(to_ink) @ _square(_shift(-offset[0], -offset[1])))[:2])
     walls = tuple(float(to_ink[0, 2] + to_ink[0, 0] * (left + pitch * k)) for k in range(1, cells))
+    if large > 1:
+        to_ink = np.asarray(to_ink @ np.diag([large, large, 1.0]))
     return FieldInk(ink, to_ink, *components((ink > INKED).astype(np.uint8)), cells, walls)
 
 
@@ -204,18 +218,27 @@ def _inside_frame(crop: Gray, cells: int) -> tuple[Gray, tuple[float, float], fl
     if light - dark < LEAST_CONTRAST:
         return None
     mask = (flat <= threshold).astype(np.uint8)
+    bars = _bars(mask, round(BAR * width / cells))
 
-    across = cv2.morphologyEx(cv2.dilate(mask, np.ones((3, 1), np.uint8)), cv2.MORPH_OPEN, np.ones((1, width // 4), np.uint8))
+    level = cv2.dilate(mask * (1 - bars), np.ones((3, 1), np.uint8))
+    level = cv2.morphologyEx(level, cv2.MORPH_CLOSE, np.ones((1, max(3, width // (10 * cells)) | 1), np.uint8))
+    across = cv2.morphologyEx(level, cv2.MORPH_OPEN, np.ones((1, width // 4), np.uint8))
     rows = across.sum(axis=1) > 0.6 * width
-    down = cv2.morphologyEx(cv2.dilate(mask, np.ones((1, 3), np.uint8)), cv2.MORPH_OPEN, np.ones((height // 5, 1), np.uint8))
+    outer = np.abs(np.arange(height) - height / 2) > EDGE * height
+    # A wall may be thin and broken.
+    thin = cv2.dilate(mask * (1 - bars), np.ones((1, 3), np.uint8))
+    joined = cv2.morphologyEx(thin, cv2.MORPH_CLOSE, np.ones((max(3, height // 10) | 1, 1), np.uint8))
+    down = cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((height // 5, 1), np.uint8))
     # Walls may be ticks, and at the foot of the cells there is least of the digits.
     columns = down[round(0.7 * height) :].sum(axis=0)
 
     left, pitch = _fit_comb(columns.astype(np.float64), cells)
     erased = crop.copy()
     paper = int(np.percentile(crop, 90))
-    if rows.any():
-        line = cv2.dilate(np.minimum(across, mask) * rows[:, None].astype(np.uint8), np.ones((3, 3), np.uint8))
+    erased[bars > 0] = paper
+    # On a page that lies askew no row is full, and the line lies near the edge all the same.
+    if (rows | (outer & across.any(axis=1))).any():
+        line = cv2.dilate(np.minimum(across, mask) * (rows | outer)[:, None].astype(np.uint8), np.ones((3, 3), np.uint8))
         keep = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((max(7, height // 8), 1), np.uint8))
         erased[(line > 0) & (keep == 0)] = paper
         # The outermost lines bound the digits: outside of them is not this comb.
@@ -241,6 +264,20 @@ def _inside_frame(crop: Gray, cells: int) -> tuple[Gray, tuple[float, float], fl
     if bottom - top < 0.4 * height or end - start < 0.5 * width:
         return whole
     return np.ascontiguousarray(erased[top:bottom, start:end]), (float(start), float(top)), left, pitch
+
+
+def _bars(mask: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Solid areas wider than `side` px that come in from the edge of a crop: black bars, the neighbors of a comb."""
+    side = max(7, side)
+    solid = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((side, side), np.uint8), borderType=cv2.BORDER_REPLICATE)
+    if not solid.any():
+        return np.zeros_like(mask)
+    height, width = mask.shape
+    labels, table = components(np.asarray(solid, np.uint8))
+    left, top, wide, tall = table[:, 0], table[:, 1], table[:, 2], table[:, 3]
+    at_edge = (left == 0) | (top == 0) | (left + wide == width) | (top + tall == height)
+    found = np.isin(labels, np.flatnonzero(at_edge) + 1).astype(np.uint8)
+    return np.asarray(cv2.dilate(found, np.ones((5, 5), np.uint8)), np.uint8)
 
 
 def _erase_uprights(part: Gray, mask: NDArray[np.uint8], upright: NDArray[np.uint8], low: int, reach: int, paper: int) -> None:

@@ -14,30 +14,46 @@ from docproc.digits.segment import candidate_ink
 from docproc.learn.examples import Example
 from docproc.learn.synthesis import AMBIGUOUS, label
 from docproc.net import Net, sigmoid
-from docproc.pipeline import frames_of
-from docproc.readings.confidence import Calibration, evidence
+from docproc.pipeline import cells_of, frames_of, keep_rules
+from docproc.readings.confidence import Calibration, Thresholds, confidence, evidence
 from docproc.readings.context import features, log_odds
 from docproc.readings.vote import Ballot, Weights, arguments, ballots, vote
-from docproc.types import KINDS, NOT_A_DIGIT, Frames, Glyphs, Kind, Lattice, LineRecognizer, Recognizer, Scores
+from docproc.rules import FieldRules, Weighted
+from docproc.types import (
+    KINDS,
+    NOT_A_DIGIT,
+    CellRecognizer,
+    CellScores,
+    Frames,
+    Glyphs,
+    Kind,
+    Lattice,
+    LineRecognizer,
+    Recognizer,
+    Scores,
+)
 
+MOST_RULED = 10  # digits of a field that is given a check digit
 ERRORS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)  # for which thresholds are measured
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """An example with what the two networks say of it."""
+    """An example with what the networks say of it."""
 
     example: Example
     scores: Scores
     frames: Frames
+    cells: CellScores
 
 
-def scored(made: Sequence[Example], recognizer: Recognizer, lines: LineRecognizer) -> list[Scored]:
-    """Run both networks over the examples."""
+def scored(made: Sequence[Example], recognizer: Recognizer, lines: LineRecognizer, cells: CellRecognizer) -> list[Scored]:
+    """Run the networks over the examples."""
     batch, counts = flatten([glyph_batch(e.lattice) for e in made])
     scores = regroup(recognizer.recognize(batch), counts)
     frames = frames_of([e.line for e in made], lines)
-    return [Scored(*each) for each in zip(made, scores, frames, strict=True)]
+    boxed = cells_of([e.cells for e in made], cells)
+    return [Scored(*each) for each in zip(made, scores, frames, boxed, strict=True)]
 
 
 def glyph_batch(lattice: Lattice) -> Glyphs:
@@ -71,11 +87,11 @@ def _fit_weights(fields: Sequence[Scored], context: Net) -> Weights:
         true = [ballot.text == field.example.strip.text for ballot in cast]
         if any(true) and len(cast) > 1:
             tables.append((arguments(cast), true.index(True)))
-    start = np.array([0.5, 0.5, 0.0])
+    start = np.array([0.5, 0.5, 0.0, 0.0])
     weights = start
     # Newton's method on the log-likelihood of a conditional logit, held near the start by a small ridge.
     for _ in range(30):
-        slope, curve = -1e-2 * (weights - start), -1e-2 * np.eye(3)
+        slope, curve = -1e-2 * (weights - start), -1e-2 * np.eye(4)
         for table, true_row in tables:
             p = np.exp(table @ weights - (table @ weights).max())
             p /= p.sum()
@@ -86,13 +102,14 @@ def _fit_weights(fields: Sequence[Scored], context: Net) -> Weights:
         weights = weights - step
         if np.abs(step).max() < 1e-6:
             break
-    return Weights(float(max(0.0, weights[0])), float(max(0.0, weights[1])), float(min(0.0, weights[2])))
+    lattice, line, leading_zero, cells = (float(weight) for weight in weights)
+    return Weights(max(0.0, lattice), max(0.0, line), min(0.0, leading_zero), max(0.0, cells))
 
 
 def fit_calibration(
     fields: Sequence[Scored], context: Net, weights: Mapping[Kind, Weights]
 ) -> tuple[Calibration, dict[str, float]]:
-    """Learn when a field is right; thresholds come from the half of the fields that was not fitted on.
+    """Learn when a field is right, for free fields or for combs; thresholds come from the half that was not fitted on.
 
     Returns the calibration and its figures on that half: fields read exactly, by each reader alone as well, and the expected
     calibration error.
@@ -101,12 +118,13 @@ def fit_calibration(
     for field in fields:
         cast, odds = _cast(field, context)
         truth = field.example.strip.text
-        if not cast:
+        if not cast or field.example.lattice.blank:
             continue
         verdict = vote(cast, weights[field.example.strip.kind])
-        alone.append([max(cast, key=lambda b: getattr(b, by)).text == truth for by in ("lattice", "line")])
-        if verdict.ballots[0].text:
-            found.append(evidence(verdict, field.example.lattice, field.scores, odds))
+        alone.append([max(cast, key=lambda b: getattr(b, by)).text == truth for by in ("lattice", "line", "cells")])
+        boxed = field.cells if len(field.cells) else None
+        if verdict.ballots[0].text or boxed is not None:
+            found.append(evidence(verdict, field.example.lattice, field.scores, odds, boxed))
             right.append(verdict.ballots[0].text == truth)
     inputs, targets = np.array(found), np.array(right)
     half = len(inputs) // 2
@@ -120,14 +138,61 @@ def fit_calibration(
         "synthetic_line_exact": float(np.mean(alone, axis=0)[1]),
         "synthetic_ece": expected_calibration_error(p, truth_there),
     }
+    if any(len(field.cells) for field in fields):
+        figures["synthetic_cells_exact"] = float(np.mean(alone, axis=0)[2])
     return Calibration(net, thresholds), figures
 
 
-def _cast(field: Scored, context: Net) -> tuple[tuple[Ballot, ...], NDArray[np.float64]]:
+def fit_repairs(
+    fields: Sequence[Scored], context: Net, weights: Mapping[Kind, Weights], calibrations: Mapping[Kind, Calibration], seed: int
+) -> tuple[Thresholds, dict[str, float]]:
+    """Learn how sure a text must be that was put in for a rule's sake; with what became of the fields that broke one.
+
+    Each field is given a check digit of its own, a weighted sum with random weights that its true text fulfills.
+    """
+    rng = np.random.default_rng(seed)
+    sure, right, broke, slipped = [], [], 0, 0
+    for field in fields:
+        strip = field.example.strip
+        truth, kind = strip.text, strip.kind
+        if not 3 <= len(truth) <= MOST_RULED or field.example.lattice.blank:
+            continue
+        drawn = tuple(int(weight) for weight in rng.choice([1, 3, 7, 9], MOST_RULED))
+        remainder = sum(int(d) * w for d, w in zip(truth, drawn[-len(truth) :], strict=True)) % 10
+        rules = FieldRules(digits=(len(truth), len(truth)), check=Weighted(drawn, 10, remainder))
+        cast, odds = _cast(field, context)
+        verdict = vote(cast, weights[kind])
+        text = verdict.ballots[0].text
+        if not text or rules.allows(text):
+            continue
+        broke += 1
+        boxed = field.cells if len(field.cells) else None
+        found = evidence(verdict, field.example.lattice, field.scores, odds, boxed)
+        first = confidence(found, calibrations[kind])
+        ruled = vote(_cast(field, context, rules)[0], weights[kind])
+        choice = keep_rules(text, first, ruled, rules)
+        if choice.changed:
+            sure.append(choice.confidence)
+            right.append(choice.text == truth)
+        else:
+            slipped += 1
+    p, correct = np.array(sure), np.array(right, bool)
+    thresholds = tuple((error, threshold_for(p, correct, error)) for error in ERRORS)
+    figures = {
+        "rule_broken": float(broke),
+        "rule_repaired": float(len(sure)),
+        "rule_repaired_right": float(correct.sum()),
+        "rule_kept_as_slip": float(slipped),
+    }
+    return thresholds, figures
+
+
+def _cast(field: Scored, context: Net, rules: FieldRules | None = None) -> tuple[tuple[Ballot, ...], NDArray[np.float64]]:
     """The ballots of one field and the log-odds of its candidates."""
     lattice, strip = field.example.lattice, field.example.strip
     odds = log_odds(lattice, field.scores, context)
-    return ballots(lattice, odds, field.scores, field.frames, (0, strip.cells) if strip.cells else None), odds
+    boxed = field.cells if len(field.cells) else None
+    return ballots(lattice, odds, field.scores, field.frames, (0, strip.cells) if strip.cells else None, boxed, rules), odds
 
 
 def threshold_for(confidence: NDArray[np.float64], right: NDArray[np.bool_], max_error: float) -> float:

@@ -15,12 +15,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from docproc.digits.cells import cell_pictures
 from docproc.digits.ink import comb_ink, free_ink
 from docproc.digits.line import line
 from docproc.digits.normalize import normalize
 from docproc.digits.segment import candidate_ink, segment
 from docproc.learn.synthesis import AMBIGUOUS, Digits, Strip, compose, compose_comb, label
-from docproc.types import NOT_A_DIGIT, FieldInk, Glyphs, Lattice, Line
+from docproc.types import CELL_SIDE, CROSSED, EMPTY, NOT_A_DIGIT, CellPictures, FieldInk, Glyphs, Lattice, Line
 
 CHUNK = 250  # strips that a process makes at a time
 
@@ -32,11 +33,12 @@ class Example:
     strip: Strip
     lattice: Lattice
     line: Line
+    cells: CellPictures
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What the two networks are trained on."""
+    """What the glyph and the line network are trained on."""
 
     glyphs: Glyphs
     labels: NDArray[np.int8]  # (n,) of the glyphs: 0..9 or NOT_A_DIGIT
@@ -58,7 +60,7 @@ class Source:
 def example(source: Source, number: int) -> Example:
     """Compose the strip of that number, cut it, and bring it to a line."""
     strip, ink = _written(source, number)
-    return Example(strip, segment(ink, strip.amount), line(ink))
+    return Example(strip, segment(ink, strip.amount), line(ink), cell_pictures(ink))
 
 
 def examples(source: Source, count: int, jobs: int) -> Iterator[Example]:
@@ -81,6 +83,31 @@ def material(source: Source, count: int, not_digits: int, jobs: int, tell: Calla
         tuple(line for p in parts for line in p.lines),
         tuple(text for p in parts for text in p.texts),
     )
+
+
+def cell_material(source: Source, count: int, jobs: int) -> tuple[CellPictures, NDArray[np.int8]]:
+    """Every cell of `count` combs that holds ink, and what it is: (n,) int8, a digit, `CROSSED` or `EMPTY`."""
+    parts = list(_in_processes(partial(_cell_chunk, source), count, jobs))
+    return np.concatenate([pictures for pictures, _ in parts]), np.concatenate([labels for _, labels in parts])
+
+
+def _cell_chunk(source: Source, numbers: Sequence[int]) -> tuple[CellPictures, NDArray[np.int8]]:
+    cv2.setNumThreads(1)
+    pictures, labels = [np.zeros((0, CELL_SIDE, CELL_SIDE, 2), np.uint8)], []
+    for number in numbers:
+        rng = np.random.default_rng((source.seed, source.part, number))
+        strip = compose_comb(source.digits, rng, source.haste)
+        seen = cell_pictures(comb_ink(strip.gray, strip.cells))
+        if len(seen) != len(strip.marks):  # nothing was seen at all
+            continue
+        inked = np.asarray(seen[..., 0].any(axis=(1, 2)))
+        pictures.append(seen[inked])
+        labels += [_cell_label(mark) for mark, there in zip(strip.marks, inked, strict=True) if there]
+    return np.concatenate(pictures), np.array(labels, np.int8)
+
+
+def _cell_label(mark: str) -> int:
+    return EMPTY if not mark else CROSSED if mark == "x" else int(mark)
 
 
 def _written(source: Source, number: int) -> tuple[Strip, FieldInk]:

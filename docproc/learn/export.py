@@ -15,9 +15,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.digits.recognizers.onnx import open_line_recognizer, open_recognizer
+from docproc.digits.recognizers.onnx import open_cell_recognizer, open_line_recognizer, open_recognizer
 from docproc.errors import DocprocError
-from docproc.types import GLYPH_SIDE, LINE_HEIGHT, Glyphs, Line, LineRecognizer, Recognizer
+from docproc.types import (
+    CELL_SIDE,
+    GLYPH_SIDE,
+    LINE_HEIGHT,
+    CellPictures,
+    CellRecognizer,
+    Glyphs,
+    Line,
+    LineRecognizer,
+    Recognizer,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -38,11 +48,19 @@ def export_glyph_network(model: keras.Model, path: Path, probe: Glyphs) -> tuple
     theirs = np.asarray(model.predict(probe, verbose=0))
 
     def compare(recognizer: Recognizer) -> tuple[float, float]:
-        mine = recognizer.recognize(probe)
-        return float(np.abs(mine - theirs).max()), float((mine.argmax(axis=1) == theirs.argmax(axis=1)).mean())
+        return _differences(recognizer.recognize(probe), theirs)
 
-    feeds = [probe[start : start + 128] for start in range(0, len(probe), 128)]
-    return _export(model, path, (None, GLYPH_SIDE, GLYPH_SIDE), open_recognizer, compare, feeds)
+    return _export(model, path, (None, GLYPH_SIDE, GLYPH_SIDE), open_recognizer, compare, _batches(probe))
+
+
+def export_cell_network(model: keras.Model, path: Path, probe: CellPictures) -> tuple[CellRecognizer, float]:
+    """The same for the network of cells."""
+    theirs = np.asarray(model.predict(probe, verbose=0))
+
+    def compare(recognizer: CellRecognizer) -> tuple[float, float]:
+        return _differences(recognizer.recognize_cells(probe), theirs)
+
+    return _export(model, path, (None, CELL_SIDE, CELL_SIDE, 2), open_cell_recognizer, compare, _batches(probe))
 
 
 def export_line_network(model: keras.Model, path: Path, probe: Sequence[Line]) -> tuple[LineRecognizer, float]:
@@ -61,6 +79,14 @@ def export_line_network(model: keras.Model, path: Path, probe: Sequence[Line]) -
 def file_hash(path: Path) -> str:
     """SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _differences(mine: NDArray[np.float32], theirs: NDArray[Any]) -> tuple[float, float]:
+    return float(np.abs(mine - theirs).max()), float((mine.argmax(axis=1) == theirs.argmax(axis=1)).mean())
+
+
+def _batches(probe: Feed) -> list[Feed]:
+    return [probe[start : start + 128] for start in range(0, len(probe), 128)]
 
 
 def _export(

@@ -1,4 +1,4 @@
-"""Train the two networks, in Keras on TensorFlow, each from all cores."""
+"""Train the three networks, in Keras on TensorFlow, each from all cores."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.learn.network import NETWORKS, line_network
-from docproc.types import NOT_A_DIGIT, Glyphs, Line
+from docproc.learn.network import NETWORKS, cell_network, line_network
+from docproc.types import NOT_A_DIGIT, CellPictures, Glyphs, Line
 
 if TYPE_CHECKING:
     import keras
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Tell = Callable[[str], None]
 
 GLYPH_CHECKPOINT, LINE_CHECKPOINT = "digits.checkpoint.keras", "lines.checkpoint.keras"
+CELL_CHECKPOINT = "cells.checkpoint.keras"
 WARPS = 2048  # ways to bend a glyph, drawn anew for every epoch
 TELL_EVERY = 400  # steps
 
@@ -31,7 +32,7 @@ def fit_glyph_network(recipe: Recipe, glyphs: Glyphs, labels: NDArray[np.int8], 
     rng = np.random.default_rng((recipe.seed, 21))
 
     def batches() -> Iterator[tuple[Any, Any]]:
-        warps = _glyph_warps(rng)
+        warps = _warps(rng, glyphs.shape[1])
         for some in np.array_split(rng.permutation(len(labels)), max(1, len(labels) // recipe.batch)):
             yield _bent(glyphs[some], warps, rng), labels[some].astype(np.int32)
 
@@ -66,6 +67,20 @@ def fit_line_network(recipe: Recipe, lines: Sequence[Line], texts: Sequence[str]
     steps = sum(max(1, round(len(members) / size)) for members in by_width.values())
     trained = _fit(recipe, line_network, ctc_loss, batches, steps, recipe.line_epochs, tell)
     return _in_float32(trained, line_network, folder / LINE_CHECKPOINT)
+
+
+def fit_cell_network(recipe: Recipe, pictures: CellPictures, labels: NDArray[np.int8], folder: Path, tell: Tell) -> keras.Model:
+    """Train the network that reads the cells of combs, bent like glyphs."""
+    rng = np.random.default_rng((recipe.seed, 23))
+    steps = max(1, len(labels) // recipe.batch)
+
+    def batches() -> Iterator[tuple[Any, Any]]:
+        warps = _warps(rng, pictures.shape[1])
+        for some in np.array_split(rng.permutation(len(labels)), steps):
+            yield _bent(pictures[some], warps, rng), labels[some].astype(np.int32)
+
+    trained = _fit(recipe, cell_network, "sparse_categorical_crossentropy", batches, steps, recipe.cell_epochs, tell)
+    return _in_float32(trained, cell_network, folder / CELL_CHECKPOINT)
 
 
 def ctc_loss(targets: Any, frames: Any) -> Any:
@@ -125,22 +140,23 @@ def _in_float32(trained: keras.Model, build: Callable[[], keras.Model], checkpoi
     return plain
 
 
-def _glyph_warps(rng: np.random.Generator) -> NDArray[np.float32]:
-    """Ways to turn, stretch, lean, shift and bend a glyph a little: (WARPS, 2, 28, 28) float32, where each pixel comes from."""
-    y, x = np.mgrid[0:28, 0:28].astype(np.float32) - 13.5
-    warps = np.empty((WARPS, 2, 28, 28), np.float32)
+def _warps(rng: np.random.Generator, side: int) -> NDArray[np.float32]:
+    """Ways to turn, stretch, lean, shift and bend a picture, as (WARPS, 2, side, side) float32: where pixels come from."""
+    middle = (side - 1) / 2
+    y, x = np.mgrid[0:side, 0:side].astype(np.float32) - middle
+    warps = np.empty((WARPS, 2, side, side), np.float32)
     for warp in warps:
         turn, lean = rng.normal(0, 0.10), rng.normal(0, 0.10)
         wide, tall = np.exp(rng.normal(0, 0.07, 2))
         cos, sin = np.cos(turn), np.sin(turn)
         bend = rng.normal(0, rng.choice([0.0, 0.6, 1.1]), (2, 6, 6)).astype(np.float32)
         for k, (a, b) in enumerate(((cos * wide, sin + lean), (-sin, cos * tall))):
-            pushed = cv2.resize(bend[k], (28, 28), interpolation=cv2.INTER_CUBIC)
-            warp[k] = a * x + b * y + 13.5 + pushed + rng.normal(0, 0.6)
+            pushed = cv2.resize(bend[k], (side, side), interpolation=cv2.INTER_CUBIC)
+            warp[k] = a * x + b * y + middle + pushed + rng.normal(0, 0.6)
     return warps
 
 
-def _bent(glyphs: Glyphs, warps: NDArray[np.float32], rng: np.random.Generator) -> Glyphs:
+def _bent(glyphs: NDArray[np.uint8], warps: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint8]:
     bent = np.empty_like(glyphs)
     for k, which in enumerate(rng.integers(len(warps), size=len(glyphs))):
         x, y = warps[which]

@@ -17,14 +17,22 @@ from numpy.typing import NDArray
 
 from docproc import __version__
 from docproc.digits.segment import GEOMETRY
-from docproc.learn.calibrate import Scored, fit_calibration, fit_context, fit_weights, glyph_batch, scored
+from docproc.learn.calibrate import Scored, fit_calibration, fit_context, fit_repairs, fit_weights, glyph_batch, scored
 from docproc.learn.evaluate import digit_accuracy
-from docproc.learn.examples import Source, examples, material
-from docproc.learn.export import export_glyph_network, export_line_network, file_hash
-from docproc.learn.fit import GLYPH_CHECKPOINT, LINE_CHECKPOINT, fit_glyph_network, fit_line_network
+from docproc.learn.examples import Example, Source, cell_material, examples, material
+from docproc.learn.export import export_cell_network, export_glyph_network, export_line_network, file_hash
+from docproc.learn.fit import (
+    CELL_CHECKPOINT,
+    GLYPH_CHECKPOINT,
+    LINE_CHECKPOINT,
+    fit_cell_network,
+    fit_glyph_network,
+    fit_line_network,
+)
 from docproc.learn.mnist import Mnist
 from docproc.learn.synthesis import Digits
-from docproc.types import NOT_A_DIGIT, LineRecognizer, Recognizer
+from docproc.readings.confidence import Calibration, to_card
+from docproc.types import NOT_A_DIGIT, Kind
 
 if TYPE_CHECKING:
     import keras
@@ -32,7 +40,7 @@ if TYPE_CHECKING:
 Tell = Callable[[str], None]
 
 PROBED = 200  # strips
-FILES = ("digits.onnx", "digits.keras", "lines.onnx", "lines.keras")
+FILES = ("digits.onnx", "digits.keras", "lines.onnx", "lines.keras", "cells.onnx", "cells.keras")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +57,29 @@ class Recipe:
     batch: int = 256
     line_epochs: int = 9
     line_batch: int = 96
+    cell_combs: int = 40_000  # composed combs whose cells are trained on
+    cell_epochs: int = 6
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     precision: str = "mixed_bfloat16"
     held_out: int = 5_000  # MNIST training digits kept for what is fitted on the networks' scores
     context_strips: int = 6_000
     calibration_strips: int = 10_000
+    comb_strips: int = 6_000  # combs for what is fitted on combs alone
     calibration_haste: float = 0.4  # networks learn from haste; but who writes an amount wants it to be read
 
 
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """What was trained, in Keras."""
+
+    digits: keras.Model
+    lines: keras.Model
+    cells: keras.Model
+
+
 def train(recipe: Recipe, data: Mnist, folder: Path, jobs: int, tell: Tell) -> dict[str, Any]:
-    """Train by the recipe; write the networks (`FILES`) and their card `digits.json` to `folder`.
+    """Train by the recipe; write the three networks (`FILES`) and their card `digits.json` to `folder`.
 
     Returns the card. Takes `jobs` processes to compose strips; Keras takes all cores.
     """
@@ -77,42 +97,64 @@ def train(recipe: Recipe, data: Mnist, folder: Path, jobs: int, tell: Tell) -> d
     tell(f"the glyph network: {len(labels)} glyphs, {int((labels < NOT_A_DIGIT).sum())} of them digits")
     digits = fit_glyph_network(recipe, glyphs, labels, folder, tell)
     del glyphs, labels
+    pictures, marks = cell_material(Source(source.digits, recipe.seed, 4, 1.0), recipe.cell_combs, jobs)
+    tell(f"the cell network: {len(marks)} cells")
+    cells = fit_cell_network(recipe, pictures, marks, folder, tell)
+    del pictures
     minutes = (time.monotonic() - began) / 60
-    return finish(recipe, data, digits, lines, folder, jobs, tell, minutes)
+    return finish(recipe, data, Networks(digits, lines, cells), folder, jobs, tell, minutes)
 
 
 def finish(
-    recipe: Recipe, data: Mnist, digits: keras.Model, lines: keras.Model, folder: Path, jobs: int, tell: Tell, minutes: float
+    recipe: Recipe, data: Mnist, networks: Networks, folder: Path, jobs: int, tell: Tell, minutes: float
 ) -> dict[str, Any]:
     """All that follows the networks: measure and export them, fit context, vote and calibration on unseen digits.
 
     `minutes` are those that the networks took; the card counts them in.
     """
     began = time.monotonic()
-    digits.save(folder / "digits.keras")
-    lines.save(folder / "lines.keras")
+    for name, network in (("digits", networks.digits), ("lines", networks.lines), ("cells", networks.cells)):
+        network.save(folder / f"{name}.keras")
     _, held = _split(recipe, data)
     unseen = Digits.of(*held)
-    some = list(examples(Source(unseen, recipe.seed, 1, recipe.combs), recipe.context_strips, jobs))
+
+    def composed(part: int, count: int, combs: float, haste: float = 1.0) -> list[Example]:
+        return list(examples(Source(unseen, recipe.seed, part, combs, haste), count, jobs))
+
+    some = composed(1, recipe.context_strips, recipe.combs)
+    boxes = composed(5, recipe.comb_strips // 2, 1.0)
     # The range of the eight bits is laid by fields, and by MNIST's digits.
     probe = [glyph_batch(example.lattice) for example in some[:PROBED]]
     recognizer, digits_agree = export_glyph_network(
-        digits, folder / "digits.onnx", np.concatenate([*probe, data.train_images[:512]])
+        networks.digits, folder / "digits.onnx", np.concatenate([*probe, data.train_images[:512]])
     )
     line_probe = [example.line for example in some[:PROBED] if example.line.shape[1]]
-    line_recognizer, lines_agree = export_line_network(lines, folder / "lines.onnx", line_probe)
+    line_recognizer, lines_agree = export_line_network(networks.lines, folder / "lines.onnx", line_probe)
+    cell_probe = np.concatenate([example.cells for example in boxes[:PROBED]])
+    cell_recognizer, cells_agree = export_cell_network(networks.cells, folder / "cells.onnx", cell_probe)
     accuracy = digit_accuracy(recognizer, data.test_images, data.test_labels)
     tell(f"MNIST test: {accuracy:.4%}")
 
+    def read(made: list[Example]) -> list[Scored]:
+        return scored(made, recognizer, line_recognizer, cell_recognizer)
+
     tell("fitting the context and the vote")
-    fields = scored(some, recognizer, line_recognizer)
+    fields = read(some)
     context = fit_context(fields, recipe.seed)
     # On hasty strips: on patient ones the line network hardly needs the lattice, and on strange hands it does.
-    weights = fit_weights(fields, context)
-    del some, fields
+    weights = fit_weights([*(f for f in fields if not f.example.strip.cells), *read(boxes)], context)
+    del some, fields, boxes
     tell("fitting the calibration")
-    fields = _fields(recipe, unseen, 2, recognizer, line_recognizer, jobs)
-    calibration, figures = fit_calibration(fields, context, weights)
+    # Marks and strangers' hands make amounts and free numbers alike in what goes wrong; a comb is another thing.
+    fields = read(composed(2, recipe.calibration_strips, 0.0, recipe.calibration_haste))
+    combs = read(composed(6, recipe.comb_strips, 1.0, recipe.calibration_haste))
+    free, free_figures = fit_calibration(fields, context, weights)
+    boxed, comb_figures = fit_calibration(combs, context, weights)
+    figures = {f"free_{name}": value for name, value in free_figures.items()}
+    figures |= {f"comb_{name}": value for name, value in comb_figures.items()}
+    calibrations: dict[Kind, Calibration] = {"string": free, "amount": free, "comb": boxed}
+    repairs, repair_figures = fit_repairs([*fields, *combs], context, weights, calibrations, recipe.seed)
+    figures |= repair_figures
     tell(", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
 
     card = {
@@ -126,15 +168,17 @@ def finish(
             **figures,
             "digits_onnx_agrees_with_keras": digits_agree,
             "lines_onnx_agrees_with_keras": lines_agree,
+            "cells_onnx_agrees_with_keras": cells_agree,
         },
         "sha256": {name: file_hash(folder / name) for name in FILES},
         "geometry": list(GEOMETRY),
         "context": context.to_card(),
         "vote": {kind: own.to_card() for kind, own in weights.items()},
-        "calibration": calibration.to_card(),
+        "repairs": to_card(repairs),
+        "calibration": {kind: own.to_card() for kind, own in calibrations.items()},
     }
     (folder / "digits.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    for checkpoint in (GLYPH_CHECKPOINT, LINE_CHECKPOINT):
+    for checkpoint in (GLYPH_CHECKPOINT, LINE_CHECKPOINT, CELL_CHECKPOINT):
         (folder / checkpoint).unlink(missing_ok=True)
     return card
 
@@ -147,10 +191,3 @@ def _split(recipe: Recipe, data: Mnist) -> tuple[Labeled, Labeled]:
     order = np.random.default_rng(recipe.seed).permutation(len(data.train_images))
     kept, held = order[recipe.held_out :], order[: recipe.held_out]
     return (data.train_images[kept], data.train_labels[kept]), (data.train_images[held], data.train_labels[held])
-
-
-def _fields(
-    recipe: Recipe, digits: Digits, part: int, recognizer: Recognizer, lines: LineRecognizer, jobs: int
-) -> list[Scored]:
-    source = Source(digits, recipe.seed, part, recipe.combs, recipe.calibration_haste)
-    return scored(list(examples(source, recipe.calibration_strips, jobs)), recognizer, lines)

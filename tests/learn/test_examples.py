@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from docproc.digits.normalize import normalize
-from docproc.learn.examples import Source, example, examples, material
+from docproc.learn.examples import Source, cell_material, example, examples, material
 from docproc.learn.strokes import Pen, draw_digit
 from docproc.learn.synthesis import Digits
-from docproc.types import LINE_HEIGHT
+from docproc.types import CROSSED, EMPTY, LINE_HEIGHT
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,18 @@ def test_material_holds_what_both_networks_need(source: Source) -> None:
     assert (made.labels == 10).sum() <= 3 * 40
     assert (made.labels < 10).sum() >= 0.7 * sum(len(text) for text in made.texts)
     assert said
+
+
+def test_cell_material_holds_digits_crosses_and_remains(source: Source) -> None:
+    pictures, labels = cell_material(source, 60, 1)
+    assert pictures.shape == (len(labels), 32, 32, 2)
+    assert pictures[..., 0].any(axis=(1, 2)).all()
+    assert set(labels.tolist()) <= {*range(10), CROSSED, EMPTY}
+    assert (labels == CROSSED).any()
+    assert (labels < 10).sum() > 2 * (labels == CROSSED).sum() > 0
+    again, same = cell_material(source, 60, 2)
+    assert np.array_equal(pictures, again)
+    assert np.array_equal(labels, same)
 
 
 def test_haste_changes_the_hand_and_not_the_text(source: Source) -> None:

@@ -37,6 +37,10 @@ def train(data: Path, output: Path, *more: str) -> subprocess.CompletedProcess[s
         "12",
         "--line-epochs",
         "2",
+        "--cell-combs",
+        "300",
+        "--cell-epochs",
+        "12",
         "--fit-strips",
         "100",
     ]
@@ -64,6 +68,7 @@ def test_training_writes_a_model_that_reads(trained: tuple[Path, subprocess.Comp
     assert 0.5 < scores["mnist_test_accuracy"] <= 1
     assert 0.98 <= scores["digits_onnx_agrees_with_keras"] <= 1
     assert 0.98 <= scores["lines_onnx_agrees_with_keras"] <= 1
+    assert 0.98 <= scores["cells_onnx_agrees_with_keras"] <= 1
     reader = open_reader("onnx", folder / "models" / "digits.onnx")
     assert reader.recognizer.recognize(np.zeros((3, 28, 28), np.uint8)).shape == (3, 11)
     assert sorted(p.name for p in (folder / "models").iterdir()) == sorted([*FILES, "digits.json"])
@@ -77,7 +82,7 @@ def test_the_card_tells_how_it_was_made(trained: tuple[Path, subprocess.Complete
     assert card["recipe"]["strips"] == 300
     assert set(card["data"]["mnist"]) == {"train_images", "train_labels", "test_images", "test_labels"}
     assert set(card["sha256"]) == set(FILES)
-    assert card["calibration"]["thresholds"]
+    assert all(card["calibration"][kind]["thresholds"] for kind in ("string", "amount", "comb"))
 
 
 @needs_tensorflow

@@ -1,8 +1,8 @@
 """The backends, by name. Each is imported when it is asked for, so that none costs anything to those who use another.
 
-A backend is a module with two functions from the bytes of a model: `open_recognizer` gives a `types.Recognizer`,
-`open_line_recognizer` a `types.LineRecognizer`. To add one, write a module that shows only what
-differs and enter it here; the contract tests run every backend that is installed.
+A backend is a module with three functions from the bytes of a model: `open_recognizer` gives a `types.Recognizer`,
+`open_line_recognizer` a `types.LineRecognizer`, `open_cell_recognizer` a `types.CellRecognizer`. To add
+one, write a module that shows only what differs and enter it here; the contract tests run every backend that is installed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from docproc.errors import BadUsage, MissingPart
-from docproc.types import LineRecognizer, Recognizer
+from docproc.types import CellRecognizer, LineRecognizer, Recognizer
 
 BACKENDS: Mapping[str, tuple[str, str]] = {
     "onnx": ("docproc.digits.recognizers.onnx", "onnxruntime"),
@@ -43,6 +43,12 @@ def open_recognizer(backend: str, model: bytes) -> Recognizer:
 def open_line_recognizer(backend: str, model: bytes) -> LineRecognizer:
     """The same for a recognizer of lines."""
     opener: Callable[[bytes], LineRecognizer] = _backend(backend).open_line_recognizer
+    return opener(model)
+
+
+def open_cell_recognizer(backend: str, model: bytes) -> CellRecognizer:
+    """The same for a recognizer of cells."""
+    opener: Callable[[bytes], CellRecognizer] = _backend(backend).open_cell_recognizer
     return opener(model)
 
 

@@ -7,9 +7,23 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from docproc.errors import MissingPart
-from docproc.types import CLASSES, GLYPH_SIDE, LINE_HEIGHT, Frames, Glyphs, Line, ModelHash, Scores
+from docproc.types import (
+    CELL_CLASSES,
+    CELL_SIDE,
+    CLASSES,
+    GLYPH_SIDE,
+    LINE_HEIGHT,
+    CellPictures,
+    CellScores,
+    Frames,
+    Glyphs,
+    Line,
+    ModelHash,
+    Scores,
+)
 
 BATCH = 128  # fastest on the CPUs that were measured; larger falls out of the cache
 LINE_BATCH = 16
@@ -29,8 +43,15 @@ def open_line_recognizer(model: bytes) -> OnnxLineRecognizer:
     return OnnxLineRecognizer(session, _hash(model))
 
 
+def open_cell_recognizer(model: bytes) -> OnnxRecognizer:
+    """Raises MissingPart when the bytes are no network that takes cells and gives scores."""
+    session = _session(model)
+    _check(session, "cell", [CELL_SIDE, CELL_SIDE, 2], [CELL_CLASSES])
+    return OnnxRecognizer(session, _hash(model))
+
+
 class OnnxRecognizer:
-    """See `types.Recognizer`."""
+    """See `types.Recognizer` and `types.CellRecognizer`."""
 
     name = "onnx"
 
@@ -40,10 +61,16 @@ class OnnxRecognizer:
         self.model_hash = model_hash
 
     def recognize(self, glyphs: Glyphs) -> Scores:
-        scores = np.empty((len(glyphs), CLASSES), np.float32)
-        for start in range(0, len(glyphs), BATCH):
+        return self._run(glyphs, CLASSES)
+
+    def recognize_cells(self, pictures: CellPictures) -> CellScores:
+        return self._run(pictures, CELL_CLASSES)
+
+    def _run(self, pictures: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:
+        scores = np.empty((len(pictures), classes), np.float32)
+        for start in range(0, len(pictures), BATCH):
             part = slice(start, start + BATCH)
-            scores[part] = self._session.run(None, {self._input: glyphs[part]})[0]
+            scores[part] = self._session.run(None, {self._input: pictures[part]})[0]
         return scores
 
 

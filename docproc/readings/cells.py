@@ -1,0 +1,129 @@
+"""What the cells of a comb say together: texts and their probabilities, and which cell holds which digit.
+
+Every cell gives one digit, or none where it is empty or crossed out; cells are taken as independent.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docproc.rules import FieldRules, automaton
+from docproc.types import CROSSED, EMPTY, CellScores
+
+KEPT = 8  # texts kept after every cell
+RULED_KEPT, RULED_MOST = 2, 300  # texts kept for every state of a field's rules, and in all
+DOUBT = 1e-4  # share of a cell's probability that is spread over all classes
+LEGIBLE = 0.5  # least probability of the best class of a legible cell
+
+
+def best_texts(cells: CellScores, rules: FieldRules | None = None) -> tuple[tuple[str, float], ...]:
+    """The most probable texts with their probabilities, best first. `cells` is (cells, 12).
+
+    With `rules` all texts are allowed by them; there may be none.
+    """
+    if rules is not None:
+        return _ruled_texts(cells, rules)
+    beam = {"": 1.0}
+    for row in _doubted(cells):
+        none = float(row[CROSSED] + row[EMPTY])
+        tried = [(str(k), float(row[k])) for k in np.argsort(-row[:10])[:3]]
+        grown: dict[str, float] = {}
+        for text, p in beam.items():
+            for name, own in (("", none), *tried):
+                grown[text + name] = grown.get(text + name, 0.0) + p * own
+        beam = dict(sorted(grown.items(), key=lambda item: -item[1])[:KEPT])
+    return tuple(beam.items())
+
+
+def _ruled_texts(cells: CellScores, rules: FieldRules) -> tuple[tuple[str, float], ...]:
+    """The same, with the best of every state of the rules' automaton."""
+    walk = automaton(rules)
+    beam = {"": (1.0, walk.start)} if walk.start >= 0 else {}
+    for row in _doubted(cells):
+        none = float(row[CROSSED] + row[EMPTY])
+        grown: dict[str, tuple[float, int]] = {}
+        for text, (p, state) in beam.items():
+            before = grown.get(text, (0.0, state))[0]
+            grown[text] = (before + p * none, state)
+            for digit in range(10):
+                after = walk.step(state, digit)
+                if after >= 0:
+                    longer = text + str(digit)
+                    before = grown.get(longer, (0.0, after))[0]
+                    grown[longer] = (before + p * float(row[digit]), after)
+        beam, held = {}, Counter[int]()
+        for text, (p, state) in sorted(grown.items(), key=lambda item: -item[1][0]):
+            held[state] += 1
+            if held[state] <= RULED_KEPT and len(beam) < RULED_MOST:
+                beam[text] = (p, state)
+    return tuple((text, p) for text, (p, state) in beam.items() if walk.good(state))[:KEPT]
+
+
+def text_scores(cells: CellScores, texts: Sequence[str]) -> NDArray[np.float64]:
+    """The natural log probability of every text, (len(texts),): the sum over all ways to lay its digits into cells."""
+    rows = _doubted(cells)
+    found = np.full(len(texts), -np.inf)
+    for k, text in enumerate(texts):
+        if len(text) > len(rows):
+            continue
+        digits = [int(c) for c in text]
+        ahead = np.zeros(len(text) + 1)
+        ahead[0] = 1.0
+        for row in rows:
+            moved = ahead * (row[CROSSED] + row[EMPTY])
+            moved[1:] += ahead[:-1] * row[digits]
+            ahead = moved
+        found[k] = np.log(max(ahead[-1], 1e-300))
+    return found
+
+
+def places(cells: CellScores, text: str) -> tuple[int, ...]:
+    """The cell of every digit of a text that has no more digits than there are cells: the likeliest ones."""
+    logs = np.log(_doubted(cells))
+    none = np.logaddexp(logs[:, CROSSED], logs[:, EMPTY])
+    digits = [int(c) for c in text]
+    best = np.full((len(logs) + 1, len(text) + 1), -np.inf)
+    best[0, 0] = 0.0
+    took = np.zeros(best.shape, bool)
+    for k, row in enumerate(logs):
+        passed = best[k] + none[k]
+        taken = np.r_[-np.inf, best[k, :-1] + row[digits]]
+        best[k + 1] = np.maximum(passed, taken)
+        took[k + 1] = taken > passed
+    found: list[int] = []
+    place = len(text)
+    for k in range(len(logs), 0, -1):
+        if took[k, place]:
+            found.append(k - 1)
+            place -= 1
+    return tuple(reversed(found))
+
+
+def remark(cells: CellScores, text: str) -> str:
+    """What a person should know of the cells of a comb that was read as `text`; "" where there is nothing."""
+    held = places(cells, text)
+    free = [k for k in range(len(cells)) if k not in held]
+    illegible = [k + 1 for k in range(len(cells)) if float(cells[k].max()) < LEGIBLE]
+    crossed = [k + 1 for k in free if cells[k, CROSSED] > cells[k, EMPTY]]
+    between = [k + 1 for k in free if held and held[0] < k < held[-1]]
+    if illegible:
+        return f"{_named(illegible)} illegible"
+    if between:
+        state = "crossed out" if set(between) <= set(crossed) else "empty"
+        return f"{_named(between)} {state}, with digits on both sides"
+    if not text and crossed:
+        return "crossed out"
+    return ""
+
+
+def _named(numbers: Sequence[int]) -> str:
+    return f"cell {numbers[0]}" if len(numbers) == 1 else f"cells {', '.join(map(str, numbers))}"
+
+
+def _doubted(cells: CellScores) -> NDArray[np.float64]:
+    rows = np.asarray(cells, np.float64)
+    return np.asarray((1 - DOUBT) * rows + DOUBT / rows.shape[1])
