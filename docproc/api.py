@@ -58,7 +58,8 @@ def read(
     chosen = Path(model) if model is not None else None
     request = RunRequest((Path(path),), Path(), layout, backend=backend, model=chosen, max_error=max_error)
     documents, _ = find_documents(request.inputs)
-    pages = read_documents(documents, settings_for(documents, request), plain_map)
+    settings = settings_for(documents, request)
+    pages = read_documents(settings.layout.scans(documents), settings, plain_map)
     return Results(tuple(row for rows in pages for row in rows))
 
 

@@ -458,11 +458,13 @@ def model() -> None:
 @click.option("--strips", type=click.IntRange(50), help="Composed fields to train on.")
 @click.option("--epochs", type=click.IntRange(1), help="Passes of the glyph network over its examples.")
 @click.option("--line-epochs", type=click.IntRange(1), help="The same of the line network.")
+@click.option("--cell-combs", type=click.IntRange(50), help="Composed combs whose cells are trained on.")
+@click.option("--cell-epochs", type=click.IntRange(1), help="Passes of the cell network.")
 @click.option("--fit-strips", type=click.IntRange(100), help="Composed fields for the context, and for vote and calibration.")
 @click.option("-j", "--jobs", default=0, type=click.IntRange(0), help="Processes that compose; 0 takes every core.")
 @click.option("--overwrite", is_flag=True, help="Replace a model that is there.")
 def train(data: Path | None, output: Path, jobs: int, overwrite: bool, **changes: Any) -> None:
-    """Train both networks on composed strips; fit context, vote and calibration; export ONNX; write the card."""
+    """Train the three networks on composed strips; fit context, vote and calibration; export ONNX; write the card."""
     from importlib.util import find_spec
 
     from docproc.errors import MissingPart, OutputExists
@@ -479,7 +481,7 @@ def train(data: Path | None, output: Path, jobs: int, overwrite: bool, **changes
     fit = changes.pop("fit_strips")
     changes = {name: value for name, value in changes.items() if value is not None}
     if fit:
-        changes.update(context_strips=fit, calibration_strips=fit)
+        changes.update(context_strips=fit, calibration_strips=fit, comb_strips=fit)
     console = _console()
     card = train_model(
         Recipe(**changes), mnist.load(data), output, jobs or os.cpu_count() or 1, lambda text: _say(console, text)

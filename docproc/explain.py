@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from docproc.files import Document, open_pages
 from docproc.layouts import open_layout
 from docproc.modelfiles import open_reader
 from docproc.options import Limits
-from docproc.pipeline import prepare, recognize, tabulate
+from docproc.pipeline import place, read_placed, tabulate
 from docproc.runs.pictures import explain_sheet, page_overlay, stack
 from docproc.runs.tables import write_whole
-from docproc.types import Page, Row
+from docproc.types import Box, Page, Row
 
 MOST_SHEETS = 12  # fields drawn in full below the page
 
@@ -43,18 +44,19 @@ def explain_page(
     reader = open_reader(backend, model)
     try:
         opened = _page(image, page)
-        fields = where.locate(opened, str(image.parent))
+        placed = place(opened, partial(where.locate, folder=str(image.parent)))
     except DocumentError as problem:
         raise BadInput(f"{image}: {problem}") from problem
+    # All fields are read, because rules between them take part.
+    results = read_placed(placed, reader)
     if field_name is not None:
-        names = [field.name for field in fields]
-        fields = tuple(field for field in fields if field.name == field_name)
-        if not fields:
+        names = [field.name for field in placed.fields]
+        results = [result for result in results if result.prepared.field.name == field_name]
+        if not results:
             raise BadUsage(f"no field {field_name!r} on this page; there are {', '.join(names)}")
-    results = recognize(prepare(opened, fields), reader)
-    rows = tabulate(opened, results, reader.calibration.threshold(max_error))
+    rows = tabulate(placed.page, results, reader.accepts(max_error))
     sheets = [explain_sheet(result, row) for result, row in zip(results, rows, strict=True)][:MOST_SHEETS]
-    whole = len(fields) == 1 and fields[0].box.width == opened.width and fields[0].box.height == opened.height
+    whole = [field.box for field in placed.fields] == [Box(0, 0, opened.width, opened.height)]
     picture = stack(sheets if whole else [page_overlay(opened.gray, rows), *sheets])
     data = io.BytesIO()
     picture.save(data, "PNG")

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import csv
+import hashlib
+import io
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from docproc.errors import BadConfig, BadUsage, DocumentError
 from docproc.fields import template
-from docproc.fields.template import Template
-from docproc.types import Box, Field, Page
+from docproc.fields.template import Beside, Template
+from docproc.files import Document, decode_pages, read_content
+from docproc.options import Limits
+from docproc.types import Box, Field, Gray, Page, Placed
+
+if TYPE_CHECKING:
+    from docproc.pages.register import Reference
 
 Locate = Callable[[Page], tuple[Field, ...]]
 
@@ -65,10 +76,19 @@ class Layout:
     template: Template | None = None  # for every page
     beside: Mapping[str, Template] | None = None  # for the pages of a folder, by the folder's path
 
-    def locate(self, page: Page, folder: str) -> tuple[Field, ...]:
-        """The fields of a page that lies in `folder`. Raises DocumentError where it has none or does not fit."""
+    def locate(self, page: Page, folder: str) -> Placed:
+        """The fields of a page that lies in `folder`, dark on light. Raises DocumentError where it has none or does not fit."""
         known = self.template_for(folder)
-        return template.place(known, page) if known else LAYOUTS[self.name](page)
+        if known is None:
+            return Placed(page, LAYOUTS[self.name](page))
+        return _laid(page, known) if known.registers else Placed(page, template.place(known, page), known.rules)
+
+    def scans(self, documents: Sequence[Document]) -> list[Document]:
+        """The documents without those that are a template's own picture of its blank form."""
+        templates = (self.template, *(self.beside or {}).values())
+        known = {one.reference for one in templates if one and one.reference and not one.filled}
+        pictures = {os.path.realpath(path) for path in known}
+        return [one for one in documents if not pictures or os.path.realpath(one.path) not in pictures]
 
     def enough(self, folder: str) -> int:
         """The long side in px at which a page that lies in `folder` is large enough to be read; 0 where that is not known."""
@@ -98,9 +118,94 @@ def open_layout(name: str, folders: tuple[str, ...]) -> Layout:
     return Layout("template", _read(path))
 
 
+def _laid(page: Page, known: Template) -> Placed:
+    """The page laid onto the form of its template."""
+    import numpy as np
+
+    from docproc.pages.register import natural_scale, rectify, register
+
+    form, blank = _form(known)
+    found = register(page.gray, form)
+    scale = natural_scale(found, form.size)
+    gray = rectify(page.gray, found, form.size, scale)
+    # Pixel k of a picture `scale` times as large lies where (k + 0.5) / scale - 0.5 does.
+    half = 0.5 / scale - 0.5
+    laid = replace(
+        page,
+        gray=gray,
+        laid=found.to_page @ np.array([[1 / scale, 0, half], [0, 1 / scale, half], [0, 0, 1]]),
+        residual=round(found.residual, 2),
+    )
+    return Placed(laid, template.place(known, laid), known.rules, None if blank is None else _enlarged(blank, laid))
+
+
+def _enlarged(blank: Gray, page: Page) -> Gray:
+    import cv2
+    import numpy as np
+
+    if blank.shape == page.gray.shape:
+        return blank
+    size = (page.width, page.height)
+    how = cv2.INTER_AREA if page.width < blank.shape[1] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(blank, size, interpolation=how), np.uint8)
+
+
+@lru_cache(maxsize=8)
+def _form(known: Template) -> tuple[Reference, Gray | None]:
+    """What is known of a template's form, and its picture where that is a blank one. Raises BadConfig."""
+    from docproc.pages.clean import clean
+    from docproc.pages.register import reference, reference_by_marks
+
+    if not known.reference:
+        return reference_by_marks((known.width, known.height), known.marks), None
+    path = Path(known.reference)
+    try:
+        content = read_content(path, Limits())
+        page = next(decode_pages(path.name, content.data, Limits(), 0))
+        if isinstance(page, tuple):
+            raise page[1]
+        gray = clean(page).gray
+        if (page.width, page.height) != (known.width, known.height):
+            raise DocumentError("unsupported", f"it has {page.width} x {page.height} pixels when it is upright")
+        return reference(gray, known.marks), None if known.filled else gray
+    except (DocumentError, ValueError, StopIteration) as problem:
+        raise BadConfig(known.name, [f"the reference {path}: {problem}"]) from problem
+
+
+def _beside(folder: Path) -> Beside:
+    """How a template sees the files beside it."""
+
+    def picture(name: str) -> tuple[str, str, tuple[int, int]]:
+        import imagesize
+
+        path = folder / name
+        try:
+            data = read_content(path, Limits()).data
+        except DocumentError as problem:
+            raise ValueError(f"{problem}; it should lie beside the template") from problem
+        width, height = imagesize.get(io.BytesIO(data))
+        if width <= 0 or height <= 0:
+            raise ValueError("this is no picture whose size can be told; PNG, JPEG and TIFF can")
+        return str(path), hashlib.sha256(data).hexdigest(), (int(width), int(height))
+
+    def column(name: str, wanted: str) -> frozenset[str]:
+        try:
+            with open(folder / name, newline="", encoding="utf-8-sig") as file:
+                rows = csv.DictReader(file)
+                if wanted not in (rows.fieldnames or ()):
+                    raise ValueError(f"there is no column {wanted!r}; there are {', '.join(rows.fieldnames or ())}")
+                return frozenset(text for row in rows if (text := (row[wanted] or "").strip()))
+        except OSError as problem:
+            raise ValueError(f"{problem.strerror}; it should lie beside the template") from problem
+        except (UnicodeDecodeError, csv.Error) as problem:
+            raise ValueError(f"this is no CSV table: {problem}") from problem
+
+    return Beside(picture, column)
+
+
 def _read(path: Path) -> Template:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise BadConfig(str(path), [f"cannot be read: {problem}"]) from problem
-    return template.parse(text, str(path))
+    return template.parse(text, str(path), _beside(path.parent))

@@ -1,7 +1,8 @@
 r"""Read this first: the story of a page, in the order in which it happens.
 
-    open -> clean -> locate -> ink -> segment -> normalize -> recognize -> decode -> vote -> confidence -> table
-                                  \-> line --------------> recognize ------------/
+    open -> clean -> register -> locate -> ink -> segment -> normalize -> recognize -> decode -> vote -> confidence -> table
+                                              |-> line --------------> recognize ----------/
+                                              \-> cells, of a comb --> recognize ---------/
 
 The stages are pure functions in `pages`, `fields`, `digits` and `readings`; none knows another. This module alone knows
 their order. It knows no file, no process and no inference library: the recognizer is handed in.
@@ -9,21 +10,30 @@ their order. It knows no file, no process and no inference library: the recogniz
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from docproc.digits.batching import flatten, regroup
+from docproc.digits.cells import cell_pictures, without_ink
 from docproc.digits.ink import comb_ink, free_ink
 from docproc.digits.line import line, second_view
 from docproc.digits.normalize import normalize_all
 from docproc.digits.segment import candidate_ink, segment
 from docproc.net import Net
+from docproc.pages.blank import without_print
 from docproc.pages.clean import clean
-from docproc.readings.confidence import Calibration, confidence, evidence, judge
+from docproc.readings.cells import remark
+from docproc.readings.confidence import DIGITS_KEPT, Calibration, Thresholds, confidence, evidence, judge, least
 from docproc.readings.context import log_odds
+from docproc.readings.repair import UNSEEN, Choice, repair_field, repair_page
 from docproc.readings.sequence import join
-from docproc.readings.vote import Weights, ballots, vote
+from docproc.readings.vote import Verdict, Weights, ballots, vote
+from docproc.rules import FieldRules, PageRule, date_of
 from docproc.types import (
+    CELL_SIDE,
+    CellPictures,
+    CellRecognizer,
+    CellScores,
     Field,
     Frames,
     Glyphs,
@@ -33,27 +43,49 @@ from docproc.types import (
     Line,
     LineRecognizer,
     Page,
+    Placed,
     Reading,
     Recognizer,
     Row,
     Scores,
 )
 
+KEPT = 10  # texts beside the one that was read that are kept for rules
+
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """What fields are read with: the two networks and what was learned beside them."""
+    """What fields are read with: the three networks and what was learned beside them."""
 
     recognizer: Recognizer
     line_recognizer: LineRecognizer
+    cell_recognizer: CellRecognizer
     context: Net | None
     weights: Mapping[Kind, Weights]
-    calibration: Calibration
+    calibrations: Mapping[Kind, Calibration]
+    repairs: Thresholds  # of fields that were changed by a rule: they have an error of their own
 
     @property
     def name(self) -> str:
         """Tells which networks read: the starts of their hashes."""
-        return f"{self.recognizer.model_hash[:8]}-{self.line_recognizer.model_hash[:8]}"
+        networks = (self.recognizer, self.line_recognizer, self.cell_recognizer)
+        return "-".join(network.model_hash[:8] for network in networks)
+
+    def accepts(self, max_error: float) -> Acceptance:
+        """What a field must have to be accepted, see `readings.confidence.least`."""
+        kinds = {kind: least(calibration.thresholds, max_error) for kind, calibration in self.calibrations.items()}
+        return Acceptance(kinds, least(self.repairs, max_error))
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """The least confidence with which a field is accepted."""
+
+    kinds: Mapping[Kind, float]
+    repaired: float  # of a field that was changed by a rule, at least
+
+    def of(self, field: Field, reading: Reading) -> float:
+        return max(self.kinds[field.kind], self.repaired if reading.changed_by else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +97,7 @@ class Prepared:
     lattice: Lattice
     glyphs: Glyphs
     line: Line
+    cells: CellPictures  # none but in a comb
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +107,33 @@ class FieldResult:
     prepared: Prepared
     scores: Scores
     frames: Frames
+    cells: CellScores
     reading: Reading
 
 
-def prepare(page: Page, fields: Sequence[Field]) -> list[Prepared]:
+def place(page: Page, locate: Callable[[Page], Placed]) -> Placed:
+    """Make a page dark on light, and find its fields; `locate` lays it onto a form where it is one. Raises DocumentError."""
+    return locate(clean(page))
+
+
+def prepare(placed: Placed) -> list[Prepared]:
     """Cut every field of a page into candidates."""
-    upright = clean(page)
-    return [prepare_field(field, field.box.clip(page.width, page.height).cut(upright.gray)) for field in fields]
+    prepared = []
+    for field in placed.fields:
+        box = field.crop.clip(placed.page.width, placed.page.height)
+        crop = box.cut(placed.page.gray)
+        if placed.blank is not None:
+            crop = without_print(crop, box.cut(placed.blank))
+        prepared.append(prepare_field(field, crop))
+    return prepared
 
 
 def prepare_field(field: Field, crop: Gray) -> Prepared:
     """Find one field's ink, cut it into candidates at 28x28, and lay it out as a line."""
-    comb = field.kind == "comb" and field.digits
-    ink = comb_ink(crop, comb[1]) if comb else free_ink(crop)
+    ink = comb_ink(crop, field.cells) if field.cells else free_ink(crop)
     lattice = segment(ink, amount=field.kind == "amount")
     glyphs = normalize_all(candidate_ink(lattice, k) for k in range(len(lattice.candidates)))
-    return Prepared(field, crop, lattice, glyphs, line(ink))
+    return Prepared(field, crop, lattice, glyphs, line(ink), cell_pictures(ink))
 
 
 def recognize(prepared: Sequence[Prepared], reader: Reader) -> list[FieldResult]:
@@ -97,9 +141,10 @@ def recognize(prepared: Sequence[Prepared], reader: Reader) -> list[FieldResult]
     batch, counts = flatten([item.glyphs for item in prepared])
     scores = regroup(reader.recognizer.recognize(batch), counts)
     frames = frames_of([item.line for item in prepared], reader.line_recognizer)
+    cells = cells_of([item.cells for item in prepared], reader.cell_recognizer)
     return [
-        FieldResult(item, own, seen, read(item, own, seen, reader))
-        for item, own, seen in zip(prepared, scores, frames, strict=True)
+        FieldResult(item, own, seen, boxed, read(item, own, seen, boxed, reader))
+        for item, own, seen, boxed in zip(prepared, scores, frames, cells, strict=True)
     ]
 
 
@@ -109,51 +154,130 @@ def frames_of(lines: Sequence[Line], recognizer: LineRecognizer) -> list[Frames]
     return [join(one, other) for one, other in zip(seen[: len(lines)], seen[len(lines) :], strict=True)]
 
 
-def read(prepared: Prepared, scores: Scores, frames: Frames, reader: Reader) -> Reading:
+def cells_of(pictures: Sequence[CellPictures], recognizer: CellRecognizer) -> list[CellScores]:
+    """What the cell recognizer says of the cells of many fields; a cell without ink is empty without being looked at."""
+    batch, counts = flatten(pictures, (CELL_SIDE, CELL_SIDE, 2))
+    return regroup(without_ink(batch, recognizer.recognize_cells(batch)), counts)
+
+
+def read(prepared: Prepared, scores: Scores, frames: Frames, cells: CellScores, reader: Reader) -> Reading:
     """The best text of one field and the probability that it is right."""
-    lattice = prepared.lattice
+    lattice, kind = prepared.lattice, prepared.field.kind
     if lattice.blank:
         return Reading("", 0.0)
+    boxed = cells if len(cells) else None
     odds = log_odds(lattice, scores, reader.context)
-    cast = ballots(lattice, odds, scores, frames, prepared.field.digits)
-    verdict = vote(cast, reader.weights[prepared.field.kind])
-    texts = tuple((ballot.text, share) for ballot, share in zip(verdict.ballots, verdict.shares, strict=True))
-    if not texts or not texts[0][0]:
-        return Reading("", 0.0, (), texts[1:4])
-    found = evidence(verdict, lattice, scores, odds)
-    return Reading(texts[0][0], confidence(found, reader.calibration), verdict.ballots[0].path, texts[1:4])
+    cast = ballots(lattice, odds, scores, frames, prepared.field.digits, boxed)
+    verdict = vote(cast, reader.weights[kind])
+    texts = shares_of(verdict)
+    if not texts or (not texts[0][0] and boxed is None):
+        return Reading("", 0.0, (), texts[1:KEPT])
+    sure = confidence(evidence(verdict, lattice, scores, odds, boxed), reader.calibrations[kind])
+    best, changed_by, broken = verdict.ballots[0], "", ""
+    rules = prepared.field.rules
+    if rules is not None and best.text and not rules.allows(best.text):
+        # What the readers propose under the rules comes after what they propose without, and is voted on like it.
+        ruled = vote(ballots(lattice, odds, scores, frames, prepared.field.digits, boxed, rules), reader.weights[kind])
+        choice = keep_rules(best.text, sure, ruled, rules)
+        texts = shares_of(ruled)
+        best = next(ballot for ballot in ruled.ballots if ballot.text == choice.text)
+        sure, broken, changed_by = choice.confidence, choice.broken, choice.rule
+    others = tuple(one for one in texts if one[0] != best.text and (rules is None or rules.allows(one[0])))[:KEPT]
+    noted = remark(cells, best.text) if boxed is not None else ""
+    return Reading(best.text, sure, best.path, others, noted or _breaks(broken), changed_by)
 
 
-def tabulate(page: Page, results: Sequence[FieldResult], threshold: float) -> list[Row]:
+def shares_of(verdict: Verdict) -> tuple[tuple[str, float], ...]:
+    """The texts of a vote with their shares, best first."""
+    return tuple((ballot.text, share) for ballot, share in zip(verdict.ballots, verdict.shares, strict=True))
+
+
+def keep_rules(text: str, confidence: float, ruled: Verdict, rules: FieldRules) -> Choice:
+    """The text that was read and breaks a rule, or another one of the vote under the rules, see `readings.repair`."""
+    texts = shares_of(ruled)
+    first = next(one for one in texts if one[0] == text)
+    choice = repair_field((first, *(one for one in texts if one is not first)), confidence, rules)
+    return replace(choice, confidence=round(choice.confidence, DIGITS_KEPT))
+
+
+def settle(results: Sequence[FieldResult], rules: Sequence[PageRule]) -> list[FieldResult]:
+    """Weigh the rules between the fields of a page, see `readings.repair.repair_page`."""
+    if not rules:
+        return list(results)
+    seen = {result.prepared.field.name: _probabilities(result.reading) for result in results}
+    choices = repair_page(seen, rules)
+    settled = []
+    for result in results:
+        reading, choice = result.reading, choices[result.prepared.field.name]
+        if choice.changed:
+            others = ((reading.text, 0.0), *(one for one in reading.alternatives if one[0] != choice.text))
+            reading = Reading(choice.text, choice.confidence, (), others, reading.remark, choice.rule)
+        elif choice.broken:
+            reading = replace(reading, remark=reading.remark or _breaks(choice.broken))
+        elif choice.confidence != reading.confidence:
+            reading = replace(reading, confidence=choice.confidence)
+        reading = replace(reading, confidence=round(reading.confidence, DIGITS_KEPT))
+        settled.append(replace(result, reading=reading))
+    return settled
+
+
+def _probabilities(reading: Reading) -> tuple[tuple[str, float], ...]:
+    """The texts of a field with their probabilities, the one that was read first."""
+    rest = 1.0 - reading.confidence
+    whole = sum(share for _, share in reading.alternatives) + UNSEEN
+    others = ((text, rest * share / whole) for text, share in reading.alternatives)
+    return ((reading.text, reading.confidence), *others)
+
+
+def _breaks(rule: str) -> str:
+    return f"breaks a rule: {rule}" if rule else ""
+
+
+def tabulate(page: Page, results: Sequence[FieldResult], accept: Acceptance) -> list[Row]:
     """The rows of one page."""
     rows = []
     for result in results:
         field, reading = result.prepared.field, result.reading
         inked = not result.prepared.lattice.blank
-        status, reason = judge(reading, threshold, inked=inked, required=field.required)
+        status, reason = judge(reading, accept.of(field, reading), inked=inked, required=field.required)
         if page.damage and status in ("ok", "blank"):
             status, reason = "review", page.damage
-        box = field.box.clip(page.width, page.height).scaled(page.shrunk)
+        box = page.stored(field.box.clip(page.width, page.height))
         rows.append(
             Row(
                 document=page.id.document,
                 page=page.id.page,
                 field=field.name,
                 text=reading.text,
-                value=reading.text,
+                value=_value(field, reading.text),
                 confidence=None if status == "blank" else reading.confidence,
                 status=status,
                 reason=reason,
-                changed_by="",
+                changed_by=reading.changed_by,
                 left=box.left,
                 top=box.top,
                 width=box.width,
                 height=box.height,
+                residual=page.residual,
             )
         )
     return rows
 
 
-def read_page(page: Page, fields: Sequence[Field], reader: Reader, threshold: float) -> list[Row]:
-    """The whole story of one page whose fields are known."""
-    return tabulate(page, recognize(prepare(page, fields), reader), threshold)
+def _value(field: Field, text: str) -> str:
+    """What a text means: an ISO date, where it is one; else the text."""
+    if text and field.rules is not None and field.rules.date:
+        day = date_of(text, field.rules.date)
+        return day.isoformat() if day else ""
+    return text
+
+
+def read_placed(placed: Placed, reader: Reader) -> list[FieldResult]:
+    """Read all fields of a page and weigh the rules between them."""
+    return settle(recognize(prepare(placed), reader), placed.rules)
+
+
+def read_page(page: Page, locate: Callable[[Page], Placed], reader: Reader, max_error: float) -> list[Row]:
+    """The whole story of one page."""
+    placed = place(page, locate)
+    return tabulate(placed.page, read_placed(placed, reader), reader.accepts(max_error))

@@ -17,19 +17,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.errors import DocumentError
+from docproc.rules import FieldRules, PageRule
 
 Gray = NDArray[np.uint8]  # (height, width) uint8, 0 black ink .. 255 white paper
 Ink = NDArray[np.uint8]  # (height, width) uint8, 0 paper .. 255 full ink
 Glyphs = NDArray[np.uint8]  # (n, 28, 28) uint8, 0 paper .. 255 ink
 Line = NDArray[np.uint8]  # (32, width) uint8, 0 paper .. 255 ink: a whole field, see digits.line
+CellPictures = NDArray[np.uint8]  # (n, 32, 32, 2) uint8, 0 paper .. 255 ink: a cell's own ink, and its neighbors'
+CellScores = NDArray[np.float32]  # (n, 12) float32 probabilities; columns 0..9, CROSSED and EMPTY
 Scores = NDArray[np.float32]  # (n, 11) float32 probabilities, rows sum to 1; columns 0..9 and NOT_A_DIGIT
 Frames = NDArray[np.float32]  # (t, 11) float32 natural log probabilities along a line; NOT_A_DIGIT is CTC's blank
 Affine = NDArray[np.float64]  # (2, 3) float64, maps (x, y, 1) to (x, y)
+Homography = NDArray[np.float64]  # (3, 3) float64, maps (x, y, 1) to (x, y, 1) times a factor
 
 GLYPH_SIDE = 28  # px
 LINE_HEIGHT = 32  # px
 CLASSES = 11
 NOT_A_DIGIT = 10
+CELL_SIDE = 32  # px
+CELL_CLASSES = 12
+CROSSED, EMPTY = 10, 11  # a cell that was struck out; one without anything that was written
 DIGIT_HEIGHT = 40  # px to which the digits of a field are brought before they are read
 INK_MARGIN = 4  # px of paper around the ink of a field
 
@@ -90,7 +97,9 @@ class Page:
     id: PageId
     gray: Gray
     damage: str = ""  # what is wrong with the picture: nothing on it is accepted unseen
-    shrunk: float = 1.0  # px of the page as it is stored for a px of `gray`
+    shrunk: float = 1.0  # px of the page as it is stored for a px of `gray`, before that was laid onto a form
+    laid: Homography | None = None  # of a page that was laid onto a form: px of `gray` to px of the page before
+    residual: float | None = None  # px of the form: how well the page fits it
 
     @property
     def width(self) -> int:
@@ -99,6 +108,17 @@ class Page:
     @property
     def height(self) -> int:
         return int(self.gray.shape[0])
+
+    def stored(self, box: Box) -> Box:
+        """Where a box of `gray` lies on the page as it is stored: the upright rectangle around it."""
+        if self.laid is None:
+            return box.scaled(self.shrunk)
+        # Pixels are mapped by their middles, a box by its edges.
+        edges = [(x - 0.5, y - 0.5, 1.0) for x in (box.left, box.right) for y in (box.top, box.bottom)]
+        corners = np.array(edges) @ self.laid.T
+        across, down = ((corners[:, k] / corners[:, 2] + 0.5) * self.shrunk for k in (0, 1))
+        left, top = int(np.floor(across.min())), int(np.floor(down.min()))
+        return Box(left, top, int(np.ceil(across.max())) - left, int(np.ceil(down.max())) - top)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +130,25 @@ class Field:
     kind: Kind = "string"
     digits: tuple[int, int] | None = None  # fewest and most digits; None where any count is possible
     required: bool = False  # a blank is put before a person
+    cells: int = 0  # of a comb; 0 for a free field
+    rim: int = 0  # px around the box that are cut out with it: the lines of a comb
+    rules: FieldRules | None = None  # what may stand there
+
+    @property
+    def crop(self) -> Box:
+        """What is cut out of the page."""
+        box = self.box
+        return Box(box.left - self.rim, box.top - self.rim, box.width + 2 * self.rim, box.height + 2 * self.rim)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A page whose fields are known."""
+
+    page: Page
+    fields: tuple[Field, ...]
+    rules: tuple[PageRule, ...] = ()  # between the fields
+    blank: Gray | None = None  # the empty form, of the page's own size: what is printed on it is no ink
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +208,8 @@ class Reading:
     confidence: float  # 0..1, probability that the whole text is right
     path: tuple[int, ...] = ()  # the chosen candidates, left to right; () where the lattice has no way to the text
     alternatives: tuple[tuple[str, float], ...] = ()  # other texts with their share of the probability, best first
+    remark: str = ""  # what a person should know of it
+    changed_by: str = ""  # the rule for which another text was taken than the one that was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +229,7 @@ class Row:
     top: int | None
     width: int | None
     height: int | None
+    residual: float | None = None  # px of the template's reference
     run: str = ""
 
 
@@ -210,6 +252,17 @@ class LineRecognizer(Protocol):
 
     def read_lines(self, lines: Sequence[Line]) -> list[Frames]:
         """The frames of every line, one for two px of its width. A line's frames must not depend on the other lines."""
+        ...
+
+
+class CellRecognizer(Protocol):
+    """Cells of combs in, scores out."""
+
+    name: str
+    model_hash: ModelHash
+
+    def recognize_cells(self, pictures: CellPictures) -> CellScores:
+        """Score every cell; n may be 0. A cell's scores must not depend on the others in the batch."""
         ...
 
 

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -24,7 +25,7 @@ from docproc.files import find_documents, open_pages
 from docproc.layouts import open_layout
 from docproc.modelfiles import open_reader
 from docproc.options import Limits
-from docproc.pipeline import Prepared, frames_of, prepare, read
+from docproc.pipeline import Prepared, cells_of, frames_of, place, prepare, read
 from docproc.types import Page
 
 PROJECT = Path(__file__).parent.parent
@@ -65,7 +66,7 @@ def main() -> None:
     prepared: list[Prepared] = []
 
     def prepare_all() -> None:
-        prepared[:] = [item for page, place in opened for item in prepare(page, layout.locate(page, place))]
+        prepared[:] = [item for page, folder in opened for item in prepare(place(page, partial(layout.locate, folder=folder)))]
 
     total = seconds(prepare_all)
     inks = [[candidate_ink(p.lattice, k) for k in range(len(p.lattice.candidates))] for p in prepared]
@@ -76,7 +77,10 @@ def main() -> None:
     lines = [p.line for p in prepared]
     lining = seconds(lambda: frames_of(lines, reader.line_recognizer))
     frames = frames_of(lines, reader.line_recognizer)
-    decoding = seconds(lambda: [read(p, s, f, reader) for p, s, f in zip(prepared, scores, frames, strict=True)])
+    pictures = [p.cells for p in prepared]
+    boxing = seconds(lambda: cells_of(pictures, reader.cell_recognizer))
+    cells = cells_of(pictures, reader.cell_recognizer)
+    decoding = seconds(lambda: [read(*each, reader) for each in zip(prepared, scores, frames, cells, strict=True)])
     count = len(prepared)
     print(f"\n{count} fields, {len(batch) / count:.1f} candidates each; ms a field on one core")
     for name, value in (
@@ -84,8 +88,9 @@ def main() -> None:
         ("normalize", normalizing),
         ("recognize glyphs", recognizing),
         ("recognize lines", lining),
+        ("recognize cells", boxing),
         ("decode and vote", decoding),
-        ("together", total + recognizing + lining + decoding),
+        ("together", total + recognizing + lining + boxing + decoding),
     ):
         print(f"  {name:22} {value / count * 1000:7.2f}")
     print(f"\n{len(batch) / recognizing:,.0f} glyphs a second through {reader.recognizer.name}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,23 +59,34 @@ class Slot:
     ticked: bool = False  # a comb whose walls are only ticks at the bottom
 
 
-Value = Callable[[np.random.Generator], str]
+Value = Callable[[np.random.Generator, Mapping[str, str]], str]  # what is written, knowing the fields before
 
 
 # ------------------------------------------------------------------------------------------------------ the forms
 
 
 def _number(low: int, high: int, width: int = 0) -> Value:
-    return lambda rng: str(int(rng.integers(low, high + 1))).zfill(width)
+    return lambda rng, _: str(int(rng.integers(low, high + 1))).zfill(width)
 
 
-def _date(rng: np.random.Generator) -> str:
+def _sum(*names: str) -> Value:
+    return lambda _, before: str(sum(int(before[name]) for name in names))
+
+
+def _date(rng: np.random.Generator, _: Mapping[str, str]) -> str:
     return f"{int(rng.integers(1, 29)):02d}{int(rng.integers(1, 13)):02d}{int(rng.integers(2023, 2027))}"
 
 
-def _amount(rng: np.random.Generator) -> str:
+def _amount(rng: np.random.Generator, _: Mapping[str, str]) -> str:
     return str(int(np.exp(rng.uniform(np.log(20), np.log(60_000)))))
 
+
+SURVEY_RULES = """
+[[rule]]
+name = "all persons"
+sum = ["men", "women", "children"]
+equals = "persons"
+"""
 
 SURVEY: Sequence[tuple[Slot, Value]] = (
     (Slot("household_id", "Household number", (150, 270, 760, 116), "comb", 8), _number(0, 99_999_999, 8)),
@@ -83,6 +94,7 @@ SURVEY: Sequence[tuple[Slot, Value]] = (
     (Slot("men", "Men", (150, 520, 220, 116), "comb", 2), _number(0, 12)),
     (Slot("women", "Women", (560, 520, 220, 116), "comb", 2), _number(0, 12)),
     (Slot("children", "Children", (970, 520, 220, 116), "comb", 2), _number(0, 12)),
+    (Slot("persons", "All persons", (1380, 520, 220, 116), "comb", 2), _sum("men", "women", "children")),
     (Slot("income", "Income per month", (150, 780, 620, 130), "string", (1, 7)), _number(500, 95_000)),
     (Slot("rooms", "Rooms", (970, 780, 260, 130), "string", (1, 2)), _number(1, 12)),
 )
@@ -250,12 +262,14 @@ def scan(page: Paper, rng: np.random.Generator, degrees: float) -> NDArray[np.ui
 # ------------------------------------------------------------------------------------------------------- the files
 
 
-def template_text(name: str, size: tuple[int, int], slots: Sequence[Slot]) -> str:
-    """The TOML of a form's template."""
-    lines = ["schema_version = 1", f'name = "{name}"', "", "[page]", f"size = [{size[0]}, {size[1]}]  # pixels, at 300 dpi"]
+def template_text(name: str, size: tuple[int, int], slots: Sequence[Slot], blank: str = "") -> str:
+    """The TOML of a form's template; with the picture of the `blank` form its boxes are the printed frames."""
+    page = f'reference = "{blank}"' if blank else f"size = [{size[0]}, {size[1]}]  # pixels, at 300 dpi"
+    lines = ["schema_version = 1", f'name = "{name}"', "", "[page]", page]
     for slot in slots:
         digits = slot.digits if isinstance(slot.digits, int) else list(slot.digits)
-        lines += ["", "[[field]]", f'name = "{slot.name}"', f"box = {list(slot.box)}", f'kind = "{slot.kind}"']
+        box = list(printed_frame(slot) if blank else slot.box)
+        lines += ["", "[[field]]", f'name = "{slot.name}"', f"box = {box}", f'kind = "{slot.kind}"']
         lines.append(f"digits = {digits}")
     return "\n".join(lines) + "\n"
 
@@ -283,12 +297,17 @@ def build(folder: Path) -> None:
     expected: list[tuple[str, int, str, str]] = []
 
     def make(
-        kind: str, title: str, entries: Sequence[tuple[Slot, Value]], size: tuple[int, int], files: Sequence[tuple[str, int]]
-    ) -> None:
+        kind: str, title: str, entries: Sequence[tuple[Slot, Value]], size: tuple[int, int], files: Sequence[tuple[str, int]],
+        blank: str = "", rules: str = "",
+    ) -> None:  # fmt: skip
         place = folder / kind
         place.mkdir(parents=True, exist_ok=True)
         slots = [slot for slot, _ in entries]
-        (place / "template.toml").write_text(template_text(title, size, slots), encoding="utf-8")
+        (place / "template.toml").write_text(template_text(title, size, slots, blank) + rules, encoding="utf-8")
+        if blank:
+            page = np.full(size[::-1], 255, np.float32)
+            print_form(page, title.title(), slots)
+            save([np.asarray(page, np.uint8)], place / blank)
         number = 0
         for name, count in files:
             pages = []
@@ -302,8 +321,9 @@ def build(folder: Path) -> None:
                     print_check(page, slots, number)
                 else:
                     print_form(page, title.title(), slots)
+                written: dict[str, str] = {}
                 for slot, value in entries:
-                    text = value(rng)
+                    text = written[slot.name] = value(rng, written)
                     fill(page, slot, text, hand, rng)
                     expected.append((f"{kind}/{name}", page_number, slot.name, text))
                 pages.append(scan(page, rng, float(np.clip(rng.normal(0, 0.22), -0.4, 0.4))))
@@ -314,7 +334,7 @@ def build(folder: Path) -> None:
     ])  # fmt: skip
     make("survey", "household survey", SURVEY, FORM, [
         ("form_1.jpg", 1), ("form_2.jpg", 1), ("form_3.png", 1), ("batch.tif", 3),
-    ])  # fmt: skip
+    ], "blank.png", SURVEY_RULES)  # fmt: skip
     make("meters", "meter card", METER, FORM, [("card_1.jpg", 1), ("card_2.jpg", 1), ("card_3.png", 1), ("route.pdf", 3)])
 
     with open(folder / "expected.csv", "w", newline="", encoding="utf-8") as file:

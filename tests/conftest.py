@@ -14,7 +14,7 @@ from docproc.errors import MissingPart
 from docproc.learn.strokes import MARKS, Pen, draw, draw_digit
 from docproc.modelfiles import open_reader
 from docproc.pipeline import Reader
-from docproc.types import CLASSES, Frames, Glyphs, Gray, Line, ModelHash, Scores
+from docproc.types import CELL_CLASSES, CLASSES, EMPTY, CellPictures, CellScores, Frames, Glyphs, Gray, Line, ModelHash, Scores
 
 PROJECT = Path(__file__).parent.parent
 SAMPLES = PROJECT / "samples"
@@ -70,6 +70,17 @@ def draw_field(text: str, height: float = 40, gap: int = 8, width: float = 0.09,
     return np.asarray(np.rint(paper * (1 - share) + level * share), np.uint8)
 
 
+def draw_digits_into(gray: Gray, text: str, x: int, y: int, height: float = 40, level: int = 30) -> None:
+    """Draw a digit or mark around the point (x, y) of a picture, in place."""
+    rng = np.random.default_rng(sum(map(ord, text)))
+    pen = Pen(0.09, 0.0)
+    ink, _ = draw_digit(int(text), height, pen, rng, 0) if text.isdigit() else draw(MARKS[text][0], height, pen, rng)
+    top, left = y - ink.shape[0] // 2, x - ink.shape[1] // 2
+    part = gray[top : top + ink.shape[0], left : left + ink.shape[1]]
+    share = ink[: part.shape[0], : part.shape[1]] / 255
+    part[:] = np.rint(part * (1 - share) + level * share)
+
+
 class NullRecognizer:
     """Sees no digit anywhere."""
 
@@ -95,6 +106,18 @@ class NullLineRecognizer:
             own[:, -1] = 0
             frames.append(own)
         return frames
+
+
+class NullCellRecognizer:
+    """Sees only empty cells."""
+
+    name = "null"
+    model_hash = ModelHash("0" * 64)
+
+    def recognize_cells(self, pictures: CellPictures) -> CellScores:
+        scores = np.zeros((len(pictures), CELL_CLASSES), np.float32)
+        scores[:, EMPTY] = 1
+        return scores
 
 
 class FailingRecognizer:

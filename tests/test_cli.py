@@ -105,13 +105,14 @@ def test_a_form_without_a_template(tmp_path: Path) -> None:
     assert docproc("run", tmp_path / "form_1.jpg", "-o", tmp_path / "t.csv").returncode == 0
     rows = table(tmp_path / "t.csv")
     expected = [r["text"] for r in table(SAMPLES / "expected.csv") if r["document"] == "survey/form_1.jpg"]
-    assert [r["field"] for r in rows] == [f"field_{k}" for k in range(1, 6)]
+    assert [r["field"] for r in rows] == [f"field_{k}" for k in range(1, 7)]
     assert rows[0]["text"] == expected[0]
 
 
 def test_a_scan_far_larger_than_needed_is_read_like_a_small_one(tmp_path: Path) -> None:
     """The JPEG is decoded at half its size or less; the boxes are those of the page as it is stored."""
-    shutil.copy(SAMPLES / "survey" / "template.toml", tmp_path)
+    for name in ("template.toml", "blank.png"):
+        shutil.copy(SAMPLES / "survey" / name, tmp_path)
     with Image.open(SAMPLES / "survey" / "form_1.jpg") as form:
         large = form.resize((form.width * 3, form.height * 3), Image.Resampling.BICUBIC)
     (tmp_path / "in").mkdir()
@@ -122,7 +123,7 @@ def test_a_scan_far_larger_than_needed_is_read_like_a_small_one(tmp_path: Path) 
     for one, other in zip(table(tmp_path / "large.csv"), table(tmp_path / "small.csv"), strict=True):
         assert (one["field"], one["text"]) == (other["field"], other["text"])
         for side in ("left", "top", "width", "height"):
-            assert abs(int(one[side]) - 3 * int(other[side])) <= 3
+            assert abs(int(one[side]) - 3 * int(other[side])) <= 9
 
 
 # ----------------------------------------------------------------------------------------------------- bad input

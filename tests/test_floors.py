@@ -31,12 +31,13 @@ FLOORS = (
     ("docproc.pixels", 1),
     ("docproc.net", 1),
     ("docproc.types", 0),
+    ("docproc.rules", 0),
     ("docproc.errors", 0),
     ("docproc", 7),  # the package itself: what it offers is imported late
 )
 STAGES = ("docproc.pages", "docproc.fields", "docproc.digits", "docproc.readings")
 INFERENCE = {"onnxruntime", "tensorflow", "keras", "tensorrt"}
-GROUND = {"docproc.types", "docproc.errors"}
+GROUND = {"docproc.types", "docproc.errors", "docproc.rules"}
 
 
 def modules() -> dict[str, Path]:
@@ -74,7 +75,7 @@ def test_imports_point_downwards(module: str) -> None:
             continue  # the version
         same_room = module.split(".")[:2] == name.split(".")[:2] and len(module.split(".")) > 2
         rim = mine == floor(name) == 4
-        ground = {module, name} == GROUND
+        ground = {module, name} <= GROUND
         assert floor(name) < mine or same_room or rim or ground or module == "docproc", (
             f"{module} imports {name} from its own floor or above"
         )

@@ -42,14 +42,14 @@ def find_boxes(page: Page) -> tuple[Field, ...]:
             round((right - left + 2 * pad) / scale),
             round((bottom - top + 2 * pad) / scale),
         ).clip(page.width, page.height)
-        fields.append(Field(f"field_{number}", box, "comb", (0, len(row))))
+        fields.append(Field(f"field_{number}", box, "comb", (0, len(row)), cells=len(row)))
     return tuple(fields)
 
 
 def lone_row(page: Page, name: str) -> Field | None:
     """The row of boxes that is all that stands on a cut-out field, as a comb; None where there is none."""
     found = find_boxes(page)
-    if len(found) != 1 or not found[0].digits or found[0].digits[1] < LEAST_CELLS:
+    if len(found) != 1 or found[0].cells < LEAST_CELLS:
         return None
     box = found[0].box
     flat = flatten_light(page.gray, 41)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from docproc.pixels import otsu
@@ -12,7 +14,7 @@ DARK = 96  # a page whose median is darker than this may be a negative
 
 def clean(page: Page) -> Page:
     """The page with dark ink on light paper; a negative (white on black, as from microfilm) is turned over."""
-    return Page(page.id, _positive(page.gray))
+    return replace(page, gray=_positive(page.gray))
 
 
 def _positive(gray: Gray) -> Gray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from docproc.net import Net, logit, sigmoid
 from docproc.readings.vote import Verdict
-from docproc.types import Lattice, Reading, Scores, Status
+from docproc.types import CROSSED, CellScores, Lattice, Reading, Scores, Status
 
 DIGITS_KEPT = 4  # decimals of a confidence: what lies behind depends on the batch
+
+
+Thresholds = tuple[tuple[float, float], ...]  # (error among accepted fields, least confidence), errors ascending
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,36 +24,52 @@ class Calibration:
     """From evidence to probability, and from an error that the user allows to the least confidence to accept."""
 
     net: Net
-    thresholds: tuple[tuple[float, float], ...]  # (error among accepted fields, least confidence), errors ascending
-
-    def threshold(self, max_error: float) -> float:
-        """The least confidence to accept so that at most `max_error` (0..1) of the accepted fields are wrong.
-
-        The nearest measured error that is no larger counts. An error below all that was measured accepts nothing.
-        """
-        allowed = [confidence for error, confidence in self.thresholds if error <= max_error + 1e-12]
-        return allowed[-1] if allowed else 1.01
+    thresholds: Thresholds
 
     def to_card(self) -> dict[str, Any]:
         return {
             "net": self.net.to_card(),
-            "thresholds": [{"max_error": e, "confidence": round(c, 6)} for e, c in self.thresholds],
+            "thresholds": to_card(self.thresholds),
         }
 
     @staticmethod
     def from_card(card: Mapping[str, Any]) -> Calibration:
         """Raises KeyError, TypeError or ValueError when the card holds no calibration."""
-        pairs = sorted((float(t["max_error"]), float(t["confidence"])) for t in card["thresholds"])
-        return Calibration(Net.from_card(card["net"]), tuple(pairs))
+        return Calibration(Net.from_card(card["net"]), from_card(card["thresholds"]))
 
 
-def evidence(verdict: Verdict, lattice: Lattice, scores: Scores, log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What speaks for the text that won the vote, (13,) float64.
+def least(thresholds: Thresholds, max_error: float) -> float:
+    """The least confidence to accept so that at most `max_error` (0..1) of the accepted fields are wrong.
+
+    The nearest measured error that is no larger counts. An error below all that was measured accepts nothing.
+    """
+    allowed = [confidence for error, confidence in thresholds if error <= max_error + 1e-12]
+    return allowed[-1] if allowed else 1.01
+
+
+def to_card(thresholds: Thresholds) -> list[dict[str, float]]:
+    return [{"max_error": error, "confidence": round(confidence, 6)} for error, confidence in thresholds]
+
+
+def from_card(card: Sequence[Mapping[str, Any]]) -> Thresholds:
+    """Raises KeyError, TypeError or ValueError when the card holds no thresholds."""
+    return tuple(sorted((float(t["max_error"]), float(t["confidence"])) for t in card))
+
+
+def evidence(
+    verdict: Verdict,
+    lattice: Lattice,
+    scores: Scores,
+    log_odds: NDArray[np.float64],
+    cells: CellScores | None = None,
+) -> NDArray[np.float64]:
+    """What speaks for the text that won the vote, (13,) float64, or (17,) in a comb.
 
     Its share and its lead over the second text (log-odds, log ratio); what the lattice and the line recognizer say of it, and
     each one's lead over the best other text (log probability, log ratio); whether they agree; the weakest of its candidates
     as a whole digit and as this digit (log-odds); the summed doubt about its digits; the share of ink that is on no digit;
-    how many digits and pieces there are.
+    how many digits and pieces there are. In a comb also: what its `cells` say of the text, their lead, how sure the least
+    sure cell is, and the share of cells that are crossed out.
     """
     won, others = verdict.ballots[0], verdict.ballots[1:]
     second = verdict.shares[1] if len(others) else 0.0
@@ -67,6 +86,14 @@ def evidence(verdict: Verdict, lattice: Lattice, scores: Scores, log_odds: NDArr
         used[[p + 1 for p in lattice.candidates[k].pieces]] = True
     areas = np.bincount(lattice.labels.ravel(), minlength=lattice.pieces + 1)[1 : lattice.pieces + 1]
     left_over = float(areas[~used[1:]].sum()) / max(1.0, float(areas.sum()))
+    boxed = []
+    if cells is not None:
+        boxed = [
+            float(logit(np.exp(won.cells), 1e-5)),
+            float(np.clip(won.cells - max((b.cells for b in others), default=-12.0), -8, 12)),
+            float(logit(cells.max(axis=1).min(initial=1.0), 1e-4)),
+            float(np.mean(cells[:, CROSSED] > 0.5)),
+        ]
     return np.array(
         [
             float(logit(np.array(verdict.shares[0]), 1e-5)),
@@ -82,6 +109,7 @@ def evidence(verdict: Verdict, lattice: Lattice, scores: Scores, log_odds: NDArr
             left_over,
             len(won.text),
             lattice.pieces,
+            *boxed,
         ]
     )
 
@@ -98,9 +126,15 @@ def judge(reading: Reading, threshold: float, *, inked: bool, required: bool) ->
     `inked` says that there is ink that could be a digit by its size, `required` that the field may not be blank.
     """
     if not reading.text:
+        if reading.remark == "crossed out" and reading.confidence >= threshold:
+            return "blank", reading.remark
+        if reading.remark:
+            return "review", reading.remark
         if inked:
             return "review", "something is written, and no digits were found"
         return ("review", "blank, and required") if required else ("blank", "")
+    if reading.remark:
+        return "review", reading.remark
     if reading.confidence >= threshold:
         return "ok", ""
     return "review", "low confidence"

@@ -1,8 +1,8 @@
-"""Two readers, one verdict.
+"""Two readers, three in a comb, and one verdict.
 
-The lattice cuts and the line recognizer reads at a glance: they make different mistakes. Every text that either of them
-proposes is scored by both, and the scores are joined log-linearly (a product of experts, G. Hinton, 2002), with weights that
-were learned on composed strips.
+The lattice cuts and the line recognizer reads at a glance: they make different mistakes. In a comb a third reader looks at
+every cell. Every text that one of them proposes is scored by all, and the scores are joined log-linearly (a product of
+experts, G. Hinton, 2002), with weights that were learned on composed strips.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from docproc.readings import cells as in_cells
 from docproc.readings.decode import decode, trace
 from docproc.readings.sequence import best_texts, text_scores
-from docproc.types import Frames, Lattice, Scores
+from docproc.rules import FieldRules
+from docproc.types import CellScores, Frames, Lattice, Scores
 
 PROPOSED = 5  # texts that each reader proposes
-LEAST_LATTICE, LEAST_LINE = -12.0, -20.0  # log probabilities below which a reader's doubt no longer counts
+LEAST_LATTICE, LEAST_LINE, LEAST_CELLS = -12.0, -20.0, -25.0  # log probabilities below which a reader's doubt no longer counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +31,20 @@ class Weights:
     lattice: float
     line: float
     leading_zero: float = 0.0  # natural log, at most 0
+    cells: float = 0.0
 
     def to_card(self) -> dict[str, float]:
         return {
             "lattice": round(self.lattice, 4),
             "line": round(self.line, 4),
             "leading_zero": round(self.leading_zero, 4),
+            "cells": round(self.cells, 4),
         }
 
     @staticmethod
     def from_card(card: Mapping[str, Any]) -> Weights:
         """Raises KeyError, TypeError or ValueError when the card holds no weights."""
-        return Weights(float(card["lattice"]), float(card["line"]), float(card["leading_zero"]))
+        return Weights(*(float(card[name]) for name in ("lattice", "line", "leading_zero", "cells")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Ballot:
     lattice: float
     line: float
     path: tuple[int, ...]  # candidates of the lattice, () where it has no way to this text
+    cells: float = 0.0  # 0 where there are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class Verdict:
 
     ballots: tuple[Ballot, ...]
     shares: tuple[float, ...]  # of the joint probability of all these texts
-    agreed: bool  # both readers put the same text first
+    agreed: bool  # all readers put the same text first
 
 
 def ballots(
@@ -68,40 +73,57 @@ def ballots(
     scores: Scores,
     frames: Frames,
     digits: tuple[int, int] | None = None,
+    cells: CellScores | None = None,
+    rules: FieldRules | None = None,
 ) -> tuple[Ballot, ...]:
-    """All texts that either reader proposes, as both see them.
+    """All texts that a reader proposes, as all see them.
 
-    `log_odds` (n,) and `scores` (n, 11) are of the lattice's candidates, see `decode`; `digits` bounds the length of a text.
+    `log_odds` (n,) and `scores` (n, 11) are of the lattice's candidates, see `decode`; `digits` bounds the length of a text;
+    `cells` (cells, 12) are those of a comb. With `rules` each reader also proposes the best texts that they allow. Those come
+    after the others, which stay as they were.
     """
     decoded = decode(lattice.pieces, lattice.candidates, log_odds, scores, digits)
     fewest, most = digits if digits else (0, 10**6)
     proposed = decoded.strings[:PROPOSED]
     texts = [text for text, _ in proposed]
-    for text, _ in best_texts(frames)[:PROPOSED]:
+    seen = in_cells.best_texts(cells)[:PROPOSED] if cells is not None else ()
+    for text, _ in (*best_texts(frames)[:PROPOSED], *seen):
         if text not in texts and fewest <= len(text) <= most:
             texts.append(text)
+    within = rules.within(digits) if rules else None
+    if within:
+        ruled = decode(lattice.pieces, lattice.candidates, log_odds, scores, digits, within).strings[:PROPOSED]
+        seen = in_cells.best_texts(cells, within)[:PROPOSED] if cells is not None else ()
+        for text, _ in (*ruled, *best_texts(frames, within)[:PROPOSED], *seen):
+            if text not in texts:
+                texts.append(text)
     lines = text_scores(frames, texts)
     shares = [(float(np.log(max(share, 1e-12))), path) for (_, share), path in zip(proposed, decoded.paths, strict=False)]
     traced = trace(lattice.pieces, lattice.candidates, log_odds, scores, texts[len(proposed) :])
     shares += [(odds - decoded.whole, path) for odds, path in traced]
+    boxed = np.zeros(len(texts)) if cells is None else in_cells.text_scores(cells, texts)
     return tuple(
-        Ballot(text, max(share, LEAST_LATTICE), max(float(line), LEAST_LINE), path)
-        for text, line, (share, path) in zip(texts, lines, shares, strict=True)
+        Ballot(text, max(share, LEAST_LATTICE), max(float(line), LEAST_LINE), path, max(float(box), LEAST_CELLS))
+        for text, line, box, (share, path) in zip(texts, lines, boxed, shares, strict=True)
     )
 
 
 def arguments(cast: Sequence[Ballot]) -> NDArray[np.float64]:
-    """What the weights multiply, (ballots, 3): the readers' log probabilities, and 1 for a leading zero."""
-    return np.array([(b.lattice, b.line, float(len(b.text) > 1 and b.text.startswith("0"))) for b in cast]).reshape(-1, 3)
+    """What the weights multiply, (ballots, 4): log probabilities of lattice and line, 1 for a leading zero, and the cells'."""
+    table = [(b.lattice, b.line, float(len(b.text) > 1 and b.text.startswith("0")), b.cells) for b in cast]
+    return np.array(table).reshape(-1, 4)
 
 
 def vote(cast: tuple[Ballot, ...], weights: Weights) -> Verdict:
     """Join what the readers say; `weights` are those of the kind of field."""
     if not cast:
         return Verdict((), (), agreed=False)
-    joint = arguments(cast) @ (weights.lattice, weights.line, weights.leading_zero)
+    joint = arguments(cast) @ (weights.lattice, weights.line, weights.leading_zero, weights.cells)
     order = np.argsort(-joint, kind="stable")
     shares = np.exp(joint[order] - joint[order[0]])
     shares /= shares.sum()
-    first = (max(cast, key=lambda b: b.lattice), max(cast, key=lambda b: b.line))
-    return Verdict(tuple(cast[k] for k in order), tuple(float(s) for s in shares), agreed=first[0] is first[1])
+    first = [max(cast, key=lambda b: b.lattice), max(cast, key=lambda b: b.line)]
+    if weights.cells:
+        first.append(max(cast, key=lambda b: b.cells))
+    agreed = all(ballot is first[0] for ballot in first)
+    return Verdict(tuple(cast[k] for k in order), tuple(float(s) for s in shares), agreed)

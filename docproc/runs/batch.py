@@ -78,7 +78,9 @@ def run(request: RunRequest, progress: Progress | None = None, opener: Opener | 
             looked = ", ".join(str(place) for place in request.inputs)
             raise BadInput(f"no documents in {looked}: docproc reads PNG, JPEG, TIFF, PDF, BMP, WebP and GIF")
         settings = settings_for(documents, request)
-        planned = planned_with(settings, documents)
+        scans = settings.layout.scans(documents)
+        planned = planned_with(settings, scans)
+        passed += len(documents) - len(scans)
         with Journal.open(request.output, anew=request.resume is False) as journal:
             return read_and_write(request, settings, planned, passed, journal, progress, opener)
 
@@ -201,13 +203,13 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
     import cv2
 
     from docproc.modelfiles import open_reader
-    from docproc.pipeline import prepare, recognize, tabulate
+    from docproc.pipeline import place, read_placed, tabulate
 
     if settings.models and tuple(model_hashes(settings.model).items()) != settings.models:
         raise MissingPart("the networks were changed while the run was reading; give the same command again")
     cv2.setNumThreads(1)  # one process for each core is enough
     reader = open_reader(settings.backend, settings.model)
-    threshold = reader.calibration.threshold(settings.max_error)
+    accept = reader.accepts(settings.max_error)
 
     def pages(document: Document, content: Content) -> Iterator[list[Row]]:
         folder = str(document.path.parent)
@@ -216,11 +218,11 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
                 yield [error_row(*page)]
                 continue
             try:
-                fields = settings.layout.locate(page, folder)
+                placed = place(page, partial(settings.layout.locate, folder=folder))
             except DocumentError as problem:
                 yield [error_row(page.id, problem)]
                 continue
-            results = recognize(prepare(page, fields), reader)
+            results = read_placed(placed, reader)
             if settings.crops:
                 try:
                     for result in results:
@@ -228,7 +230,7 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
                 except DocumentError as problem:
                     yield [error_row(page.id, problem)]
                     continue
-            yield tabulate(page, results, threshold)
+            yield tabulate(placed.page, results, accept)
 
     def read(document: Document, content: Content) -> Outcome:
         rows: list[Row] = []

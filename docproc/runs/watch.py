@@ -62,7 +62,7 @@ def watch(
                 now = {document.name: stamps[document.name] for document in ripe}
                 if ripe and (now != taken or first):
                     settings = settings_for(ripe, request)
-                    planned = planned_with(settings, ripe)
+                    planned = planned_with(settings, settings.layout.scans(ripe))
                     summary = read_and_write(request, settings, planned, passed, journal, progress, keep_gone=True, retry=first)
                     if summary.read or first:
                         tell(summary)

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from docproc.errors import BadConfig, DocumentError
-from docproc.fields.template import json_schema, parse, place
+from docproc.fields.template import Beside, json_schema, parse, place
+from docproc.layouts import open_layout
+from docproc.rules import FieldRules, SumRule, Weighted
 from docproc.types import Box, Page, PageId
 from tests.conftest import SAMPLES
 
@@ -58,23 +61,23 @@ def test_a_page_of_another_shape_is_refused() -> None:
 def test_all_faults_at_once_each_with_its_line() -> None:
     text = (
         GOOD.replace('kind = "comb"', 'kind = "grid"')
-        .replace("digits = 8", "cells = 8")
+        .replace("digits = 8", "squares = 8")
         .replace("[100, 50, 400, 60]", "[100, 50, 400]")
     )
     with pytest.raises(BadConfig) as caught:
         parse(text, "t.toml")
     faults = "\n".join(caught.value.faults)
     assert len(caught.value.faults) == 3
-    for line, word in ((9, "box"), (10, "kind"), (11, "cells")):
+    for line, word in ((9, "box"), (10, "kind"), (11, "squares")):
         assert any(f.startswith(f"line {line}:") and word in f for f in caught.value.faults), faults
-    assert "there are name, box, kind, digits, required" in faults
+    assert "there are name, box, kind, digits, cells, order, years, pattern, range, check_digit, allowed, required" in faults
     assert str(caught.value).startswith("t.toml: 3 faults")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "line", "say"),
     [
-        ("[600, 50, 100, 60]", "[950, 50, 100, 60]", 15, "leaves the page of 1000 x 800"),
+        ("[600, 50, 100, 60]", "[950, 50, 100, 60]", 15, "reaches beyond the page of 1000 x 800"),
         ("[600, 50, 100, 60]", "[110, 55, 100, 50]", 15, "lies on top of field 'id'"),
         ('name = "age"', 'name = "id"', 14, "another field 'id'"),
         ('name = "age"', 'name = "status"', 14, "the name of another column"),
@@ -106,4 +109,122 @@ def test_the_schema_is_json_and_names_every_key() -> None:
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.glob("*/template.toml")), ids=lambda p: p.parent.name)
 def test_the_templates_of_the_samples_have_no_faults(path: Path) -> None:
-    assert parse(path.read_text(encoding="utf-8"), str(path)).fields
+    assert open_layout(str(path), ()).template
+
+
+RULED = """\
+schema_version = 1
+name = "survey"
+
+[page]
+reference = "blank.png"
+marks = [[10, 10, 20, 20], [960, 10, 20, 20], [10, 760, 20, 20]]
+
+[[field]]
+name = "id"
+box = [100, 50, 400, 60]
+kind = "comb"
+digits = 8
+check_digit = "mod11"
+
+[[field]]
+name = "born"
+box = [600, 50, 300, 60]
+kind = "date"
+order = "DDMMYYYY"
+cells = 8
+years = [1900, 2026]
+
+[[field]]
+name = "code"
+box = [100, 150, 100, 60]
+allowed = { file = "codes.csv", column = "code" }
+
+[[field]]
+name = "own"
+box = [300, 150, 200, 60]
+pattern = "[12]\\\\d{3}"
+range = [1000, 2500]
+check_digit = { weights = [3, 1], modulus = 10 }
+digits = 2
+
+[[rule]]
+sum = ["code", "own"]
+equals = "id"
+"""
+
+
+def beside(**files: object) -> Beside:
+    def picture(name: str) -> tuple[str, str, tuple[int, int]]:
+        if name != "blank.png":
+            raise ValueError("No such file or directory")
+        return f"/forms/{name}", "0" * 64, (1000, 800)
+
+    def column(file: str, name: str) -> frozenset[str]:
+        if name != "code":
+            raise ValueError(f"there is no column {name!r}; there are code")
+        return frozenset({"101", "202"})
+
+    return Beside(picture, column)
+
+
+def test_a_template_with_rules() -> None:
+    text = RULED.replace('pattern = "[12]\\\\d{3}"\nrange = [1000, 2500]\n', "")
+    template = parse(text, "t.toml", beside())
+    assert (template.reference, template.width, template.height, len(template.marks)) == ("/forms/blank.png", 1000, 800, 3)
+    by_name = {field.name: field for field in template.fields}
+    assert (by_name["born"].kind, by_name["born"].cells, by_name["born"].digits) == ("comb", 8, (8, 8))
+    assert by_name["id"].rim == 6
+    rules = {name: field.rules for name, field in by_name.items()}
+    assert rules["born"] == FieldRules(digits=(8, 8), date="DDMMYYYY", years=(1900, 2026))
+    assert rules["code"] == FieldRules(allowed=frozenset({"101", "202"}))
+    assert rules["own"] == FieldRules(digits=(2, 2), check=Weighted((3, 1), 10))
+    assert template.rules == (SumRule(("code", "own"), "id"),)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "say"),
+    [
+        ('"blank.png"', '"blanc.png"', 5, "reference = 'blanc.png': No such file or directory"),
+        ("[960, 10, 20, 20], [10, 760, 20, 20]", "[960, 10, 20, 20]", 6, "2 are too few"),
+        ("[10, 760, 20, 20]", "[10, 790, 20, 20]", 6, "reaches beyond the page"),
+        ('"mod11"', '"mod12"', 13, "should be 'luhn'"),
+        ('order = "DDMMYYYY"\n', "", 16, "a date needs order"),
+        ("cells = 8", "cells = 6", 20, "8 digits do not go into 6 cells"),
+        ("years = [1900, 2026]", "years = [2026, 1900]", 21, "from a smaller to a larger"),
+        ('column = "code"', 'column = "kode"', 26, "there is no column 'kode'"),
+        ('"[12]', '"[12', 31, "pattern"),
+        ("modulus = 10", "modulus = 10, remainder = 11", 33, "remainder lies from 0 to 9"),
+        ("digits = 2", "digits = 2", 29, "no text fulfils all of its rules"),
+        ('equals = "id"', 'equals = "ids"', 37, "no field is called 'ids'; there are id, born, code, own"),
+        ('equals = "id"', "", 36, "give sum = [FIELDS] and equals = FIELD"),
+        ('sum = ["code", "own"]', 'sum = ["code", "code"]', 37, "a field stands in it twice"),
+        ('sum = ["code", "own"]\nequals = "id"', 'order = ["id", "born"]', 37, "two fields of the kind"),
+        ("[[rule]]", "[[rule]]\nsums = 1", 37, "no such key; there are name, sum, equals, equal, order"),
+    ],
+)
+def test_faults_of_rules(old: str, new: str, line: int, say: str) -> None:
+    assert old in RULED
+    with pytest.raises(BadConfig) as caught:
+        parse(RULED.replace(old, new), "t.toml", beside())
+    assert any(fault.startswith(f"line {line}:") and say in fault for fault in caught.value.faults), caught.value
+
+
+def test_a_page_needs_a_picture_or_a_size() -> None:
+    with pytest.raises(BadConfig, match="give reference, the picture of the form, or size"):
+        parse(GOOD.replace("size = [1000, 800]\n", ""), "t.toml")
+
+
+def test_a_file_beside_the_template_that_is_missing_is_a_fault_among_others(tmp_path: Path) -> None:
+    (tmp_path / "t.toml").write_text(RULED.replace("[100, 50, 400, 60]", "[100, 50, 4000, 60]"))
+    (tmp_path / "codes.csv").write_text("name\nx\n")
+    with pytest.raises(BadConfig) as caught:
+        open_layout(str(tmp_path / "t.toml"), ())
+    said = str(caught.value)
+    assert "reference = 'blank.png'" in said
+    assert "there is no column 'code'; there are name" in said
+    Image.new("L", (1000, 800), 255).save(tmp_path / "blank.png")
+    (tmp_path / "codes.csv").write_text("code,name\n101,x\n")
+    with pytest.raises(BadConfig) as caught:
+        open_layout(str(tmp_path / "t.toml"), ())
+    assert "field 'id': the box reaches beyond the page of 1000 x 800" in str(caught.value)

@@ -5,7 +5,7 @@ import pytest
 
 from docproc.learn.calibrate import expected_calibration_error, threshold_for
 from docproc.net import Net
-from docproc.readings.confidence import Calibration, judge
+from docproc.readings.confidence import Calibration, judge, least
 from docproc.types import Reading
 
 
@@ -14,14 +14,14 @@ def calibration() -> Calibration:
     return Calibration(net, ((0.005, 0.99), (0.01, 0.95), (0.05, 0.7)))
 
 
-@pytest.mark.parametrize(("allowed", "least"), [(0.01, 0.95), (0.02, 0.95), (0.05, 0.7), (0.5, 0.7), (0.005, 0.99)])
-def test_the_nearest_error_that_is_no_larger_counts(allowed: float, least: float) -> None:
-    assert calibration().threshold(allowed) == least
+@pytest.mark.parametrize(("allowed", "wanted"), [(0.01, 0.95), (0.02, 0.95), (0.05, 0.7), (0.5, 0.7), (0.005, 0.99)])
+def test_the_nearest_error_that_is_no_larger_counts(allowed: float, wanted: float) -> None:
+    assert least(calibration().thresholds, allowed) == wanted
 
 
 @pytest.mark.parametrize("allowed", [0.0, 0.001])
 def test_an_error_that_was_never_measured_accepts_nothing(allowed: float) -> None:
-    assert calibration().threshold(allowed) > 1
+    assert least(calibration().thresholds, allowed) > 1
 
 
 def test_a_card_gives_the_same_calibration_back() -> None:

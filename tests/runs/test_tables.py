@@ -29,7 +29,7 @@ from docproc.types import Row, Status
 def row(
     document: str = "a.png", field: str = "id", text: str = "007", status: Status = "ok", page: int = 1, reason: str = ""
 ) -> Row:
-    return Row(document, page, field, text, text, 0.98765, status, reason, "", 1, 2, 3, 4, "run")
+    return Row(document, page, field, text, text, 0.98765, status, reason, "", 1, 2, 3, 4, None, "run")
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -38,7 +38,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 
 def test_the_columns_are_the_promised_ones() -> None:
-    promised = "document page field text value confidence status reason changed_by left top width height run"
+    promised = "document page field text value confidence status reason changed_by left top width height residual run"
     assert " ".join(COLUMNS) == promised
 
 
