@@ -433,6 +433,67 @@ def template() -> None:
 
 
 @template.command()
+@click.argument("blank", type=click.Path(path_type=Path))
+@click.option("-o", "--output", default=Path("template.toml"), show_default=True, type=click.Path(path_type=Path),
+              help="The template.")  # fmt: skip
+@click.option("--name", help="Of the form.  [default: the name of BLANK]")
+@click.option("--from", "table", type=click.Path(path_type=Path), metavar="TABLE.csv",
+              help="Take names and boxes from the table of a run over BLANK.")  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace a template that is there.")
+def init(blank: Path, output: Path, name: str | None, table: Path | None, overwrite: bool) -> None:
+    """Propose a template from a blank form: rows of boxes, frames and lines to write on, each found where it is printed.
+
+    BLANK is any document; its first page is taken.
+    """
+    from docproc.forms import propose_template
+
+    found = propose_template(blank, output, name=name, table=table, overwrite=overwrite)
+    console = _console()
+    free = len(found.fields) - found.combs
+    _say(console, f"{_many(found.combs, 'comb')} and {free} {'box' if free == 1 else 'boxes'} for free numbers")
+    if found.beside:
+        _say(console, f"{_many(found.beside, 'more frame')} on the form; without --from they are proposed too")
+    if not found.reference:
+        _say(console, "pages are taken as they lie: docproc cannot lay them onto this form; a PNG with more print could do it")
+    _say(console, f"template: {output}")
+    _say(console, f"look at it with:  docproc template preview {output}")
+    _say(console, f"try it on scans:  docproc template lint {output} --on SCANS")
+
+
+@template.command()
+@click.argument("template_file", type=click.Path(path_type=Path), metavar="TEMPLATE")
+@click.argument("scan", required=False, type=click.Path(path_type=Path))
+@click.option("-o", "--output", default=Path("preview.png"), show_default=True, type=click.Path(path_type=Path),
+              help="The picture.")  # fmt: skip
+@click.option("--page", default=1, show_default=True, type=click.IntRange(1), help="Of a scan with several.")
+@click.option("--overwrite", is_flag=True, help="Replace a picture that is there.")
+def preview(template_file: Path, scan: Path | None, output: Path, page: int, overwrite: bool) -> None:
+    """Draw the boxes of a template over a scan, or over the form itself: where they lie and what they are."""
+    from docproc.forms import preview_template
+
+    said = preview_template(template_file, scan, output, page=page, overwrite=overwrite)
+    _say(_console(), f"{scan or template_file}: {said}")
+    _say(_console(), f"picture: {output}")
+
+
+@template.command()
+@click.argument("template_file", type=click.Path(path_type=Path), metavar="TEMPLATE")
+@click.option("--on", "scans", multiple=True, required=True, type=click.Path(path_type=Path), metavar="SCANS...",
+              help="Scans of the form: files or folders.")  # fmt: skip
+@click.argument("more", nargs=-1, type=click.Path(path_type=Path), metavar="")
+@click.pass_context
+def lint(context: click.Context, template_file: Path, scans: tuple[Path, ...], more: tuple[Path, ...]) -> None:
+    """Hold a template against scans: do they fit, do the boxes lie on what is printed, is writing cut off?
+
+    Exits with 1 where something is wrong, and with 3 where the template itself has faults.
+    """
+    from docproc.forms import lint_template
+
+    if lint_template(template_file, (*scans, *more), click.echo):
+        context.exit(SOME_FAILED)
+
+
+@template.command()
 def schema() -> None:
     """Print the JSON Schema of a template, for an editor or a check of your own."""
     from docproc.fields.template import json_schema

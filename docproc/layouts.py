@@ -20,7 +20,7 @@ from docproc.options import Limits
 from docproc.types import Box, Field, Gray, Page, Placed
 
 if TYPE_CHECKING:
-    from docproc.pages.register import Reference
+    from docproc.pages.register import Reference, Registration
 
 Locate = Callable[[Page], tuple[Field, ...]]
 
@@ -81,7 +81,7 @@ class Layout:
         known = self.template_for(folder)
         if known is None:
             return Placed(page, LAYOUTS[self.name](page))
-        return _laid(page, known) if known.registers else Placed(page, template.place(known, page), known.rules)
+        return lay(page, known)[0] if known.registers else Placed(page, template.place(known, page), known.rules)
 
     def scans(self, documents: Sequence[Document]) -> list[Document]:
         """The documents without those that are a template's own picture of its blank form."""
@@ -118,8 +118,8 @@ def open_layout(name: str, folders: tuple[str, ...]) -> Layout:
     return Layout("template", _read(path))
 
 
-def _laid(page: Page, known: Template) -> Placed:
-    """The page laid onto the form of its template."""
+def lay(page: Page, known: Template) -> tuple[Placed, Registration]:
+    """The page laid onto the form of its template, and how. Raises DocumentError where it is no scan of it."""
     import numpy as np
 
     from docproc.pages.register import natural_scale, rectify, register
@@ -136,7 +136,8 @@ def _laid(page: Page, known: Template) -> Placed:
         laid=found.to_page @ np.array([[1 / scale, 0, half], [0, 1 / scale, half], [0, 0, 1]]),
         residual=round(found.residual, 2),
     )
-    return Placed(laid, template.place(known, laid), known.rules, None if blank is None else _enlarged(blank, laid))
+    placed = Placed(laid, template.place(known, laid), known.rules, None if blank is None else _enlarged(blank, laid))
+    return placed, found
 
 
 def _enlarged(blank: Gray, page: Page) -> Gray:
@@ -153,26 +154,36 @@ def _enlarged(blank: Gray, page: Page) -> Gray:
 @lru_cache(maxsize=8)
 def _form(known: Template) -> tuple[Reference, Gray | None]:
     """What is known of a template's form, and its picture where that is a blank one. Raises BadConfig."""
-    from docproc.pages.clean import clean
     from docproc.pages.register import reference, reference_by_marks
 
     if not known.reference:
         return reference_by_marks((known.width, known.height), known.marks), None
+    gray = form_page(known).gray
+    try:
+        return reference(gray, known.marks), None if known.filled else gray
+    except ValueError as problem:
+        raise BadConfig(known.name, [f"the reference {known.reference}: {problem}"]) from problem
+
+
+def form_page(known: Template) -> Page:
+    """The picture of a template's form, which it must have. Raises BadConfig."""
+    from docproc.pages.clean import clean
+
     path = Path(known.reference)
     try:
         content = read_content(path, Limits())
         page = next(decode_pages(path.name, content.data, Limits(), 0))
         if isinstance(page, tuple):
             raise page[1]
-        gray = clean(page).gray
+        page = clean(page)
         if (page.width, page.height) != (known.width, known.height):
             raise DocumentError("unsupported", f"it has {page.width} x {page.height} pixels when it is upright")
-        return reference(gray, known.marks), None if known.filled else gray
-    except (DocumentError, ValueError, StopIteration) as problem:
+    except (DocumentError, StopIteration) as problem:
         raise BadConfig(known.name, [f"the reference {path}: {problem}"]) from problem
+    return page
 
 
-def _beside(folder: Path) -> Beside:
+def beside(folder: Path) -> Beside:
     """How a template sees the files beside it."""
 
     def picture(name: str) -> tuple[str, str, tuple[int, int]]:
@@ -208,4 +219,4 @@ def _read(path: Path) -> Template:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise BadConfig(str(path), [f"cannot be read: {problem}"]) from problem
-    return template.parse(text, str(path), _beside(path.parent))
+    return template.parse(text, str(path), beside(path.parent))

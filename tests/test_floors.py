@@ -15,6 +15,7 @@ FLOORS = (
     ("docproc.__main__", 7),
     ("docproc.api", 6),
     ("docproc.explain", 5),
+    ("docproc.forms", 5),
     ("docproc.doctor", 5),
     ("docproc.runs", 4),
     ("docproc.learn", 4),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from docproc.digits.segment import candidate_box
 from docproc.pipeline import FieldResult
@@ -87,6 +88,67 @@ def page_overlay(gray: Gray, rows: Sequence[Row], width: int = WIDTH) -> Picture
         draw.rectangle((x, y, x + box[2] + 8, y + tall), fill=color)
         draw.text((x + 4, y + 1), label, fill=PAPER, font=font)
     return picture
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outline:
+    """A field, or a mark, of a form as it lies on a picture."""
+
+    label: str
+    color: Color
+    corners: NDArray[np.float64]  # (4, 2) float64 px, clockwise from the one that is upper left on the form
+    walls: NDArray[np.float64]  # (n, 2, 2) float64 px, both ends of the lines between the cells of a comb
+
+
+def form_overlay(gray: Gray, heading: str, outlines: Sequence[Outline]) -> Picture:
+    """The picture, whole times as large where it is small, with outlines; `heading` stands in a band above it."""
+    enlarge = max(1, -(-1000 // gray.shape[1]))
+    picture = Image.fromarray(gray).convert("RGB")
+    if enlarge > 1:
+        picture = picture.resize((gray.shape[1] * enlarge, gray.shape[0] * enlarge), Image.Resampling.BICUBIC)
+    size = max(16, round(picture.width / 75))
+    tint = Image.new("RGB", picture.size, PAPER)
+    drawn = ImageDraw.Draw(tint)
+    for one in outlines:
+        drawn.polygon(_points(one.corners * enlarge), fill=_tinted(one.color))
+    picture = ImageChops.multiply(picture, tint)
+    draw, font = ImageDraw.Draw(picture), _font(size)
+    thick = max(2, size // 9)
+    for one in outlines:
+        for wall in one.walls * enlarge:
+            draw.line(_points(wall), fill=one.color, width=max(1, thick // 2))
+        corners = _points(one.corners * enlarge)
+        draw.line([*corners, corners[0]], fill=one.color, width=thick)
+    for one in outlines:
+        if one.label:
+            _tag(draw, picture.size, one.corners * enlarge, one, font)
+    whole = Image.new("RGB", (picture.width, picture.height + 2 * size), PAPER)
+    ImageDraw.Draw(whole).text((size // 2, size // 3), heading, fill=INK, font=font)
+    whole.paste(picture, (0, 2 * size))
+    return whole
+
+
+def _points(places: NDArray[np.float64]) -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for x, y in places]
+
+
+def _tinted(color: Color) -> Color:
+    red, green, blue = (round(255 - 0.22 * (255 - part)) for part in color)
+    return red, green, blue
+
+
+def _tag(
+    draw: ImageDraw.ImageDraw, size: tuple[int, int], corners: NDArray[np.float64], one: Outline,
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+) -> None:  # fmt: skip
+    """The label below its outline: above it most forms say what the field is."""
+    _, _, wide, down = (float(v) for v in draw.textbbox((0, 0), one.label, font=font))
+    tall = down + 6
+    x = float(np.clip(corners[:, 0].min(), 0, max(0, size[0] - wide - 10)))
+    below = float(corners[:, 1].max()) + 4
+    y = below if below + tall <= size[1] else max(0.0, float(corners[:, 1].min()) - tall - 4)
+    draw.rectangle((x, y, x + wide + 10, y + tall), fill=one.color)
+    draw.text((x + 5, y), one.label, fill=PAPER, font=font)
 
 
 def stack(pictures: Sequence[Picture]) -> Picture:
