@@ -341,7 +341,8 @@ def lint_template(path: Path, scans: Sequence[Path], tell: Callable[[str], None]
     Raises BadConfig with all faults of the template itself, BadInput where there are no scans.
     """
     known = _open(path)
-    documents = Layout(str(path), known).scans(find_documents(scans)[0])
+    layout = Layout(str(path), known)
+    documents = [one for one in layout.scans(find_documents(scans)[0]) if not layout.is_form(one)]
     if not documents:
         raise BadInput("no scans to hold the template against: " + ", ".join(map(str, scans)))
     wrong = 0

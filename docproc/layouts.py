@@ -85,10 +85,17 @@ class Layout:
 
     def scans(self, documents: Sequence[Document]) -> list[Document]:
         """The documents without those that are a template's own picture of its blank form."""
-        templates = (self.template, *(self.beside or {}).values())
-        known = {one.reference for one in templates if one and one.reference and not one.filled}
-        pictures = {os.path.realpath(path) for path in known}
+        pictures = self._pictures(filled=False)
         return [one for one in documents if not pictures or os.path.realpath(one.path) not in pictures]
+
+    def is_form(self, document: Document) -> bool:
+        """Whether the document is a template's own picture of its form, and may be a blank one."""
+        pictures = self._pictures(filled=None)
+        return bool(pictures) and os.path.realpath(document.path) in pictures
+
+    def _pictures(self, filled: bool | None) -> set[str]:
+        templates = (self.template, *(self.beside or {}).values())
+        return {os.path.realpath(one.reference) for one in templates if one and one.reference and one.filled is filled}
 
     def enough(self, folder: str) -> int:
         """The long side in px at which a page that lies in `folder` is large enough to be read; 0 where that is not known."""
@@ -160,9 +167,27 @@ def _form(known: Template) -> tuple[Reference, Gray | None]:
         return reference_by_marks((known.width, known.height), known.marks), None
     gray = form_page(known).gray
     try:
-        return reference(gray, known.marks), None if known.filled else gray
+        return reference(gray, known.marks), _print_of(known, gray)
     except ValueError as problem:
         raise BadConfig(known.name, [f"the reference {known.reference}: {problem}"]) from problem
+
+
+def _print_of(known: Template, gray: Gray) -> Gray | None:
+    """What is printed on the form, by its picture; None where nothing is known of it.
+
+    A field that holds ink on the picture may have been filled in by somebody: unless the template says that it is print,
+    nothing is known of what is printed there.
+    """
+    from docproc.pipeline import prepare_field
+
+    if known.filled is not None:
+        return None if known.filled else gray
+    empty = gray.copy()
+    for field in known.fields:
+        box = field.crop.clip(known.width, known.height)
+        if not prepare_field(field, box.cut(gray)).lattice.blank:
+            box.cut(empty)[:] = 255
+    return empty
 
 
 def form_page(known: Template) -> Page:

@@ -65,7 +65,10 @@ class PageTable(_Strict):
     """The page on which the boxes were measured."""
 
     reference: Annotated[str | None, Rule(description="a picture of the form, beside this file")] = None
-    filled: Annotated[bool, Rule(description="the picture shows a form that is filled in: its print is not taken away")] = False
+    filled: Annotated[
+        bool | None,
+        Rule(description="true: the picture is a form that is filled in, false: all on it is print; left out: fields tell"),
+    ] = None
     marks: Annotated[
         list[Quad], Rule(description="solid corner marks of the form, three or more: left, top, width, height in pixels")
     ] = []
@@ -141,7 +144,7 @@ class Template:
     rules: tuple[PageRule, ...] = ()
     reference: str = ""  # path of the picture of the form; "" where there is none
     digest: str = ""  # SHA-256 of that picture
-    filled: bool = False
+    filled: bool | None = None  # True: the picture shows writing; None: where a field on it holds ink
     marks: tuple[Box, ...] = ()
 
     @property
@@ -251,7 +254,7 @@ def _page(page: PageTable, beside: Beside, faults: _Faults) -> tuple[str, str, S
         size = shown
     elif size is None:
         faults.add(("page",), "page: give reference, the picture of the form, or size, the width and height of its scans")
-    elif page.filled:
+    elif page.filled is not None:
         faults.add(("page", "filled"), "filled says something of the reference, and there is none")
     if 0 < len(page.marks) < 3:
         faults.add(("page", "marks"), f"marks: {len(page.marks)} are too few, give three or four, or none")

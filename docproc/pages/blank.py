@@ -6,13 +6,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.pixels import flatten_light, otsu
+from docproc.pixels import components, flatten_light, otsu
 from docproc.types import Gray
 
 Mask = NDArray[np.uint8]  # (height, width) uint8, 0 or 1
 
 REACH = 4  # px by which the print may lie aside of where it should
 SPREAD = 1  # px that print is broader on a scan than on the blank form
+PRESENT = 0.85  # of a printed part that is seen on the scan at least
 FAINT = 18.0  # gray levels below paper from which something is printed
 
 
@@ -27,9 +28,8 @@ def without_print(crop: Gray, blank: Gray) -> Gray:
         return crop
     ink = _dark(crop)
     x, y = _offset(ink, printed)
-    moved: Mask = np.asarray(
-        cv2.warpAffine(printed, np.array([[1.0, 0, x], [0, 1.0, y]]), (crop.shape[1], crop.shape[0])), np.uint8
-    )
+    shift = np.array([[1.0, 0, x], [0, 1.0, y]])
+    moved = _seen(np.asarray(cv2.warpAffine(printed, shift, (crop.shape[1], crop.shape[0])), np.uint8), _shaded(crop))
     covered: Mask = np.asarray(cv2.dilate(moved, np.ones((2 * SPREAD + 1, 2 * SPREAD + 1), np.uint8)), np.uint8)
     pen = ink & (1 - covered)
     # The pen's strokes at both sides of a line meet across it.
@@ -39,6 +39,24 @@ def without_print(crop: Gray, blank: Gray) -> Gray:
     gone = (covered > 0) & (bridged & ink == 0)
     paper = int(np.percentile(crop, 90))
     return np.where(gone, np.maximum(crop, np.uint8(paper)), crop)
+
+
+def _shaded(gray: Gray) -> Mask:
+    """All that is darker than paper, were it as faint as a guide to write on."""
+    flat = flatten_light(gray, max(9, round(min(gray.shape[0], 160) * 0.5)))
+    return (flat <= np.median(flat) - FAINT).astype(np.uint8)
+
+
+def _seen(printed: Mask, shaded: Mask) -> Mask:
+    """The parts of what is printed that are there on the scan.
+
+    What is not, somebody wrote on a form that was thought to be empty, and it may not be cut out of what another wrote.
+    """
+    labels, table = components(printed)
+    near = cv2.dilate(shaded, np.ones((2 * SPREAD + 1, 2 * SPREAD + 1), np.uint8))
+    covered = np.bincount(labels[near > 0], minlength=len(table) + 1)
+    there = np.r_[False, covered[1:] >= PRESENT * table[:, 4]]
+    return np.asarray(there[labels], np.uint8)
 
 
 def _dark(gray: Gray) -> Mask:

@@ -13,6 +13,7 @@ from docproc.net import Net, logit, sigmoid
 from docproc.readings.vote import Verdict
 from docproc.types import CROSSED, CellScores, Lattice, Reading, Scores, Status
 
+BLANK_REQUIRED = "blank, and required"  # a reason
 DIGITS_KEPT = 4  # decimals of a confidence: what lies behind depends on the batch
 
 
@@ -132,7 +133,7 @@ def judge(reading: Reading, threshold: float, *, inked: bool, required: bool) ->
             return "review", reading.remark
         if inked:
             return "review", "something is written, and no digits were found"
-        return ("review", "blank, and required") if required else ("blank", "")
+        return ("review", BLANK_REQUIRED) if required else ("blank", "")
     if reading.remark:
         return "review", reading.remark
     if reading.confidence >= threshold:

@@ -204,6 +204,7 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
 
     from docproc.modelfiles import open_reader
     from docproc.pipeline import place, read_placed, tabulate
+    from docproc.readings.confidence import BLANK_REQUIRED
 
     if settings.models and tuple(model_hashes(settings.model).items()) != settings.models:
         raise MissingPart("the networks were changed while the run was reading; give the same command again")
@@ -240,6 +241,8 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
         except DocumentError as problem:
             rows.append(error_row(PageId(document.name), problem))
         code = next((row.reason.partition(":")[0] for row in rows if row.status == "error"), "")
+        if settings.layout.is_form(document) and all(row.status == "blank" or row.reason == BLANK_REQUIRED for row in rows):
+            rows = []  # the empty form lies among its scans
         rows = [replace(row, run=reader.name) for row in rows]
         return Outcome(tuple(rows), content.sha256, content.size, content.modified, content.changed, code)
 

@@ -26,7 +26,7 @@ from docproc.types import Row, Status
 
 Stamp = tuple[int, int, int]  # bytes, ns of the last change of the content, and of the entry in the folder
 
-SCHEMA = "1"
+SCHEMA = "3"
 SUFFIX = ".docproc"
 # Troubles that may be over by the next run: such documents are tried again.
 PASSING = frozenset({"not_found", "permission", "io_error", "changing", "timeout", "worker_died", "internal"})

@@ -55,3 +55,12 @@ def test_without_print_nothing_is_changed() -> None:
     blank = form(lines=False)
     scan = written(blank)
     assert np.array_equal(without_print(scan, blank), scan)
+
+
+def test_what_somebody_wrote_on_the_form_takes_nothing_away() -> None:
+    empty = form(lines=False)
+    blank = empty.copy()
+    cv2.line(blank, (60, 72), (80, 30), 20, 4)  # crosses the upright stroke of the scan
+    pen = ink(written(np.full_like(empty, 255)))
+    left = ink(without_print(written(empty), blank))
+    assert (left & pen).sum() > 0.9 * pen.sum()
