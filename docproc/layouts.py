@@ -215,10 +215,12 @@ def beside(folder: Path) -> Beside:
         import imagesize
 
         path = folder / name
+        if not path.exists():
+            raise ValueError("there is no such file; it should lie beside the template")
         try:
             data = read_content(path, Limits()).data
         except DocumentError as problem:
-            raise ValueError(f"{problem}; it should lie beside the template") from problem
+            raise ValueError(str(problem)) from problem
         width, height = imagesize.get(io.BytesIO(data))
         if width <= 0 or height <= 0:
             raise ValueError("this is no picture whose size can be told; PNG, JPEG and TIFF can")

@@ -32,12 +32,13 @@ A page without a picture to lay it onto, and without marks, is accepted when its
 
 from __future__ import annotations
 
+import copy
 import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic import Field as Rule
@@ -49,6 +50,7 @@ from docproc.types import DIGIT_HEIGHT, Box, Field, Kind, Page
 RESERVED = ("document", "page", "status", "review", "reason")  # columns of the wide table
 SHAPE_TOLERANCE = 0.02  # of width over height
 DIGIT_SHARE = 0.5  # of a box's height that a small digit in it has
+NAMED = r"^[A-Za-z_][A-Za-z0-9_]*$"  # a field
 COMB_RIM = 0.10  # of a comb's height that is cut out around it: its own lines tell where the cells are
 
 Count = Annotated[int, Rule(ge=1, le=64)]
@@ -96,7 +98,7 @@ class ListTable(_Strict):
 class FieldTable(_Strict):
     """One number on the form."""
 
-    name: Annotated[str, Rule(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="a column of the table")]
+    name: Annotated[str, Rule(pattern=NAMED, description="a column of the table")]
     box: Annotated[Quad, Rule(description="left, top, width, height in pixels of the page")]
     kind: Literal["comb", "string", "amount", "date"] = "string"
     digits: Annotated[
@@ -179,19 +181,20 @@ def parse(text: str, source: str, beside: Beside = ALONE) -> Template:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise BadConfig(source, [f"not TOML: {problem}"]) from problem
-    try:
-        parsed = TemplateFile.model_validate(table)
-    except ValidationError as problem:
-        faults = {_fault(text, table, tuple(e["loc"]), str(e["type"]), str(e["msg"])) for e in problem.errors()}
-        raise BadConfig(source, [say for _, say in sorted(faults)]) from problem
     found = _Faults(text)
+    parsed, spoiled = _validated(text, table, found)
+    if parsed is None:
+        raise BadConfig(source, found.all())
     path, digest, size = _page(parsed.page, beside, found)
-    if size:
-        _check_places(parsed, size, found)
-    fields = tuple(_field(k, entry, beside, found) for k, entry in enumerate(parsed.field))
-    rules = tuple(rule for k, entry in enumerate(parsed.rule) if (rule := _rule(k, entry, parsed, found)))
+    _check_places(parsed, size, spoiled, found)
+    fields = tuple(_field(k, entry, beside, found) for k, entry in enumerate(parsed.field) if ("field", k) not in spoiled)
+    rules = tuple(
+        rule
+        for k, entry in enumerate(parsed.rule)
+        if ("rule", k) not in spoiled and (rule := _rule(k, entry, parsed, spoiled, found))
+    )
     if found.said or not size:
-        raise BadConfig(source, [say for _, say in sorted(found.said)])
+        raise BadConfig(source, found.all())
     marks = tuple(Box(*mark) for mark in parsed.page.marks)
     if path or marks:
         # Boxes are exact there; where pages are taken as they are, whoever drew them left room for how pages lie.
@@ -238,6 +241,43 @@ class _Faults:
         line = _line(self._text, where)
         self.said.append((line, f"line {line}: {message}"))
 
+    def all(self) -> list[str]:
+        """Every fault once, in the order of the lines."""
+        return [say for _, say in sorted(set(self.said))]
+
+
+_Spoiled = set[tuple[str, int]]  # ("field" or "rule", which), entries of which no more can be said
+
+
+def _validated(text: str, table: dict[str, Any], faults: _Faults) -> tuple[TemplateFile | None, _Spoiled]:
+    """The tables by their types. Where some are at fault the others are looked at all the same; None where that is no use."""
+    try:
+        return TemplateFile.model_validate(table), set()
+    except ValidationError as problem:
+        errors = problem.errors()
+    rest, spoiled, hopeless = copy.deepcopy(table), _Spoiled(), False
+    for error in errors:
+        where = tuple(error["loc"])
+        faults.said.append(_fault(text, table, where, str(error["type"]), str(error["msg"])))
+        if error["type"] == "extra_forbidden":
+            holder: Any = rest
+            for part in where[:-1]:
+                holder = holder[part]
+            del holder[where[-1]]
+        elif len(where) > 1 and where[0] in ("field", "rule") and isinstance(where[1], int):
+            spoiled.add((str(where[0]), where[1]))
+        else:
+            hopeless = True
+    if hopeless:
+        return None, spoiled
+    for kind, index in spoiled:
+        # Its place is kept, so that lines and other entries stay what they are.
+        entry = rest[kind][index]
+        name = entry.get("name") if isinstance(entry, dict) else None
+        named = name if isinstance(name, str) and re.fullmatch(NAMED, name) else f"unnamed_{index}"
+        rest[kind][index] = {"name": named, "box": [0, 0, 10, 10]} if kind == "field" else {}
+    return TemplateFile.model_validate(rest), spoiled
+
 
 def _page(page: PageTable, beside: Beside, faults: _Faults) -> tuple[str, str, Size | None]:
     """Path and hash of the reference, and the size of the page."""
@@ -269,11 +309,13 @@ def _inside(box: list[int], size: Size) -> bool:
     return left >= 0 and top >= 0 and wide > 0 and high > 0 and left + wide <= size[0] and top + high <= size[1]
 
 
-def _check_places(parsed: TemplateFile, size: Size, faults: _Faults) -> None:
+def _check_places(parsed: TemplateFile, size: Size | None, spoiled: _Spoiled, faults: _Faults) -> None:
     """What each entry allows and all together do not."""
     names = Counter(entry.name for entry in parsed.field)
     seen: set[str] = set()
     for index, entry in enumerate(parsed.field):
+        if ("field", index) in spoiled:
+            continue
         where = ("field", index)
         if entry.box[2] < 4 or entry.box[3] < 6:
             wide, high = entry.box[2:]
@@ -281,7 +323,7 @@ def _check_places(parsed: TemplateFile, size: Size, faults: _Faults) -> None:
                 (*where, "box"),
                 f"field {entry.name!r}: a box of {wide} x {high} pixels holds no digit; box is [left, top, width, height]",
             )
-        elif not _inside(entry.box, size):
+        elif size and not _inside(entry.box, size):
             faults.add((*where, "box"), f"field {entry.name!r}: the box reaches beyond the page of {size[0]} x {size[1]}")
         if names[entry.name] > 1 and entry.name in seen:
             faults.add((*where, "name"), f"there is another field {entry.name!r}: give each its own name")
@@ -289,8 +331,8 @@ def _check_places(parsed: TemplateFile, size: Size, faults: _Faults) -> None:
         if entry.name in RESERVED:
             message = f"field {entry.name!r}: the name of another column; call it number_{entry.name}, say"
             faults.add((*where, "name"), message)
-        for earlier in parsed.field[:index]:
-            if _overlap(entry.box, earlier.box) > 0.5:
+        for place, earlier in enumerate(parsed.field[:index]):
+            if ("field", place) not in spoiled and _overlap(entry.box, earlier.box) > 0.5:
                 faults.add((*where, "box"), f"field {entry.name!r}: lies on top of field {earlier.name!r}")
 
 
@@ -353,7 +395,7 @@ def _field(index: int, entry: FieldTable, beside: Beside, faults: _Faults) -> Fi
     return Field(entry.name, Box(*entry.box), kind, bounds, entry.required, cells, rules=None if rules.trivial else rules)
 
 
-def _rule(index: int, entry: RuleTable, parsed: TemplateFile, faults: _Faults) -> PageRule | None:
+def _rule(index: int, entry: RuleTable, parsed: TemplateFile, spoiled: _Spoiled, faults: _Faults) -> PageRule | None:
     """The rule of an entry; None, and a fault, where it makes no sense."""
     by_name = {field.name: field for field in parsed.field}
     asked = [key for key in ("sum", "equal", "order") if getattr(entry, key) is not None]
@@ -369,7 +411,8 @@ def _rule(index: int, entry: RuleTable, parsed: TemplateFile, faults: _Faults) -
             faults.add(("rule", index, asked[0]), f"rule: no field is called {name!r}; there are {', '.join(by_name)}")
     if len(set(names)) < len(names):
         faults.add(("rule", index, asked[0]), f"rule: a field stands in it twice: {', '.join(names)}")
-    if not set(names) <= set(by_name):
+    unclear = {parsed.field[place].name for kind, place in spoiled if kind == "field"}
+    if not set(names) <= set(by_name) or unclear & set(names):
         return None
     if asked == ["sum"]:
         return SumRule(tuple(names[:-1]), names[-1], entry.name)
@@ -402,6 +445,8 @@ def _fault(text: str, table: dict[str, Any], where: tuple[Any, ...], kind: str, 
         entry = entries[keys[1]] if isinstance(entries, list) and isinstance(keys[1], int) else {}
         label = entry.get("name") if isinstance(entry, dict) else None
         name = f"field {label or keys[1] + 1!r}" + (f", {'.'.join(map(str, keys[2:]))}" if len(keys) > 2 else "")
+    if keys[2:] == ("check_digit",) and kind != "extra_forbidden":
+        message = f"should be one of {', '.join(get_args(CheckName))}, or {{ weights = [3, 7, 1], modulus = 10 }}"
     remedy = {
         "extra_forbidden": f"no such key; {_known(keys)}",
         "missing": "is missing",

@@ -188,7 +188,7 @@ def test_a_template_with_rules() -> None:
         ('"blank.png"', '"blanc.png"', 5, "reference = 'blanc.png': No such file or directory"),
         ("[960, 10, 20, 20], [10, 760, 20, 20]", "[960, 10, 20, 20]", 6, "2 are too few"),
         ("[10, 760, 20, 20]", "[10, 790, 20, 20]", 6, "reaches beyond the page"),
-        ('"mod11"', '"mod12"', 13, "should be 'luhn'"),
+        ('"mod11"', '"mod12"', 13, "should be one of luhn, mod10"),
         ('order = "DDMMYYYY"\n', "", 16, "a date needs order"),
         ("cells = 8", "cells = 6", 20, "8 digits do not go into 6 cells"),
         ("years = [1900, 2026]", "years = [2026, 1900]", 21, "from a smaller to a larger"),
@@ -228,3 +228,22 @@ def test_a_file_beside_the_template_that_is_missing_is_a_fault_among_others(tmp_
     with pytest.raises(BadConfig) as caught:
         open_layout(str(tmp_path / "t.toml"), ())
     assert "field 'id': the box reaches beyond the page of 1000 x 800" in str(caught.value)
+
+
+def test_faults_of_every_kind_are_told_together() -> None:
+    """A missing picture, a wrong key, a wrong type, boxes that overlap and a rule about nothing, in one go."""
+    text = (
+        RULED.replace('"blank.png"', '"blanc.png"')
+        .replace("digits = 8\n", "digits = 8\ncolor = 3\n")
+        .replace("[300, 150, 200, 60]", "[110, 150, 200, 60]")
+        .replace('name = "born"', 'name = "born on"')
+        .replace('equals = "id"', 'equals = "ids"')
+    )
+    with pytest.raises(BadConfig) as caught:
+        parse(text, "t.toml", beside())
+    said = "\n".join(caught.value.faults)
+    for part in (
+        "line 5: reference", "line 13: field 'id', color: no such key", "line 17: field 'born on', name",
+        "lies on top of field 'code'", "no field is called 'ids'",
+    ):  # fmt: skip
+        assert part in said, said
