@@ -191,7 +191,8 @@ def parse(text: str, source: str, beside: Beside = ALONE) -> Template:
     rules = tuple(
         rule
         for k, entry in enumerate(parsed.rule)
-        if ("rule", k) not in spoiled and (rule := _rule(k, entry, parsed, spoiled, found))
+        if ("rule", k) not in spoiled
+        if (rule := _rule(k, entry, parsed, spoiled, found))
     )
     if found.said or not size:
         raise BadConfig(source, found.all())

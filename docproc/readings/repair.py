@@ -8,7 +8,7 @@ written stays and a person is told which rule it breaks. What keeps its rules is
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import prod
 
@@ -19,6 +19,7 @@ PAGE_SLIP = 0.02  # how often a writer breaks a rule between fields
 MOST_EDITS = 2  # digits by which a repair may differ from what was read
 MOST_CHANGED = 2  # fields that may be repaired in one group
 MOST_TRIED = 4  # other texts tried of every field of a page
+KEPT_BY_CHANCE = 0.05  # of the pages with a misread number, those on which a rule holds all the same, at most
 CLEAR = 10.0  # how much more probable a repair of a page must be than the next
 REPAIRED_AT_MOST = 0.99  # confidence of a text that was repaired, and of all beside which one was
 MOST_GAIN = 1000.0  # by which a rule may speak for a text, however few it allows: slips lie near to what is allowed
@@ -94,7 +95,8 @@ def repair_page(
 
     `fields` gives the texts of every field with their probabilities (0..1, at most 1 together), the one that was read first;
     what lacks to 1 belongs to texts that nobody proposed. Fields with rules between them, directly or not, are judged together.
-    Where all their rules hold nothing changes. Else the most probable set of at most two other texts with which all hold is
+    Where all their rules hold no text changes, and as a misread number would hardly keep them, confidence rises, to 0.99 at
+    most where it was lower. Else the most probable set of at most two other texts with which all hold is
     weighed against a writer's slip (probability `slip`, the numbers it might have led to equally probable) and against an
     unseen text. It is taken when it is more probable than these two together, and ten times as probable as the next such
     set. The confidence of a group that was repaired is that of every text over all that was weighed, never above 0.99 and,
@@ -114,7 +116,13 @@ def _repair_group(
     judged = [rule.holds(texts) for rule in rules]
     broken = [rule for rule, held in zip(rules, judged, strict=True) if held is False]
     if not broken:
-        return {}
+        agreeing = {name for rule, held in zip(rules, judged, strict=True) if held for name in rule.fields if name in texts}
+        others = [
+            ({name: text for name, (text, _) in changes.items()}, prod(p for _, p in changes.values()))
+            for changes in _changes(fields, read, names)
+            if all(rule.holds(texts | {name: text for name, (text, _) in changes.items()}) is not False for rule in rules)
+        ]
+        return {name: replace(read[name], confidence=_raised(read[name].confidence, name, others)) for name in agreeing}
 
     # All weights are over that of the page as it was read.
     slipped = prod(slip / rule.totals(texts) for rule in broken) * (1 - slip) ** (len(rules) - len(broken))
@@ -157,6 +165,17 @@ def _repair_group(
             lower = min(share(name, text), read[name].confidence) if breaks else read[name].confidence
             found[name] = Choice(text, lower, broken=breaks)
     return found
+
+
+def _raised(confidence: float, name: str, others: Sequence[_Hypothesis]) -> float:
+    """The probability of a text when its rules hold, which a misreading would hardly keep; never lower than it was.
+
+    `others` are the sets of other texts with which they hold as well, with their probability over that of the page as read.
+    """
+    kept = 1.0 + sum(weight for put, weight in others if name not in put)
+    changed = sum(weight for put, weight in others if name in put)
+    by_chance = (1.0 / max(confidence, 1e-12) - 1.0) * KEPT_BY_CHANCE
+    return max(confidence, min(kept / (kept + changed + by_chance), REPAIRED_AT_MOST))
 
 
 _BLANK = Choice("", 0.0)
