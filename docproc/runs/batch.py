@@ -139,10 +139,15 @@ def summary_of(standing: Standing, output: Path, passed: int, read: int) -> Summ
 
 def settings_for(documents: Sequence[Document], request: RunRequest) -> Settings:
     """What the workers of a run need to know. Raises BadUsage or BadConfig for a layout that is none."""
-    folders = tuple(sorted({str(document.path.parent) for document in documents}))
+    folders = tuple(sorted({_folder(document) for document in documents}))
     layout = open_layout(request.layout, folders)
     models = tuple(model_hashes(request.model).items())
     return Settings(layout, request.backend, request.model, request.max_error, request.limits, request.crops, models)
+
+
+def _folder(document: Document) -> str:
+    # As `Path.parent` has it, but ten times as fast: there may be hundreds of thousands.
+    return os.path.dirname(os.fspath(document.path)) or "."
 
 
 def planned_with(settings: Settings, documents: Sequence[Document]) -> list[tuple[Document, str]]:
@@ -155,7 +160,7 @@ def planned_with(settings: Settings, documents: Sequence[Document]) -> list[tupl
     by_folder: dict[str, str] = {}
     planned = []
     for document in documents:
-        folder = str(document.path.parent)
+        folder = _folder(document)
         if folder not in by_folder:
             own = shared | {"template": repr(settings.layout.template_for(folder))}
             by_folder[folder] = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:32]
@@ -213,7 +218,7 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
     accept = reader.accepts(settings.max_error)
 
     def pages(document: Document, content: Content) -> Iterator[list[Row]]:
-        folder = str(document.path.parent)
+        folder = _folder(document)
         for page in decode_pages(document.name, content.data, settings.limits, settings.layout.enough(folder)):
             if isinstance(page, tuple):
                 yield [error_row(*page)]

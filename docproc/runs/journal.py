@@ -173,17 +173,20 @@ class Journal:
                 for (before,) in db.execute("SELECT DISTINCT settings FROM document WHERE listed").fetchall():
                     if before not in shared:
                         db.execute("UPDATE document SET listed = 0 WHERE settings = ?", (before,))
+            if not known_any:
+                todo = [Todo(document, settings, None, 0, _stamp(document.path)) for document, settings in documents]
+                db.executemany(
+                    "INSERT INTO document (name, path, listed, settings) VALUES (?, ?, 1, ?)",
+                    ((os.fsencode(one.document.name), os.fsencode(one.document.path), one.settings) for one in todo),
+                )
+                documents = ()
             for document, settings in documents:
                 name, path = os.fsencode(document.name), os.fsencode(document.path)
                 stamp = _stamp(document.path)
-                found = (
-                    known_any
-                    and db.execute(
-                        "SELECT done, attempts, size, modified, changed, sha256, settings, code, path "
-                        "FROM document WHERE name = ?",
-                        (name,),
-                    ).fetchone()
-                )
+                found = db.execute(
+                    "SELECT done, attempts, size, modified, changed, sha256, settings, code, path FROM document WHERE name = ?",
+                    (name,),
+                ).fetchone()
                 if not found:
                     db.execute(
                         "INSERT INTO document (name, path, listed, settings) VALUES (?, ?, 1, ?)", (name, path, settings)
