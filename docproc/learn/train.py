@@ -57,8 +57,8 @@ class Recipe:
     batch: int = 256
     line_epochs: int = 9
     line_batch: int = 96
-    cell_combs: int = 40_000  # composed combs whose cells are trained on
-    cell_epochs: int = 6
+    cell_combs: int = 60_000  # composed combs whose cells are trained on
+    cell_epochs: int = 9
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     precision: str = "mixed_bfloat16"
