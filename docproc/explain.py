@@ -54,8 +54,8 @@ def explain_page(
         results = [result for result in results if result.prepared.field.name == field_name]
         if not results:
             raise BadUsage(f"no field {field_name!r} on this page; there are {', '.join(names)}")
-    rows = tabulate(placed.page, results, reader.accepts(max_error))
-    sheets = [explain_sheet(result, row) for result, row in zip(results, rows, strict=True)][:MOST_SHEETS]
+    rows = tabulate(placed, results, reader.accepts(max_error))
+    sheets = [explain_sheet(result, row) for result, row in zip(results, rows, strict=False)][:MOST_SHEETS]
     whole = [field.box for field in placed.fields] == [Box(0, 0, opened.width, opened.height)]
     picture = stack(sheets if whole else [page_overlay(opened.gray, rows), *sheets])
     data = io.BytesIO()

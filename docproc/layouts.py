@@ -22,49 +22,80 @@ from docproc.types import Box, Field, Gray, Page, Placed
 if TYPE_CHECKING:
     from docproc.pages.register import Reference, Registration
 
-Locate = Callable[[Page], tuple[Field, ...]]
+Locate = Callable[[Page], Placed]
 
+TURNS = 4  # times that a check is turned until it is upright: by quarters, then by degrees
 BESIDE = "template.toml"  # the file that `auto` looks for beside the pages
 
 
-def _digits(page: Page) -> tuple[Field, ...]:
+def _digits(page: Page) -> Placed:
     # Imported late: OpenCV has no business in the process that only hands out the work.
     from docproc.fields.boxes import lone_row
     from docproc.fields.strip import looks_like_strip, whole_page, written_part
 
     if not looks_like_strip(page):
-        return (written_part(page, "digits"),)
-    return (lone_row(page, "digits") or whole_page(page, "digits"),)
+        return Placed(page, (written_part(page, "digits"),))
+    return Placed(page, (lone_row(page, "digits") or whole_page(page, "digits"),))
 
 
-def _amount(page: Page) -> tuple[Field, ...]:
+def _amount(page: Page) -> Placed:
     from docproc.fields.strip import looks_like_strip, whole_page, written_part
 
-    if not looks_like_strip(page):
-        return (written_part(page, "amount", "amount"),)
-    return (whole_page(page, "amount", "amount"),)
+    found = whole_page if looks_like_strip(page) else written_part
+    return Placed(page, (found(page, "amount", "amount"),))
 
 
-def _by_shape(page: Page) -> tuple[Field, ...]:
+def _check(page: Page) -> Placed:
+    placed = _as_check(page)
+    if placed is None:
+        raise DocumentError(
+            "not_a_check",
+            "this does not look like a check: it has neither a MICR line nor an amount and a date; give another --layout",
+        )
+    return placed
+
+
+def _as_check(page: Page) -> Placed | None:
+    """The page, upright, with the places where the fields of a check may be; None where it is no check."""
+    from docproc.fields.check import elect, find_check, micr_box
+    from docproc.pages.clean import leveled, turned
+
+    found = find_check(page)
+    for _ in range(TURNS):
+        if found is None or found.upright:
+            break
+        page = turned(page, found.quarters) if found.quarters else leveled(page, found.slope)
+        found = find_check(page)
+    if found is None or not found.upright:
+        return None
+    line = () if found.band is None else (Field("micr", micr_box(found.band, page), "micr"),)
+    fields = (*found.amounts, *found.dates, *line, *found.numbers)
+    return Placed(page, fields, elect=elect, expected=("amount", "date", "micr"))
+
+
+def _by_shape(page: Page) -> Placed:
     from docproc.fields.boxes import find_boxes
     from docproc.fields.strip import is_line, looks_like_strip, written_part
 
     if looks_like_strip(page):
         return _digits(page)
+    check = _as_check(page)
+    if check is not None and {field.name for field in check.fields} >= set(check.expected):
+        return check
     found = find_boxes(page)
     if found:
-        return found
+        return Placed(page, found)
     # An empty page is blank; one with a single line on it is a cut-out with much paper around.
     written = written_part(page, "digits")
     if is_line(written) or written.box == Box(0, 0, page.width, page.height):
-        return (written,)
+        return Placed(page, (written,))
     raise DocumentError(
         "no_fields",
         "no number fields were found on this page; give --layout a template, or digits for a cut-out field",
     )
 
 
-LAYOUTS: Mapping[str, Locate] = {"auto": _by_shape, "digits": _digits, "amount": _amount}
+LAYOUTS: Mapping[str, Locate] = {"auto": _by_shape, "digits": _digits, "amount": _amount, "check": _check}
 """Layouts by name. To add one, write how it finds its fields in `fields` and enter it here."""
 
 
@@ -80,7 +111,7 @@ class Layout:
         """The fields of a page that lies in `folder`, dark on light. Raises DocumentError where it has none or does not fit."""
         known = self.template_for(folder)
         if known is None:
-            return Placed(page, LAYOUTS[self.name](page))
+            return LAYOUTS[self.name](page)
         return lay(page, known)[0] if known.registers else Placed(page, template.place(known, page), known.rules)
 
     def scans(self, documents: Sequence[Document]) -> list[Document]:

@@ -48,6 +48,7 @@ from docproc.types import (
     Recognizer,
     Row,
     Scores,
+    Seen,
 )
 
 KEPT = 10  # texts beside the one that was read that are kept for rules
@@ -233,9 +234,9 @@ def _breaks(rule: str) -> str:
     return f"breaks a rule: {rule}" if rule else ""
 
 
-def tabulate(page: Page, results: Sequence[FieldResult], accept: Acceptance) -> list[Row]:
-    """The rows of one page."""
-    rows = []
+def tabulate(placed: Placed, results: Sequence[FieldResult], accept: Acceptance) -> list[Row]:
+    """The rows of one page; what was expected on it and not found comes last."""
+    page, rows = placed.page, []
     for result in results:
         field, reading = result.prepared.field, result.reading
         inked = not result.prepared.lattice.blank
@@ -261,7 +262,13 @@ def tabulate(page: Page, results: Sequence[FieldResult], accept: Acceptance) -> 
                 residual=page.residual,
             )
         )
-    return rows
+    found = {row.field for row in rows}
+    return rows + [_not_found(page, name) for name in placed.expected if name not in found]
+
+
+def _not_found(page: Page, name: str) -> Row:
+    reason = f"no {name} was found on this page"
+    return Row(page.id.document, page.id.page, name, "", "", 0.0, "review", reason, "", None, None, None, None)
 
 
 def _value(field: Field, text: str) -> str:
@@ -274,10 +281,26 @@ def _value(field: Field, text: str) -> str:
 
 def read_placed(placed: Placed, reader: Reader) -> list[FieldResult]:
     """Read all fields of a page and weigh the rules between them."""
-    return settle(recognize(prepare(placed), reader), placed.rules)
+    return settle(elected(recognize(prepare(placed), reader), placed), placed.rules)
+
+
+def elected(results: Sequence[FieldResult], placed: Placed) -> list[FieldResult]:
+    """Of the places where a field may be, those where it is."""
+    if placed.elect is None:
+        return list(results)
+    seen = [
+        Seen(
+            result.prepared.field,
+            result.reading.text,
+            _value(result.prepared.field, result.reading.text),
+            result.reading.confidence,
+        )
+        for result in results
+    ]
+    return [results[k] for k in placed.elect(seen)]
 
 
 def read_page(page: Page, locate: Callable[[Page], Placed], reader: Reader, max_error: float) -> list[Row]:
     """The whole story of one page."""
     placed = place(page, locate)
-    return tabulate(placed.page, read_placed(placed, reader), reader.accepts(max_error))
+    return tabulate(placed, read_placed(placed, reader), reader.accepts(max_error))

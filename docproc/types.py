@@ -133,6 +133,7 @@ class Field:
     cells: int = 0  # of a comb; 0 for a free field
     rim: int = 0  # px around the box that are cut out with it: the lines of a comb
     rules: FieldRules | None = None  # what may stand there
+    framed: bool = False  # a printed frame stands around it
 
     @property
     def crop(self) -> Box:
@@ -142,13 +143,25 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What was read where a field may be."""
+
+    field: Field
+    text: str
+    value: str  # "" where what it means is not known
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class Placed:
-    """A page whose fields are known."""
+    """A page whose fields are known, or places where they may be."""
 
     page: Page
     fields: tuple[Field, ...]
     rules: tuple[PageRule, ...] = ()  # between the fields
     blank: Gray | None = None  # the empty form, of the page's own size: what is printed on it is no ink
+    elect: Callable[[Sequence[Seen]], Sequence[int]] | None = None  # which of the places are the fields, in order
+    expected: tuple[str, ...] = ()  # fields that are told even where they are not found
 
 
 @dataclass(frozen=True, slots=True)

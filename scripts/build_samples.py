@@ -2,8 +2,8 @@
 
     python scripts/build_samples.py [FOLDER]
 
-Everything is drawn from pen strokes and lines; the same seed gives the same pages. Each folder holds its template, and
-`expected.csv` says what stands in every field.
+Everything is drawn from pen strokes and lines; the same seed gives the same pages. Each folder but `bank_checks` holds its
+template, and `expected.csv` says what stands in every field, and what it means where that is another thing.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from docproc.learn.e13b import draw_line
 from docproc.learn.strokes import MARKS, Pen, draw, draw_digit
 
 DPI = 300
@@ -151,8 +152,8 @@ def lean(mark: NDArray[np.uint8], slant: float) -> NDArray[np.uint8]:
     return np.asarray(cv2.warpAffine(mark, matrix, (int(np.ceil(width + reach)), height)), np.uint8)
 
 
-def write_string(page: Paper, text: str, box: Box, height: float, hand: Hand, rng: np.random.Generator) -> None:
-    """Write a string of digits and marks into a box, as wide as the hand makes it."""
+def write_string(page: Paper, text: str, box: Box, height: float, hand: Hand, rng: np.random.Generator) -> float:
+    """Write a string of digits and marks into a box, as wide as the hand makes it; returns where it ends."""
     x, base = box[0] + 0.06 * box[2] + rng.uniform(0, 0.1) * box[2], box[1] + box[3] / 2 + height / 2
     for place, character in enumerate(text):
         if character in ".,":
@@ -167,6 +168,7 @@ def write_string(page: Paper, text: str, box: Box, height: float, hand: Hand, rn
             x += hand.tightness * height * float(rng.uniform(0.7, 1.3))
         ink(page, mark, x, base - row, hand.darkness)
         x += mark.shape[1] - 4
+    return x
 
 
 def write_cells(page: Paper, text: str, frame: Box, cells: int, hand: Hand, rng: np.random.Generator) -> None:
@@ -259,6 +261,124 @@ def scan(page: Paper, rng: np.random.Generator, degrees: float) -> NDArray[np.ui
     return np.asarray(np.clip(blurred + rng.normal(0, 1.2, blurred.shape), 0, 255), np.uint8)
 
 
+# --------------------------------------------------------------------------------------------- checks of any bank
+
+
+@dataclass(frozen=True, slots=True)
+class Specimen:
+    """A check as it is filled in; nothing but its number and its MICR line is printed in digits."""
+
+    file: str
+    number: str
+    date: str  # as written
+    iso: str
+    amount: str  # as written; "^" raises what follows it and underlines it
+    value: str
+    micr: str  # as printed, with spaces
+    framed: bool  # a frame stands around the amount, or there is only a line under it
+    turn: int = 0  # half turns
+    degrees: float = 0.2
+
+    @property
+    def digits(self) -> dict[str, str]:
+        return {name: "".join(c for c in text if c.isdigit()) for name, text in (("date", self.date), ("amount", self.amount))}
+
+
+SPECIMENS = (
+    Specimen("check_1.jpg", "1042", "11/20/2026", "2026-11-20", "1,234.56", "1234.56",
+             "⑆991234561⑆ 000123456789⑈ 1042", framed=True),
+    Specimen("check_2.jpg", "215", "3/14/2026", "2026-03-14", "850.00", "850.00",
+             "⑆990045670⑆ 7715550123⑈ 0215", framed=False, degrees=-1.5),
+    Specimen("check_3.png", "1043", "10-31-2026", "2026-10-31", "72^50", "72.50",
+             "⑆991234561⑆ 000123456789⑈ 1043", framed=True, turn=1),
+    Specimen("check_4.jpg", "008816", "7/28/26", "2026-07-28", "12,900.00", "12900.00",
+             "⑈008816⑈ ⑆990045670⑆ 4410022887⑈", framed=True, degrees=3.0),
+    Specimen("check_5_bw.tif", "360", "12/19/2026", "2026-12-19", "45.07", "45.07",
+             "⑆998877662⑆ 20045⑉881⑈ 0360  ⑇0000004507⑇", framed=False),
+)  # fmt: skip
+
+
+def print_bank_check(page: Paper, specimen: Specimen) -> None:
+    """What is printed on a US-style check of a bank that there is not."""
+    canvas = Image.fromarray(np.zeros(page.shape, np.uint8))
+    pen = ImageDraw.Draw(canvas)
+
+    def say(x: float, y: float, text: str, size: float) -> None:
+        pen.text((x, y), text, fill=255, font=ImageFont.load_default(size))
+
+    say(80, 48, "PAT SAMPLE", 34)
+    say(80, 90, "12 Paper Street, Drawnville", 26)
+    say(1560, 44, specimen.number, 46)
+    say(1105, 176, "DATE", 24)
+    pen.line((1180, 206, 1600, 206), fill=255, width=3)
+    say(80, 272, "PAY TO THE", 22)
+    say(80, 298, "ORDER OF", 22)
+    pen.line((220, 330, 1270, 330), fill=255, width=3)
+    say(1296, 268, "$", 62)
+    if specimen.framed:
+        pen.rectangle((1345, 248, 1720, 336), outline=255, width=3)
+    else:
+        pen.line((1345, 330, 1720, 330), fill=255, width=3)
+    pen.line((80, 440, 1480, 440), fill=255, width=3)
+    say(1500, 412, "DOLLARS", 28)
+    say(80, 520, "SAMPLE BANK", 36)
+    say(80, 564, "for trying docproc, not for payment", 22)
+    say(80, 640, "MEMO", 22)
+    pen.line((160, 664, 800, 664), fill=255, width=3)
+    pen.line((1000, 664, 1700, 664), fill=255, width=3)
+    pen.rectangle((8, 8, page.shape[1] - 9, page.shape[0] - 9), outline=255, width=3)
+    ink(page, np.array(canvas), 0, 0, 60)
+    line = draw_line(specimen.micr, DPI)
+    # The line's foot lies 3/16 inch above the edge of the check.
+    ink(page, np.asarray(255 - line, np.uint8), 110, page.shape[0] - round(DPI * 3 / 16) - line.shape[0], 35)
+
+
+def scribble(page: Paper, left: float, base: float, width: float, height: float, hand: Hand, rng: np.random.Generator) -> None:
+    """Writing that says nothing: the loops of a name."""
+    x, points = 0.0, []
+    while x < width / height:
+        points += [(x, 0.95), (x + rng.uniform(0.1, 0.25), rng.uniform(-0.1, 0.6)), (x + rng.uniform(0.0, 0.3), 0.9)]
+        x += rng.uniform(0.18, 0.5)
+    mark, row = draw([points], height, hand.pen, rng)
+    ink(page, lean(mark, hand.slant), left, base - row, hand.darkness)
+
+
+def fill_bank_check(page: Paper, specimen: Specimen, hand: Hand, rng: np.random.Generator) -> None:
+    """Fill a check in by hand."""
+    write_string(page, specimen.date, (1190, 136, 300, 70), min(46, 400 / len(specimen.date)), hand, rng)
+    whole, _, cents = specimen.amount.partition("^")
+    end = write_string(page, whole, (1350, 250, 200, 84), min(50, 320 / len(whole)), hand, rng)
+    if cents:
+        write_string(page, cents, (round(end), 222, 100, 84), 28, hand, rng)
+        mark, row = draw([[(0.0, 0.5), (2.2, 0.45)]], 28, hand.pen, rng)
+        ink(page, mark, end + 10, 300 - row, hand.darkness)
+    scribble(page, 260, 322, 640, 46, hand, rng)
+    scribble(page, 120, 432, 900, 44, hand, rng)
+    scribble(page, 1080, 656, 420, 70, hand, rng)
+
+
+def build_bank_checks(folder: Path) -> list[tuple[str, int, str, str, str]]:
+    """Draw the checks that are read without a template; returns what stands in them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    expected = []
+    for number, specimen in enumerate(SPECIMENS):
+        rng = np.random.default_rng([SEED, 78, number])
+        hand = Hand.any(rng)
+        page = paper(CHECK, rng, guilloche=number % 2 == 0)
+        print_bank_check(page, specimen)
+        fill_bank_check(page, specimen, hand, rng)
+        picture = np.rot90(scan(page, rng, specimen.degrees), 2 * specimen.turn)
+        save([np.ascontiguousarray(picture)], folder / specimen.file, bilevel=specimen.file.endswith("bw.tif"))
+        micr = specimen.micr.replace(" ", "")
+        name = f"{folder.name}/{specimen.file}"
+        expected += [
+            (name, 1, "amount", specimen.digits["amount"], specimen.value),
+            (name, 1, "date", specimen.digits["date"], specimen.iso),
+            (name, 1, "micr", "".join(c for c in micr if c.isdigit()), micr),
+        ]
+    return expected
+
+
 # ------------------------------------------------------------------------------------------------------- the files
 
 
@@ -294,7 +414,7 @@ def save(pages: Sequence[NDArray[np.uint8]], path: Path, bilevel: bool = False) 
 
 def build(folder: Path) -> None:
     """Draw every sample into `folder`."""
-    expected: list[tuple[str, int, str, str]] = []
+    expected: list[tuple[str, int, str, str, str]] = []
 
     def make(
         kind: str, title: str, entries: Sequence[tuple[Slot, Value]], size: tuple[int, int], files: Sequence[tuple[str, int]],
@@ -325,7 +445,7 @@ def build(folder: Path) -> None:
                 for slot, value in entries:
                     text = written[slot.name] = value(rng, written)
                     fill(page, slot, text, hand, rng)
-                    expected.append((f"{kind}/{name}", page_number, slot.name, text))
+                    expected.append((f"{kind}/{name}", page_number, slot.name, text, ""))
                 pages.append(scan(page, rng, float(np.clip(rng.normal(0, 0.22), -0.4, 0.4))))
             save(pages, place / name, bilevel=name.endswith("bw.tif"))
 
@@ -337,9 +457,11 @@ def build(folder: Path) -> None:
     ], "blank.png", SURVEY_RULES)  # fmt: skip
     make("meters", "meter card", METER, FORM, [("card_1.jpg", 1), ("card_2.jpg", 1), ("card_3.png", 1), ("route.pdf", 3)])
 
+    expected += build_bank_checks(folder / "bank_checks")
+
     with open(folder / "expected.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(("document", "page", "field", "text"))
+        writer.writerow(("document", "page", "field", "text", "value"))
         writer.writerows(expected)
 
 

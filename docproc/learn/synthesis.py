@@ -91,18 +91,38 @@ def compose(digits: Digits, rng: np.random.Generator, haste: float = 1.0) -> Str
         raised = int(rng.normal(0, 0.08) * height)
         add(ink, base + raised, MARK, height * rng.uniform(0.02, 0.4) if gap is None else gap)
 
-    if marks and rng.random() < 0.16:
+    style = _style(rng) if marks else PLAIN
+    date = marks and rng.random() < DATES
+    if date:
+        text, between = _date(rng)
+        cents = len(text)
+    else:
+        if style is not PLAIN:
+            text = style.number(text, rng)
+        cents = len(text) - style.cents
+        between = style.between(len(text), rng) if marks else {}
+    raised = cents < len(text) and rng.random() < 0.4
+    if raised and rng.random() < 0.7:
+        between.pop(cents, None)
+    if style.signs and not date and rng.random() < style.signed:
+        shapes = strokes.MARKS[str(rng.choice(style.signs))]
+        printed = replace(hand.pen, width=float(rng.uniform(0.07, 0.16)), wobble=0.004, widen=float(rng.uniform(0.8, 1.2)))
+        pen = printed if rng.random() < 0.6 else hand.pen
+        ink, base = strokes.draw(shapes[int(rng.integers(len(shapes)))], height * rng.uniform(0.7, 1.3), pen, rng)
+        add(ink, base + int(rng.normal(0, 0.1) * height), MARK, 0.0)
+    elif style is PLAIN and marks and rng.random() < 0.16:
         for _ in range(int(rng.integers(1, 3))):
             add_mark(str(rng.choice(["$", "#", "*", "=", "-"])), rng.uniform(0.6, 1.1))
     tightness = rng.normal(0.18, 0.11)
     touching = rng.random() < 0.45
-    grouped = rng.random() < 0.7 and marks
     shrink = 1.0
     for place, digit in enumerate(text):
-        left = len(text) - place
-        if place and grouped and left % 3 == 0 and left < len(text):
+        mark = between.get(place, "")
+        if mark in strokes.MARKS:
+            add_mark(mark, rng.uniform(0.8, 1.2), height * rng.uniform(-0.05, 0.25))
+        elif mark:
             ink, base = _dot(hand, rng)
-            add(ink, base, MARK, height * rng.uniform(-0.05, 0.25))
+            add(ink, base, MARK, height * rng.uniform(-0.05, 0.3))
         gap = rng.normal(tightness, 0.07) * height
         if touching and rng.random() < 0.3:
             gap = rng.uniform(-0.16, 0.03) * height
@@ -112,7 +132,8 @@ def compose(digits: Digits, rng: np.random.Generator, haste: float = 1.0) -> Str
             gap = rng.uniform(-0.13, 0.08) * height
         elif not zeros:
             shrink = 1.0
-        size = height * shrink * float(np.clip(rng.normal(1, 0.08), 0.75, 1.3))
+        small = 0.62 if raised and place >= cents else 1.0
+        size = height * shrink * small * float(np.clip(rng.normal(1, 0.08), 0.75, 1.3))
         # Zeros that shrink do so in height: they become wide.
         wide = shrink ** -float(rng.uniform(0.2, 1.3)) * (float(rng.uniform(0.9, 1.5)) if digit == "0" else 1.0)
         ink, base = _digit(int(digit), size, hand, digits, rng, wide)
@@ -120,17 +141,24 @@ def compose(digits: Digits, rng: np.random.Generator, haste: float = 1.0) -> Str
         thin = digit == "1" or (place > 0 and text[place - 1] == "1")
         gap = max(gap, -(0.4 if thin else 0.9) * hand.pen.width * height)
         base += int(rng.normal(0, 0.04) * height)
+        if raised and place >= cents:
+            base += int(rng.uniform(0.36, 0.5) * height)
         add(ink, base, place + 1, gap)
         if zeros and rng.random() < 0.15:
             ink, base = strokes.draw(strokes.MARKS["~"][0], height * 0.5, hand.pen, rng)
             add(ink, base + int(0.5 * height * shrink), MARK, -0.5 * height)
+    if raised and rng.random() < 0.7:
+        # The line under the cents: it reaches back below them.
+        length = float(rng.uniform(0.9, 1.5))
+        ink, base = strokes.draw([[(0.0, 0.0), (length, rng.normal(0, 0.05))]], height, hand.pen, rng)
+        add(ink, base + int(rng.uniform(-0.86, -0.68) * height), MARK, -length * height)
     if marks:
-        for name in _ending(rng):
+        for name in () if date else style.ending(rng):
             if name in ".,":
                 ink, base = _dot(hand, rng, tail=name == ",")
                 add(ink, base, MARK, height * rng.uniform(0.0, 0.3))
             else:
-                add_mark(name, rng.uniform(0.5, 1.1) if name in "-=" else rng.uniform(0.9, 1.4))
+                add_mark(name, rng.uniform(0.5, 1.1) if name in ("-", "=") else rng.uniform(0.9, 1.4))
 
     alpha, owner = _arrange(parts, height, rng)
     slant = float(np.clip(rng.normal(0.18, 0.26), -0.35, 0.95))
@@ -378,10 +406,77 @@ def _dot(hand: _Hand, rng: np.random.Generator, tail: bool | None = None) -> tup
     return ink, base + int(raised * height)
 
 
-def _ending(rng: np.random.Generator) -> list[str]:
-    endings = ["", ".", ".-", "-", "=", "/-", ",", ",-", "//", "--", ".=", "*", ")", "#", ".--", "x"]
-    odds = np.array([8, 6, 4, 4, 3, 0.5, 3, 1.5, 0.4, 0.7, 1, 0.5, 0.2, 0.5, 0.7, 0.3])
-    return list(endings[int(rng.choice(len(endings), p=odds / odds.sum()))])
+def _date(rng: np.random.Generator) -> tuple[str, dict[int, str]]:
+    """A date with what stands between its parts, by the place of the digit behind."""
+    year = int(rng.integers(1990, 2040))
+    parts = [f"{n:02d}" if rng.random() < 0.6 else str(n) for n in (int(rng.integers(1, 13)), int(rng.integers(1, 32)))]
+    if rng.random() < 0.5:
+        parts.reverse()
+    parts.insert(0 if rng.random() < 0.08 else 2, str(year) if rng.random() < 0.7 else f"{year % 100:02d}")
+    mark = str(rng.choice(["/", "-", "."], p=[0.6, 0.28, 0.12]))
+    return "".join(parts), {len(parts[0]): mark, len(parts[0] + parts[1]): mark}
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """How amounts are written in one part of the world."""
+
+    signs: tuple[str, ...]  # that stand before the number
+    signed: float  # share of amounts that have one
+    grouped: float  # share of amounts whose thousands are marked
+    groups: tuple[int, int]  # digits of the last group, and of those before
+    long_commas: float  # most of the marks that are long strokes
+    cents: int  # digits after the point
+    longest: int  # digits
+    endings: Mapping[str, float]  # marks after the number, and their odds
+
+    def number(self, text: str, rng: np.random.Generator) -> str:
+        """An amount of this part of the world: longer, rounder, with cents."""
+        length = int(rng.integers(2, self.longest + 1))
+        text = (text + "".join(str(d) for d in rng.choice(10, self.longest, p=AMOUNT_ODDS)))[:length]
+        if rng.random() < 0.7:
+            zeros = int(rng.integers(0, length))
+            text = text[: length - zeros] + "0" * zeros
+        if text[0] == "0":
+            text = str(rng.integers(1, 10)) + text[1:]
+        cents = "00" if rng.random() < 0.6 else f"{int(rng.integers(100)):02d}"
+        return text + cents[: self.cents]
+
+    def between(self, length: int, rng: np.random.Generator) -> dict[int, str]:
+        """The marks before digits, by the digit's place: "." a dot or a short comma, "," a long one."""
+        marks = {}
+        whole = length - self.cents
+        last, before = self.groups
+        if rng.random() < self.grouped:
+            long_commas = self.long_commas * rng.random()
+            marks = {whole - left: "," if rng.random() < long_commas else "." for left in range(last, whole, before)}
+        if self.cents:
+            marks[whole] = "."
+        return marks
+
+    def ending(self, rng: np.random.Generator) -> list[str]:
+        odds = np.array(list(self.endings.values()))
+        name = list(self.endings)[int(rng.choice(len(odds), p=odds / odds.sum()))]
+        return [name] if name in strokes.MARKS else list(name)
+
+
+PLAIN = _Style(
+    (), 0.0, 0.7, (3, 3), 0.15, 0, 8,
+    {"": 8, ".": 6, ".-": 4, "-": 4, "=": 3, "/-": 1.5, ",": 3, ",-": 1.5, "//": 0.4, "--": 0.7, ".=": 1, "*": 0.5, ")": 0.2,
+     "#": 0.5, ".--": 0.7, "x": 0.3},
+)  # fmt: skip
+INDIAN = _Style(
+    ("₹", "₹", "Rs"), 0.4, 0.85, (3, 2), 0.9, 0, 9, {"": 2, "/-": 6, "/=": 0.6, "-": 0.7, "=": 0.3, ".": 0.2, "/": 0.3}
+)
+AMERICAN = _Style(
+    ("$", "$", "$", "£", "€"), 0.6, 0.5, (3, 3), 0.3, 2, 6, {"": 6, "-": 0.7, "=": 0.2, "*": 0.2, "#": 0.2, ".": 0.1}
+)
+
+DATES = 0.1  # of the strips with marks
+
+
+def _style(rng: np.random.Generator) -> _Style:
+    return (PLAIN, INDIAN, AMERICAN)[int(rng.choice(3, p=[0.62, 0.24, 0.14]))]
 
 
 def _arrange(

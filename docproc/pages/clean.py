@@ -1,13 +1,14 @@
-"""Make a page what the later stages expect: dark ink on light paper."""
+"""Make a page what the later stages expect: dark ink on light paper, upright."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 
 from docproc.pixels import otsu
-from docproc.types import Gray, Page
+from docproc.types import Gray, Homography, Page
 
 DARK = 96  # a page whose median is darker than this may be a negative
 
@@ -26,3 +27,32 @@ def _positive(gray: Gray) -> Gray:
         return gray
     _, dark, light = otsu(sample)
     return np.asarray(255 - gray, np.uint8) if paper - dark < light - paper else gray
+
+
+def turned(page: Page, quarters: int) -> Page:
+    """The page turned counterclockwise by `quarters` of a turn."""
+    height, width = page.gray.shape
+    # From px of the turned page to px of the page before.
+    back = (
+        np.eye(3),
+        np.array([[0.0, -1.0, width - 1.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]),
+        np.array([[-1.0, 0.0, width - 1.0], [0.0, -1.0, height - 1.0], [0.0, 0.0, 1.0]]),
+        np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, height - 1.0], [0.0, 0.0, 1.0]]),
+    )[quarters % 4]
+    return _moved(page, np.ascontiguousarray(np.rot90(page.gray, quarters)), back)
+
+
+def leveled(page: Page, slope: float) -> Page:
+    """The page turned about its middle so that what falls by `slope` px for a px to the right comes to lie level."""
+    height, width = page.gray.shape
+    angle = np.arctan(slope)
+    cos, sin = float(np.cos(angle)), float(np.sin(angle))
+    x, y = (width - 1) / 2, (height - 1) / 2
+    back = np.array([[cos, -sin, x - cos * x + sin * y], [sin, cos, y - sin * x - cos * y], [0.0, 0.0, 1.0]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    gray = cv2.warpAffine(page.gray, back[:2], (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return _moved(page, np.asarray(gray, np.uint8), back)
+
+
+def _moved(page: Page, gray: Gray, back: Homography) -> Page:
+    return replace(page, gray=gray, laid=back if page.laid is None else page.laid @ back)

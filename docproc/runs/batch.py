@@ -236,7 +236,7 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
                 except DocumentError as problem:
                     yield [error_row(page.id, problem)]
                     continue
-            yield tabulate(placed.page, results, accept)
+            yield tabulate(placed, results, accept)
 
     def read(document: Document, content: Content) -> Outcome:
         rows: list[Row] = []

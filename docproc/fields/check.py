@@ -1,0 +1,510 @@
+"""Find the parts of a check: the MICR line, the courtesy amount, the date and the printed number. No template, any bank.
+
+The MICR line comes first: E-13B is the only print on a check whose characters stand at one pitch along one line (ANSI X9.27),
+and its characters are 0.117 inch high, so it tells which way is up, how much the check lies askew, and how large an inch is.
+All other lengths are in inches. Where there is no such line, the check is taken to be as wide as most are.
+
+The amount is in a frame at the right, or it is what is written there below the date; the date is a comb of six or eight cells,
+or what is written above. Geometry proposes, the readers see all that is proposed, and `elect` chooses by what was read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from docproc.fields.boxes import find_boxes
+from docproc.pixels import components, flatten_light, otsu
+from docproc.types import Box, Field, Kind, Page, Seen
+
+WORK_SIDE = 1500  # px to which the long side of a page is brought
+LEAST_CONTRAST = 30.0  # gray levels between paper and ink
+CHARACTER = 0.117  # inch, the height of E-13B
+USUAL_WIDTH = 7.0  # inch, of a check whose MICR line is not seen: they are 6 to 8.5 wide
+SHAPES = (1.6, 3.4)  # width over height of a check
+
+BAND_HEIGHTS = (9, 60)  # px at the working size
+LEAST_CHARACTERS = 9  # of a MICR line
+PITCHES = (0.88, 1.32)  # over the height of the characters; 1.07 is true
+LEAST_REGULAR = 0.82  # how well the right edges keep to one pitch, 1 when exactly
+LEAST_WEIGHT = 11.0  # regular characters
+ALONE = 0.6  # of what is as high as characters, between the first and the last, that belongs to the line
+CLEAR = 16.0  # regular characters of a line that is one beyond doubt
+BAND_ZONE = 0.4  # of the page's height, from its foot, in which the line lies
+MOST_SLOPE = 0.12  # of the line, which a hand-laid page or a photograph may have
+
+FRAME_HEIGHTS = (0.2, 0.75)  # inch
+FRAME_WIDTHS = (0.8, 3.5)  # inch
+SIDE_SEEN = 0.8  # of a frame's upright side that is ink
+RULED = 0.93  # the same of a line within a frame
+LINE = 0.45  # inch, the shortest level line
+PARTS = (0.05, 0.6)  # inch, heights of what belongs to writing
+APART = 0.21  # inch between the parts of one number, at most
+LEAST_HEIGHT = 0.08  # inch, of a written number
+DATE_CELLS = (6, 8)
+ABOVE = 0.25  # inch above the MICR line where nothing else stands
+RIGHT = 0.42  # of the page's width; what begins further left is no amount, date or number
+HIGH = 0.6  # of the page's height; a date stands above
+FRAMED, KNOWN = 0.3, 0.2  # what a frame counts, and that a value is known, beside the confidence of the text
+NUMBER = 0.3  # the same of the check's number
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A MICR line on a page."""
+
+    box: Box  # px of the page, around its characters
+    character: float  # px of the page, their height
+    slope: float  # px down for a px to the right
+    regular: float  # 0..1, how well it keeps its pitch
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was found on a page, or how it has to be turned before more can be found."""
+
+    quarters: int = 0  # quarter turns, counterclockwise, that bring the page upright
+    slope: float = 0.0  # px down for a px to the right, of what should be level
+    band: Band | None = None
+    amounts: tuple[Field, ...] = ()
+    dates: tuple[Field, ...] = ()
+    numbers: tuple[Field, ...] = ()  # where the check's number may be printed
+
+    @property
+    def upright(self) -> bool:
+        return self.quarters == 0 and abs(self.slope) <= LEVEL
+
+
+LEVEL = 0.012  # a slope that does no harm
+
+
+_Rect = tuple[float, float, float, float]  # left, top, right, bottom, px at the working size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Work:
+    """A page at the working size; arrays are (height, width) uint8."""
+
+    mask: NDArray[np.uint8]  # 1 ink
+    faint: NDArray[np.uint8]  # 1 ink and what is paler: printed lines
+    scale: float  # px for a px of the page
+    left: int = 0  # px of the page at the working size that were cut off
+
+    def on_page(self, rect: _Rect) -> Box:
+        left, right = (round((v + self.left) / self.scale) for v in (rect[0], rect[2]))
+        top, bottom = (round(v / self.scale) for v in (rect[1], rect[3]))
+        return Box(left, top, right - left, bottom - top)
+
+    def of_page(self, box: Box) -> _Rect:
+        left, right = (v * self.scale - self.left for v in (box.left, box.right))
+        return left, box.top * self.scale, right, box.bottom * self.scale
+
+
+def find_check(page: Page) -> Check | None:
+    """The parts of the check that fills a page; None where the page is no check.
+
+    Page (height, width) uint8, dark on light. Where the result is not `upright`, it tells how the page has to be turned before
+    it is looked at again.
+    """
+    work = _at_work(page)
+    if work is None:
+        return None
+    height, width = work.mask.shape
+    if height > width:
+        # Only its MICR line tells whether a page that stands on end is a check.
+        quarters = _quarters(work.mask)
+        return None if quarters is None else Check(quarters=quarters)
+    best, at_foot = _line(work.mask)
+    if not at_foot:
+        return Check(quarters=2)
+    if best is not None and abs(best.slope) > LEVEL:
+        return Check(slope=best.slope)
+    if best is None and not SHAPES[0] <= width / height <= SHAPES[1]:
+        return None
+    inch = best.character / CHARACTER if best else width / USUAL_WIDTH
+    foot = best.top if best else height
+    dates, amounts, numbers = _parts(page, work, inch, foot)
+    band = None
+    if best is not None:
+        band = Band(
+            work.on_page((best.left, best.top, best.right, best.bottom)), best.character / work.scale, best.slope, best.regular
+        )
+    if band is None and not (dates and any(field.framed for field in amounts)):
+        return None
+    return Check(0, 0.0, band, amounts, dates, numbers)
+
+
+def micr_box(band: Band, page: Page) -> Box:
+    """What to cut out for the MICR line: two characters more at both ends, for those that were not seen, and room above."""
+    aside, above = round(3.2 * band.character), round(0.7 * band.character)
+    box = band.box
+    return Box(box.left - aside, box.top - above, box.width + 2 * aside, box.height + 2 * above).clip(page.width, page.height)
+
+
+def elect(seen: Sequence[Seen]) -> tuple[int, ...]:
+    """Which of the places that `find_check` proposes are the fields of the check, by what was read there.
+
+    A date is what can be one. The amount stands below it: in a frame, if there is one; else it is what reads best.
+    """
+    by_name: dict[str, list[int]] = {}
+    for k, one in enumerate(seen):
+        by_name.setdefault(one.field.name, []).append(k)
+    chosen = []
+    dates = sorted(by_name.pop("date", []), key=lambda k: (bool(seen[k].value), seen[k].field.cells > 0, seen[k].confidence))
+    below = 0.0
+    if dates and (seen[dates[-1]].value or seen[dates[-1]].field.cells):
+        chosen.append(dates[-1])
+        box = seen[dates[-1]].field.box
+        below = box.top + 0.7 * box.height
+    amounts = [k for k in by_name.pop("amount", []) if seen[k].field.box.top + seen[k].field.box.height / 2 > below]
+    amounts = [k for k in amounts if seen[k].field.framed or seen[k].text]
+    if amounts:
+        chosen.append(
+            max(amounts, key=lambda k: seen[k].confidence + FRAMED * seen[k].field.framed + KNOWN * bool(seen[k].value))
+        )
+    for others in by_name.values():
+        chosen += others[:1]
+    return tuple(sorted(chosen))
+
+
+def _appeal(one: Seen) -> float:
+    return one.confidence + FRAMED * one.field.framed + KNOWN * bool(one.value)
+
+
+def _at_work(page: Page) -> _Work | None:
+    scale = WORK_SIDE / max(page.width, page.height)
+    size = (max(1, round(page.width * scale)), max(1, round(page.height * scale)))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    flat = flatten_light(np.asarray(cv2.resize(page.gray, size, interpolation=how), np.uint8), 61)
+    threshold, dark, light = otsu(flat)
+    if light - dark < LEAST_CONTRAST:
+        return None
+    # Patterns of the paper are lighter than print and pen: half-way to these drops them.
+    core = float(np.percentile(flat[flat <= threshold], 10))
+    level = min(threshold + 0.08 * (light - threshold), light - 0.45 * (light - core))
+    pale = threshold + 0.35 * (light - threshold)
+    return _Work((flat <= level).astype(np.uint8), (flat <= pale).astype(np.uint8), scale)
+
+
+# ------------------------------------------------------------------------------------------------- the MICR line
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Characters of one height on one line, px at the working size."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    character: float
+    slope: float
+    regular: float
+    count: int
+
+    @property
+    def weight(self) -> float:
+        return self.regular**2 * self.count
+
+
+def _quarters(mask: NDArray[np.uint8]) -> int | None:
+    """The quarter turns, counterclockwise, after which a page that stands on end has its MICR line at its foot."""
+    turned = np.ascontiguousarray(np.rot90(mask))
+    best, at_foot = _line(turned)
+    return None if best is None else 1 if at_foot else 3
+
+
+def _line(mask: NDArray[np.uint8]) -> tuple[_Row | None, bool]:
+    """The MICR line of a page, and whether it stands at the foot, or on its head at the head."""
+    foot = _best(mask, foot=True)
+    if foot is not None and foot.weight >= CLEAR:
+        return foot, True
+    head = _best(mask, foot=False)
+    if head is None or (foot is not None and foot.weight >= head.weight):
+        return foot, True
+    return head, False
+
+
+def _best(mask: NDArray[np.uint8], foot: bool) -> _Row | None:
+    """What is most like a MICR line at the foot or at the head of a page."""
+    height = mask.shape[0]
+    start = round((1 - BAND_ZONE) * height) if foot else 0
+    rows = _rows(np.ascontiguousarray(mask[start : start + round(BAND_ZONE * height)]), upright=foot)
+    best = max(rows, key=lambda row: row.weight, default=None)
+    return None if best is None else replace(best, top=best.top + start, bottom=best.bottom + start)
+
+
+def _rows(mask: NDArray[np.uint8], upright: bool) -> list[_Row]:
+    """Every row of characters of one height whose right edges stand at one pitch, as those of E-13B do.
+
+    Where they do not stand `upright` but on their heads it is their left edges.
+    """
+    _, table = components(mask)
+    lowest, highest = BAND_HEIGHTS
+    left, top, wide, tall, area = table.T
+    fit = (tall >= lowest) & (tall <= highest) & (wide <= 1.6 * tall) & (area >= 0.12 * wide * tall)
+    left, top, wide, tall = left[fit], top[fit], wide[fit], tall[fit]
+    right, bottom = left + wide, top + tall
+    found: list[_Row] = []
+    taken = np.zeros(len(left), np.bool_)
+    for k in np.argsort(-bottom, kind="stable"):
+        if taken[k]:
+            continue
+        off = np.abs(bottom - bottom[k])
+        # The line may lean, so what is near decides first, and then a straight line through it.
+        near = (np.abs(tall - tall[k]) <= 0.15 * tall[k] + 1) & (off <= 0.25 * tall[k] + MOST_SLOPE * np.abs(left - left[k]))
+        if np.count_nonzero(near) < LEAST_CHARACTERS:
+            continue
+        slope, start = _straight(right[near].astype(np.float64), bottom[near].astype(np.float64), 0.12 * tall[k] + 1)
+        joined = near & (np.abs(bottom - slope * right - start) <= 0.12 * tall[k] + 1)
+        if np.count_nonzero(joined) < LEAST_CHARACTERS or not joined[k]:
+            continue
+        taken |= joined
+        edges = (right if upright else left)[joined].astype(np.float64)
+        character = float(np.median(tall[joined]))
+        pitches = np.arange(PITCHES[0] * character, PITCHES[1] * character, 0.04)
+        regular = np.abs(np.exp(2j * np.pi * edges[None, :] / pitches[:, None]).mean(axis=1))
+        best = float(regular.max())
+        # By chance some rows are regular too; not so many characters, and not among others that are not.
+        inside = (bottom > top[joined].min()) & (top < bottom[joined].max()) & (tall > 0.5 * character)
+        inside &= (left >= left[joined].min()) & (right <= right[joined].max())
+        alone = np.count_nonzero(joined) >= ALONE * np.count_nonzero(inside)
+        if best >= LEAST_REGULAR and alone and best**2 * np.count_nonzero(joined) >= LEAST_WEIGHT:
+            found.append(
+                _Row(
+                    int(left[joined].min()), int(top[joined].min()), int(right[joined].max()), int(bottom[joined].max()),
+                    character, float(slope), best, int(np.count_nonzero(joined)),
+                )
+            )  # fmt: skip
+    return found
+
+
+def _straight(x: NDArray[np.float64], y: NDArray[np.float64], near: float) -> tuple[float, float]:
+    """The straight line that most points lie `near` to: slope and start (least squares of the best of all slopes)."""
+    slopes = np.linspace(-MOST_SLOPE, MOST_SLOPE, 61)
+    starts = y[None, :] - slopes[:, None] * x[None, :]
+    middles = np.median(starts, axis=1)
+    close = np.abs(starts - middles[:, None]) <= near
+    best = int(close.sum(axis=1).argmax())
+    some = close[best]
+    if np.count_nonzero(some) < 2 or np.ptp(x[some]) == 0:
+        return float(slopes[best]), float(middles[best])
+    slope, start = np.polyfit(x[some], y[some], 1)
+    return float(slope), float(start)
+
+
+# ------------------------------------------------------------------------------------------- amount, date, number
+
+
+def _parts(page: Page, work: _Work, inch: float, foot: float) -> tuple[tuple[Field, ...], tuple[Field, ...], tuple[Field, ...]]:
+    """Where the date, the amount and the check's number may stand, each the likeliest first."""
+    height, width = work.mask.shape
+    top = round(min(foot, height) - ABOVE * inch)
+    start = round((RIGHT - 0.05) * width)
+    part = (slice(0, top), slice(start, width))
+    work = _Work(np.ascontiguousarray(work.mask[part]), np.ascontiguousarray(work.faint[part]), work.scale, start)
+    level, upright = _lines(work.mask, inch)
+    pale_level, pale_upright = _lines(work.faint, inch)
+    combs = [_as_ruled(field, level, work) for field in _combs(page)]
+    combs = [comb for comb in combs if work.of_page(comb.box)[3] < HIGH * height]
+    below = max((work.of_page(comb.box)[3] for comb in combs), default=0.0)
+    frames = _frames(pale_level, pale_upright, inch)
+    frames = [frame for frame in frames if frame[0] + frame[2] + 2 * start > width and below <= frame[1]]
+    thick = cv2.dilate(np.maximum(level, upright), np.ones((3, 3), np.uint8))
+    rest = work.mask * (1 - np.asarray(thick, np.uint8))
+    groups = [group for group in _groups(rest, inch) if group[0] + start > RIGHT * width]
+
+    def field(name: str, group: _Rect, kind: Kind, digits: tuple[int, int] | None = None) -> Field:
+        return Field(name, work.on_page(_around(group, inch)), kind, digits)
+
+    amounts = [Field("amount", work.on_page(_inside(frame, pale_level)), "amount", framed=True) for frame in frames]
+    if not (amounts and combs):
+        free = [group for group in groups if group[1] >= below and all(_overlap(group, frame) < 0.5 for frame in frames)]
+        amounts += [field("amount", group, "amount") for group in free]
+    dates = combs or [field("date", group, "amount") for group in groups if group[3] < HIGH * height]
+    numbers = [field("check_number", group, "string", (3, 8)) for group in groups if group[3] < NUMBER * height]
+    return tuple(dates), tuple(amounts), tuple(numbers)
+
+
+def _overlap(one: _Rect, other: _Rect) -> float:
+    """The share of the first that lies in the other."""
+    across = min(one[2], other[2]) - max(one[0], other[0])
+    down = min(one[3], other[3]) - max(one[1], other[1])
+    return max(0.0, across) * max(0.0, down) / max(1e-6, (one[2] - one[0]) * (one[3] - one[1]))
+
+
+def _combs(page: Page) -> list[Field]:
+    """Rows of six or eight boxes in the upper right of the page: dates."""
+    part = Box(page.width * 2 // 5, 0, page.width - page.width * 2 // 5, page.height * 3 // 5)
+    found = [field for field in find_boxes(Page(page.id, np.ascontiguousarray(part.cut(page.gray)))) if field.cells]
+    dates = []
+    for box, cells in _whole_combs([(field.box, field.cells) for field in found]):
+        if cells in DATE_CELLS:
+            moved = Box(box.left + part.left, box.top + part.top, box.width, box.height)
+            dates.append(Field("date", moved, "comb", (0, cells), cells=cells))
+    return dates
+
+
+def _as_ruled(comb: Field, level: NDArray[np.uint8], work: _Work) -> Field:
+    """A comb with the cells at its ends that were not told apart, as far as its level lines reach."""
+    left, top, right, bottom = work.of_page(comb.box)
+    pitch, near = (right - left) / comb.cells, max(2, round(0.1 * (bottom - top)))
+    reach = round(2.4 * pitch)
+    start, end = max(0, round(left) - reach), min(level.shape[1], round(right) + reach)
+    ends = []
+    for y in (top, bottom):
+        line = level[max(0, round(y) - near) : round(y) + near + 1, start:end].any(axis=0)
+        ruled = np.flatnonzero(line)
+        if not len(ruled):
+            return comb
+        ends.append((start + int(ruled[0]), start + int(ruled[-1]) + 1))
+    from_x, to_x = max(a for a, _ in ends), min(b for _, b in ends)
+    before, after = (max(0, round((v) / pitch)) for v in (left - from_x, to_x - right))
+    cells = comb.cells + before + after
+    if cells == comb.cells or cells not in DATE_CELLS:
+        return comb
+    box = work.on_page((left - before * pitch, top, right + after * pitch, bottom))
+    return Field(comb.name, box, comb.kind, (0, cells), cells=cells)
+
+
+def _whole_combs(rows: Sequence[tuple[Box, int]]) -> list[tuple[Box, int]]:
+    """Rows of boxes with how many there are; those that a digit across a wall broke apart are joined."""
+    joined: list[tuple[Box, int]] = []
+    for box, cells in sorted(rows, key=lambda row: row[0].left):
+        pitch = box.width / cells
+        for k, (other, others) in enumerate(joined):
+            level = abs(other.top - box.top) <= 0.2 * box.height and abs(other.height - box.height) <= 0.2 * box.height
+            alike = abs(other.width / others - pitch) <= 0.15 * pitch
+            if level and alike and 0 <= box.left - other.right + 0.2 * pitch <= 2.5 * pitch:
+                whole = Box(other.left, min(box.top, other.top), box.right - other.left, max(box.height, other.height))
+                joined[k] = whole, round(whole.width / ((other.width + box.width) / (others + cells)))
+                break
+        else:
+            joined.append((box, cells))
+    return joined
+
+
+def _lines(mask: NDArray[np.uint8], inch: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The level and the upright lines, (height, width) uint8, 1 on them; small print that makes a line is one."""
+    joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((1, max(3, round(0.025 * inch))), np.uint8))
+    joined = cv2.dilate(joined, np.ones((2, 1), np.uint8))
+    level = cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((1, round(LINE * inch)), np.uint8))
+    # Writing that was joined is no line: a line is thin.
+    thick = cv2.morphologyEx(level, cv2.MORPH_OPEN, np.ones((max(4, round(0.06 * inch)), 1), np.uint8))
+    leaning = cv2.dilate(mask, np.ones((1, 2), np.uint8))
+    upright = cv2.morphologyEx(leaning, cv2.MORPH_OPEN, np.ones((round(0.9 * FRAME_HEIGHTS[0] * inch), 1), np.uint8))
+    return np.asarray(level * (1 - thick), np.uint8), np.asarray(upright, np.uint8)
+
+
+def _frames(level: NDArray[np.uint8], upright: NDArray[np.uint8], inch: float) -> list[_Rect]:
+    """Rectangles of two level lines and two upright sides, the tightest where several share a place; from left to right."""
+    _, table = components(level)
+    # A line that leans a little falls into pieces: those that go on are joined.
+    lines = [(int(x), int(y + h / 2), int(x + w)) for x, y, w, h, _ in table if w >= LINE * inch]
+    joined = _joined(sorted(lines), 0.12 * inch)
+    near = max(2, round(0.02 * inch))
+    sides = cv2.dilate(upright, np.ones((1, 2 * near + 1), np.uint8))
+    found: list[_Rect] = []
+    for upper in joined:
+        for lower in joined:
+            tall = lower[1] - upper[1]
+            left, right = max(upper[0], lower[0]), min(upper[2], lower[2])
+            if not FRAME_HEIGHTS[0] * inch <= tall <= FRAME_HEIGHTS[1] * inch or right - left < FRAME_WIDTHS[0] * inch:
+                continue
+            columns = sides[upper[1] : lower[1] + 1, max(0, left - near) : right + near + 1].mean(axis=0)
+            start = max(0, left - near)
+            walls = _walls(columns >= SIDE_SEEN, start)
+            # Inside stand strokes of the pen too; what is ruled there reaches from line to line.
+            ruled = upright[upper[1] : lower[1] + 1, start : right + near + 1].mean(axis=0)
+            ends = (right - left) * 0.06 + 2 * near
+            walls = [
+                wall
+                for wall in walls
+                if wall[0] <= left + ends or wall[1] >= right - ends or ruled[wall[0] - start : wall[1] - start].max() >= RULED
+            ]
+            # From its right side a frame reaches to the next wall that leaves room for a number; the bar of `500/-` is none.
+            least, most = (width * inch for width in FRAME_WIDTHS)
+            for k, (end, _) in enumerate(walls):
+                if any(other - end < least for other, _ in walls[k + 1 :]):
+                    continue
+                begin = next((b for _, b in reversed(walls[:k]) if end - b >= least), None)
+                if begin is not None and end - begin <= most:
+                    found.append((float(begin), float(upper[1]), float(end), float(lower[1])))
+    found.sort(key=lambda rect: (rect[2] - rect[0]) * (rect[3] - rect[1]))
+    kept: list[_Rect] = []
+    for rect in found:
+        if not any(_overlap(other, rect) > 0.5 or _overlap(rect, other) > 0.5 for other in kept):
+            kept.append(rect)
+    return sorted(kept)
+
+
+def _joined(lines: Sequence[tuple[int, int, int]], gap: float) -> list[tuple[int, int, int]]:
+    """Level lines (left, y, right), those that go on at about the same height as one."""
+    result: list[tuple[int, int, int]] = []
+    for line in lines:
+        for k, other in enumerate(result):
+            if abs(other[1] - line[1]) <= 0.25 * gap + 2 and line[0] - other[2] <= gap:
+                result[k] = (other[0], (other[1] + line[1]) // 2, max(other[2], line[2]))
+                break
+        else:
+            result.append(line)
+    return result
+
+
+def _walls(full: NDArray[np.bool_], start: int) -> list[tuple[int, int]]:
+    """Runs of columns that an upright line fills: (first, last + 1), from `start`."""
+    steps = np.diff(np.pad(full.astype(np.int8), 1))
+    return [
+        (int(a) + start, int(b) + start) for a, b in zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1), strict=True)
+    ]
+
+
+def _inside(frame: _Rect, level: NDArray[np.uint8]) -> _Rect:
+    """A frame without its level lines, which may be thick or lean."""
+    left, top, right, bottom = (round(v) for v in frame)
+    reach = max(2, round(0.22 * (bottom - top)))
+    rows = level[:, left:right].mean(axis=1) > 0.25
+    head = np.flatnonzero(rows[top - 2 : top + reach])
+    foot = np.flatnonzero(rows[bottom - reach : bottom + 3])
+    upper = top - 2 + int(head[-1]) + 1 if len(head) else top + 1
+    lower = bottom - reach + int(foot[0]) if len(foot) else bottom
+    return left + 1, upper + 1, right - 1, lower - 1
+
+
+def _groups(rest: NDArray[np.uint8], inch: float) -> list[_Rect]:
+    """What is written close together on one line, lines taken away; from the top down."""
+    _, table = components(rest)
+    heights, widths = table[:, 3] / inch, table[:, 2] / inch
+    parts = table[(heights >= PARTS[0]) & (heights <= PARTS[1]) & (widths <= 1.5) & (table[:, 4] >= 8)]
+    canvas = np.zeros_like(rest)
+    aside = round(APART / 2 * inch)
+    for left, top, wide, tall, _ in parts.tolist():
+        inset = round(0.2 * tall)
+        cv2.rectangle(canvas, (left - aside, top + inset), (left + wide + aside, top + tall - inset), 1, -1)
+    _, stats = components(canvas)
+    found = []
+    for left, top, wide, tall, _ in stats.tolist():
+        rect = (left + aside, top, left + wide - aside, top + tall)
+        inner = parts[_within(parts, rect)]
+        if len(inner) >= 2 and inner[:, 3].max(initial=0) >= LEAST_HEIGHT * inch:
+            found.append(
+                (
+                    float(inner[:, 0].min()), float(inner[:, 1].min()),
+                    float((inner[:, 0] + inner[:, 2]).max()), float((inner[:, 1] + inner[:, 3]).max()),
+                )
+            )  # fmt: skip
+    return sorted(found, key=lambda rect: rect[1])
+
+
+def _within(parts: NDArray[np.int32], rect: _Rect) -> NDArray[np.bool_]:
+    x, y = parts[:, 0] + parts[:, 2] / 2, parts[:, 1] + parts[:, 3] / 2
+    return np.asarray((x >= rect[0]) & (x <= rect[2]) & (y >= rect[1]) & (y <= rect[3]), np.bool_)
+
+
+def _around(group: _Rect, inch: float) -> _Rect:
+    room = 0.05 * inch
+    return group[0] - room, group[1] - room, group[2] + room, group[3] + room

@@ -1,0 +1,177 @@
+"""Checks that the project draws, turned and spoiled; and what is no check."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import replace
+from functools import cache
+
+import cv2
+import numpy as np
+import pytest
+
+from docproc.fields.check import Band, Check, elect, find_check, micr_box
+from docproc.files import Document, open_pages
+from docproc.options import Limits
+from docproc.pages.clean import clean, leveled, turned
+from docproc.types import Box, Field, Gray, Page, PageId, Seen
+from tests.conftest import SAMPLES
+
+drawing = importlib.import_module("scripts.build_samples")
+
+AMOUNT = (1345, 248, 375, 88)  # px of the clean check: where it is printed that the amount goes
+DATE = (1180, 120, 420, 86)
+
+
+@cache
+def picture(number: int = 0) -> Gray:
+    rng = np.random.default_rng(number)
+    page = drawing.paper(drawing.CHECK, rng)
+    drawing.print_bank_check(page, drawing.SPECIMENS[number])
+    drawing.fill_bank_check(page, drawing.SPECIMENS[number], drawing.Hand.any(rng), rng)
+    return np.asarray(np.clip(page, 0, 255), np.uint8)
+
+
+def sample(name: str) -> Gray:
+    page = next(iter(open_pages(Document(name, SAMPLES / name), Limits())))
+    assert isinstance(page, Page)
+    return page.gray
+
+
+def page_of(gray: Gray) -> Page:
+    return clean(Page(PageId("check"), np.ascontiguousarray(gray)))
+
+
+def upright(page: Page) -> tuple[Page, Check | None]:
+    found = find_check(page)
+    for _ in range(4):
+        if found is None or found.upright:
+            break
+        page = turned(page, found.quarters) if found.quarters else leveled(page, found.slope)
+        found = find_check(page)
+    return page, found
+
+
+def seen_upright(gray: Gray) -> tuple[Page, Check]:
+    page, found = upright(page_of(gray))
+    assert found is not None
+    return page, found
+
+
+def band_of(found: Check) -> Band:
+    assert found.band is not None
+    return found.band
+
+
+def share(box: Box, place: tuple[int, int, int, int]) -> float:
+    """Of the box, what lies in the place."""
+    left, top, width, height = place
+    across = min(box.right, left + width) - max(box.left, left)
+    down = min(box.bottom, top + height) - max(box.top, top)
+    return max(0, across) * max(0, down) / (box.width * box.height)
+
+
+@pytest.mark.parametrize("number", range(len(drawing.SPECIMENS)))
+def test_every_part_of_a_check_is_proposed(number: int) -> None:
+    page, found = seen_upright(picture(number))
+    assert any(share(field.box, AMOUNT) > 0.6 for field in found.amounts)
+    assert any(share(field.box, DATE) > 0.6 for field in found.dates)
+    assert found.numbers[0].box.left > 1500
+    line = micr_box(band_of(found), page)
+    assert line.top > 680
+    assert line.left < 110
+    assert line.height < 120
+    assert 34 <= band_of(found).character <= 37  # 0.117 inch at 300 dpi
+
+
+def test_a_frame_is_told_from_a_line() -> None:
+    framed, free = (seen_upright(picture(k))[1] for k in (0, 1))
+    assert [field.framed for field in framed.amounts].count(True) == 1
+    assert not any(field.framed for field in free.amounts)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_check_may_lie_on_its_side_or_on_its_head(quarters: int) -> None:
+    gray = picture()
+    page, found = seen_upright(np.rot90(gray, quarters))
+    assert np.array_equal(page.gray, gray)
+    box = next(field.box for field in found.amounts if field.framed)
+    stored = page.stored(box)
+    assert np.array_equal(np.rot90(stored.cut(np.rot90(gray, quarters)), -quarters), box.cut(gray))
+
+
+@pytest.mark.parametrize("degrees", [-5.0, -2.0, 1.0, 4.0])
+def test_a_check_may_lie_askew(degrees: float) -> None:
+    height, width = picture().shape
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+    _, found = seen_upright(np.asarray(cv2.warpAffine(picture(), matrix, (width, height), borderValue=230), np.uint8))
+    assert abs(band_of(found).slope) < 0.015
+    assert any(share(field.box, AMOUNT) > 0.6 for field in found.amounts)
+
+
+@pytest.mark.parametrize("scale", [1 / 3, 0.5, 2.0])
+def test_the_resolution_does_not_matter(scale: float) -> None:
+    small = cv2.resize(picture(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    _, found = seen_upright(np.asarray(small, np.uint8))
+    assert band_of(found).regular > 0.9
+    assert any(share(field.box.scaled(1 / scale), AMOUNT) > 0.6 for field in found.amounts)
+
+
+def test_a_check_without_its_line_is_one_by_amount_and_date() -> None:
+    gray = picture().copy()
+    gray[690:] = 235
+    _, found = seen_upright(gray)
+    assert found.band is None
+    assert found.amounts
+    assert found.dates
+
+
+def test_what_is_no_check() -> None:
+    rng = np.random.default_rng(3)
+    waves = np.add.outer(np.sin(np.arange(700) / 40), np.cos(np.arange(1500) / 70)) * 50 + 128
+    pages = {
+        "blank": np.full((700, 1500), 240, np.uint8),
+        "noise": rng.integers(0, 255, (700, 1500)).astype(np.uint8),
+        "photograph": (waves + rng.normal(0, 4, waves.shape)).clip(0, 255).astype(np.uint8),
+        "form": sample("survey/form_1.jpg"),
+        "card": sample("meters/card_1.jpg"),
+    }
+    assert [name for name, gray in pages.items() if upright(page_of(gray))[1] is not None] == []
+
+
+# ------------------------------------------------------------------------------------------------------ elections
+
+
+def seen(name: str, top: int, text: str, value: str = "", confidence: float = 0.9, framed: bool = False) -> Seen:
+    field = Field(name, Box(1000, top, 300, 60), "amount", framed=framed)
+    return Seen(field, text, value, confidence)
+
+
+def test_the_date_is_what_can_be_one_and_the_amount_stands_below() -> None:
+    places = [
+        seen("amount", 40, "1042", "1042", 0.99),
+        seen("amount", 150, "11202026", "", 0.9),
+        seen("amount", 270, "85000", "850.00", 0.6),
+        seen("amount", 400, "701", "", 0.1),
+        seen("date", 40, "1042"),
+        seen("date", 150, "11202026", "2026-11-20", 0.4),
+        seen("date", 270, "85000", "", 0.9),
+    ]
+    assert [places[k].text for k in elect(places)] == ["85000", "11202026"]
+
+
+def test_a_frame_counts_and_does_not_decide() -> None:
+    weak = [seen("amount", 270, "12", "12", 0.05, framed=True), seen("amount", 270, "1200", "12.00", 0.9)]
+    assert elect(weak) == (1,)
+    near = [seen("amount", 270, "12", "12", 0.8, framed=True), seen("amount", 270, "1200", "12.00", 0.9)]
+    assert elect(near) == (0,)
+
+
+def test_an_empty_frame_is_a_blank_amount_and_empty_paper_is_none() -> None:
+    assert elect([seen("amount", 270, "", "", 0.0, framed=True)]) == (0,)
+    assert elect([seen("amount", 270, "", "", 0.0)]) == ()
+
+
+def test_a_comb_is_the_date_whatever_it_says() -> None:
+    comb = replace(seen("date", 60, "99999999", "", 0.5), field=Field("date", Box(1000, 60, 300, 60), "comb", (0, 8), cells=8))
+    assert elect([comb, seen("amount", 270, "5", "5")]) == (0, 1)
