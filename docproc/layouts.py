@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Locate = Callable[[Page], Placed]
 
-TURNS = 4  # times that a check is turned until it is upright: by quarters, then by degrees
+TURNS = 4  # times that a page is turned and cut until it is a check and upright
 BESIDE = "template.toml"  # the file that `auto` looks for beside the pages
 
 
@@ -58,15 +58,21 @@ def _check(page: Page) -> Placed:
 def _as_check(page: Page) -> Placed | None:
     """The page, upright, with the places where the fields of a check may be; None where it is no check."""
     from docproc.fields.check import elect, find_check, micr_box
-    from docproc.pages.clean import leveled, turned
+    from docproc.pages.clean import cut_out, leveled, turned
 
-    found = find_check(page)
-    for _ in range(TURNS):
-        if found is None or found.upright:
-            break
-        page = turned(page, found.quarters) if found.quarters else leveled(page, found.slope)
+    try:
         found = find_check(page)
-    if found is None or not found.upright:
+        for _ in range(TURNS):
+            if found is None or found.settled:
+                break
+            if found.part is not None:
+                page = cut_out(page, found.part)
+            else:
+                page = turned(page, found.quarters) if found.quarters else leveled(page, found.slope)
+            found = find_check(page)
+    except ValueError as problem:
+        raise DocumentError("several_checks", str(problem)) from problem
+    if found is None or not found.settled:
         return None
     line = () if found.band is None else (Field("micr", micr_box(found.band, page), "micr"),)
     fields = (*found.amounts, *found.dates, *line, *found.numbers)
@@ -75,11 +81,12 @@ def _as_check(page: Page) -> Placed | None:
 
 def _by_shape(page: Page) -> Placed:
     from docproc.fields.boxes import find_boxes
+    from docproc.fields.check import looks_like_check
     from docproc.fields.strip import is_line, looks_like_strip, written_part
 
     if looks_like_strip(page):
         return _digits(page)
-    check = _as_check(page)
+    check = _as_check(page) if looks_like_check(page) else None
     if check is not None and {field.name for field in check.fields} >= set(check.expected):
         return check
     found = find_boxes(page)

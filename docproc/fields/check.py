@@ -33,8 +33,10 @@ PITCHES = (0.88, 1.32)  # over the height of the characters; 1.07 is true
 LEAST_REGULAR = 0.82  # how well the right edges keep to one pitch, 1 when exactly
 LEAST_WEIGHT = 11.0  # regular characters
 ALONE = 0.6  # of what is as high as characters, between the first and the last, that belongs to the line
+AROUND_LINE = (2.6, 8.2, 3.6, 0.5)  # inch of a check before and behind where its line starts, above and below it
 CLEAR = 16.0  # regular characters of a line that is one beyond doubt
 BAND_ZONE = 0.4  # of the page's height, from its foot, in which the line lies
+LEVEL = 0.012  # a slope that does no harm
 MOST_SLOPE = 0.12  # of the line, which a hand-laid page or a photograph may have
 
 FRAME_HEIGHTS = (0.2, 0.75)  # inch
@@ -73,13 +75,12 @@ class Check:
     amounts: tuple[Field, ...] = ()
     dates: tuple[Field, ...] = ()
     numbers: tuple[Field, ...] = ()  # where the check's number may be printed
+    part: Box | None = None  # of the page, that has to be cut out before more can be found
 
     @property
-    def upright(self) -> bool:
-        return self.quarters == 0 and abs(self.slope) <= LEVEL
-
-
-LEVEL = 0.012  # a slope that does no harm
+    def settled(self) -> bool:
+        """Whether the page fits: nothing has to be turned or cut before its parts are told."""
+        return self.quarters == 0 and abs(self.slope) <= LEVEL and self.part is None
 
 
 _Rect = tuple[float, float, float, float]  # left, top, right, bottom, px at the working size
@@ -104,16 +105,24 @@ class _Work:
         return left, box.top * self.scale, right, box.bottom * self.scale
 
 
-def find_check(page: Page) -> Check | None:
-    """The parts of the check that fills a page; None where the page is no check.
+def looks_like_check(page: Page) -> bool:
+    """Whether the page has the shape of a check, which may stand on end."""
+    short, long = sorted((page.width, page.height))
+    return SHAPES[0] <= long / max(1, short) <= SHAPES[1]
 
-    Page (height, width) uint8, dark on light. Where the result is not `upright`, it tells how the page has to be turned before
-    it is looked at again.
+
+def find_check(page: Page) -> Check | None:
+    """The parts of the check on a page; None where there is no check.
+
+    Page (height, width) uint8, dark on light. Where the result is not `settled`, it tells how the page has to be turned, or what
+    has to be cut out, before it is looked at again. Raises ValueError where several checks lie on the page.
     """
     work = _at_work(page)
     if work is None:
         return None
     height, width = work.mask.shape
+    if not looks_like_check(page):
+        return _somewhere(work)
     if height > width:
         # Only its MICR line tells whether a page that stands on end is a check.
         quarters = _quarters(work.mask)
@@ -123,8 +132,6 @@ def find_check(page: Page) -> Check | None:
         return Check(quarters=2)
     if best is not None and abs(best.slope) > LEVEL:
         return Check(slope=best.slope)
-    if best is None and not SHAPES[0] <= width / height <= SHAPES[1]:
-        return None
     inch = best.character / CHARACTER if best else width / USUAL_WIDTH
     foot = best.top if best else height
     dates, amounts, numbers = _parts(page, work, inch, foot)
@@ -209,6 +216,33 @@ class _Row:
     @property
     def weight(self) -> float:
         return self.regular**2 * self.count
+
+
+def _somewhere(work: _Work) -> Check | None:
+    """A check on a page that is larger: how the page has to be turned, or where on it the check is. Raises ValueError."""
+    ways = []
+    for quarters in range(4):
+        rows = _rows(np.ascontiguousarray(np.rot90(work.mask, quarters)), upright=True)
+        ways.append([row for row in rows if row.weight >= CLEAR])
+    quarters = max(range(4), key=lambda k: max((row.weight for row in ways[k]), default=0.0))
+    lines = sorted(ways[quarters], key=lambda row: row.weight)
+    if not lines:
+        return None
+    if len(lines) > 1:
+        raise ValueError(f"{len(lines)} checks lie on this page: each should be a page of its own")
+    if quarters:
+        return Check(quarters=quarters)
+    line = lines[0]
+    inch = line.character / CHARACTER
+    before, behind, above, below = (v * inch for v in AROUND_LINE)
+    height, width = work.mask.shape
+    rect = (
+        max(0, line.left - before),
+        max(0, line.bottom - above),
+        min(width, line.left + behind),
+        min(height, line.bottom + below),
+    )
+    return Check(part=work.on_page(rect))
 
 
 def _quarters(mask: NDArray[np.uint8]) -> int | None:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from docproc.pixels import otsu
-from docproc.types import Gray, Homography, Page
+from docproc.types import Box, Gray, Homography, Page
 
 DARK = 96  # a page whose median is darker than this may be a negative
 
@@ -52,6 +52,13 @@ def leveled(page: Page, slope: float) -> Page:
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     gray = cv2.warpAffine(page.gray, back[:2], (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return _moved(page, np.asarray(gray, np.uint8), back)
+
+
+def cut_out(page: Page, box: Box) -> Page:
+    """The part of the page in a box."""
+    part = box.clip(page.width, page.height)
+    back = np.array([[1.0, 0.0, part.left], [0.0, 1.0, part.top], [0.0, 0.0, 1.0]])
+    return _moved(page, np.ascontiguousarray(part.cut(page.gray)), back)
 
 
 def _moved(page: Page, gray: Gray, back: Homography) -> Page:

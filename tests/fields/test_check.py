@@ -13,7 +13,7 @@ import pytest
 from docproc.fields.check import Band, Check, elect, find_check, micr_box
 from docproc.files import Document, open_pages
 from docproc.options import Limits
-from docproc.pages.clean import clean, leveled, turned
+from docproc.pages.clean import clean, cut_out, leveled, turned
 from docproc.types import Box, Field, Gray, Page, PageId, Seen
 from tests.conftest import SAMPLES
 
@@ -45,9 +45,12 @@ def page_of(gray: Gray) -> Page:
 def upright(page: Page) -> tuple[Page, Check | None]:
     found = find_check(page)
     for _ in range(4):
-        if found is None or found.upright:
+        if found is None or found.settled:
             break
-        page = turned(page, found.quarters) if found.quarters else leveled(page, found.slope)
+        if found.part is not None:
+            page = cut_out(page, found.part)
+        else:
+            page = turned(page, found.quarters) if found.quarters else leveled(page, found.slope)
         found = find_check(page)
     return page, found
 
@@ -115,6 +118,26 @@ def test_the_resolution_does_not_matter(scale: float) -> None:
     _, found = seen_upright(np.asarray(small, np.uint8))
     assert band_of(found).regular > 0.9
     assert any(share(field.box.scaled(1 / scale), AMOUNT) > 0.6 for field in found.amounts)
+
+
+@pytest.mark.parametrize("quarters", range(4))
+def test_a_check_may_lie_on_a_larger_page(quarters: int) -> None:
+    page = np.full((3300, 2550), 240, np.uint8)
+    page[500 : 500 + 825, 300 : 300 + 1800] = picture()
+    laid, found = seen_upright(np.rot90(page, quarters))
+    assert band_of(found).regular > 0.9
+    places = [laid.stored(field.box) for field in found.amounts]
+    parts = [np.rot90(place.cut(np.rot90(page, quarters)), -quarters) for place in places]
+    wanted = page[500 + 248 : 500 + 336, 300 + 1345 : 300 + 1720]
+    assert any(np.abs(np.subtract(part.shape, wanted.shape)).max() < 40 for part in parts)
+
+
+def test_two_checks_on_a_page_are_told() -> None:
+    page = np.full((3300, 2550), 240, np.uint8)
+    page[300 : 300 + 825, 300 : 300 + 1800] = picture()
+    page[1500 : 1500 + 825, 300 : 300 + 1800] = picture(1)
+    with pytest.raises(ValueError, match="2 checks"):
+        find_check(page_of(page))
 
 
 def test_a_check_without_its_line_is_one_by_amount_and_date() -> None:
