@@ -114,8 +114,8 @@ def looks_like_check(page: Page) -> bool:
 def find_check(page: Page) -> Check | None:
     """The parts of the check on a page; None where there is no check.
 
-    Page (height, width) uint8, dark on light. Where the result is not `settled`, it tells how the page has to be turned, or what
-    has to be cut out, before it is looked at again. Raises ValueError where several checks lie on the page.
+    Page (height, width) uint8, dark on light. Where the result is not `settled`, it tells how the page has to be turned, or
+    what has to be cut out, before it is looked at again. Raises ValueError where several checks lie on the page.
     """
     work = _at_work(page)
     if work is None:
