@@ -344,7 +344,7 @@ def _parts(page: Page, work: _Work, inch: float, foot: float) -> tuple[tuple[Fie
     level, upright = _lines(work.mask, inch)
     pale_level, pale_upright = _lines(work.faint, inch)
     combs = [_as_ruled(field, level, work) for field in _combs(page)]
-    combs = [comb for comb in combs if work.of_page(comb.box)[3] < HIGH * height]
+    combs = [comb for comb in combs if comb.cells in DATE_CELLS and work.of_page(comb.box)[3] < HIGH * height]
     below = max((work.of_page(comb.box)[3] for comb in combs), default=0.0)
     frames = _frames(pale_level, pale_upright, inch)
     frames = [frame for frame in frames if frame[0] + frame[2] + 2 * start > width and below <= frame[1]]
@@ -372,12 +372,12 @@ def _overlap(one: _Rect, other: _Rect) -> float:
 
 
 def _combs(page: Page) -> list[Field]:
-    """Rows of six or eight boxes in the upper right of the page: dates."""
+    """Rows of about as many boxes as a date has, in the upper right of the page."""
     part = Box(page.width * 2 // 5, 0, page.width - page.width * 2 // 5, page.height * 3 // 5)
     found = [field for field in find_boxes(Page(page.id, np.ascontiguousarray(part.cut(page.gray)))) if field.cells]
     dates = []
     for box, cells in _whole_combs([(field.box, field.cells) for field in found]):
-        if cells in DATE_CELLS:
+        if min(DATE_CELLS) - 1 <= cells <= max(DATE_CELLS):
             moved = Box(box.left + part.left, box.top + part.top, box.width, box.height)
             dates.append(Field("date", moved, "comb", (0, cells), cells=cells))
     return dates
