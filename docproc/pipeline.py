@@ -27,8 +27,9 @@ from docproc.readings.confidence import DIGITS_KEPT, Calibration, Thresholds, co
 from docproc.readings.context import log_odds
 from docproc.readings.repair import UNSEEN, Choice, repair_field, repair_page
 from docproc.readings.sequence import join
+from docproc.readings.values import amount_value, date_value
 from docproc.readings.vote import Verdict, Weights, ballots, vote
-from docproc.rules import FieldRules, PageRule, date_of
+from docproc.rules import DateWindow, FieldRules, PageRule
 from docproc.types import (
     CELL_SIDE,
     CellPictures,
@@ -71,18 +72,19 @@ class Reader:
         networks = (self.recognizer, self.line_recognizer, self.cell_recognizer)
         return "-".join(network.model_hash[:8] for network in networks)
 
-    def accepts(self, max_error: float) -> Acceptance:
+    def accepts(self, max_error: float, window: DateWindow | None = None) -> Acceptance:
         """What a field must have to be accepted, see `readings.confidence.least`."""
         kinds = {kind: least(calibration.thresholds, max_error) for kind, calibration in self.calibrations.items()}
-        return Acceptance(kinds, least(self.repairs, max_error))
+        return Acceptance(kinds, least(self.repairs, max_error), window)
 
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """The least confidence with which a field is accepted."""
+    """The least confidence with which a field is accepted, and which dates are."""
 
     kinds: Mapping[Kind, float]
     repaired: float  # of a field that was changed by a rule, at least
+    window: DateWindow | None = None  # of dates
 
     def of(self, field: Field, reading: Reading) -> float:
         return max(self.kinds[field.kind], self.repaired if reading.changed_by else 0.0)
@@ -211,7 +213,8 @@ def settle(results: Sequence[FieldResult], rules: Sequence[PageRule]) -> list[Fi
         reading, choice = result.reading, choices[result.prepared.field.name]
         if choice.changed:
             others = ((reading.text, 0.0), *(one for one in reading.alternatives if one[0] != choice.text))
-            reading = Reading(choice.text, choice.confidence, (), others, reading.remark, choice.rule)
+            path = reading.path if len(choice.text) == len(reading.text) else ()
+            reading = Reading(choice.text, choice.confidence, path, others, reading.remark, choice.rule)
         elif choice.broken:
             reading = replace(reading, remark=reading.remark or _breaks(choice.broken))
         elif choice.confidence != reading.confidence:
@@ -239,7 +242,8 @@ def tabulate(page: Page, results: Sequence[FieldResult], accept: Acceptance) -> 
     for result in results:
         field, reading = result.prepared.field, result.reading
         inked = not result.prepared.lattice.blank
-        status, reason = judge(reading, accept.of(field, reading), inked=inked, required=field.required)
+        value, doubt = meaning(result, accept.window)
+        status, reason = judge(reading, accept.of(field, reading), inked=inked, required=field.required, doubt=doubt)
         if page.damage and status in ("ok", "blank"):
             status, reason = "review", page.damage
         box = page.stored(field.box.clip(page.width, page.height))
@@ -249,7 +253,7 @@ def tabulate(page: Page, results: Sequence[FieldResult], accept: Acceptance) -> 
                 page=page.id.page,
                 field=field.name,
                 text=reading.text,
-                value=_value(field, reading.text),
+                value=value,
                 confidence=None if status == "blank" else reading.confidence,
                 status=status,
                 reason=reason,
@@ -264,12 +268,16 @@ def tabulate(page: Page, results: Sequence[FieldResult], accept: Acceptance) -> 
     return rows
 
 
-def _value(field: Field, text: str) -> str:
-    """What a text means: an ISO date, where it is one; else the text."""
-    if text and field.rules is not None and field.rules.date:
-        day = date_of(text, field.rules.date)
-        return day.isoformat() if day else ""
-    return text
+def meaning(result: FieldResult, window: DateWindow | None = None) -> tuple[str, str]:
+    """(value, doubt): what a field means, an ISO date or a number, else its text; and why nobody should rely on it."""
+    field, reading, lattice = result.prepared.field, result.reading, result.prepared.lattice
+    if not reading.text:
+        return "", ""
+    if field.rules is not None and field.rules.date:
+        return date_value(field.rules, lattice, reading.path if not field.cells else (), reading.text, window)
+    if field.kind == "amount":
+        return amount_value(lattice, reading.path, reading.text)
+    return reading.text, ""
 
 
 def read_placed(placed: Placed, reader: Reader) -> list[FieldResult]:
