@@ -20,6 +20,8 @@ from docproc import __version__
 from docproc.errors import DONE, INTERRUPTED, NEEDS_REVIEW, SOME_FAILED, TERMINATED, BadUsage, DocprocError
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from rich.console import Console
 
     from docproc.options import RunRequest
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 BACKENDS = ["auto", "onnx"]
+DATE_ORDERS = ["DMY", "MDY", "YMD", "auto"]
 
 
 class Share(click.ParamType[float]):
@@ -62,6 +65,36 @@ class Limit(click.ParamType[tuple[str, float]]):
             self.fail(str(problem), param, ctx)
 
 
+class Span(click.ParamType[str]):
+    """`180d`, `6m` or `1y`."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from datetime import date
+
+        from docproc.rules import DateWindow
+
+        try:
+            return DateWindow(str(value), date.min).span if value else ""
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
+
+
+class Day(click.ParamType["date"]):
+    """`2026-11-21`."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        from datetime import date
+
+        try:
+            return value if isinstance(value, date) else date.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no day; write 2026-11-21", param, ctx)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="docproc")
 def main() -> None:
@@ -85,6 +118,12 @@ def _reading_options(command: Command) -> Command:
         click.option("--model", type=click.Path(path_type=Path), help="A model of your own (.onnx, its card beside it)."),
         click.option("--max-error", default="1%", show_default=True, type=Share(),
                      help="How many of the accepted fields may be wrong; all others get the status review."),
+        click.option("--date-order", default="auto", show_default=True, type=click.Choice(DATE_ORDERS),
+                     help="Of dates whose layout or template leaves it open; auto takes what is possible."),
+        click.option("--date-window", default="", type=Span(), metavar="180d|6m|1y",
+                     help="Dates that are older, or lie in the future, get the status review."),
+        click.option("--as-of", type=Day(), metavar="YYYY-MM-DD",
+                     help="The day from which --date-window counts.  [default: the day on which the run is begun]"),
         click.option("--recursive/--no-recursive", default=True, show_default=True, help="Also read the folders in a folder."),
         click.option("--overwrite", is_flag=True, help="Replace a table that is there."),
         click.option("--wide", is_flag=True, help="One row a page and one column a field."),
@@ -408,6 +447,7 @@ def _with_settings(context: click.Context, options: dict[str, Any]) -> dict[str,
 @click.option("--backend", default="auto", show_default=True, type=click.Choice(BACKENDS))
 @click.option("--model", type=click.Path(path_type=Path), help="A model of your own (.onnx, its card beside it).")
 @click.option("--max-error", default="1%", show_default=True, type=Share())
+@click.option("--date-order", default="auto", show_default=True, type=click.Choice(DATE_ORDERS))
 @click.option("--overwrite", is_flag=True, help="Replace a picture that is there.")
 def explain(image: Path, output: Path | None, overwrite: bool, **options: Any) -> None:
     """Draw one picture that shows every step for a page or a field.

@@ -14,6 +14,7 @@ from docproc.layouts import open_layout
 from docproc.modelfiles import open_reader
 from docproc.options import Limits
 from docproc.pipeline import place, read_placed, tabulate
+from docproc.rules import PartOrder
 from docproc.runs.pictures import explain_sheet, page_overlay, stack
 from docproc.runs.tables import write_whole
 from docproc.types import Box, Page, Row
@@ -31,6 +32,7 @@ def explain_page(
     backend: str,
     model: Path | None,
     max_error: float,
+    date_order: PartOrder,
     overwrite: bool,
 ) -> Sequence[Row]:
     """Read one page of a document and write the picture of every step to `target` (PNG); returns its rows."""
@@ -40,7 +42,7 @@ def explain_page(
         raise OutputExists(f"{target} is there already; give --overwrite or another name with -o")
     if not image.is_file():
         raise BadInput(f"no such file: {image}")
-    where = open_layout(layout, (str(image.parent),))
+    where = open_layout(layout, (str(image.parent),), date_order)
     reader = open_reader(backend, model)
     try:
         opened = _page(image, page)

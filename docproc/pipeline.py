@@ -27,8 +27,9 @@ from docproc.readings.confidence import DIGITS_KEPT, Calibration, Thresholds, co
 from docproc.readings.context import log_odds
 from docproc.readings.repair import UNSEEN, Choice, repair_field, repair_page
 from docproc.readings.sequence import join
+from docproc.readings.values import amount_value, date_value, stands_apart
 from docproc.readings.vote import Verdict, Weights, ballots, vote
-from docproc.rules import FieldRules, PageRule, date_of
+from docproc.rules import DateWindow, FieldRules, PageRule
 from docproc.types import (
     CELL_SIDE,
     CellPictures,
@@ -51,6 +52,8 @@ from docproc.types import (
     Seen,
 )
 
+SHORTEST_DATE = 4  # digits
+ANY_DATE = FieldRules(date="auto")
 KEPT = 10  # texts beside the one that was read that are kept for rules
 
 
@@ -72,18 +75,19 @@ class Reader:
         networks = (self.recognizer, self.line_recognizer, self.cell_recognizer)
         return "-".join(network.model_hash[:8] for network in networks)
 
-    def accepts(self, max_error: float) -> Acceptance:
+    def accepts(self, max_error: float, window: DateWindow | None = None) -> Acceptance:
         """What a field must have to be accepted, see `readings.confidence.least`."""
         kinds = {kind: least(calibration.thresholds, max_error) for kind, calibration in self.calibrations.items()}
-        return Acceptance(kinds, least(self.repairs, max_error))
+        return Acceptance(kinds, least(self.repairs, max_error), window)
 
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """The least confidence with which a field is accepted."""
+    """The least confidence with which a field is accepted, and which dates are."""
 
     kinds: Mapping[Kind, float]
     repaired: float  # of a field that was changed by a rule, at least
+    window: DateWindow | None = None  # of dates
 
     def of(self, field: Field, reading: Reading) -> float:
         return max(self.kinds[field.kind], self.repaired if reading.changed_by else 0.0)
@@ -110,6 +114,7 @@ class FieldResult:
     frames: Frames
     cells: CellScores
     reading: Reading
+    doubt: str = ""  # why nobody should rely on it, whatever was read
 
 
 def place(page: Page, locate: Callable[[Page], Placed]) -> Placed:
@@ -212,7 +217,8 @@ def settle(results: Sequence[FieldResult], rules: Sequence[PageRule]) -> list[Fi
         reading, choice = result.reading, choices[result.prepared.field.name]
         if choice.changed:
             others = ((reading.text, 0.0), *(one for one in reading.alternatives if one[0] != choice.text))
-            reading = Reading(choice.text, choice.confidence, (), others, reading.remark, choice.rule)
+            path = reading.path if len(choice.text) == len(reading.text) else ()
+            reading = Reading(choice.text, choice.confidence, path, others, reading.remark, choice.rule)
         elif choice.broken:
             reading = replace(reading, remark=reading.remark or _breaks(choice.broken))
         elif choice.confidence != reading.confidence:
@@ -240,7 +246,9 @@ def tabulate(placed: Placed, results: Sequence[FieldResult], accept: Acceptance)
     for result in results:
         field, reading = result.prepared.field, result.reading
         inked = not result.prepared.lattice.blank
-        status, reason = judge(reading, accept.of(field, reading), inked=inked, required=field.required)
+        value, doubt = meaning(result, accept.window)
+        doubt = doubt or result.doubt
+        status, reason = judge(reading, accept.of(field, reading), inked=inked, required=field.required, doubt=doubt)
         if page.damage and status in ("ok", "blank"):
             status, reason = "review", page.damage
         box = page.stored(field.box.clip(page.width, page.height))
@@ -250,7 +258,7 @@ def tabulate(placed: Placed, results: Sequence[FieldResult], accept: Acceptance)
                 page=page.id.page,
                 field=field.name,
                 text=reading.text,
-                value=_value(field, reading.text),
+                value=value,
                 confidence=None if status == "blank" else reading.confidence,
                 status=status,
                 reason=reason,
@@ -271,33 +279,47 @@ def _not_found(page: Page, name: str) -> Row:
     return Row(page.id.document, page.id.page, name, "", "", 0.0, "review", reason, "", None, None, None, None)
 
 
-def _value(field: Field, text: str) -> str:
-    """What a text means: an ISO date, where it is one; else the text."""
-    if text and field.rules is not None and field.rules.date:
-        day = date_of(text, field.rules.date)
-        return day.isoformat() if day else ""
-    return text
+def meaning(result: FieldResult, window: DateWindow | None = None) -> tuple[str, str]:
+    """(value, doubt): what a field means, an ISO date or a number, else its text; and why nobody should rely on it."""
+    field, reading, lattice = result.prepared.field, result.reading, result.prepared.lattice
+    if not reading.text:
+        return "", ""
+    if field.rules is not None and field.rules.date:
+        return date_value(field.rules, lattice, reading.path if not field.cells else (), reading.text, window)
+    if field.kind == "amount":
+        return amount_value(lattice, reading.path, reading.text)
+    return reading.text, ""
 
 
 def read_placed(placed: Placed, reader: Reader) -> list[FieldResult]:
     """Read all fields of a page and weigh the rules between them."""
-    return settle(elected(recognize(prepare(placed), reader), placed), placed.rules)
+    return settle(elected(recognize(prepare(placed), reader), placed, reader), placed.rules)
 
 
-def elected(results: Sequence[FieldResult], placed: Placed) -> list[FieldResult]:
-    """Of the places where a field may be, those where it is."""
+def elected(results: Sequence[FieldResult], placed: Placed, reader: Reader) -> list[FieldResult]:
+    """Of the places where a field may be, those where it is, read as what it is."""
     if placed.elect is None:
         return list(results)
-    seen = [
-        Seen(
-            result.prepared.field,
-            result.reading.text,
-            _value(result.prepared.field, result.reading.text),
-            result.reading.confidence,
-        )
-        for result in results
-    ]
-    return [results[k] for k in placed.elect(seen)]
+    seen = [_seen(result, reader) for result in results]
+    return [replace(_read_as(one.field, results[one.place], reader), doubt=one.doubt) for one in placed.elect(seen)]
+
+
+def _seen(result: FieldResult, reader: Reader) -> Seen:
+    field, reading = result.prepared.field, result.reading
+    dated = 0.0
+    if not field.name and len(reading.text) >= SHORTEST_DATE:
+        as_date = _read_as(replace(field, rules=ANY_DATE), result, reader)
+        lattice, best = result.prepared.lattice, as_date.reading
+        dated = best.confidence if stands_apart(lattice, best.path, best.text, ANY_DATE) else 0.0
+    return Seen(field, reading.text, meaning(result)[0], reading.confidence, dated)
+
+
+def _read_as(field: Field, result: FieldResult, reader: Reader) -> FieldResult:
+    """The same ink as another field."""
+    prepared = replace(result.prepared, field=field)
+    if field.rules == result.prepared.field.rules:
+        return replace(result, prepared=prepared)
+    return replace(result, prepared=prepared, reading=read(prepared, result.scores, result.frames, result.cells, reader))
 
 
 def read_page(page: Page, locate: Callable[[Page], Placed], reader: Reader, max_error: float) -> list[Row]:

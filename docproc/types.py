@@ -150,6 +150,16 @@ class Seen:
     text: str
     value: str  # "" where what it means is not known
     confidence: float
+    dated: float = 0.0  # confidence of what was read as a date whose parts stand apart; 0 where it can be none
+
+
+@dataclass(frozen=True, slots=True)
+class Elected:
+    """A place that is a field."""
+
+    place: int  # among those that were seen
+    field: Field  # as what it is read, maybe by other rules than before
+    doubt: str = ""  # why a person should look whether it is the field
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +170,7 @@ class Placed:
     fields: tuple[Field, ...]
     rules: tuple[PageRule, ...] = ()  # between the fields
     blank: Gray | None = None  # the empty form, of the page's own size: what is printed on it is no ink
-    elect: Callable[[Sequence[Seen]], Sequence[int]] | None = None  # which of the places are the fields, in order
+    elect: Callable[..., Sequence[Elected]] | None = None  # of what was `Seen` at the places: which are fields, and what
     expected: tuple[str, ...] = ()  # fields that are told even where they are not found
 
 

@@ -10,6 +10,7 @@ or what is written above. Geometry proposes, the readers see all that is propose
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 
 from docproc.fields.boxes import find_boxes
 from docproc.pixels import components, flatten_light, otsu
-from docproc.types import Box, Field, Kind, Page, Seen
+from docproc.rules import FieldRules, PartOrder
+from docproc.types import Box, Elected, Field, Page, Seen
 
 WORK_SIDE = 1500  # px to which the long side of a page is brought
 LEAST_CONTRAST = 30.0  # gray levels between paper and ink
@@ -50,9 +52,16 @@ LEAST_HEIGHT = 0.08  # inch, of a written number
 DATE_CELLS = (6, 8)
 ABOVE = 0.25  # inch above the MICR line where nothing else stands
 RIGHT = 0.42  # of the page's width; what begins further left is no amount, date or number
+MIDDLE = 0.56  # the same of its middle
 HIGH = 0.6  # of the page's height; a date stands above
 FRAMED, KNOWN = 0.3, 0.2  # what a frame counts, and that a value is known, beside the confidence of the text
-NUMBER = 0.3  # the same of the check's number
+UNCERTAIN = "it is not certain that this is the amount"
+NAMES = ("amount", "date", "micr")
+SURE_LINE = 0.5  # confidence of a MICR line that tells the country
+DATE_ORDERS: tuple[tuple[re.Pattern[str], PartOrder], ...] = (
+    (re.compile("(.*⑈)?⑆[0-9]{9}⑆.*"), "MDY"),  # the United States
+    (re.compile("⑈[0-9]{6}⑈[0-9]{9}⑆.*"), "DMY"),  # India
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +81,9 @@ class Check:
     quarters: int = 0  # quarter turns, counterclockwise, that bring the page upright
     slope: float = 0.0  # px down for a px to the right, of what should be level
     band: Band | None = None
-    amounts: tuple[Field, ...] = ()
-    dates: tuple[Field, ...] = ()
-    numbers: tuple[Field, ...] = ()  # where the check's number may be printed
+    combs: tuple[Field, ...] = ()  # for dates
+    frames: tuple[Field, ...] = ()  # for amounts
+    places: tuple[Field, ...] = ()  # where something is written at the right, from the top down; they have no name yet
     part: Box | None = None  # of the page, that has to be cut out before more can be found
 
     @property
@@ -134,15 +143,15 @@ def find_check(page: Page) -> Check | None:
         return Check(slope=best.slope)
     inch = best.character / CHARACTER if best else width / USUAL_WIDTH
     foot = best.top if best else height
-    dates, amounts, numbers = _parts(page, work, inch, foot)
+    combs, frames, places = _parts(page, work, inch, foot)
     band = None
     if best is not None:
         band = Band(
             work.on_page((best.left, best.top, best.right, best.bottom)), best.character / work.scale, best.slope, best.regular
         )
-    if band is None and not (dates and any(field.framed for field in amounts)):
+    if band is None and not ((combs or places) and frames):
         return None
-    return Check(0, 0.0, band, amounts, dates, numbers)
+    return Check(0, 0.0, band, combs, frames, places)
 
 
 def micr_box(band: Band, page: Page) -> Box:
@@ -152,30 +161,34 @@ def micr_box(band: Band, page: Page) -> Box:
     return Box(box.left - aside, box.top - above, box.width + 2 * aside, box.height + 2 * above).clip(page.width, page.height)
 
 
-def elect(seen: Sequence[Seen]) -> tuple[int, ...]:
+def elect(seen: Sequence[Seen], order: PartOrder = "auto") -> tuple[Elected, ...]:
     """Which of the places that `find_check` proposes are the fields of the check, by what was read there.
 
-    A date is what can be one. The amount stands below it: in a frame, if there is one; else it is what reads best.
+    A date is what can be one. The amount stands below it: in a frame, if there is one; else it is what reads best, and certain
+    where nothing else stands between it and the date. `order` is
+    that of the date's parts; where it is left open, the MICR line tells the country.
     """
-    by_name: dict[str, list[int]] = {}
-    for k, one in enumerate(seen):
-        by_name.setdefault(one.field.name, []).append(k)
     chosen = []
-    dates = sorted(by_name.pop("date", []), key=lambda k: (bool(seen[k].value), seen[k].field.cells > 0, seen[k].confidence))
+    line = next((one for one in seen if one.field.name == "micr"), None)
+    if order == "auto" and line is not None and line.confidence >= SURE_LINE:
+        order = next((known for form, known in DATE_ORDERS if form.fullmatch(line.value)), order)
     below = 0.0
-    if dates and (seen[dates[-1]].value or seen[dates[-1]].field.cells):
-        chosen.append(dates[-1])
-        box = seen[dates[-1]].field.box
-        below = box.top + 0.7 * box.height
-    amounts = [k for k in by_name.pop("amount", []) if seen[k].field.box.top + seen[k].field.box.height / 2 > below]
-    amounts = [k for k in amounts if seen[k].field.framed or seen[k].text]
+    dates = [k for k, one in enumerate(seen) if one.field.name == "date" or one.dated > 0]
+    if dates:
+        date = max(dates, key=lambda k: (seen[k].field.cells, seen[k].dated))
+        field = seen[date].field
+        digits = (field.cells, field.cells) if field.cells else None
+        chosen.append(Elected(date, replace(field, name="date", rules=FieldRules(digits=digits, date=order))))
+        below = field.box.top + 0.7 * field.box.height
+    amounts = [k for k, one in enumerate(seen) if one.field.name == "amount" or (not one.field.name and one.text)]
+    amounts = [k for k in amounts if k not in dates and seen[k].field.box.top + seen[k].field.box.height / 2 > below]
     if amounts:
-        chosen.append(
-            max(amounts, key=lambda k: seen[k].confidence + FRAMED * seen[k].field.framed + KNOWN * bool(seen[k].value))
-        )
-    for others in by_name.values():
-        chosen += others[:1]
-    return tuple(sorted(chosen))
+        amount = max(amounts, key=lambda k: _appeal(seen[k]))
+        first = min(amounts, key=lambda k: seen[k].field.box.top)
+        sure = seen[amount].field.framed or (below > 0 and amount == first)
+        chosen.append(Elected(amount, replace(seen[amount].field, name="amount"), "" if sure else UNCERTAIN))
+    chosen += [Elected(k, one.field) for k, one in enumerate(seen) if one is line]
+    return tuple(sorted(chosen, key=lambda one: NAMES.index(one.field.name)))
 
 
 def _appeal(one: Seen) -> float:
@@ -335,7 +348,7 @@ def _straight(x: NDArray[np.float64], y: NDArray[np.float64], near: float) -> tu
 
 
 def _parts(page: Page, work: _Work, inch: float, foot: float) -> tuple[tuple[Field, ...], tuple[Field, ...], tuple[Field, ...]]:
-    """Where the date, the amount and the check's number may stand, each the likeliest first."""
+    """Combs for a date, frames for an amount, and what else is written at the right."""
     height, width = work.mask.shape
     top = round(min(foot, height) - ABOVE * inch)
     start = round((RIGHT - 0.05) * width)
@@ -350,18 +363,20 @@ def _parts(page: Page, work: _Work, inch: float, foot: float) -> tuple[tuple[Fie
     frames = [frame for frame in frames if frame[0] + frame[2] + 2 * start > width and below <= frame[1]]
     thick = cv2.dilate(np.maximum(level, upright), np.ones((3, 3), np.uint8))
     rest = work.mask * (1 - np.asarray(thick, np.uint8))
-    groups = [group for group in _groups(rest, inch) if group[0] + start > RIGHT * width]
-
-    def field(name: str, group: _Rect, kind: Kind, digits: tuple[int, int] | None = None) -> Field:
-        return Field(name, work.on_page(_around(group, inch)), kind, digits)
+    groups = [
+        group for group in _groups(rest, inch) if group[0] + start > RIGHT * width and _middle(group) + start > MIDDLE * width
+    ]
 
     amounts = [Field("amount", work.on_page(_inside(frame, pale_level)), "amount", framed=True) for frame in frames]
-    if not (amounts and combs):
-        free = [group for group in groups if group[1] >= below and all(_overlap(group, frame) < 0.5 for frame in frames)]
-        amounts += [field("amount", group, "amount") for group in free]
-    dates = combs or [field("date", group, "amount") for group in groups if group[3] < HIGH * height]
-    numbers = [field("check_number", group, "string", (3, 8)) for group in groups if group[3] < NUMBER * height]
-    return tuple(dates), tuple(amounts), tuple(numbers)
+    if combs and amounts:
+        groups = []
+    free = [group for group in groups if all(_overlap(group, frame) < 0.5 for frame in frames)]
+    places = [Field("", work.on_page(_around(group, inch)), "amount") for group in free]
+    return tuple(combs), tuple(amounts), tuple(places)
+
+
+def _middle(rect: _Rect) -> float:
+    return (rect[0] + rect[2]) / 2
 
 
 def _overlap(one: _Rect, other: _Rect) -> float:

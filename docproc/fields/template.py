@@ -20,7 +20,7 @@
     name = "born"
     box = [210, 500, 640, 96]
     kind = "date"
-    order = "DDMMYYYY"
+    order = "DDMMYYYY"             # or DMY, MDY, YMD, where zeros may lack; left out where any order may be
     cells = 8                      # of its comb; left out where it is written freely
 
     [[rule]]
@@ -44,7 +44,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic import Field as Rule
 
 from docproc.errors import BadConfig, DocumentError
-from docproc.rules import DateOrder, EqualRule, FieldRules, OrderRule, PageRule, SumRule, Weighted, automaton
+from docproc.rules import DateOrder, EqualRule, FieldRules, OrderRule, PageRule, SumRule, Weighted, automaton, date_forms
 from docproc.types import DIGIT_HEIGHT, Box, Field, Kind, Page
 
 RESERVED = ("document", "page", "status", "review", "reason")  # columns of the wide table
@@ -106,7 +106,7 @@ class FieldTable(_Strict):
         Rule(description="how many digits, or [fewest, most]"),
     ] = None
     cells: Annotated[Count | None, Rule(description="of the comb; left out where it has as many as digits")] = None
-    order: Annotated[DateOrder | None, Rule(description="of a date's parts")] = None
+    order: Annotated[DateOrder | None, Rule(description="of a date's parts: DDMMYYYY; DMY where zeros may lack; auto")] = None
     years: Annotated[list[int] | None, Rule(min_length=2, max_length=2, description="first and last year of a date")] = None
     pattern: Annotated[str | None, Rule(description=r"a regular expression of digits that the whole text matches")] = None
     range: Annotated[list[int] | None, Rule(min_length=2, max_length=2, description="least and greatest value")] = None
@@ -351,15 +351,17 @@ def _field(index: int, entry: FieldTable, beside: Beside, faults: _Faults) -> Fi
     cells = entry.cells or (bounds[1] if entry.kind == "comb" and bounds else 0)
     if entry.kind == "comb" and not cells:
         fault("name", "a comb needs digits = NUMBER OF CELLS")
-    if entry.kind == "date" and entry.order is None:
-        fault("name", 'a date needs order, as "DDMMYYYY"')
     for key in ("order", "years"):
         if entry.kind != "date" and getattr(entry, key) is not None:
             fault(key, f'{key} is for a field of the kind "date"')
-    if entry.kind == "date" and entry.order:
-        if bounds and bounds != (len(entry.order), len(entry.order)):
-            fault("digits", f"a date {entry.order} has {len(entry.order)} digits; leave digits out")
-        bounds = (len(entry.order), len(entry.order))
+    order: DateOrder | None = entry.order or ("auto" if entry.kind == "date" else None)
+    if entry.kind == "date" and order:
+        lengths = [len(form) for form in date_forms(order)]
+        wide = (min(lengths), max(lengths))
+        if bounds and not wide[0] <= bounds[0] <= bounds[1] <= wide[1]:
+            fault("digits", f"a date {order} has {' to '.join(map(str, sorted(set(wide))))} digits; leave digits out")
+            bounds = None
+        bounds = bounds or wide
     if cells and bounds and bounds[1] > cells:
         fault("cells", f"{bounds[1]} digits do not go into {cells} cells")
     check: Any = entry.check_digit
@@ -378,7 +380,7 @@ def _field(index: int, entry: FieldTable, beside: Beside, faults: _Faults) -> Fi
     rules = FieldRules(digits=bounds)
     asked = {
         "pattern": {"pattern": entry.pattern}, "range": {"bounds": tuple(entry.range) if entry.range else None},
-        "check_digit": {"check": check}, "allowed": {"allowed": allowed}, "order": {"date": entry.order},
+        "check_digit": {"check": check}, "allowed": {"allowed": allowed}, "order": {"date": order},
         "years": {"years": tuple(entry.years)} if entry.years else {},
     }  # fmt: skip
     for key, one in asked.items():
@@ -419,10 +421,10 @@ def _rule(index: int, entry: RuleTable, parsed: TemplateFile, spoiled: _Spoiled,
         return SumRule(tuple(names[:-1]), names[-1], entry.name)
     if asked == ["equal"]:
         return EqualRule(names[0], names[1], entry.name)
-    orders = [by_name[name].order for name in names]
-    if orders[0] is None or orders[1] is None:
+    if any(by_name[name].kind != "date" for name in names):
         faults.add(("rule", index, "order"), 'rule: order compares two fields of the kind "date"')
         return None
+    orders = [by_name[name].order or "auto" for name in names]
     return OrderRule(names[0], names[1], orders[0], orders[1], entry.name)
 
 

@@ -1,0 +1,178 @@
+"""What stands between, before and after the digits: points, commas, dashes, slashes, lines.
+
+All ink that is on no chosen candidate of the lattice is a mark; so is a blob at the base line beside a digit whose candidate
+took it along. Marks are told apart by their size and their height over the base line, in units of the digits around them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from docproc.types import Box, Lattice
+
+MarkKind = Literal["point", "comma", "dash", "slash", "line", "speck", "other"]
+
+INKED = 70  # ink from which a pixel belongs to a mark
+STEEPEST = 0.25  # of the base line
+DUST = 0.35  # of the pen's width squared; less is the paper's
+FULL = 0.8  # of the digits' height; a smaller one may be raised
+CLEAR = 0.10  # digit heights between a clear point and the ink of the digits
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A piece of ink that is no digit; lengths in digit heights.
+
+    `top` and `bottom` are 0 at the upper end of the digits, 1 at their base line, more below.
+    """
+
+    kind: MarkKind
+    place: int  # digits before it
+    sure: bool  # of its kind and its place
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The chosen digits of a field and the marks around them."""
+
+    digits: NDArray[np.float64]  # (n, 4) float64: left, top, right, bottom, lengths as those of a mark
+    marks: tuple[Mark, ...]  # left to right
+
+
+@dataclass(frozen=True, slots=True)
+class _Blob:
+    box: Box
+    area: int
+    within: int = -1  # the digit whose candidate took it along
+
+
+def line_of(lattice: Lattice, path: Sequence[int], text: str) -> Line:
+    """The digits of `text` on `path`, at least one candidate for each from left to right, and all marks."""
+    owner = np.zeros(lattice.pieces + 1, np.int32)
+    for place, k in enumerate(path, 1):
+        owner[[piece + 1 for piece in lattice.candidates[k].pieces]] = place
+    owned = owner[lattice.labels]
+    boxes = np.zeros((len(path), 4))
+    blobs = []
+    for place, k in enumerate(path):
+        body, beside = _body(owned, place + 1, lattice.candidates[k].box)
+        boxes[place] = body.left, body.top, body.right, body.bottom
+        for box, area in beside:
+            box.cut(owned)[box.cut(owned) == place + 1] = 0
+            blobs.append(_Blob(box, area, within=place))
+    inside = cv2.distanceTransform((owned > 0).astype(np.uint8), cv2.DIST_L2, 3)
+    pen = float(np.clip(4.0 * inside[inside > 0].mean(), 2.0, 12.0))
+    # The faint rim of the digits is no mark.
+    near = cv2.dilate((owner > 0).astype(np.uint8)[lattice.labels], np.ones((3, 3), np.uint8))
+    blobs += _loose((lattice.ink > INKED) & (near == 0))
+    away = cv2.distanceTransform((owned == 0).astype(np.uint8), cv2.DIST_L2, 3)
+    heights = np.sort(boxes[:, 3] - boxes[:, 1])
+    height = float(heights[len(heights) // 2])
+    slope, base = _base_line(boxes[boxes[:, 3] - boxes[:, 1] >= FULL * height])
+
+    def measured(box: NDArray[np.float64]) -> NDArray[np.float64]:
+        rise = slope * (box[..., 0] + box[..., 2]) / 2 + base
+        out = box / height
+        out[..., 1] = 1 + (box[..., 1] - rise) / height
+        out[..., 3] = 1 + (box[..., 3] - rise) / height
+        return np.asarray(out, np.float64)
+
+    digits = measured(boxes)
+    marks = []
+    for blob in blobs:
+        box = blob.box
+        own = measured(np.array([box.left, box.top, box.right, box.bottom], np.float64))
+        room = float(box.cut(away).min()) / height
+        marks.append(_mark(blob, own, digits, room, pen / height, height))
+    marks.sort(key=lambda mark: mark.left + mark.right)
+    return Line(digits, tuple(marks))
+
+
+def _loose(mask: NDArray[np.bool_]) -> list[_Blob]:
+    """The ink that is on no digit."""
+    count, _, table, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    return [_Blob(Box(left, top, wide, high), area) for left, top, wide, high, area in table[1:count].tolist()]
+
+
+def _body(owned: NDArray[np.int32], name: int, box: Box) -> tuple[Box, list[tuple[Box, int]]]:
+    """The box of a digit without the blobs at its foot that its candidate took along, and those with their areas."""
+    count, _, table, _ = cv2.connectedComponentsWithStats((box.cut(owned) == name).astype(np.uint8), connectivity=8)
+    parts = [(Box(box.left + int(x), box.top + int(y), int(w), int(h)), int(area)) for x, y, w, h, area in table[1:count]]
+    if len(parts) < 2:
+        return box, []
+    main = max(parts, key=lambda part: part[1])[0]
+    inner = 0.25 * main.width
+    body, beside = [main], []
+    for part, area in parts:
+        if part is main:
+            continue
+        low = part.top > main.top + 0.5 * main.height
+        small = max(part.width, part.height) < 0.4 * main.height
+        inside = main.left + inner < part.left + part.width / 2 < main.right - inner
+        if low and small and not inside:
+            beside.append((part, area))
+        else:
+            body.append(part)
+    left, top = min(part.left for part in body), min(part.top for part in body)
+    right, bottom = max(part.right for part in body), max(part.bottom for part in body)
+    return Box(left, top, right - left, bottom - top), beside
+
+
+def _base_line(boxes: NDArray[np.float64]) -> tuple[float, float]:
+    """Slope and height at column 0 of the line on which the digits stand: the median of all pairs (H. Theil, 1950)."""
+    x, y = (boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]
+    slopes = [(y[j] - y[i]) / (x[j] - x[i]) for i, j in combinations(range(len(x)), 2) if x[j] - x[i] > 1]
+    slope = float(np.clip(np.median(slopes), -STEEPEST, STEEPEST)) if len(slopes) > 2 else 0.0
+    return slope, float(np.median(y - slope * x))
+
+
+def _mark(blob: _Blob, own: NDArray[np.float64], digits: NDArray[np.float64], room: float, pen: float, height: float) -> Mark:
+    left, top, right, bottom = (float(v) for v in own)
+    kind, sure = _kind(own, blob.area / height**2, pen)
+    middle = (left + right) / 2
+    centers = (digits[:, 0] + digits[:, 2]) / 2
+    place = int(np.searchsorted(centers, middle))
+    if blob.within >= 0:
+        place = blob.within + int(middle > centers[blob.within])
+    # A hook that came off a digit is no point: that keeps clear of the digits.
+    sure = sure and room >= (CLEAR if kind == "point" else 0.0)
+    return Mark(kind, place, bool(sure), left, top, right, bottom)
+
+
+def _kind(own: NDArray[np.float64], area: float, pen: float) -> tuple[MarkKind, bool]:
+    """The kind of a mark by its box in digit heights, its area, and the pen's width; and whether it is clear."""
+    left, top, right, bottom = (float(v) for v in own)
+    wide, high = right - left, bottom - top
+    middle = (top + bottom) / 2
+    if area < DUST * pen**2 or bottom < 0 or top > 1.6:
+        return "speck", True
+    if high < 0.6 * pen and wide > 2 * high:
+        # Too thin for the pen: what is left of a ruled line.
+        return "line", True
+    if high >= 0.5 and top < 0.35:
+        return ("slash", wide <= 0.75 * high) if high >= 0.7 and bottom < 1.6 else ("other", False)
+    if wide >= 0.28 and high <= 0.45 * wide:
+        if 0.2 < middle < 0.85:
+            return "dash", high <= 0.4 * wide
+        return ("line", True) if wide > 0.6 or middle <= 0.2 else ("point", False)
+    if middle < 0.55 or bottom < 0.6:
+        return ("other", False) if high >= 0.3 else ("point", False) if middle > 0.25 else ("speck", True)
+    solid = area > 0.4 * wide * high and min(wide, high) >= 0.45 * pen
+    if max(wide, high) <= 0.36:
+        if bottom > 1.12 and high > 1.3 * wide:
+            return "comma", solid
+        return "point", solid and top < 1.2 and bottom > 0.75 and 0.4 < wide / high < 2.2
+    if wide <= 0.55 and high > 0.8 * wide:
+        return "comma", top > 0.35 and bottom > 0.95
+    return "other", False
