@@ -27,7 +27,7 @@ from docproc.readings.confidence import DIGITS_KEPT, Calibration, Thresholds, co
 from docproc.readings.context import log_odds
 from docproc.readings.repair import UNSEEN, Choice, repair_field, repair_page
 from docproc.readings.sequence import join
-from docproc.readings.values import amount_value, date_value, stands_apart
+from docproc.readings.values import amount_value, date_value, stands_apart, weigh_separators
 from docproc.readings.vote import Verdict, Weights, ballots, vote
 from docproc.rules import DateWindow, FieldRules, PageRule
 from docproc.types import (
@@ -175,6 +175,8 @@ def read(prepared: Prepared, scores: Scores, frames: Frames, cells: CellScores, 
     odds = log_odds(lattice, scores, reader.context)
     cast = ballots(lattice, odds, scores, frames, prepared.field.digits, boxed)
     verdict = vote(cast, reader.weights[kind])
+    if kind == "amount" and verdict.ballots:
+        verdict = weigh_separators(verdict, lattice)
     texts = shares_of(verdict)
     if not texts or (not texts[0][0] and boxed is None):
         return Reading("", 0.0, (), texts[1:KEPT])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from statistics import median
 from typing import Literal
 
 import cv2
@@ -66,7 +67,9 @@ def line_of(lattice: Lattice, path: Sequence[int], text: str) -> Line:
     boxes = np.zeros((len(path), 4))
     blobs = []
     for place, k in enumerate(path):
-        body, beside = _body(owned, place + 1, lattice.candidates[k].box)
+        candidate = lattice.candidates[k]
+        # One piece is one component.
+        body, beside = _body(owned, place + 1, candidate.box) if len(candidate.pieces) > 1 else (candidate.box, [])
         boxes[place] = body.left, body.top, body.right, body.bottom
         for box, area in beside:
             box.cut(owned)[box.cut(owned) == place + 1] = 0
@@ -78,7 +81,7 @@ def line_of(lattice: Lattice, path: Sequence[int], text: str) -> Line:
     blobs += _loose((lattice.ink > INKED) & (near == 0))
     away = cv2.distanceTransform((owned == 0).astype(np.uint8), cv2.DIST_L2, 3)
     heights = np.sort(boxes[:, 3] - boxes[:, 1])
-    height = float(heights[len(heights) // 2])
+    height = float(heights[2 * len(heights) // 3])  # raised digits are smaller
     slope, base = _base_line(boxes[boxes[:, 3] - boxes[:, 1] >= FULL * height])
 
     def measured(box: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -132,9 +135,10 @@ def _body(owned: NDArray[np.int32], name: int, box: Box) -> tuple[Box, list[tupl
 def _base_line(boxes: NDArray[np.float64]) -> tuple[float, float]:
     """Slope and height at column 0 of the line on which the digits stand: the median of all pairs (H. Theil, 1950)."""
     x, y = (boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]
-    slopes = [(y[j] - y[i]) / (x[j] - x[i]) for i, j in combinations(range(len(x)), 2) if x[j] - x[i] > 1]
-    slope = float(np.clip(np.median(slopes), -STEEPEST, STEEPEST)) if len(slopes) > 2 else 0.0
-    return slope, float(np.median(y - slope * x))
+    pairs = combinations(zip(x.tolist(), y.tolist(), strict=True), 2)
+    slopes = [(below - above) / (after - before) for (before, above), (after, below) in pairs if after - before > 1]
+    slope = min(STEEPEST, max(-STEEPEST, median(slopes))) if len(slopes) > 2 else 0.0
+    return slope, median((y - slope * x).tolist())
 
 
 def _mark(blob: _Blob, own: NDArray[np.float64], digits: NDArray[np.float64], room: float, pen: float, height: float) -> Mark:
@@ -158,8 +162,7 @@ def _kind(own: NDArray[np.float64], area: float, pen: float) -> tuple[MarkKind, 
     if area < DUST * pen**2 or bottom < 0 or top > 1.6:
         return "speck", True
     if high < 0.6 * pen and wide > 2 * high:
-        # Too thin for the pen: what is left of a ruled line.
-        return "line", True
+        return "speck", True  # too thin for the pen: what is left of a ruled line
     if high >= 0.5 and top < 0.35:
         return ("slash", wide <= 0.75 * high) if high >= 0.7 and bottom < 1.6 else ("other", False)
     if wide >= 0.28 and high <= 0.45 * wide:
@@ -172,7 +175,7 @@ def _kind(own: NDArray[np.float64], area: float, pen: float) -> tuple[MarkKind, 
     if max(wide, high) <= 0.36:
         if bottom > 1.12 and high > 1.3 * wide:
             return "comma", solid
-        return "point", solid and top < 1.2 and bottom > 0.75 and 0.4 < wide / high < 2.2
+        return "point", solid and top < 1.0 and bottom > 0.75 and 0.4 < wide / high < 2.2
     if wide <= 0.55 and high > 0.8 * wide:
         return "comma", top > 0.35 and bottom > 0.95
     return "other", False

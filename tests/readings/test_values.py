@@ -32,13 +32,12 @@ STROKES: dict[str, list[list[tuple[float, float]]]] = {
 def drawn(text: str) -> tuple[Lattice, tuple[int, ...], str]:
     """The lattice of a field with each sign a piece, the path over its digits, and the digits.
 
-    Digits between `^` and the end are small and raised; `_` underlines those before it.
+    Digits after `^` are small and raised; `_` underlines the last two.
     """
     rng = np.random.default_rng(len(text))
     ink: Ink = np.zeros((BASE + 30, 60 * len(text) + 40), np.uint8)
     labels: NDArray[np.int32] = np.zeros(ink.shape, np.int32)
-    candidates, digits, x, small = [], "", 12, False
-    start = x
+    candidates, digits, x, small = list[Candidate](), "", 12, False
 
     def lay(part: Ink, left: int, top: int) -> None:
         where = np.s_[top : top + part.shape[0], left : left + part.shape[1]]
@@ -49,12 +48,11 @@ def drawn(text: str) -> tuple[Lattice, tuple[int, ...], str]:
     for sign in text:
         if sign == "^":
             small = True
-            start = x
             continue
         if sign == "_":
-            line = np.zeros((8, x - start + 6), np.uint8)
-            line[3:5] = 255
-            lay(line, start - 3, BASE - 12 if small else BASE + 4)
+            start = candidates[-2].box.left - 3
+            line = np.full((PEN, x - start), 255, np.uint8)
+            lay(line, start, BASE - 10 if small else BASE + 4)
         elif sign.isdigit():
             height = 0.6 * HEIGHT if small else float(HEIGHT)
             part, base = draw_digit(int(sign), height, Pen(0.1, 0.0), rng, 0)
@@ -135,6 +133,9 @@ def test_a_point_that_a_candidate_took_along_is_a_mark() -> None:
         ("200.00", "200.00"),
         ("15^50", "15.50"),
         ("15^50_", "15.50"),
+        ("5^00_", "5.00"),
+        ("5^00", ""),
+        ("1500_", "1500"),  # part of a ruled line
         ("1 500", "1500"),
         ("500-00", "500.00"),
         ("1200 34/100", "1200.34"),
