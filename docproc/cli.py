@@ -109,7 +109,7 @@ def _reading_options(command: Command) -> Command:
     options = (
         click.option("-o", "--output", required=True, type=click.Path(path_type=Path),
                      help="The table: .csv, .jsonl, .xlsx or .parquet."),
-        click.option("--layout", default="auto", show_default=True, metavar="auto|digits|amount|TEMPLATE.toml",
+        click.option("--layout", default="auto", show_default=True, metavar="auto|digits|amount|micr|check|TEMPLATE.toml",
                      help="What a page holds: digits or amount for a cut-out field, a template for a form. auto takes a "
                           "template.toml beside the pages, else tells cut-out fields from forms and finds their boxes."),
         click.option("-j", "--jobs", default=0, type=click.IntRange(0), help="Processes; 0 takes every core.  [default: 0]"),
@@ -441,7 +441,7 @@ def _with_settings(context: click.Context, options: dict[str, Any]) -> dict[str,
 @main.command()
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The picture.  [default: NAME.explain.png here]")
-@click.option("--layout", default="auto", show_default=True, metavar="auto|digits|amount|TEMPLATE.toml")
+@click.option("--layout", default="auto", show_default=True, metavar="auto|digits|amount|micr|check|TEMPLATE.toml")
 @click.option("--page", default=1, show_default=True, type=click.IntRange(1), help="Of a document with several.")
 @click.option("--field", "field_name", help="Only this field.")
 @click.option("--backend", default="auto", show_default=True, type=click.Choice(BACKENDS))
