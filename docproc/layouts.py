@@ -45,6 +45,12 @@ def _amount(page: Page) -> tuple[Field, ...]:
     return (whole_page(page, "amount", "amount"),)
 
 
+def _micr(page: Page) -> tuple[Field, ...]:
+    from docproc.fields.strip import whole_page
+
+    return (whole_page(page, "micr", "micr"),)
+
+
 def _by_shape(page: Page) -> tuple[Field, ...]:
     from docproc.fields.boxes import find_boxes
     from docproc.fields.strip import is_line, looks_like_strip, written_part
@@ -64,7 +70,7 @@ def _by_shape(page: Page) -> tuple[Field, ...]:
     )
 
 
-LAYOUTS: Mapping[str, Locate] = {"auto": _by_shape, "digits": _digits, "amount": _amount}
+LAYOUTS: Mapping[str, Locate] = {"auto": _by_shape, "digits": _digits, "amount": _amount, "micr": _micr}
 """Layouts by name. To add one, write how it finds its fields in `fields` and enter it here."""
 
 

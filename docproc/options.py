@@ -54,7 +54,7 @@ class RunRequest:
 
     inputs: tuple[Path, ...]
     output: Path
-    layout: str = "auto"  # auto, digits, amount, or the path of a template
+    layout: str = "auto"  # auto, digits, amount, micr, or the path of a template
     jobs: int = 0  # 0: one for each core
     backend: str = "auto"
     model: Path | None = None  # None: the shipped one
