@@ -114,13 +114,10 @@ class Part:
     """A group of a line that means something: its characters are `first` .. `last` - 1 of the line's value."""
 
     name: str
+    text: str  # its digits
     value: str  # as it stands: digits, and dashes between them; of the amount, units and cents
     first: int
     last: int
-
-    @property
-    def text(self) -> str:
-        return digits_of(self.value)
 
 
 def parse(value: str, centers: Sequence[float] = ()) -> tuple[Part, ...]:
@@ -146,10 +143,10 @@ def parse(value: str, centers: Sequence[float] = ()) -> tuple[Part, ...]:
             elif len(centers) == len(value):
                 check, account = _parted(account, centers)
         spans = (("routing", routing), ("account", account), ("check_number", check))
-        found = [Part(name, value[a:b], a, b) for name, (a, b) in spans if b > a]
+        found = [Part(name, digits_of(value[a:b]), value[a:b], a, b) for name, (a, b) in spans if b > a]
     if amount is not None:
         cents = amount[1]
-        found.append(Part("encoded_amount", f"{int(cents[:-2])}.{cents[-2:]}", *amount.span(1)))
+        found.append(Part("encoded_amount", cents, f"{int(cents[:-2])}.{cents[-2:]}", *amount.span(1)))
     return tuple(found)
 
 
