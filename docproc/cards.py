@@ -11,6 +11,7 @@ from typing import Any
 from docproc.errors import MissingPart
 
 LINES, CELLS = "lines.onnx", "cells.onnx"  # the line and the cell network, in the folder of the glyph network
+MICR = "micr.onnx"  # the network of E-13B, there too, with a card of its own
 
 
 def model_folder() -> Path:
@@ -24,12 +25,20 @@ def model_hashes(model: Path | None = None) -> dict[str, str]:
     path = model or model_folder() / "digits.onnx"
     card = read_card(path)
     named = dict(card.get("sha256", {}))
+    micr = read_card(micr_path(path))
     return {
         "glyphs": str(named.get(path.name)),
         "lines": str(named.get(LINES)),
         "cells": str(named.get(CELLS)),
-        "card": hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest(),
+        "micr": str(dict(micr.get("sha256", {})).get(MICR)),
+        "card": hashlib.sha256(json.dumps([card, micr], sort_keys=True).encode()).hexdigest(),
     }
+
+
+def micr_path(model: Path) -> Path:
+    """The network of E-13B beside a model file, or the shipped one where there is none."""
+    beside = model.with_name(MICR)
+    return beside if beside.exists() else model_folder() / MICR
 
 
 def read_card(model: Path) -> dict[str, Any]:

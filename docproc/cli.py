@@ -110,8 +110,9 @@ def _reading_options(command: Command) -> Command:
         click.option("-o", "--output", required=True, type=click.Path(path_type=Path),
                      help="The table: .csv, .jsonl, .xlsx or .parquet."),
         click.option("--layout", default="auto", show_default=True, metavar="auto|digits|amount|micr|check|TEMPLATE.toml",
-                     help="What a page holds: digits or amount for a cut-out field, a template for a form. auto takes a "
-                          "template.toml beside the pages, else tells cut-out fields from forms and finds their boxes."),
+                     help="What a page holds: digits, amount or micr (a line of E-13B) for a cut-out field, check for a bank "
+                          "check, a template for a form. auto takes a template.toml beside the pages, else tells cut-out "
+                          "fields, checks and forms apart and finds their boxes."),
         click.option("-j", "--jobs", default=0, type=click.IntRange(0), help="Processes; 0 takes every core.  [default: 0]"),
         click.option("--backend", default="auto", show_default=True, type=click.Choice(BACKENDS),
                      help="What runs the networks."),
@@ -554,27 +555,41 @@ def model() -> None:
               help="The folder with MNIST's four IDX files; without it Keras downloads them.")  # fmt: skip
 @click.option("-o", "--output", default=Path("models"), show_default=True, type=click.Path(path_type=Path, file_okay=False),
               help="Where the model and its card are written.")  # fmt: skip
-@click.option("--network", default="digits", show_default=True, type=click.Choice(["digits"]))
+@click.option("--network", default="digits", show_default=True, type=click.Choice(["digits", "micr"]),
+              help="digits: the three networks of handwriting. micr: that of E-13B, which needs no MNIST.")  # fmt: skip
 @click.option("--seed", type=int, help="Another seed than the recipe's.")
-@click.option("--strips", type=click.IntRange(50), help="Composed fields to train on.")
-@click.option("--epochs", type=click.IntRange(1), help="Passes of the glyph network over its examples.")
+@click.option("--strips", type=click.IntRange(50), help="Composed fields, or lines of E-13B, to train on.")
+@click.option("--epochs", type=click.IntRange(1), help="Passes of the glyph network, or that of E-13B, over its examples.")
 @click.option("--line-epochs", type=click.IntRange(1), help="The same of the line network.")
 @click.option("--cell-combs", type=click.IntRange(50), help="Composed combs whose cells are trained on.")
 @click.option("--cell-epochs", type=click.IntRange(1), help="Passes of the cell network.")
-@click.option("--fit-strips", type=click.IntRange(100), help="Composed fields for the context, and for vote and calibration.")
+@click.option("--fit-strips", type=click.IntRange(100), help="Composed fields for context, vote and calibration.")
 @click.option("-j", "--jobs", default=0, type=click.IntRange(0), help="Processes that compose; 0 takes every core.")
 @click.option("--overwrite", is_flag=True, help="Replace a model that is there.")
 def train(data: Path | None, output: Path, jobs: int, overwrite: bool, **changes: Any) -> None:
-    """Train the three networks on composed strips; fit context, vote and calibration; export ONNX; write the card."""
+    """Train networks on composed fields; fit context, vote and calibration; export ONNX; write the card.
+
+    Options of other networks than the one that is trained change nothing.
+    """
     from importlib.util import find_spec
 
     from docproc.errors import MissingPart, OutputExists
 
     if not find_spec("tensorflow"):
         raise MissingPart('training needs TensorFlow: pip install "docproc[train]"')
-    if (output / "digits.onnx").exists() and not overwrite:
-        raise OutputExists(f"{output / 'digits.onnx'} is there already; give --overwrite or another folder with -o")
+    written = output / f"{changes['network']}.onnx"
+    if written.exists() and not overwrite:
+        raise OutputExists(f"{written} is there already; give --overwrite or another folder with -o")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    console, jobs = _console(), jobs or os.cpu_count() or 1
+    if changes["network"] == "micr":
+        from docproc.learn import micr
+
+        named = {"seed": "seed", "lines": "strips", "epochs": "epochs", "calibration_lines": "fit_strips"}
+        given = {name: changes[option] for name, option in named.items() if changes[option] is not None}
+        card = micr.train(micr.Recipe(**given), output, jobs, lambda text: _say(console, text))
+        click.echo(json.dumps(card["scores"], indent=2))
+        return
     from docproc.learn import mnist
     from docproc.learn.train import Recipe
     from docproc.learn.train import train as train_model
@@ -583,10 +598,7 @@ def train(data: Path | None, output: Path, jobs: int, overwrite: bool, **changes
     changes = {name: value for name, value in changes.items() if value is not None}
     if fit:
         changes.update(context_strips=fit, calibration_strips=fit, comb_strips=fit)
-    console = _console()
-    card = train_model(
-        Recipe(**changes), mnist.load(data), output, jobs or os.cpu_count() or 1, lambda text: _say(console, text)
-    )
+    card = train_model(Recipe(**changes), mnist.load(data), output, jobs, lambda text: _say(console, text))
     click.echo(json.dumps(card["scores"], indent=2))
 
 

@@ -57,7 +57,8 @@ def explain_page(
         if not results:
             raise BadUsage(f"no field {field_name!r} on this page; there are {', '.join(names)}")
     rows = tabulate(placed, results, reader.accepts(max_error))
-    sheets = [explain_sheet(result, row) for result, row in zip(results, rows, strict=False)][:MOST_SHEETS]
+    row_of = {row.field: row for row in rows}
+    sheets = [explain_sheet(result, row_of[result.prepared.field.name]) for result in results][:MOST_SHEETS]
     whole = [field.box for field in placed.fields] == [Box(0, 0, opened.width, opened.height)]
     picture = stack(sheets if whole else [page_overlay(opened.gray, rows), *sheets])
     data = io.BytesIO()

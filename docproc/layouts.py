@@ -75,9 +75,15 @@ def _as_check(page: Page) -> Placed | None:
         raise DocumentError("several_checks", str(problem)) from problem
     if found is None or not found.settled:
         return None
-    line = () if found.band is None else (Field("micr", micr_box(found.band, page), "micr"),)
+    line = () if found.band is None else (Field("micr", micr_box(found.band, page), "micr", parts=True),)
     fields = (*found.frames, *found.combs, *line, *found.places)
     return Placed(page, fields, elect=elect, expected=("amount", "date", "micr"))
+
+
+def _micr(page: Page) -> Placed:
+    from docproc.fields.strip import whole_page
+
+    return Placed(page, (whole_page(page, "micr", "micr"),))
 
 
 def _by_shape(page: Page) -> Placed:
@@ -103,7 +109,9 @@ def _by_shape(page: Page) -> Placed:
     )
 
 
-LAYOUTS: Mapping[str, Locate] = {"auto": _by_shape, "digits": _digits, "amount": _amount, "check": _check}
+LAYOUTS: Mapping[str, Locate] = {
+    "auto": _by_shape, "digits": _digits, "amount": _amount, "micr": _micr, "check": _check,
+}  # fmt: skip
 """Layouts by name. To add one, write how it finds its fields in `fields` and enter it here."""
 
 

@@ -1,4 +1,4 @@
-"""Open the shipped models: the three networks, and what their card says was learned beside them."""
+"""Open the shipped models: the four networks, and what their cards say was learned beside them."""
 
 from __future__ import annotations
 
@@ -7,20 +7,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from docproc.cards import CELLS, LINES, card_path, model_folder, read_card
-from docproc.digits.recognizers import open_cell_recognizer, open_line_recognizer, open_recognizer
+from docproc.cards import CELLS, LINES, card_path, micr_path, model_folder, read_card
+from docproc.digits.micr import PRINT_HEIGHT
+from docproc.digits.recognizers import (
+    open_cell_recognizer,
+    open_line_recognizer,
+    open_micr_recognizer,
+    open_recognizer,
+)
 from docproc.digits.segment import GEOMETRY
 from docproc.errors import MissingPart
 from docproc.net import Net
 from docproc.pipeline import Reader
 from docproc.readings.confidence import Calibration, from_card
 from docproc.readings.vote import Weights
-from docproc.types import KINDS
+from docproc.types import KINDS, Kind, LineRecognizer
 
 
 def open_reader(backend: str, model: Path | None = None) -> Reader:
     """Open `model` (an .onnx file with its card, `lines.onnx` and `cells.onnx` beside it), or the shipped one, on a backend.
 
+    The network of E-13B is taken from `micr.onnx` beside it, with a card of its own, or else from the shipped files.
     Raises MissingPart when a file is missing, damaged, or not the one that the card describes.
     """
     path = model or model_folder() / "digits.onnx"
@@ -32,20 +39,37 @@ def open_reader(backend: str, model: Path | None = None) -> Reader:
         raise MissingPart(f"{path} was trained for another version of docproc: train it again with docproc model train")
     try:
         context = Net.from_card(card["context"])
-        calibrations = {kind: Calibration.from_card(card["calibration"][kind]) for kind in KINDS}
+        calibrations: dict[Kind, Calibration] = {kind: Calibration.from_card(card["calibration"][kind]) for kind in KINDS}
         repairs = from_card(card["repairs"])
-        weights = {kind: Weights.from_card(card["vote"][kind]) for kind in KINDS}
+        weights: dict[Kind, Weights] = {kind: Weights.from_card(card["vote"][kind]) for kind in KINDS}
     except (KeyError, TypeError, ValueError) as problem:
         raise MissingPart(f"the card {card_path(path)} is damaged: {problem}") from problem
+    micr_recognizer, calibrations["micr"] = _open_micr(backend, micr_path(path))
     return Reader(
         open_recognizer(backend, glyph_network),
         open_line_recognizer(backend, line_network),
         open_cell_recognizer(backend, cell_network),
+        micr_recognizer,
         context,
         weights,
         calibrations,
         repairs,
     )
+
+
+def _open_micr(backend: str, path: Path) -> tuple[LineRecognizer, Calibration]:
+    """The network of E-13B with its calibration. Raises MissingPart."""
+    card = read_card(path)
+    network = _model_bytes(path, card)
+    if card.get("print_height") != PRINT_HEIGHT:
+        raise MissingPart(
+            f"{path} was trained for another version of docproc: train it again with docproc model train --network micr"
+        )
+    try:
+        calibration = Calibration.from_card(card["calibration"])
+    except (KeyError, TypeError, ValueError) as problem:
+        raise MissingPart(f"the card {card_path(path)} is damaged: {problem}") from problem
+    return open_micr_recognizer(backend, network), calibration
 
 
 def _model_bytes(path: Path, card: Mapping[str, Any]) -> bytes:

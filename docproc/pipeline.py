@@ -3,6 +3,7 @@ r"""Read this first: the story of a page, in the order in which it happens.
     open -> clean -> register -> locate -> ink -> segment -> normalize -> recognize -> decode -> vote -> confidence -> table
                                               |-> line --------------> recognize ----------/
                                               \-> cells, of a comb --> recognize ---------/
+                                    \-> micr, of an E-13B line ------> recognize -> decode ----------> confidence -> table
 
 The stages are pure functions in `pages`, `fields`, `digits` and `readings`; none knows another. This module alone knows
 their order. It knows no file, no process and no inference library: the recognizer is handed in.
@@ -13,15 +14,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from docproc.digits.batching import flatten, regroup
 from docproc.digits.cells import cell_pictures, without_ink
 from docproc.digits.ink import comb_ink, free_ink
 from docproc.digits.line import line, second_view
+from docproc.digits.micr import micr_line, part_box
 from docproc.digits.normalize import normalize_all
 from docproc.digits.segment import candidate_ink, segment
 from docproc.net import Net
 from docproc.pages.blank import without_print
 from docproc.pages.clean import clean
+from docproc.readings import micr
 from docproc.readings.cells import remark
 from docproc.readings.confidence import DIGITS_KEPT, Calibration, Thresholds, confidence, evidence, judge, least
 from docproc.readings.context import log_odds
@@ -32,6 +37,7 @@ from docproc.readings.vote import Verdict, Weights, ballots, vote
 from docproc.rules import DateWindow, FieldRules, PageRule
 from docproc.types import (
     CELL_SIDE,
+    Box,
     CellPictures,
     CellRecognizer,
     CellScores,
@@ -43,6 +49,7 @@ from docproc.types import (
     Lattice,
     Line,
     LineRecognizer,
+    MicrLine,
     Page,
     Placed,
     Reading,
@@ -59,11 +66,12 @@ KEPT = 10  # texts beside the one that was read that are kept for rules
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """What fields are read with: the three networks and what was learned beside them."""
+    """What fields are read with: the four networks and what was learned beside them."""
 
     recognizer: Recognizer
     line_recognizer: LineRecognizer
     cell_recognizer: CellRecognizer
+    micr_recognizer: LineRecognizer  # of E-13B
     context: Net | None
     weights: Mapping[Kind, Weights]
     calibrations: Mapping[Kind, Calibration]
@@ -72,7 +80,7 @@ class Reader:
     @property
     def name(self) -> str:
         """Tells which networks read: the starts of their hashes."""
-        networks = (self.recognizer, self.line_recognizer, self.cell_recognizer)
+        networks = (self.recognizer, self.line_recognizer, self.cell_recognizer, self.micr_recognizer)
         return "-".join(network.model_hash[:8] for network in networks)
 
     def accepts(self, max_error: float, window: DateWindow | None = None) -> Acceptance:
@@ -90,7 +98,8 @@ class Acceptance:
     window: DateWindow | None = None  # of dates
 
     def of(self, field: Field, reading: Reading) -> float:
-        return max(self.kinds[field.kind], self.repaired if reading.changed_by else 0.0)
+        repaired = reading.changed_by and field.kind != "micr"  # which has learned of its own check digit
+        return max(self.kinds[field.kind], self.repaired if repaired else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +112,12 @@ class Prepared:
     glyphs: Glyphs
     line: Line
     cells: CellPictures  # none but in a comb
+    micr: MicrLine | None = None  # of a line of E-13B: nothing else of it is read
+
+    @property
+    def inked(self) -> bool:
+        """Whether there is ink that could be a digit by its size."""
+        return not self.lattice.blank if self.micr is None else bool(self.micr.line.shape[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +151,19 @@ def prepare(placed: Placed) -> list[Prepared]:
 
 def prepare_field(field: Field, crop: Gray) -> Prepared:
     """Find one field's ink, cut it into candidates at 28x28, and lay it out as a line."""
+    if field.kind == "micr":
+        return _prepare_micr(field, crop)
     ink = comb_ink(crop, field.cells) if field.cells else free_ink(crop)
     lattice = segment(ink, amount=field.kind == "amount")
     glyphs = normalize_all(candidate_ink(lattice, k) for k in range(len(lattice.candidates)))
     return Prepared(field, crop, lattice, glyphs, line(ink), cell_pictures(ink))
+
+
+def _prepare_micr(field: Field, crop: Gray) -> Prepared:
+    """The same for a line of E-13B: it is read at a glance, and nothing of it is cut."""
+    nothing = free_ink(np.full((8, 8), 255, np.uint8))
+    lattice = segment(nothing)
+    return Prepared(field, crop, lattice, normalize_all(()), line(nothing), cell_pictures(nothing), micr_line(crop))
 
 
 def recognize(prepared: Sequence[Prepared], reader: Reader) -> list[FieldResult]:
@@ -148,6 +172,10 @@ def recognize(prepared: Sequence[Prepared], reader: Reader) -> list[FieldResult]
     scores = regroup(reader.recognizer.recognize(batch), counts)
     frames = frames_of([item.line for item in prepared], reader.line_recognizer)
     cells = cells_of([item.cells for item in prepared], reader.cell_recognizer)
+    printed = [k for k, item in enumerate(prepared) if item.micr is not None]
+    told = reader.micr_recognizer.read_lines([item.micr.line for item in prepared if item.micr is not None])
+    for k, own in zip(printed, told, strict=True):
+        frames[k] = own
     return [
         FieldResult(item, own, seen, boxed, read(item, own, seen, boxed, reader))
         for item, own, seen, boxed in zip(prepared, scores, frames, cells, strict=True)
@@ -169,6 +197,8 @@ def cells_of(pictures: Sequence[CellPictures], recognizer: CellRecognizer) -> li
 def read(prepared: Prepared, scores: Scores, frames: Frames, cells: CellScores, reader: Reader) -> Reading:
     """The best text of one field and the probability that it is right."""
     lattice, kind = prepared.lattice, prepared.field.kind
+    if prepared.micr is not None:
+        return _read_micr(prepared.micr, frames, reader.calibrations[kind])
     if lattice.blank:
         return Reading("", 0.0)
     boxed = cells if len(cells) else None
@@ -193,6 +223,19 @@ def read(prepared: Prepared, scores: Scores, frames: Frames, cells: CellScores, 
     others = tuple(one for one in texts if one[0] != best.text and (rules is None or rules.allows(one[0])))[:KEPT]
     noted = remark(cells, best.text) if boxed is not None else ""
     return Reading(best.text, sure, best.path, others, noted or _breaks(broken), changed_by)
+
+
+def _read_micr(found: MicrLine, frames: Frames, calibration: Calibration) -> Reading:
+    """The best line of E-13B and the probability that it is right."""
+    if not found.line.shape[1]:
+        return Reading("", 0.0)
+    told = micr.tell(frames)
+    text = micr.digits_of(told.value)
+    if not text:
+        return Reading("", 0.0)
+    sure = confidence(micr.evidence(told, frames, found.line), calibration)
+    others = ((micr.digits_of(value), share) for value, share in told.shares[1 : KEPT + 1])
+    return Reading(text, sure, (), tuple(others), "", told.changed_by, told.value, told.centers)
 
 
 def shares_of(verdict: Verdict) -> tuple[tuple[str, float], ...]:
@@ -247,10 +290,11 @@ def tabulate(placed: Placed, results: Sequence[FieldResult], accept: Acceptance)
     page, rows = placed.page, []
     for result in results:
         field, reading = result.prepared.field, result.reading
-        inked = not result.prepared.lattice.blank
         value, doubt = meaning(result, accept.window)
         doubt = doubt or result.doubt
-        status, reason = judge(reading, accept.of(field, reading), inked=inked, required=field.required, doubt=doubt)
+        status, reason = judge(
+            reading, accept.of(field, reading), inked=result.prepared.inked, required=field.required, doubt=doubt
+        )
         if page.damage and status in ("ok", "blank"):
             status, reason = "review", page.damage
         box = page.stored(field.box.clip(page.width, page.height))
@@ -272,8 +316,41 @@ def tabulate(placed: Placed, results: Sequence[FieldResult], accept: Acceptance)
                 residual=page.residual,
             )
         )
+        if field.parts:
+            rows += _parts(page, result, rows[-1])
     found = {row.field for row in rows}
     return rows + [_not_found(page, name) for name in placed.expected if name not in found]
+
+
+def _parts(page: Page, result: FieldResult, whole: Row) -> list[Row]:
+    """The rows of what an E-13B line consists of, beside that of the line; each is as sure as the line is."""
+    prepared, reading = result.prepared, result.reading
+    crop = prepared.field.crop.clip(page.width, page.height)
+    found = {part.name: part for part in micr.parse(reading.value, reading.centers)}
+    rows = []
+    for name in micr.PARTS:
+        part = found.get(name)
+        if part is not None and prepared.micr is not None:
+            own = part_box(prepared.micr, reading.centers[part.first : part.last])
+            box = page.stored(
+                Box(crop.left + own.left, crop.top + own.top, own.width, own.height).clip(page.width, page.height)
+            )
+            changed = whole.changed_by if name == "routing" else ""
+            rows.append(
+                replace(
+                    whole, field=name, text=part.text, value=part.value, changed_by=changed,
+                    left=box.left, top=box.top, width=box.width, height=box.height,
+                )
+            )  # fmt: skip
+        elif name != "encoded_amount":
+            unread = whole.status == "review"
+            rows.append(
+                replace(
+                    whole, field=name, text="", value="", changed_by="", confidence=whole.confidence if unread else None,
+                    status="review" if unread else "blank", reason=whole.reason if unread else "",
+                )
+            )  # fmt: skip
+    return rows
 
 
 def _not_found(page: Page, name: str) -> Row:
@@ -284,8 +361,8 @@ def _not_found(page: Page, name: str) -> Row:
 def meaning(result: FieldResult, window: DateWindow | None = None) -> tuple[str, str]:
     """(value, doubt): what a field means, an ISO date or a number, else its text; and why nobody should rely on it."""
     field, reading, lattice = result.prepared.field, result.reading, result.prepared.lattice
-    if not reading.text:
-        return "", ""
+    if field.kind == "micr" or not reading.text:
+        return reading.value, ""
     if field.rules is not None and field.rules.date:
         return date_value(field.rules, lattice, reading.path if not field.cells else (), reading.text, window)
     if field.kind == "amount":

@@ -26,7 +26,9 @@ Line = NDArray[np.uint8]  # (32, width) uint8, 0 paper .. 255 ink: a whole field
 CellPictures = NDArray[np.uint8]  # (n, 32, 32, 2) uint8, 0 paper .. 255 ink: a cell's own ink, and its neighbors'
 CellScores = NDArray[np.float32]  # (n, 12) float32 probabilities; columns 0..9, CROSSED and EMPTY
 Scores = NDArray[np.float32]  # (n, 11) float32 probabilities, rows sum to 1; columns 0..9 and NOT_A_DIGIT
-Frames = NDArray[np.float32]  # (t, 11) float32 natural log probabilities along a line; NOT_A_DIGIT is CTC's blank
+Frames = NDArray[
+    np.float32
+]  # (t, 11), of E-13B (t, 15) float32 natural log probabilities along a line; the last is CTC's blank
 Affine = NDArray[np.float64]  # (2, 3) float64, maps (x, y, 1) to (x, y)
 Homography = NDArray[np.float64]  # (3, 3) float64, maps (x, y, 1) to (x, y, 1) times a factor
 
@@ -37,11 +39,14 @@ NOT_A_DIGIT = 10
 CELL_SIDE = 32  # px
 CELL_CLASSES = 12
 CROSSED, EMPTY = 10, 11  # a cell that was struck out; one without anything that was written
+MICR_SYMBOLS = "0123456789\u2446\u2447\u2448\u2449"  # of E-13B: digits, transit, amount, on-us, dash
+MICR_CLASSES = 15  # MICR_SYMBOLS, and the blank of CTC
 DIGIT_HEIGHT = 40  # px to which the digits of a field are brought before they are read
 INK_MARGIN = 4  # px of paper around the ink of a field
 
-Kind = Literal["string", "amount", "comb"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+Written = Literal["string", "amount", "comb"]
+Kind = Literal[Written, "micr"]
+KINDS: tuple[Written, ...] = get_args(Written)  # what is written by hand, and read by the digit networks
 Status = Literal["ok", "review", "blank", "error"]
 ModelHash = NewType("ModelHash", str)  # SHA-256 of the model file, 64 hex digits
 
@@ -134,6 +139,7 @@ class Field:
     rim: int = 0  # px around the box that are cut out with it: the lines of a comb
     rules: FieldRules | None = None  # what may stand there
     framed: bool = False  # a printed frame stands around it
+    parts: bool = False  # of an E-13B line: its routing number, account and so on are rows of their own
 
     @property
     def crop(self) -> Box:
@@ -191,6 +197,18 @@ class FieldInk:
 
 
 @dataclass(frozen=True, slots=True)
+class MicrLine:
+    """A line of E-13B, laid out level and at one height; width 0 where there is nothing to read.
+
+    `places` says of every column of `line` where it comes from, in px of the field's crop: the column, and the rows of the
+    head and the foot of the characters there.
+    """
+
+    line: Line
+    places: NDArray[np.float32]  # (width, 3) float32
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """One way to see a digit: a union of neighboring pieces of ink.
 
@@ -233,6 +251,8 @@ class Reading:
     alternatives: tuple[tuple[str, float], ...] = ()  # other texts with their share of the probability, best first
     remark: str = ""  # what a person should know of it
     changed_by: str = ""  # the rule for which another text was taken than the one that was read
+    value: str = ""  # what it means, where that is more than the text: an E-13B line with its symbols
+    centers: tuple[float, ...] = ()  # px of an E-13B line's strip: where each character of `value` stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +294,10 @@ class LineRecognizer(Protocol):
     model_hash: ModelHash
 
     def read_lines(self, lines: Sequence[Line]) -> list[Frames]:
-        """The frames of every line, one for two px of its width. A line's frames must not depend on the other lines."""
+        """The frames of every line, one for two px of its width, of E-13B for four.
+
+        A line's frames must not depend on the other lines.
+        """
         ...
 
 

@@ -12,7 +12,7 @@
     [[field]]
     name = "household_id"
     box = [210, 340, 880, 96]      # left, top, width, height
-    kind = "comb"                  # comb | string | amount | date
+    kind = "comb"                  # comb | string | amount | date | micr
     digits = 8                     # or [fewest, most]; a comb has as many cells as its most
     check_digit = "mod11"          # luhn, mod10, mod11, mod97, aba, verhoeff, or { weights = [3, 7, 1], modulus = 10 }
 
@@ -100,7 +100,7 @@ class FieldTable(_Strict):
 
     name: Annotated[str, Rule(pattern=NAMED, description="a column of the table")]
     box: Annotated[Quad, Rule(description="left, top, width, height in pixels of the page")]
-    kind: Literal["comb", "string", "amount", "date"] = "string"
+    kind: Literal["comb", "string", "amount", "date", "micr"] = "string"
     digits: Annotated[
         Count | Annotated[list[Count], Rule(min_length=2, max_length=2)] | None,
         Rule(description="how many digits, or [fewest, most]"),
@@ -362,6 +362,11 @@ def _field(index: int, entry: FieldTable, beside: Beside, faults: _Faults) -> Fi
             fault("digits", f"a date {order} has {' to '.join(map(str, sorted(set(wide))))} digits; leave digits out")
             bounds = None
         bounds = bounds or wide
+    if entry.kind == "micr":
+        for key in ("digits", "cells", "pattern", "range", "check_digit", "allowed"):
+            if getattr(entry, key) is not None:
+                fault(key, f"{key} is not for a line of E-13B, whose check digit is known")
+        return Field(entry.name, Box(*entry.box), "micr", required=entry.required)
     if cells and bounds and bounds[1] > cells:
         fault("cells", f"{bounds[1]} digits do not go into {cells} cells")
     check: Any = entry.check_digit

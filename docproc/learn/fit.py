@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.learn.network import NETWORKS, cell_network, line_network
-from docproc.types import NOT_A_DIGIT, CellPictures, Glyphs, Line
+from docproc.learn.network import NETWORKS, cell_network, line_network, micr_network
+from docproc.types import MICR_SYMBOLS, CellPictures, Glyphs, Line
 
 if TYPE_CHECKING:
     import keras
@@ -23,8 +23,22 @@ Tell = Callable[[str], None]
 
 GLYPH_CHECKPOINT, LINE_CHECKPOINT = "digits.checkpoint.keras", "lines.checkpoint.keras"
 CELL_CHECKPOINT = "cells.checkpoint.keras"
+MICR_CHECKPOINT = "micr.checkpoint.keras"
 WARPS = 2048  # ways to bend a glyph, drawn anew for every epoch
 TELL_EVERY = 400  # steps
+
+
+class Plan(Protocol):
+    """What every recipe says of how a network is trained."""
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def precision(self) -> str: ...
 
 
 def fit_glyph_network(recipe: Recipe, glyphs: Glyphs, labels: NDArray[np.int8], folder: Path, tell: Tell) -> keras.Model:
@@ -43,14 +57,55 @@ def fit_glyph_network(recipe: Recipe, glyphs: Glyphs, labels: NDArray[np.int8], 
 
 def fit_line_network(recipe: Recipe, lines: Sequence[Line], texts: Sequence[str], folder: Path, tell: Tell) -> keras.Model:
     """Train the network that reads whole lines, by connectionist temporal classification."""
-    rng = np.random.default_rng((recipe.seed, 22))
+    written = [k for k, text in enumerate(texts) if text]
+    batches, steps = _batches_of_lines(
+        [lines[k] for k in written], [[int(c) for c in texts[k]] for k in written], recipe.line_batch, 2,
+        np.random.default_rng((recipe.seed, 22)), (0.75, 1.15),
+    )  # fmt: skip
+    trained = _fit(recipe, line_network, ctc_loss, batches, steps, recipe.line_epochs, tell)
+    return _in_float32(trained, line_network, folder / LINE_CHECKPOINT)
+
+
+def fit_micr_network(
+    recipe: Plan, epochs: int, batch: int, lines: Sequence[Line], texts: Sequence[str], folder: Path, tell: Tell
+) -> keras.Model:
+    """Train the network that reads E-13B, as the line network is.
+
+    Lines without a text hold something else. The loss takes none that are empty, so each is set beside one that is not.
+    """
+    rng = np.random.default_rng((recipe.seed, 24))
+    written = [k for k, text in enumerate(texts) if text]
+    shown, named = [], []
+    for line, text in zip(lines, texts, strict=True):
+        if not text:
+            other = int(rng.choice(written))
+            pair = (line, lines[other]) if rng.random() < 0.5 else (lines[other], line)
+            line, text = np.hstack(pair), texts[other]  # noqa: PLW2901
+        shown.append(line)
+        named.append([MICR_SYMBOLS.index(c) for c in text])
+    batches, steps = _batches_of_lines(shown, named, batch, 4, rng, (0.88, 1.12))
+    trained = _fit(recipe, micr_network, ctc_loss, batches, steps, epochs, tell)
+    return _in_float32(trained, micr_network, folder / MICR_CHECKPOINT)
+
+
+def _batches_of_lines(
+    lines: Sequence[Line],
+    texts: Sequence[Sequence[int]],
+    size: int,
+    stride: int,
+    rng: np.random.Generator,
+    wide: tuple[float, float],
+) -> tuple[Callable[[], Iterator[tuple[Any, Any]]], int]:
+    """Batches of lines of one width with their texts, in an order that is drawn anew; and how many there are.
+
+    `stride` px of a line become one frame; lines are made narrower or wider within `wide`.
+    """
     by_width: dict[int, list[int]] = {}
     for k, (line, text) in enumerate(zip(lines, texts, strict=True)):
         # A text needs a frame for every digit and one between two equal ones.
-        if text and line.shape[1] // 2 >= len(text) + sum(a == b for a, b in pairwise(text)):
+        if line.shape[1] // stride >= max(1, len(text) + sum(a == b for a, b in pairwise(text))):
             by_width.setdefault(line.shape[1], []).append(k)
     longest = max(len(text) for text in texts)
-    size = recipe.line_batch
 
     def batches() -> Iterator[tuple[Any, Any]]:
         order = []
@@ -61,12 +116,10 @@ def fit_line_network(recipe: Recipe, lines: Sequence[Line], texts: Sequence[str]
             some = order[place]
             targets = np.full((len(some), longest), -1, np.int32)
             for row, k in enumerate(some):
-                targets[row, : len(texts[k])] = [int(c) for c in texts[k]]
-            yield np.stack([_varied_line(lines[k], rng) for k in some]), targets
+                targets[row, : len(texts[k])] = texts[k]
+            yield np.stack([_varied_line(lines[k], rng, wide) for k in some]), targets
 
-    steps = sum(max(1, round(len(members) / size)) for members in by_width.values())
-    trained = _fit(recipe, line_network, ctc_loss, batches, steps, recipe.line_epochs, tell)
-    return _in_float32(trained, line_network, folder / LINE_CHECKPOINT)
+    return batches, sum(max(1, round(len(members) / size)) for members in by_width.values())
 
 
 def fit_cell_network(recipe: Recipe, pictures: CellPictures, labels: NDArray[np.int8], folder: Path, tell: Tell) -> keras.Model:
@@ -84,7 +137,10 @@ def fit_cell_network(recipe: Recipe, pictures: CellPictures, labels: NDArray[np.
 
 
 def ctc_loss(targets: Any, frames: Any) -> Any:
-    """The mean CTC loss of a batch: `targets` (n, longest) int, -1 beyond the text; `frames` (n, t, 11) logits."""
+    """The mean CTC loss of a batch: `targets` (n, longest) int, -1 beyond the text; `frames` (n, t, classes) logits.
+
+    The last class is the blank.
+    """
     import tensorflow as tf
 
     targets = tf.cast(targets, tf.int32)
@@ -92,11 +148,11 @@ def ctc_loss(targets: Any, frames: Any) -> Any:
     shifted = tf.sparse.from_dense(targets + 1)
     labels = tf.SparseTensor(shifted.indices, shifted.values - 1, shifted.dense_shape)
     lengths = tf.fill([tf.shape(frames)[0]], tf.shape(frames)[1])
-    return tf.nn.ctc_loss(labels, tf.cast(frames, tf.float32), None, lengths, logits_time_major=False, blank_index=NOT_A_DIGIT)
+    return tf.nn.ctc_loss(labels, tf.cast(frames, tf.float32), None, lengths, logits_time_major=False, blank_index=-1)
 
 
 def _fit(
-    recipe: Recipe, build: Callable[[], keras.Model], loss: Any, batches: Callable[[], Iterator[tuple[Any, Any]]],
+    recipe: Plan, build: Callable[[], keras.Model], loss: Any, batches: Callable[[], Iterator[tuple[Any, Any]]],
     steps: int, epochs: int, tell: Tell,
 ) -> keras.Model:  # fmt: skip
     import keras
@@ -164,11 +220,15 @@ def _bent(glyphs: NDArray[np.uint8], warps: NDArray[np.float32], rng: np.random.
     return bent
 
 
-def _varied_line(line: Line, rng: np.random.Generator) -> Line:
+def _varied_line(line: Line, rng: np.random.Generator, widths: tuple[float, float]) -> Line:
     """A line narrower or wider, leaning, higher or lower, softer, of another ink."""
     inked = np.flatnonzero(line.any(axis=0))
     room = (line.shape[1] - 3) / (inked[-1] + 1) if len(inked) else 1.0
-    wide, tall, lean = rng.uniform(0.75, max(0.8, min(1.15, room))), rng.uniform(0.8, 1.18), rng.normal(0, 0.15)
+    wide, tall, lean = (
+        rng.uniform(widths[0], max(widths[0] + 0.05, min(widths[1], room))),
+        rng.uniform(0.8, 1.18),
+        rng.normal(0, 0.15),
+    )
     middle = line.shape[0] / 2
     lower = middle * (1 - tall) + rng.normal(0, 1.5)
     matrix = np.array([[wide, -lean, middle * lean + rng.uniform(-1, 2)], [0, tall, lower]])

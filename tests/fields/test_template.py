@@ -11,7 +11,7 @@ from docproc.errors import BadConfig, DocumentError
 from docproc.fields.template import Beside, json_schema, parse, place
 from docproc.layouts import open_layout
 from docproc.rules import DateOrder, FieldRules, SumRule, Weighted
-from docproc.types import Box, Page, PageId
+from docproc.types import Box, Field, Page, PageId
 from tests.conftest import SAMPLES
 
 GOOD = """\
@@ -258,3 +258,21 @@ def test_faults_of_every_kind_are_told_together() -> None:
         "lies on top of field 'code'", "no field is called 'ids'",
     ):  # fmt: skip
         assert part in said, said
+
+
+MICR = """
+[[field]]
+name = "micr"
+box = [100, 600, 800, 90]
+kind = "micr"
+"""
+
+
+def test_a_line_of_e13b() -> None:
+    assert parse(GOOD + MICR, "t.toml").fields[-1] == Field("micr", Box(100, 600, 800, 90), "micr")
+
+
+@pytest.mark.parametrize("key", ["digits = 9", 'check_digit = "aba"', 'pattern = "1.*"', "cells = 3"])
+def test_a_line_of_e13b_takes_no_rules(key: str) -> None:
+    with pytest.raises(BadConfig, match="E-13B"):
+        parse(GOOD + MICR + key + "\n", "t.toml")

@@ -1,8 +1,9 @@
 """The backends, by name. Each is imported when it is asked for, so that none costs anything to those who use another.
 
-A backend is a module with three functions from the bytes of a model: `open_recognizer` gives a `types.Recognizer`,
-`open_line_recognizer` a `types.LineRecognizer`, `open_cell_recognizer` a `types.CellRecognizer`. To add
-one, write a module that shows only what differs and enter it here; the contract tests run every backend that is installed.
+A backend is a module with four functions from the bytes of a model: `open_recognizer` gives a `types.Recognizer`,
+`open_line_recognizer` a `types.LineRecognizer`, `open_cell_recognizer` a `types.CellRecognizer`, and `open_micr_recognizer` a
+`types.LineRecognizer` of E-13B. To add one, write a module that shows only what differs and enter it here; the contract tests
+run every backend that is installed.
 """
 
 from __future__ import annotations
@@ -49,6 +50,12 @@ def open_line_recognizer(backend: str, model: bytes) -> LineRecognizer:
 def open_cell_recognizer(backend: str, model: bytes) -> CellRecognizer:
     """The same for a recognizer of cells."""
     opener: Callable[[bytes], CellRecognizer] = _backend(backend).open_cell_recognizer
+    return opener(model)
+
+
+def open_micr_recognizer(backend: str, model: bytes) -> LineRecognizer:
+    """The same for a recognizer of E-13B lines: its frames have a column for each of `types.MICR_SYMBOLS` and the blank."""
+    opener: Callable[[bytes], LineRecognizer] = _backend(backend).open_micr_recognizer
     return opener(model)
 
 

@@ -16,6 +16,7 @@ from docproc.types import (
     CLASSES,
     GLYPH_SIDE,
     LINE_HEIGHT,
+    MICR_CLASSES,
     CellPictures,
     CellScores,
     Frames,
@@ -41,6 +42,13 @@ def open_line_recognizer(model: bytes) -> OnnxLineRecognizer:
     session = _session(model)
     _check(session, "line", [LINE_HEIGHT, None], [None, CLASSES])
     return OnnxLineRecognizer(session, _hash(model))
+
+
+def open_micr_recognizer(model: bytes) -> OnnxLineRecognizer:
+    """Raises MissingPart when the bytes are no network that takes lines of E-13B and gives frames."""
+    session = _session(model)
+    _check(session, "MICR", [LINE_HEIGHT, None], [None, MICR_CLASSES])
+    return OnnxLineRecognizer(session, _hash(model), MICR_CLASSES)
 
 
 def open_cell_recognizer(model: bytes) -> OnnxRecognizer:
@@ -79,13 +87,14 @@ class OnnxLineRecognizer:
 
     name = "onnx"
 
-    def __init__(self, session: onnxruntime.InferenceSession, model_hash: ModelHash) -> None:
+    def __init__(self, session: onnxruntime.InferenceSession, model_hash: ModelHash, classes: int = CLASSES) -> None:
         self._session = session
         self._input = session.get_inputs()[0].name
+        self._classes = classes
         self.model_hash = model_hash
 
     def read_lines(self, lines: Sequence[Line]) -> list[Frames]:
-        frames: list[Frames] = [np.zeros((0, CLASSES), np.float32)] * len(lines)
+        frames: list[Frames] = [np.zeros((0, self._classes), np.float32)] * len(lines)
         by_width: dict[int, list[int]] = {}
         for k, line in enumerate(lines):
             if line.shape[1]:

@@ -8,9 +8,15 @@ import numpy as np
 import pytest
 
 from docproc.cards import model_folder
-from docproc.digits.recognizers import BACKENDS, available, open_line_recognizer, open_recognizer
+from docproc.digits.recognizers import (
+    BACKENDS,
+    available,
+    open_line_recognizer,
+    open_micr_recognizer,
+    open_recognizer,
+)
 from docproc.errors import BadUsage, MissingPart
-from docproc.types import CLASSES, LINE_HEIGHT, Line, LineRecognizer, Recognizer
+from docproc.types import CLASSES, LINE_HEIGHT, MICR_CLASSES, Line, LineRecognizer, Recognizer
 from tests.conftest import FailingRecognizer, NullRecognizer
 
 MODEL = model_folder() / "digits.onnx"
@@ -81,6 +87,8 @@ def test_what_is_no_model_is_refused(data: bytes) -> None:
         open_recognizer("onnx", data)
     with pytest.raises(MissingPart):
         open_line_recognizer("onnx", data)
+    with pytest.raises(MissingPart):
+        open_micr_recognizer("onnx", data)
 
 
 @pytest.fixture(params=sorted(BACKENDS))
@@ -89,6 +97,14 @@ def line_recognizer(request: pytest.FixtureRequest) -> LineRecognizer:
     if reason:
         pytest.skip(reason)
     return open_line_recognizer(request.param, MODEL.with_name("lines.onnx").read_bytes())
+
+
+@pytest.fixture(params=sorted(BACKENDS))
+def micr_recognizer(request: pytest.FixtureRequest) -> LineRecognizer:
+    reason = available(request.param)
+    if reason:
+        pytest.skip(reason)
+    return open_micr_recognizer(request.param, MODEL.with_name("micr.onnx").read_bytes())
 
 
 def lines(*widths: int) -> list[Line]:
@@ -112,7 +128,21 @@ def test_frames_do_not_depend_on_the_other_lines(line_recognizer: LineRecognizer
         assert np.abs(np.exp(line_recognizer.read_lines([line])[0]) - np.exp(frames)).max() < 1e-5
 
 
+def test_frames_of_e13b_are_log_probabilities_of_their_own_line(micr_recognizer: LineRecognizer) -> None:
+    many = lines(64, 0, 128, 64, 160)
+    together = micr_recognizer.read_lines(many)
+    assert [f.shape for f in together] == [(line.shape[1] // 4, MICR_CLASSES) for line in many]
+    for line, frames in zip(many, together, strict=True):
+        assert frames.dtype == np.float32
+        assert np.allclose(np.exp(frames).sum(axis=1), 1, atol=1e-4)
+        assert np.abs(np.exp(micr_recognizer.read_lines([line])[0]) - np.exp(frames)).max(initial=0) < 1e-5
+
+
 def test_one_network_is_not_taken_for_the_other() -> None:
+    with pytest.raises(MissingPart, match="MICR network"):
+        open_micr_recognizer("onnx", MODEL.with_name("lines.onnx").read_bytes())
+    with pytest.raises(MissingPart, match="line network"):
+        open_line_recognizer("onnx", MODEL.with_name("micr.onnx").read_bytes())
     with pytest.raises(MissingPart, match="line network"):
         open_line_recognizer("onnx", MODEL.read_bytes())
     with pytest.raises(MissingPart, match="digit network"):
