@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import exp, log
 
@@ -117,7 +117,19 @@ def written(line: Line, text: str) -> Written:
     ended = any(m.kind in ("dash", "line") and m.left > end and m.right - m.left > DASH for m in line.marks)
     for place in () if ended else _wide_gaps(line):
         separators.setdefault(place, Separator(place, "gap", sure=False))
-    return Written(text, tuple(separators.values()), _raised(line, underlined=under is not None))
+    found = tuple(separators.values())
+    return Written(text, found, _raised(line, underlined=under is not None), _lost(line, text, found))
+
+
+def _lost(line: Line, text: str, separators: Iterable[Separator]) -> bool:
+    """Whether something tells of a separator before the cents that is not seen itself."""
+    cents = len(text) - CENTS
+    if cents <= 0:
+        return False
+    # Thousands that are told apart as if there were cents; or a comma that hangs on a digit.
+    thousands = any(0 < one.place < cents and (cents - one.place) % 3 == 0 for one in separators)
+    hangs = any(text[k] in "0268" and line.digits[k, 3] > HANGS[1] for k in (cents - 1, cents))
+    return thousands or hangs
 
 
 def _underline(line: Line) -> Mark | None:
