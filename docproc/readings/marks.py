@@ -22,9 +22,12 @@ MarkKind = Literal["point", "comma", "dash", "slash", "line", "speck", "other"]
 
 INKED = 70  # ink from which a pixel belongs to a mark
 STEEPEST = 0.25  # of the base line
-DUST = 0.35  # of the pen's width squared; less is the paper's
+DUST = 0.15  # of the pen's width squared; less is the paper's
+SMALLEST = 0.08  # digit heights
 FULL = 0.8  # of the digits' height; a smaller one may be raised
 ROW, MOST_POINTS = 0.06, 4  # more points than that within so many digit heights of a row are a dotted line
+EDGE = 0.04  # digit heights inside of a digit's box where a mark stands beside it yet
+FOOT = 0.75  # digit heights below the upper end of a digit: a point below it is lower
 CLEAR = 0.10  # digit heights between a clear point and the ink of the digits
 
 
@@ -134,7 +137,7 @@ def _body(owned: NDArray[np.int32], name: int, box: Box) -> tuple[Box, list[tupl
         if part is main:
             continue
         low = part.top > main.top + 0.5 * main.height
-        small = max(part.width, part.height) < 0.4 * main.height
+        small = max(part.width, part.height) < 0.5 * main.height
         compact = part.width < 2.2 * part.height and part.height < 2.2 * part.width
         inside = main.left + inner < part.left + part.width / 2 < main.right - inner
         if small and ((low and not inside) or compact):
@@ -163,6 +166,9 @@ def _mark(blob: _Blob, own: NDArray[np.float64], digits: NDArray[np.float64], ro
     place = int(np.searchsorted(centers, middle))
     if blob.within >= 0:
         place = blob.within + int(middle > centers[blob.within])
+    within = (digits[:, 0] + EDGE < middle) & (middle < digits[:, 2] - EDGE)
+    if kind == "point" and (top + bottom) / 2 < FOOT and within.any():
+        kind = "speck"  # of a stroke, or in a loop: a point stands below a digit, or beside it
     # A hook that came off a digit is no point: that keeps clear of the digits.
     sure = sure and room >= (CLEAR if kind == "point" else 0.0)
     return Mark(kind, place, bool(sure), left, top, right, bottom)
@@ -173,7 +179,7 @@ def _kind(own: NDArray[np.float64], area: float, pen: float) -> tuple[MarkKind, 
     left, top, right, bottom = (float(v) for v in own)
     wide, high = right - left, bottom - top
     middle = (top + bottom) / 2
-    if area < DUST * pen**2 or bottom < 0 or top > 1.6:
+    if area < DUST * pen**2 or max(wide, high) < SMALLEST or bottom < 0 or top > 1.6:
         return "speck", True
     if high < 0.6 * pen and wide > 2 * high:
         return "speck", True  # too thin for the pen: what is left of a ruled line

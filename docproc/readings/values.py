@@ -108,9 +108,10 @@ def written(line: Line, text: str) -> Written:
         if mark.place >= len(text) or mark is under:
             continue
         if mark.kind in ("point", "comma", "dash", "slash"):
-            old = separators.get(mark.place)
-            if old is None or (mark.sure and not old.sure):
-                separators[mark.place] = Separator(mark.place, mark.kind, mark.sure)
+            for place in {mark.place} if mark.sure else {mark.place, *_beside(mark, line)}:
+                old = separators.get(place)
+                if old is None or (mark.sure and not old.sure):
+                    separators[place] = Separator(place, mark.kind, mark.sure)
         elif mark.kind == "other" and mark.place:
             separators.setdefault(mark.place, Separator(mark.place, "unclear", sure=False))
     end = float(line.digits[-1, 2])
@@ -119,6 +120,16 @@ def written(line: Line, text: str) -> Written:
         separators.setdefault(place, Separator(place, "gap", sure=False))
     found = tuple(separators.values())
     return Written(text, found, _raised(line, underlined=under is not None), _lost(line, text, found))
+
+
+def _beside(mark: Mark, line: Line) -> list[int]:
+    """The places on both sides of the digit below which a mark stands, or above."""
+    middle = (mark.left + mark.right) / 2
+    return [
+        place
+        for k in np.flatnonzero((line.digits[:, 0] < middle) & (middle < line.digits[:, 2]))
+        for place in (int(k), int(k) + 1)
+    ]
 
 
 def _lost(line: Line, text: str, separators: Iterable[Separator]) -> bool:
