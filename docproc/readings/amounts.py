@@ -40,6 +40,7 @@ class Written:
     text: str
     separators: tuple[Separator, ...] = ()
     raised: bool | None = False  # whether the last two digits are raised, or stand on a line of their own; None: perhaps
+    lost: bool = False  # whether a separator before the cents may have been lost: that settles nothing, and may unsettle
 
 
 def amount_of(written: Written) -> tuple[str, str]:
@@ -48,16 +49,22 @@ def amount_of(written: Written) -> tuple[str, str]:
     doubtful = [one for one in written.separators if not one.sure]
     if len(doubtful) > MOST_DOUBTFUL:
         return "", UNSETTLED
-    values = {
-        value
-        for count in range(len(doubtful) + 1)
-        for taken in combinations(doubtful, count)
-        for raised in ((False, True) if written.raised is None else (written.raised,))
-        for value in _values(written.text, sorted((*sure, *taken), key=lambda one: one.place), raised=raised)
-    }
-    if len(values) == 1:
-        return values.pop(), ""
-    return "", UNSETTLED if values else CONTRADICTORY
+    values = set(_consistent(written, sure, doubtful))
+    if not values:
+        return "", CONTRADICTORY
+    if written.lost:
+        cents = Separator(len(written.text) - CENTS)
+        values.update(_consistent(written, [*(one for one in sure if one.place != cents.place), cents], doubtful))
+    return (values.pop(), "") if len(values) == 1 else ("", UNSETTLED)
+
+
+def _consistent(written: Written, sure: Sequence[Separator], doubtful: Sequence[Separator]) -> Iterator[str]:
+    """All that an amount may mean."""
+    for count in range(len(doubtful) + 1):
+        for taken in combinations(doubtful, count):
+            found = sorted((*sure, *taken), key=lambda one: one.place)
+            for raised in (False, True) if written.raised is None else (written.raised,):
+                yield from _values(written.text, found, raised=raised)
 
 
 def _values(text: str, separators: Sequence[Separator], *, raised: bool) -> Iterator[str]:

@@ -7,7 +7,7 @@ took it along. Marks are told apart by their size and their height over the base
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import median
 from typing import Literal
@@ -22,8 +22,12 @@ MarkKind = Literal["point", "comma", "dash", "slash", "line", "speck", "other"]
 
 INKED = 70  # ink from which a pixel belongs to a mark
 STEEPEST = 0.25  # of the base line
-DUST = 0.35  # of the pen's width squared; less is the paper's
+DUST = 0.15  # of the pen's width squared; less is the paper's
+SMALLEST = 0.08  # digit heights
 FULL = 0.8  # of the digits' height; a smaller one may be raised
+ROW, MOST_POINTS = 0.06, 4  # more points than that within so many digit heights of a row are a dotted line
+EDGE = 0.04  # digit heights inside of a digit's box where a mark stands beside it yet
+FOOT = 0.75  # digit heights below the upper end of a digit: a point below it is lower
 CLEAR = 0.10  # digit heights between a clear point and the ink of the digits
 
 
@@ -99,7 +103,19 @@ def line_of(lattice: Lattice, path: Sequence[int], text: str) -> Line:
         room = float(box.cut(away).min()) / height
         marks.append(_mark(blob, own, digits, room, pen / height, height))
     marks.sort(key=lambda mark: mark.left + mark.right)
-    return Line(digits, tuple(marks))
+    return Line(digits, tuple(_without_dotted_line(marks)))
+
+
+def _without_dotted_line(marks: list[Mark]) -> list[Mark]:
+    """Points on one row that are too many for separators are what is left of a ruled line."""
+    rows = [(mark.top + mark.bottom) / 2 for mark in marks]
+    points = [row for mark, row in zip(marks, rows, strict=True) if mark.kind == "point"]
+    return [
+        replace(mark, kind="speck")
+        if mark.kind == "point" and sum(abs(row - other) < ROW for other in points) > MOST_POINTS
+        else mark
+        for mark, row in zip(marks, rows, strict=True)
+    ]
 
 
 def _loose(mask: NDArray[np.bool_]) -> list[_Blob]:
@@ -109,7 +125,7 @@ def _loose(mask: NDArray[np.bool_]) -> list[_Blob]:
 
 
 def _body(owned: NDArray[np.int32], name: int, box: Box) -> tuple[Box, list[tuple[Box, int]]]:
-    """The box of a digit without the blobs at its foot that its candidate took along, and those with their areas."""
+    """The box of a digit without the blobs that its candidate took along, and those with their areas."""
     count, _, table, _ = cv2.connectedComponentsWithStats((box.cut(owned) == name).astype(np.uint8), connectivity=8)
     parts = [(Box(box.left + int(x), box.top + int(y), int(w), int(h)), int(area)) for x, y, w, h, area in table[1:count]]
     if len(parts) < 2:
@@ -121,9 +137,10 @@ def _body(owned: NDArray[np.int32], name: int, box: Box) -> tuple[Box, list[tupl
         if part is main:
             continue
         low = part.top > main.top + 0.5 * main.height
-        small = max(part.width, part.height) < 0.4 * main.height
+        small = max(part.width, part.height) < 0.5 * main.height
+        compact = part.width < 2.2 * part.height and part.height < 2.2 * part.width
         inside = main.left + inner < part.left + part.width / 2 < main.right - inner
-        if low and small and not inside:
+        if small and ((low and not inside) or compact):
             beside.append((part, area))
         else:
             body.append(part)
@@ -149,6 +166,9 @@ def _mark(blob: _Blob, own: NDArray[np.float64], digits: NDArray[np.float64], ro
     place = int(np.searchsorted(centers, middle))
     if blob.within >= 0:
         place = blob.within + int(middle > centers[blob.within])
+    within = (digits[:, 0] + EDGE < middle) & (middle < digits[:, 2] - EDGE)
+    if kind == "point" and (top + bottom) / 2 < FOOT and within.any():
+        kind = "speck"  # of a stroke, or in a loop: a point stands below a digit, or beside it
     # A hook that came off a digit is no point: that keeps clear of the digits.
     sure = sure and room >= (CLEAR if kind == "point" else 0.0)
     return Mark(kind, place, bool(sure), left, top, right, bottom)
@@ -159,7 +179,7 @@ def _kind(own: NDArray[np.float64], area: float, pen: float) -> tuple[MarkKind, 
     left, top, right, bottom = (float(v) for v in own)
     wide, high = right - left, bottom - top
     middle = (top + bottom) / 2
-    if area < DUST * pen**2 or bottom < 0 or top > 1.6:
+    if area < DUST * pen**2 or max(wide, high) < SMALLEST or bottom < 0 or top > 1.6:
         return "speck", True
     if high < 0.6 * pen and wide > 2 * high:
         return "speck", True  # too thin for the pen: what is left of a ruled line
@@ -170,7 +190,7 @@ def _kind(own: NDArray[np.float64], area: float, pen: float) -> tuple[MarkKind, 
             return "dash", high <= 0.4 * wide
         return ("line", True) if wide > 0.6 or middle <= 0.2 else ("point", False)
     if middle < 0.55 or bottom < 0.6:
-        return ("other", False) if high >= 0.3 else ("point", False) if middle > 0.25 else ("speck", True)
+        return ("other", False) if high >= 0.36 else ("point", False) if middle > -0.1 else ("speck", True)
     solid = area > 0.4 * wide * high and min(wide, high) >= 0.45 * pen
     if max(wide, high) <= 0.36:
         if bottom > 1.12 and high > 1.3 * wide:

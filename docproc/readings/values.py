@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import exp, log
 
@@ -119,16 +119,39 @@ def written(line: Line, text: str) -> Written:
         if mark.place >= len(text) or mark is under:
             continue
         if mark.kind in ("point", "comma", "dash", "slash"):
-            old = separators.get(mark.place)
-            if old is None or (mark.sure and not old.sure):
-                separators[mark.place] = Separator(mark.place, mark.kind, mark.sure)
+            for place in {mark.place} if mark.sure else {mark.place, *_beside(mark, line)}:
+                old = separators.get(place)
+                if old is None or (mark.sure and not old.sure):
+                    separators[place] = Separator(place, mark.kind, mark.sure)
         elif mark.kind == "other" and mark.place:
             separators.setdefault(mark.place, Separator(mark.place, "unclear", sure=False))
     end = float(line.digits[-1, 2])
     ended = any(m.kind in ("dash", "line") and m.left > end and m.right - m.left > DASH for m in line.marks)
     for place in () if ended else _wide_gaps(line):
         separators.setdefault(place, Separator(place, "gap", sure=False))
-    return Written(text, tuple(separators.values()), _raised(line, underlined=under is not None))
+    found = tuple(separators.values())
+    return Written(text, found, _raised(line, underlined=under is not None), _lost(line, text, found))
+
+
+def _beside(mark: Mark, line: Line) -> list[int]:
+    """The places on both sides of the digit below which a mark stands, or above."""
+    middle = (mark.left + mark.right) / 2
+    return [
+        place
+        for k in np.flatnonzero((line.digits[:, 0] < middle) & (middle < line.digits[:, 2]))
+        for place in (int(k), int(k) + 1)
+    ]
+
+
+def _lost(line: Line, text: str, separators: Iterable[Separator]) -> bool:
+    """Whether something tells of a separator before the cents that is not seen itself."""
+    cents = len(text) - CENTS
+    if cents <= 0:
+        return False
+    # Thousands that are told apart as if there were cents; or a comma that hangs on a digit.
+    thousands = any(0 < one.place < cents and (cents - one.place) % 3 == 0 for one in separators)
+    hangs = any(text[k] in "0268" and line.digits[k, 3] > HANGS[1] for k in (cents - 1, cents))
+    return thousands or hangs
 
 
 def _underline(line: Line) -> Mark | None:

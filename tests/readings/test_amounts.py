@@ -93,6 +93,13 @@ def test_raised_cents(text: str, raised: bool | None, value: str) -> None:
     assert amount_of(written(text, raised))[0] == value
 
 
+@pytest.mark.parametrize(("text", "value"), [("1,20000", ""), ("5020603", ""), ("1,234", "1234"), ("50,206.03", "50206.03")])
+def test_a_separator_that_may_be_lost_settles_nothing(text: str, value: str) -> None:
+    """`1,20000` is 1,20,000 in India, and 1,200.00 elsewhere."""
+    plain = written(text)
+    assert amount_of(Written(plain.text, plain.separators, lost=True))[0] == value
+
+
 def test_too_many_specks_settle_nothing() -> None:
     specks = tuple(Separator(k, "unclear", sure=False) for k in range(1, 9))
     assert amount_of(Written("1234567890", specks)) == ("", UNSETTLED)
