@@ -54,7 +54,8 @@ ABOVE = 0.25  # inch above the MICR line where nothing else stands
 RIGHT = 0.42  # of the page's width; what begins further left is no amount, date or number
 MIDDLE = 0.56  # the same of its middle
 HIGH = 0.6  # of the page's height; a date stands above
-FRAMED, KNOWN = 0.3, 0.2  # what a frame counts, and that a value is known, beside the confidence of the text
+# What a frame counts beside the confidence of the text, that a value is known, and that it stands right below the date.
+FRAMED, KNOWN, FIRST = 0.3, 0.2, 0.3
 UNCERTAIN = "it is not certain that this is the amount"
 NAMES = ("amount", "date", "micr")
 SURE_LINE = 0.5  # confidence of a MICR line that tells the country
@@ -183,8 +184,8 @@ def elect(seen: Sequence[Seen], order: PartOrder = "auto") -> tuple[Elected, ...
     amounts = [k for k, one in enumerate(seen) if one.field.name == "amount" or (not one.field.name and one.text)]
     amounts = [k for k in amounts if k not in dates and seen[k].field.box.top + seen[k].field.box.height / 2 > below]
     if amounts:
-        amount = max(amounts, key=lambda k: _appeal(seen[k]))
         first = min(amounts, key=lambda k: seen[k].field.box.top)
+        amount = max(amounts, key=lambda k: _appeal(seen[k]) + FIRST * (k == first and below > 0))
         sure = seen[amount].field.framed or (below > 0 and amount == first)
         chosen.append(Elected(amount, replace(seen[amount].field, name="amount"), "" if sure else UNCERTAIN))
     chosen += [Elected(k, one.field) for k, one in enumerate(seen) if one is line]
@@ -539,7 +540,7 @@ def _groups(rest: NDArray[np.uint8], inch: float) -> list[_Rect]:
     for left, top, wide, tall, _ in stats.tolist():
         rect = (left + aside, top, left + wide - aside, top + tall)
         inner = parts[_within(parts, rect)]
-        if len(inner) >= 2 and inner[:, 3].max(initial=0) >= LEAST_HEIGHT * inch:
+        if len(inner) >= 2 and inner[:, 3].max(initial=0) >= LEAST_HEIGHT * inch and wide - 2 * aside > tall:
             found.append(
                 (
                     float(inner[:, 0].min()), float(inner[:, 1].min()),

@@ -63,8 +63,11 @@ def date_value(
 def stands_apart(lattice: Lattice, path: Sequence[int], text: str, rules: FieldRules) -> bool:
     """Whether what was read as `text` along `path` is a date by these rules, and slashes or dashes part it."""
     marks = line_of(lattice, path, text).marks if path else ()
-    breaks = {mark.place for mark in marks if mark.kind in ("slash", "dash") and 0 < mark.place < len(text)}
-    return 1 <= len(breaks) <= 2 and bool(dates_of(text, rules.date or "auto", rules.years, breaks))
+    # A slash that runs into its neighbors is seen as something else; where both parts end so, it is a date all the same.
+    clear = {mark.place for mark in marks if mark.kind in ("slash", "dash") and 0 < mark.place < len(text)}
+    breaks = clear | {mark.place for mark in marks if mark.kind == "other" and 0 < mark.place < len(text)}
+    found = (breaks, clear) if len(breaks) == 2 else (clear,)
+    return any(1 <= len(some) <= 2 and dates_of(text, rules.date or "auto", rules.years, some) for some in found)
 
 
 def _breaks(lattice: Lattice, path: Sequence[int], text: str) -> set[int]:
