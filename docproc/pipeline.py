@@ -23,6 +23,7 @@ from docproc.digits.line import line, second_view
 from docproc.digits.micr import micr_line, part_box
 from docproc.digits.normalize import normalize_all
 from docproc.digits.segment import candidate_ink, segment
+from docproc.fields.check import PRINTED
 from docproc.net import Net
 from docproc.pages.blank import without_print
 from docproc.pages.clean import clean
@@ -130,6 +131,7 @@ class FieldResult:
     cells: CellScores
     reading: Reading
     doubt: str = ""  # why nobody should rely on it, whatever was read
+    printed: str = ""  # of a check's MICR line: the check's number as it is printed elsewhere
 
 
 def place(page: Page, locate: Callable[[Page], Placed]) -> Placed:
@@ -336,9 +338,13 @@ def _parts(page: Page, result: FieldResult, whole: Row) -> list[Row]:
                 Box(crop.left + own.left, crop.top + own.top, own.width, own.height).clip(page.width, page.height)
             )
             changed = whole.changed_by if name == "routing" else ""
+            status, reason = whole.status, whole.reason
+            other = result.printed.lstrip("0")
+            if name == "check_number" and other and other != part.text.lstrip("0"):
+                status, reason = "review", f"the number printed at the top of the check was read as {result.printed}"
             rows.append(
                 replace(
-                    whole, field=name, text=part.text, value=part.value, changed_by=changed,
+                    whole, field=name, text=part.text, value=part.value, changed_by=changed, status=status, reason=reason,
                     left=box.left, top=box.top, width=box.width, height=box.height,
                 )
             )  # fmt: skip
@@ -380,7 +386,10 @@ def elected(results: Sequence[FieldResult], placed: Placed, reader: Reader) -> l
     if placed.elect is None:
         return list(results)
     seen = [_seen(result, reader) for result in results]
-    return [replace(_read_as(one.field, results[one.place], reader), doubt=one.doubt) for one in placed.elect(seen)]
+    chosen = [replace(_read_as(one.field, results[one.place], reader), doubt=one.doubt) for one in placed.elect(seen)]
+    number = next((result.reading.text for result in chosen if result.prepared.field.name == PRINTED), "")
+    fields = [result for result in chosen if result.prepared.field.name != PRINTED]
+    return [replace(result, printed=number) if result.prepared.field.parts else result for result in fields]
 
 
 def _seen(result: FieldResult, reader: Reader) -> Seen:

@@ -57,7 +57,10 @@ HIGH = 0.6  # of the page's height; a date stands above
 # What a frame counts beside the confidence of the text, that a value is known, and that it stands right below the date.
 FRAMED, KNOWN, FIRST = 0.3, 0.2, 0.3
 UNCERTAIN = "it is not certain that this is the amount"
-NAMES = ("amount", "date", "micr")
+PRINTED = "printed_number"  # the check's number in a corner, which is compared and no row
+NAMES = ("amount", "date", "micr", PRINTED)
+SURE_NUMBER = 0.9  # confidence with which a printed number speaks against the MICR line
+NUMBER_DIGITS = (3, 8)
 SURE_LINE = 0.5  # confidence of a MICR line that tells the country
 DATE_ORDERS: tuple[tuple[re.Pattern[str], PartOrder], ...] = (
     (re.compile("(.*⑈)?⑆[0-9]{9}⑆.*"), "MDY"),  # the United States
@@ -188,8 +191,22 @@ def elect(seen: Sequence[Seen], order: PartOrder = "auto") -> tuple[Elected, ...
         amount = max(amounts, key=lambda k: _appeal(seen[k]) + FIRST * (k == first and below > 0))
         sure = seen[amount].field.framed or (below > 0 and amount == first)
         chosen.append(Elected(amount, replace(seen[amount].field, name="amount"), "" if sure else UNCERTAIN))
-    chosen += [Elected(k, one.field) for k, one in enumerate(seen) if one is line]
+    if line is not None:
+        chosen.append(Elected(seen.index(line), line.field))
+        chosen += _printed_number(seen, below)
     return tuple(sorted(chosen, key=lambda one: NAMES.index(one.field.name)))
+
+
+def _printed_number(seen: Sequence[Seen], below: float) -> list[Elected]:
+    """The check's number in the upper right corner: what stands above the date, where that is a number."""
+    above = [k for k, one in enumerate(seen) if not one.field.name and one.field.box.bottom < below]
+    if not above:
+        return []
+    first = min(above, key=lambda k: seen[k].field.box.top)
+    one = seen[first]
+    if one.confidence < SURE_NUMBER or not NUMBER_DIGITS[0] <= len(one.text) <= NUMBER_DIGITS[1]:
+        return []
+    return [Elected(first, replace(one.field, name=PRINTED))]
 
 
 def _appeal(one: Seen) -> float:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from docproc.fields.check import Band, Check, elect, find_check, micr_box
+from docproc.fields.check import PRINTED, Band, Check, elect, find_check, micr_box
 from docproc.files import Document, open_pages
 from docproc.options import Limits
 from docproc.pages.clean import clean, cut_out, leveled, turned
@@ -238,3 +238,11 @@ def test_the_line_tells_the_order_of_the_date(line: str, order: str) -> None:
     assert asked.field.rules.date == "YMD"
     unsure = [DAY, SUM, replace(LINE, value=line, confidence=0.2)]
     assert elect(unsure)[1].field.rules == FieldRules(date="auto")
+
+
+def test_the_printed_number_is_what_stands_above_the_date() -> None:
+    places = [NUMBER, DAY, SUM, LINE]
+    assert named(places, elect(places))[PRINTED] == "1042"
+    for other in (replace(NUMBER, confidence=0.6), replace(NUMBER, text="12"), seen(300, "1042", "", 0.99)):
+        assert PRINTED not in named([other, DAY, SUM, LINE], elect([other, DAY, SUM, LINE]))
+    assert PRINTED not in named([NUMBER, DAY, SUM], elect([NUMBER, DAY, SUM]))
