@@ -34,7 +34,7 @@ from docproc.readings.context import log_odds
 from docproc.readings.repair import UNSEEN, Choice, repair_field, repair_page
 from docproc.readings.sequence import join
 from docproc.readings.values import amount_value, date_value, stands_apart, weigh_separators
-from docproc.readings.vote import Verdict, Weights, ballots, vote
+from docproc.readings.vote import Ballot, Verdict, Weights, ballots, vote
 from docproc.rules import DateWindow, FieldRules, PageRule
 from docproc.types import (
     CELL_SIDE,
@@ -206,9 +206,7 @@ def read(prepared: Prepared, scores: Scores, frames: Frames, cells: CellScores, 
     boxed = cells if len(cells) else None
     odds = log_odds(lattice, scores, reader.context)
     cast = ballots(lattice, odds, scores, frames, prepared.field.digits, boxed)
-    verdict = vote(cast, reader.weights[kind])
-    if kind == "amount" and verdict.ballots:
-        verdict = weigh_separators(verdict, lattice)
+    verdict = decide(cast, kind, lattice, reader.weights[kind])
     texts = shares_of(verdict)
     if not texts or (not texts[0][0] and boxed is None):
         return Reading("", 0.0, (), texts[1:KEPT])
@@ -238,6 +236,12 @@ def _read_micr(found: MicrLine, frames: Frames, calibration: Calibration) -> Rea
     sure = confidence(micr.evidence(told, frames, found.line), calibration)
     others = ((micr.digits_of(value), share) for value, share in told.shares[1 : KEPT + 1])
     return Reading(text, sure, (), tuple(others), "", told.changed_by, told.value, told.centers)
+
+
+def decide(cast: Sequence[Ballot], kind: Kind, lattice: Lattice, weights: Weights) -> Verdict:
+    """What the readers' votes come to; in an amount the separators are heard too."""
+    verdict = vote(cast, weights)
+    return weigh_separators(verdict, lattice) if kind == "amount" and verdict.ballots else verdict
 
 
 def shares_of(verdict: Verdict) -> tuple[tuple[str, float], ...]:

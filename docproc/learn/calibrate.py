@@ -14,7 +14,7 @@ from docproc.digits.segment import candidate_ink
 from docproc.learn.examples import Example
 from docproc.learn.synthesis import AMBIGUOUS, label
 from docproc.net import Net, sigmoid
-from docproc.pipeline import cells_of, frames_of, keep_rules
+from docproc.pipeline import cells_of, decide, frames_of, keep_rules
 from docproc.readings.confidence import Calibration, Thresholds, confidence, evidence
 from docproc.readings.context import features, log_odds
 from docproc.readings.vote import Ballot, Weights, arguments, ballots, vote
@@ -120,7 +120,7 @@ def fit_calibration(
         truth = field.example.strip.text
         if not cast or field.example.lattice.blank:
             continue
-        verdict = vote(cast, weights[field.example.strip.kind])
+        verdict = decide(cast, field.example.strip.kind, field.example.lattice, weights[field.example.strip.kind])
         alone.append([max(cast, key=lambda b: getattr(b, by)).text == truth for by in ("lattice", "line", "cells")])
         boxed = field.cells if len(field.cells) else None
         if verdict.ballots[0].text or boxed is not None:
@@ -161,7 +161,7 @@ def fit_repairs(
         remainder = sum(int(d) * w for d, w in zip(truth, drawn[-len(truth) :], strict=True)) % 10
         rules = FieldRules(digits=(len(truth), len(truth)), check=Weighted(drawn, 10, remainder))
         cast, odds = _cast(field, context)
-        verdict = vote(cast, weights[kind])
+        verdict = decide(cast, kind, field.example.lattice, weights[kind])
         text = verdict.ballots[0].text
         if not text or rules.allows(text):
             continue
