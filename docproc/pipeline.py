@@ -238,7 +238,7 @@ def _read_micr(found: MicrLine, frames: Frames, calibration: Calibration) -> Rea
     return Reading(text, sure, (), tuple(others), "", told.changed_by, told.value, told.centers)
 
 
-def decide(cast: Sequence[Ballot], kind: Kind, lattice: Lattice, weights: Weights) -> Verdict:
+def decide(cast: tuple[Ballot, ...], kind: Kind, lattice: Lattice, weights: Weights) -> Verdict:
     """What the readers' votes come to; in an amount the separators are heard too."""
     verdict = vote(cast, weights)
     return weigh_separators(verdict, lattice) if kind == "amount" and verdict.ballots else verdict
