@@ -133,6 +133,7 @@ class Field:
     cells: int = 0  # of a comb; 0 for a free field
     rim: int = 0  # px around the box that are cut out with it: the lines of a comb
     rules: FieldRules | None = None  # what may stand there
+    cents: bool = False  # of an amount: cents are always written, or a dash in their place
 
     @property
     def crop(self) -> Box:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from docproc.learn.strokes import Pen, draw_digit
 from docproc.readings.marks import Line, line_of
-from docproc.readings.values import IMPOSSIBLE, OPEN, UNPLACED, amount_value, date_value
+from docproc.readings.values import CENTLESS, IMPOSSIBLE, OPEN, UNPLACED, amount_value, date_value
 from docproc.rules import DateWindow, FieldRules
 from docproc.types import Box, Candidate, Ink, Lattice
 
@@ -147,6 +147,15 @@ def test_a_point_that_a_candidate_took_along_is_a_mark() -> None:
 )
 def test_the_value_of_a_drawn_amount(text: str, value: str) -> None:
     assert amount_value(*drawn(text))[0] == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("15050", ""), ("150.50", "150.50"), ("1,505", ""), ("150-", "150"), ("15^05", "15.05")]
+)
+def test_where_cents_are_always_written(text: str, value: str) -> None:
+    found, doubt = amount_value(*drawn(text), cents=True)
+    assert found == value
+    assert doubt == ("" if value else CENTLESS)
 
 
 def test_an_amount_without_a_path_has_no_value() -> None:
