@@ -376,7 +376,7 @@ def meaning(result: FieldResult, window: DateWindow | None = None) -> tuple[str,
     if field.rules is not None and field.rules.date:
         return date_value(field.rules, lattice, reading.path if not field.cells else (), reading.text, window)
     if field.kind == "amount":
-        return amount_value(lattice, reading.path, reading.text)
+        return amount_value(lattice, reading.path, reading.text, cents=field.cents)
     return reading.text, ""
 
 

@@ -140,6 +140,7 @@ class Field:
     rules: FieldRules | None = None  # what may stand there
     framed: bool = False  # a printed frame stands around it
     parts: bool = False  # of an E-13B line: its routing number, account and so on are rows of their own
+    cents: bool = False  # of an amount: cents are always written, or a dash in their place
 
     @property
     def crop(self) -> Box:

@@ -113,6 +113,7 @@ class FieldTable(_Strict):
     check_digit: CheckName | WeightedTable | None = None
     allowed: Annotated[ListTable | None, Rule(description="the closed list of what may stand here")] = None
     required: Annotated[bool, Rule(description="a blank field goes to review")] = False
+    cents: Annotated[bool, Rule(description="of an amount: cents are always written, or a dash in their place")] = False
 
 
 class RuleTable(_Strict):
@@ -400,7 +401,10 @@ def _field(index: int, entry: FieldTable, beside: Beside, faults: _Faults) -> Fi
     if not rules.trivial and automaton(rules).start < 0:
         fault("name", "no text fulfils all of its rules")
     kind: Kind = "comb" if cells else "amount" if entry.kind == "amount" else "string"
-    return Field(entry.name, Box(*entry.box), kind, bounds, entry.required, cells, rules=None if rules.trivial else rules)
+    if entry.cents and kind != "amount":
+        fault("cents", 'cents is for a field of the kind "amount" that is written without boxes')
+    ruled = None if rules.trivial else rules
+    return Field(entry.name, Box(*entry.box), kind, bounds, entry.required, cells, rules=ruled, cents=entry.cents)
 
 
 def _rule(index: int, entry: RuleTable, parsed: TemplateFile, spoiled: _Spoiled, faults: _Faults) -> PageRule | None:

@@ -23,7 +23,7 @@ MarkKind = Literal["point", "comma", "dash", "slash", "line", "speck", "other"]
 INKED = 70  # ink from which a pixel belongs to a mark
 STEEPEST = 0.25  # of the base line
 DUST = 0.15  # of the pen's width squared; less is the paper's
-SMALLEST = 0.08  # digit heights
+SMALLEST, THIN = 0.08, 0.075  # digit heights: what is smaller is dust, what is lower and wide is left of a ruled line
 FULL = 0.8  # of the digits' height; a smaller one may be raised
 ROW, MOST_POINTS = 0.06, 4  # more points than that within so many digit heights of a row are a dotted line
 EDGE = 0.04  # digit heights inside of a digit's box where a mark stands beside it yet
@@ -179,9 +179,9 @@ def _kind(own: NDArray[np.float64], area: float, pen: float) -> tuple[MarkKind, 
     left, top, right, bottom = (float(v) for v in own)
     wide, high = right - left, bottom - top
     middle = (top + bottom) / 2
-    if area < DUST * pen**2 or max(wide, high) < SMALLEST or bottom < 0 or top > 1.6:
+    if area < DUST * pen**2 or max(wide, high) < SMALLEST or bottom < 0 or top > 1.35:
         return "speck", True
-    if high < 0.6 * pen and wide > 2 * high:
+    if (high < THIN and wide > 1.6 * high) or (high < 0.6 * pen and wide > 2 * high):
         return "speck", True  # too thin for the pen: what is left of a ruled line
     if high >= 0.5 and top < 0.35:
         return ("slash", wide <= 0.75 * high) if high >= 0.7 and bottom < 1.6 else ("other", False)

@@ -29,15 +29,21 @@ SURE_SHARE = 0.8  # of the vote: no other text is looked at
 FOLLOWED = 5.0  # nats below the best where no other text is looked at
 
 UNPLACED = "it is not known where the digits stand, which would settle the amount"
+CENTLESS = "no cents are seen"
 OPEN = "the order of the date's parts is not settled"
 IMPOSSIBLE = "no date"
 
 
-def amount_value(lattice: Lattice, path: Sequence[int], text: str) -> tuple[str, str]:
-    """(value, doubt) of an amount that was read as `text` along `path`, see `amounts.amount_of`."""
+def amount_value(lattice: Lattice, path: Sequence[int], text: str, *, cents: bool = False) -> tuple[str, str]:
+    """(value, doubt) of an amount that was read as `text` along `path`, see `amounts.amount_of`.
+
+    Where `cents` are always written, whole units are believed only with a dash behind them.
+    """
     if not path:
         return "", UNPLACED
-    return amount_of(written(line_of(lattice, path, text), text))
+    line = line_of(lattice, path, text)
+    value, doubt = amount_of(written(line, text))
+    return ("", CENTLESS) if cents and value and "." not in value and not _ended(line) else (value, doubt)
 
 
 def date_value(
@@ -128,9 +134,7 @@ def written(line: Line, text: str) -> Written:
                     separators[place] = Separator(place, mark.kind, mark.sure)
         elif mark.kind == "other" and mark.place:
             separators.setdefault(mark.place, Separator(mark.place, "unclear", sure=False))
-    end = float(line.digits[-1, 2])
-    ended = any(m.kind in ("dash", "line") and m.left > end and m.right - m.left > DASH for m in line.marks)
-    for place in () if ended else _wide_gaps(line):
+    for place in () if _ended(line) else _wide_gaps(line):
         separators.setdefault(place, Separator(place, "gap", sure=False))
     found = tuple(separators.values())
     return Written(text, found, _raised(line, underlined=under is not None), _lost(line, text, found))
@@ -155,6 +159,12 @@ def _lost(line: Line, text: str, separators: Iterable[Separator]) -> bool:
     thousands = any(0 < one.place < cents and (cents - one.place) % 3 == 0 for one in separators)
     hangs = any(text[k] in "0268" and line.digits[k, 3] > HANGS[1] for k in (cents - 1, cents))
     return thousands or hangs
+
+
+def _ended(line: Line) -> bool:
+    """Whether a dash closes the amount."""
+    end = float(line.digits[-1, 2])
+    return any(m.kind in ("dash", "line") and m.left > end and m.right - m.left > DASH for m in line.marks)
 
 
 def _underline(line: Line) -> Mark | None:

@@ -201,6 +201,7 @@ def test_a_date_may_leave_its_order_open(order: str, meant: DateOrder, digits: t
         ("[10, 760, 20, 20]", "[10, 790, 20, 20]", 6, "reaches beyond the page"),
         ('"mod11"', '"mod12"', 13, "should be one of luhn, mod10"),
         ('order = "DDMMYYYY"\n', "digits = 9\n", 19, "a date auto has 4 to 8 digits; leave digits out"),
+        ("cells = 8", "cells = 8\ncents = true", 21, "cents is for a field of the kind"),
         ("cells = 8", "cells = 6", 20, "8 digits do not go into 6 cells"),
         ("years = [1900, 2026]", "years = [2026, 1900]", 21, "from a smaller to a larger"),
         ('column = "code"', 'column = "kode"', 26, "there is no column 'kode'"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ from numpy.typing import NDArray
 
 from docproc.learn.strokes import Pen, draw_digit
 from docproc.readings.marks import Line, line_of
-from docproc.readings.values import IMPOSSIBLE, OPEN, UNPLACED, amount_value, date_value
+from docproc.readings.values import CENTLESS, IMPOSSIBLE, OPEN, UNPLACED, amount_value, date_value, weigh_separators
+from docproc.readings.vote import Ballot, Verdict
 from docproc.rules import DateWindow, FieldRules
 from docproc.types import Box, Candidate, Ink, Lattice
 
@@ -149,6 +152,15 @@ def test_the_value_of_a_drawn_amount(text: str, value: str) -> None:
     assert amount_value(*drawn(text))[0] == value
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [("15050", ""), ("150.50", "150.50"), ("1,505", ""), ("150-", "150"), ("15^05", "15.05")]
+)
+def test_where_cents_are_always_written(text: str, value: str) -> None:
+    found, doubt = amount_value(*drawn(text), cents=True)
+    assert found == value
+    assert doubt == ("" if value else CENTLESS)
+
+
 def test_an_amount_without_a_path_has_no_value() -> None:
     lattice, _, text = drawn("15.50")
     assert amount_value(lattice, (), text) == ("", UNPLACED)
@@ -184,3 +196,23 @@ def test_a_date_outside_of_its_window_keeps_its_value() -> None:
     value, doubt = date_value(FieldRules(date="auto"), lattice, path, digits, window)
     assert value == "2019-11-25"
     assert doubt.startswith("stale")
+
+
+def test_a_comma_that_was_read_as_a_digit_gives_way() -> None:
+    lattice, path, text = drawn("12;500;000")
+    comma = 2  # its piece
+    one = Candidate(comma, comma + 1, (comma,), _box(lattice.labels == comma + 1))
+    lattice = replace(lattice, candidates=(*lattice.candidates, one))
+    with_one = (*path[:2], len(path), *path[2:])
+    votes = (Ballot(f"{text[:2]}1{text[2:]}", -0.5, -0.5, with_one), Ballot(text, -1.0, -1.0, path))
+    found = weigh_separators(Verdict(votes, (0.7, 0.3), agreed=True), lattice)
+    assert [ballot.text for ballot in found.ballots] == ["12500000", "121500000"]
+    assert not found.agreed
+    assert sum(found.shares) == pytest.approx(1)
+
+
+def test_what_is_sure_and_consistent_stays() -> None:
+    lattice, path, text = drawn("12,500")
+    votes = (Ballot(text, -0.1, -0.1, path), Ballot("1250", -3.0, -3.0, path[:4]))
+    verdict = Verdict(votes, (0.95, 0.05), agreed=True)
+    assert weigh_separators(verdict, lattice) is verdict
