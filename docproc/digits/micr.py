@@ -29,7 +29,8 @@ CLEAR = 8.0  # score of a line that needs no second look, see pixels.printed_lin
 GAP = 0.09  # of a character's height: half of a gap in its strokes
 JOINED = (0.03, 0.06, 0.09)  # of a crop's height: half of a gap in broken strokes
 NEIGHBORS = 3  # characters to each side by which the pitch is measured
-MOST_LINES, LEAST_GROUP = 4, 3  # lines of their own that groups may stand on, and how many characters such a group has
+MOST_LINES = 4  # that groups may stand on
+LEAST_GROUP, LEAST_FAR = 3, 5  # characters of a group that stands on a line of its own, and of one far from the others
 
 
 def micr_line(crop: Gray) -> MicrLine:
@@ -145,7 +146,7 @@ def _followed(table: Table, found: PrintedLine, width: int) -> tuple[Along, Alon
     over = foot - found.at(0.0) - found.slope * x
     lines = [found.members]
     wide = table[:, 2] / high
-    able = (np.abs(high / found.height - 1.1) <= 0.5) & (wide >= 0.3) & (wide <= 2.5) & (np.abs(over) <= 0.9 * found.height)
+    able = (np.abs(high / found.height - 1.1) <= 0.5) & (wide >= 0.3) & (wide <= 2.5) & (np.abs(over) <= 1.6 * found.height)
     able[found.members] = False
     for _ in range(MOST_LINES - 1):
         rest = np.flatnonzero(able)
@@ -157,7 +158,11 @@ def _followed(table: Table, found: PrintedLine, width: int) -> tuple[Along, Alon
         # Neighbors, not the on-us symbols of the same line.
         apart = np.abs(x[some][:, None] - x[some][None, :]) + np.diag(np.full(len(some), np.inf))
         some = some[apart.min(axis=1) <= 1.6 * other.height]
-        if len(some) >= LEAST_GROUP:
+        if len(some) < LEAST_GROUP:
+            continue
+        # Far above or below the line only a group that has its columns for itself is one, and no other print.
+        alone = not any(((x[own] > x[some].min()) & (x[own] < x[some].max())).any() for own in lines)
+        if np.abs(np.median(over[some])) <= 0.9 * found.height or (alone and len(some) >= LEAST_FAR):
             lines.append(some)
     places, lifted, grown, paced = [], [], [], []
     for some in lines:

@@ -47,8 +47,8 @@ def explain_sheet(result: FieldResult, row: Row) -> Picture:
     parts: list[Picture] = [_heading(row)]
     parts.append(_step("1  The field as scanned; boxes are the digits that were chosen", _crop_with_boxes(result)))
     if result.prepared.micr is not None and result.prepared.inked:
-        parts.append(_step(f"2  The line, laid out level and at one height: {reading.value or 'nothing'}", _micr(result)))
-        others = ", ".join(f"{text or 'nothing'} ({share:.1%})" for text, share in reading.alternatives) or "none"
+        parts.append(_step("2  The line, laid out level and at one height, with what was read", _micr(result)))
+        others = ", ".join(f"{text or 'nothing'} ({share:.1%})" for text, share in reading.alternatives[:3]) or "none"
         parts.append(_step(f"3  Other readings with their share, digits alone: {others}", None))
         return _stack(parts)
     if lattice.blank:
