@@ -62,9 +62,20 @@ NAMES = ("amount", "date", "micr", PRINTED)
 SURE_NUMBER = 0.9  # confidence with which a printed number speaks against the MICR line
 NUMBER_DIGITS = (3, 8)
 SURE_LINE = 0.5  # confidence of a MICR line that tells the country
-DATE_ORDERS: tuple[tuple[re.Pattern[str], PartOrder], ...] = (
-    (re.compile("(.*⑈)?⑆[0-9]{9}⑆.*"), "MDY"),  # the United States
-    (re.compile("⑈[0-9]{6}⑈[0-9]{9}⑆.*"), "DMY"),  # India
+
+
+@dataclass(frozen=True, slots=True)
+class _Country:
+    """What the form of a MICR line tells of a check."""
+
+    line: re.Pattern[str]
+    order: PartOrder  # of a date's parts
+    cents: bool  # they are always written
+
+
+COUNTRIES = (
+    _Country(re.compile("(.*⑈)?⑆[0-9]{9}⑆.*"), "MDY", cents=True),  # the United States
+    _Country(re.compile("⑈[0-9]{6}⑈[0-9]{9}⑆.*"), "DMY", cents=False),  # India
 )
 
 
@@ -170,12 +181,16 @@ def elect(seen: Sequence[Seen], order: PartOrder = "auto") -> tuple[Elected, ...
 
     A date is what can be one. The amount stands below it: in a frame, if there is one; else it is what reads best, and certain
     where nothing else stands between it and the date. `order` is
-    that of the date's parts; where it is left open, the MICR line tells the country.
+    that of the date's parts; where it is left open, the MICR line tells the country, which also tells whether cents are always
+    written.
     """
     chosen = []
     line = next((one for one in seen if one.field.name == "micr"), None)
-    if order == "auto" and line is not None and line.confidence >= SURE_LINE:
-        order = next((known for form, known in DATE_ORDERS if form.fullmatch(line.value)), order)
+    country = None
+    if line is not None and line.confidence >= SURE_LINE:
+        country = next((one for one in COUNTRIES if one.line.fullmatch(line.value)), None)
+    if order == "auto" and country is not None:
+        order = country.order
     below = 0.0
     dates = [k for k, one in enumerate(seen) if one.field.name == "date" or one.dated > 0]
     if dates:
@@ -190,7 +205,8 @@ def elect(seen: Sequence[Seen], order: PartOrder = "auto") -> tuple[Elected, ...
         first = min(amounts, key=lambda k: seen[k].field.box.top)
         amount = max(amounts, key=lambda k: _appeal(seen[k]) + FIRST * (k == first and below > 0))
         sure = seen[amount].field.framed or (below > 0 and amount == first)
-        chosen.append(Elected(amount, replace(seen[amount].field, name="amount"), "" if sure else UNCERTAIN))
+        cents = country is not None and country.cents
+        chosen.append(Elected(amount, replace(seen[amount].field, name="amount", cents=cents), "" if sure else UNCERTAIN))
     if line is not None:
         chosen.append(Elected(seen.index(line), line.field))
         chosen += _printed_number(seen, below)
