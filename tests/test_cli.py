@@ -65,9 +65,13 @@ def test_the_samples_are_read(golden: tuple[subprocess.CompletedProcess[str], Pa
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     found = {(r["document"], r["page"], r["field"]): r for r in table(out)}
-    expected = {(r["document"], r["page"], r["field"]): r["text"] for r in table(SAMPLES / "expected.csv")}
+    expected = {(r["document"], r["page"], r["field"]): r for r in table(SAMPLES / "expected.csv")}
     assert found.keys() == expected.keys()
-    wrong = {key: (text, found[key]["text"]) for key, text in expected.items() if found[key]["text"] != text}
+    wrong = {
+        key: (row["text"], row["value"], found[key]["text"], found[key]["value"])
+        for key, row in expected.items()
+        if found[key]["text"] != row["text"] or (row["value"] and found[key]["value"] not in ("", row["value"]))
+    }
     assert len(wrong) <= 0.03 * len(expected), wrong
     accepted = [key for key, row in found.items() if row["status"] == "ok"]
     assert len(accepted) >= 0.5 * len(expected)
