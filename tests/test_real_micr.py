@@ -14,19 +14,10 @@ from docproc.pipeline import Reader, place, read_placed, tabulate
 from docproc.types import Box, Field, Page, Placed, Row
 from tests.test_cli import docproc, table
 
-# Pictures whose transcript says another thing than they show (two digits swapped in one line that was scanned eleven times; a
-# character too much or too few), told by eye.
-WRONGLY_TOLD = {
-    f"reallife_{name}-0.tif"
-    for name in (
-        "cgi_1212993810", "cgi_1212993818", "cgi_1212993849", "cgi_1212993859", "cgi_1212993867", "cgi_1212993918",
-        "cgi_1212994064", "cgi_1212994131", "cgi_1212994191", "cgi_1212994222", "cgi_1212994293", "cgi_1212994389",
-        "cgi_1212995582", "cgi_1212996184", "gi_1200254539", "gi_1200254771",
-    )
-}  # fmt: skip
-
-
-RIGHT, MISSED, WRONG, ACCEPTED = 0.95, 0.008, 0.01, 0.8  # shares of lines, digits, accepted lines, lines
+# The transcripts of sixteen lines say another thing than their pictures show (two digits swapped in one line that was scanned
+# eleven times; a character too much or too few), told by eye: so many accepted lines count as wrong and are not.
+MISTOLD = 16
+RIGHT, MISSED, WRONG, ACCEPTED = 0.91, 0.008, 0.005, 0.8  # shares of lines, digits, accepted lines, lines
 
 
 def distance(one: str, other: str) -> int:
@@ -44,7 +35,7 @@ def test_real_lines(shared: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = {row["document"]: row for row in table(out)}
     with open(folder / "truth.csv", newline="", encoding="utf-8") as file:
-        truth = [row for row in csv.DictReader(file) if row["document"] not in WRONGLY_TOLD]
+        truth = list(csv.DictReader(file))
     ok = [row for row in truth if found[row["document"]]["status"] == "ok"]
     lines, digits, accepted = len(truth), sum(len(row["text"]) for row in truth), len(ok)
     right = sum(found[row["document"]]["value"] == row["value"] for row in truth)
@@ -53,7 +44,7 @@ def test_real_lines(shared: Path, tmp_path: Path) -> None:
     del found, truth, ok  # a failure shows counts, and no number
     assert right >= RIGHT * lines
     assert missed <= MISSED * digits
-    assert wrong <= WRONG * accepted
+    assert wrong <= MISTOLD + WRONG * accepted
     assert accepted >= ACCEPTED * lines
 
 
@@ -69,7 +60,7 @@ def read_bands(shared: Path, reader: Reader) -> dict[str, list[Row]]:
         box = Box(*(int(entry[key]) for key in ("left", "top", "width", "height")))
         field = Field("micr", box, "micr", parts=True)
         placed = place(page, lambda page, field=field: Placed(page, (field,)))  # type: ignore[misc]
-        rows[name] = tabulate(placed.page, read_placed(placed, reader), reader.accepts(0.01))
+        rows[name] = tabulate(placed, read_placed(placed, reader), reader.accepts(0.01))
     return rows
 
 

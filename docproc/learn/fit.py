@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
 Tell = Callable[[str], None]
 
-GLYPH_CHECKPOINT, LINE_CHECKPOINT = "digits.checkpoint.keras", "lines.checkpoint.keras"
-CELL_CHECKPOINT = "cells.checkpoint.keras"
-MICR_CHECKPOINT = "micr.checkpoint.keras"
+Batches = Callable[[int], Iterator[tuple[Any, Any]]]  # the batches of an epoch, counted from 0
+
+# Where a training that was interrupted stands, in the folder of its models.
+GLYPH_PROGRESS, LINE_PROGRESS, CELL_PROGRESS, MICR_PROGRESS = (
+    f"{name}.progress.npz" for name in ("digits", "lines", "cells", "micr")
+)
 WARPS = 2048  # ways to bend a glyph, drawn anew for every epoch
 TELL_EVERY = 400  # steps
 
@@ -43,16 +46,17 @@ class Plan(Protocol):
 
 def fit_glyph_network(recipe: Recipe, glyphs: Glyphs, labels: NDArray[np.int8], folder: Path, tell: Tell) -> keras.Model:
     """Train the network that reads candidates; every glyph is bent a little differently each time it is shown."""
-    rng = np.random.default_rng((recipe.seed, 21))
 
-    def batches() -> Iterator[tuple[Any, Any]]:
+    def batches(epoch: int) -> Iterator[tuple[Any, Any]]:
+        rng = np.random.default_rng((recipe.seed, 21, epoch))
         warps = _warps(rng, glyphs.shape[1])
         for some in np.array_split(rng.permutation(len(labels)), max(1, len(labels) // recipe.batch)):
             yield _bent(glyphs[some], warps, rng), labels[some].astype(np.int32)
 
     steps = max(1, len(labels) // recipe.batch)
-    trained = _fit(recipe, NETWORKS[recipe.network], "sparse_categorical_crossentropy", batches, steps, recipe.epochs, tell)
-    return _in_float32(trained, NETWORKS[recipe.network], folder / GLYPH_CHECKPOINT)
+    trained = _fit(recipe, NETWORKS[recipe.network], "sparse_categorical_crossentropy", batches, steps, recipe.epochs, tell,
+                   folder / GLYPH_PROGRESS)  # fmt: skip
+    return _in_float32(trained, NETWORKS[recipe.network])
 
 
 def fit_line_network(recipe: Recipe, lines: Sequence[Line], texts: Sequence[str], folder: Path, tell: Tell) -> keras.Model:
@@ -60,10 +64,10 @@ def fit_line_network(recipe: Recipe, lines: Sequence[Line], texts: Sequence[str]
     written = [k for k, text in enumerate(texts) if text]
     batches, steps = _batches_of_lines(
         [lines[k] for k in written], [[int(c) for c in texts[k]] for k in written], recipe.line_batch, 2,
-        np.random.default_rng((recipe.seed, 22)), (0.75, 1.15),
+        (recipe.seed, 22), (0.75, 1.15),
     )  # fmt: skip
-    trained = _fit(recipe, line_network, ctc_loss, batches, steps, recipe.line_epochs, tell)
-    return _in_float32(trained, line_network, folder / LINE_CHECKPOINT)
+    trained = _fit(recipe, line_network, ctc_loss, batches, steps, recipe.line_epochs, tell, folder / LINE_PROGRESS)
+    return _in_float32(trained, line_network)
 
 
 def fit_micr_network(
@@ -83,9 +87,9 @@ def fit_micr_network(
             line, text = np.hstack(pair), texts[other]  # noqa: PLW2901
         shown.append(line)
         named.append([MICR_SYMBOLS.index(c) for c in text])
-    batches, steps = _batches_of_lines(shown, named, batch, 4, rng, (0.88, 1.12))
-    trained = _fit(recipe, micr_network, ctc_loss, batches, steps, epochs, tell)
-    return _in_float32(trained, micr_network, folder / MICR_CHECKPOINT)
+    batches, steps = _batches_of_lines(shown, named, batch, 4, (recipe.seed, 25), (0.88, 1.12))
+    trained = _fit(recipe, micr_network, ctc_loss, batches, steps, epochs, tell, folder / MICR_PROGRESS)
+    return _in_float32(trained, micr_network)
 
 
 def _batches_of_lines(
@@ -93,10 +97,10 @@ def _batches_of_lines(
     texts: Sequence[Sequence[int]],
     size: int,
     stride: int,
-    rng: np.random.Generator,
+    seed: tuple[int, int],
     wide: tuple[float, float],
-) -> tuple[Callable[[], Iterator[tuple[Any, Any]]], int]:
-    """Batches of lines of one width with their texts, in an order that is drawn anew; and how many there are.
+) -> tuple[Batches, int]:
+    """Batches of lines of one width with their texts, in an order that every epoch draws anew; and how many there are.
 
     `stride` px of a line become one frame; lines are made narrower or wider within `wide`.
     """
@@ -107,7 +111,8 @@ def _batches_of_lines(
             by_width.setdefault(line.shape[1], []).append(k)
     longest = max(len(text) for text in texts)
 
-    def batches() -> Iterator[tuple[Any, Any]]:
+    def batches(epoch: int) -> Iterator[tuple[Any, Any]]:
+        rng = np.random.default_rng((*seed, epoch))
         order = []
         for members in by_width.values():
             shuffled = rng.permutation(members)
@@ -124,16 +129,17 @@ def _batches_of_lines(
 
 def fit_cell_network(recipe: Recipe, pictures: CellPictures, labels: NDArray[np.int8], folder: Path, tell: Tell) -> keras.Model:
     """Train the network that reads the cells of combs, bent like glyphs."""
-    rng = np.random.default_rng((recipe.seed, 23))
     steps = max(1, len(labels) // recipe.batch)
 
-    def batches() -> Iterator[tuple[Any, Any]]:
+    def batches(epoch: int) -> Iterator[tuple[Any, Any]]:
+        rng = np.random.default_rng((recipe.seed, 23, epoch))
         warps = _warps(rng, pictures.shape[1])
         for some in np.array_split(rng.permutation(len(labels)), steps):
             yield _bent(pictures[some], warps, rng), labels[some].astype(np.int32)
 
-    trained = _fit(recipe, cell_network, "sparse_categorical_crossentropy", batches, steps, recipe.cell_epochs, tell)
-    return _in_float32(trained, cell_network, folder / CELL_CHECKPOINT)
+    trained = _fit(recipe, cell_network, "sparse_categorical_crossentropy", batches, steps, recipe.cell_epochs, tell,
+                   folder / CELL_PROGRESS)  # fmt: skip
+    return _in_float32(trained, cell_network)
 
 
 def ctc_loss(targets: Any, frames: Any) -> Any:
@@ -152,9 +158,10 @@ def ctc_loss(targets: Any, frames: Any) -> Any:
 
 
 def _fit(
-    recipe: Plan, build: Callable[[], keras.Model], loss: Any, batches: Callable[[], Iterator[tuple[Any, Any]]],
-    steps: int, epochs: int, tell: Tell,
+    recipe: Plan, build: Callable[[], keras.Model], loss: Any, batches: Batches, steps: int, epochs: int, tell: Tell,
+    progress: Path,
 ) -> keras.Model:  # fmt: skip
+    """Train, and keep after every epoch where the training stands; one that was interrupted goes on there."""
     import keras
     import tensorflow as tf
 
@@ -175,24 +182,49 @@ def _fit(
     spec = [tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)]
     spec.append(tf.TensorSpec((None,) if isinstance(loss, str) else (None, None), tf.int32))
     step = tf.function(lambda shown, wanted: model.train_step((shown, wanted))["loss"], input_signature=spec)
-    for epoch in range(epochs):
-        for number, (shown, wanted) in enumerate(batches(), 1):
+    optimizer.build(model.trainable_variables)
+    variables = [*model.variables, *optimizer.variables]
+    done = _resume(progress, repr((recipe, build.__name__, steps)), variables)
+    if done:
+        tell(f"  going on after epoch {done}/{epochs}")
+    for epoch in range(done, epochs):
+        for number, (shown, wanted) in enumerate(batches(epoch), 1):
             mean = step(tf.constant(shown), tf.constant(wanted))
             if number % TELL_EVERY == 0 or number == steps:
                 tell(f"  epoch {epoch + 1}/{epochs}, step {number}/{steps}: loss {float(mean):.4f}")
         model.reset_metrics()
+        _keep(progress, repr((recipe, build.__name__, steps)), epoch + 1, variables)
     optimizer.finalize_variable_values(model.trainable_variables)
     return model
 
 
-def _in_float32(trained: keras.Model, build: Callable[[], keras.Model], checkpoint: Path) -> keras.Model:
+def _keep(path: Path, what: str, epochs: int, variables: Sequence[Any]) -> None:
+    """Write where the training of `what` stands after so many epochs; aside first, so that the last state is never lost."""
+    aside = path.with_suffix(".new.npz")
+    state: dict[str, Any] = {f"v{k}": np.asarray(variable, np.float64) for k, variable in enumerate(variables)}
+    np.savez(aside, what=np.array(what), epochs=np.array(epochs), **state)
+    aside.replace(path)
+
+
+def _resume(path: Path, what: str, variables: Sequence[Any]) -> int:
+    """Put back the variables of a training of `what` that was interrupted; returns its epochs, 0 where there is none."""
+    if not path.is_file():
+        return 0
+    with np.load(path, allow_pickle=False) as kept:
+        if str(kept["what"]) != what:
+            return 0
+        for k, variable in enumerate(variables):
+            variable.assign(kept[f"v{k}"].astype(variable.dtype))
+        return int(kept["epochs"])
+
+
+def _in_float32(trained: keras.Model, build: Callable[[], keras.Model]) -> keras.Model:
     """The same weights in float32: the shipped network computes as ONNX Runtime will."""
     import keras
 
     keras.mixed_precision.set_global_policy("float32")
     plain = build()
     plain.set_weights(trained.get_weights())
-    plain.save(checkpoint)
     return plain
 
 

@@ -19,7 +19,7 @@ from docproc.learn.calibrate import ERRORS, expected_calibration_error, fit_logi
 from docproc.learn.e13b import Spoiled, compose
 from docproc.learn.examples import in_processes
 from docproc.learn.export import export_micr_network, file_hash
-from docproc.learn.fit import MICR_CHECKPOINT, fit_micr_network
+from docproc.learn.fit import MICR_PROGRESS, fit_micr_network
 from docproc.net import sigmoid
 from docproc.readings.confidence import Calibration, least
 from docproc.readings.micr import evidence
@@ -101,7 +101,7 @@ def finish(recipe: Recipe, model: keras.Model, folder: Path, jobs: int, tell: Te
         "calibration": calibration.to_card(),
     }
     (folder / "micr.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    (folder / MICR_CHECKPOINT).unlink(missing_ok=True)
+    (folder / MICR_PROGRESS).unlink(missing_ok=True)
     return card
 
 
