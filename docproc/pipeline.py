@@ -389,27 +389,34 @@ def elected(results: Sequence[FieldResult], placed: Placed, reader: Reader) -> l
     """Of the places where a field may be, those where it is, read as what it is."""
     if placed.elect is None:
         return list(results)
-    seen = [_seen(result, reader) for result in results]
+    # Most dates can be told as they were read; the search for what might be one as well takes longer.
+    dated = [_dated(result) for result in results]
+    if not any(dated) and not any(result.prepared.field.name == "date" for result in results):
+        dated = [_dated(_read_as(replace(result.prepared.field, rules=ANY_DATE), result, reader)) for result in results]
+    seen = [_seen(result, own) for result, own in zip(results, dated, strict=True)]
     chosen = [replace(_read_as(one.field, results[one.place], reader), doubt=one.doubt) for one in placed.elect(seen)]
     number = next((result.reading.text for result in chosen if result.prepared.field.name == PRINTED), "")
     fields = [result for result in chosen if result.prepared.field.name != PRINTED]
     return [replace(result, printed=number) if result.prepared.field.parts else result for result in fields]
 
 
-def _seen(result: FieldResult, reader: Reader) -> Seen:
-    field, reading = result.prepared.field, result.reading
-    dated = 0.0
-    if not field.name and len(reading.text) >= SHORTEST_DATE:
-        as_date = _read_as(replace(field, rules=ANY_DATE), result, reader)
-        lattice, best = result.prepared.lattice, as_date.reading
-        dated = best.confidence if stands_apart(lattice, best.path, best.text, ANY_DATE) else 0.0
-    return Seen(field, reading.text, meaning(result)[0], reading.confidence, dated)
+def _dated(result: FieldResult) -> float:
+    """How surely a place without a name holds a date whose parts stand apart; 0 where it can be none."""
+    reading = result.reading
+    if result.prepared.field.name or len(reading.text) < SHORTEST_DATE:
+        return 0.0
+    return reading.confidence if stands_apart(result.prepared.lattice, reading.path, reading.text, ANY_DATE) else 0.0
+
+
+def _seen(result: FieldResult, dated: float) -> Seen:
+    reading = result.reading
+    return Seen(result.prepared.field, reading.text, meaning(result)[0], reading.confidence, dated)
 
 
 def _read_as(field: Field, result: FieldResult, reader: Reader) -> FieldResult:
     """The same ink as another field."""
     prepared = replace(result.prepared, field=field)
-    if field.rules == result.prepared.field.rules:
+    if field.rules == result.prepared.field.rules or not result.reading.text:
         return replace(result, prepared=prepared)
     return replace(result, prepared=prepared, reading=read(prepared, result.scores, result.frames, result.cells, reader))
 
