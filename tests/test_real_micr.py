@@ -26,7 +26,7 @@ WRONGLY_TOLD = {
 }  # fmt: skip
 
 
-RIGHT, MISSED, WRONG, ACCEPTED = 0.95, 0.008, 0.01, 0.8  # shares of lines, digits, accepted lines, lines
+RIGHT, MISSED, WRONG, ACCEPTED = 0.95, 0.004, 0.005, 0.8  # shares of lines, digits, accepted lines, lines
 
 
 def distance(one: str, other: str) -> int:
