@@ -56,6 +56,8 @@ MIDDLE = 0.56  # the same of its middle
 HIGH = 0.6  # of the page's height; a date stands above
 # What a frame counts beside the confidence of the text, that a value is known, and that it stands right below the date.
 FRAMED, KNOWN, FIRST = 0.3, 0.2, 0.3
+SURE_AMOUNT = 0.5  # confidence of an amount that stands in no frame and below no date
+HEAD = 0.27  # of the height above the MICR line, where no amount stands
 UNCERTAIN = "it is not certain that this is the amount"
 PRINTED = "printed_number"  # the check's number in a corner, which is compared and no row
 NAMES = ("amount", "date", "micr", PRINTED)
@@ -200,7 +202,11 @@ def elect(seen: Sequence[Seen], order: PartOrder = "auto") -> tuple[Elected, ...
         chosen.append(Elected(date, replace(field, name="date", rules=FieldRules(digits=digits, date=order))))
         below = field.box.top + 0.7 * field.box.height
     amounts = [k for k, one in enumerate(seen) if one.field.name == "amount" or (not one.field.name and one.text)]
-    amounts = [k for k in amounts if k not in dates and seen[k].field.box.top + seen[k].field.box.height / 2 > below]
+    # Where no date was found, what stands high up is no amount all the same, nor is what can hardly be read.
+    if not below:
+        amounts = [k for k in amounts if seen[k].field.framed or seen[k].confidence >= SURE_AMOUNT]
+    least = max(below, HEAD * line.field.box.top if line is not None else 0.0)
+    amounts = [k for k in amounts if k not in dates and seen[k].field.box.top + seen[k].field.box.height / 2 > least]
     if amounts:
         first = min(amounts, key=lambda k: seen[k].field.box.top)
         amount = max(amounts, key=lambda k: _appeal(seen[k]) + FIRST * (k == first and below > 0))
