@@ -55,14 +55,16 @@ def read(
     date_order: PartOrder = "auto",
     date_window: str = "",
     as_of: date | None = None,
+    thresholds: str | PathLike[str] | None = None,
 ) -> Results:
     """Read a document, or every document of a folder, in this process.
 
     Raises an error of the `docproc.errors` tree; a document that cannot be read is a row with the status `error`.
     """
     chosen = Path(model) if model is not None else None
+    own = Path(thresholds) if thresholds is not None else None
     request = RunRequest(
-        (Path(path),), Path(), layout, backend=backend, model=chosen, max_error=max_error, date_order=date_order,
+        (Path(path),), Path(), layout, backend=backend, model=chosen, max_error=max_error, thresholds=own, date_order=date_order,
         date_window=date_window, as_of=as_of,
     )  # fmt: skip
     documents, _ = find_documents(request.inputs)

@@ -119,6 +119,8 @@ def _reading_options(command: Command) -> Command:
         click.option("--model", type=click.Path(path_type=Path), help="A model of your own (.onnx, its card beside it)."),
         click.option("--max-error", default="1%", show_default=True, type=Share(),
                      help="How many of the accepted fields may be wrong; all others get the status review."),
+        click.option("--thresholds", type=click.Path(path_type=Path), metavar="FILE",
+                     help="Accept by thresholds that docproc model calibrate measured on truth of your own."),
         click.option("--date-order", default="auto", show_default=True, type=click.Choice(DATE_ORDERS),
                      help="Of dates whose layout or template leaves it open; auto takes what is possible."),
         click.option("--date-window", default="", type=Span(), metavar="180d|6m|1y",
@@ -602,16 +604,75 @@ def train(data: Path | None, output: Path, jobs: int, overwrite: bool, **changes
     click.echo(json.dumps(card["scores"], indent=2))
 
 
-@model.command()
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-              help="The folder with MNIST's four IDX files; without it Keras downloads them.")  # fmt: skip
-@click.option("--model", "model_path", type=click.Path(path_type=Path), help="A model of your own (.onnx).")
-@click.option("--backend", default="auto", show_default=True, type=click.Choice(BACKENDS))
-def evaluate(data: Path | None, model_path: Path | None, backend: str) -> None:
-    """Read MNIST's test digits, 28x28 as they are, through a model; print how many are right."""
-    from docproc.learn.evaluate import mnist_test
+@model.command(options_metavar="[--on mnist|DIR] [OPTIONS]")
+@click.argument("subjects", nargs=-1, type=click.Path(path_type=Path), metavar="[MODEL | RESULTS TRUTH]")
+@click.option("--on", metavar="mnist|DIR",
+              help="Evaluate MODEL, or the shipped one, on MNIST's test digits: those in a folder with the four IDX files, or "
+                   "those that Keras downloads.")  # fmt: skip
+@click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html",
+              help="The report.  [default: evaluation.html of a MODEL, none of RESULTS]")  # fmt: skip
+@click.option("--json", "figures", type=click.Path(path_type=Path), metavar="FILE.json",
+              help="The figures, for a program.  [default: evaluation.json of a MODEL, none of RESULTS]")  # fmt: skip
+@click.option("--backend", default="auto", show_default=True, type=click.Choice(BACKENDS), help="What runs a MODEL.")
+@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+def evaluate(
+    subjects: tuple[Path, ...], on: str | None, report: Path | None, figures: Path | None, backend: str, overwrite: bool
+) -> None:
+    """Say how well a model reads single digits, or how well the results of a run agree with the truth.
 
-    click.echo(json.dumps(mnist_test(data, model_path, backend), indent=2))
+    RESULTS is a table that docproc run wrote, or its journal. TRUTH is a table with the columns document, page (1 where it is
+    left out), field, text, and value if you like: .csv, .jsonl, .xlsx or .parquet. A field counts as right only when its
+    whole text is.
+    """
+    from docproc.assess import assess_model, assess_results
+
+    if on is not None and len(subjects) <= 1:
+        model_path = subjects[0] if subjects else None
+        report, figures = report or Path("evaluation.html"), figures or Path("evaluation.json")
+        said = assess_model(model_path, on, backend, report, figures, overwrite=overwrite)
+    elif on is None and len(subjects) == 2:
+        said = assess_results(*subjects, report, figures, overwrite=overwrite)
+    else:
+        raise BadUsage("give a model and what it is evaluated on: docproc model evaluate MODEL --on mnist; "
+                       "or results and their truth: docproc model evaluate RESULTS TRUTH")  # fmt: skip
+    click.echo(said)
+    for written in (figures, report):
+        if written:
+            _say(_console(), f"written: {written}")
+
+
+@model.command()
+@click.argument("results", type=click.Path(path_type=Path))
+@click.argument("truth", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE.json",
+              help="Where the thresholds are written, for docproc run --thresholds; else they are only shown.")  # fmt: skip
+@click.option("--max-error", default="1%", show_default=True, type=Share(),
+              help="How many of the accepted fields may be wrong.")  # fmt: skip
+@click.option("--certainty", default="95%", show_default=True, type=Share(),
+              help="How certain that should be, as far as the truth is a fair sample.")  # fmt: skip
+@click.option(
+    "--together", is_flag=True, help="One threshold for all fields: less truth is needed, and the error is that of all."
+)
+@click.option("--model", "model_path", type=click.Path(path_type=Path), help="The model that read, if it is one of your own.")
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+@click.pass_context
+def calibrate(context: click.Context, /, model_path: Path | None, **options: Any) -> None:
+    """Find from truth of your own how confident a field must be to be accepted, so that an error is kept.
+
+    RESULTS and TRUTH are those of docproc model evaluate. The truth should be a fair sample: all fields of pages that were
+    picked by chance, say. For each field the table shows what each error would cost: the share that is accepted, and the
+    error that is not exceeded with the certainty. What the truth cannot support is not promised: then it says how many
+    more fields it takes, and exits with 1.
+    """
+    from docproc.assess import calibrate as find_thresholds
+
+    console = _console()
+    said, kept, notes = find_thresholds(model=model_path, **options)
+    click.echo(said)
+    for note in notes:
+        _say(console, note)
+    if not kept:
+        context.exit(SOME_FAILED)
 
 
 # ---------------------------------------------------------------------------------------------------- doctor

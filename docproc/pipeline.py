@@ -84,10 +84,12 @@ class Reader:
         networks = (self.recognizer, self.line_recognizer, self.cell_recognizer, self.micr_recognizer)
         return "-".join(network.model_hash[:8] for network in networks)
 
-    def accepts(self, max_error: float, window: DateWindow | None = None) -> Acceptance:
-        """What a field must have to be accepted, see `readings.confidence.least`."""
+    def accepts(
+        self, max_error: float, window: DateWindow | None = None, own: Mapping[str, float] | None = None
+    ) -> Acceptance:
+        """What a field must have to be accepted, see `readings.confidence.least`; `own` are thresholds of a user's own."""
         kinds = {kind: least(calibration.thresholds, max_error) for kind, calibration in self.calibrations.items()}
-        return Acceptance(kinds, least(self.repairs, max_error), window)
+        return Acceptance(kinds, least(self.repairs, max_error), own or {}, window)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +98,12 @@ class Acceptance:
 
     kinds: Mapping[Kind, float]
     repaired: float  # of a field that was changed by a rule, at least
+    own: Mapping[str, float]  # in the place of its kind's, by the name of a field
     window: DateWindow | None = None  # of dates
 
     def of(self, field: Field, reading: Reading) -> float:
         repaired = reading.changed_by and field.kind != "micr"  # which has learned of its own check digit
-        return max(self.kinds[field.kind], self.repaired if repaired else 0.0)
+        return max(self.own.get(field.name, self.kinds[field.kind]), self.repaired if repaired else 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from docproc.runs.journal import Journal, Outcome, Standing, Todo, failed_outcom
 from docproc.runs.lock import hold
 from docproc.runs.tables import check_output, export_table
 from docproc.runs.workers import process_map, quarantine_map
+from docproc.thresholds import own_thresholds
 from docproc.types import Mapper, PageId, Row, Status
 
 Progress = Callable[[int, int, Sequence[Row]], None]  # documents done, documents to read, the rows of the newest
@@ -66,6 +67,7 @@ class Settings:
     window: str = ""  # of dates, as `RunRequest.date_window`
     as_of: date | None = None  # the day from which it counts; None: today
     models: tuple[tuple[str, str], ...] = ()  # hashes of what is read with; () where any will do
+    thresholds: tuple[tuple[str, float], ...] = ()  # of a user's own: the name of a field, the least confidence
 
 
 def run(request: RunRequest, progress: Progress | None = None, opener: Opener | None = None) -> Summary:
@@ -147,13 +149,14 @@ def summary_of(standing: Standing, output: Path, passed: int, read: int) -> Summ
 
 
 def settings_for(documents: Sequence[Document], request: RunRequest) -> Settings:
-    """What the workers of a run need to know. Raises BadUsage or BadConfig for a layout that is none."""
+    """What the workers of a run need to know. Raises BadUsage or BadConfig for a layout or thresholds that are none."""
     folders = tuple(sorted({_folder(document) for document in documents}))
     layout = open_layout(request.layout, folders, request.date_order)
     models = tuple(model_hashes(request.model).items())
+    own = own_thresholds(Path(request.thresholds), dict(models), request.max_error) if request.thresholds else {}
     return Settings(
         layout, request.backend, request.model, request.max_error, request.limits, request.crops, request.date_window,
-        request.as_of, models,
+        request.as_of, models, tuple(own.items()),
     )  # fmt: skip
 
 
@@ -168,7 +171,7 @@ def planned_with(settings: Settings, documents: Sequence[Document]) -> list[tupl
         "docproc": __version__, "models": settings.models, "backend": settings.backend,
         "layout": settings.layout.name, "max_error": settings.max_error, "limits": asdict(settings.limits),
         "crops": str(settings.crops or ""), "date_order": settings.layout.date_order, "date_window": settings.window,
-        "as_of": str(settings.as_of or ""),
+        "as_of": str(settings.as_of or ""), "thresholds": settings.thresholds,
     }  # fmt: skip
     by_folder: dict[str, str] = {}
     planned = []
@@ -229,7 +232,7 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
     cv2.setNumThreads(1)  # one process for each core is enough
     reader = open_reader(settings.backend, settings.model)
     window = DateWindow(settings.window, settings.as_of or date.today()) if settings.window else None
-    accept = reader.accepts(settings.max_error, window)
+    accept = reader.accepts(settings.max_error, window, dict(settings.thresholds))
 
     def pages(document: Document, content: Content) -> Iterator[list[Row]]:
         folder = _folder(document)

@@ -22,11 +22,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from docproc.cards import model_hashes
 from docproc.errors import BadUsage, CannotWrite, OutputExists, OutputHeld
 from docproc.options import Limits, RunRequest
 from docproc.runs.batch import Settings, open_worker, run
 from docproc.runs.journal import Journal, Outcome, Todo, journal_path
 from docproc.runs.lock import hold
+from docproc.thresholds import thresholds_file
 from tests.conftest import PROJECT, draw_field
 from tests.runs.faulty import POISON, fill, open_faulty, read_faulty
 
@@ -206,6 +208,20 @@ def test_other_settings_read_everything_again(tmp_path: Path, changes: dict[str,
     assert run(RunRequest(**arguments), opener=open_faulty).read == 3  # type: ignore[arg-type]
     assert run(RunRequest(**arguments, resume=True), opener=open_faulty).read == 0  # type: ignore[arg-type]
     assert run(RunRequest(**(arguments | changes), resume=True), opener=open_faulty).read == 3  # type: ignore[arg-type]
+
+
+def test_other_thresholds_read_everything_again(tmp_path: Path) -> None:
+    fill(tmp_path / "in", 3)
+
+    def measured(confidence: float) -> RunRequest:
+        groups = [{"fields": ["digits"], "truth": 500, "thresholds": [{"max_error": 0.01, "confidence": confidence}]}]
+        (tmp_path / "own.json").write_text(thresholds_file(model_hashes(), 0.95, groups))
+        return RunRequest((tmp_path / "in",), tmp_path / "t.csv", "digits", thresholds=tmp_path / "own.json", resume=True)
+
+    assert run(RunRequest((tmp_path / "in",), tmp_path / "t.csv", "digits"), opener=open_faulty).read == 3
+    assert run(measured(0.9), opener=open_faulty).read == 3
+    assert run(measured(0.9), opener=open_faulty).read == 0
+    assert run(measured(0.8), opener=open_faulty).read == 3
 
 
 def test_a_changed_template_reads_its_folder_again(tmp_path: Path) -> None:

@@ -1,0 +1,136 @@
+"""From fields with truth to the least confidence that keeps an error, as far as the data can promise it.
+
+A candidate is a confidence: all fields with as much or more are accepted. It passes when the upper Clopper-Pearson bound of
+the error among them is no more than the error that is allowed. Trying all candidates and taking the best would pass by luck
+too often; so they are tried in an order that is fixed before any answer is seen, from strict to loose, and the first that
+fails ends the search (fixed-sequence testing, as in A. Angelopoulos et al., "Learn then Test", 2021). Then the promise holds
+with the certainty of a single bound.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from docproc.learn.scoring import CERTAINTY, Curve, Judged, chance, confidences, curve, error_at_most, rights
+
+ERRORS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)  # for which thresholds are looked for
+STEP = 1.01  # each candidate accepts at least so many times as many fields as the last
+MOST_FIELDS = 1_000_000  # more would be no advice
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A threshold that keeps an error."""
+
+    max_error: float  # that is kept
+    confidence: float  # the least to be accepted
+    accepted: int  # fields of the truth with that confidence or more
+    wrong: int  # of them
+    at_most: float  # share of wrong ones, with the certainty that was asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What can be promised of some fields."""
+
+    names: tuple[str, ...]  # of the fields
+    fields: int  # with truth
+    exact: int
+    kept: tuple[Kept, ...]  # errors ascending
+    lacking: tuple[tuple[float, int | None], ...]  # errors that cannot be promised; fields that it would take in all, if any do
+
+    def at(self, max_error: float) -> Kept | None:
+        """The threshold for an error, or None where it cannot be promised."""
+        return next((one for one in self.kept if one.max_error == max_error), None)
+
+
+def promise(judged: Sequence[Judged], max_errors: Sequence[float], certainty: float = CERTAINTY) -> Promise:
+    """The thresholds for each error, 0..1, that some fields with truth can promise.
+
+    Fields that go to a person whatever their confidence is are never accepted, and count with all that were asked for.
+    """
+    able = [one for one in judged if one.acceptable]
+    found = curve(confidences(able), rights(able), fields=len(judged))
+    kept, lacking = [], []
+    for max_error in sorted(set(max_errors)):
+        threshold = keep(found, max_error, certainty)
+        if threshold:
+            kept.append(threshold)
+        else:
+            lacking.append((max_error, fields_needed(found, max_error, certainty)))
+    names = tuple(dict.fromkeys(one.field for one in judged))
+    return Promise(names, len(judged), sum(one.right for one in judged), tuple(kept), tuple(lacking))
+
+
+def keep(found: Curve, max_error: float, certainty: float = CERTAINTY) -> Kept | None:
+    """The loosest threshold that keeps `max_error` with `certainty`; None where the data can promise none."""
+    best = None
+    for k in _tries(found, max_error, certainty):
+        accepted, wrong = int(found.accepted[k]), int(found.wrong[k])
+        if not promises(wrong, accepted, max_error, certainty):
+            break
+        best = Kept(max_error, float(found.confidence[k]), accepted, wrong, error_at_most(wrong, accepted, certainty))
+    return best
+
+
+def promises(wrong: int, accepted: int, max_error: float, certainty: float = CERTAINTY) -> bool:
+    """Whether the upper bound of an error, see `scoring.error_at_most`, is no more than `max_error`."""
+    return chance(wrong, accepted, max_error) <= 1 - certainty
+
+
+def fewest(wrong: int, max_error: float, certainty: float = CERTAINTY) -> int:
+    """The fewest accepted fields that promise `max_error` with so many wrong ones among them; MOST_FIELDS is no answer."""
+    low, high = wrong, MOST_FIELDS
+    while high - low > 1:
+        middle = (low + high) // 2
+        if promises(wrong, middle, max_error, certainty):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _tries(found: Curve, max_error: float, certainty: float) -> list[int]:
+    """Where the candidates stand on the curve, in the order in which they are tried.
+
+    Each accepts just so many fields that one more wrong one can be borne. The first accepts a quarter of all at least: a
+    rare error among the surest should not end the search.
+    """
+    tries: list[int] = []
+    least, wrong = found.fields / 4, 0
+    while len(found.accepted) and (count := fewest(wrong, max_error, certainty)) <= found.accepted[-1]:
+        if count >= least:
+            tries.append(int(np.searchsorted(found.accepted, count)))
+            least = STEP * int(found.accepted[tries[-1]])
+        wrong += 1
+    return tries
+
+
+def fields_needed(found: Curve, max_error: float, certainty: float = CERTAINTY) -> int | None:
+    """About how many fields with truth it would take in all to promise an error, if errors stay as frequent as they are.
+
+    None where no number would do: even among the surest fields more are wrong.
+    """
+    best = None
+    least = 1.0
+    for accepted, wrong in zip(found.accepted, found.wrong, strict=True):
+        share = wrong / accepted
+        if share >= max_error or accepted < least:
+            continue
+        least = STEP * accepted
+        low, high = int(accepted), MOST_FIELDS
+        while high - low > 1:
+            middle = (low + high) // 2
+            if promises(math.ceil(share * middle), middle, max_error, certainty):
+                high = middle
+            else:
+                low = middle
+        if high < MOST_FIELDS:
+            needed = math.ceil(high * found.fields / accepted)
+            best = min(best or needed, needed)
+    # The data may hold enough for one of the candidates, and yet fail at the first that is tried.
+    return max(best, math.ceil(found.fields * 1.1)) if best else None
