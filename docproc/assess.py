@@ -20,6 +20,7 @@ from docproc.learn.scoring import (
     GAP,
     Curve,
     Judged,
+    Record,
     aligned,
     by_field,
     confidences,
@@ -77,7 +78,7 @@ def assess_results(results: Path, truth: Path, report: Path | None, json_file: P
     _check_free((report, json_file), overwrite)
     if report:
         check_plots()
-    judged = judge(read_results(results), read_truth(truth))
+    judged = _held(read_results(results), read_truth(truth))
     found = figures(judged)
     fields = {name: figures(own) for name, own in by_field(judged).items()}
     if json_file:
@@ -113,15 +114,14 @@ def calibrate(
     rows = read_results(results)
     _check_models(results, (row.get("run", "") for row in rows), models)
     truths = read_truth(truth)
-    judged = judge(rows, truths)
+    judged = _held(rows, truths)
     parts = [judged] if together else list(by_field(judged).values())
     found = [promise(part, (*ERRORS, max_error), certainty) for part in parts]
-    text = "\n\n".join(_what_if(one, max_error, certainty) for one in found)
+    text = _what_if(found[0], max_error, certainty) if len(found) == 1 else _each_field(found, max_error, certainty)
     notes = _doubts(rows, truths, judged)
     kept = [one for one in found if one.at(max_error)]
-    for one in found:
-        if not one.at(max_error):
-            notes.append(_refusal(one, max_error))
+    if len(kept) < len(found):
+        notes.append(_refusal([one for one in found if not one.at(max_error)], max_error))
     if output and kept:
         groups = [
             {"fields": list(one.names), "truth": one.fields, "thresholds": [asdict(threshold) for threshold in one.kept]}
@@ -164,17 +164,46 @@ def _rounded(count: int) -> int:
     return -(-count // step) * step
 
 
-def _refusal(found: Promise, max_error: float) -> str:
-    needed = dict(found.lacking)[max_error]
-    least = f"; the least that it can promise is {_percent(found.kept[0].max_error)}" if found.kept else ""
+def _each_field(found: Sequence[Promise], max_error: float, certainty: float) -> str:
+    """The share of each field that is accepted at each error, and what is lacking."""
+    errors = [error for error in sorted({*ERRORS, max_error}) if error == max_error or any(one.at(error) for one in found)]
+    rows = [["field", "fields", "exact", *map(_percent, errors), f"for {_percent(max_error)}"]]
+    for one in found:
+        kept = [one.at(error) for error in errors]
+        shares = [_percent(each.accepted / one.fields) if each else "-" for each in kept]
+        lacking = dict(one.lacking)
+        more = _more(lacking[max_error], one.fields) if max_error in lacking else ""
+        rows.append([", ".join(one.names), str(one.fields), str(one.exact), *shares, more])
+    return "\n".join([f"accepted at each --max-error, {_percent(certainty)} sure:", *_columns(rows)])
+
+
+def _refusal(refused: Sequence[Promise], max_error: float) -> str:
+    names = [name for one in refused for name in one.names]
+    told = f"an error of {_percent(max_error)} cannot be promised for {', '.join(names)}"
+    if len(refused) > 1:
+        return f"{told}; --together takes less truth"
+    one = refused[0]
+    needed = dict(one.lacking)[max_error]
     if needed is None:
         why = "even among the surest fields more are wrong"
     else:
-        why = f"{found.fields} fields are too few, it takes about {_rounded(needed - found.fields)} more"
-    return f"{', '.join(found.names)}: an error of {_percent(max_error)} cannot be promised: {why}{least}"
+        why = f"{one.fields} fields are too few, it takes about {_rounded(needed - one.fields)} more"
+    return f"{told}: {why}{f'; it could be {_percent(one.kept[0].max_error)}' if one.kept else ''}"
 
 
-def _doubts(rows: Sequence[Mapping[str, str]], truths: Sequence[Mapping[str, str]], judged: Sequence[Judged]) -> list[str]:
+def _held(rows: Sequence[Record], truths: Sequence[Record]) -> tuple[Judged, ...]:
+    """Results held against truth. Raises BadInput where they have nothing in common."""
+    judged = judge(rows, truths)
+    if not any(one.found for one in judged):
+        one, other = ({name: row.get(name, "1") for name in PLACE} for row in (truths[0], rows[0]))
+        raise BadInput(
+            "no field of the truth is in the results: document, page and field should be the same in both; the truth begins "
+            f"with {', '.join(one.values())}, the results with {', '.join(other.values())}"
+        )
+    return judged
+
+
+def _doubts(rows: Sequence[Record], truths: Sequence[Record], judged: Sequence[Judged]) -> list[str]:
     """What may be wrong with the truth as a sample."""
     notes = []
     if "status" in truths[0]:
@@ -186,12 +215,13 @@ def _doubts(rows: Sequence[Mapping[str, str]], truths: Sequence[Mapping[str, str
     left_out = [place for place in places if place[:2] in pages and place[2] in names and place not in there]
     if left_out:
         notes.append(
-            f"{len(left_out)} fields on the pages of the truth have no truth: if they were left out because they are hard to "
-            "read, more will be wrong than promised"
+            f"{len(left_out)} fields without truth lie on the pages of the truth: if they were left out because they are hard "
+            "to read, more will be wrong than promised"
         )
-    missing = sum(not one.found for one in judged)
+    missing = [one for one in judged if not one.found]
     if missing:
-        notes.append(f"{missing} fields of the truth have no result; they count as not accepted")
+        more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
+        notes.append(f"without a result, and so not accepted, is of the truth: {_place(missing[0])}{more}")
     return notes
 
 
@@ -204,6 +234,10 @@ def _check_models(results: Path, runs: Iterable[str], models: Mapping[str, str])
                 f"{results} was read by other networks ({run or 'its column run is empty'}) than the model at hand: "
                 "read the pages again with docproc run, or give --model"
             )
+
+
+def _place(one: Judged) -> str:
+    return f"{shown_name(one.document)}, page {one.page}, {one.field}"
 
 
 def _counted(found: Mapping[str, Any]) -> str:
@@ -220,6 +254,7 @@ def _figure_rows(found: Mapping[str, Any]) -> list[list[str]]:
     return rows
 
 
+PLACE = ("document", "page", "field")
 _BY_FIELD = ("exact", "digit_acc", "read@1%", "accepted", "accepted_err", "ece")
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -55,9 +55,13 @@ def promise(judged: Sequence[Judged], max_errors: Sequence[float], certainty: fl
     """
     able = [one for one in judged if one.acceptable]
     found = curve(confidences(able), rights(able), fields=len(judged))
-    kept, lacking = [], []
+    kept: list[Kept] = []
+    lacking = []
     for max_error in sorted(set(max_errors)):
         threshold = keep(found, max_error, certainty)
+        # What keeps a smaller error keeps this one too, and may have been nearer to the edge.
+        if kept and (threshold is None or threshold.accepted < kept[-1].accepted):
+            threshold = replace(kept[-1], max_error=max_error)
         if threshold:
             kept.append(threshold)
         else:
@@ -97,8 +101,8 @@ def fewest(wrong: int, max_error: float, certainty: float = CERTAINTY) -> int:
 def _tries(found: Curve, max_error: float, certainty: float) -> list[int]:
     """Where the candidates stand on the curve, in the order in which they are tried.
 
-    Each accepts just so many fields that one more wrong one can be borne. The first accepts a quarter of all at least: a
-    rare error among the surest should not end the search.
+    Each accepts just so many fields that one more wrong one can be borne, and the last all. The first accepts a quarter of
+    all at least: a rare error among the surest should not end the search.
     """
     tries: list[int] = []
     least, wrong = found.fields / 4, 0
@@ -107,6 +111,9 @@ def _tries(found: Curve, max_error: float, certainty: float) -> list[int]:
             tries.append(int(np.searchsorted(found.accepted, count)))
             least = STEP * int(found.accepted[tries[-1]])
         wrong += 1
+    last = len(found.accepted) - 1
+    if last >= 0 and found.accepted[last] >= fewest(0, max_error, certainty) and tries[-1:] != [last]:
+        tries.append(last)
     return tries
 
 
@@ -115,22 +122,32 @@ def fields_needed(found: Curve, max_error: float, certainty: float = CERTAINTY) 
 
     None where no number would do: even among the surest fields more are wrong.
     """
-    best = None
+    best: int | None = None
     least = 1.0
-    for accepted, wrong in zip(found.accepted, found.wrong, strict=True):
-        share = wrong / accepted
-        if share >= max_error or accepted < least:
+    for accepted, wrong in zip(found.accepted.tolist(), found.wrong.tolist(), strict=True):
+        if accepted < least or wrong >= max_error * accepted:
             continue
-        least = STEP * accepted
-        low, high = int(accepted), MOST_FIELDS
-        while high - low > 1:
-            middle = (low + high) // 2
-            if promises(math.ceil(share * middle), middle, max_error, certainty):
-                high = middle
-            else:
-                low = middle
-        if high < MOST_FIELDS:
-            needed = math.ceil(high * found.fields / accepted)
+        least = 1.1 * accepted
+        many = _accepted_needed(wrong / accepted, accepted, max_error, certainty)
+        if many:
+            needed = math.ceil(many * found.fields / accepted)
             best = min(best or needed, needed)
     # The data may hold enough for one of the candidates, and yet fail at the first that is tried.
     return max(best, math.ceil(found.fields * 1.1)) if best else None
+
+
+def _accepted_needed(share: float, there: int, max_error: float, certainty: float) -> int | None:
+    """About how many accepted fields promise an error when that share of them is wrong; None where more than MOST_FIELDS."""
+    low, high = 0, there
+
+    def enough(count: int) -> bool:
+        return promises(math.ceil(share * count), count, max_error, certainty)
+
+    while not enough(high):
+        low, high = high, 2 * high
+        if high > MOST_FIELDS:
+            return None
+    while high - low > max(1, high // 200):
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
