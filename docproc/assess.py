@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from docproc.cards import model_hashes
-from docproc.errors import BadInput, BadUsage, OutputExists
+from docproc.errors import BadInput, BadUsage, DocumentError, OutputExists
+from docproc.files import open_pages
 from docproc.learn import mnist
 from docproc.learn.evaluate import DIGITS, Guesses, digit_figures, guesses, least_sure, most_wrong
 from docproc.learn.plots import check_plots
@@ -32,10 +34,12 @@ from docproc.learn.scoring import (
     rights,
 )
 from docproc.modelfiles import open_reader
-from docproc.runs.tables import shown_name, write_whole
+from docproc.options import Limits
+from docproc.runs.journal import Journal, journal_path
+from docproc.runs.tables import safe_name, shown_name, write_whole
 from docproc.runs.truth import read_results, read_truth
 from docproc.thresholds import thresholds_file
-from docproc.types import Glyphs
+from docproc.types import Box, Glyphs, Gray, Page
 
 SHOWN = 60  # glyphs of a gallery
 LISTED = 40  # readings of a list
@@ -78,13 +82,16 @@ def assess_results(results: Path, truth: Path, report: Path | None, json_file: P
     _check_free((report, json_file), overwrite)
     if report:
         check_plots()
-    judged = _held(read_results(results), read_truth(truth))
+    rows = read_results(results)
+    judged = _held(rows, read_truth(truth))
     found = figures(judged)
     fields = {name: figures(own) for name, own in by_field(judged).items()}
     if json_file:
         _write(json_file, json.dumps(found | {"by_field": fields}, indent=1) + "\n")
     if report:
-        _write(report, _results_report(judged, found, fields, {"results": results.name, "truth": truth.name}))
+        wrong = sorted((one for one in judged if not one.right), key=lambda one: -one.confidence)[:LISTED]
+        crops = _crops(results, rows, wrong)
+        _write(report, _results_report(judged, found, fields, crops, {"results": results.name, "truth": truth.name}))
     lines = [_counted(found), "", *_columns([["", "", "95% sure"], *_figure_rows(found)])]
     if len(fields) > 1:
         lines += ["", *_columns([["field", "fields", *map(NAMES.__getitem__, _BY_FIELD)], *_field_rows(fields)])]
@@ -254,6 +261,7 @@ def _figure_rows(found: Mapping[str, Any]) -> list[list[str]]:
     return rows
 
 
+SIDES = ("left", "top", "width", "height")
 PLACE = ("document", "page", "field")
 _BY_FIELD = ("exact", "digit_acc", "read@1%", "accepted", "accepted_err", "ece")
 
@@ -300,7 +308,7 @@ def _model_report(found: Guesses, told: Mapping[str, Any], images: Glyphs, about
 
     def shown(places: Any) -> str:
         captions = [f"{found.labels[k]} read as {found.read[k]}, {_percent(found.confidence[k])}" for k in places]
-        return gallery(images[places], captions)
+        return gallery(list(255 - images[places]), captions)
 
     drawn = {
         "Confusion: what digits were read as": plots.confusion_plot(np.array(told["confusion"]), DIGITS),
@@ -323,10 +331,14 @@ def _model_report(found: Guesses, told: Mapping[str, Any], images: Glyphs, about
 
 
 def _results_report(
-    judged: Sequence[Judged], found: Mapping[str, Any], fields: Mapping[str, Mapping[str, Any]], about: Mapping[str, str]
+    judged: Sequence[Judged],
+    found: Mapping[str, Any],
+    fields: Mapping[str, Mapping[str, Any]],
+    crops: Sequence[tuple[Judged, Gray]],
+    about: Mapping[str, str],
 ) -> str:
     from docproc.learn import plots
-    from docproc.learn.report import Section, report, table
+    from docproc.learn.report import Section, gallery, report, table
     from docproc.learn.report import plots as beside
 
     names = (*DIGITS, GAP)
@@ -341,6 +353,7 @@ def _results_report(
         ),
     }
     wrong = sorted((one for one in judged if not one.right), key=lambda one: -one.confidence)
+    shown = [f"{one.truth} read as {one.text or 'nothing'}, {one.confidence:.4f}" for one, _ in crops]
     unsure = sorted((one for one in judged if one.right and one.found), key=lambda one: one.confidence)
     return report(
         "How well the results agree with the truth",
@@ -350,9 +363,37 @@ def _results_report(
             Section("Plots", beside(drawn)),
             Section("Each field", table(["field", "fields", *(NAMES[key] for key in _BY_FIELD)], _field_rows(fields))),
             Section("Wrong, the surest first", _readings(wrong)),
+            *([Section("How these look", gallery([crop for _, crop in crops], shown, 40))] if crops else []),
             Section("Right, the least sure first", _readings(unsure)),
         ],
     )
+
+
+def _crops(results: Path, rows: Sequence[Record], some: Sequence[Judged]) -> list[tuple[Judged, Gray]]:
+    """Fields as they stand on their pages, as far as the journal beside the results knows the documents, and they are there."""
+    if not journal_path(results).is_file():
+        return []
+    with Journal.look(results) as journal:
+        documents = {safe_name(document.name): document for document, _ in journal.contents()}
+    boxes = {
+        (row["document"], int(row["page"]), row["field"]): Box(*(int(row[side]) for side in SIDES))
+        for row in rows
+        if all(row.get(side) for side in SIDES)
+    }
+    crops = []
+    for one in some:
+        box, document = boxes.get((one.document, one.page, one.field)), documents.get(one.document)
+        if box is None or document is None:
+            continue
+        try:
+            page = next(islice(open_pages(document, Limits()), one.page - 1, one.page), None)
+        except DocumentError:
+            continue
+        if isinstance(page, Page):
+            crop = box.clip(page.width, page.height).cut(page.gray)
+            if crop.size:
+                crops.append((one, crop))
+    return crops
 
 
 def _curves(judged: Sequence[Judged]) -> dict[str, Curve]:

@@ -182,6 +182,12 @@ def test_from_results_to_thresholds_to_a_run(tmp_path: Path, lines: list[Line], 
     done = docproc(*read, tmp_path / "t.csv", "--max-error", "5%")
     assert done.returncode == 0, done.stderr
     assert table(tmp_path / "t.csv")[0]["status"] == "ok"
+    truth.write_text("document,page,field,text\n1407.png,1,amount,1408\n")
+    done = docproc("model", "evaluate", tmp_path / "t.csv", truth, "--report", tmp_path / "wrong.html")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "wrong.html").read_text()
+    assert "1408 read as 1407" in page
+    assert page.count("data:image/png") == 1
     own = json.loads((tmp_path / "own.json").read_text())
     own["models"]["lines"] = "0" * 64
     (tmp_path / "own.json").write_text(json.dumps(own))

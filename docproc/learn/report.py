@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 
 from docproc import __version__
-from docproc.types import Glyphs
+from docproc.types import Gray
 
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #1d2127; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
@@ -20,7 +20,7 @@ th, td { text-align: right; padding: .15rem .8rem .15rem 0; border-bottom: 1px s
 th:first-child, td:first-child { text-align: left; } td.text { text-align: left; }
 .plots { display: flex; flex-wrap: wrap; gap: 1rem 2rem; } .plots figure { margin: 0; max-width: 30rem; }
 .gallery { display: flex; flex-wrap: wrap; gap: .5rem; } .gallery figure { margin: 0; text-align: center; font-size: 12px; }
-.gallery img { width: 56px; height: 56px; image-rendering: pixelated; border: 1px solid #e3e5e8; }
+.gallery img { border: 1px solid #e3e5e8; max-width: 20rem; } .gallery figcaption { max-width: 20rem; }
 .plots img { width: 100%; } figcaption { color: #5b6270; font-size: 13px; }
 @media print { body { margin: 0; max-width: none; font-size: 11px; } figure, tr { break-inside: avoid; } }
 """
@@ -78,16 +78,18 @@ def plots(drawn: Mapping[str, str]) -> str:
     return f'<div class="plots">{shown}</div>'
 
 
-def gallery(glyphs: Glyphs, captions: Sequence[str]) -> str:
-    """Pictures (n, 28, 28) uint8 of digits, 0 paper .. 255 ink, each over its caption."""
+def gallery(pictures: Sequence[Gray], captions: Sequence[str], height: int = 56) -> str:
+    """Pictures (h, w) uint8, 0 black .. 255 white, shown `height` px high, each over its caption."""
     from PIL import Image
 
     shown = []
-    for glyph, caption in zip(glyphs, captions, strict=True):
+    for picture, caption in zip(pictures, captions, strict=True):
         file = io.BytesIO()
-        Image.fromarray(255 - glyph).save(file, "PNG")
-        picture = f'<img alt="" src="data:image/png;base64,{_base64(file.getvalue())}">'
-        shown.append(f"<figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>")
+        Image.fromarray(picture).save(file, "PNG")
+        source = f"data:image/png;base64,{_base64(file.getvalue())}"
+        shown.append(
+            f'<figure><img alt="" height="{height}" src="{source}"><figcaption>{escape(caption)}</figcaption></figure>'
+        )
     return f'<div class="gallery">{"".join(shown)}</div>' if shown else "<p>none</p>"
 
 

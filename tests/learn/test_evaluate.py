@@ -103,7 +103,7 @@ def test_a_report_needs_nothing_from_elsewhere() -> None:
         [
             Section("One", table(["a", "b"], [["<script>", "1"]]), "a note"),
             Section("Two", beside({"a plot": pictures})),
-            Section("Three", gallery(glyphs, ["3 read as 8", "&"])),
+            Section("Three", gallery(list(glyphs), ["3 read as 8", "&"])),
         ],
     )
     told: list[tuple[str, dict[str, str | None]]] = []
