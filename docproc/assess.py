@@ -36,7 +36,7 @@ from docproc.learn.scoring import (
 from docproc.modelfiles import open_reader
 from docproc.options import Limits
 from docproc.runs.journal import Journal, journal_path
-from docproc.runs.tables import safe_name, shown_name, write_whole
+from docproc.runs.tables import TWIN, safe_name, shown_name, write_whole
 from docproc.runs.truth import read_results, read_truth
 from docproc.thresholds import thresholds_file
 from docproc.types import Box, Glyphs, Gray, Page
@@ -121,11 +121,17 @@ def calibrate(
     rows = read_results(results)
     _check_models(results, (row.get("run", "") for row in rows), models)
     truths = read_truth(truth)
-    judged = _held(rows, truths)
+    everything = _held(rows, truths)
+    # A copy says again what was said.
+    judged = tuple(one for one in everything if TWIN not in one.reason)
+    if not judged:
+        raise BadInput(f"{truth} speaks of nothing but copies of other documents")
     parts = [judged] if together else list(by_field(judged).values())
     found = [promise(part, (*ERRORS, max_error), certainty) for part in parts]
     text = _what_if(found[0], max_error, certainty) if len(found) == 1 else _each_field(found, max_error, certainty)
-    notes = _doubts(rows, truths, judged)
+    notes = _doubts(rows, truths, everything)
+    if len(judged) < len(everything):
+        notes.append(f"fields on documents that are copies of others, and do not count: {len(everything) - len(judged)}")
     kept = [one for one in found if one.at(max_error)]
     if len(kept) < len(found):
         notes.append(_refusal([one for one in found if not one.at(max_error)], max_error))

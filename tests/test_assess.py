@@ -121,6 +121,15 @@ def test_what_a_person_should_know_of_the_truth(tmp_path: Path, lines: list[Line
     assert notes[0] == "the truth is a table of results: all of its 600 rows count as looked at by a person"
 
 
+def test_copies_do_not_count(tmp_path: Path, lines: list[Line], run_name: str) -> None:
+    results, truth = write(tmp_path, lines[:300], run_name)
+    rows = results.read_text().splitlines()
+    results.write_text("\n".join([*rows[:-9], *(row.replace(",ok,,", ",ok,the same file as 0.png,") for row in rows[-9:])]))
+    said, _, notes = calibrate(results, truth, None, 0.05, 0.95, False, None, False)
+    assert said.startswith("amount: 291 fields with truth")
+    assert notes[0] == "fields on documents that are copies of others, and do not count: 9"
+
+
 def test_results_of_other_networks_are_refused(tmp_path: Path, lines: list[Line], run_name: str) -> None:
     for run in ("11111111-22222222-33333333", "", run_name.replace(run_name[:8], "0" * 8)):
         with pytest.raises(BadInput, match="was read by other networks"):

@@ -4,12 +4,13 @@ A candidate is a confidence: all fields with as much or more are accepted. It pa
 the error among them is no more than the error that is allowed. Trying all candidates and taking the best would pass by luck
 too often; so they are tried in an order that is fixed before any answer is seen, from strict to loose, and the first that
 fails ends the search (fixed-sequence testing, as in A. Angelopoulos et al., "Learn then Test", 2021). Then the promise holds
-with the certainty of a single bound.
+with the certainty of a single bound. It is one for fields that are independent of each other, drawn like those to come.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -72,8 +73,25 @@ def promise(judged: Sequence[Judged], max_errors: Sequence[float], certainty: fl
 
 def keep(found: Curve, max_error: float, certainty: float = CERTAINTY) -> Kept | None:
     """The loosest threshold that keeps `max_error` with `certainty`; None where the data can promise none."""
+    starts = _starts(found.fields, max_error, certainty)
+    each = 1 - (1 - certainty) / len(starts)  # C. Bonferroni: what may go wrong is divided among the searches
+    kept = [one for start in starts if (one := _search(found, start, max_error, each))]
+    return max(kept, key=lambda one: one.accepted, default=None)
+
+
+def _starts(fields: int, max_error: float, certainty: float) -> list[int]:
+    """How many fields the first candidates accept at least: a quarter of all, since a rare error among the surest should not
+    end the search. Where there is so much truth that it costs little, others begin at a sixteenth, and so on.
+    """
+    starts = [math.ceil(fields / 4)]
+    while starts[-1] >= 16 * fewest(0, max_error, certainty):
+        starts.append(math.ceil(starts[-1] / 4))
+    return starts
+
+
+def _search(found: Curve, start: int, max_error: float, certainty: float) -> Kept | None:
     best = None
-    for k in _tries(found, max_error, certainty):
+    for k in _tries(found, start, max_error, certainty):
         accepted, wrong = int(found.accepted[k]), int(found.wrong[k])
         if not promises(wrong, accepted, max_error, certainty):
             break
@@ -98,23 +116,26 @@ def fewest(wrong: int, max_error: float, certainty: float = CERTAINTY) -> int:
     return high
 
 
-def _tries(found: Curve, max_error: float, certainty: float) -> list[int]:
-    """Where the candidates stand on the curve, in the order in which they are tried.
+def _tries(found: Curve, start: int, max_error: float, certainty: float) -> list[int]:
+    """Where the candidates of a search stand on the curve, in the order in which they are tried.
 
-    Each accepts just so many fields that one more wrong one can be borne, and the last all. The first accepts a quarter of
-    all at least: a rare error among the surest should not end the search.
+    Each accepts just so many fields that one more wrong one can be borne, and the last all.
     """
+    most = int(found.accepted[-1]) if len(found.accepted) else 0
     tries: list[int] = []
-    least, wrong = found.fields / 4, 0
-    while len(found.accepted) and (count := fewest(wrong, max_error, certainty)) <= found.accepted[-1]:
-        if count >= least:
-            tries.append(int(np.searchsorted(found.accepted, count)))
-            least = STEP * int(found.accepted[tries[-1]])
-        wrong += 1
+    least = start
+    while (count := fewest(_unbearable(least - 1, max_error, certainty), max_error, certainty)) <= most:
+        tries.append(int(np.searchsorted(found.accepted, count)))
+        least = max(count + 1, math.ceil(STEP * found.accepted[tries[-1]]))
     last = len(found.accepted) - 1
-    if last >= 0 and found.accepted[last] >= fewest(0, max_error, certainty) and tries[-1:] != [last]:
+    if most >= fewest(0, max_error, certainty) and tries[-1:] != [last]:
         tries.append(last)
     return tries
+
+
+def _unbearable(accepted: int, max_error: float, certainty: float) -> int:
+    """The fewest wrong ones among so many accepted fields with which an error cannot be promised."""
+    return bisect_left(range(accepted + 1), True, key=lambda wrong: not promises(wrong, accepted, max_error, certainty))
 
 
 def fields_needed(found: Curve, max_error: float, certainty: float = CERTAINTY) -> int | None:

@@ -65,6 +65,16 @@ def test_a_tie_is_accepted_as_a_whole() -> None:
     assert (found.confidence, found.accepted, found.wrong) == (0.8, 100, 1)
 
 
+def test_much_truth_is_searched_from_several_places() -> None:
+    rng = np.random.default_rng(3)
+    confidence = rng.uniform(0, 1, 20_000)
+    # Only a tenth can be accepted: far less than the quarter that is tried first.
+    right = (confidence > 0.9) | (rng.uniform(0, 1, 20_000) < 0.8)
+    found = keep(curve(confidence, right), 0.01)
+    assert found is not None
+    assert 0.08 < found.accepted / 20_000 < 0.11
+
+
 def test_what_a_person_sees_anyway_is_never_accepted() -> None:
     some = [judged(0.99, True)] * 59 + [judged(0.999, False, "review", "breaks a rule: sum")] * 41
     found = promise(some, (0.05,))

@@ -18,7 +18,8 @@ def row(document: str, text: str, status: Status = "ok") -> Row:
     return Row(document, 1, "amount", text, text, 0.5, status, "", "", 0, 0, 9, 9, None, "abc")
 
 
-ROWS = [row("a.png", "0123"), row("b.png", "7"), Row("c.png", 1, "", "", "", None, "error", "empty: no", "", None, None, None, None)]
+LOST = Row("c.png", 1, "", "", "", None, "error", "empty: no", "", None, None, None, None)
+ROWS = [row("a.png", "0123"), row("b.png", "7"), LOST]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".xlsx", ".parquet"])
