@@ -64,8 +64,8 @@ def read(
     chosen = Path(model) if model is not None else None
     own = Path(thresholds) if thresholds is not None else None
     request = RunRequest(
-        (Path(path),), Path(), layout, backend=backend, model=chosen, max_error=max_error, thresholds=own, date_order=date_order,
-        date_window=date_window, as_of=as_of,
+        (Path(path),), Path(), layout, backend=backend, model=chosen, max_error=max_error, thresholds=own,
+        date_order=date_order, date_window=date_window, as_of=as_of,
     )  # fmt: skip
     documents, _ = find_documents(request.inputs)
     settings = settings_for(documents, request)

@@ -29,7 +29,7 @@ from docproc.pages.blank import without_print
 from docproc.pages.clean import clean
 from docproc.readings import micr
 from docproc.readings.cells import remark
-from docproc.readings.confidence import DIGITS_KEPT, Calibration, Thresholds, confidence, evidence, judge, least
+from docproc.readings.confidence import DIGITS_KEPT, LOW, Calibration, Thresholds, confidence, evidence, judge, least
 from docproc.readings.context import log_odds
 from docproc.readings.repair import UNSEEN, Choice, repair_field, repair_page
 from docproc.readings.sequence import join
@@ -58,6 +58,7 @@ from docproc.types import (
     Row,
     Scores,
     Seen,
+    Status,
 )
 
 SHORTEST_DATE = 4  # digits
@@ -84,9 +85,7 @@ class Reader:
         networks = (self.recognizer, self.line_recognizer, self.cell_recognizer, self.micr_recognizer)
         return "-".join(network.model_hash[:8] for network in networks)
 
-    def accepts(
-        self, max_error: float, window: DateWindow | None = None, own: Mapping[str, float] | None = None
-    ) -> Acceptance:
+    def accepts(self, max_error: float, window: DateWindow | None = None, own: Mapping[str, float] | None = None) -> Acceptance:
         """What a field must have to be accepted, see `readings.confidence.least`; `own` are thresholds of a user's own."""
         kinds = {kind: least(calibration.thresholds, max_error) for kind, calibration in self.calibrations.items()}
         return Acceptance(kinds, least(self.repairs, max_error), own or {}, window)
@@ -104,6 +103,13 @@ class Acceptance:
     def of(self, field: Field, reading: Reading) -> float:
         repaired = reading.changed_by and field.kind != "micr"  # which has learned of its own check digit
         return max(self.own.get(field.name, self.kinds[field.kind]), self.repaired if repaired else 0.0)
+
+    def of_part(self, name: str, whole: Row) -> tuple[Status, str]:
+        """(status, reason) of a part of a field: accepted as the whole is, or by a threshold of its own."""
+        wanted = self.own.get(name)
+        if wanted is None or whole.confidence is None or (whole.status, whole.reason) not in (("ok", ""), ("review", LOW)):
+            return whole.status, whole.reason
+        return ("ok", "") if whole.confidence >= wanted else ("review", LOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,12 +332,12 @@ def tabulate(placed: Placed, results: Sequence[FieldResult], accept: Acceptance)
             )
         )
         if field.parts:
-            rows += _parts(page, result, rows[-1])
+            rows += _parts(page, result, rows[-1], accept)
     found = {row.field for row in rows}
     return rows + [_not_found(page, name) for name in placed.expected if name not in found]
 
 
-def _parts(page: Page, result: FieldResult, whole: Row) -> list[Row]:
+def _parts(page: Page, result: FieldResult, whole: Row, accept: Acceptance) -> list[Row]:
     """The rows of what an E-13B line consists of, beside that of the line; each is as sure as the line is."""
     prepared, reading = result.prepared, result.reading
     crop = prepared.field.crop.clip(page.width, page.height)
@@ -345,7 +351,7 @@ def _parts(page: Page, result: FieldResult, whole: Row) -> list[Row]:
                 Box(crop.left + own.left, crop.top + own.top, own.width, own.height).clip(page.width, page.height)
             )
             changed = whole.changed_by if name == "routing" else ""
-            status, reason = whole.status, whole.reason
+            status, reason = accept.of_part(name, whole)
             other = result.printed.lstrip("0")
             if name == "check_number" and other and other != part.text.lstrip("0"):
                 status, reason = "review", f"the number printed at the top of the check was read as {result.printed}"

@@ -11,8 +11,9 @@ import pytest
 
 from docproc.errors import BadConfig, BadUsage
 from docproc.pipeline import Reader
+from docproc.readings.confidence import LOW
 from docproc.thresholds import own_thresholds, read_thresholds, thresholds_file
-from docproc.types import Box, Field, Reading
+from docproc.types import Box, Field, Reading, Row
 
 MODELS = {"glyphs": "a" * 64, "card": "b" * 64}
 STRICT, LOOSE = {"max_error": 0.01, "confidence": 0.9}, {"max_error": 0.05, "confidence": 0.6}
@@ -69,7 +70,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_field_is_accepted_by_its_own_threshold_and_else_by_its_kinds(reader: Reader) -> None:
-    accept = reader.accepts(0.01, {"amount": 0.25})
+    accept = reader.accepts(0.01, own={"amount": 0.25})
     model = reader.accepts(0.01)
     field = Field("amount", Box(0, 0, 9, 9), "amount")
     reading = Reading("12", 0.5)
@@ -77,6 +78,12 @@ def test_a_field_is_accepted_by_its_own_threshold_and_else_by_its_kinds(reader: 
     assert model.of(field, reading) == model.kinds["amount"] > 0.25
     other = replace(field, name="other")
     assert accept.of(other, reading) == model.of(other, reading)
+    # A part of a field has its own, or goes with the whole.
+    whole = Row("a", 1, "micr", "12", "", 0.5, "review", LOW, "", 0, 0, 9, 9)
+    assert accept.of_part("amount", whole) == ("ok", "")
+    assert accept.of_part("amount", replace(whole, confidence=0.2)) == ("review", LOW)
+    assert accept.of_part("amount", replace(whole, reason="damaged")) == ("review", "damaged")
+    assert accept.of_part("routing", whole) == ("review", LOW)
     # What a rule changed has to be as sure as the model says in any case.
     changed = replace(reading, changed_by="mod11")
     assert accept.of(field, changed) == np.maximum(0.25, model.repaired)

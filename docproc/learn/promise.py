@@ -81,12 +81,13 @@ def keep(found: Curve, max_error: float, certainty: float = CERTAINTY) -> Kept |
 
 def _starts(fields: int, max_error: float, certainty: float) -> list[int]:
     """How many fields the first candidates accept at least: a quarter of all, since a rare error among the surest should not
-    end the search. Where there is so much truth that it costs little, others begin at a sixteenth, and so on.
+    end the search. Where there is so much truth that it costs little, others begin at three quarters, in case that the surest
+    are not the best, and at a sixteenth and less, in case that only few are good enough.
     """
-    starts = [math.ceil(fields / 4)]
-    while starts[-1] >= 16 * fewest(0, max_error, certainty):
+    starts, little = [math.ceil(fields / 4)], fewest(0, max_error, certainty)
+    while starts[-1] >= 16 * little:
         starts.append(math.ceil(starts[-1] / 4))
-    return starts
+    return [*starts, math.ceil(3 * fields / 4)] if starts[0] >= 3 * little else starts
 
 
 def _search(found: Curve, start: int, max_error: float, certainty: float) -> Kept | None:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.errors import BadInput
+from docproc.readings.confidence import LOW
 
 CERTAINTY = 0.95
 RESAMPLES = 400
@@ -45,7 +46,7 @@ class Judged:
     @property
     def acceptable(self) -> bool:
         """Whether its confidence alone decides if it is accepted."""
-        return self.status == "ok" or self.reason.startswith("low confidence")
+        return self.status == "ok" or self.reason.startswith(LOW)
 
 
 def judge(results: Iterable[Record], truth: Iterable[Record]) -> tuple[Judged, ...]:

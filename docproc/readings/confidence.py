@@ -14,6 +14,7 @@ from docproc.readings.vote import Verdict
 from docproc.types import CROSSED, CellScores, Lattice, Reading, Scores, Status
 
 BLANK_REQUIRED = "blank, and required"  # a reason
+LOW = "low confidence"  # another
 DIGITS_KEPT = 4  # decimals of a confidence: what lies behind depends on the batch
 
 
@@ -139,4 +140,4 @@ def judge(reading: Reading, threshold: float, *, inked: bool, required: bool, do
         return "review", reading.remark
     if reading.confidence >= threshold:
         return ("review", doubt) if doubt else ("ok", "")
-    return "review", "low confidence"
+    return "review", LOW

@@ -75,6 +75,12 @@ def test_much_truth_is_searched_from_several_places() -> None:
     assert 0.08 < found.accepted / 20_000 < 0.11
 
 
+def test_many_fields_may_be_good_where_the_surest_are_not() -> None:
+    found = keep(curve(*ranked([False] * 20 + [True] * 380)), 0.1)
+    assert found is not None
+    assert (found.accepted, found.wrong) == (400, 20)
+
+
 def test_what_a_person_sees_anyway_is_never_accepted() -> None:
     some = [judged(0.99, True)] * 59 + [judged(0.999, False, "review", "breaks a rule: sum")] * 41
     found = promise(some, (0.05,))
