@@ -55,7 +55,7 @@ RIGHT = 0.42  # of the page's width; what begins further left is no amount, date
 MIDDLE = 0.56  # the same of its middle
 HIGH = 0.6  # of the page's height; a date stands above
 # What a frame counts beside the confidence of the text, that a value is known, and that it stands right below the date.
-FRAMED, KNOWN, FIRST = 0.3, 0.2, 0.3
+FRAMED, KNOWN, FIRST = 0.3, 0.2, 0.6
 SURE_AMOUNT = 0.5  # confidence of an amount that stands in no frame and below no date
 HEAD = 0.27  # of the height above the MICR line, where no amount stands
 UNCERTAIN = "it is not certain that this is the amount"
