@@ -29,7 +29,7 @@ def main() -> None:
         assert isinstance(page, Page)
         placed = place(page, partial(open_layout("auto", (str(path.parent),)).locate, folder=str(path.parent)))
         results = [r for r in read_placed(placed, reader) if field in (None, r.prepared.field.name)]
-        rows = tabulate(placed.page, results, accept)
+        rows = tabulate(placed, results, accept)
         picture = explain_sheet(results[0], rows[0]) if field else page_overlay(page.gray, rows, 900)
         picture.quantize(64).save(PROJECT / target, optimize=True)
 

@@ -52,7 +52,7 @@ LEAST_HEIGHT = 0.08  # inch, of a written number
 DATE_CELLS = (6, 8)
 ABOVE = 0.25  # inch above the MICR line where nothing else stands
 RIGHT = 0.42  # of the page's width; what begins further left is no amount, date or number
-MIDDLE = 0.56  # the same of its middle
+MIDDLE, FRAME_MIDDLE = 0.56, 0.62  # the same of its middle, and of that of a frame
 HIGH = 0.6  # of the page's height; a date stands above
 # What a frame counts beside the confidence of the text, that a value is known, and that it stands right below the date.
 FRAMED, KNOWN, FIRST = 0.3, 0.2, 0.6
@@ -400,7 +400,7 @@ def _parts(page: Page, work: _Work, inch: float, foot: float) -> tuple[tuple[Fie
     combs = [comb for comb in combs if comb.cells in DATE_CELLS and work.of_page(comb.box)[3] < HIGH * height]
     below = max((work.of_page(comb.box)[3] for comb in combs), default=0.0)
     frames = _frames(pale_level, pale_upright, inch)
-    frames = [frame for frame in frames if frame[0] + frame[2] + 2 * start > width and below <= frame[1]]
+    frames = [frame for frame in frames if _middle(frame) + start > FRAME_MIDDLE * width and below <= frame[1]]
     thick = cv2.dilate(np.maximum(level, upright), np.ones((3, 3), np.uint8))
     rest = work.mask * (1 - np.asarray(thick, np.uint8))
     groups = [

@@ -203,7 +203,7 @@ def test_what_does_not_stand_right_below_the_date_is_doubted() -> None:
 
 
 def test_a_frame_counts_and_does_not_decide() -> None:
-    weak = [DAY, seen(270, "12", "12", 0.05, name="amount"), seen(270, "1200", "12.00", 0.9)]
+    weak = [DAY, seen(300, "12", "12", 0.05, name="amount"), seen(270, "1200", "12.00", 0.9)]
     assert named(weak, elect(weak))["amount"] == "1200"
     near = [DAY, seen(270, "12", "12", 0.8, name="amount"), seen(300, "1200", "12.00", 0.9)]
     assert named(near, elect(near))["amount"] == "12"
