@@ -115,6 +115,8 @@ def compose(digits: Digits, rng: np.random.Generator, haste: float = 1.0) -> Str
             add_mark(str(rng.choice(["$", "#", "*", "=", "-"])), rng.uniform(0.6, 1.1))
     tightness = rng.normal(0.18, 0.11)
     touching = rng.random() < 0.45
+    link = int(rng.integers(len(strokes.LINKED_ZEROS))) if rng.random() < LINKED else None
+    linked = False
     shrink = 1.0
     for place, digit in enumerate(text):
         mark = between.get(place, "")
@@ -136,7 +138,14 @@ def compose(digits: Digits, rng: np.random.Generator, haste: float = 1.0) -> Str
         size = height * shrink * small * float(np.clip(rng.normal(1, 0.08), 0.75, 1.3))
         # Zeros that shrink do so in height: they become wide.
         wide = shrink ** -float(rng.uniform(0.2, 1.3)) * (float(rng.uniform(0.9, 1.5)) if digit == "0" else 1.0)
-        ink, base = _digit(int(digit), size, hand, digits, rng, wide)
+        if linked:
+            gap = -0.7 * hand.pen.width * height
+        ahead = text[place + 1 : place + 2] == "0" and place + 1 not in between
+        linked = link is not None and digit == "0" and (ahead or (zeros and rng.random() < 0.4))
+        if linked and link is not None:
+            ink, base = strokes.draw(strokes.LINKED_ZEROS[link], max(6.0, size), hand.pen, rng)
+        else:
+            ink, base = _digit(int(digit), size, hand, digits, rng, wide)
         # Neighbors touch stroke on stroke; a pen seldom writes one digit into the next, and a 1 would be lost in it.
         thin = digit == "1" or (place > 0 and text[place - 1] == "1")
         gap = max(gap, -(0.4 if thin else 0.9) * hand.pen.width * height)
@@ -472,11 +481,12 @@ AMERICAN = _Style(
     ("$", "$", "$", "£", "€"), 0.6, 0.5, (3, 3), 0.3, 2, 6, {"": 6, "-": 0.7, "=": 0.2, "*": 0.2, "#": 0.2, ".": 0.1}
 )
 
+LINKED = 0.2  # of the strings, those whose zeros are written in one go
 DATES = 0.1  # of the strips with marks
 
 
 def _style(rng: np.random.Generator) -> _Style:
-    return (PLAIN, INDIAN, AMERICAN)[int(rng.choice(3, p=[0.62, 0.24, 0.14]))]
+    return (PLAIN, INDIAN, AMERICAN)[int(rng.choice(3, p=[0.66, 0.21, 0.13]))]
 
 
 def _arrange(

@@ -49,7 +49,7 @@ class Recipe:
 
     network: str = "digits"
     seed: int = 20261121
-    strips: int = 110_000  # composed fields to train on
+    strips: int = 150_000  # composed fields to train on
     combs: float = 0.12  # share of them that are combs
     not_digits: int = 6  # wrong candidates kept of every strip
     mnist_repeats: int = 6  # how often MNIST's own glyphs are shown beside the candidates
