@@ -1,4 +1,8 @@
-"""Where the models lie, and what their cards say of them; nothing here opens a network."""
+"""Where the models lie, and what their cards say of them; nothing here opens a network.
+
+A model is a folder with the networks and one card. Each network lies there in several files that were made of one another: as
+it was trained (`.keras`, float32), for GPUs (`.fp16.onnx`), and for processors (`.onnx`, eight bits). Each backend has its own.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from docproc.errors import MissingPart
+from docproc.digits.recognizers import BACKENDS
+from docproc.errors import BadUsage, MissingPart
 
-LINES, CELLS = "lines.onnx", "cells.onnx"  # the line and the cell network, in the folder of the glyph network
+LINES, CELLS = "lines", "cells"  # the line and the cell network, in the folder of the glyph network
+ENDINGS = (".fp16.onnx", ".fp32.onnx", ".onnx", ".keras")
 
 
 def model_folder() -> Path:
@@ -19,17 +25,29 @@ def model_folder() -> Path:
     return installed if installed.is_dir() else Path(str(files("docproc"))).parent / "models"
 
 
-def model_hashes(model: Path | None = None) -> dict[str, str]:
-    """SHA-256 of the files that `open_reader` would take, and of their card. Raises MissingPart."""
+def network_files(backend: str, model: Path | None = None) -> dict[str, Path]:
+    """The files that a backend (not `auto`) runs: of `glyphs`, `lines` and `cells`.
+
+    `model` is the file of the glyph network, the others lie beside it; None takes the shipped one. NAME.onnx stands for
+    whatever the backend takes, another ending for itself. Raises BadUsage for a file that the backend does not run.
+    """
     path = model or model_folder() / "digits.onnx"
-    card = read_card(path)
+    stem, ending = _parts(path)
+    takes = BACKENDS[backend].files
+    if ending == ".onnx":
+        ending = takes[0]
+    if ending not in takes:
+        raise BadUsage(f"the backend {backend} does not run {path.name}; it takes {', '.join(takes)}")
+    return {name: path.with_name(f"{own}{ending}") for name, own in (("glyphs", stem), ("lines", LINES), ("cells", CELLS))}
+
+
+def model_hashes(backend: str, model: Path | None = None) -> dict[str, str]:
+    """SHA-256 of the files that `open_reader` would take, and of their card. Raises BadUsage and MissingPart."""
+    files = network_files(backend, model)
+    card = read_card(files["glyphs"])
     named = dict(card.get("sha256", {}))
-    return {
-        "glyphs": str(named.get(path.name)),
-        "lines": str(named.get(LINES)),
-        "cells": str(named.get(CELLS)),
-        "card": hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest(),
-    }
+    hashes = {name: str(named.get(path.name)) for name, path in files.items()}
+    return hashes | {"card": hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()}
 
 
 def read_card(model: Path) -> dict[str, Any]:
@@ -48,4 +66,12 @@ def read_card(model: Path) -> dict[str, Any]:
 
 def card_path(model: Path) -> Path:
     """Where the card of a model file lies."""
-    return model.with_suffix(".json")
+    return model.with_name(_parts(model)[0] + ".json")
+
+
+def _parts(model: Path) -> tuple[str, str]:
+    """The name of a network, and the ending that tells in which form it is. Raises BadUsage."""
+    for ending in ENDINGS:
+        if model.name.endswith(ending) and model.name != ending:
+            return model.name.removesuffix(ending), ending
+    raise BadUsage(f"{model} is no model: its name should end in {', '.join(ENDINGS)}")

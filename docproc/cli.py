@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-BACKENDS = ["auto", "onnx"]
+BACKENDS = ["auto", "onnx", "tensorrt", "tensorflow"]
 
 
 class Share(click.ParamType[float]):
@@ -81,7 +81,7 @@ def _reading_options(command: Command) -> Command:
                           "template.toml beside the pages, else tells cut-out fields from forms and finds their boxes."),
         click.option("-j", "--jobs", default=0, type=click.IntRange(0), help="Processes; 0 takes every core.  [default: 0]"),
         click.option("--backend", default="auto", show_default=True, type=click.Choice(BACKENDS),
-                     help="What runs the networks."),
+                     help="What runs the networks; auto takes the best that works here."),
         click.option("--model", type=click.Path(path_type=Path), help="A model of your own (.onnx, its card beside it)."),
         click.option("--max-error", default="1%", show_default=True, type=Share(),
                      help="How many of the accepted fields may be wrong; all others get the status review."),
@@ -123,6 +123,8 @@ def run(context: click.Context, /, quiet: bool, verbose: bool, **options: Any) -
     request = _request(context, options)
     _heed_signals()
     console = _console()
+    if not quiet:
+        _tell_backend(console, request.backend)
     with _Watcher(console, quiet, verbose) as watcher, _interruptions_told(console, request):
         summary = run_batch(request, watcher.update)
     if not quiet:
@@ -166,6 +168,7 @@ def watch(
             _tell_document(console, rows)
 
     if not quiet:
+        _tell_backend(console, request.backend)
         _say(console, f"watching {folder}; Ctrl-C ends it")
     with _interruptions_told(console, request):
         watch_folder(request, settle, every, tell, update)
@@ -258,6 +261,15 @@ def _request(context: click.Context, options: dict[str, Any]) -> RunRequest:
     limits = replace(Limits(), **dict(options.pop("limits")))
     command = shlex.join(["docproc", *sys.argv[1:]])
     return RunRequest(inputs=tuple(options.pop("inputs")), limits=limits, command=command, **options)
+
+
+def _tell_backend(console: Console, backend: str) -> None:
+    """Say which backend `auto` takes where it passes over a better one, and why."""
+    from docproc.digits.recognizers import choose
+
+    chosen = choose(backend)
+    if chosen.passed_over:
+        _say(console, f"backend {chosen.backend}; not {chosen.passed_over}")
 
 
 def _heed_signals() -> None:

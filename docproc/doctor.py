@@ -23,7 +23,7 @@ PACKAGES = (
 )  # fmt: skip
 SAFE = {"libtiff": ((4, 7, 2), "CVE-2026-4775"), "libwebp": ((1, 3, 2), "CVE-2023-4863")}
 """The first versions of decoders without a hole that is known, and the hole."""
-EXTRAS = ("tensorflow", "tensorflow-cpu", "keras", "tf2onnx")
+EXTRAS = ("tensorflow", "tensorflow-cpu", "keras", "tf2onnx", "tensorrt-cu13", "tensorrt-cu12", "tensorrt-rtx")
 
 
 @dataclass(frozen=True, slots=True)

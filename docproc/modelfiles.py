@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from docproc.cards import CELLS, LINES, card_path, model_folder, read_card
-from docproc.digits.recognizers import open_cell_recognizer, open_line_recognizer, open_recognizer
+from docproc.cards import card_path, network_files, read_card
+from docproc.digits.recognizers import choose, open_cell_recognizer, open_line_recognizer, open_recognizer
 from docproc.digits.segment import GEOMETRY
 from docproc.errors import MissingPart
 from docproc.net import Net
@@ -19,15 +19,16 @@ from docproc.types import KINDS
 
 
 def open_reader(backend: str, model: Path | None = None) -> Reader:
-    """Open `model` (an .onnx file with its card, `lines.onnx` and `cells.onnx` beside it), or the shipped one, on a backend.
+    """Open `model` (see `cards.network_files`), or the shipped one, on a backend; `auto` takes the best that works.
 
-    Raises MissingPart when a file is missing, damaged, or not the one that the card describes.
+    Raises MissingPart when the backend does not work, or a file is missing, damaged, or not the one that the card describes;
+    BadUsage when the backend does not run such files.
     """
-    path = model or model_folder() / "digits.onnx"
+    backend = choose(backend).backend
+    files = network_files(backend, model)
+    path = files["glyphs"]
     card = read_card(path)
-    glyph_network = _model_bytes(path, card)
-    line_network = _model_bytes(path.with_name(LINES), card)
-    cell_network = _model_bytes(path.with_name(CELLS), card)
+    networks = {name: model_bytes(file, card) for name, file in files.items()}
     if card.get("geometry") != list(GEOMETRY):
         raise MissingPart(f"{path} was trained for another version of docproc: train it again with docproc model train")
     try:
@@ -38,9 +39,9 @@ def open_reader(backend: str, model: Path | None = None) -> Reader:
     except (KeyError, TypeError, ValueError) as problem:
         raise MissingPart(f"the card {card_path(path)} is damaged: {problem}") from problem
     return Reader(
-        open_recognizer(backend, glyph_network),
-        open_line_recognizer(backend, line_network),
-        open_cell_recognizer(backend, cell_network),
+        open_recognizer(backend, networks["glyphs"]),
+        open_line_recognizer(backend, networks["lines"]),
+        open_cell_recognizer(backend, networks["cells"]),
         context,
         weights,
         calibrations,
@@ -48,7 +49,8 @@ def open_reader(backend: str, model: Path | None = None) -> Reader:
     )
 
 
-def _model_bytes(path: Path, card: Mapping[str, Any]) -> bytes:
+def model_bytes(path: Path, card: Mapping[str, Any]) -> bytes:
+    """The bytes of a network's file, if it is the one that the card describes. Raises MissingPart."""
     try:
         data = path.read_bytes()
     except OSError as problem:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from docproc import __version__
 from docproc.cards import model_hashes
+from docproc.digits.recognizers import choose
 from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError, MissingPart, OutputExists
 from docproc.files import Content, Document, decode_pages, find_documents, read_content
 from docproc.layouts import Layout, open_layout
@@ -56,7 +57,7 @@ class Settings:
     """What a worker needs to know."""
 
     layout: Layout
-    backend: str
+    backend: str  # never `auto`: all workers take the same
     model: Path | None
     max_error: float
     limits: Limits
@@ -138,11 +139,14 @@ def summary_of(standing: Standing, output: Path, passed: int, read: int) -> Summ
 
 
 def settings_for(documents: Sequence[Document], request: RunRequest) -> Settings:
-    """What the workers of a run need to know. Raises BadUsage or BadConfig for a layout that is none."""
+    """What the workers of a run need to know. Raises BadUsage or BadConfig for a layout that is none, MissingPart
+    for a backend that does not work.
+    """
+    backend = choose(request.backend).backend
     folders = tuple(sorted({_folder(document) for document in documents}))
     layout = open_layout(request.layout, folders)
-    models = tuple(model_hashes(request.model).items())
-    return Settings(layout, request.backend, request.model, request.max_error, request.limits, request.crops, models)
+    models = tuple(model_hashes(backend, request.model).items())
+    return Settings(layout, backend, request.model, request.max_error, request.limits, request.crops, models)
 
 
 def _folder(document: Document) -> str:
@@ -211,7 +215,7 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
     from docproc.pipeline import place, read_placed, tabulate
     from docproc.readings.confidence import BLANK_REQUIRED
 
-    if settings.models and tuple(model_hashes(settings.model).items()) != settings.models:
+    if settings.models and tuple(model_hashes(settings.backend, settings.model).items()) != settings.models:
         raise MissingPart("the networks were changed while the run was reading; give the same command again")
     cv2.setNumThreads(1)  # one process for each core is enough
     reader = open_reader(settings.backend, settings.model)
