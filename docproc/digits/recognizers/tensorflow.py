@@ -19,6 +19,7 @@ from docproc.digits.recognizers.networks import Form
 from docproc.errors import MissingPart
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it talks on stderr before it is asked
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # sums in one order on every processor: what measures others stays put
 
 import keras
 import tensorflow as tf
