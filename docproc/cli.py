@@ -648,10 +648,10 @@ def bench(backends: tuple[str, ...], batches: tuple[int, ...], seconds: float, m
         click.echo(f"the floor was not measured: {floor}")
         return
     click.echo(f"by arithmetic one core could do about {floor.by_arithmetic:,.0f} digits a second: a digit takes "
-               f"{floor.operations / 1e6:.1f} million operations, products of matrices show {floor.operations_a_second / 1e9:,.0f} "
-               f"thousand million a second in {floor.precision}")  # fmt: skip
-    click.echo(f"by bytes {floor.by_bytes:,.0f}: the layers of a digit write and read {floor.bytes / 1e3:.0f} kB, and it copies "
-               f"{floor.bytes_a_second / 1e9:.1f} GB a second")  # fmt: skip
+               f"{floor.operations / 1e6:.1f} million operations, products of matrices show "
+               f"{floor.operations_a_second / 1e9:,.0f} thousand million a second in {floor.precision}")  # fmt: skip
+    click.echo(f"by bytes {floor.by_bytes:,.0f}: the layers of a digit write and read {floor.bytes / 1e3:.0f} kB, and the core "
+               f"copies {floor.bytes_a_second / 1e9:.1f} GB a second")  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------------- doctor
