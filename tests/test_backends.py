@@ -6,19 +6,23 @@ there the texts are the same and the confidence is near.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from docproc import modelfiles
 from docproc.cards import model_folder
-from docproc.digits.recognizers import available
+from docproc.digits.recognizers import BACKENDS, available
 from docproc.files import find_documents, open_pages
 from docproc.layouts import open_layout
 from docproc.modelfiles import open_reader
-from docproc.options import Limits
+from docproc.options import Limits, RunRequest
 from docproc.pipeline import Prepared, Reader, elected, place, prepare, recognize, settle
+from docproc.runs import batch
+from docproc.runs.batch import settings_for
 from docproc.types import Page, Placed, Reading
 from tests.conftest import SAMPLES
 from tests.test_cli import docproc, table
@@ -91,6 +95,18 @@ def test_the_table_tells_which_networks_read(tmp_path: Path) -> None:
         told[reader.name] = [row["text"] for row in rows]
     assert len(told) == 2
     assert len({tuple(texts) for texts in told.values()}) == 1
+
+
+def test_what_a_backend_builds_is_built_before_the_workers_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    documents, _ = find_documents([SAMPLES / "checks"])
+    request = RunRequest((SAMPLES,), Path("t.csv"), layout="amount", backend="onnx")
+    opened: list[tuple[object, ...]] = []
+    monkeypatch.setattr(modelfiles, "open_reader", lambda *arguments: opened.append(arguments))
+    settings_for(documents, request)
+    assert not opened
+    monkeypatch.setattr(batch, "BACKENDS", {"onnx": replace(BACKENDS["onnx"], builds=True)})
+    settings_for(documents, request)
+    assert opened == [("onnx", None)]
 
 
 def test_a_backend_that_does_not_work_ends_with_its_reason(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from docproc import __version__
 from docproc.cards import model_hashes
-from docproc.digits.recognizers import choose
+from docproc.digits.recognizers import BACKENDS, choose
 from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError, MissingPart, OutputExists
 from docproc.files import Content, Document, decode_pages, find_documents, read_content
 from docproc.layouts import Layout, open_layout
@@ -146,6 +146,10 @@ def settings_for(documents: Sequence[Document], request: RunRequest) -> Settings
     folders = tuple(sorted({_folder(document) for document in documents}))
     layout = open_layout(request.layout, folders)
     models = tuple(model_hashes(backend, request.model).items())
+    if BACKENDS[backend].builds:
+        from docproc.modelfiles import open_reader
+
+        open_reader(backend, request.model)  # once, and not by all workers at the same time
     return Settings(layout, backend, request.model, request.max_error, request.limits, request.crops, models)
 
 

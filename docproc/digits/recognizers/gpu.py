@@ -22,6 +22,7 @@ LIBRARIES: Mapping[str, str] = {"tensorrt": "tensorrt-cu13", "tensorrt_rtx": "te
 
 INSTALL = "pip install tensorrt-cu13, or tensorrt-rtx for a GeForce RTX or RTX PRO"
 SECONDS = 180  # for the trial
+TRIED = "DOCPROC_TRIED_TENSORRT"  # in the environment: what a run has tried, its workers need not
 
 
 def why_not() -> str | None:
@@ -39,6 +40,8 @@ def library() -> str:
 
 @cache
 def _tried() -> tuple[str, str | None]:
+    if (known := os.environ.get(TRIED)) in LIBRARIES:
+        return str(known), None
     installed = [name for name in LIBRARIES if find_spec(name)]
     try:
         cuda.load()
@@ -51,6 +54,7 @@ def _tried() -> tuple[str, str | None]:
     for name in installed:
         reason = _try_apart(name)
         if reason is None:
+            os.environ[TRIED] = name
             return name, None
         reasons.append(f"{name}: {reason}")
     return "", "; ".join(reasons)

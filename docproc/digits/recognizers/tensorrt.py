@@ -175,6 +175,9 @@ class Slot:
         for name, address in zip((self._takes, self._gives), self._device, strict=True):
             self._context.set_tensor_address(name, address)
         self._given: tuple[int, ...] = ()
+        # The first run loads kernels and takes memory: here, before a worker is given its limit.
+        self.start(np.zeros(largest, self._types[0]))
+        self.wait()
 
     def start(self, batch: NDArray[Any]) -> None:
         """Bring a batch, run it, fetch what comes out: all on the stream, nothing is waited for."""

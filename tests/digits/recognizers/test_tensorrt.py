@@ -161,8 +161,9 @@ def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
-def forgotten() -> Any:
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> Any:
     gpu._tried.cache_clear()
+    monkeypatch.delenv(gpu.TRIED, raising=False)
     yield
     gpu._tried.cache_clear()
 
@@ -192,7 +193,12 @@ def test_a_machine_without_tensorrt_is_told_what_to_install(monkeypatch: pytest.
 
 def test_the_first_library_that_works_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_machine(monkeypatch, {"tensorrt": "it crashes here (SIGSEGV)", "tensorrt_rtx": None})
+    monkeypatch.setenv(gpu.TRIED, "")
     assert gpu.why_not() is None
+    assert gpu.library() == "tensorrt_rtx"
+    # A worker is a process of its own, and takes the word of its parent.
+    gpu._tried.cache_clear()
+    monkeypatch.setattr(gpu, "_try_apart", lambda name: pytest.fail("it was tried again"))
     assert gpu.library() == "tensorrt_rtx"
 
 
