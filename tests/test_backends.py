@@ -6,6 +6,8 @@ there the texts are the same and the confidence is near.
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -107,6 +109,23 @@ def test_what_a_backend_builds_is_built_before_the_workers_start(monkeypatch: py
     monkeypatch.setattr(batch, "BACKENDS", {"onnx": replace(BACKENDS["onnx"], builds=True)})
     settings_for(documents, request)
     assert opened == [("onnx", None)]
+
+
+@pytest.mark.parametrize(("backend", "ending"), [("onnx", ".onnx"), ("tensorflow", ".keras")])
+def test_a_network_of_another_form_is_refused(tmp_path: Path, backend: str, ending: str) -> None:
+    """Its card vouches for it, and still it is not the network that should be there."""
+    if (reason := available(backend)) is not None:
+        pytest.skip(reason)
+    shutil.copytree(model_folder(), tmp_path / "m")
+    shutil.copyfile(tmp_path / "m" / f"cells{ending}", tmp_path / "m" / f"digits{ending}")
+    card = json.loads((tmp_path / "m" / "digits.json").read_text(encoding="utf-8"))
+    card["sha256"][f"digits{ending}"] = card["sha256"][f"cells{ending}"]
+    (tmp_path / "m" / "digits.json").write_text(json.dumps(card), encoding="utf-8")
+    done = docproc(
+        "run", SAMPLES / "checks", "-o", tmp_path / "t.csv", "--backend", backend, "--model", tmp_path / "m" / "digits.onnx",
+    )  # fmt: skip
+    assert done.returncode == 4
+    assert "the model is not a digit network: it should take uint8 (any, 28, 28)" in done.stderr
 
 
 def test_a_backend_that_does_not_work_ends_with_its_reason(tmp_path: Path) -> None:
