@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docproc.files import find_documents
 from docproc.options import RunRequest
+from docproc.rules import PartOrder
 from docproc.runs.batch import Summary, read_documents, settings_for
 from docproc.runs.batch import run as run_batch
 from docproc.runs.tables import long_table
@@ -50,13 +52,21 @@ def read(
     max_error: float = 0.01,
     backend: str = "auto",
     model: str | PathLike[str] | None = None,
+    date_order: PartOrder = "auto",
+    date_window: str = "",
+    as_of: date | None = None,
+    thresholds: str | PathLike[str] | None = None,
 ) -> Results:
     """Read a document, or every document of a folder, in this process.
 
     Raises an error of the `docproc.errors` tree; a document that cannot be read is a row with the status `error`.
     """
     chosen = Path(model) if model is not None else None
-    request = RunRequest((Path(path),), Path(), layout, backend=backend, model=chosen, max_error=max_error)
+    own = Path(thresholds) if thresholds is not None else None
+    request = RunRequest(
+        (Path(path),), Path(), layout, backend=backend, model=chosen, max_error=max_error, thresholds=own,
+        date_order=date_order, date_window=date_window, as_of=as_of,
+    )  # fmt: skip
     documents, _ = find_documents(request.inputs)
     settings = settings_for(documents, request)
     pages = read_documents(settings.layout.scans(documents), settings, plain_map)

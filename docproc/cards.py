@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from docproc.digits.recognizers import BACKENDS
 from docproc.errors import BadUsage, MissingPart
 
 LINES, CELLS = "lines", "cells"  # the line and the cell network, in the folder of the glyph network
+MICR = "micr"  # the network of E-13B, there too, with a card of its own
 ENDINGS = (".fp16.onnx", ".fp32.onnx", ".onnx", ".keras")
 
 
@@ -26,28 +28,39 @@ def model_folder() -> Path:
 
 
 def network_files(backend: str, model: Path | None = None) -> dict[str, Path]:
-    """The files that a backend (not `auto`) runs: of `glyphs`, `lines` and `cells`.
+    """The files that a backend (not `auto`) runs: of `glyphs`, `lines`, `cells` and `micr`.
 
-    `model` is the file of the glyph network, the others lie beside it; None takes the shipped one. NAME.onnx stands for
-    whatever the backend takes, another ending for itself. Raises BadUsage for a file that the backend does not run.
+    `model` is the file of the glyph network, the others lie beside it; None takes the shipped one, and so does the network of
+    E-13B where there is none beside. NAME.onnx stands for whatever the backend takes, another ending for itself; for the
+    backend "" it is taken as it is named. Raises BadUsage for a file that the backend does not run.
     """
     path = model or model_folder() / "digits.onnx"
     stem, ending = _parts(path)
-    takes = BACKENDS[backend].files
-    if ending == ".onnx":
+    takes = BACKENDS[backend].files if backend else ENDINGS
+    if backend and ending == ".onnx":
         ending = takes[0]
     if ending not in takes:
         raise BadUsage(f"the backend {backend} does not run {path.name}; it takes {', '.join(takes)}")
-    return {name: path.with_name(f"{own}{ending}") for name, own in (("glyphs", stem), ("lines", LINES), ("cells", CELLS))}
+    named = {"glyphs": stem, "lines": LINES, "cells": CELLS, "micr": MICR}
+    files = {name: path.with_name(f"{own}{ending}") for name, own in named.items()}
+    if not files["micr"].exists():
+        files["micr"] = model_folder() / files["micr"].name
+    return files
 
 
-def model_hashes(backend: str, model: Path | None = None) -> dict[str, str]:
-    """SHA-256 of the files that `open_reader` would take, and of their card. Raises BadUsage and MissingPart."""
+def model_hashes(model: Path | None = None, backend: str = "") -> dict[str, str]:
+    """SHA-256 of the files that `open_reader` would take, and of their cards. Raises BadUsage and MissingPart."""
     files = network_files(backend, model)
-    card = read_card(files["glyphs"])
-    named = dict(card.get("sha256", {}))
-    hashes = {name: str(named.get(path.name)) for name, path in files.items()}
-    return hashes | {"card": hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()}
+    cards = cards_of(files)
+    hashes = {name: str(dict(cards[name].get("sha256", {})).get(path.name)) for name, path in files.items()}
+    both = json.dumps([cards["glyphs"], cards["micr"]], sort_keys=True)
+    return hashes | {"card": hashlib.sha256(both.encode()).hexdigest()}
+
+
+def cards_of(files: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+    """The card of each of `network_files`: that of E-13B has its own, the others share one. Raises MissingPart."""
+    shared, own = read_card(files["glyphs"]), read_card(files["micr"])
+    return {name: own if name == "micr" else shared for name in files}
 
 
 def read_card(model: Path) -> dict[str, Any]:

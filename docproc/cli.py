@@ -20,6 +20,8 @@ from docproc import __version__
 from docproc.errors import DONE, INTERRUPTED, NEEDS_REVIEW, SOME_FAILED, TERMINATED, BadUsage, DocprocError
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from rich.console import Console
 
     from docproc.options import RunRequest
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 BACKENDS = ["auto", "onnx", "tensorrt", "tensorflow"]
+DATE_ORDERS = ["DMY", "MDY", "YMD", "auto"]
 
 
 class Share(click.ParamType[float]):
@@ -62,6 +65,36 @@ class Limit(click.ParamType[tuple[str, float]]):
             self.fail(str(problem), param, ctx)
 
 
+class Span(click.ParamType[str]):
+    """`180d`, `6m` or `1y`."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from datetime import date
+
+        from docproc.rules import DateWindow
+
+        try:
+            return DateWindow(str(value), date.min).span if value else ""
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
+
+
+class Day(click.ParamType["date"]):
+    """`2026-11-21`."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        from datetime import date
+
+        try:
+            return value if isinstance(value, date) else date.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no day; write 2026-11-21", param, ctx)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="docproc")
 def main() -> None:
@@ -76,15 +109,24 @@ def _reading_options(command: Command) -> Command:
     options = (
         click.option("-o", "--output", required=True, type=click.Path(path_type=Path),
                      help="The table: .csv, .jsonl, .xlsx or .parquet."),
-        click.option("--layout", default="auto", show_default=True, metavar="auto|digits|amount|TEMPLATE.toml",
-                     help="What a page holds: digits or amount for a cut-out field, a template for a form. auto takes a "
-                          "template.toml beside the pages, else tells cut-out fields from forms and finds their boxes."),
+        click.option("--layout", default="auto", show_default=True, metavar="auto|digits|amount|micr|check|TEMPLATE.toml",
+                     help="What a page holds: digits, amount or micr (a line of E-13B) for a cut-out field, check for a bank "
+                          "check, a template for a form. auto takes a template.toml beside the pages, else tells cut-out "
+                          "fields, checks and forms apart and finds their boxes."),
         click.option("-j", "--jobs", default=0, type=click.IntRange(0), help="Processes; 0 takes every core.  [default: 0]"),
         click.option("--backend", default="auto", show_default=True, type=click.Choice(BACKENDS),
                      help="What runs the networks; auto takes the best that works here."),
         click.option("--model", type=click.Path(path_type=Path), help="A model of your own (.onnx, its card beside it)."),
         click.option("--max-error", default="1%", show_default=True, type=Share(),
                      help="How many of the accepted fields may be wrong; all others get the status review."),
+        click.option("--thresholds", type=click.Path(path_type=Path), metavar="FILE",
+                     help="Accept by thresholds that docproc model calibrate measured on truth of your own."),
+        click.option("--date-order", default="auto", show_default=True, type=click.Choice(DATE_ORDERS),
+                     help="Of dates whose layout or template leaves it open; auto takes what is possible."),
+        click.option("--date-window", default="", type=Span(), metavar="180d|6m|1y",
+                     help="Dates that are older, or lie in the future, get the status review."),
+        click.option("--as-of", type=Day(), metavar="YYYY-MM-DD",
+                     help="The day from which --date-window counts.  [default: the day on which the run is begun]"),
         click.option("--recursive/--no-recursive", default=True, show_default=True, help="Also read the folders in a folder."),
         click.option("--overwrite", is_flag=True, help="Replace a table that is there."),
         click.option("--wide", is_flag=True, help="One row a page and one column a field."),
@@ -414,12 +456,13 @@ def _with_settings(context: click.Context, options: dict[str, Any]) -> dict[str,
 @main.command()
 @click.argument("image", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The picture.  [default: NAME.explain.png here]")
-@click.option("--layout", default="auto", show_default=True, metavar="auto|digits|amount|TEMPLATE.toml")
+@click.option("--layout", default="auto", show_default=True, metavar="auto|digits|amount|micr|check|TEMPLATE.toml")
 @click.option("--page", default=1, show_default=True, type=click.IntRange(1), help="Of a document with several.")
 @click.option("--field", "field_name", help="Only this field.")
 @click.option("--backend", default="auto", show_default=True, type=click.Choice(BACKENDS))
 @click.option("--model", type=click.Path(path_type=Path), help="A model of your own (.onnx, its card beside it).")
 @click.option("--max-error", default="1%", show_default=True, type=Share())
+@click.option("--date-order", default="auto", show_default=True, type=click.Choice(DATE_ORDERS))
 @click.option("--overwrite", is_flag=True, help="Replace a picture that is there.")
 def explain(image: Path, output: Path | None, overwrite: bool, **options: Any) -> None:
     """Draw one picture that shows every step for a page or a field.
@@ -526,27 +569,41 @@ def model() -> None:
               help="The folder with MNIST's four IDX files; without it Keras downloads them.")  # fmt: skip
 @click.option("-o", "--output", default=Path("models"), show_default=True, type=click.Path(path_type=Path, file_okay=False),
               help="Where the model and its card are written.")  # fmt: skip
-@click.option("--network", default="digits", show_default=True, type=click.Choice(["digits"]))
+@click.option("--network", default="digits", show_default=True, type=click.Choice(["digits", "micr"]),
+              help="digits: the three networks of handwriting. micr: that of E-13B, which needs no MNIST.")  # fmt: skip
 @click.option("--seed", type=int, help="Another seed than the recipe's.")
-@click.option("--strips", type=click.IntRange(50), help="Composed fields to train on.")
-@click.option("--epochs", type=click.IntRange(1), help="Passes of the glyph network over its examples.")
+@click.option("--strips", type=click.IntRange(50), help="Composed fields, or lines of E-13B, to train on.")
+@click.option("--epochs", type=click.IntRange(1), help="Passes of the glyph network, or that of E-13B, over its examples.")
 @click.option("--line-epochs", type=click.IntRange(1), help="The same of the line network.")
 @click.option("--cell-combs", type=click.IntRange(50), help="Composed combs whose cells are trained on.")
 @click.option("--cell-epochs", type=click.IntRange(1), help="Passes of the cell network.")
-@click.option("--fit-strips", type=click.IntRange(100), help="Composed fields for the context, and for vote and calibration.")
+@click.option("--fit-strips", type=click.IntRange(100), help="Composed fields for context, vote and calibration.")
 @click.option("-j", "--jobs", default=0, type=click.IntRange(0), help="Processes that compose; 0 takes every core.")
 @click.option("--overwrite", is_flag=True, help="Replace a model that is there.")
 def train(data: Path | None, output: Path, jobs: int, overwrite: bool, **changes: Any) -> None:
-    """Train the three networks on composed strips; fit context, vote and calibration; export ONNX; write the card."""
+    """Train networks on composed fields; fit context, vote and calibration; export ONNX; write the card.
+
+    Options of other networks than the one that is trained change nothing.
+    """
     from importlib.util import find_spec
 
     from docproc.errors import MissingPart, OutputExists
 
     if not find_spec("tensorflow"):
         raise MissingPart('training needs TensorFlow: pip install "docproc[train]"')
-    if (output / "digits.onnx").exists() and not overwrite:
-        raise OutputExists(f"{output / 'digits.onnx'} is there already; give --overwrite or another folder with -o")
+    written = output / f"{changes['network']}.onnx"
+    if written.exists() and not overwrite:
+        raise OutputExists(f"{written} is there already; give --overwrite or another folder with -o")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    console, jobs = _console(), jobs or os.cpu_count() or 1
+    if changes["network"] == "micr":
+        from docproc.learn import micr
+
+        named = {"seed": "seed", "lines": "strips", "epochs": "epochs", "calibration_lines": "fit_strips"}
+        given = {name: changes[option] for name, option in named.items() if changes[option] is not None}
+        card = micr.train(micr.Recipe(**given), output, jobs, lambda text: _say(console, text))
+        click.echo(json.dumps(card["scores"], indent=2))
+        return
     from docproc.learn import mnist
     from docproc.learn.train import Recipe
     from docproc.learn.train import train as train_model
@@ -555,23 +612,79 @@ def train(data: Path | None, output: Path, jobs: int, overwrite: bool, **changes
     changes = {name: value for name, value in changes.items() if value is not None}
     if fit:
         changes.update(context_strips=fit, calibration_strips=fit, comb_strips=fit)
-    console = _console()
-    card = train_model(
-        Recipe(**changes), mnist.load(data), output, jobs or os.cpu_count() or 1, lambda text: _say(console, text)
-    )
+    card = train_model(Recipe(**changes), mnist.load(data), output, jobs, lambda text: _say(console, text))
     click.echo(json.dumps(card["scores"], indent=2))
 
 
-@model.command()
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-              help="The folder with MNIST's four IDX files; without it Keras downloads them.")  # fmt: skip
-@click.option("--model", "model_path", type=click.Path(path_type=Path), help="A model of your own (.onnx).")
-@click.option("--backend", default="auto", show_default=True, type=click.Choice(BACKENDS))
-def evaluate(data: Path | None, model_path: Path | None, backend: str) -> None:
-    """Read MNIST's test digits, 28x28 as they are, through a model; print how many are right."""
-    from docproc.learn.evaluate import mnist_test
+@model.command(options_metavar="[--on mnist|DIR] [OPTIONS]")
+@click.argument("subjects", nargs=-1, type=click.Path(path_type=Path), metavar="[MODEL | RESULTS TRUTH]")
+@click.option("--on", metavar="mnist|DIR",
+              help="Evaluate MODEL, or the shipped one, on MNIST's test digits: those in a folder with the four IDX files, or "
+                   "those that Keras downloads.")  # fmt: skip
+@click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html",
+              help="The report.  [default: evaluation.html of a MODEL, none of RESULTS]")  # fmt: skip
+@click.option("--json", "figures", type=click.Path(path_type=Path), metavar="FILE.json",
+              help="The figures, for a program.  [default: evaluation.json of a MODEL, none of RESULTS]")  # fmt: skip
+@click.option("--backend", default="auto", show_default=True, type=click.Choice(BACKENDS), help="What runs a MODEL.")
+@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+def evaluate(
+    subjects: tuple[Path, ...], on: str | None, report: Path | None, figures: Path | None, backend: str, overwrite: bool
+) -> None:
+    """Say how well a model reads single digits, or how well the results of a run agree with the truth.
 
-    click.echo(json.dumps(mnist_test(data, model_path, backend), indent=2))
+    RESULTS is a table that docproc run wrote, or its journal. TRUTH is a table with the columns document, page (1 where it is
+    left out), field, text, and value if you like: .csv, .jsonl, .xlsx or .parquet. A field counts as right only when its
+    whole text is.
+    """
+    from docproc.assess import assess_model, assess_results
+
+    if on is not None and len(subjects) <= 1:
+        model_path = subjects[0] if subjects else None
+        report, figures = report or Path("evaluation.html"), figures or Path("evaluation.json")
+        said = assess_model(model_path, on, backend, report, figures, overwrite=overwrite)
+    elif on is None and len(subjects) == 2:
+        said = assess_results(*subjects, report, figures, overwrite=overwrite)
+    else:
+        raise BadUsage("give a model and what it is evaluated on: docproc model evaluate MODEL --on mnist; "
+                       "or results and their truth: docproc model evaluate RESULTS TRUTH")  # fmt: skip
+    click.echo(said)
+    for written in (figures, report):
+        if written:
+            _say(_console(), f"written: {written}")
+
+
+@model.command()
+@click.argument("results", type=click.Path(path_type=Path))
+@click.argument("truth", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE.json",
+              help="Where the thresholds are written, for docproc run --thresholds; else they are only shown.")  # fmt: skip
+@click.option("--max-error", default="1%", show_default=True, type=Share(),
+              help="How many of the accepted fields may be wrong.")  # fmt: skip
+@click.option("--certainty", default="95%", show_default=True, type=Share(),
+              help="How certain that should be, as far as the truth is a fair sample.")  # fmt: skip
+@click.option(
+    "--together", is_flag=True, help="One threshold for all fields: less truth is needed, and the error is that of all."
+)
+@click.option("--model", "model_path", type=click.Path(path_type=Path), help="The model that read, if it is one of your own.")
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+@click.pass_context
+def calibrate(context: click.Context, /, model_path: Path | None, **options: Any) -> None:
+    """Find from truth of your own how confident a field must be to be accepted, so that an error is kept.
+
+    RESULTS and TRUTH are those of docproc model evaluate. The truth should be a fair sample: all fields of pages that were
+    picked by chance, say. For each field the table shows what each error would cost: the share that is accepted, and the
+    error that is not exceeded with the certainty. What the truth cannot support is not promised: then it says how many
+    more fields it takes, and exits with 1.
+    """
+    from docproc.assess import calibrate as find_thresholds
+
+    console = _console()
+    said, kept, notes = find_thresholds(model=model_path, **options)
+    click.echo(said)
+    for note in notes:
+        _say(console, note)
+    if not kept:
+        context.exit(SOME_FAILED)
 
 
 @model.command()

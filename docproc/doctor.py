@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 from docproc import __version__
-from docproc.cards import model_folder, read_card
+from docproc.cards import MICR, model_folder, read_card
 from docproc.digits.recognizers import BACKENDS, available
 from docproc.errors import DocprocError
 from docproc.modelfiles import open_reader
@@ -23,7 +23,10 @@ PACKAGES = (
 )  # fmt: skip
 SAFE = {"libtiff": ((4, 7, 2), "CVE-2026-4775"), "libwebp": ((1, 3, 2), "CVE-2023-4863")}
 """The first versions of decoders without a hole that is known, and the hole."""
-EXTRAS = ("tensorflow", "tensorflow-cpu", "keras", "tf2onnx", "tensorrt-cu13", "tensorrt-cu12", "tensorrt-rtx")
+EXTRAS = (
+    "tensorflow", "tensorflow-cpu", "keras", "tf2onnx", "tensorrt-cu13", "tensorrt-cu12", "tensorrt-rtx", "matplotlib",
+    "openpyxl", "pyarrow",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,12 @@ def examine() -> Report:
         lines.append(f"  model digits          {card['sha256']['digits.onnx'][:12]}, MNIST test {accuracy:.2%}")
     except (DocprocError, KeyError) as problem:
         lines.append(f"  model digits          does not work: {problem}")
+    try:
+        card = read_card(model_folder() / f"{MICR}.onnx")
+        exact = card["scores"]["synthetic_lines_exact"]
+        lines.append(f"  model micr            {card['sha256'][f'{MICR}.onnx'][:12]}, composed lines {exact:.2%}")
+    except (DocprocError, KeyError) as problem:
+        lines.append(f"  model micr            does not work: {problem}")
     works = bool(working) and not missing and not outdated and sys.version_info >= (3, 11)
     lines += ["", "docproc run works here" if works else "docproc run does not work here: see above"]
     return Report(tuple(lines), works)

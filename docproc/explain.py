@@ -14,6 +14,7 @@ from docproc.layouts import open_layout
 from docproc.modelfiles import open_reader
 from docproc.options import Limits
 from docproc.pipeline import place, read_placed, tabulate
+from docproc.rules import PartOrder
 from docproc.runs.pictures import explain_sheet, page_overlay, stack
 from docproc.runs.tables import write_whole
 from docproc.types import Box, Page, Row
@@ -31,6 +32,7 @@ def explain_page(
     backend: str,
     model: Path | None,
     max_error: float,
+    date_order: PartOrder,
     overwrite: bool,
 ) -> Sequence[Row]:
     """Read one page of a document and write the picture of every step to `target` (PNG); returns its rows."""
@@ -40,7 +42,7 @@ def explain_page(
         raise OutputExists(f"{target} is there already; give --overwrite or another name with -o")
     if not image.is_file():
         raise BadInput(f"no such file: {image}")
-    where = open_layout(layout, (str(image.parent),))
+    where = open_layout(layout, (str(image.parent),), date_order)
     reader = open_reader(backend, model)
     try:
         opened = _page(image, page)
@@ -55,7 +57,8 @@ def explain_page(
         if not results:
             raise BadUsage(f"no field {field_name!r} on this page; there are {', '.join(names)}")
     rows = tabulate(placed, results, reader.accepts(max_error))
-    sheets = [explain_sheet(result, row) for result, row in zip(results, rows, strict=False)][:MOST_SHEETS]
+    row_of = {row.field: row for row in rows}
+    sheets = [explain_sheet(result, row_of[result.prepared.field.name]) for result in results][:MOST_SHEETS]
     whole = [field.box for field in placed.fields] == [Box(0, 0, opened.width, opened.height)]
     picture = stack(sheets if whole else [page_overlay(opened.gray, rows), *sheets])
     data = io.BytesIO()

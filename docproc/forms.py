@@ -42,7 +42,7 @@ LEAST_STROKE = 0.006  # of a box's height squared, the ink outside
 AROUND = 0.35  # of a box's height that is looked at around it
 AGREED = 0.6  # of the pages that have to tell the same number of cells
 
-KIND_COLORS: dict[str, Color] = {"comb": (0, 90, 230), "string": (0, 130, 60), "amount": (200, 0, 130)}
+KIND_COLORS: dict[str, Color] = {"comb": (0, 90, 230), "string": (0, 130, 60), "amount": (200, 0, 130), "micr": (120, 80, 200)}
 
 
 # ------------------------------------------------------------------------------------------------------- init

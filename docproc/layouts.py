@@ -8,7 +8,7 @@ import io
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from docproc.fields import template
 from docproc.fields.template import Beside, Template
 from docproc.files import Document, decode_pages, read_content
 from docproc.options import Limits
+from docproc.rules import PartOrder
 from docproc.types import Box, Field, Gray, Page, Placed
 
 if TYPE_CHECKING:
@@ -74,9 +75,15 @@ def _as_check(page: Page) -> Placed | None:
         raise DocumentError("several_checks", str(problem)) from problem
     if found is None or not found.settled:
         return None
-    line = () if found.band is None else (Field("micr", micr_box(found.band, page), "micr"),)
-    fields = (*found.amounts, *found.dates, *line, *found.numbers)
+    line = () if found.band is None else (Field("micr", micr_box(found.band, page), "micr", parts=True),)
+    fields = (*found.frames, *found.combs, *line, *found.places)
     return Placed(page, fields, elect=elect, expected=("amount", "date", "micr"))
+
+
+def _micr(page: Page) -> Placed:
+    from docproc.fields.strip import whole_page
+
+    return Placed(page, (whole_page(page, "micr", "micr"),))
 
 
 def _by_shape(page: Page) -> Placed:
@@ -87,7 +94,7 @@ def _by_shape(page: Page) -> Placed:
     if looks_like_strip(page):
         return _digits(page)
     check = _as_check(page) if looks_like_check(page) else None
-    if check is not None and {field.name for field in check.fields} >= set(check.expected):
+    if check is not None and any(field.name == "micr" for field in check.fields) and len(check.fields) > 2:
         return check
     found = find_boxes(page)
     if found:
@@ -102,7 +109,9 @@ def _by_shape(page: Page) -> Placed:
     )
 
 
-LAYOUTS: Mapping[str, Locate] = {"auto": _by_shape, "digits": _digits, "amount": _amount, "check": _check}
+LAYOUTS: Mapping[str, Locate] = {
+    "auto": _by_shape, "digits": _digits, "amount": _amount, "micr": _micr, "check": _check,
+}  # fmt: skip
 """Layouts by name. To add one, write how it finds its fields in `fields` and enter it here."""
 
 
@@ -113,13 +122,23 @@ class Layout:
     name: str  # a key of LAYOUTS
     template: Template | None = None  # for every page
     beside: Mapping[str, Template] | None = None  # for the pages of a folder, by the folder's path
+    date_order: PartOrder = "auto"  # of dates whose fields leave it open
 
     def locate(self, page: Page, folder: str) -> Placed:
         """The fields of a page that lies in `folder`, dark on light. Raises DocumentError where it has none or does not fit."""
         known = self.template_for(folder)
         if known is None:
-            return LAYOUTS[self.name](page)
-        return lay(page, known)[0] if known.registers else Placed(page, template.place(known, page), known.rules)
+            placed = LAYOUTS[self.name](page)
+        else:
+            placed = lay(page, known)[0] if known.registers else Placed(page, template.place(known, page), known.rules)
+        if placed.elect is not None:
+            return replace(placed, elect=partial(placed.elect, order=self.date_order))
+        return replace(placed, fields=tuple(self._ordered(field) for field in placed.fields))
+
+    def _ordered(self, field: Field) -> Field:
+        if field.rules is None or field.rules.date != "auto" or self.date_order == "auto":
+            return field
+        return replace(field, rules=replace(field.rules, date=self.date_order))
 
     def scans(self, documents: Sequence[Document]) -> list[Document]:
         """The documents without those that are a template's own picture of its blank form."""
@@ -145,22 +164,22 @@ class Layout:
         return self.template or (self.beside or {}).get(folder)
 
 
-def open_layout(name: str, folders: tuple[str, ...]) -> Layout:
-    """The layout called `name`, or the template in the file of that name.
+def open_layout(name: str, folders: tuple[str, ...], date_order: PartOrder = "auto") -> Layout:
+    """The layout called `name`, or the template in the file of that name; `date_order` is that of dates that leave it open.
 
     `auto` takes a `template.toml` that lies in one of `folders` for the pages in it.
     Raises BadUsage for an unknown name, BadConfig for a template with faults.
     """
     if name == "auto":
         found = {f: _read(Path(f, BESIDE)) for f in folders if Path(f, BESIDE).is_file()}
-        return Layout(name, None, found)
+        return Layout(name, None, found, date_order)
     if name in LAYOUTS:
-        return Layout(name)
+        return Layout(name, date_order=date_order)
     path = Path(name)
     if not path.is_file():
         kind = "no such template" if path.suffix == ".toml" else "no such layout"
         raise BadUsage(f"{kind}: {name}; --layout takes {', '.join(LAYOUTS)} or the path of a template")
-    return Layout("template", _read(path))
+    return Layout("template", _read(path), date_order=date_order)
 
 
 def lay(page: Page, known: Template) -> tuple[Placed, Registration]:

@@ -1,4 +1,4 @@
-"""Open the shipped models: the three networks, and what their card says was learned beside them."""
+"""Open the shipped models: the four networks, and what their cards say was learned beside them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,27 @@ from pathlib import Path
 from typing import Any
 
 from docproc.cards import card_path, network_files, read_card
-from docproc.digits.recognizers import choose, open_cell_recognizer, open_line_recognizer, open_recognizer
+from docproc.digits.micr import PRINT_HEIGHT
+from docproc.digits.recognizers import (
+    choose,
+    open_cell_recognizer,
+    open_line_recognizer,
+    open_micr_recognizer,
+    open_recognizer,
+)
 from docproc.digits.segment import GEOMETRY
 from docproc.errors import MissingPart
 from docproc.net import Net
 from docproc.pipeline import Reader
 from docproc.readings.confidence import Calibration, from_card
 from docproc.readings.vote import Weights
-from docproc.types import KINDS
+from docproc.types import KINDS, Kind, LineRecognizer
 
 
 def open_reader(backend: str, model: Path | None = None) -> Reader:
     """Open `model` (see `cards.network_files`), or the shipped one, on a backend; `auto` takes the best that works.
 
+    The network of E-13B is taken from `micr.onnx` beside it, with a card of its own, or else from the shipped files.
     Raises MissingPart when the backend does not work, or a file is missing, damaged, or not the one that the card describes;
     BadUsage when the backend does not run such files.
     """
@@ -28,25 +36,42 @@ def open_reader(backend: str, model: Path | None = None) -> Reader:
     files = network_files(backend, model)
     path = files["glyphs"]
     card = read_card(path)
-    networks = {name: model_bytes(file, card) for name, file in files.items()}
+    networks = {name: model_bytes(files[name], card) for name in ("glyphs", "lines", "cells")}
     if card.get("geometry") != list(GEOMETRY):
         raise MissingPart(f"{path} was trained for another version of docproc: train it again with docproc model train")
     try:
         context = Net.from_card(card["context"])
-        calibrations = {kind: Calibration.from_card(card["calibration"][kind]) for kind in KINDS}
+        calibrations: dict[Kind, Calibration] = {kind: Calibration.from_card(card["calibration"][kind]) for kind in KINDS}
         repairs = from_card(card["repairs"])
-        weights = {kind: Weights.from_card(card["vote"][kind]) for kind in KINDS}
+        weights: dict[Kind, Weights] = {kind: Weights.from_card(card["vote"][kind]) for kind in KINDS}
     except (KeyError, TypeError, ValueError) as problem:
         raise MissingPart(f"the card {card_path(path)} is damaged: {problem}") from problem
+    micr_recognizer, calibrations["micr"] = _open_micr(backend, files["micr"])
     return Reader(
         open_recognizer(backend, networks["glyphs"]),
         open_line_recognizer(backend, networks["lines"]),
         open_cell_recognizer(backend, networks["cells"]),
+        micr_recognizer,
         context,
         weights,
         calibrations,
         repairs,
     )
+
+
+def _open_micr(backend: str, path: Path) -> tuple[LineRecognizer, Calibration]:
+    """The network of E-13B with its calibration. Raises MissingPart."""
+    card = read_card(path)
+    network = model_bytes(path, card)
+    if card.get("print_height") != PRINT_HEIGHT:
+        raise MissingPart(
+            f"{path} was trained for another version of docproc: train it again with docproc model train --network micr"
+        )
+    try:
+        calibration = Calibration.from_card(card["calibration"])
+    except (KeyError, TypeError, ValueError) as problem:
+        raise MissingPart(f"the card {card_path(path)} is damaged: {problem}") from problem
+    return open_micr_recognizer(backend, network), calibration
 
 
 def model_bytes(path: Path, card: Mapping[str, Any]) -> bytes:

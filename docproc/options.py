@@ -11,10 +11,12 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from docproc.errors import BadConfig
+from docproc.rules import PartOrder
 
 PROJECT_FILE = "docproc.toml"
 
@@ -54,11 +56,15 @@ class RunRequest:
 
     inputs: tuple[Path, ...]
     output: Path
-    layout: str = "auto"  # auto, digits, amount, or the path of a template
+    layout: str = "auto"  # auto, digits, amount, micr, check, or the path of a template
     jobs: int = 0  # 0: one for each core
     backend: str = "auto"
     model: Path | None = None  # None: the shipped one
     max_error: float = 0.01  # share of the accepted fields that may be wrong
+    thresholds: Path | None = None  # measured by the user, see docproc.thresholds
+    date_order: PartOrder = "auto"  # of dates whose order neither layout nor template tells
+    date_window: str = ""  # how old a date may be, as 180d, 6m or 1y; "" asks nothing
+    as_of: date | None = None  # the day from which the window counts; None: the one on which the run begins
     recursive: bool = True
     overwrite: bool = False
     resume: bool | None = None  # True: a table that is there is brought up to date; False: the journal is begun anew
@@ -74,6 +80,9 @@ DEFAULTS: Mapping[str, tuple[type, ...]] = {
     "jobs": (int,),
     "backend": (str,),
     "max_error": (str, float),
+    "thresholds": (str,),
+    "date_order": (str,),
+    "date_window": (str,),
     "recursive": (bool,),
     "overwrite": (bool,),
     "wide": (bool,),

@@ -8,17 +8,23 @@ loses no answer to the rule. For every length that a text may have, the state is
 
 from __future__ import annotations
 
-from calendar import isleap
-from collections.abc import Callable, Hashable, Iterator, Mapping
+import re
+from calendar import isleap, monthrange
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
+from itertools import product
 from typing import Any, Literal, get_args
 
 CheckName = Literal["luhn", "mod10", "mod11", "mod97", "aba", "verhoeff"]
 CHECK_NAMES: tuple[CheckName, ...] = get_args(CheckName)
-DateOrder = Literal["DDMMYYYY", "MMDDYYYY", "YYYYMMDD", "DDMMYY", "MMDDYY", "YYMMDD"]
+PartOrder = Literal["DMY", "MDY", "YMD", "auto"]  # of a date whose parts may lack leading zeros; auto: any of the others
+PART_ORDERS: tuple[PartOrder, ...] = get_args(PartOrder)
+DateOrder = Literal["DDMMYYYY", "MMDDYYYY", "YYYYMMDD", "DDMMYY", "MMDDYY", "YYMMDD", "DMY", "MDY", "YMD", "auto"]
 DATE_ORDERS: tuple[DateOrder, ...] = get_args(DateOrder)
+CENTURY = (1969, 2068)  # in which a year of two digits lies, as POSIX has it
 
 MOST_TOTALS = 1000  # numbers that are taken to be equally probable for the total of a slip, at most
 MOST_DIGITS = 32  # of a ruled text whose number of digits is not bounded otherwise
@@ -191,35 +197,59 @@ def _list_part(allowed: frozenset[str], length: int) -> _Part:
 _Date = tuple[int | None, int | None, bool | None, str]
 
 
-def _date_part(order: DateOrder, years: tuple[int, int]) -> _Part:
-    letters = order.replace("YYYY", "yyyy").replace("YY", "yy")
-    wide = order.count("Y")
+def _date_part(order: DateOrder, years: tuple[int, int], length: int) -> _Part:
+    """The state holds the date so far for every form of this length; None where it cannot be written in this form."""
+    forms = [form for form in date_forms(order) if len(form) == length]
 
-    def step(state: _Date, digit: int, place: int) -> _Date | None:
-        day, month, leap, partial = state
-        partial += str(digit)
-        kind = letters[place]
-        if len(partial) < (wide if kind == "y" else 2):
-            return day, month, leap, partial
-        value = int(partial)
-        if kind == "D":
-            if not 1 <= value <= 31:
-                return None
-            day = value if value > 28 else 0
-        elif kind == "M":
-            if not 1 <= value <= 12:
-                return None
-            month = 28 if value == 2 else 30 if value in (4, 6, 9, 11) else 31
-        else:
-            meant = _years(value, wide, years)
-            if not meant:
-                return None
-            leap = any(isleap(year) for year in meant)
-        if day is not None and month is not None and day > month and not (day == 29 and leap is not False):
+    def step(states: tuple[_Date | None, ...], digit: int, place: int) -> tuple[_Date | None, ...] | None:
+        after = tuple(
+            None if state is None else _date_step(form, years, state, digit, place)
+            for form, state in zip(forms, states, strict=True)
+        )
+        return after if any(after) else None
+
+    return _Part(((None, None, None, ""),) * len(forms), step, any)
+
+
+def _date_step(form: str, years: tuple[int, int], state: _Date, digit: int, place: int) -> _Date | None:
+    day, month, leap, partial = state
+    partial += str(digit)
+    kind = form[place]
+    if len(partial) < form.count(kind):
+        return day, month, leap, partial
+    value = int(partial)
+    if kind == "D":
+        if not 1 <= value <= 31:
             return None
-        return day, month, leap, ""
+        day = value if value > 28 else 0
+    elif kind == "M":
+        if not 1 <= value <= 12:
+            return None
+        month = 28 if value == 2 else 30 if value in (4, 6, 9, 11) else 31
+    else:
+        meant = _years(value, len(partial), years)
+        if not meant:
+            return None
+        leap = any(isleap(year) for year in meant)
+    if day is not None and month is not None:
+        if day > month and not (day == 29 and leap is not False):
+            return None
+        if day <= month or leap:
+            return 0, 31, None, ""  # nothing more depends on them
+    return day, month, leap, ""
 
-    return _Part((None, None, None, ""), step, lambda _: True)
+
+@lru_cache(maxsize=len(DATE_ORDERS))
+def date_forms(order: DateOrder) -> tuple[str, ...]:
+    """How the digits of a date may be written, as `DDMMYYYY` or `DMMYY`; an order of parts leaves their widths open."""
+    if order == "auto":
+        # Two digits that come first are no year, unless the order says so.
+        return tuple(f for one in PART_ORDERS[:-1] for f in date_forms(one) if one != "YMD" or f.startswith("YYYY"))
+    if order not in PART_ORDERS:
+        return (order,)
+    widths = {"D": (1, 2), "M": (1, 2), "Y": (2, 4)}
+    spread = product(*(widths[part] for part in order))
+    return tuple("".join(part * wide for part, wide in zip(order, wides, strict=True)) for wides in spread)
 
 
 def _years(value: int, wide: int, years: tuple[int, int]) -> list[int]:
@@ -229,18 +259,59 @@ def _years(value: int, wide: int, years: tuple[int, int]) -> list[int]:
     return [year for year in range(years[0], years[1] + 1) if year % 100 == value]
 
 
-def dates_of(text: str, order: DateOrder, years: tuple[int, int] = (1900, 2099)) -> tuple[date, ...]:
-    """The days of the calendar that a text can mean, ascending; of a year of two digits, one in every century."""
-    if len(text) != len(order) or not is_digits(text):
-        return ()
-    day, month, year = (int("".join(c for c, o in zip(text, order, strict=True) if o == letter)) for letter in "DMY")
-    found = []
-    for meant in _years(year, order.count("Y"), years):
-        try:
-            found.append(date(meant, month, day))
-        except ValueError:
-            continue
-    return tuple(found)
+def dates_of(
+    text: str, order: DateOrder, years: tuple[int, int] = (1900, 2099), breaks: Collection[int] = ()
+) -> tuple[date, ...]:
+    """The days of the calendar that a text can mean, ascending; of a year of two digits, one in every century.
+
+    `breaks` are places, in digits before them, where one part of the date ends and the next begins.
+    """
+    found = {day for form in _forms(text, order, breaks) for day in _days(text, form, years)}
+    return tuple(sorted(found))
+
+
+def _forms(text: str, order: DateOrder, breaks: Collection[int]) -> Iterator[str]:
+    if is_digits(text):
+        for form in date_forms(order):
+            if len(form) == len(text) and all(0 < place < len(form) and form[place - 1] != form[place] for place in breaks):
+                yield form
+
+
+def _days(text: str, form: str, years: tuple[int, int]) -> Iterator[date]:
+    day, month, year = (int("".join(c for c, o in zip(text, form, strict=True) if o == letter)) for letter in "DMY")
+    for meant in _years(year, form.count("Y"), years):
+        with suppress(ValueError):
+            yield date(meant, month, day)
+
+
+@dataclass(frozen=True, slots=True)
+class DateWindow:
+    """Which dates are neither stale nor post-dated on the day `as_of`; `span`, as `180d`, `6m` or `1y`, is how old one may be.
+
+    Raises ValueError for a span that is none.
+    """
+
+    span: str
+    as_of: date
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[0-9]{1,4}[dmy]", self.span):
+            raise ValueError(f"{self.span!r} is no span of time; write 180d, 6m or 1y")
+
+    @property
+    def earliest(self) -> date:
+        count, unit = int(self.span[:-1]), self.span[-1]
+        if unit == "d":
+            return date.fromordinal(max(1, self.as_of.toordinal() - count))
+        months = self.as_of.year * 12 + self.as_of.month - 1 - count * (12 if unit == "y" else 1)
+        year, month = max(1, months // 12), months % 12 + 1
+        return date(year, month, min(self.as_of.day, monthrange(year, month)[1]))
+
+    def doubt(self, day: date) -> str:
+        """What is wrong with a date, in words; "" where it lies in the window."""
+        if day > self.as_of:
+            return f"post-dated: after {self.as_of}"
+        return f"stale: before {self.earliest}, {self.span} before {self.as_of}" if day < self.earliest else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,7 +508,8 @@ class FieldRules:
 
     `digits` (fewest, most); `pattern`, a regular expression that the whole text matches, of digits . \d [...] ( ) (?: ) |
     ? * + {m,n}; `bounds` (low, high) of the text's integer value; `check`, its check digit; `allowed`, a closed list; `date`,
-    the order of a date's parts, with the first and the last year in `years` (of two digits, some year of those must fit).
+    the order of a date's parts, with the first and the last year in `years` (of two digits, some year of those must fit);
+    `DMY` leaves the widths of the parts open, `auto` their order too.
     Where `digits` is not given a text has at most 32. Raises ValueError where a rule makes no sense.
     """
 
@@ -525,7 +597,7 @@ class FieldRules:
         if isinstance(self.check, Weighted):
             found &= set(range(len(self.check.weights) + 1))
         if self.date is not None:
-            found &= {len(self.date)}
+            found &= {len(form) for form in date_forms(self.date)}
         if self.allowed is not None:
             found &= {len(text) for text in self.allowed}
         return tuple(sorted(found))
@@ -540,7 +612,7 @@ class FieldRules:
         if self.bounds is not None:
             found.append(_range_part(*self.bounds, length))
         if self.date is not None:
-            found.append(_date_part(self.date, self.years))
+            found.append(_date_part(self.date, self.years, length))
         if self.check is not None:
             found.append(_check_part(self.check, length))
         return tuple(found)
@@ -785,7 +857,12 @@ def _totals(text: str) -> float:
     return float(min(10 ** len(text), MOST_TOTALS))
 
 
-def date_of(text: str, order: DateOrder) -> date | None:
-    """The day that a text is; None where it is none. A year of two digits lies from 1969 to 2068, as POSIX has it."""
-    found = dates_of(text, order, (1969, 2068) if order.count("Y") == 2 else (1000, 9999))
-    return found[0] if found else None
+def date_of(text: str, order: DateOrder, years: tuple[int, int] = (1000, 9999), breaks: Collection[int] = ()) -> date | None:
+    """The day that a text is; None where it is none, or where it may be several: `05062019` without an order.
+
+    A year of two digits lies from 1969 to 2068, as POSIX has it, one of four digits in `years`; `breaks` as in `dates_of`.
+    """
+    found = {
+        day for form in _forms(text, order, breaks) for day in _days(text, form, CENTURY if form.count("Y") == 2 else years)
+    }
+    return found.pop() if len(found) == 1 else None

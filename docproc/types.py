@@ -26,7 +26,9 @@ Line = NDArray[np.uint8]  # (32, width) uint8, 0 paper .. 255 ink: a whole field
 CellPictures = NDArray[np.uint8]  # (n, 32, 32, 2) uint8, 0 paper .. 255 ink: a cell's own ink, and its neighbors'
 CellScores = NDArray[np.float32]  # (n, 12) float32 probabilities; columns 0..9, CROSSED and EMPTY
 Scores = NDArray[np.float32]  # (n, 11) float32 probabilities, rows sum to 1; columns 0..9 and NOT_A_DIGIT
-Frames = NDArray[np.float32]  # (t, 11) float32 natural log probabilities along a line; NOT_A_DIGIT is CTC's blank
+Frames = NDArray[
+    np.float32
+]  # (t, 11), of E-13B (t, 15) float32 natural log probabilities along a line; the last is CTC's blank
 Affine = NDArray[np.float64]  # (2, 3) float64, maps (x, y, 1) to (x, y)
 Homography = NDArray[np.float64]  # (3, 3) float64, maps (x, y, 1) to (x, y, 1) times a factor
 
@@ -37,11 +39,14 @@ NOT_A_DIGIT = 10
 CELL_SIDE = 32  # px
 CELL_CLASSES = 12
 CROSSED, EMPTY = 10, 11  # a cell that was struck out; one without anything that was written
+MICR_SYMBOLS = "0123456789\u2446\u2447\u2448\u2449"  # of E-13B: digits, transit, amount, on-us, dash
+MICR_CLASSES = 15  # MICR_SYMBOLS, and the blank of CTC
 DIGIT_HEIGHT = 40  # px to which the digits of a field are brought before they are read
 INK_MARGIN = 4  # px of paper around the ink of a field
 
-Kind = Literal["string", "amount", "comb"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+Written = Literal["string", "amount", "comb"]
+Kind = Literal[Written, "micr"]
+KINDS: tuple[Written, ...] = get_args(Written)  # what is written by hand, and read by the digit networks
 Status = Literal["ok", "review", "blank", "error"]
 ModelHash = NewType("ModelHash", str)  # SHA-256 of the model file, 64 hex digits
 
@@ -134,6 +139,8 @@ class Field:
     rim: int = 0  # px around the box that are cut out with it: the lines of a comb
     rules: FieldRules | None = None  # what may stand there
     framed: bool = False  # a printed frame stands around it
+    parts: bool = False  # of an E-13B line: its routing number, account and so on are rows of their own
+    cents: bool = False  # of an amount: cents are always written, or a dash in their place
 
     @property
     def crop(self) -> Box:
@@ -150,6 +157,16 @@ class Seen:
     text: str
     value: str  # "" where what it means is not known
     confidence: float
+    dated: float = 0.0  # confidence of what was read as a date whose parts stand apart; 0 where it can be none
+
+
+@dataclass(frozen=True, slots=True)
+class Elected:
+    """A place that is a field."""
+
+    place: int  # among those that were seen
+    field: Field  # as what it is read, maybe by other rules than before
+    doubt: str = ""  # why a person should look whether it is the field
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +177,7 @@ class Placed:
     fields: tuple[Field, ...]
     rules: tuple[PageRule, ...] = ()  # between the fields
     blank: Gray | None = None  # the empty form, of the page's own size: what is printed on it is no ink
-    elect: Callable[[Sequence[Seen]], Sequence[int]] | None = None  # which of the places are the fields, in order
+    elect: Callable[..., Sequence[Elected]] | None = None  # of what was `Seen` at the places: which are fields, and what
     expected: tuple[str, ...] = ()  # fields that are told even where they are not found
 
 
@@ -178,6 +195,18 @@ class FieldInk:
     parts: NDArray[np.int32]  # (n, 5) int32: left, top, width, height, area of every component
     cells: int = 0  # of a comb; 0 for a free field
     walls: tuple[float, ...] = ()  # columns of `ink` between the cells of a comb
+
+
+@dataclass(frozen=True, slots=True)
+class MicrLine:
+    """A line of E-13B, laid out level and at one height; width 0 where there is nothing to read.
+
+    `places` says of every column of `line` where it comes from, in px of the field's crop: the column, and the rows of the
+    head and the foot of the characters there.
+    """
+
+    line: Line
+    places: NDArray[np.float32]  # (width, 3) float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +252,8 @@ class Reading:
     alternatives: tuple[tuple[str, float], ...] = ()  # other texts with their share of the probability, best first
     remark: str = ""  # what a person should know of it
     changed_by: str = ""  # the rule for which another text was taken than the one that was read
+    value: str = ""  # what it means, where that is more than the text: an E-13B line with its symbols
+    centers: tuple[float, ...] = ()  # px of an E-13B line's strip: where each character of `value` stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +295,10 @@ class LineRecognizer(Protocol):
     model_hash: ModelHash
 
     def read_lines(self, lines: Sequence[Line]) -> list[Frames]:
-        """The frames of every line, one for two px of its width. A line's frames must not depend on the other lines."""
+        """The frames of every line, one for two px of its width, of E-13B for four.
+
+        A line's frames must not depend on the other lines.
+        """
         ...
 
 

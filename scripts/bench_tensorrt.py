@@ -15,15 +15,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.cards import network_files, read_card
+from docproc.cards import cards_of, network_files
 from docproc.digits.recognizers import available, open_network
-from docproc.digits.recognizers.networks import CELLS, GLYPHS, LINES, Form
+from docproc.digits.recognizers.networks import Form
 from docproc.digits.recognizers.tensorrt import BATCH, Slot, TensorrtNetwork
 from docproc.errors import MissingPart
 from docproc.learn.bench import best_of
+from docproc.learn.conversion import FORMS
 from docproc.modelfiles import model_bytes
 
-FORMS = {"glyphs": GLYPHS, "lines": LINES, "cells": CELLS}
 MAY_DIFFER = 0.02  # of a probability: floats of sixteen bits, on noise
 WIDTH = 256  # px of a line
 
@@ -35,8 +35,9 @@ def main() -> int:
         return MissingPart.exit_code
     model = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     same = True
-    for name, path in network_files("tensorrt", model).items():
-        data, form = model_bytes(path, read_card(network_files("tensorrt", model)["glyphs"])), FORMS[name]
+    files = network_files("tensorrt", model)
+    for name, path in files.items():
+        data, form = model_bytes(path, cards_of(files)[name]), FORMS[name]
         engine, plain = open_network("tensorrt", data, form), open_network("onnx", data, form)
         batches = [pictures(form, count) for count in (1, 3, 16)]
         found, wanted = (np.concatenate([shares(one).ravel() for one in net.run(batches)]) for net in (engine, plain))
@@ -54,7 +55,7 @@ def measure(engine: TensorrtNetwork) -> None:
     slot = engine.slots[0]
     print(f"{'batch':>8}{'with copies':>16}{'without':>16}   digits a second")
     for batch in (1, 16, 64, 256, BATCH):
-        glyphs = pictures(GLYPHS, batch)
+        glyphs = pictures(FORMS["glyphs"], batch)
         slot.start(glyphs)
         copied, computed = best_of([partial(through, engine, glyphs), partial(bare, slot)], 0.3)
         print(f"{batch:8}{8 * batch / copied:16,.0f}{batch / computed:16,.0f}")

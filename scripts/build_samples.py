@@ -275,26 +275,24 @@ class Specimen:
     amount: str  # as written; "^" raises what follows it and underlines it
     value: str
     micr: str  # as printed, with spaces
+    parts: tuple[str, str, str, str]  # its routing number, account, check number and encoded amount
     framed: bool  # a frame stands around the amount, or there is only a line under it
     turn: int = 0  # half turns
     degrees: float = 0.2
 
-    @property
-    def digits(self) -> dict[str, str]:
-        return {name: "".join(c for c in text if c.isdigit()) for name, text in (("date", self.date), ("amount", self.amount))}
-
 
 SPECIMENS = (
     Specimen("check_1.jpg", "1042", "11/20/2026", "2026-11-20", "1,234.56", "1234.56",
-             "⑆991234561⑆ 000123456789⑈ 1042", framed=True),
+             "⑆991234561⑆ 000123456789⑈ 1042", ("991234561", "000123456789", "1042", ""), framed=True),
     Specimen("check_2.jpg", "215", "3/14/2026", "2026-03-14", "850.00", "850.00",
-             "⑆990045670⑆ 7715550123⑈ 0215", framed=False, degrees=-1.5),
+             "⑆990045670⑆ 7715550123⑈ 0215", ("990045670", "7715550123", "0215", ""), framed=False, degrees=-1.5),
     Specimen("check_3.png", "1043", "10-31-2026", "2026-10-31", "72^50", "72.50",
-             "⑆991234561⑆ 000123456789⑈ 1043", framed=True, turn=1),
+             "⑆991234561⑆ 000123456789⑈ 1043", ("991234561", "000123456789", "1043", ""), framed=True, turn=1),
     Specimen("check_4.jpg", "008816", "7/28/26", "2026-07-28", "12,900.00", "12900.00",
-             "⑈008816⑈ ⑆990045670⑆ 4410022887⑈", framed=True, degrees=3.0),
+             "⑈008816⑈ ⑆990045670⑆ 4410022887⑈", ("990045670", "4410022887", "008816", ""), framed=True, degrees=3.0),
     Specimen("check_5_bw.tif", "360", "12/19/2026", "2026-12-19", "45.07", "45.07",
-             "⑆998877662⑆ 20045⑉881⑈ 0360  ⑇0000004507⑇", framed=False),
+             "⑆998877662⑆ 20045⑉881⑈ 0360  ⑇0000004507⑇", ("998877662", "20045⑉881", "0360", "45.07"),
+             framed=False),
 )  # fmt: skip
 
 
@@ -357,6 +355,10 @@ def fill_bank_check(page: Paper, specimen: Specimen, hand: Hand, rng: np.random.
     scribble(page, 1080, 656, 420, 70, hand, rng)
 
 
+def _digits(text: str) -> str:
+    return "".join(c for c in text if c.isdigit())
+
+
 def build_bank_checks(folder: Path) -> list[tuple[str, int, str, str, str]]:
     """Draw the checks that are read without a template; returns what stands in them."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -372,10 +374,18 @@ def build_bank_checks(folder: Path) -> list[tuple[str, int, str, str, str]]:
         micr = specimen.micr.replace(" ", "")
         name = f"{folder.name}/{specimen.file}"
         expected += [
-            (name, 1, "amount", specimen.digits["amount"], specimen.value),
-            (name, 1, "date", specimen.digits["date"], specimen.iso),
-            (name, 1, "micr", "".join(c for c in micr if c.isdigit()), micr),
+            (name, 1, "amount", _digits(specimen.amount), specimen.value),
+            (name, 1, "date", _digits(specimen.date), specimen.iso),
+            (name, 1, "micr", _digits(micr), micr),
         ]
+        routing, account, check, encoded = specimen.parts
+        expected += [
+            (name, 1, "routing", routing, ""),
+            (name, 1, "account", _digits(account), account),
+            (name, 1, "check_number", check, ""),
+        ]
+        if encoded:
+            expected.append((name, 1, "encoded_amount", _digits(encoded).zfill(10), encoded))
     return expected
 
 

@@ -51,7 +51,9 @@ def pages() -> Prepareds:
 
 
 def readings(pages: Prepareds, reader: Reader) -> list[Reading]:
-    results = [result for placed, own in pages for result in settle(elected(recognize(own, reader), placed), placed.rules)]
+    results = [
+        result for placed, own in pages for result in settle(elected(recognize(own, reader), placed, reader), placed.rules)
+    ]
     return [result.reading for result in results]
 
 

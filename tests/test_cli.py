@@ -65,9 +65,13 @@ def test_the_samples_are_read(golden: tuple[subprocess.CompletedProcess[str], Pa
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     found = {(r["document"], r["page"], r["field"]): r for r in table(out)}
-    expected = {(r["document"], r["page"], r["field"]): r["text"] for r in table(SAMPLES / "expected.csv")}
+    expected = {(r["document"], r["page"], r["field"]): r for r in table(SAMPLES / "expected.csv")}
     assert found.keys() == expected.keys()
-    wrong = {key: (text, found[key]["text"]) for key, text in expected.items() if found[key]["text"] != text}
+    wrong = {
+        key: (row["text"], row["value"], found[key]["text"], found[key]["value"])
+        for key, row in expected.items()
+        if found[key]["text"] != row["text"] or (row["value"] and found[key]["value"] not in ("", row["value"]))
+    }
     assert len(wrong) <= 0.03 * len(expected), wrong
     accepted = [key for key, row in found.items() if row["status"] == "ok"]
     assert len(accepted) >= 0.5 * len(expected)
@@ -348,6 +352,36 @@ def test_a_limit_is_set_by_its_name(tmp_path: Path, amounts: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_dates_by_their_order_and_their_age(tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out.csv"
+    folder.mkdir()
+    gray = draw_field("05/06/2019", gap=12)
+    Image.fromarray(gray).save(folder / "a.png")
+    box = [0, 0, gray.shape[1], gray.shape[0]]
+    (folder / "template.toml").write_text(
+        f'schema_version = 1\nname = "slip"\n[page]\nsize = [{gray.shape[1]}, {gray.shape[0]}]\n[[field]]\nname = "date"\n'
+        f'box = {box}\nkind = "date"\n',
+        encoding="utf-8",
+    )
+
+    def read(*options: str) -> tuple[str, str, str]:
+        done = docproc("run", folder, "-o", out, "--max-error", "50%", "--overwrite", "-q", *options)
+        assert done.returncode == 0, done.stderr
+        (row,) = table(out)
+        assert row["text"] == "05062019"
+        return row["value"], row["status"], row["reason"]
+
+    assert read() == ("", "review", "the order of the date's parts is not settled")
+    assert read("--date-order", "DMY") == ("2019-06-05", "ok", "")
+    assert read("--date-order", "MDY", "--date-window", "6m", "--as-of", "2019-05-05")[1:] == (
+        "review",
+        "post-dated: after 2019-05-05",
+    )
+    assert read("--date-order", "MDY", "--date-window", "6m", "--as-of", "2020-01-01")[2].startswith("stale")
+    for wrong in (("--date-order", "YDM"), ("--date-window", "6w"), ("--as-of", "May 5")):
+        assert docproc("run", folder, "-o", out, "--overwrite", *wrong).returncode == 2
+
+
 def test_a_watched_folder_is_read_as_it_fills(tmp_path: Path, amounts: Path) -> None:
     out = tmp_path / "t.csv"
     quick = ["--settle", "0.3", "--every", "0.2"]

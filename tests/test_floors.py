@@ -16,6 +16,7 @@ FLOORS = (
     ("docproc.api", 6),
     ("docproc.explain", 5),
     ("docproc.forms", 5),
+    ("docproc.assess", 5),
     ("docproc.doctor", 5),
     ("docproc.runs", 4),
     ("docproc.learn", 4),
@@ -23,6 +24,7 @@ FLOORS = (
     ("docproc.layouts", 4),
     ("docproc.modelfiles", 4),
     ("docproc.cards", 4),
+    ("docproc.thresholds", 4),
     ("docproc.pipeline", 3),
     ("docproc.pages", 2),
     ("docproc.fields", 2),
@@ -100,6 +102,11 @@ def test_the_ground_stands_on_numpy_and_the_standard_library(module: str) -> Non
 
     outside = {name.split(".")[0] for name in imports(modules()[module])} - set(sys.stdlib_module_names)
     assert outside <= {"numpy", "docproc"}
+
+
+def test_only_drawings_for_reports_need_matplotlib() -> None:
+    drawing = [module for module, path in modules().items() if any(name.startswith("matplotlib") for name in imports(path))]
+    assert drawing == ["docproc.learn.plots"]
 
 
 def test_each_inference_library_has_its_one_place() -> None:

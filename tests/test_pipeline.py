@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from docproc.errors import MissingPart
+from docproc.learn.e13b import draw_line
 from docproc.pipeline import Reader, prepare, read_page, recognize
-from docproc.types import Box, Field, Gray, Page, PageId, Placed
+from docproc.types import Box, Field, Gray, Page, PageId, Placed, Row
 from tests.conftest import FailingRecognizer, NullLineRecognizer, NullRecognizer, WriteField
 
 
@@ -80,3 +82,84 @@ def test_a_recognizer_that_fails_is_heard(reader: Reader, write_field: WriteFiel
     gray = write_field("2417")
     with pytest.raises(MissingPart):
         read_page(page(gray), located(whole(gray)), replace(reader, recognizer=FailingRecognizer()), 0.5)
+
+
+def read_micr(gray: Gray, reader: Reader, *, parts: bool = False) -> list[Row]:
+    field = Field("micr", Box(0, 0, gray.shape[1], gray.shape[0]), "micr", parts=parts)
+    return read_page(page(gray), located(field), reader, 0.01)
+
+
+LINES = ["⑆021000089⑆ 1234567⑈ 0152", "⑈123456⑈ 500229009⑆ 123456⑈ 31", "⑈001⑈ ⑆12345⑉006⑆ 12⑉345⑉6⑈", "⑇0000012345⑇"]
+
+
+@pytest.mark.parametrize("dpi", [100, 150, 200, 300, 600])
+@pytest.mark.parametrize("text", LINES)
+def test_a_clean_line_of_e13b_is_read_at_any_resolution(reader: Reader, text: str, dpi: int) -> None:
+    (row,) = read_micr(draw_line(text, dpi), reader)
+    assert row.value == text.replace(" ", "")
+    assert row.text == "".join(c for c in text if c.isdigit())
+    assert row.status == "ok"
+
+
+@pytest.mark.parametrize("turn", [-4.0, 3.0])
+def test_a_line_of_e13b_is_read_askew_and_with_a_stroke_through_it(reader: Reader, turn: float) -> None:
+    gray = cv2.copyMakeBorder(draw_line(LINES[0], 240), 50, 50, 50, 50, cv2.BORDER_CONSTANT, value=255)
+    matrix = cv2.getRotationMatrix2D((gray.shape[1] / 2, gray.shape[0] / 2), turn, 1.0)
+    turned = np.asarray(cv2.warpAffine(gray, matrix, gray.shape[::-1], borderValue=255), np.uint8)
+    cv2.line(turned, (300, 0), (360, gray.shape[0]), 60, 3)
+    (row,) = read_micr(turned, reader)
+    assert row.value == LINES[0].replace(" ", "")
+
+
+def test_the_parts_of_a_line_of_e13b_are_rows_of_their_own(reader: Reader) -> None:
+    dpi = 300
+    whole_line, *parts = read_micr(draw_line("⑈0152⑈ ⑆021000089⑆ 12⑉4567⑈ ⑇0000012345⑇", dpi), reader, parts=True)
+    assert [(row.field, row.text, row.value) for row in parts] == [
+        ("routing", "021000089", "021000089"),
+        ("account", "124567", "12⑉4567"),
+        ("check_number", "0152", "0152"),
+        ("encoded_amount", "0000012345", "123.45"),
+    ]
+    assert all((row.status, row.confidence) == (whole_line.status, whole_line.confidence) for row in parts)
+    pitch = 0.125 * dpi
+    # Where the first character of each part stands on the line, its spaces counted.
+    for row, place, count in zip(parts, (8, 19, 1, 29), (9, 7, 4, 10), strict=True):
+        assert row.left == pytest.approx(0.026 * dpi + place * pitch, abs=0.6 * pitch)
+        assert row.width == pytest.approx(count * pitch, abs=0.8 * pitch)
+
+
+def test_parts_that_a_line_of_e13b_has_not_are_blank(reader: Reader) -> None:
+    rows = read_micr(draw_line("⑆021000089⑆ 1234567⑈", 300), reader, parts=True)
+    assert [(row.field, row.text, row.status) for row in rows[1:]] == [
+        ("routing", "021000089", "ok"),
+        ("account", "1234567", "ok"),
+        ("check_number", "", "blank"),
+    ]
+
+
+@pytest.mark.parametrize("shape", [(60, 700), (12, 30), (200, 200)])
+def test_blank_paper_holds_no_line_of_e13b(reader: Reader, shape: tuple[int, int]) -> None:
+    rows = read_micr(np.full(shape, 235, np.uint8), reader, parts=True)
+    assert [(row.text, row.value, row.status) for row in rows] == [("", "", "blank")] * 4
+
+
+def test_what_is_no_e13b_is_not_accepted_as_such(reader: Reader, write_field: WriteField) -> None:
+    print_ = np.full((70, 700), 245, np.uint8)
+    cv2.putText(print_, "Pay to the order of 12345", (20, 50), cv2.FONT_HERSHEY_SIMPLEX, 1.2, 30, 2)
+    for gray in (write_field("2417309"), write_field("$140", height=60), print_):
+        (row,) = read_micr(gray, reader)
+        assert row.status == "review"
+        assert row.reason
+
+
+def test_a_line_of_e13b_beside_written_fields(reader: Reader, write_field: WriteField) -> None:
+    written, printed = write_field("1407"), draw_line(LINES[0], 300)
+    gray = np.full((written.shape[0] + printed.shape[0], max(written.shape[1], printed.shape[1])), 255, np.uint8)
+    gray[: written.shape[0], : written.shape[1]] = written
+    gray[written.shape[0] :, : printed.shape[1]] = printed
+    fields = (
+        Field("micr", Box(0, written.shape[0], printed.shape[1], printed.shape[0]), "micr"),
+        Field("digits", Box(0, 0, written.shape[1], written.shape[0])),
+    )
+    rows = read_page(page(gray), located(*fields), reader, 0.5)
+    assert [row.text for row in rows] == ["02100008912345670152", "1407"]

@@ -10,6 +10,7 @@ or what is written above. Geometry proposes, the readers see all that is propose
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 
 from docproc.fields.boxes import find_boxes
 from docproc.pixels import components, flatten_light, otsu
-from docproc.types import Box, Field, Kind, Page, Seen
+from docproc.rules import FieldRules, PartOrder
+from docproc.types import Box, Elected, Field, Page, Seen
 
 WORK_SIDE = 1500  # px to which the long side of a page is brought
 LEAST_CONTRAST = 30.0  # gray levels between paper and ink
@@ -50,9 +52,33 @@ LEAST_HEIGHT = 0.08  # inch, of a written number
 DATE_CELLS = (6, 8)
 ABOVE = 0.25  # inch above the MICR line where nothing else stands
 RIGHT = 0.42  # of the page's width; what begins further left is no amount, date or number
+MIDDLE = 0.56  # the same of its middle
 HIGH = 0.6  # of the page's height; a date stands above
-FRAMED, KNOWN = 0.3, 0.2  # what a frame counts, and that a value is known, beside the confidence of the text
-NUMBER = 0.3  # the same of the check's number
+# What a frame counts beside the confidence of the text, that a value is known, and that it stands right below the date.
+FRAMED, KNOWN, FIRST = 0.3, 0.2, 0.6
+SURE_AMOUNT = 0.5  # confidence of an amount that stands in no frame and below no date
+HEAD = 0.27  # of the height above the MICR line, where no amount stands
+UNCERTAIN = "it is not certain that this is the amount"
+PRINTED = "printed_number"  # the check's number in a corner, which is compared and no row
+NAMES = ("amount", "date", "micr", PRINTED)
+SURE_NUMBER = 0.9  # confidence with which a printed number speaks against the MICR line
+NUMBER_DIGITS = (3, 8)
+SURE_LINE = 0.5  # confidence of a MICR line that tells the country
+
+
+@dataclass(frozen=True, slots=True)
+class _Country:
+    """What the form of a MICR line tells of a check."""
+
+    line: re.Pattern[str]
+    order: PartOrder  # of a date's parts
+    cents: bool  # they are always written
+
+
+COUNTRIES = (
+    _Country(re.compile("(.*⑈)?⑆[0-9]{9}⑆.*"), "MDY", cents=True),  # the United States
+    _Country(re.compile("⑈[0-9]{6}⑈[0-9]{9}⑆.*"), "DMY", cents=False),  # India
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +98,9 @@ class Check:
     quarters: int = 0  # quarter turns, counterclockwise, that bring the page upright
     slope: float = 0.0  # px down for a px to the right, of what should be level
     band: Band | None = None
-    amounts: tuple[Field, ...] = ()
-    dates: tuple[Field, ...] = ()
-    numbers: tuple[Field, ...] = ()  # where the check's number may be printed
+    combs: tuple[Field, ...] = ()  # for dates
+    frames: tuple[Field, ...] = ()  # for amounts
+    places: tuple[Field, ...] = ()  # where something is written at the right, from the top down; they have no name yet
     part: Box | None = None  # of the page, that has to be cut out before more can be found
 
     @property
@@ -114,8 +140,8 @@ def looks_like_check(page: Page) -> bool:
 def find_check(page: Page) -> Check | None:
     """The parts of the check on a page; None where there is no check.
 
-    Page (height, width) uint8, dark on light. Where the result is not `settled`, it tells how the page has to be turned, or what
-    has to be cut out, before it is looked at again. Raises ValueError where several checks lie on the page.
+    Page (height, width) uint8, dark on light. Where the result is not `settled`, it tells how the page has to be turned, or
+    what has to be cut out, before it is looked at again. Raises ValueError where several checks lie on the page.
     """
     work = _at_work(page)
     if work is None:
@@ -134,15 +160,15 @@ def find_check(page: Page) -> Check | None:
         return Check(slope=best.slope)
     inch = best.character / CHARACTER if best else width / USUAL_WIDTH
     foot = best.top if best else height
-    dates, amounts, numbers = _parts(page, work, inch, foot)
+    combs, frames, places = _parts(page, work, inch, foot)
     band = None
     if best is not None:
         band = Band(
             work.on_page((best.left, best.top, best.right, best.bottom)), best.character / work.scale, best.slope, best.regular
         )
-    if band is None and not (dates and any(field.framed for field in amounts)):
+    if band is None and not ((combs or places) and frames):
         return None
-    return Check(0, 0.0, band, amounts, dates, numbers)
+    return Check(0, 0.0, band, combs, frames, places)
 
 
 def micr_box(band: Band, page: Page) -> Box:
@@ -152,30 +178,57 @@ def micr_box(band: Band, page: Page) -> Box:
     return Box(box.left - aside, box.top - above, box.width + 2 * aside, box.height + 2 * above).clip(page.width, page.height)
 
 
-def elect(seen: Sequence[Seen]) -> tuple[int, ...]:
+def elect(seen: Sequence[Seen], order: PartOrder = "auto") -> tuple[Elected, ...]:
     """Which of the places that `find_check` proposes are the fields of the check, by what was read there.
 
-    A date is what can be one. The amount stands below it: in a frame, if there is one; else it is what reads best.
+    A date is what can be one. The amount stands below it: in a frame, if there is one; else it is what reads best, and certain
+    where nothing else stands between it and the date. `order` is
+    that of the date's parts; where it is left open, the MICR line tells the country, which also tells whether cents are always
+    written.
     """
-    by_name: dict[str, list[int]] = {}
-    for k, one in enumerate(seen):
-        by_name.setdefault(one.field.name, []).append(k)
     chosen = []
-    dates = sorted(by_name.pop("date", []), key=lambda k: (bool(seen[k].value), seen[k].field.cells > 0, seen[k].confidence))
+    line = next((one for one in seen if one.field.name == "micr"), None)
+    country = None
+    if line is not None and line.confidence >= SURE_LINE:
+        country = next((one for one in COUNTRIES if one.line.fullmatch(line.value)), None)
+    if order == "auto" and country is not None:
+        order = country.order
     below = 0.0
-    if dates and (seen[dates[-1]].value or seen[dates[-1]].field.cells):
-        chosen.append(dates[-1])
-        box = seen[dates[-1]].field.box
-        below = box.top + 0.7 * box.height
-    amounts = [k for k in by_name.pop("amount", []) if seen[k].field.box.top + seen[k].field.box.height / 2 > below]
-    amounts = [k for k in amounts if seen[k].field.framed or seen[k].text]
+    dates = [k for k, one in enumerate(seen) if one.field.name == "date" or one.dated > 0]
+    if dates:
+        date = max(dates, key=lambda k: (seen[k].field.cells, seen[k].dated))
+        field = seen[date].field
+        digits = (field.cells, field.cells) if field.cells else None
+        chosen.append(Elected(date, replace(field, name="date", rules=FieldRules(digits=digits, date=order))))
+        below = field.box.top + 0.7 * field.box.height
+    amounts = [k for k, one in enumerate(seen) if one.field.name == "amount" or (not one.field.name and one.text)]
+    # Where no date was found, what stands high up is no amount all the same, nor is what can hardly be read.
+    if not below:
+        amounts = [k for k in amounts if seen[k].field.framed or seen[k].confidence >= SURE_AMOUNT]
+    least = max(below, HEAD * line.field.box.top if line is not None else 0.0)
+    amounts = [k for k in amounts if k not in dates and seen[k].field.box.top + seen[k].field.box.height / 2 > least]
     if amounts:
-        chosen.append(
-            max(amounts, key=lambda k: seen[k].confidence + FRAMED * seen[k].field.framed + KNOWN * bool(seen[k].value))
-        )
-    for others in by_name.values():
-        chosen += others[:1]
-    return tuple(sorted(chosen))
+        first = min(amounts, key=lambda k: seen[k].field.box.top)
+        amount = max(amounts, key=lambda k: _appeal(seen[k]) + FIRST * (k == first and below > 0))
+        sure = seen[amount].field.framed or (below > 0 and amount == first)
+        cents = country is not None and country.cents
+        chosen.append(Elected(amount, replace(seen[amount].field, name="amount", cents=cents), "" if sure else UNCERTAIN))
+    if line is not None:
+        chosen.append(Elected(seen.index(line), line.field))
+        chosen += _printed_number(seen, below)
+    return tuple(sorted(chosen, key=lambda one: NAMES.index(one.field.name)))
+
+
+def _printed_number(seen: Sequence[Seen], below: float) -> list[Elected]:
+    """The check's number in the upper right corner: what stands above the date, where that is a number."""
+    above = [k for k, one in enumerate(seen) if not one.field.name and one.field.box.bottom < below]
+    if not above:
+        return []
+    first = min(above, key=lambda k: seen[k].field.box.top)
+    one = seen[first]
+    if one.confidence < SURE_NUMBER or not NUMBER_DIGITS[0] <= len(one.text) <= NUMBER_DIGITS[1]:
+        return []
+    return [Elected(first, replace(one.field, name=PRINTED))]
 
 
 def _appeal(one: Seen) -> float:
@@ -335,7 +388,7 @@ def _straight(x: NDArray[np.float64], y: NDArray[np.float64], near: float) -> tu
 
 
 def _parts(page: Page, work: _Work, inch: float, foot: float) -> tuple[tuple[Field, ...], tuple[Field, ...], tuple[Field, ...]]:
-    """Where the date, the amount and the check's number may stand, each the likeliest first."""
+    """Combs for a date, frames for an amount, and what else is written at the right."""
     height, width = work.mask.shape
     top = round(min(foot, height) - ABOVE * inch)
     start = round((RIGHT - 0.05) * width)
@@ -344,24 +397,26 @@ def _parts(page: Page, work: _Work, inch: float, foot: float) -> tuple[tuple[Fie
     level, upright = _lines(work.mask, inch)
     pale_level, pale_upright = _lines(work.faint, inch)
     combs = [_as_ruled(field, level, work) for field in _combs(page)]
-    combs = [comb for comb in combs if work.of_page(comb.box)[3] < HIGH * height]
+    combs = [comb for comb in combs if comb.cells in DATE_CELLS and work.of_page(comb.box)[3] < HIGH * height]
     below = max((work.of_page(comb.box)[3] for comb in combs), default=0.0)
     frames = _frames(pale_level, pale_upright, inch)
     frames = [frame for frame in frames if frame[0] + frame[2] + 2 * start > width and below <= frame[1]]
     thick = cv2.dilate(np.maximum(level, upright), np.ones((3, 3), np.uint8))
     rest = work.mask * (1 - np.asarray(thick, np.uint8))
-    groups = [group for group in _groups(rest, inch) if group[0] + start > RIGHT * width]
-
-    def field(name: str, group: _Rect, kind: Kind, digits: tuple[int, int] | None = None) -> Field:
-        return Field(name, work.on_page(_around(group, inch)), kind, digits)
+    groups = [
+        group for group in _groups(rest, inch) if group[0] + start > RIGHT * width and _middle(group) + start > MIDDLE * width
+    ]
 
     amounts = [Field("amount", work.on_page(_inside(frame, pale_level)), "amount", framed=True) for frame in frames]
-    if not (amounts and combs):
-        free = [group for group in groups if group[1] >= below and all(_overlap(group, frame) < 0.5 for frame in frames)]
-        amounts += [field("amount", group, "amount") for group in free]
-    dates = combs or [field("date", group, "amount") for group in groups if group[3] < HIGH * height]
-    numbers = [field("check_number", group, "string", (3, 8)) for group in groups if group[3] < NUMBER * height]
-    return tuple(dates), tuple(amounts), tuple(numbers)
+    if combs and amounts:
+        groups = []
+    free = [group for group in groups if all(_overlap(group, frame) < 0.5 for frame in frames)]
+    places = [Field("", work.on_page(_around(group, inch)), "amount") for group in free]
+    return tuple(combs), tuple(amounts), tuple(places)
+
+
+def _middle(rect: _Rect) -> float:
+    return (rect[0] + rect[2]) / 2
 
 
 def _overlap(one: _Rect, other: _Rect) -> float:
@@ -372,12 +427,12 @@ def _overlap(one: _Rect, other: _Rect) -> float:
 
 
 def _combs(page: Page) -> list[Field]:
-    """Rows of six or eight boxes in the upper right of the page: dates."""
+    """Rows of about as many boxes as a date has, in the upper right of the page."""
     part = Box(page.width * 2 // 5, 0, page.width - page.width * 2 // 5, page.height * 3 // 5)
     found = [field for field in find_boxes(Page(page.id, np.ascontiguousarray(part.cut(page.gray)))) if field.cells]
     dates = []
     for box, cells in _whole_combs([(field.box, field.cells) for field in found]):
-        if cells in DATE_CELLS:
+        if min(DATE_CELLS) - 1 <= cells <= max(DATE_CELLS):
             moved = Box(box.left + part.left, box.top + part.top, box.width, box.height)
             dates.append(Field("date", moved, "comb", (0, cells), cells=cells))
     return dates
@@ -524,7 +579,7 @@ def _groups(rest: NDArray[np.uint8], inch: float) -> list[_Rect]:
     for left, top, wide, tall, _ in stats.tolist():
         rect = (left + aside, top, left + wide - aside, top + tall)
         inner = parts[_within(parts, rect)]
-        if len(inner) >= 2 and inner[:, 3].max(initial=0) >= LEAST_HEIGHT * inch:
+        if len(inner) >= 2 and inner[:, 3].max(initial=0) >= LEAST_HEIGHT * inch and wide - 2 * aside > tall:
             found.append(
                 (
                     float(inner[:, 0].min()), float(inner[:, 1].min()),

@@ -12,7 +12,7 @@
     [[field]]
     name = "household_id"
     box = [210, 340, 880, 96]      # left, top, width, height
-    kind = "comb"                  # comb | string | amount | date
+    kind = "comb"                  # comb | string | amount | date | micr
     digits = 8                     # or [fewest, most]; a comb has as many cells as its most
     check_digit = "mod11"          # luhn, mod10, mod11, mod97, aba, verhoeff, or { weights = [3, 7, 1], modulus = 10 }
 
@@ -20,7 +20,7 @@
     name = "born"
     box = [210, 500, 640, 96]
     kind = "date"
-    order = "DDMMYYYY"
+    order = "DDMMYYYY"             # or DMY, MDY, YMD, where zeros may lack; left out where any order may be
     cells = 8                      # of its comb; left out where it is written freely
 
     [[rule]]
@@ -44,7 +44,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic import Field as Rule
 
 from docproc.errors import BadConfig, DocumentError
-from docproc.rules import DateOrder, EqualRule, FieldRules, OrderRule, PageRule, SumRule, Weighted, automaton
+from docproc.rules import DateOrder, EqualRule, FieldRules, OrderRule, PageRule, SumRule, Weighted, automaton, date_forms
 from docproc.types import DIGIT_HEIGHT, Box, Field, Kind, Page
 
 RESERVED = ("document", "page", "status", "review", "reason")  # columns of the wide table
@@ -100,19 +100,20 @@ class FieldTable(_Strict):
 
     name: Annotated[str, Rule(pattern=NAMED, description="a column of the table")]
     box: Annotated[Quad, Rule(description="left, top, width, height in pixels of the page")]
-    kind: Literal["comb", "string", "amount", "date"] = "string"
+    kind: Literal["comb", "string", "amount", "date", "micr"] = "string"
     digits: Annotated[
         Count | Annotated[list[Count], Rule(min_length=2, max_length=2)] | None,
         Rule(description="how many digits, or [fewest, most]"),
     ] = None
     cells: Annotated[Count | None, Rule(description="of the comb; left out where it has as many as digits")] = None
-    order: Annotated[DateOrder | None, Rule(description="of a date's parts")] = None
+    order: Annotated[DateOrder | None, Rule(description="of a date's parts: DDMMYYYY; DMY where zeros may lack; auto")] = None
     years: Annotated[list[int] | None, Rule(min_length=2, max_length=2, description="first and last year of a date")] = None
     pattern: Annotated[str | None, Rule(description=r"a regular expression of digits that the whole text matches")] = None
     range: Annotated[list[int] | None, Rule(min_length=2, max_length=2, description="least and greatest value")] = None
     check_digit: CheckName | WeightedTable | None = None
     allowed: Annotated[ListTable | None, Rule(description="the closed list of what may stand here")] = None
     required: Annotated[bool, Rule(description="a blank field goes to review")] = False
+    cents: Annotated[bool, Rule(description="of an amount: cents are always written, or a dash in their place")] = False
 
 
 class RuleTable(_Strict):
@@ -351,15 +352,22 @@ def _field(index: int, entry: FieldTable, beside: Beside, faults: _Faults) -> Fi
     cells = entry.cells or (bounds[1] if entry.kind == "comb" and bounds else 0)
     if entry.kind == "comb" and not cells:
         fault("name", "a comb needs digits = NUMBER OF CELLS")
-    if entry.kind == "date" and entry.order is None:
-        fault("name", 'a date needs order, as "DDMMYYYY"')
     for key in ("order", "years"):
         if entry.kind != "date" and getattr(entry, key) is not None:
             fault(key, f'{key} is for a field of the kind "date"')
-    if entry.kind == "date" and entry.order:
-        if bounds and bounds != (len(entry.order), len(entry.order)):
-            fault("digits", f"a date {entry.order} has {len(entry.order)} digits; leave digits out")
-        bounds = (len(entry.order), len(entry.order))
+    order: DateOrder | None = entry.order or ("auto" if entry.kind == "date" else None)
+    if entry.kind == "date" and order:
+        lengths = [len(form) for form in date_forms(order)]
+        wide = (min(lengths), max(lengths))
+        if bounds and not wide[0] <= bounds[0] <= bounds[1] <= wide[1]:
+            fault("digits", f"a date {order} has {' to '.join(map(str, sorted(set(wide))))} digits; leave digits out")
+            bounds = None
+        bounds = bounds or wide
+    if entry.kind == "micr":
+        for key in ("digits", "cells", "pattern", "range", "check_digit", "allowed"):
+            if getattr(entry, key) is not None:
+                fault(key, f"{key} is not for a line of E-13B, whose check digit is known")
+        return Field(entry.name, Box(*entry.box), "micr", required=entry.required)
     if cells and bounds and bounds[1] > cells:
         fault("cells", f"{bounds[1]} digits do not go into {cells} cells")
     check: Any = entry.check_digit
@@ -378,7 +386,7 @@ def _field(index: int, entry: FieldTable, beside: Beside, faults: _Faults) -> Fi
     rules = FieldRules(digits=bounds)
     asked = {
         "pattern": {"pattern": entry.pattern}, "range": {"bounds": tuple(entry.range) if entry.range else None},
-        "check_digit": {"check": check}, "allowed": {"allowed": allowed}, "order": {"date": entry.order},
+        "check_digit": {"check": check}, "allowed": {"allowed": allowed}, "order": {"date": order},
         "years": {"years": tuple(entry.years)} if entry.years else {},
     }  # fmt: skip
     for key, one in asked.items():
@@ -393,7 +401,10 @@ def _field(index: int, entry: FieldTable, beside: Beside, faults: _Faults) -> Fi
     if not rules.trivial and automaton(rules).start < 0:
         fault("name", "no text fulfils all of its rules")
     kind: Kind = "comb" if cells else "amount" if entry.kind == "amount" else "string"
-    return Field(entry.name, Box(*entry.box), kind, bounds, entry.required, cells, rules=None if rules.trivial else rules)
+    if entry.cents and kind != "amount":
+        fault("cents", 'cents is for a field of the kind "amount" that is written without boxes')
+    ruled = None if rules.trivial else rules
+    return Field(entry.name, Box(*entry.box), kind, bounds, entry.required, cells, rules=ruled, cents=entry.cents)
 
 
 def _rule(index: int, entry: RuleTable, parsed: TemplateFile, spoiled: _Spoiled, faults: _Faults) -> PageRule | None:
@@ -419,10 +430,10 @@ def _rule(index: int, entry: RuleTable, parsed: TemplateFile, spoiled: _Spoiled,
         return SumRule(tuple(names[:-1]), names[-1], entry.name)
     if asked == ["equal"]:
         return EqualRule(names[0], names[1], entry.name)
-    orders = [by_name[name].order for name in names]
-    if orders[0] is None or orders[1] is None:
+    if any(by_name[name].kind != "date" for name in names):
         faults.add(("rule", index, "order"), 'rule: order compares two fields of the kind "date"')
         return None
+    orders = [by_name[name].order or "auto" for name in names]
     return OrderRule(names[0], names[1], orders[0], orders[1], entry.name)
 
 

@@ -14,7 +14,7 @@ from docproc.digits.segment import candidate_ink
 from docproc.learn.examples import Example
 from docproc.learn.synthesis import AMBIGUOUS, label
 from docproc.net import Net, sigmoid
-from docproc.pipeline import cells_of, frames_of, keep_rules
+from docproc.pipeline import cells_of, decide, frames_of, keep_rules
 from docproc.readings.confidence import Calibration, Thresholds, confidence, evidence
 from docproc.readings.context import features, log_odds
 from docproc.readings.vote import Ballot, Weights, arguments, ballots, vote
@@ -71,7 +71,7 @@ def fit_context(fields: Sequence[Scored], seed: int) -> Net:
         if clear.any():
             inputs.append(features(lattice, field.scores)[clear])
             targets.append(names[clear] != NOT_A_DIGIT)
-    return _fit_net(np.concatenate(inputs), np.concatenate(targets), (32, 16), seed, epochs=8)
+    return fit_net(np.concatenate(inputs), np.concatenate(targets), (32, 16), seed, epochs=8)
 
 
 def fit_weights(fields: Sequence[Scored], context: Net) -> dict[Kind, Weights]:
@@ -120,7 +120,7 @@ def fit_calibration(
         truth = field.example.strip.text
         if not cast or field.example.lattice.blank:
             continue
-        verdict = vote(cast, weights[field.example.strip.kind])
+        verdict = decide(cast, field.example.strip.kind, field.example.lattice, weights[field.example.strip.kind])
         alone.append([max(cast, key=lambda b: getattr(b, by)).text == truth for by in ("lattice", "line", "cells")])
         boxed = field.cells if len(field.cells) else None
         if verdict.ballots[0].text or boxed is not None:
@@ -128,7 +128,7 @@ def fit_calibration(
             right.append(verdict.ballots[0].text == truth)
     inputs, targets = np.array(found), np.array(right)
     half = len(inputs) // 2
-    net = _fit_logistic(inputs[:half], targets[:half])
+    net = fit_logistic(inputs[:half], targets[:half])
     p = sigmoid(net(inputs[half:]))
     truth_there = targets[half:]
     thresholds = tuple((error, threshold_for(p, truth_there, error)) for error in ERRORS)
@@ -161,7 +161,7 @@ def fit_repairs(
         remainder = sum(int(d) * w for d, w in zip(truth, drawn[-len(truth) :], strict=True)) % 10
         rules = FieldRules(digits=(len(truth), len(truth)), check=Weighted(drawn, 10, remainder))
         cast, odds = _cast(field, context)
-        verdict = vote(cast, weights[kind])
+        verdict = decide(cast, kind, field.example.lattice, weights[kind])
         text = verdict.ballots[0].text
         if not text or rules.allows(text):
             continue
@@ -213,7 +213,7 @@ def expected_calibration_error(confidence: NDArray[np.float64], right: NDArray[n
     return float(sum(abs(confidence[p].mean() - right[p].mean()) * len(p) for p in parts) / max(1, len(order)))
 
 
-def _fit_logistic(inputs: NDArray[np.float64], targets: NDArray[np.bool_], ridge: float = 1.0) -> Net:
+def fit_logistic(inputs: NDArray[np.float64], targets: NDArray[np.bool_], ridge: float = 1.0) -> Net:
     """Logistic regression by Newton's method, with a small ridge penalty so that it also ends on separable data."""
     mean, scale = inputs.mean(axis=0), inputs.std(axis=0) + 1e-6
     x = np.column_stack([np.clip((inputs - mean) / scale, -6, 6), np.ones(len(inputs))])
@@ -230,7 +230,8 @@ def _fit_logistic(inputs: NDArray[np.float64], targets: NDArray[np.bool_], ridge
     return Net(mean, scale, ((weights[:-1, None], weights[-1:]),))
 
 
-def _fit_net(inputs: NDArray[np.float64], targets: NDArray[np.bool_], hidden: tuple[int, ...], seed: int, epochs: int) -> Net:
+def fit_net(inputs: NDArray[np.float64], targets: NDArray[np.bool_], hidden: tuple[int, ...], seed: int, epochs: int) -> Net:
+    """A small network (n, features) float64 to the log-odds of `targets` (n,), see `net.Net`."""
     import keras
 
     keras.utils.set_random_seed(seed)

@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.cards import card_path, network_files, read_card
+from docproc.cards import card_path, cards_of, network_files
 from docproc.digits.recognizers import available, open_network
-from docproc.digits.recognizers.networks import CELLS, GLYPHS, LINES, Form, Network
+from docproc.digits.recognizers.networks import CELLS, GLYPHS, LINES, MICR, Form, Network
 from docproc.errors import MissingPart, OutputExists
 from docproc.learn.export import file_hash, to_float16, to_float32
 from docproc.learn.mnist import Mnist
 from docproc.modelfiles import model_bytes
 from docproc.types import CELL_SIDE, LINE_HEIGHT
 
-FORMS: Mapping[str, Form] = {"glyphs": GLYPHS, "lines": LINES, "cells": CELLS}
+FORMS: Mapping[str, Form] = {"glyphs": GLYPHS, "lines": LINES, "cells": CELLS, "micr": MICR}
 PRECISIONS: Mapping[str, str] = {"float32": ".fp32.onnx", "float16": ".fp16.onnx"}
 PER_LINE = 5  # digits of MNIST on a line
 
@@ -32,7 +32,7 @@ PER_LINE = 5  # digits of MNIST on a line
 class Conversion:
     """What became of a network."""
 
-    network: str  # glyphs, lines or cells
+    network: str  # glyphs, lines, cells or micr
     form: str  # Keras, ONNX float32, ...
     backend: str  # that ran it, "" where none could
     bytes: int
@@ -46,13 +46,13 @@ def convert(
 ) -> list[Conversion]:
     """Write the networks of `model` (None: the shipped one) to `folder` as ONNX in other precisions, and compare all forms.
 
-    The folder gets the other files of the model and a card with all hashes, too, so that it is a model itself. Where TensorRT
+    The folder gets the other files of the model and cards with all hashes, too, so that it is a model itself. Where TensorRT
     is installed its engines are built as well. Raises OutputExists, and MissingPart where Keras is missing or a file is not
-    what the card says.
+    what its card says.
     """
     sources = network_files("tensorflow", model)
-    card = read_card(sources["glyphs"])
-    networks = {name: model_bytes(path, card) for name, path in sources.items()}
+    cards = cards_of(sources)
+    networks = {name: model_bytes(path, cards[name]) for name, path in sources.items()}
     targets = {
         (name, precision): folder / path.name.replace(".keras", PRECISIONS[precision])
         for name, path in sources.items()
@@ -76,14 +76,16 @@ def convert(
                 (Path(place) / "half.onnx").replace(targets[name, "float16"])
             if (name, "float32") in targets:
                 exact.replace(targets[name, "float32"])
-    source = sources["glyphs"].parent
-    for name in card["sha256"]:
-        if (source / name).is_file() and not (folder / name).exists():
-            shutil.copyfile(source / name, folder / name)
-    card["sha256"] |= {target.name: file_hash(target) for target in targets.values()}
-    path = folder / card_path(sources["glyphs"]).name
-    path.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    return [row for name in networks for row in _compared(name, folder / sources[name].name, card, data)]
+    for name, source in sources.items():
+        for beside in cards[name]["sha256"]:
+            if (source.parent / beside).is_file() and not (folder / beside).exists():
+                shutil.copyfile(source.parent / beside, folder / beside)
+    for (name, _), target in targets.items():
+        cards[name]["sha256"][target.name] = file_hash(target)
+    for name in ("glyphs", "micr"):
+        text = json.dumps(cards[name], indent=1) + "\n"
+        (folder / card_path(sources[name]).name).write_text(text, encoding="utf-8")
+    return [row for name in networks for row in _compared(name, folder / sources[name].name, cards[name], data)]
 
 
 def _compared(name: str, keras_file: Path, card: Mapping[str, object], data: Mnist) -> list[Conversion]:
@@ -120,7 +122,7 @@ def _built(name: str, path: Path, reason: str) -> Conversion:
 
 def _batches(name: str, images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     """MNIST's digits (n, 28, 28) as a network takes them: as they are, five on a line, or alone in a cell."""
-    if name == "lines":
+    if FORMS[name].of_lines:
         count = len(images) // PER_LINE
         rows = images[: count * PER_LINE].reshape(count, PER_LINE, *images.shape[1:]).transpose(0, 2, 1, 3)
         side = LINE_HEIGHT - images.shape[1]
@@ -131,7 +133,7 @@ def _batches(name: str, images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
         pictures = np.stack([own, np.zeros_like(own)], axis=3)
     else:
         pictures = images
-    most = 16 if name == "lines" else 128
+    most = 16 if FORMS[name].of_lines else 128
     return [pictures[start : start + most] for start in range(0, len(pictures), most)]
 
 

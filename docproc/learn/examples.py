@@ -65,7 +65,7 @@ def example(source: Source, number: int) -> Example:
 
 def examples(source: Source, count: int, jobs: int) -> Iterator[Example]:
     """The first `count` examples, for what is fitted on fields."""
-    for made in _in_processes(partial(_chunk, source), count, jobs):
+    for made in in_processes(partial(_chunk, source), count, jobs):
         yield from made
 
 
@@ -73,7 +73,7 @@ def material(source: Source, count: int, not_digits: int, jobs: int, tell: Calla
     """What to train on from `count` strips; of every strip at most `not_digits` wrong candidates are kept."""
     parts: list[Material] = []
     chunks = -(-count // CHUNK)
-    for done, part in enumerate(_in_processes(partial(_material_chunk, source, not_digits), count, jobs), 1):
+    for done, part in enumerate(in_processes(partial(_material_chunk, source, not_digits), count, jobs), 1):
         parts.append(part)
         if done % max(1, chunks // 10) == 0:
             tell(f"  {done * 100 // chunks} %")
@@ -87,7 +87,7 @@ def material(source: Source, count: int, not_digits: int, jobs: int, tell: Calla
 
 def cell_material(source: Source, count: int, jobs: int) -> tuple[CellPictures, NDArray[np.int8]]:
     """Every cell of `count` combs that holds ink, and what it is: (n,) int8, a digit, `CROSSED` or `EMPTY`."""
-    parts = list(_in_processes(partial(_cell_chunk, source), count, jobs))
+    parts = list(in_processes(partial(_cell_chunk, source), count, jobs))
     return np.concatenate([pictures for pictures, _ in parts]), np.concatenate([labels for _, labels in parts])
 
 
@@ -143,7 +143,8 @@ def _material_chunk(source: Source, not_digits: int, numbers: Sequence[int]) -> 
     return Material(np.array(glyphs, np.uint8).reshape(-1, 28, 28), np.array(labels, np.int8), tuple(lines), tuple(texts))
 
 
-def _in_processes(work: Callable[[Sequence[int]], Any], count: int, jobs: int) -> Iterator[Any]:
+def in_processes(work: Callable[[Sequence[int]], Any], count: int, jobs: int) -> Iterator[Any]:
+    """What `work` makes of the numbers 0 .. `count` - 1, chunk by chunk and in order, in `jobs` processes."""
     chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
     if jobs <= 1:
         yield from map(work, chunks)

@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.digits.recognizers import open_cell_recognizer, open_line_recognizer, open_recognizer
+from docproc.digits.recognizers import (
+    open_cell_recognizer,
+    open_line_recognizer,
+    open_micr_recognizer,
+    open_recognizer,
+)
 from docproc.errors import DocprocError
 from docproc.types import (
     CELL_SIDE,
@@ -68,6 +73,17 @@ def export_cell_network(model: keras.Model, path: Path, probe: CellPictures) -> 
 
 def export_line_network(model: keras.Model, path: Path, probe: Sequence[Line]) -> tuple[LineRecognizer, float]:
     """The same for the line network, with a dynamic width; the share is of frames."""
+    return _export_lines(model, path, probe, open_line_recognizer)
+
+
+def export_micr_network(model: keras.Model, path: Path, probe: Sequence[Line]) -> tuple[LineRecognizer, float]:
+    """The same for the network of E-13B."""
+    return _export_lines(model, path, probe, open_micr_recognizer)
+
+
+def _export_lines(
+    model: keras.Model, path: Path, probe: Sequence[Line], opener: Callable[[str, bytes], LineRecognizer]
+) -> tuple[LineRecognizer, float]:
     theirs = [np.asarray(model(line[None], training=False))[0] for line in probe]
 
     def compare(recognizer: LineRecognizer) -> tuple[float, float]:
@@ -76,7 +92,7 @@ def export_line_network(model: keras.Model, path: Path, probe: Sequence[Line]) -
         same = np.concatenate([mine.argmax(axis=1) == logits.argmax(axis=1) for mine, logits in pairs])
         return differs, float(same.mean())
 
-    return _export(model, path, (None, LINE_HEIGHT, None), open_line_recognizer, compare, [line[None] for line in probe])
+    return _export(model, path, (None, LINE_HEIGHT, None), opener, compare, [line[None] for line in probe])
 
 
 def file_hash(path: Path) -> str:

@@ -63,7 +63,7 @@ def _find(folder: Path, stem: str) -> Path:
     for name in (stem, f"{stem}.gz", stem.replace("-idx", ".idx"), stem.replace("-idx", ".idx") + ".gz"):
         if (folder / name).is_file():
             return folder / name
-    raise BadInput(f"no {stem} or {stem}.gz in {folder}: --data takes the folder with the four MNIST files")
+    raise BadInput(f"no {stem} or {stem}.gz in {folder}: it should be the folder with the four MNIST files")
 
 
 def _read_idx(path: Path) -> NDArray[np.uint8]:

@@ -22,9 +22,9 @@ from docproc.learn.evaluate import digit_accuracy
 from docproc.learn.examples import Example, Source, cell_material, examples, material
 from docproc.learn.export import export_cell_network, export_glyph_network, export_line_network, file_hash
 from docproc.learn.fit import (
-    CELL_CHECKPOINT,
-    GLYPH_CHECKPOINT,
-    LINE_CHECKPOINT,
+    CELL_PROGRESS,
+    GLYPH_PROGRESS,
+    LINE_PROGRESS,
     fit_cell_network,
     fit_glyph_network,
     fit_line_network,
@@ -81,7 +81,8 @@ class Networks:
 def train(recipe: Recipe, data: Mnist, folder: Path, jobs: int, tell: Tell) -> dict[str, Any]:
     """Train by the recipe; write the three networks (`FILES`) and their card `digits.json` to `folder`.
 
-    Returns the card. Takes `jobs` processes to compose strips; Keras takes all cores.
+    Returns the card. Takes `jobs` processes to compose strips; Keras takes all cores. A training that was interrupted goes
+    on after the last epoch that was complete, when the same recipe is trained to the same folder.
     """
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
@@ -178,8 +179,8 @@ def finish(
         "calibration": {kind: own.to_card() for kind, own in calibrations.items()},
     }
     (folder / "digits.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    for checkpoint in (GLYPH_CHECKPOINT, LINE_CHECKPOINT, CELL_CHECKPOINT):
-        (folder / checkpoint).unlink(missing_ok=True)
+    for progress in (GLYPH_PROGRESS, LINE_PROGRESS, CELL_PROGRESS):
+        (folder / progress).unlink(missing_ok=True)
     return card
 
 

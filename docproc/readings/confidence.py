@@ -14,6 +14,7 @@ from docproc.readings.vote import Verdict
 from docproc.types import CROSSED, CellScores, Lattice, Reading, Scores, Status
 
 BLANK_REQUIRED = "blank, and required"  # a reason
+LOW = "low confidence"  # another
 DIGITS_KEPT = 4  # decimals of a confidence: what lies behind depends on the batch
 
 
@@ -121,10 +122,11 @@ def confidence(found: NDArray[np.float64], calibration: Calibration) -> float:
     return round(p, DIGITS_KEPT)
 
 
-def judge(reading: Reading, threshold: float, *, inked: bool, required: bool) -> tuple[Status, str]:
+def judge(reading: Reading, threshold: float, *, inked: bool, required: bool, doubt: str = "") -> tuple[Status, str]:
     """(status, reason) of a field that was read: `ok`, or what a person should look at.
 
-    `inked` says that there is ink that could be a digit by its size, `required` that the field may not be blank.
+    `inked` says that there is ink that could be a digit by its size, `required` that the field may not be blank, `doubt`
+    what is not settled of its value.
     """
     if not reading.text:
         if reading.remark == "crossed out" and reading.confidence >= threshold:
@@ -137,5 +139,5 @@ def judge(reading: Reading, threshold: float, *, inked: bool, required: bool) ->
     if reading.remark:
         return "review", reading.remark
     if reading.confidence >= threshold:
-        return "ok", ""
-    return "review", "low confidence"
+        return ("review", doubt) if doubt else ("ok", "")
+    return "review", LOW

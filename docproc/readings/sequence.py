@@ -16,6 +16,8 @@ from docproc.rules import FieldRules, automaton
 from docproc.types import NOT_A_DIGIT as BLANK
 from docproc.types import Frames
 
+DIGITS = "0123456789"
+
 KEPT = 6  # prefixes kept at every frame
 LEAST = 0.005  # a class below this probability is not tried at a frame
 CERTAIN_BLANK = np.float32(np.log(0.995))  # runs of such frames count as one
@@ -27,10 +29,11 @@ RULED_FAR = 1e-10  # of the best prefix: one that is less probable is not follow
 RULED_TOLD = 12  # allowed texts that are told
 
 
-def best_texts(frames: Frames, rules: FieldRules | None = None) -> tuple[tuple[str, float], ...]:
-    """The most probable texts with their probabilities, best first. `frames` are log probabilities (t, 11).
+def best_texts(frames: Frames, rules: FieldRules | None = None, alphabet: str = DIGITS) -> tuple[tuple[str, float], ...]:
+    """The most probable texts with their probabilities, best first.
 
-    With `rules` all texts are allowed by them; there may be none.
+    `frames` are log probabilities (t, 11), or with another `alphabet` (t, len(alphabet) + 1), the last one being the blank.
+    With `rules`, which are on digits, all texts are allowed by them; there may be none.
     """
     if rules is not None:
         return _ruled_texts(frames, rules)
@@ -39,13 +42,13 @@ def best_texts(frames: Frames, rules: FieldRules | None = None) -> tuple[tuple[s
     beam: dict[str, tuple[float, float]] = {"": (1.0, 0.0)}
     lost = 0.0  # log of what was divided out, so that long strips do not underflow
     for row in odds:
-        blank = float(row[BLANK])
-        tried = [(str(k), float(row[k])) for k in np.flatnonzero(row[:BLANK] > LEAST)]
+        blank = float(row[-1])
+        tried = [(alphabet[k], float(row[k])) for k in np.flatnonzero(row[:-1] > LEAST)]
         grown: dict[str, tuple[float, float]] = {}
         for text, (in_blank, in_digit) in beam.items():
             total = in_blank + in_digit
             b, d = grown.get(text, (0.0, 0.0))
-            same = float(row[int(text[-1])]) if text else 0.0
+            same = float(row[alphabet.index(text[-1])]) if text else 0.0
             grown[text] = (b + total * blank, d + in_digit * same)
             for name, p in tried:
                 # The same digit once more needs a blank between.
@@ -100,16 +103,16 @@ def _ruled_texts(frames: Frames, rules: FieldRules) -> tuple[tuple[str, float], 
     return tuple(sorted(found, key=lambda item: (-item[1], item[0])))
 
 
-def text_scores(frames: Frames, texts: Sequence[str]) -> NDArray[np.float64]:
-    """The natural log probability of every text, (len(texts),): the forward sums over all alignments."""
+def text_scores(frames: Frames, texts: Sequence[str], alphabet: str = DIGITS) -> NDArray[np.float64]:
+    """The natural log probability of every text, (len(texts),): the forward sums over all alignments. See `best_texts`."""
     rows = _merge_blanks(frames).astype(np.float64)
     if not len(texts):
         return np.zeros(0)
     longest = max(len(text) for text in texts)
     # States of a text: blank, digit, blank, digit, ..., blank.
-    states = np.full((len(texts), 2 * longest + 1), BLANK)
+    states = np.full((len(texts), 2 * longest + 1), len(alphabet))
     for k, text in enumerate(texts):
-        states[k, 1 : 2 * len(text) : 2] = [int(c) for c in text]
+        states[k, 1 : 2 * len(text) : 2] = [alphabet.index(c) for c in text]
     ends = np.array([2 * len(text) for text in texts])
     # From two states back only between different digits.
     jumps = np.zeros(states.shape, bool)
@@ -140,10 +143,10 @@ def join(one: Frames, other: Frames) -> Frames:
 
 def _merge_blanks(frames: Frames) -> Frames:
     """Runs of frames that are surely blank become one: no text is told apart there."""
-    sure = frames[:, BLANK] > CERTAIN_BLANK
+    sure = frames[:, -1] > CERTAIN_BLANK
     start = np.r_[True, ~(sure[1:] & sure[:-1])] if len(frames) else np.zeros(0, bool)
     keep = np.flatnonzero(start)
     merged = frames[keep].copy()
     if len(keep):
-        merged[:, BLANK] = np.add.reduceat(frames[:, BLANK], keep)
+        merged[:, -1] = np.add.reduceat(frames[:, -1], keep)
     return merged

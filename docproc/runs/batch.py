@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -24,10 +25,12 @@ from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError, Missi
 from docproc.files import Content, Document, decode_pages, find_documents, read_content
 from docproc.layouts import Layout, open_layout
 from docproc.options import Limits, RunRequest
+from docproc.rules import DateWindow
 from docproc.runs.journal import Journal, Outcome, Standing, Todo, failed_outcome, now
 from docproc.runs.lock import hold
 from docproc.runs.tables import check_output, export_table
 from docproc.runs.workers import process_map, quarantine_map
+from docproc.thresholds import own_thresholds
 from docproc.types import Mapper, PageId, Row, Status
 
 Progress = Callable[[int, int, Sequence[Row]], None]  # documents done, documents to read, the rows of the newest
@@ -62,7 +65,10 @@ class Settings:
     max_error: float
     limits: Limits
     crops: Path | None
+    window: str = ""  # of dates, as `RunRequest.date_window`
+    as_of: date | None = None  # the day from which it counts; None: today
     models: tuple[tuple[str, str], ...] = ()  # hashes of what is read with; () where any will do
+    thresholds: tuple[tuple[str, float], ...] = ()  # of a user's own: the name of a field, the least confidence
 
 
 def run(request: RunRequest, progress: Progress | None = None, opener: Opener | None = None) -> Summary:
@@ -107,10 +113,15 @@ def read_and_write(
             request.crops.mkdir(parents=True, exist_ok=True)
         except OSError as problem:
             raise CannotWrite(f"cannot make the folder {request.crops}: {problem.strerror}") from problem
+    # A run that goes on counts from the day on which it was begun.
+    begun = journal.note("as_of") if not journal.note("finished") else ""
+    as_of = settings.as_of or (date.fromisoformat(begun) if begun else date.today())
+    settings = replace(settings, as_of=as_of)
     todo = journal.plan(planned, keep_gone=keep_gone, retry=retry)
     journal.keep(
         command=request.command, inputs=json.dumps([str(place) for place in request.inputs]), layout=request.layout,
         output=str(request.output), wide=str(int(request.wide)), passed_over=str(passed), begun=now(), docproc=__version__,
+        as_of=as_of.isoformat(),
     )  # fmt: skip
     for done, (one, outcome) in enumerate(_outcomes(todo, settings, request, journal, opener or open_worker), 1):
         journal.finish(one.document, outcome)
@@ -139,18 +150,23 @@ def summary_of(standing: Standing, output: Path, passed: int, read: int) -> Summ
 
 
 def settings_for(documents: Sequence[Document], request: RunRequest) -> Settings:
-    """What the workers of a run need to know. Raises BadUsage or BadConfig for a layout that is none, MissingPart
-    for a backend that does not work.
+    """What the workers of a run need to know.
+
+    Raises BadUsage or BadConfig for a layout or thresholds that are none, MissingPart for a backend that does not work.
     """
     backend = choose(request.backend).backend
     folders = tuple(sorted({_folder(document) for document in documents}))
-    layout = open_layout(request.layout, folders)
-    models = tuple(model_hashes(backend, request.model).items())
+    layout = open_layout(request.layout, folders, request.date_order)
+    models = tuple(model_hashes(request.model, backend).items())
+    own = own_thresholds(Path(request.thresholds), dict(models), request.max_error) if request.thresholds else {}
     if BACKENDS[backend].builds:
         from docproc.modelfiles import open_reader
 
         open_reader(backend, request.model)  # once, and not by all workers at the same time
-    return Settings(layout, backend, request.model, request.max_error, request.limits, request.crops, models)
+    return Settings(
+        layout, backend, request.model, request.max_error, request.limits, request.crops, request.date_window,
+        request.as_of, models, tuple(own.items()),
+    )  # fmt: skip
 
 
 def _folder(document: Document) -> str:
@@ -163,7 +179,8 @@ def planned_with(settings: Settings, documents: Sequence[Document]) -> list[tupl
     shared = {
         "docproc": __version__, "models": settings.models, "backend": settings.backend,
         "layout": settings.layout.name, "max_error": settings.max_error, "limits": asdict(settings.limits),
-        "crops": str(settings.crops or ""),
+        "crops": str(settings.crops or ""), "date_order": settings.layout.date_order, "date_window": settings.window,
+        "as_of": str(settings.as_of or ""), "thresholds": settings.thresholds,
     }  # fmt: skip
     by_folder: dict[str, str] = {}
     planned = []
@@ -219,11 +236,12 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
     from docproc.pipeline import place, read_placed, tabulate
     from docproc.readings.confidence import BLANK_REQUIRED
 
-    if settings.models and tuple(model_hashes(settings.backend, settings.model).items()) != settings.models:
+    if settings.models and tuple(model_hashes(settings.model, settings.backend).items()) != settings.models:
         raise MissingPart("the networks were changed while the run was reading; give the same command again")
     cv2.setNumThreads(1)  # one process for each core is enough
     reader = open_reader(settings.backend, settings.model)
-    accept = reader.accepts(settings.max_error)
+    window = DateWindow(settings.window, settings.as_of or date.today()) if settings.window else None
+    accept = reader.accepts(settings.max_error, window, dict(settings.thresholds))
 
     def pages(document: Document, content: Content) -> Iterator[list[Row]]:
         folder = _folder(document)

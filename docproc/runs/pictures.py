@@ -13,7 +13,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 from docproc.digits.segment import candidate_box
 from docproc.pipeline import FieldResult
 from docproc.readings.sequence import best_texts
-from docproc.types import NOT_A_DIGIT, Gray, Row
+from docproc.types import MICR_SYMBOLS, NOT_A_DIGIT, Gray, Row
 
 Color = tuple[int, int, int]
 Picture = Image.Image
@@ -38,11 +38,19 @@ PIECES: tuple[Color, ...] = (
 )
 
 
+MICR_NAMES = dict(zip(MICR_SYMBOLS[10:], ("transit", "amount", "on-us", "dash"), strict=True))  # fonts lack the symbols
+
+
 def explain_sheet(result: FieldResult, row: Row) -> Picture:
     """One picture that shows how a field was read: crop, ink, pieces, candidates with scores, path, confidence, line."""
     lattice, reading = result.prepared.lattice, result.reading
     parts: list[Picture] = [_heading(row)]
     parts.append(_step("1  The field as scanned; boxes are the digits that were chosen", _crop_with_boxes(result)))
+    if result.prepared.micr is not None and result.prepared.inked:
+        parts.append(_step("2  The line, laid out level and at one height, with what was read", _micr(result)))
+        others = ", ".join(f"{text or 'nothing'} ({share:.1%})" for text, share in reading.alternatives[:3]) or "none"
+        parts.append(_step(f"3  Other readings with their share, digits alone: {others}", None))
+        return _stack(parts)
     if lattice.blank:
         parts.append(_step("2  No ink that could be a digit was found", None))
         return _stack(parts)
@@ -165,6 +173,7 @@ def _heading(row: Row) -> Picture:
     draw.text((PAD, 10), row.text or "no digits", fill=INK, font=_font(34))
     length = draw.textlength(row.text or "no digits", font=_font(34))
     say = f"confidence {row.confidence:.2%}" if row.confidence is not None and row.text else ""
+    say += f"  value {row.value}" if row.value != row.text else ""
     x = PAD + length + 24
     draw.text((x, 14), f"{row.status}  {say}", fill=STATUS[row.status], font=_font(20))
     draw.text((x, 42), f"{row.document}, page {row.page}, field {row.field}  {row.reason}", fill=QUIET, font=_font(15))
@@ -249,6 +258,21 @@ def _line(result: FieldResult) -> Picture:
         if best[k] != NOT_A_DIGIT and (k == 0 or best[k - 1] != best[k]):
             draw.text((k * step, big.shape[0]), str(best[k]), fill=INK, font=_font(18))
             draw.text((k * step, big.shape[0] + 22), f"{np.exp(frames[k, best[k]]):.0%}", fill=QUIET, font=_font(11))
+    return picture
+
+
+def _micr(result: FieldResult) -> Picture:
+    """The strip of an E-13B line with its characters below."""
+    assert result.prepared.micr is not None
+    line, reading = result.prepared.micr.line, result.reading
+    scale = min(4.0, (WIDTH - 2 * PAD) / line.shape[1])
+    big = cv2.resize(255 - line, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    picture = Image.new("RGB", (big.shape[1], big.shape[0] + 24), PAPER)
+    picture.paste(Image.fromarray(big).convert("RGB"), (0, 0))
+    draw = ImageDraw.Draw(picture)
+    for center, name in zip(reading.centers, reading.value, strict=True):
+        shown = MICR_NAMES.get(name, name)
+        draw.text((center * scale, big.shape[0]), shown, fill=INK, font=_font(16 if name in "0123456789" else 11), anchor="ma")
     return picture
 
 

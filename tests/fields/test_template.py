@@ -10,8 +10,8 @@ from PIL import Image
 from docproc.errors import BadConfig, DocumentError
 from docproc.fields.template import Beside, json_schema, parse, place
 from docproc.layouts import open_layout
-from docproc.rules import FieldRules, SumRule, Weighted
-from docproc.types import Box, Page, PageId
+from docproc.rules import DateOrder, FieldRules, SumRule, Weighted
+from docproc.types import Box, Field, Page, PageId
 from tests.conftest import SAMPLES
 
 GOOD = """\
@@ -183,13 +183,25 @@ def test_a_template_with_rules() -> None:
 
 
 @pytest.mark.parametrize(
+    ("order", "meant", "digits"),
+    [("", "auto", (4, 8)), ('order = "MDY"\n', "MDY", (4, 8)), ('order = "YYMMDD"\n', "YYMMDD", (6, 6))],
+)
+def test_a_date_may_leave_its_order_open(order: str, meant: DateOrder, digits: tuple[int, int]) -> None:
+    text = RULED.replace('order = "DDMMYYYY"\n', order).replace('pattern = "[12]\\\\d{3}"\nrange = [1000, 2500]\n', "")
+    born = next(field for field in parse(text, "t.toml", beside()).fields if field.name == "born")
+    assert born.rules == FieldRules(digits=digits, date=meant, years=(1900, 2026))
+    assert born.digits == digits
+
+
+@pytest.mark.parametrize(
     ("old", "new", "line", "say"),
     [
         ('"blank.png"', '"blanc.png"', 5, "reference = 'blanc.png': No such file or directory"),
         ("[960, 10, 20, 20], [10, 760, 20, 20]", "[960, 10, 20, 20]", 6, "2 are too few"),
         ("[10, 760, 20, 20]", "[10, 790, 20, 20]", 6, "reaches beyond the page"),
         ('"mod11"', '"mod12"', 13, "should be one of luhn, mod10"),
-        ('order = "DDMMYYYY"\n', "", 16, "a date needs order"),
+        ('order = "DDMMYYYY"\n', "digits = 9\n", 19, "a date auto has 4 to 8 digits; leave digits out"),
+        ("cells = 8", "cells = 8\ncents = true", 21, "cents is for a field of the kind"),
         ("cells = 8", "cells = 6", 20, "8 digits do not go into 6 cells"),
         ("years = [1900, 2026]", "years = [2026, 1900]", 21, "from a smaller to a larger"),
         ('column = "code"', 'column = "kode"', 26, "there is no column 'kode'"),
@@ -247,3 +259,21 @@ def test_faults_of_every_kind_are_told_together() -> None:
         "lies on top of field 'code'", "no field is called 'ids'",
     ):  # fmt: skip
         assert part in said, said
+
+
+MICR = """
+[[field]]
+name = "micr"
+box = [100, 600, 800, 90]
+kind = "micr"
+"""
+
+
+def test_a_line_of_e13b() -> None:
+    assert parse(GOOD + MICR, "t.toml").fields[-1] == Field("micr", Box(100, 600, 800, 90), "micr")
+
+
+@pytest.mark.parametrize("key", ["digits = 9", 'check_digit = "aba"', 'pattern = "1.*"', "cells = 3"])
+def test_a_line_of_e13b_takes_no_rules(key: str) -> None:
+    with pytest.raises(BadConfig, match="E-13B"):
+        parse(GOOD + MICR + key + "\n", "t.toml")

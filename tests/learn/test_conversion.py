@@ -12,7 +12,7 @@ import pytest
 
 from docproc.cards import model_folder, network_files
 from docproc.digits.recognizers import available
-from docproc.digits.recognizers.networks import CELLS, GLYPHS, LINES
+from docproc.digits.recognizers.networks import CELLS, GLYPHS, LINES, MICR
 from docproc.learn.bench import work_of
 from docproc.learn.conversion import FORMS, _batches
 from docproc.modelfiles import open_reader
@@ -37,7 +37,7 @@ def test_networks_are_written_in_all_precisions_and_compared(digits: Path, tmp_p
     done = docproc("model", "export", "-o", out, "--data", digits, "--json")
     assert done.returncode == 0, done.stderr
     rows = {(row["network"], row["form"]): row for row in json.loads(done.stdout)}
-    assert len(rows) == 3 * 5
+    assert len(rows) == 4 * 5
     for network in FORMS:
         assert rows[network, "ONNX float32"]["differs"] < 1e-4
         assert rows[network, "ONNX float32"]["same"] == 1
@@ -83,7 +83,7 @@ def test_a_keras_file_that_was_changed_is_not_opened(digits: Path, tmp_path: Pat
     assert "not the model that its card describes" in done.stderr
 
 
-@pytest.mark.parametrize(("name", "form"), [("glyphs", GLYPHS), ("lines", LINES), ("cells", CELLS)])
+@pytest.mark.parametrize(("name", "form"), [("glyphs", GLYPHS), ("lines", LINES), ("cells", CELLS), ("micr", MICR)])
 def test_digits_of_mnist_fit_every_network(name: str, form: object) -> None:
     images = np.zeros((50, 28, 28), np.uint8)
     images[:, 5, 6] = 255

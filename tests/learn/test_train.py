@@ -102,10 +102,12 @@ def test_the_shipped_card_describes_the_shipped_files() -> None:
     assert card["scores"]["mnist_test_accuracy"] >= 0.994
 
 
-def test_the_shipped_model_reads_mnist_as_its_card_says(shared: Path) -> None:
-    from docproc.learn.evaluate import mnist_test
+def test_the_shipped_model_reads_mnist_as_its_card_says(shared: Path, tmp_path: Path) -> None:
+    from docproc.assess import assess_model
 
-    found = mnist_test(shared / "mnist", None, "onnx")
+    report, figures = tmp_path / "report.html", tmp_path / "figures.json"
+    assess_model(None, str(shared / "mnist"), "onnx", report, figures, overwrite=False)
+    found = json.loads(figures.read_text())
     card = read_card(model_folder() / "digits.onnx")
     assert found["accuracy"] == pytest.approx(card["scores"]["mnist_test_accuracy"], abs=2e-4)
     assert found["accuracy"] >= 0.994

@@ -15,16 +15,20 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
+from docproc.cards import model_hashes
 from docproc.errors import BadUsage, CannotWrite, OutputExists, OutputHeld
 from docproc.options import Limits, RunRequest
 from docproc.runs.batch import Settings, open_worker, run
-from docproc.runs.journal import Journal, Outcome, Todo
+from docproc.runs.journal import Journal, Outcome, Todo, journal_path
 from docproc.runs.lock import hold
+from docproc.thresholds import thresholds_file
 from tests.conftest import PROJECT, draw_field
 from tests.runs.faulty import POISON, fill, open_faulty, read_faulty
 
@@ -204,6 +208,20 @@ def test_other_settings_read_everything_again(tmp_path: Path, changes: dict[str,
     assert run(RunRequest(**arguments), opener=open_faulty).read == 3  # type: ignore[arg-type]
     assert run(RunRequest(**arguments, resume=True), opener=open_faulty).read == 0  # type: ignore[arg-type]
     assert run(RunRequest(**(arguments | changes), resume=True), opener=open_faulty).read == 3  # type: ignore[arg-type]
+
+
+def test_other_thresholds_read_everything_again(tmp_path: Path) -> None:
+    fill(tmp_path / "in", 3)
+
+    def measured(confidence: float) -> RunRequest:
+        groups = [{"fields": ["digits"], "truth": 500, "thresholds": [{"max_error": 0.01, "confidence": confidence}]}]
+        (tmp_path / "own.json").write_text(thresholds_file(model_hashes(), 0.95, groups))
+        return RunRequest((tmp_path / "in",), tmp_path / "t.csv", "digits", thresholds=tmp_path / "own.json", resume=True)
+
+    assert run(RunRequest((tmp_path / "in",), tmp_path / "t.csv", "digits"), opener=open_faulty).read == 3
+    assert run(measured(0.9), opener=open_faulty).read == 3
+    assert run(measured(0.9), opener=open_faulty).read == 0
+    assert run(measured(0.8), opener=open_faulty).read == 3
 
 
 def test_a_changed_template_reads_its_folder_again(tmp_path: Path) -> None:
@@ -490,3 +508,39 @@ def test_a_worker_keeps_to_one_core(tmp_path: Path) -> None:
     # One of them is ONNX Runtime's own; it sleeps.
     assert row["text"] == "1407"
     assert row["reason"] in ("1 threads", "2 threads")
+
+
+# ------------------------------------------------------------------------------------------- the day of a run
+
+
+def as_of(out: Path) -> str:
+    with Journal.look(out) as journal:
+        return journal.standing().notes["as_of"]
+
+
+def test_a_run_that_goes_on_counts_from_the_day_of_its_beginning(tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out.csv"
+    fill(folder, 1)
+    request = RunRequest((folder,), out, layout="digits", jobs=1, overwrite=True)
+    run(request, opener=open_faulty)
+    assert as_of(out) == date.today().isoformat()
+    with sqlite3.connect(journal_path(out)) as db:
+        db.execute("UPDATE run SET value = '2020-02-29' WHERE key = 'as_of'")
+        db.execute("DELETE FROM run WHERE key = 'finished'")
+    db.close()
+    run(request, opener=open_faulty)
+    assert as_of(out) == "2020-02-29"
+    run(request, opener=open_faulty)
+    assert as_of(out) == date.today().isoformat()
+    run(replace(request, as_of=date(2021, 3, 4)), opener=open_faulty)
+    assert as_of(out) == "2021-03-04"
+
+
+@pytest.mark.parametrize("change", [{"date_order": "DMY"}, {"date_window": "6m"}, {"as_of": date(2026, 11, 21)}])
+def test_options_of_dates_read_anew(tmp_path: Path, change: dict[str, Any]) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out.csv"
+    fill(folder, 2)
+    request = RunRequest((folder,), out, layout="digits", jobs=1, resume=True)
+    assert run(request, opener=open_faulty).read == 2
+    assert run(request, opener=open_faulty).read == 0
+    assert run(replace(request, **change), opener=open_faulty).read == 2

@@ -17,6 +17,7 @@ from docproc.digits.recognizers.networks import (
     CELLS,
     GLYPHS,
     LINES,
+    MICR,
     Form,
     Network,
     PictureRecognizer,
@@ -104,3 +105,8 @@ def open_line_recognizer(backend: str, model: bytes) -> LineRecognizer:
 def open_cell_recognizer(backend: str, model: bytes) -> CellRecognizer:
     """The same for a recognizer of cells."""
     return PictureRecognizer(open_network(backend, model, CELLS), CELLS, model)
+
+
+def open_micr_recognizer(backend: str, model: bytes) -> LineRecognizer:
+    """The same for a recognizer of E-13B lines: its frames have a column for each of `types.MICR_SYMBOLS` and the blank."""
+    return StripRecognizer(open_network(backend, model, MICR), MICR, model)

@@ -20,6 +20,7 @@ from docproc.types import (
     CLASSES,
     GLYPH_SIDE,
     LINE_HEIGHT,
+    MICR_CLASSES,
     CellPictures,
     CellScores,
     Frames,
@@ -63,6 +64,7 @@ class Form:
 
 GLYPHS = Form("digit", (GLYPH_SIDE, GLYPH_SIDE), (CLASSES,))  # to probabilities
 LINES = Form("line", (LINE_HEIGHT, None), (None, CLASSES))  # to logits
+MICR = Form("MICR", (LINE_HEIGHT, None), (None, MICR_CLASSES))  # to logits
 CELLS = Form("cell", (CELL_SIDE, CELL_SIDE, 2), (CELL_CLASSES,))  # to probabilities
 
 

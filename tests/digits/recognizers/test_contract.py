@@ -20,10 +20,20 @@ from docproc.digits.recognizers import (
     choose,
     open_cell_recognizer,
     open_line_recognizer,
+    open_micr_recognizer,
     open_recognizer,
 )
 from docproc.errors import BadUsage, MissingPart
-from docproc.types import CELL_CLASSES, CLASSES, LINE_HEIGHT, CellRecognizer, Line, LineRecognizer, Recognizer
+from docproc.types import (
+    CELL_CLASSES,
+    CLASSES,
+    LINE_HEIGHT,
+    MICR_CLASSES,
+    CellRecognizer,
+    Line,
+    LineRecognizer,
+    Recognizer,
+)
 from tests.conftest import FailingRecognizer, NullRecognizer
 
 
@@ -108,6 +118,8 @@ def test_what_is_no_model_is_refused(name: str, data: bytes) -> None:
         open_recognizer(name, data)
     with pytest.raises(MissingPart):
         open_line_recognizer(name, data)
+    with pytest.raises(MissingPart):
+        open_micr_recognizer(name, data)
 
 
 @pytest.fixture(params=sorted(BACKENDS))
@@ -142,6 +154,18 @@ def test_frames_do_not_depend_on_the_other_lines(line_recognizer: LineRecognizer
 
 
 @pytest.mark.parametrize("name", sorted(BACKENDS))
+def test_frames_of_e13b_are_log_probabilities_of_their_own_line(name: str) -> None:
+    recognizer = open_micr_recognizer(name, model(name, "micr"))
+    many = lines(64, 0, 128, 64, 160)
+    together = recognizer.read_lines(many)
+    assert [f.shape for f in together] == [(line.shape[1] // 4, MICR_CLASSES) for line in many]
+    for line, frames in zip(many, together, strict=True):
+        assert frames.dtype == np.float32
+        assert np.allclose(np.exp(frames).sum(axis=1), 1, atol=1e-4)
+        assert np.abs(np.exp(recognizer.read_lines([line])[0]) - np.exp(frames)).max(initial=0) < 1e-5
+
+
+@pytest.mark.parametrize("name", sorted(BACKENDS))
 def test_cells_are_scored(name: str) -> None:
     recognizer: CellRecognizer = open_cell_recognizer(name, model(name, "cells"))
     pictures = np.random.default_rng(6).integers(0, 256, (5, 32, 32, 2)).astype(np.uint8)
@@ -153,6 +177,10 @@ def test_cells_are_scored(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(BACKENDS))
 def test_one_network_is_not_taken_for_the_other(name: str) -> None:
+    with pytest.raises(MissingPart, match="MICR network"):
+        open_micr_recognizer(name, model(name, "lines"))
+    with pytest.raises(MissingPart, match="line network"):
+        open_line_recognizer(name, model(name, "micr"))
     with pytest.raises(MissingPart, match="line network"):
         open_line_recognizer(name, model(name, "glyphs"))
     with pytest.raises(MissingPart, match="digit network"):
@@ -165,10 +193,10 @@ def test_each_backend_has_its_own_files() -> None:
     def names(backend: str, path: str | None = None) -> list[str]:
         return [file.name for file in network_files(backend, Path(path) if path else None).values()]
 
-    assert names("onnx") == ["digits.onnx", "lines.onnx", "cells.onnx"]
-    assert names("onnx", "own/mine.fp16.onnx") == ["mine.fp16.onnx", "lines.fp16.onnx", "cells.fp16.onnx"]
-    assert names("tensorrt", "own/mine.onnx") == ["mine.fp16.onnx", "lines.fp16.onnx", "cells.fp16.onnx"]
-    assert names("tensorflow") == ["digits.keras", "lines.keras", "cells.keras"]
+    assert names("onnx") == ["digits.onnx", "lines.onnx", "cells.onnx", "micr.onnx"]
+    assert names("onnx", "own/mine.fp16.onnx") == ["mine.fp16.onnx", "lines.fp16.onnx", "cells.fp16.onnx", "micr.fp16.onnx"]
+    assert names("tensorrt", "own/mine.onnx") == ["mine.fp16.onnx", "lines.fp16.onnx", "cells.fp16.onnx", "micr.fp16.onnx"]
+    assert names("tensorflow") == ["digits.keras", "lines.keras", "cells.keras", "micr.keras"]
     with pytest.raises(BadUsage, match=r"onnx does not run mine\.keras"):
         names("onnx", "mine.keras")
     with pytest.raises(BadUsage, match="is no model"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,23 @@ import numpy as np
 import pytest
 
 from docproc.cards import network_files
-from docproc.digits.recognizers import cuda, gpu, open_cell_recognizer, open_line_recognizer, open_recognizer
+from docproc.digits.recognizers import (
+    cuda,
+    gpu,
+    open_cell_recognizer,
+    open_line_recognizer,
+    open_micr_recognizer,
+    open_recognizer,
+)
 from docproc.digits.recognizers import tensorrt as backend
 from docproc.digits.recognizers.cuda import Cuda, Device
-from docproc.digits.recognizers.networks import CELLS, GLYPHS, LINES, Form, PictureRecognizer, StripRecognizer
+from docproc.digits.recognizers.networks import CELLS, GLYPHS, LINES, MICR, Form, PictureRecognizer, StripRecognizer
 from docproc.errors import MissingPart
-from docproc.types import CLASSES, LINE_HEIGHT
+from docproc.types import CLASSES, LINE_HEIGHT, LineRecognizer
 from tests.digits.recognizers.fakes import FakeDriver, FakeEngine, fake_tensorrt
 
 FILES = network_files("tensorrt")
-FORMS = {"glyphs": GLYPHS, "lines": LINES, "cells": CELLS}
+FORMS = {"glyphs": GLYPHS, "lines": LINES, "cells": CELLS, "micr": MICR}
 
 # ------------------------------------------------------------------------------------------- building, for real
 
@@ -89,12 +97,13 @@ def test_batches_come_back_in_order(count: int) -> None:
     assert np.abs(found - wanted).max(initial=0) < 1e-5
 
 
-def test_lines_of_many_widths_come_back_in_order() -> None:
+@pytest.mark.parametrize(("name", "opener"), [("lines", open_line_recognizer), ("micr", open_micr_recognizer)])
+def test_lines_of_many_widths_come_back_in_order(name: str, opener: Callable[[str, bytes], LineRecognizer]) -> None:
     rng = np.random.default_rng(2)
     lines = [rng.integers(0, 256, (LINE_HEIGHT, int(w))).astype(np.uint8) for w in rng.integers(0, 9, 100) * 32]
-    found = StripRecognizer(network("lines"), LINES, b"").read_lines(lines)
-    wanted = open_line_recognizer("onnx", FILES["lines"].read_bytes()).read_lines(lines)
-    assert [f.shape for f in found] == [(line.shape[1] // 2, CLASSES) for line in lines]
+    found = StripRecognizer(network(name), FORMS[name], b"").read_lines(lines)
+    wanted = opener("onnx", FILES[name].read_bytes()).read_lines(lines)
+    assert [f.shape for f in found] == [w.shape for w in wanted]
     assert all(np.abs(f - w).max(initial=0) < 1e-3 for f, w in zip(found, wanted, strict=True))
 
 

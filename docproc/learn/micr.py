@@ -1,0 +1,178 @@
+"""From the geometry of E-13B to the shipped files: compose lines, train, export, fit what is learned beside the network."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from docproc import __version__
+from docproc.digits.micr import PRINT_HEIGHT, micr_line
+from docproc.learn.calibrate import ERRORS, expected_calibration_error, fit_logistic, threshold_for
+from docproc.learn.e13b import Spoiled, compose
+from docproc.learn.examples import in_processes
+from docproc.learn.export import export_micr_network, file_hash
+from docproc.learn.fit import MICR_PROGRESS, fit_micr_network
+from docproc.net import sigmoid
+from docproc.readings.confidence import Calibration, least
+from docproc.readings.micr import evidence
+from docproc.readings.micr import tell as tell_micr
+from docproc.types import LineRecognizer, MicrLine
+
+if TYPE_CHECKING:
+    import keras
+
+Tell = Callable[[str], None]
+
+PROBED = 200  # lines
+CAUTION = 0.2  # of an error that is allowed may be made on composed lines: real ones have faults that nobody has drawn
+FILES = ("micr.onnx", "micr.fp16.onnx", "micr.keras")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that decides what comes out."""
+
+    network: str = "micr"
+    seed: int = 20261121
+    lines: int = 24_000  # composed lines to train on
+    epochs: int = 6
+    batch: int = 32
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    precision: str = "mixed_bfloat16"
+    calibration_lines: int = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A composed line as the recognizer sees it."""
+
+    found: MicrLine
+    text: str
+    placed: bool  # the strip shows the line, and not something else that is near it
+
+
+def train(recipe: Recipe, folder: Path, jobs: int, tell: Tell) -> dict[str, Any]:
+    """Train by the recipe; write the network (`FILES`) and its card `micr.json` to `folder`.
+
+    Returns the card. Takes `jobs` processes to compose lines; Keras takes all cores.
+    """
+    began = time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    tell(f"composing {recipe.lines} lines of E-13B in {jobs} processes")
+    made = [one for one in examples(recipe.seed, 0, recipe.lines, jobs, tell) if one.placed]
+    lines, texts = [one.found.line for one in made], [one.text for one in made]
+    tell(f"the network: {len(lines)} lines")
+    model = fit_micr_network(recipe, recipe.epochs, recipe.batch, lines, texts, folder, tell)
+    del made, lines, texts
+    return finish(recipe, model, folder, jobs, tell, (time.monotonic() - began) / 60)
+
+
+def finish(recipe: Recipe, model: keras.Model, folder: Path, jobs: int, tell: Tell, minutes: float) -> dict[str, Any]:
+    """All that follows the network: export it, fit the calibration on lines that it has never seen, write the card.
+
+    `minutes` are those that the network took; the card counts them in.
+    """
+    began = time.monotonic()
+    model.save(folder / "micr.keras")
+    unseen = examples(recipe.seed, 1, recipe.calibration_lines, jobs, tell)
+    probe = [one.found.line for one in unseen[:PROBED] if one.found.line.shape[1]]
+    recognizer, agrees = export_micr_network(model, folder / "micr.onnx", probe)
+    tell("fitting the calibration")
+    calibration, figures = fit_micr_calibration(unseen, recognizer)
+    tell(", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+    card = {
+        "name": "micr",
+        "docproc": __version__,
+        "recipe": asdict(recipe),
+        "data": {"glyphs": "drawn by docproc.learn.e13b"},
+        "minutes": round(minutes + (time.monotonic() - began) / 60, 1),
+        "scores": {**figures, "micr_onnx_agrees_with_keras": agrees},
+        "sha256": {name: file_hash(folder / name) for name in FILES},
+        "print_height": PRINT_HEIGHT,
+        "calibration": calibration.to_card(),
+    }
+    (folder / "micr.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    (folder / MICR_PROGRESS).unlink(missing_ok=True)
+    return card
+
+
+def fit_micr_calibration(unseen: Sequence[Example], recognizer: LineRecognizer) -> tuple[Calibration, dict[str, float]]:
+    """Learn when a line is right; thresholds come from the half that was not fitted on.
+
+    Returns the calibration and its figures: lines read exactly, their characters, and the expected calibration error.
+    """
+    frames = recognizer.read_lines([one.found.line for one in unseen])
+    found, right, exact, characters, wrong = [], [], [], 0, 0
+    for one, seen in zip(unseen, frames, strict=True):
+        told = tell_micr(seen)
+        if one.text:
+            exact.append(told.value == one.text)
+            characters += len(one.text)
+            wrong += _distance(told.value, one.text)
+        if told.value:
+            found.append(evidence(told, seen, one.found.line))
+            right.append(told.value == one.text)
+    inputs, targets = np.array(found), np.array(right)
+    half = len(inputs) // 2
+    net = fit_logistic(inputs[:half], targets[:half])
+    p = sigmoid(net(inputs[half:]))
+    thresholds = tuple((error, threshold_for(p, targets[half:], CAUTION * error)) for error in ERRORS)
+    figures = {
+        "synthetic_lines_exact": float(np.mean(exact)),
+        "synthetic_characters_exact": 1 - wrong / max(1, characters),
+        "synthetic_ece": expected_calibration_error(p, targets[half:]),
+        "synthetic_accepted": float(np.mean(p >= least(thresholds, 0.01))),
+    }
+    return Calibration(net, thresholds), figures
+
+
+def _distance(one: str, other: str) -> int:
+    """Characters to put in, take out or change to make one text the other (V. Levenshtein, 1966)."""
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        before, row[0] = row[0], i
+        for j, b in enumerate(other, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (a != b))
+    return row[-1]
+
+
+def example(seed: int, part: int, number: int) -> Example:
+    """Compose the line of that number and find it in its picture; each has its own generator."""
+    made = compose(np.random.default_rng((seed, part, number)))
+    found = micr_line(made.gray)
+    return Example(found, made.text, _shows(found, made))
+
+
+def examples(seed: int, part: int, count: int, jobs: int, tell: Tell) -> list[Example]:
+    """The first `count` examples of one part of a seed, composed in `jobs` processes."""
+    made: list[Example] = []
+    for some in in_processes(partial(_chunk, seed, part), count, jobs):
+        made += some
+        if len(made) * 10 // count > (len(made) - len(some)) * 10 // count:
+            tell(f"  {len(made) * 100 // count} %")
+    return made
+
+
+def _chunk(seed: int, part: int, numbers: Sequence[int]) -> list[Example]:
+    cv2.setNumThreads(1)
+    return [example(seed, part, number) for number in numbers]
+
+
+def _shows(found: MicrLine, made: Spoiled) -> bool:
+    """Whether the middle of the line that was drawn is, about as high, on the strip."""
+    if not made.text:
+        return True
+    if not found.line.shape[1]:
+        return False
+    column, foot, height = made.middle
+    _, head, ground = found.places[int(np.argmin(np.abs(found.places[:, 0] - column)))]
+    return bool(abs(ground - foot) < 0.5 * height and 0.65 < (ground - head) / height < 1.5)

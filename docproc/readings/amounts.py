@@ -1,0 +1,117 @@
+"""What an amount means: from its digits, and what stands between them, to a number.
+
+Separators are written as people please: `1,234.56` and `1.234,56`, `1,23,456` in India, cents raised or as `56/100`. A reading
+of the separators is consistent where thousands lie three apart (in India two, before the last three) and cents are two digits.
+An amount is settled when all consistent readings of what may stand there mean the same; it is never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from typing import Literal
+
+SeparatorKind = Literal["point", "comma", "unclear", "dash", "slash", "gap"]
+
+CENTS = 2  # digits
+MOST_DOUBTFUL = 6  # separators of which it is not known whether they are any
+
+UNSETTLED = "the separators do not settle the amount"
+CONTRADICTORY = "the separators contradict each other"
+
+
+@dataclass(frozen=True, slots=True)
+class Separator:
+    """What stands between two digits of an amount.
+
+    `unclear` is a point or a comma; a `gap` is wider than the others, so something may have stood there.
+    """
+
+    place: int  # digits before it
+    kind: SeparatorKind = "unclear"
+    sure: bool = True  # False: it may as well be a speck
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The digits of an amount, and what tells whole units from cents."""
+
+    text: str
+    separators: tuple[Separator, ...] = ()
+    raised: bool | None = False  # whether the last two digits are raised, or stand on a line of their own; None: perhaps
+    lost: bool = False  # whether a separator before the cents may have been lost: that settles nothing, and may unsettle
+
+
+def amount_of(written: Written) -> tuple[str, str]:
+    """(value, reason): `1234.56`, or `1500` where no cents are written; or no value, and why there is none."""
+    sure = [one for one in written.separators if one.sure]
+    doubtful = [one for one in written.separators if not one.sure]
+    if len(doubtful) > MOST_DOUBTFUL:
+        return "", UNSETTLED
+    values = set(_consistent(written, sure, doubtful))
+    if not values:
+        return "", CONTRADICTORY
+    if written.lost:
+        cents = Separator(len(written.text) - CENTS)
+        values.update(_consistent(written, [*(one for one in sure if one.place != cents.place), cents], doubtful))
+    return (values.pop(), "") if len(values) == 1 else ("", UNSETTLED)
+
+
+def _consistent(written: Written, sure: Sequence[Separator], doubtful: Sequence[Separator]) -> Iterator[str]:
+    """All that an amount may mean."""
+    for count in range(len(doubtful) + 1):
+        for taken in combinations(doubtful, count):
+            found = sorted((*sure, *taken), key=lambda one: one.place)
+            for raised in (False, True) if written.raised is None else (written.raised,):
+                yield from _values(written.text, found, raised=raised)
+
+
+def _values(text: str, separators: Sequence[Separator], *, raised: bool) -> Iterator[str]:
+    """What an amount means where exactly these separators stand in it."""
+    count = len(text)
+    slashes = [one.place for one in separators if one.kind == "slash" and 0 < one.place < count]
+    if slashes:
+        # A fraction: two digits over a hundred.
+        cents = count - 3 - CENTS
+        if slashes == [count - 3] and text.endswith("100") and cents >= 0:
+            rest = [one for one in separators if one.place <= cents]
+            inside = [one for one in separators if cents < one.place < count and one.kind != "slash"]
+            if not inside and _whole(text[:cents], rest, ends=True):
+                yield _value(text[:cents], text[cents : cents + CENTS])
+        return
+    inner = [one for one in separators if 0 < one.place < count]
+    last = inner[-1].place if inner else 0
+    cents = count - CENTS
+    if raised:
+        if cents >= 0 and last <= cents and _whole(text[:cents], inner, ends=True):
+            yield _value(text[:cents], text[cents:])
+        return
+    if _whole(text, inner):
+        yield _value(text)
+    if inner and last == cents and _whole(text[:cents], inner, ends=True):
+        yield _value(text[:cents], text[cents:])
+    if not inner and count == CENTS and any(one.place == 0 for one in separators):
+        yield _value("", text)
+
+
+def _whole(digits: str, separators: Sequence[Separator], *, ends: bool = False) -> bool:
+    """Whether the separators part whole units; one after the last digit is allowed where `ends`."""
+    places = {one.place for one in separators if 0 < one.place < len(digits)}
+    if any(one.place > len(digits) or (one.place == len(digits) and not ends) for one in separators):
+        return False
+    within = [one for one in separators if 0 < one.place < len(digits)]
+    if not places:
+        return True
+    kinds = {one.kind for one in within}
+    if "dash" in kinds or {"point", "comma"} <= kinds or digits.startswith("0"):
+        return False
+    groups = [end - start for start, end in pairwise([0, *sorted(places), len(digits)])]
+    western = groups[0] <= 3 and all(size == 3 for size in groups[1:])
+    indian = groups[0] <= 2 and groups[-1] == 3 and all(size == 2 for size in groups[1:-1])
+    return western or indian
+
+
+def _value(units: str, cents: str = "") -> str:
+    whole = units.lstrip("0") or "0"
+    return f"{whole}.{cents}" if cents else whole

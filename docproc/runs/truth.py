@@ -1,0 +1,156 @@
+"""Results and truth in: tables that somebody wrote, the table of a run, or its journal."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from docproc.errors import BadInput, BadUsage, MissingPart
+from docproc.runs.journal import SUFFIX, Journal, journal_path
+from docproc.runs.tables import long_table, safe_name
+
+Record = dict[str, str]
+PLACE = ("document", "field")  # columns without which a row is of no field
+SHOWN = 3  # faults that are told
+
+
+def read_results(path: Path) -> list[Record]:
+    """The rows of a run: of its table, or of its journal where `path` is one or the table beside it is wide.
+
+    A cell is text as `docproc.runs.tables` writes it. Rows of pages that could not be read are left out.
+    Raises BadInput, BadUsage or MissingPart.
+    """
+    if path.suffix == SUFFIX:
+        rows = _journal(path)
+    else:
+        rows = list(_read(path))
+        if rows and "field" not in rows[0] and journal_path(path).is_file():
+            rows = _journal(path)
+    _check(path, rows, (*PLACE, "text", "confidence", "status"))
+    return [row for row in rows if row["status"] != "error"]
+
+
+def read_truth(path: Path) -> list[Record]:
+    """The rows of a table with the columns `document`, `field`, and `text`, `value` or both; `page` where it is not 1.
+
+    A table of results whose texts a person has corrected is one. Raises BadInput, BadUsage or MissingPart.
+    """
+    rows = _journal(path) if path.suffix == SUFFIX else list(_read(path))
+    if rows and not {"text", "value"} & rows[0].keys():
+        raise BadInput(f"{path} has neither a column text nor value; there are {', '.join(rows[0])}")
+    _check(path, rows, PLACE)
+    return [row for row in rows if row.get("status") != "error"]
+
+
+def _journal(path: Path) -> list[Record]:
+    with Journal.look(path) as journal:
+        _, records = long_table(journal.rows())
+        return [_record(record) | {"document": safe_name(record["document"])} for record in records]
+
+
+def _check(path: Path, rows: list[Record], wanted: Iterable[str]) -> None:
+    if not rows:
+        raise BadInput(f"{path} has no rows")
+    missing = [column for column in wanted if not all(column in row for row in rows)]
+    if missing:
+        raise BadInput(f"{path} has no column {' and no '.join(missing)}; there are {', '.join(rows[0])}")
+    faults = []
+    for place, row in enumerate(rows, 2):
+        if not (row.get("page", "1") or "1").isdecimal():
+            faults.append(f"row {place}: the page {row['page']!r} is no number")
+        if not _is_share(row.get("confidence", "")):
+            faults.append(f"row {place}: the confidence {row['confidence']!r} is no number from 0 to 1")
+    if faults:
+        more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
+        raise BadInput(f"{path}: {'; '.join(faults[:SHOWN])}{more}")
+
+
+def _is_share(text: str) -> bool:
+    try:
+        return not text or 0 <= float(text) <= 1
+    except ValueError:
+        return False
+
+
+# -------------------------------------------------------------------------------------------------- formats
+
+
+def _read(path: Path) -> Iterator[Record]:
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise BadUsage(f"{path.name} is no table that docproc reads; these end in {', '.join((*READERS, SUFFIX))}")
+    try:
+        yield from map(_record, reader(path))
+    except OSError as problem:
+        raise BadInput(f"cannot read {path}: {problem.strerror or problem}") from problem
+    except (UnicodeDecodeError, ValueError, KeyError, csv.Error) as problem:
+        raise BadInput(f"{path} is no {path.suffix[1:].upper()} table: {problem}") from problem
+
+
+def _record(row: Mapping[str, Any]) -> Record:
+    return {str(column): _cell(value) for column, value in row.items() if column}
+
+
+def _cell(value: Any) -> str:
+    """A cell as text; a number that a spreadsheet made of digits becomes these digits again."""
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def _csv(path: Path) -> Iterator[Mapping[str, Any]]:
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        head = file.readline()
+        file.seek(0)
+        # Spreadsheets separate by what the user's country does.
+        separator = max(",;\t", key=head.count)
+        yield from csv.DictReader(file, delimiter=separator, restkey="")
+
+
+def _jsonl(path: Path) -> Iterator[Mapping[str, Any]]:
+    with open(path, encoding="utf-8-sig") as file:
+        for line in filter(str.strip, file):
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ValueError("a line is no object")
+            yield row
+
+
+def _xlsx(path: Path) -> Iterator[Mapping[str, Any]]:
+    try:
+        import openpyxl
+    except ImportError as problem:
+        raise MissingPart('reading XLSX needs openpyxl: pip install "docproc[report]"; or save the table as CSV') from problem
+    from zipfile import BadZipFile
+
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (BadZipFile, KeyError) as problem:
+        raise ValueError(str(problem)) from problem
+    try:
+        rows = book.worksheets[0].iter_rows(values_only=True)
+        columns = [str(name or "") for name in next(rows, ())]
+        for row in rows:
+            if any(cell is not None for cell in row):
+                yield dict(zip(columns, row, strict=False))
+    finally:
+        book.close()
+
+
+def _parquet(path: Path) -> Iterator[Mapping[str, Any]]:
+    try:
+        import pyarrow.parquet
+    except ImportError as problem:
+        raise MissingPart('Parquet needs pyarrow: pip install "docproc[parquet]"') from problem
+    yield from pyarrow.parquet.read_table(path).to_pylist()
+
+
+READERS: Mapping[str, Callable[[Path], Iterator[Mapping[str, Any]]]] = {
+    ".csv": _csv, ".jsonl": _jsonl, ".xlsx": _xlsx, ".parquet": _parquet,
+}  # fmt: skip
+"""Formats by suffix."""
