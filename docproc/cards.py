@@ -1,17 +1,24 @@
-"""Where the models lie, and what their cards say of them; nothing here opens a network."""
+"""Where the models lie, and what their cards say of them; nothing here opens a network.
+
+A model is a folder with the networks and one card. Each network lies there in several files that were made of one another: as
+it was trained (`.keras`, float32), for GPUs (`.fp16.onnx`), and for processors (`.onnx`, eight bits). Each backend has its own.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from docproc.errors import MissingPart
+from docproc.digits.recognizers import BACKENDS
+from docproc.errors import BadUsage, MissingPart
 
-LINES, CELLS = "lines.onnx", "cells.onnx"  # the line and the cell network, in the folder of the glyph network
-MICR = "micr.onnx"  # the network of E-13B, there too, with a card of its own
+LINES, CELLS = "lines", "cells"  # the line and the cell network, in the folder of the glyph network
+MICR = "micr"  # the network of E-13B, there too, with a card of its own
+ENDINGS = (".fp16.onnx", ".fp32.onnx", ".onnx", ".keras")
 
 
 def model_folder() -> Path:
@@ -20,25 +27,40 @@ def model_folder() -> Path:
     return installed if installed.is_dir() else Path(str(files("docproc"))).parent / "models"
 
 
-def model_hashes(model: Path | None = None) -> dict[str, str]:
-    """SHA-256 of the files that `open_reader` would take, and of their card. Raises MissingPart."""
+def network_files(backend: str, model: Path | None = None) -> dict[str, Path]:
+    """The files that a backend (not `auto`) runs: of `glyphs`, `lines`, `cells` and `micr`.
+
+    `model` is the file of the glyph network, the others lie beside it; None takes the shipped one, and so does the network of
+    E-13B where there is none beside. NAME.onnx stands for whatever the backend takes, another ending for itself; for the
+    backend "" it is taken as it is named. Raises BadUsage for a file that the backend does not run.
+    """
     path = model or model_folder() / "digits.onnx"
-    card = read_card(path)
-    named = dict(card.get("sha256", {}))
-    micr = read_card(micr_path(path))
-    return {
-        "glyphs": str(named.get(path.name)),
-        "lines": str(named.get(LINES)),
-        "cells": str(named.get(CELLS)),
-        "micr": str(dict(micr.get("sha256", {})).get(MICR)),
-        "card": hashlib.sha256(json.dumps([card, micr], sort_keys=True).encode()).hexdigest(),
-    }
+    stem, ending = _parts(path)
+    takes = BACKENDS[backend].files if backend else ENDINGS
+    if backend and ending == ".onnx":
+        ending = takes[0]
+    if ending not in takes:
+        raise BadUsage(f"the backend {backend} does not run {path.name}; it takes {', '.join(takes)}")
+    named = {"glyphs": stem, "lines": LINES, "cells": CELLS, "micr": MICR}
+    files = {name: path.with_name(f"{own}{ending}") for name, own in named.items()}
+    if not files["micr"].exists():
+        files["micr"] = model_folder() / files["micr"].name
+    return files
 
 
-def micr_path(model: Path) -> Path:
-    """The network of E-13B beside a model file, or the shipped one where there is none."""
-    beside = model.with_name(MICR)
-    return beside if beside.exists() else model_folder() / MICR
+def model_hashes(model: Path | None = None, backend: str = "") -> dict[str, str]:
+    """SHA-256 of the files that `open_reader` would take, and of their cards. Raises BadUsage and MissingPart."""
+    files = network_files(backend, model)
+    cards = cards_of(files)
+    hashes = {name: str(dict(cards[name].get("sha256", {})).get(path.name)) for name, path in files.items()}
+    both = json.dumps([cards["glyphs"], cards["micr"]], sort_keys=True)
+    return hashes | {"card": hashlib.sha256(both.encode()).hexdigest()}
+
+
+def cards_of(files: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+    """The card of each of `network_files`: that of E-13B has its own, the others share one. Raises MissingPart."""
+    shared, own = read_card(files["glyphs"]), read_card(files["micr"])
+    return {name: own if name == "micr" else shared for name in files}
 
 
 def read_card(model: Path) -> dict[str, Any]:
@@ -57,4 +79,12 @@ def read_card(model: Path) -> dict[str, Any]:
 
 def card_path(model: Path) -> Path:
     """Where the card of a model file lies."""
-    return model.with_suffix(".json")
+    return model.with_name(_parts(model)[0] + ".json")
+
+
+def _parts(model: Path) -> tuple[str, str]:
+    """The name of a network, and the ending that tells in which form it is. Raises BadUsage."""
+    for ending in ENDINGS:
+        if model.name.endswith(ending) and model.name != ending:
+            return model.name.removesuffix(ending), ending
+    raise BadUsage(f"{model} is no model: its name should end in {', '.join(ENDINGS)}")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-BACKENDS = ["auto", "onnx"]
+BACKENDS = ["auto", "onnx", "tensorrt", "tensorflow"]
 DATE_ORDERS = ["DMY", "MDY", "YMD", "auto"]
 
 
@@ -115,7 +115,7 @@ def _reading_options(command: Command) -> Command:
                           "fields, checks and forms apart and finds their boxes."),
         click.option("-j", "--jobs", default=0, type=click.IntRange(0), help="Processes; 0 takes every core.  [default: 0]"),
         click.option("--backend", default="auto", show_default=True, type=click.Choice(BACKENDS),
-                     help="What runs the networks."),
+                     help="What runs the networks; auto takes the best that works here."),
         click.option("--model", type=click.Path(path_type=Path), help="A model of your own (.onnx, its card beside it)."),
         click.option("--max-error", default="1%", show_default=True, type=Share(),
                      help="How many of the accepted fields may be wrong; all others get the status review."),
@@ -165,6 +165,8 @@ def run(context: click.Context, /, quiet: bool, verbose: bool, **options: Any) -
     request = _request(context, options)
     _heed_signals()
     console = _console()
+    if not quiet:
+        _tell_backend(console, request.backend)
     with _Watcher(console, quiet, verbose) as watcher, _interruptions_told(console, request):
         summary = run_batch(request, watcher.update)
     if not quiet:
@@ -208,6 +210,7 @@ def watch(
             _tell_document(console, rows)
 
     if not quiet:
+        _tell_backend(console, request.backend)
         _say(console, f"watching {folder}; Ctrl-C ends it")
     with _interruptions_told(console, request):
         watch_folder(request, settle, every, tell, update)
@@ -300,6 +303,15 @@ def _request(context: click.Context, options: dict[str, Any]) -> RunRequest:
     limits = replace(Limits(), **dict(options.pop("limits")))
     command = shlex.join(["docproc", *sys.argv[1:]])
     return RunRequest(inputs=tuple(options.pop("inputs")), limits=limits, command=command, **options)
+
+
+def _tell_backend(console: Console, backend: str) -> None:
+    """Say which backend `auto` takes where it passes over a better one, and why."""
+    from docproc.digits.recognizers import choose
+
+    chosen = choose(backend)
+    if chosen.passed_over:
+        _say(console, f"backend {chosen.backend}; not {chosen.passed_over}")
 
 
 def _heed_signals() -> None:
@@ -673,6 +685,86 @@ def calibrate(context: click.Context, /, model_path: Path | None, **options: Any
         _say(console, note)
     if not kept:
         context.exit(SOME_FAILED)
+
+
+@model.command()
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+              help="Where the files are written, with a card, so that DIR is a model too.")  # fmt: skip
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), metavar="MNIST",
+              help="The folder with MNIST's four IDX files; without it Keras downloads them.")  # fmt: skip
+@click.option("--model", "model_path", type=click.Path(path_type=Path),
+              help="A model of your own (.onnx, its .keras files and card beside it).")  # fmt: skip
+@click.option("--precision", "precisions", multiple=True, default=["float32", "float16"], show_default=True,
+              type=click.Choice(["float32", "float16"]), help="May be given twice.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="For a program to read.")
+@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+def export(
+    output: Path, data: Path | None, model_path: Path | None, precisions: tuple[str, ...], as_json: bool, overwrite: bool
+) -> None:
+    """Write the networks from Keras to ONNX, and on to TensorRT engines; tell how far each form is from Keras.
+
+    Compared on MNIST's test digits: as they are, five on a line, or alone in a cell. The files of eight bits come from
+    docproc model train, because they are laid out by composed fields; they are compared too. Engines are kept in the
+    user's cache, where docproc run finds them.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from dataclasses import asdict
+
+    from docproc.learn import mnist
+    from docproc.learn.conversion import convert
+
+    rows = convert(model_path, output, precisions, mnist.load(data), overwrite=overwrite)
+    if as_json:
+        click.echo(json.dumps([asdict(row) for row in rows], indent=2))
+        return
+    click.echo(f"{'network':9}{'form':18}{'run by':12}{'kB':>7}{'same first':>12}{'differs by':>12}")
+    for row in rows:
+        numbers = "" if row.same is None else f"{row.same:12.3%}{row.differs:12.5f}"
+        size = f"{row.bytes / 1000:7.0f}" if row.bytes else f"{'':7}"
+        click.echo(f"{row.network:9}{row.form:18}{row.backend or '-':12}{size}{numbers}  {row.remark}".rstrip())
+
+
+@model.command()
+@click.option("--backend", "backends", multiple=True, type=click.Choice(BACKENDS[1:]),
+              help="Only this one; may be given again.  [default: all]")  # fmt: skip
+@click.option("--batch", "batches", multiple=True, default=[1, 8, 32, 64, 128, 256, 1024], show_default=True,
+              type=click.IntRange(1), help="Digits at a time; may be given again.")  # fmt: skip
+@click.option("--seconds", default=0.3, show_default=True, type=click.FloatRange(0.01),
+              help="How long one turn takes; there are five.")  # fmt: skip
+@click.option("--model", "model_path", type=click.Path(path_type=Path), help="A model of your own (.onnx, its card beside it).")
+@click.option("--json", "as_json", is_flag=True, help="For a program to read.")
+def bench(backends: tuple[str, ...], batches: tuple[int, ...], seconds: float, model_path: Path | None, as_json: bool) -> None:
+    """Digits a second of every backend on this machine, beside a plain call of the library on the same file.
+
+    On one core, as each process of docproc run has it. Below it stands the floor that the core lays: by the arithmetic of
+    a digit, and by the bytes that go from layer to layer.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for library in ("OPENBLAS", "OMP", "MKL"):  # the floor is that of one core
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    from dataclasses import asdict
+
+    from docproc.learn.bench import bench as measure
+
+    found = measure(backends, model_path, batches, seconds)
+    if as_json:
+        click.echo(json.dumps(asdict(found) | {"silent": dict(found.silent)}, indent=2))
+        return
+    click.echo(f"{'backend':12}{'file':18}{'batch':>7}{'docproc':>12}{'library':>12}{'share':>8}")
+    for rate in found.rates:
+        click.echo(f"{rate.backend:12}{rate.file:18}{rate.batch:7}{rate.docproc:12,.0f}{rate.plain:12,.0f}"
+                   f"{rate.docproc / rate.plain:8.0%}")  # fmt: skip
+    for name, reason in found.silent:
+        click.echo(f"{name:12}does not work: {reason}")
+    floor = found.floor
+    if isinstance(floor, str):
+        click.echo(f"the floor was not measured: {floor}")
+        return
+    click.echo(f"by arithmetic one core could do about {floor.by_arithmetic:,.0f} digits a second: a digit takes "
+               f"{floor.operations / 1e6:.1f} million operations, products of matrices show "
+               f"{floor.operations_a_second / 1e9:,.0f} thousand million a second in {floor.precision}")  # fmt: skip
+    click.echo(f"by bytes {floor.by_bytes:,.0f}: the layers of a digit write and read {floor.bytes / 1e3:.0f} kB, and the core "
+               f"copies {floor.bytes_a_second / 1e9:.1f} GB a second")  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------------- doctor

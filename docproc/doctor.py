@@ -23,7 +23,10 @@ PACKAGES = (
 )  # fmt: skip
 SAFE = {"libtiff": ((4, 7, 2), "CVE-2026-4775"), "libwebp": ((1, 3, 2), "CVE-2023-4863")}
 """The first versions of decoders without a hole that is known, and the hole."""
-EXTRAS = ("tensorflow", "tensorflow-cpu", "keras", "tf2onnx", "matplotlib", "openpyxl", "pyarrow")
+EXTRAS = (
+    "tensorflow", "tensorflow-cpu", "keras", "tf2onnx", "tensorrt-cu13", "tensorrt-cu12", "tensorrt-rtx", "matplotlib",
+    "openpyxl", "pyarrow",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,9 @@ def examine() -> Report:
     except (DocprocError, KeyError) as problem:
         lines.append(f"  model digits          does not work: {problem}")
     try:
-        card = read_card(model_folder() / MICR)
+        card = read_card(model_folder() / f"{MICR}.onnx")
         exact = card["scores"]["synthetic_lines_exact"]
-        lines.append(f"  model micr            {card['sha256'][MICR][:12]}, composed lines {exact:.2%}")
+        lines.append(f"  model micr            {card['sha256'][f'{MICR}.onnx'][:12]}, composed lines {exact:.2%}")
     except (DocprocError, KeyError) as problem:
         lines.append(f"  model micr            does not work: {problem}")
     works = bool(working) and not missing and not outdated and sys.version_info >= (3, 11)

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from docproc.cards import CELLS, LINES, card_path, micr_path, model_folder, read_card
+from docproc.cards import card_path, network_files, read_card
 from docproc.digits.micr import PRINT_HEIGHT
 from docproc.digits.recognizers import (
+    choose,
     open_cell_recognizer,
     open_line_recognizer,
     open_micr_recognizer,
@@ -25,16 +26,17 @@ from docproc.types import KINDS, Kind, LineRecognizer
 
 
 def open_reader(backend: str, model: Path | None = None) -> Reader:
-    """Open `model` (an .onnx file with its card, `lines.onnx` and `cells.onnx` beside it), or the shipped one, on a backend.
+    """Open `model` (see `cards.network_files`), or the shipped one, on a backend; `auto` takes the best that works.
 
     The network of E-13B is taken from `micr.onnx` beside it, with a card of its own, or else from the shipped files.
-    Raises MissingPart when a file is missing, damaged, or not the one that the card describes.
+    Raises MissingPart when the backend does not work, or a file is missing, damaged, or not the one that the card describes;
+    BadUsage when the backend does not run such files.
     """
-    path = model or model_folder() / "digits.onnx"
+    backend = choose(backend).backend
+    files = network_files(backend, model)
+    path = files["glyphs"]
     card = read_card(path)
-    glyph_network = _model_bytes(path, card)
-    line_network = _model_bytes(path.with_name(LINES), card)
-    cell_network = _model_bytes(path.with_name(CELLS), card)
+    networks = {name: model_bytes(files[name], card) for name in ("glyphs", "lines", "cells")}
     if card.get("geometry") != list(GEOMETRY):
         raise MissingPart(f"{path} was trained for another version of docproc: train it again with docproc model train")
     try:
@@ -44,11 +46,11 @@ def open_reader(backend: str, model: Path | None = None) -> Reader:
         weights: dict[Kind, Weights] = {kind: Weights.from_card(card["vote"][kind]) for kind in KINDS}
     except (KeyError, TypeError, ValueError) as problem:
         raise MissingPart(f"the card {card_path(path)} is damaged: {problem}") from problem
-    micr_recognizer, calibrations["micr"] = _open_micr(backend, micr_path(path))
+    micr_recognizer, calibrations["micr"] = _open_micr(backend, files["micr"])
     return Reader(
-        open_recognizer(backend, glyph_network),
-        open_line_recognizer(backend, line_network),
-        open_cell_recognizer(backend, cell_network),
+        open_recognizer(backend, networks["glyphs"]),
+        open_line_recognizer(backend, networks["lines"]),
+        open_cell_recognizer(backend, networks["cells"]),
         micr_recognizer,
         context,
         weights,
@@ -60,7 +62,7 @@ def open_reader(backend: str, model: Path | None = None) -> Reader:
 def _open_micr(backend: str, path: Path) -> tuple[LineRecognizer, Calibration]:
     """The network of E-13B with its calibration. Raises MissingPart."""
     card = read_card(path)
-    network = _model_bytes(path, card)
+    network = model_bytes(path, card)
     if card.get("print_height") != PRINT_HEIGHT:
         raise MissingPart(
             f"{path} was trained for another version of docproc: train it again with docproc model train --network micr"
@@ -72,7 +74,8 @@ def _open_micr(backend: str, path: Path) -> tuple[LineRecognizer, Calibration]:
     return open_micr_recognizer(backend, network), calibration
 
 
-def _model_bytes(path: Path, card: Mapping[str, Any]) -> bytes:
+def model_bytes(path: Path, card: Mapping[str, Any]) -> bytes:
+    """The bytes of a network's file, if it is the one that the card describes. Raises MissingPart."""
     try:
         data = path.read_bytes()
     except OSError as problem:

@@ -104,6 +104,18 @@ def user_file(environment: Mapping[str, str] = os.environ, platform: str = sys.p
     return folder / "docproc" / "config.toml"
 
 
+def cache_folder(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
+    """Where on this system lies what can be made again."""
+    home = Path.home()
+    if platform == "win32":
+        folder = Path(environment.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif platform == "darwin":
+        folder = home / "Library" / "Caches"
+    else:
+        folder = Path(environment.get("XDG_CACHE_HOME") or home / ".cache")
+    return folder / "docproc"
+
+
 def read_settings(*paths: Path) -> dict[str, Any]:
     """The settings of those files that exist; a later file wins. Raises BadConfig with all faults of a file."""
     settings: dict[str, Any] = {}

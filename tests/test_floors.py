@@ -39,7 +39,7 @@ FLOORS = (
     ("docproc", 7),  # the package itself: what it offers is imported late
 )
 STAGES = ("docproc.pages", "docproc.fields", "docproc.digits", "docproc.readings")
-INFERENCE = {"onnxruntime", "tensorflow", "keras", "tensorrt"}
+INFERENCE = {"onnxruntime", "tensorflow", "keras", "tensorrt", "tensorrt_rtx"}
 GROUND = {"docproc.types", "docproc.errors", "docproc.rules"}
 
 

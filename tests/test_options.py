@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from docproc.errors import BadConfig
-from docproc.options import read_settings, user_file
+from docproc.options import cache_folder, read_settings, user_file
 
 
 def test_a_later_file_wins(tmp_path: Path) -> None:
@@ -28,3 +28,10 @@ def test_the_user_file_of_each_system() -> None:
     assert user_file({}, "linux").parts[-3:] == (".config", "docproc", "config.toml")
     assert user_file({"APPDATA": "/a"}, "win32") == Path("/a/docproc/config.toml")
     assert "Application Support" in user_file({}, "darwin").parts
+
+
+def test_the_cache_of_each_system() -> None:
+    assert cache_folder({"XDG_CACHE_HOME": "/x"}, "linux") == Path("/x/docproc")
+    assert cache_folder({}, "linux").parts[-2:] == (".cache", "docproc")
+    assert cache_folder({"LOCALAPPDATA": "/a"}, "win32") == Path("/a/docproc")
+    assert cache_folder({}, "darwin").parts[-3:] == ("Library", "Caches", "docproc")

@@ -1,4 +1,4 @@
-"""Keras to ONNX, and to whole numbers of eight bits."""
+"""Keras to ONNX, to floats of sixteen bits, and to whole numbers of eight."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import io
 import logging
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.digits.recognizers.onnx import (
+from docproc.digits.recognizers import (
     open_cell_recognizer,
     open_line_recognizer,
     open_micr_recognizer,
@@ -41,14 +42,16 @@ Opened = TypeVar("Opened")
 Feed = NDArray[np.uint8]
 
 AGREES = 1e-4  # largest difference of a probability between Keras and ONNX Runtime in float32
+AGREES_FLOAT16 = 2e-2  # the same for floats of sixteen bits
 AGREES_INT8 = 0.98  # least share of the probe on which eight bits put the same class first
 
 
 def export_glyph_network(model: keras.Model, path: Path, probe: Glyphs) -> tuple[Recognizer, float]:
     """Write the network with a dynamic batch, uint8 input, and weights and activations of eight bits.
 
-    Returns it as the file reads, and the share of `probe` on which it puts the same class first as Keras does. Raises
-    DocprocError where the two disagree: such a file is not left behind.
+    Beside it, as NAME.fp16.onnx, in floats of sixteen bits for GPUs. Returns it as the file of eight bits reads, and the
+    share of `probe` on which that puts the same class first as Keras does. Raises DocprocError where the two disagree: such
+    files are not left behind.
     """
     theirs = np.asarray(model.predict(probe, verbose=0))
 
@@ -79,7 +82,7 @@ def export_micr_network(model: keras.Model, path: Path, probe: Sequence[Line]) -
 
 
 def _export_lines(
-    model: keras.Model, path: Path, probe: Sequence[Line], opener: Callable[[bytes], LineRecognizer]
+    model: keras.Model, path: Path, probe: Sequence[Line], opener: Callable[[str, bytes], LineRecognizer]
 ) -> tuple[LineRecognizer, float]:
     theirs = [np.asarray(model(line[None], training=False))[0] for line in probe]
 
@@ -109,32 +112,84 @@ def _export(
     model: keras.Model,
     path: Path,
     shape: tuple[int | None, ...],
-    opener: Callable[[bytes], Opened],
+    opener: Callable[[str, bytes], Opened],
     compare: Callable[[Opened], tuple[float, float]],
     feeds: Sequence[Feed],
 ) -> tuple[Opened, float]:
-    import tensorflow as tf
-
     name = model.inputs[0].name
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        exact, small = Path(folder) / "float32.onnx", Path(folder) / path.name
-        # tf2onnx talks a great deal on stdout, where only data belongs.
-        with contextlib.redirect_stdout(io.StringIO()):
-            model.export(exact, format="onnx", verbose=False, input_signature=[tf.TensorSpec(shape, tf.uint8, name=name)])
-        differs, _ = compare(opener(exact.read_bytes()))
-        if not differs <= AGREES:
-            raise DocprocError(f"ONNX Runtime and Keras differ by {differs:.2g}; {path.name} was not written")
+        exact, small, half = Path(folder) / "float32.onnx", Path(folder) / path.name, Path(folder) / "float16.onnx"
+        to_float32(model, exact, shape)
+        to_float16(exact, half)
+        for made, bound in ((exact, AGREES), (half, AGREES_FLOAT16)):
+            differs, _ = compare(opener("onnx", made.read_bytes()))
+            if not differs <= bound:
+                raise DocprocError(f"ONNX Runtime and Keras differ by {differs:.2g}; {path.name} was not written")
         _quantize(exact, small, name, feeds)
-        opened = opener(small.read_bytes())
+        opened = opener("onnx", small.read_bytes())
         _, agreement = compare(opened)
         if not agreement >= AGREES_INT8:
             raise DocprocError(f"with eight bits only {agreement:.1%} stay the same; {path.name} was not written")
+        os.replace(half, path.with_suffix(".fp16.onnx"))
         os.replace(small, path)
     return opened, agreement
 
 
+def to_float32(model: keras.Model, path: Path, shape: tuple[int | None, ...]) -> None:
+    """Write the network as it is; `shape` is that of its input, batch first."""
+    import tensorflow as tf
+
+    # tf2onnx talks a great deal on stdout, where only data belongs.
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        signature = [tf.TensorSpec(shape, tf.uint8, name=model.inputs[0].name)]
+        model.export(path, format="onnx", verbose=False, input_signature=signature)
+
+
+def to_float16(exact: Path, half: Path) -> None:
+    """Write a network of float32 in floats of sixteen bits, from the first cast to the last weights.
+
+    What follows these, and the output, stay float32: a logit of sixteen bits is off by a hundredth.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load(str(exact))
+    graph = model.graph
+    kept = set(_last_layer(graph, ("MatMul", "Gemm", "Conv", "Shape")))
+    floats = {
+        value.name
+        for value in onnx.shape_inference.infer_shapes(model).graph.value_info
+        if value.type.tensor_type.elem_type == TensorProto.FLOAT
+    }
+    for tensor in graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT and not any(n.name in kept for n in graph.node if tensor.name in n.input):
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name))
+    halved = {name for node in graph.node if node.name not in kept for name in node.output} & floats
+    widened: dict[str, str] = {}
+    nodes = []
+    for node in graph.node:
+        if node.name in kept:
+            for k, name in enumerate(node.input):
+                if name in halved:
+                    if name not in widened:
+                        widened[name] = f"{name}:float32"
+                        nodes.append(helper.make_node("Cast", [name], [widened[name]], to=TensorProto.FLOAT))
+                    node.input[k] = widened[name]
+        elif node.op_type == "Cast":
+            for attribute in node.attribute:
+                if attribute.name == "to" and attribute.i == TensorProto.FLOAT:
+                    attribute.i = TensorProto.FLOAT16
+        nodes.append(node)
+    del graph.node[:], graph.value_info[:]
+    graph.node.extend(nodes)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, str(half))
+
+
 def _quantize(exact: Path, small: Path, name: str, feeds: Iterable[Feed]) -> None:
     """Static quantization to eight bits, in the form of QuantizeLinear and DequantizeLinear pairs."""
+    import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -149,18 +204,16 @@ def _quantize(exact: Path, small: Path, name: str, feeds: Iterable[Feed]) -> Non
     prepared = exact.with_name("prepared.onnx")
     logging.getLogger().setLevel(logging.ERROR)
     quant_pre_process(str(exact), str(prepared), skip_symbolic_shape=True)
+    kept = _last_layer(onnx.load(str(prepared)).graph)
     # Weights of seven bits: processors without VNNI add two products in sixteen bits, and eight would overflow there.
     quantize_static(
         str(prepared), str(small), Reader(), quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=True,
-        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_exclude=_last_layer(prepared),
+        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_exclude=kept,
     )  # fmt: skip
 
 
-def _last_layer(path: Path) -> list[str]:
+def _last_layer(graph: Any, weighty: Sequence[str] = ("MatMul", "Gemm", "Conv")) -> list[str]:
     """The names of the nodes from the last weights to the output: in eight bits every doubt below 1/255 would be lost."""
-    import onnx
-
-    graph = onnx.load(str(path)).graph
     makers = {output: node for node in graph.node for output in node.output}
     names: list[str] = []
     waiting = [graph.output[0].name]
@@ -169,7 +222,7 @@ def _last_layer(path: Path) -> list[str]:
         if node is None:
             continue
         names.append(node.name)
-        if node.op_type not in ("MatMul", "Gemm", "Conv"):
+        if node.op_type not in weighty:
             waiting += node.input
     return names
 

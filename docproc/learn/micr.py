@@ -33,7 +33,7 @@ Tell = Callable[[str], None]
 
 PROBED = 200  # lines
 CAUTION = 0.2  # of an error that is allowed may be made on composed lines: real ones have faults that nobody has drawn
-FILES = ("micr.onnx", "micr.keras")
+FILES = ("micr.onnx", "micr.fp16.onnx", "micr.keras")
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,14 +37,17 @@ class Mnist:
 def load(folder: Path | None) -> Mnist:
     """Read the IDX files in `folder` (plain or .gz), or fetch MNIST through Keras where `folder` is None.
 
-    Raises BadInput when a file is missing or is no IDX file.
+    Raises BadInput when a file is missing or is no IDX file, or MNIST cannot be fetched.
     """
     if folder is not None:
         arrays = {name: _read_idx(_find(folder, stem)) for name, stem in FILES.items()}
     else:
         from keras.datasets import mnist  # the only way to the network, and only in training
 
-        (train_images, train_labels), (test_images, test_labels) = mnist.load_data()
+        try:
+            (train_images, train_labels), (test_images, test_labels) = mnist.load_data()
+        except Exception as problem:  # Keras raises a bare one where there is no network
+            raise BadInput(f"MNIST cannot be downloaded; give its four IDX files with --data ({problem})") from problem
         arrays = {
             "train_images": train_images,
             "train_labels": train_labels,

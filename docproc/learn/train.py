@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 Tell = Callable[[str], None]
 
 PROBED = 200  # strips
-FILES = ("digits.onnx", "digits.keras", "lines.onnx", "lines.keras", "cells.onnx", "cells.keras")
+FILES = tuple(f"{name}{ending}" for name in ("digits", "lines", "cells") for ending in (".onnx", ".fp16.onnx", ".keras"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from docproc import __version__
 from docproc.cards import model_hashes
+from docproc.digits.recognizers import BACKENDS, choose
 from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError, MissingPart, OutputExists
 from docproc.files import Content, Document, decode_pages, find_documents, read_content
 from docproc.layouts import Layout, open_layout
@@ -59,7 +60,7 @@ class Settings:
     """What a worker needs to know."""
 
     layout: Layout
-    backend: str
+    backend: str  # never `auto`: all workers take the same
     model: Path | None
     max_error: float
     limits: Limits
@@ -149,13 +150,21 @@ def summary_of(standing: Standing, output: Path, passed: int, read: int) -> Summ
 
 
 def settings_for(documents: Sequence[Document], request: RunRequest) -> Settings:
-    """What the workers of a run need to know. Raises BadUsage or BadConfig for a layout or thresholds that are none."""
+    """What the workers of a run need to know.
+
+    Raises BadUsage or BadConfig for a layout or thresholds that are none, MissingPart for a backend that does not work.
+    """
+    backend = choose(request.backend).backend
     folders = tuple(sorted({_folder(document) for document in documents}))
     layout = open_layout(request.layout, folders, request.date_order)
-    models = tuple(model_hashes(request.model).items())
+    models = tuple(model_hashes(request.model, backend).items())
     own = own_thresholds(Path(request.thresholds), dict(models), request.max_error) if request.thresholds else {}
+    if BACKENDS[backend].builds:
+        from docproc.modelfiles import open_reader
+
+        open_reader(backend, request.model)  # once, and not by all workers at the same time
     return Settings(
-        layout, request.backend, request.model, request.max_error, request.limits, request.crops, request.date_window,
+        layout, backend, request.model, request.max_error, request.limits, request.crops, request.date_window,
         request.as_of, models, tuple(own.items()),
     )  # fmt: skip
 
@@ -227,7 +236,7 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
     from docproc.pipeline import place, read_placed, tabulate
     from docproc.readings.confidence import BLANK_REQUIRED
 
-    if settings.models and tuple(model_hashes(settings.model).items()) != settings.models:
+    if settings.models and tuple(model_hashes(settings.model, settings.backend).items()) != settings.models:
         raise MissingPart("the networks were changed while the run was reading; give the same command again")
     cv2.setNumThreads(1)  # one process for each core is enough
     reader = open_reader(settings.backend, settings.model)

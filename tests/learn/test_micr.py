@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from docproc.cards import MICR, model_folder, read_card
+from docproc.cards import model_folder, read_card
 from docproc.errors import MissingPart
 from docproc.learn.micr import FILES
 from docproc.modelfiles import open_reader
@@ -31,25 +31,25 @@ def test_training_writes_the_network_and_its_card(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert 0.9 < json.loads(done.stdout)["micr_onnx_agrees_with_keras"] <= 1
-    card = read_card(tmp_path / MICR)
+    card = read_card(tmp_path / "micr.onnx")
     assert (card["recipe"]["seed"], card["recipe"]["lines"]) == (3, 250)
     assert card["calibration"]["thresholds"]
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*FILES, "micr.json"])
 
 
 def test_the_shipped_card_describes_the_shipped_files() -> None:
-    card = read_card(model_folder() / MICR)
+    card = read_card(model_folder() / "micr.onnx")
     assert set(card["sha256"]) == set(FILES)
     for name, expected in card["sha256"].items():
         assert hashlib.sha256((model_folder() / name).read_bytes()).hexdigest() == expected
     assert card["scores"]["synthetic_lines_exact"] > 0.8
-    assert (model_folder() / MICR).stat().st_size < 1_000_000
+    assert (model_folder() / "micr.onnx").stat().st_size < 1_000_000
 
 
 def test_a_network_that_is_not_the_cards_is_refused(tmp_path: Path) -> None:
     for path in model_folder().iterdir():
         shutil.copy(path, tmp_path)
-    with open(tmp_path / MICR, "ab") as file:
+    with open(tmp_path / "micr.onnx", "ab") as file:
         file.write(b" ")
     with pytest.raises(MissingPart, match=r"micr\.onnx is not the model"):
         open_reader("onnx", tmp_path / "digits.onnx")
@@ -61,5 +61,5 @@ def test_the_shipped_network_is_taken_where_none_lies_beside_a_model(tmp_path: P
             shutil.copy(path, tmp_path)
     assert (
         open_reader("onnx", tmp_path / "digits.onnx").micr_recognizer.model_hash
-        == read_card(model_folder() / MICR)["sha256"][MICR]
+        == read_card(model_folder() / "micr.onnx")["sha256"]["micr.onnx"]
     )
