@@ -173,7 +173,8 @@ def _heading(row: Row) -> Picture:
     draw.text((PAD, 10), row.text or "no digits", fill=INK, font=_font(34))
     length = draw.textlength(row.text or "no digits", font=_font(34))
     say = f"confidence {row.confidence:.2%}" if row.confidence is not None and row.text else ""
-    say += f"  value {row.value}" if row.value != row.text else ""
+    # The font has no symbols of E-13B; they are named below the line.
+    say += f"  value {row.value}" if row.value != row.text and row.value.isascii() else ""
     x = PAD + length + 24
     draw.text((x, 14), f"{row.status}  {say}", fill=STATUS[row.status], font=_font(20))
     draw.text((x, 42), f"{row.document}, page {row.page}, field {row.field}  {row.reason}", fill=QUIET, font=_font(15))
