@@ -21,6 +21,7 @@ from docproc.rules import PartOrder
 from docproc.types import Box, Field, Gray, Page, Placed
 
 if TYPE_CHECKING:
+    from docproc.fields.check import Check
     from docproc.pages.register import Reference, Registration
 
 Locate = Callable[[Page], Placed]
@@ -58,26 +59,37 @@ def _check(page: Page) -> Placed:
 
 def _as_check(page: Page) -> Placed | None:
     """The page, upright, with the places where the fields of a check may be; None where it is no check."""
-    from docproc.fields.check import elect, find_check, micr_box
-    from docproc.pages.clean import cut_out, leveled, turned
+    from docproc.fields.check import elect, micr_box
 
     try:
-        found = find_check(page)
-        for _ in range(TURNS):
-            if found is None or found.settled:
-                break
-            if found.part is not None:
-                page = cut_out(page, found.part)
-            else:
-                page = turned(page, found.quarters) if found.quarters else leveled(page, found.slope)
-            found = find_check(page)
+        page, found = upright_check(page)
     except ValueError as problem:
         raise DocumentError("several_checks", str(problem)) from problem
-    if found is None or not found.settled:
+    if found is None:
         return None
     line = () if found.band is None else (Field("micr", micr_box(found.band, page), "micr", parts=True),)
     fields = (*found.frames, *found.combs, *line, *found.places)
     return Placed(page, fields, elect=elect, expected=("amount", "date", "micr"))
+
+
+def upright_check(page: Page) -> tuple[Page, Check | None]:
+    """The page turned, leveled and cut until it is a check and upright, and what is found on it then; None where it is none.
+
+    Raises ValueError where several checks lie on the page.
+    """
+    from docproc.fields.check import find_check
+    from docproc.pages.clean import cut_out, leveled, turned
+
+    found = find_check(page)
+    for _ in range(TURNS):
+        if found is None or found.settled:
+            return page, found
+        if found.part is not None:
+            page = cut_out(page, found.part)
+        else:
+            page = turned(page, found.quarters) if found.quarters else leveled(page, found.slope)
+        found = find_check(page)
+    return page, found if found is not None and found.settled else None
 
 
 def _micr(page: Page) -> Placed:

@@ -24,6 +24,7 @@ from docproc.net import sigmoid
 from docproc.readings.confidence import Calibration, least
 from docproc.readings.micr import evidence
 from docproc.readings.micr import tell as tell_micr
+from docproc.readings.repair import edits
 from docproc.types import LineRecognizer, MicrLine
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def fit_micr_calibration(unseen: Sequence[Example], recognizer: LineRecognizer) 
         if one.text:
             exact.append(told.value == one.text)
             characters += len(one.text)
-            wrong += _distance(told.value, one.text)
+            wrong += edits(told.value, one.text)
         if told.value:
             found.append(evidence(told, seen, one.found.line))
             right.append(told.value == one.text)
@@ -133,16 +134,6 @@ def fit_micr_calibration(unseen: Sequence[Example], recognizer: LineRecognizer) 
         "synthetic_accepted": float(np.mean(p >= least(thresholds, 0.01))),
     }
     return Calibration(net, thresholds), figures
-
-
-def _distance(one: str, other: str) -> int:
-    """Characters to put in, take out or change to make one text the other (V. Levenshtein, 1966)."""
-    row = list(range(len(other) + 1))
-    for i, a in enumerate(one, 1):
-        before, row[0] = row[0], i
-        for j, b in enumerate(other, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (a != b))
-    return row[-1]
 
 
 def example(seed: int, part: int, number: int) -> Example:

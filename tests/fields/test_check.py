@@ -12,8 +12,9 @@ import pytest
 
 from docproc.fields.check import PRINTED, Band, Check, elect, find_check, micr_box
 from docproc.files import Document, open_pages
+from docproc.layouts import upright_check
 from docproc.options import Limits
-from docproc.pages.clean import clean, cut_out, leveled, turned
+from docproc.pages.clean import clean
 from docproc.rules import FieldRules
 from docproc.types import Box, Elected, Field, Gray, Page, PageId, Seen
 from tests.conftest import SAMPLES
@@ -43,21 +44,8 @@ def page_of(gray: Gray) -> Page:
     return clean(Page(PageId("check"), np.ascontiguousarray(gray)))
 
 
-def upright(page: Page) -> tuple[Page, Check | None]:
-    found = find_check(page)
-    for _ in range(4):
-        if found is None or found.settled:
-            break
-        if found.part is not None:
-            page = cut_out(page, found.part)
-        else:
-            page = turned(page, found.quarters) if found.quarters else leveled(page, found.slope)
-        found = find_check(page)
-    return page, found
-
-
 def seen_upright(gray: Gray) -> tuple[Page, Check]:
-    page, found = upright(page_of(gray))
+    page, found = upright_check(page_of(gray))
     assert found is not None
     return page, found
 
@@ -164,7 +152,7 @@ def test_what_is_no_check() -> None:
         "form": sample("survey/form_1.jpg"),
         "card": sample("meters/card_1.jpg"),
     }
-    assert [name for name, gray in pages.items() if upright(page_of(gray))[1] is not None] == []
+    assert [name for name, gray in pages.items() if upright_check(page_of(gray))[1] is not None] == []
 
 
 # ------------------------------------------------------------------------------------------------------ elections
