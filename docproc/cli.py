@@ -595,6 +595,7 @@ def train(data: Path | None, output: Path, jobs: int, overwrite: bool, **changes
     if written.exists() and not overwrite:
         raise OutputExists(f"{written} is there already; give --overwrite or another folder with -o")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # without it sixteen bits are emulated, many times slower
     console, jobs = _console(), jobs or os.cpu_count() or 1
     if changes["network"] == "micr":
         from docproc.learn import micr
