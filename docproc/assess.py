@@ -7,71 +7,43 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from docproc.cards import model_hashes
+from docproc.cards import model_folder, model_hashes, read_card
 from docproc.errors import BadInput, BadUsage, DocumentError, OutputExists
 from docproc.files import open_pages
-from docproc.learn import mnist
-from docproc.learn.evaluate import DIGITS, Guesses, digit_figures, guesses, least_sure, most_wrong
+from docproc.learn.labeled import labeled
 from docproc.learn.plots import check_plots
 from docproc.learn.promise import ERRORS, Promise, promise
-from docproc.learn.scoring import (
-    GAP,
-    Curve,
-    Judged,
-    Record,
-    aligned,
-    by_field,
-    confidences,
-    confusion,
-    curve,
-    figures,
-    judge,
-    reliability,
-    rights,
-)
-from docproc.modelfiles import open_reader
+from docproc.learn.reports import LISTED, model_report, results_report
+from docproc.learn.scoring import Judged, Record, by_field, figures, judge
+from docproc.learn.wording import BY_FIELD, NAMES, columns, counted, field_rows, figure_rows, percent
+from docproc.modelfiles import open_digit_reader
 from docproc.options import Limits
 from docproc.runs.journal import Journal, journal_path
 from docproc.runs.tables import TWIN, safe_name, shown_name, write_whole
 from docproc.runs.truth import read_results, read_truth
 from docproc.thresholds import thresholds_file
-from docproc.types import Box, Glyphs, Gray, Page
+from docproc.types import Box, Gray, Page
 
-SHOWN = 60  # glyphs of a gallery
-LISTED = 40  # readings of a list
-SEVERAL = 6  # curves that can be told from each other
-NAMES = {
-    "exact": "read exactly",
-    "value_exact": "values exact",
-    "digit_acc": "digits right",
-    "read@1%": "accepted at 1% error",
-    "read@0.5%": "accepted at 0.5% error",
-    "accepted": "status ok",
-    "accepted_err": "wrong of these",
-    "ece": "calibration error",
-}
+SHIPPED = "digits.onnx"
+SIDES = ("left", "top", "width", "height")
+PLACE = ("document", "page", "field")
 
 
 def assess_model(model: Path | None, on: str, backend: str, report: Path, json_file: Path, *, overwrite: bool) -> str:
-    """Read MNIST's test digits through `model`, or the shipped one; write the report and the figures, and say the main ones.
+    """Read digits through `model`, or the shipped one; write the report and the figures, and say the main ones.
 
-    `on` is `mnist`, or a folder with the four files. Raises an error of the DocprocError tree.
+    `on` is `mnist`, MNIST's files (see `mnist.load`), or a folder with pictures of digits in folders named 0 to 9. Raises an
+    error of the DocprocError tree.
     """
     _check_free((report, json_file), overwrite)
     check_plots()
-    data = mnist.load(None if on == "mnist" else Path(on))
-    recognizer = open_reader(backend, model).recognizer
-    found = guesses(recognizer, data.test_images, data.test_labels)
-    about = {"model": recognizer.model_hash, "backend": recognizer.name, "data": "MNIST's test digits"}
-    told = about | digit_figures(found)
+    reader = open_digit_reader(backend, model)
+    told, page = model_report(reader, read_card(model or model_folder() / SHIPPED), labeled(on))
     _write(json_file, json.dumps(told, indent=1) + "\n")
-    _write(report, _model_report(found, told, data.test_images, about))
+    _write(report, page)
     low, high = told["accuracy_interval"]
-    return f"{told['digits']} digits: {_percent(told['accuracy'])} right (95% sure: {_percent(low)} to {_percent(high)})"
+    return f"{told['digits']} digits: {percent(told['accuracy'])} right (95% sure: {percent(low)} to {percent(high)})"
 
 
 def assess_results(results: Path, truth: Path, report: Path | None, json_file: Path | None, *, overwrite: bool) -> str:
@@ -91,10 +63,10 @@ def assess_results(results: Path, truth: Path, report: Path | None, json_file: P
     if report:
         wrong = sorted((one for one in judged if not one.right), key=lambda one: -one.confidence)[:LISTED]
         crops = _crops(results, rows, wrong)
-        _write(report, _results_report(judged, found, fields, crops, {"results": results.name, "truth": truth.name}))
-    lines = [_counted(found), "", *_columns([["", "", "95% sure"], *_figure_rows(found)])]
+        _write(report, results_report(judged, found, fields, crops, {"results": results.name, "truth": truth.name}))
+    lines = [counted(found), "", *columns([["", "", "95% sure"], *figure_rows(found)])]
     if len(fields) > 1:
-        lines += ["", *_columns([["field", "fields", *map(NAMES.__getitem__, _BY_FIELD)], *_field_rows(fields)])]
+        lines += ["", *columns([["field", "fields", *map(NAMES.__getitem__, BY_FIELD)], *field_rows(fields)])]
     return "\n".join(lines)
 
 
@@ -114,7 +86,7 @@ def calibrate(
     written where it is kept for none. Raises an error of the DocprocError tree.
     """
     if not 0.5 <= certainty < 1:
-        raise BadUsage(f"--certainty {_percent(certainty)}: give at least 50% and less than 100%")
+        raise BadUsage(f"--certainty {percent(certainty)}: give at least 50% and less than 100%")
     if output:
         _check_free((output,), overwrite)
     models = model_hashes(model)
@@ -152,19 +124,19 @@ def calibrate(
 
 def _what_if(found: Promise, max_error: float, certainty: float) -> str:
     """What each error would cost."""
-    rows = [["--max-error", "accepted", "confidence", "wrong of these", f"{_percent(certainty)} sure: at most"]]
+    rows = [["--max-error", "accepted", "confidence", "wrong of these", f"{percent(certainty)} sure: at most"]]
     lacking = dict(found.lacking)
     for error in sorted({*lacking, *(one.max_error for one in found.kept)}):
         one = found.at(error)
         mark = "  <-" if error == max_error else ""
         if one:
             wrong = f"{one.wrong} of {one.accepted}"
-            share = _percent(one.accepted / found.fields)
-            rows.append([_percent(error), share, f"{one.confidence:.4f}", wrong, _percent(one.at_most) + mark])
+            share = percent(one.accepted / found.fields)
+            rows.append([percent(error), share, f"{one.confidence:.4f}", wrong, percent(one.at_most) + mark])
         else:
-            rows.append([_percent(error), "-", "", "", _more(lacking[error], found.fields) + mark])
+            rows.append([percent(error), "-", "", "", _more(lacking[error], found.fields) + mark])
     head = f"{', '.join(found.names)}: {found.fields} fields with truth, {found.exact} read exactly"
-    return "\n".join([head, *(f"  {line}" for line in _columns(rows))])
+    return "\n".join([head, *(f"  {line}" for line in columns(rows))])
 
 
 def _more(needed: int | None, there: int) -> str:
@@ -180,19 +152,19 @@ def _rounded(count: int) -> int:
 def _each_field(found: Sequence[Promise], max_error: float, certainty: float) -> str:
     """The share of each field that is accepted at each error, and what is lacking."""
     errors = [error for error in sorted({*ERRORS, max_error}) if error == max_error or any(one.at(error) for one in found)]
-    rows = [["field", "fields", "exact", *map(_percent, errors), f"for {_percent(max_error)}"]]
+    rows = [["field", "fields", "exact", *map(percent, errors), f"for {percent(max_error)}"]]
     for one in found:
         kept = [one.at(error) for error in errors]
-        shares = [_percent(each.accepted / one.fields) if each else "-" for each in kept]
+        shares = [percent(each.accepted / one.fields) if each else "-" for each in kept]
         lacking = dict(one.lacking)
         more = _more(lacking[max_error], one.fields) if max_error in lacking else ""
         rows.append([", ".join(one.names), str(one.fields), str(one.exact), *shares, more])
-    return "\n".join([f"accepted at each --max-error, {_percent(certainty)} sure:", *_columns(rows)])
+    return "\n".join([f"accepted at each --max-error, {percent(certainty)} sure:", *columns(rows)])
 
 
 def _refusal(refused: Sequence[Promise], max_error: float) -> str:
     names = [name for one in refused for name in one.names]
-    told = f"an error of {_percent(max_error)} cannot be promised for {', '.join(names)}"
+    told = f"an error of {percent(max_error)} cannot be promised for {', '.join(names)}"
     if len(refused) > 1:
         return f"{told}; --together takes less truth"
     one = refused[0]
@@ -201,7 +173,7 @@ def _refusal(refused: Sequence[Promise], max_error: float) -> str:
         why = "even among the surest fields more are wrong"
     else:
         why = f"{one.fields} fields are too few, it takes about {_rounded(needed - one.fields)} more"
-    return f"{told}: {why}{f'; it could be {_percent(one.kept[0].max_error)}' if one.kept else ''}"
+    return f"{told}: {why}{f'; it could be {percent(one.kept[0].max_error)}' if one.kept else ''}"
 
 
 def _held(rows: Sequence[Record], truths: Sequence[Record]) -> tuple[Judged, ...]:
@@ -253,128 +225,6 @@ def _place(one: Judged) -> str:
     return f"{shown_name(one.document)}, page {one.page}, {one.field}"
 
 
-def _counted(found: Mapping[str, Any]) -> str:
-    missing = f", {found['missing']} of them without a result" if found["missing"] else ""
-    return f"{found['fields']} fields{missing}"
-
-
-def _figure_rows(found: Mapping[str, Any]) -> list[list[str]]:
-    rows = []
-    for key, name in NAMES.items():
-        if key in found:
-            low, high = found["intervals"].get(key, (None, None))
-            rows.append([name, _percent(found[key]), f"{_percent(low)} to {_percent(high)}" if low is not None else ""])
-    return rows
-
-
-SIDES = ("left", "top", "width", "height")
-PLACE = ("document", "page", "field")
-_BY_FIELD = ("exact", "digit_acc", "read@1%", "accepted", "accepted_err", "ece")
-
-
-def _field_rows(fields: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
-    return [[name, str(own["fields"]), *(_percent(own[key]) for key in _BY_FIELD)] for name, own in fields.items()]
-
-
-def _percent(share: float) -> str:
-    text = f"{100 * share:.2f}"
-    return (text.rstrip("0").rstrip(".") if text.endswith("0") else text) + "%"
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Cells under each other: the first column to the left, the others to the right."""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.ljust(width) if k == 0 else cell.rjust(width) for k, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-
-
-# -------------------------------------------------------------------------------------------------- reports
-
-
-def _model_report(found: Guesses, told: Mapping[str, Any], images: Glyphs, about: Mapping[str, str]) -> str:
-    from docproc.learn import plots
-    from docproc.learn.report import Section, gallery, report, table
-    from docproc.learn.report import plots as beside
-
-    low, high = told["accuracy_interval"]
-    names = {key: NAMES[key] for key in ("read@1%", "read@0.5%", "ece")}
-    rows = [
-        ["digits", str(told["digits"]), ""],
-        ["accuracy", _percent(told["accuracy"]), f"{_percent(low)} to {_percent(high)}"],
-        *([name, _percent(told[key]), ""] for key, name in names.items()),
-    ]
-    classes = [
-        [digit, str(own["count"]), _percent(own["recall"]), _percent(own["precision"])]
-        for digit, own in told["by_digit"].items()
-    ]
-
-    def shown(places: Any) -> str:
-        captions = [f"{found.labels[k]} read as {found.read[k]}, {_percent(found.confidence[k])}" for k in places]
-        return gallery(list(255 - images[places]), captions)
-
-    drawn = {
-        "Confusion: what digits were read as": plots.confusion_plot(np.array(told["confusion"]), DIGITS),
-        "Error against the share that is accepted, surest first": plots.error_reject_plot(
-            {"digits": curve(found.confidence, found.right)}
-        ),
-        "Reliability: confidence against what came true": plots.reliability_plot(reliability(found.confidence, found.right)),
-    }
-    return report(
-        "How well single digits are read",
-        about,
-        [
-            Section("Figures", table(["", "", "95% sure"], rows)),
-            Section("Plots", beside(drawn)),
-            Section("Each digit", table(["digit", "count", "recall", "precision"], classes)),
-            Section("Wrong, the surest first", shown(most_wrong(found, SHOWN))),
-            Section("The least sure", shown(least_sure(found, SHOWN))),
-        ],
-    )
-
-
-def _results_report(
-    judged: Sequence[Judged],
-    found: Mapping[str, Any],
-    fields: Mapping[str, Mapping[str, Any]],
-    crops: Sequence[tuple[Judged, Gray]],
-    about: Mapping[str, str],
-) -> str:
-    from docproc.learn import plots
-    from docproc.learn.report import Section, gallery, report, table
-    from docproc.learn.report import plots as beside
-
-    names = (*DIGITS, GAP)
-    pairs = (pair for one in judged if one.found for pair in aligned(one.text, one.truth))
-    drawn = {
-        "Error against the share that is accepted, surest first": plots.error_reject_plot(_curves(judged)),
-        "Reliability: confidence against what came true": plots.reliability_plot(
-            reliability(confidences(judged), rights(judged))
-        ),
-        f"Confusion of digits; {GAP}: one that was not seen, or is not there": plots.confusion_plot(
-            confusion(pairs, names), names
-        ),
-    }
-    wrong = sorted((one for one in judged if not one.right), key=lambda one: -one.confidence)
-    shown = [f"{one.truth} read as {one.text or 'nothing'}, {one.confidence:.4f}" for one, _ in crops]
-    unsure = sorted((one for one in judged if one.right and one.found), key=lambda one: one.confidence)
-    return report(
-        "How well the results agree with the truth",
-        about,
-        [
-            Section("Figures", table(["", "", "95% sure"], _figure_rows(found)), _counted(found)),
-            Section("Plots", beside(drawn)),
-            Section("Each field", table(["field", "fields", *(NAMES[key] for key in _BY_FIELD)], _field_rows(fields))),
-            Section("Wrong, the surest first", _readings(wrong)),
-            *([Section("How these look", gallery([crop for _, crop in crops], shown, 40))] if crops else []),
-            Section("Right, the least sure first", _readings(unsure)),
-        ],
-    )
-
-
 def _crops(results: Path, rows: Sequence[Record], some: Sequence[Judged]) -> list[tuple[Judged, Gray]]:
     """Fields as they stand on their pages, as far as the journal beside the results knows the documents, and they are there."""
     if not journal_path(results).is_file():
@@ -400,23 +250,6 @@ def _crops(results: Path, rows: Sequence[Record], some: Sequence[Judged]) -> lis
             if crop.size:
                 crops.append((one, crop))
     return crops
-
-
-def _curves(judged: Sequence[Judged]) -> dict[str, Curve]:
-    parts = {"all": tuple(judged)}
-    if 1 < len(by_field(judged)) <= SEVERAL:
-        parts |= by_field(judged)
-    return {name: curve(confidences(part), rights(part)) for name, part in parts.items()}
-
-
-def _readings(some: Sequence[Judged]) -> str:
-    from docproc.learn.report import table
-
-    rows = [
-        [shown_name(one.document), str(one.page), one.field, one.truth, one.text, f"{one.confidence:.4f}", one.status]
-        for one in some[:LISTED]
-    ]
-    return table(["document", "page", "field", "truth", "read", "confidence", "status"], rows, texts=(2, 6))
 
 
 # ---------------------------------------------------------------------------------------------------- files

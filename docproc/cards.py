@@ -18,6 +18,7 @@ from docproc.errors import BadUsage, MissingPart
 
 LINES, CELLS = "lines", "cells"  # the line and the cell network, in the folder of the glyph network
 MICR = "micr"  # the network of E-13B, there too, with a card of its own
+DECODER_FILE = ".decoder.onnx"  # behind the name of a network: draws what it sees
 ENDINGS = (".fp16.onnx", ".fp32.onnx", ".onnx", ".keras")
 
 
@@ -80,6 +81,11 @@ def read_card(model: Path) -> dict[str, Any]:
 def card_path(model: Path) -> Path:
     """Where the card of a model file lies."""
     return model.with_name(_parts(model)[0] + ".json")
+
+
+def decoder_path(model: Path) -> Path:
+    """Where the decoder of a model file lies, if it has one."""
+    return model.with_name(_parts(model)[0] + DECODER_FILE)
 
 
 def _parts(model: Path) -> tuple[str, str]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from docproc.learn.progress import Step
     from docproc.options import RunRequest
     from docproc.runs.batch import Summary
 
@@ -565,63 +566,123 @@ def model() -> None:
 
 
 @model.command()
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-              help="The folder with MNIST's four IDX files; without it Keras downloads them.")  # fmt: skip
+@click.option("--data", type=click.Path(path_type=Path), metavar="MNIST",
+              help="The folder with MNIST's four IDX files, or mnist.npz; without it Keras downloads them.")  # fmt: skip
 @click.option("-o", "--output", default=Path("models"), show_default=True, type=click.Path(path_type=Path, file_okay=False),
-              help="Where the model and its card are written.")  # fmt: skip
-@click.option("--network", default="digits", show_default=True, type=click.Choice(["digits", "micr"]),
-              help="digits: the three networks of handwriting. micr: that of E-13B, which needs no MNIST.")  # fmt: skip
+              help="Where the model, its card and the report of the training are written.")  # fmt: skip
+@click.option("--network", default="digits", show_default=True, type=click.Choice(["digits", "classic", "micr"]),
+              help="digits: the three networks of handwriting. classic: the textbooks' network, for single digits. micr: that "
+                   "of E-13B, which needs no MNIST.")  # fmt: skip
 @click.option("--seed", type=int, help="Another seed than the recipe's.")
 @click.option("--strips", type=click.IntRange(50), help="Composed fields, or lines of E-13B, to train on.")
-@click.option("--epochs", type=click.IntRange(1), help="Passes of the glyph network, or that of E-13B, over its examples.")
+@click.option("--epochs", type=click.IntRange(1), help="Passes over the examples; of digits, those of the glyph network.")
 @click.option("--line-epochs", type=click.IntRange(1), help="The same of the line network.")
 @click.option("--cell-combs", type=click.IntRange(50), help="Composed combs whose cells are trained on.")
 @click.option("--cell-epochs", type=click.IntRange(1), help="Passes of the cell network.")
 @click.option("--fit-strips", type=click.IntRange(100), help="Composed fields for context, vote and calibration.")
+@click.option("--patience", type=click.IntRange(0),
+              help="Epochs without a better validation after which a training ends; 0: never.")  # fmt: skip
 @click.option("-j", "--jobs", default=0, type=click.IntRange(0), help="Processes that compose; 0 takes every core.")
 @click.option("--overwrite", is_flag=True, help="Replace a model that is there.")
-def train(data: Path | None, output: Path, jobs: int, overwrite: bool, **changes: Any) -> None:
-    """Train networks on composed fields; fit context, vote and calibration; export ONNX; write the card.
+def train(data: Path | None, output: Path, network: str, jobs: int, overwrite: bool, **changes: Any) -> None:
+    """Train networks, export them to ONNX, write their card, and a report with the curves of the training.
 
-    Options of other networks than the one that is trained change nothing.
+    A training that was interrupted goes on after its last epoch with the same command.
     """
-    from importlib.util import find_spec
-
-    from docproc.errors import MissingPart, OutputExists
-
-    if not find_spec("tensorflow"):
-        raise MissingPart('training needs TensorFlow: pip install "docproc[train]"')
-    written = output / f"{changes['network']}.onnx"
-    if written.exists() and not overwrite:
-        raise OutputExists(f"{written} is there already; give --overwrite or another folder with -o")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # without it sixteen bits are emulated, many times slower
-    console, jobs = _console(), jobs or os.cpu_count() or 1
-    if changes["network"] == "micr":
-        from docproc.learn import micr
+    from docproc.training import recipe, train_model
 
-        named = {"seed": "seed", "lines": "strips", "epochs": "epochs", "calibration_lines": "fit_strips"}
-        given = {name: changes[option] for name, option in named.items() if changes[option] is not None}
-        card = micr.train(micr.Recipe(**given), output, jobs, lambda text: _say(console, text))
-        click.echo(json.dumps(card["scores"], indent=2))
-        return
-    from docproc.learn import mnist
-    from docproc.learn.train import Recipe
-    from docproc.learn.train import train as train_model
-
-    fit = changes.pop("fit_strips")
-    changes = {name: value for name, value in changes.items() if value is not None}
-    if fit:
-        changes.update(context_strips=fit, calibration_strips=fit, comb_strips=fit)
-    card = train_model(Recipe(**changes), mnist.load(data), output, jobs, lambda text: _say(console, text))
+    chosen = recipe(network, {name: value for name, value in changes.items() if value is not None})
+    with _TrainingWatcher(_console()) as watcher:
+        card = train_model(chosen, data, output, jobs or os.cpu_count() or 1, overwrite, watcher.tell)
     click.echo(json.dumps(card["scores"], indent=2))
+    _say(_console(), f"report: {output / network}.html")
 
 
-@model.command(options_metavar="[--on mnist|DIR] [OPTIONS]")
+class _TrainingWatcher:
+    """Shows how a training goes: a progress bar on a terminal, elsewhere a line an epoch."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar: Any = None
+        self._task: Any = None
+        self._of = ""
+
+    def __enter__(self) -> _TrainingWatcher:
+        if self._console.is_terminal:
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._bar = Progress(
+                TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[say]}"), TimeRemainingColumn(),
+                console=self._console, transient=True,
+            )  # fmt: skip
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def tell(self, said: str | Step) -> None:
+        if isinstance(said, str):
+            _say(self._console, said)
+        elif self._bar:
+            total, done = said.epochs * said.steps, (said.epoch - 1) * said.steps + said.step
+            if said.network != self._of:
+                if self._task is not None:
+                    self._bar.remove_task(self._task)
+                self._of, self._task = said.network, self._bar.add_task(said.network, total=total, completed=done, say="")
+            self._bar.update(self._task, completed=done, say=f"epoch {said.epoch}/{said.epochs}, loss {said.loss:.4f}")
+
+
+@model.command()
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE...")
+@click.option("--model", "model_path", type=click.Path(path_type=Path), help="A model of your own (.onnx, its card beside it).")
+@click.option("--backend", default="auto", show_default=True, type=click.Choice(BACKENDS), help="What runs the network.")
+@click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.png",
+              help="Also draw what the network was shown, and what it saw there.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="For a program to read.")
+@click.option("--overwrite", is_flag=True, help="Replace a picture that is there.")
+def predict(
+    images: tuple[Path, ...], model_path: Path | None, backend: str, picture: Path | None, as_json: bool, overwrite: bool
+) -> None:
+    """Say which digit a picture shows, with the probability of each of the ten.
+
+    IMAGE holds one digit: any size, dark on light or light on dark.
+    """
+    from docproc.errors import OutputExists
+    from docproc.modelfiles import open_digit_reader
+    from docproc.predict import draw
+    from docproc.predict import predict as read_digits
+
+    if picture and picture.suffix.lower() != ".png":
+        raise BadUsage(f"the picture is a PNG: {picture} should end in .png")
+    if picture and picture.exists() and not overwrite:
+        raise OutputExists(f"{picture} is there already; give --overwrite or another name")
+    reader = open_digit_reader(backend, model_path)
+    found = read_digits(images, reader)
+    if picture:
+        draw(found, reader, picture)
+    if as_json:
+        told = [{"image": one.image, "digit": one.digit, "probabilities": one.probabilities, "a_digit": one.a_digit}
+                for one in found]  # fmt: skip
+        click.echo(json.dumps(told, indent=2))
+    else:
+        for one in found:
+            doubt = f"; that it is a digit at all: {one.a_digit:.2%}" if one.a_digit < 0.99 else ""
+            click.echo(f"{one.image}: {one.digit}{doubt}")
+            for digit, share in enumerate(one.probabilities):
+                click.echo(f"  {digit} {share:8.2%} {'#' * round(40 * share)}".rstrip())
+    if picture:
+        _say(_console(), f"picture: {picture}")
+
+
+@model.command(options_metavar="[--on mnist|PATH] [OPTIONS]")
 @click.argument("subjects", nargs=-1, type=click.Path(path_type=Path), metavar="[MODEL | RESULTS TRUTH]")
-@click.option("--on", metavar="mnist|DIR",
-              help="Evaluate MODEL, or the shipped one, on MNIST's test digits: those in a folder with the four IDX files, or "
-                   "those that Keras downloads.")  # fmt: skip
+@click.option("--on", metavar="mnist|PATH",
+              help="Evaluate MODEL, or the shipped one, on MNIST's test digits: those of mnist.npz, of a folder with the four "
+                   "IDX files, or those that Keras downloads; or on pictures of digits in folders named 0 to 9.")  # fmt: skip
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html",
               help="The report.  [default: evaluation.html of a MODEL, none of RESULTS]")  # fmt: skip
 @click.option("--json", "figures", type=click.Path(path_type=Path), metavar="FILE.json",
@@ -691,8 +752,8 @@ def calibrate(context: click.Context, /, model_path: Path | None, **options: Any
 @model.command()
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Where the files are written, with a card, so that DIR is a model too.")  # fmt: skip
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), metavar="MNIST",
-              help="The folder with MNIST's four IDX files; without it Keras downloads them.")  # fmt: skip
+@click.option("--data", type=click.Path(path_type=Path), metavar="MNIST",
+              help="The folder with MNIST's four IDX files, or mnist.npz; without it Keras downloads them.")  # fmt: skip
 @click.option("--model", "model_path", type=click.Path(path_type=Path),
               help="A model of your own (.onnx, its .keras files and card beside it).")  # fmt: skip
 @click.option("--precision", "precisions", multiple=True, default=["float32", "float16"], show_default=True,

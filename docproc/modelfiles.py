@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from docproc.cards import card_path, network_files, read_card
+from docproc.cards import card_path, decoder_path, network_files, read_card
 from docproc.digits.micr import PRINT_HEIGHT
 from docproc.digits.recognizers import (
     choose,
     open_cell_recognizer,
+    open_decoder,
     open_line_recognizer,
     open_micr_recognizer,
     open_recognizer,
 )
+from docproc.digits.recognizers.networks import DIGITS, GLYPHS, Reconstructor
 from docproc.digits.segment import GEOMETRY
 from docproc.errors import MissingPart
 from docproc.net import Net
 from docproc.pipeline import Reader
 from docproc.readings.confidence import Calibration, from_card
 from docproc.readings.vote import Weights
-from docproc.types import KINDS, Kind, LineRecognizer
+from docproc.types import KINDS, Kind, LineRecognizer, Recognizer
+
+CLASSIC = "classic"  # the name on the card of a network that knows the ten digits and nothing else
+
+
+@dataclass(frozen=True, slots=True)
+class DigitReader:
+    """What reads single digits."""
+
+    recognizer: Recognizer
+    decoder: Reconstructor | None  # draws what it sees; None where the model has none
 
 
 def open_reader(backend: str, model: Path | None = None) -> Reader:
@@ -36,6 +49,7 @@ def open_reader(backend: str, model: Path | None = None) -> Reader:
     files = network_files(backend, model)
     path = files["glyphs"]
     card = read_card(path)
+    _check_reads_pages(path, card)
     networks = {name: model_bytes(files[name], card) for name in ("glyphs", "lines", "cells")}
     if card.get("geometry") != list(GEOMETRY):
         raise MissingPart(f"{path} was trained for another version of docproc: train it again with docproc model train")
@@ -57,6 +71,25 @@ def open_reader(backend: str, model: Path | None = None) -> Reader:
         calibrations,
         repairs,
     )
+
+
+def open_digit_reader(backend: str, model: Path | None = None) -> DigitReader:
+    """Open only what reads single digits: that of `model`, or the shipped one. Raises what `open_reader` raises."""
+    backend = choose(backend).backend
+    path = network_files(backend, model)["glyphs"]
+    card = read_card(path)
+    recognizer = open_recognizer(backend, model_bytes(path, card), DIGITS if card.get("name") == CLASSIC else GLYPHS)
+    drawn = decoder_path(path)
+    decoder = open_decoder(model_bytes(drawn, card)) if drawn.name in card.get("sha256", {}) else None
+    return DigitReader(recognizer, decoder)
+
+
+def _check_reads_pages(path: Path, card: Mapping[str, Any]) -> None:
+    """Raises MissingPart for a model of single digits."""
+    if card.get("name") == CLASSIC:
+        raise MissingPart(
+            f"{path} reads single digits (docproc model predict); pages take a model of docproc model train --network digits"
+        )
 
 
 def _open_micr(backend: str, path: Path) -> tuple[LineRecognizer, Calibration]:

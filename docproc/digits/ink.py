@@ -30,6 +30,9 @@ SMALL_CELL = 80  # px to which the width of a comb's cells is brought at least
 LOW_DIGITS = 0.5  # of the height that a cell has room for, at least, are its digits
 BAR = 0.2  # of the width of a cell; a stroke is narrower
 
+DIGIT_SIDE = 112  # px to which a picture of one digit is brought at least
+LEAST_PART = 0.04  # of the largest component of a digit; what is smaller is a speck
+
 INKED = 110  # ink from which a pixel belongs to a stroke
 
 NO_INK = FieldInk(
@@ -80,6 +83,31 @@ def comb_ink(crop: Gray, cells: int) -> FieldInk:
     if large > 1:
         to_ink = np.asarray(to_ink @ np.diag([large, large, 1.0]))
     return FieldInk(ink, to_ink, *components((ink > INKED).astype(np.uint8)), cells, walls)
+
+
+def digit_ink(gray: Gray) -> Ink:
+    """The ink of a picture of one digit, (height, width) uint8, 0 paper .. 255 ink; what is no part of it is left out.
+
+    `gray` is (height, width) uint8, dark ink on light paper. A picture without ink gives (1, 1), all paper. The slant stays:
+    MNIST's digits lean too.
+    """
+    larger = max(1.0, DIGIT_SIDE / max(gray.shape))
+    if larger > 1:
+        gray = np.asarray(cv2.resize(gray, None, fx=larger, fy=larger, interpolation=cv2.INTER_CUBIC), np.uint8)
+    # Paper around it: a stroke as wide as the picture is no ruled line.
+    ring = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
+    found = _ink_map(np.pad(gray, max(gray.shape) // 2, constant_values=int(np.median(ring))))
+    if found is None:
+        return np.zeros((1, 1), np.uint8)
+    labels, table = components((found[0] > INKED).astype(np.uint8))
+    if not len(table):
+        return np.zeros((1, 1), np.uint8)
+    line = (table[:, 2] > 0.9 * gray.shape[1]) & (table[:, 3] < 0.2 * table[:, 2])  # below a digit, from side to side
+    table[line & (table[:, 4] < table[:, 4].max()), 4] = 0
+    parts = 1 + np.flatnonzero(table[:, 4] >= LEAST_PART * table[:, 4].max())
+    # The soft rim of a stroke belongs to it, that of a speck does not.
+    near = cv2.dilate(np.isin(labels, parts).astype(np.uint8), np.ones((5, 5), np.uint8))
+    return np.asarray(np.where(near > 0, found[0], 0), np.uint8)
 
 
 # ---------------------------------------------------------------------------------------------------------- ink

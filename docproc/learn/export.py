@@ -10,6 +10,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +23,7 @@ from docproc.digits.recognizers import (
     open_micr_recognizer,
     open_recognizer,
 )
+from docproc.digits.recognizers.networks import GLYPHS, Form
 from docproc.errors import DocprocError
 from docproc.types import (
     CELL_SIDE,
@@ -46,7 +48,7 @@ AGREES_FLOAT16 = 2e-2  # the same for floats of sixteen bits
 AGREES_INT8 = 0.98  # least share of the probe on which eight bits put the same class first
 
 
-def export_glyph_network(model: keras.Model, path: Path, probe: Glyphs) -> tuple[Recognizer, float]:
+def export_glyph_network(model: keras.Model, path: Path, probe: Glyphs, form: Form = GLYPHS) -> tuple[Recognizer, float]:
     """Write the network with a dynamic batch, uint8 input, and weights and activations of eight bits.
 
     Beside it, as NAME.fp16.onnx, in floats of sixteen bits for GPUs. Returns it as the file of eight bits reads, and the
@@ -56,9 +58,9 @@ def export_glyph_network(model: keras.Model, path: Path, probe: Glyphs) -> tuple
     theirs = np.asarray(model.predict(probe, verbose=0))
 
     def compare(recognizer: Recognizer) -> tuple[float, float]:
-        return _differences(recognizer.recognize(probe), theirs)
+        return _differences(recognizer.recognize(probe)[:, : form.classes], theirs)
 
-    return _export(model, path, (None, GLYPH_SIDE, GLYPH_SIDE), open_recognizer, compare, _batches(probe))
+    return _export(model, path, (None, GLYPH_SIDE, GLYPH_SIDE), partial(open_recognizer, form=form), compare, _batches(probe))
 
 
 def export_cell_network(model: keras.Model, path: Path, probe: CellPictures) -> tuple[CellRecognizer, float]:
@@ -156,7 +158,7 @@ def to_float16(exact: Path, half: Path) -> None:
 
     model = onnx.load(str(exact))
     graph = model.graph
-    kept = set(_last_layer(graph, ("MatMul", "Gemm", "Conv", "Shape")))
+    kept = set(_last_layer(graph))
     floats = {
         value.name
         for value in onnx.shape_inference.infer_shapes(model).graph.value_info
@@ -212,8 +214,11 @@ def _quantize(exact: Path, small: Path, name: str, feeds: Iterable[Feed]) -> Non
     )  # fmt: skip
 
 
-def _last_layer(graph: Any, weighty: Sequence[str] = ("MatMul", "Gemm", "Conv")) -> list[str]:
-    """The names of the nodes from the last weights to the output: in eight bits every doubt below 1/255 would be lost."""
+def _last_layer(graph: Any) -> list[str]:
+    """The names of the nodes from the last weights to the output: in eight bits every doubt below 1/255 would be lost.
+
+    What only asks for the shape of an earlier layer belongs to them, and that layer does not.
+    """
     makers = {output: node for node in graph.node for output in node.output}
     names: list[str] = []
     waiting = [graph.output[0].name]
@@ -222,7 +227,7 @@ def _last_layer(graph: Any, weighty: Sequence[str] = ("MatMul", "Gemm", "Conv"))
         if node is None:
             continue
         names.append(node.name)
-        if node.op_type not in weighty:
+        if node.op_type not in ("MatMul", "Gemm", "Conv", "Shape"):
             waiting += node.input
     return names
 

@@ -1,8 +1,10 @@
-"""Train the three networks, in Keras on TensorFlow, each from all cores."""
+"""Train the networks, in Keras on TensorFlow, each from all cores."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,23 +14,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.learn.network import NETWORKS, cell_network, line_network, micr_network
-from docproc.types import MICR_SYMBOLS, CellPictures, Glyphs, Line
+from docproc.learn.progress import Epoch, Step, Tell
+from docproc.types import MICR_SYMBOLS, Line
 
 if TYPE_CHECKING:
     import keras
 
+    from docproc.learn.classic import Recipe as ClassicRecipe
     from docproc.learn.train import Recipe
 
-Tell = Callable[[str], None]
+Pictures = tuple[NDArray[np.uint8], NDArray[np.integer[Any]]]  # with their labels, (n,)
+Lines = tuple[Sequence[Line], Sequence[str]]  # with their texts
 
-Batches = Callable[[int], Iterator[tuple[Any, Any]]]  # the batches of an epoch, counted from 0
+Batch = tuple[NDArray[np.uint8], NDArray[np.int32]]  # what is shown, and what should be said of it
+Batches = Callable[[int], Iterator[Batch]]  # the batches of an epoch, counted from 0
 
 # Where a training that was interrupted stands, in the folder of its models.
 GLYPH_PROGRESS, LINE_PROGRESS, CELL_PROGRESS, MICR_PROGRESS = (
     f"{name}.progress.npz" for name in ("digits", "lines", "cells", "micr")
 )
 WARPS = 2048  # ways to bend a glyph, drawn anew for every epoch
-TELL_EVERY = 400  # steps
+TELL_EVERY = 20  # steps
+AT_ONCE = 512  # pictures of a validation
 
 
 class Plan(Protocol):
@@ -42,54 +49,136 @@ class Plan(Protocol):
     def weight_decay(self) -> float: ...
     @property
     def precision(self) -> str: ...
+    @property
+    def patience(self) -> int: ...  # epochs without a better validation after which a training ends; 0: never
 
 
-def fit_glyph_network(recipe: Recipe, glyphs: Glyphs, labels: NDArray[np.int8], folder: Path, tell: Tell) -> keras.Model:
-    """Train the network that reads candidates; every glyph is bent a little differently each time it is shown."""
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A network in float32, and how it came to be."""
 
-    def batches(epoch: int) -> Iterator[tuple[Any, Any]]:
-        rng = np.random.default_rng((recipe.seed, 21, epoch))
-        warps = _warps(rng, glyphs.shape[1])
-        for some in np.array_split(rng.permutation(len(labels)), max(1, len(labels) // recipe.batch)):
-            yield _bent(glyphs[some], warps, rng), labels[some].astype(np.int32)
-
-    steps = max(1, len(labels) // recipe.batch)
-    trained = _fit(recipe, NETWORKS[recipe.network], "sparse_categorical_crossentropy", batches, steps, recipe.epochs, tell,
-                   folder / GLYPH_PROGRESS)  # fmt: skip
-    return _in_float32(trained, NETWORKS[recipe.network])
+    model: keras.Model
+    history: tuple[Epoch, ...]
 
 
-def fit_line_network(recipe: Recipe, lines: Sequence[Line], texts: Sequence[str], folder: Path, tell: Tell) -> keras.Model:
-    """Train the network that reads whole lines, by connectionist temporal classification."""
-    written = [k for k, text in enumerate(texts) if text]
-    batches, steps = _batches_of_lines(
-        [lines[k] for k in written], [[int(c) for c in texts[k]] for k in written], recipe.line_batch, 2,
-        (recipe.seed, 22), (0.75, 1.15),
-    )  # fmt: skip
-    trained = _fit(recipe, line_network, ctc_loss, batches, steps, recipe.line_epochs, tell, folder / LINE_PROGRESS)
-    return _in_float32(trained, line_network)
+@dataclass(frozen=True, slots=True)
+class _Training:
+    """What is trained, and on what."""
+
+    build: Callable[[], keras.Model]
+    loss: Any
+    epochs: int
+    steps: int  # of an epoch
+    batches: Batches
+    held: Callable[[], Iterator[Batch]]  # for validation
+    progress: Path
 
 
-def fit_micr_network(
-    recipe: Plan, epochs: int, batch: int, lines: Sequence[Line], texts: Sequence[str], folder: Path, tell: Tell
-) -> keras.Model:
+def fit_glyph_network(recipe: Recipe, shown: Pictures, held: Pictures, folder: Path, tell: Tell) -> Trained:
+    """Train the network that reads candidates; every glyph is bent a little differently each time it is shown.
+
+    `shown` and `held` are glyphs (n, 28, 28) uint8 with their labels (n,), of which `held` are for validation alone.
+    """
+    training = _of_pictures(recipe, NETWORKS[recipe.network], recipe.epochs, 21, shown, held, folder / GLYPH_PROGRESS)
+    return _fit(recipe, training, tell)
+
+
+def fit_line_network(recipe: Recipe, shown: Lines, held: Lines, folder: Path, tell: Tell) -> Trained:
+    """Train the network that reads whole lines, by connectionist temporal classification; `held` are for validation alone."""
+
+    def named(some: Lines) -> tuple[list[Line], list[list[int]]]:
+        written = [k for k, text in enumerate(some[1]) if text]
+        return [some[0][k] for k in written], [[int(c) for c in some[1][k]] for k in written]
+
+    lines, texts = named(shown)
+    batches, steps = _batches_of_lines(lines, texts, recipe.line_batch, 2, (recipe.seed, 22), (0.75, 1.15))
+    training = _Training(
+        line_network, ctc_loss, recipe.line_epochs, steps, batches, _lines_as_they_are(*named(held), 2), folder / LINE_PROGRESS
+    )
+    return _fit(recipe, training, tell)
+
+
+def fit_micr_network(recipe: Plan, epochs: int, batch: int, shown: Lines, held: Lines, folder: Path, tell: Tell) -> Trained:
     """Train the network that reads E-13B, as the line network is.
 
     Lines without a text hold something else. The loss takes none that are empty, so each is set beside one that is not.
     """
-    rng = np.random.default_rng((recipe.seed, 24))
-    written = [k for k, text in enumerate(texts) if text]
-    shown, named = [], []
-    for line, text in zip(lines, texts, strict=True):
-        if not text:
-            other = int(rng.choice(written))
-            pair = (line, lines[other]) if rng.random() < 0.5 else (lines[other], line)
-            line, text = np.hstack(pair), texts[other]  # noqa: PLW2901
-        shown.append(line)
-        named.append([MICR_SYMBOLS.index(c) for c in text])
-    batches, steps = _batches_of_lines(shown, named, batch, 4, (recipe.seed, 25), (0.88, 1.12))
-    trained = _fit(recipe, micr_network, ctc_loss, batches, steps, epochs, tell, folder / MICR_PROGRESS)
-    return _in_float32(trained, micr_network)
+
+    def named(some: Lines, seed: int) -> tuple[list[Line], list[list[int]]]:
+        rng = np.random.default_rng((recipe.seed, seed))
+        lines, texts = some
+        written = [k for k, text in enumerate(texts) if text]
+        pictures, named = [], []
+        for line, text in zip(lines, texts, strict=True):
+            if not text:
+                other = int(rng.choice(written))
+                pair = (line, lines[other]) if rng.random() < 0.5 else (lines[other], line)
+                line, text = np.hstack(pair), texts[other]  # noqa: PLW2901
+            pictures.append(line)
+            named.append([MICR_SYMBOLS.index(c) for c in text])
+        return pictures, named
+
+    batches, steps = _batches_of_lines(*named(shown, 24), batch, 4, (recipe.seed, 25), (0.88, 1.12))
+    training = _Training(
+        micr_network, ctc_loss, epochs, steps, batches, _lines_as_they_are(*named(held, 26), 4), folder / MICR_PROGRESS
+    )
+    return _fit(recipe, training, tell)
+
+
+def fit_cell_network(recipe: Recipe, shown: Pictures, held: Pictures, folder: Path, tell: Tell) -> Trained:
+    """Train the network that reads the cells of combs, bent like glyphs: pictures (n, 32, 32, 2) uint8 with their labels."""
+    training = _of_pictures(recipe, cell_network, recipe.cell_epochs, 23, shown, held, folder / CELL_PROGRESS)
+    return _fit(recipe, training, tell)
+
+
+def fit_classic_network(recipe: ClassicRecipe, shown: Pictures, held: Pictures, folder: Path, tell: Tell) -> Trained:
+    """Train a network on single digits (n, 28, 28) uint8 just as they are."""
+    pictures, labels = shown
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        rng = np.random.default_rng((recipe.seed, 27, epoch))
+        for some in np.array_split(rng.permutation(len(labels)), steps):
+            yield pictures[some], labels[some].astype(np.int32)
+
+    steps = max(1, len(labels) // recipe.batch)
+    training = _Training(
+        NETWORKS[recipe.network], "sparse_categorical_crossentropy", recipe.epochs, steps, batches,
+        _pictures_as_they_are(held), folder / f"{recipe.network}.progress.npz",
+    )  # fmt: skip
+    return _fit(recipe, training, tell)
+
+
+def _of_pictures(
+    recipe: Recipe,
+    build: Callable[[], keras.Model],
+    epochs: int,
+    seed: int,
+    shown: Pictures,
+    held: Pictures,
+    progress: Path,
+) -> _Training:
+    """Classes of pictures, bent anew every time they are shown."""
+    pictures, labels = shown
+    steps = max(1, len(labels) // recipe.batch)
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        rng = np.random.default_rng((recipe.seed, seed, epoch))
+        warps = _warps(rng, pictures.shape[1])
+        for some in np.array_split(rng.permutation(len(labels)), steps):
+            yield _bent(pictures[some], warps, rng), labels[some].astype(np.int32)
+
+    held_batches = _pictures_as_they_are(held)
+    return _Training(build, "sparse_categorical_crossentropy", epochs, steps, batches, held_batches, progress)
+
+
+def _pictures_as_they_are(some: Pictures) -> Callable[[], Iterator[Batch]]:
+    pictures, labels = some
+
+    def batches() -> Iterator[Batch]:
+        for start in range(0, len(labels), AT_ONCE):
+            yield pictures[start : start + AT_ONCE], labels[start : start + AT_ONCE].astype(np.int32)
+
+    return batches
 
 
 def _batches_of_lines(
@@ -104,14 +193,9 @@ def _batches_of_lines(
 
     `stride` px of a line become one frame; lines are made narrower or wider within `wide`.
     """
-    by_width: dict[int, list[int]] = {}
-    for k, (line, text) in enumerate(zip(lines, texts, strict=True)):
-        # A text needs a frame for every digit and one between two equal ones.
-        if line.shape[1] // stride >= max(1, len(text) + sum(a == b for a, b in pairwise(text))):
-            by_width.setdefault(line.shape[1], []).append(k)
-    longest = max(len(text) for text in texts)
+    by_width = _by_width(lines, texts, stride)
 
-    def batches(epoch: int) -> Iterator[tuple[Any, Any]]:
+    def batches(epoch: int) -> Iterator[Batch]:
         rng = np.random.default_rng((*seed, epoch))
         order = []
         for members in by_width.values():
@@ -119,27 +203,37 @@ def _batches_of_lines(
             order += np.array_split(shuffled, max(1, round(len(shuffled) / size)))
         for place in rng.permutation(len(order)):
             some = order[place]
-            targets = np.full((len(some), longest), -1, np.int32)
-            for row, k in enumerate(some):
-                targets[row, : len(texts[k])] = texts[k]
-            yield np.stack([_varied_line(lines[k], rng, wide) for k in some]), targets
+            yield np.stack([_varied_line(lines[k], rng, wide) for k in some]), _targets([texts[k] for k in some])
 
     return batches, sum(max(1, round(len(members) / size)) for members in by_width.values())
 
 
-def fit_cell_network(recipe: Recipe, pictures: CellPictures, labels: NDArray[np.int8], folder: Path, tell: Tell) -> keras.Model:
-    """Train the network that reads the cells of combs, bent like glyphs."""
-    steps = max(1, len(labels) // recipe.batch)
+def _lines_as_they_are(lines: Sequence[Line], texts: Sequence[Sequence[int]], stride: int) -> Callable[[], Iterator[Batch]]:
+    by_width = _by_width(lines, texts, stride)
 
-    def batches(epoch: int) -> Iterator[tuple[Any, Any]]:
-        rng = np.random.default_rng((recipe.seed, 23, epoch))
-        warps = _warps(rng, pictures.shape[1])
-        for some in np.array_split(rng.permutation(len(labels)), steps):
-            yield _bent(pictures[some], warps, rng), labels[some].astype(np.int32)
+    def batches() -> Iterator[Batch]:
+        for members in by_width.values():
+            yield np.stack([lines[k] for k in members]), _targets([texts[k] for k in members])
 
-    trained = _fit(recipe, cell_network, "sparse_categorical_crossentropy", batches, steps, recipe.cell_epochs, tell,
-                   folder / CELL_PROGRESS)  # fmt: skip
-    return _in_float32(trained, cell_network)
+    return batches
+
+
+def _by_width(lines: Sequence[Line], texts: Sequence[Sequence[int]], stride: int) -> dict[int, list[int]]:
+    """Which lines have each width; those that are too narrow for their text are left out."""
+    by_width: dict[int, list[int]] = {}
+    for k, (line, text) in enumerate(zip(lines, texts, strict=True)):
+        # A text needs a frame for every digit and one between two equal ones.
+        if line.shape[1] // stride >= max(1, len(text) + sum(a == b for a, b in pairwise(text))):
+            by_width.setdefault(line.shape[1], []).append(k)
+    return by_width
+
+
+def _targets(texts: Sequence[Sequence[int]]) -> NDArray[np.int32]:
+    """Texts under each other, filled up with -1."""
+    targets = np.full((len(texts), max(map(len, texts))), -1, np.int32)
+    for row, text in enumerate(texts):
+        targets[row, : len(text)] = text
+    return targets
 
 
 def ctc_loss(targets: Any, frames: Any) -> Any:
@@ -157,65 +251,101 @@ def ctc_loss(targets: Any, frames: Any) -> Any:
     return tf.nn.ctc_loss(labels, tf.cast(frames, tf.float32), None, lengths, logits_time_major=False, blank_index=-1)
 
 
-def _fit(
-    recipe: Plan, build: Callable[[], keras.Model], loss: Any, batches: Batches, steps: int, epochs: int, tell: Tell,
-    progress: Path,
-) -> keras.Model:  # fmt: skip
-    """Train, and keep after every epoch where the training stands; one that was interrupted goes on there."""
+def _fit(plan: Plan, training: _Training, tell: Tell) -> Trained:
+    """Train, and keep after every epoch where the training stands; one that was interrupted goes on there.
+
+    With patience the weights are those of the epoch with the smallest validation loss, and what brings none that is smaller
+    for so many epochs ends the training; else they are those of the last epoch.
+    """
     import keras
     import tensorflow as tf
 
-    keras.utils.set_random_seed(recipe.seed)
-    keras.mixed_precision.set_global_policy(recipe.precision)
-    model = build()
-    every = epochs * steps
+    keras.utils.set_random_seed(plan.seed)
+    keras.mixed_precision.set_global_policy(plan.precision)
+    model = training.build()
+    every = training.epochs * training.steps
     rate = keras.optimizers.schedules.CosineDecay(
-        recipe.learning_rate * 0.1, every, warmup_target=recipe.learning_rate, warmup_steps=max(1, every // 20)
+        plan.learning_rate * 0.1, every, warmup_target=plan.learning_rate, warmup_steps=max(1, every // 20)
     )
     # The averaged weights reach back over a tenth of the training, at most a thousand steps.
     momentum = 1 - 1 / max(2, min(1_000, every // 10))
-    optimizer = keras.optimizers.AdamW(
-        rate, weight_decay=recipe.weight_decay, use_ema=True, ema_momentum=momentum, clipnorm=5.0
-    )
-    model.compile(optimizer, loss)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=plan.weight_decay, use_ema=True, ema_momentum=momentum, clipnorm=5.0)
+    classes = isinstance(training.loss, str)
+    model.compile(optimizer, training.loss, metrics=["accuracy"] if classes else [])
     # A loop of its own: `fit` left half of the two cores idle.
-    spec = [tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)]
-    spec.append(tf.TensorSpec((None,) if isinstance(loss, str) else (None, None), tf.int32))
-    step = tf.function(lambda shown, wanted: model.train_step((shown, wanted))["loss"], input_signature=spec)
+    shown_as = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)
+    wanted_as = tf.TensorSpec((None,) if classes else (None, None), tf.int32)
+    step = tf.function(lambda *batch: model.train_step(batch), input_signature=[shown_as, wanted_as])
+    check = tf.function(lambda *batch: model.test_step(batch), input_signature=[shown_as, wanted_as])
     optimizer.build(model.trainable_variables)
     variables = [*model.variables, *optimizer.variables]
-    done = _resume(progress, repr((recipe, build.__name__, steps)), variables)
-    if done:
-        tell(f"  going on after epoch {done}/{epochs}")
-    for epoch in range(done, epochs):
-        for number, (shown, wanted) in enumerate(batches(epoch), 1):
-            mean = step(tf.constant(shown), tf.constant(wanted))
-            if number % TELL_EVERY == 0 or number == steps:
-                tell(f"  epoch {epoch + 1}/{epochs}, step {number}/{steps}: loss {float(mean):.4f}")
+    what = repr((plan, model.name, training.steps, training.epochs))
+    history, best = _resume(training.progress, what, variables)
+    if history:
+        tell(f"  going on after epoch {len(history)}/{training.epochs}")
+    while len(history) < training.epochs and not _spent(history, plan.patience):
+        epoch = len(history)
+        for number, batch in enumerate(training.batches(epoch), 1):
+            seen = step(*batch)
+            if number % TELL_EVERY == 0 or number == training.steps:
+                tell(Step(model.name, epoch + 1, training.epochs, number, training.steps, float(seen["loss"])))
         model.reset_metrics()
-        _keep(progress, repr((recipe, build.__name__, steps)), epoch + 1, variables)
-    optimizer.finalize_variable_values(model.trainable_variables)
-    return model
+        moving = [np.asarray(variable) for variable in model.trainable_variables]
+        optimizer.finalize_variable_values(model.trainable_variables)
+        held = {}
+        for batch in training.held():
+            held = {name: float(value) for name, value in check(*batch).items()}
+        model.reset_metrics()
+        accuracy = float(seen["accuracy"]) if classes else None
+        history.append(Epoch(float(seen["loss"]), accuracy, held.get("loss", float("nan")), held.get("accuracy")))
+        if not plan.patience or _best(history) == epoch:
+            best = [np.asarray(variable) for variable in model.variables]
+        for variable, value in zip(model.trainable_variables, moving, strict=True):
+            variable.assign(value)
+        _keep(training.progress, what, history, variables, best)
+        tell(f"  {model.name}, epoch {epoch + 1}/{training.epochs}: {_told(history[-1])}")
+    if len(history) < training.epochs:
+        tell(f"  no better for {plan.patience} epochs: the weights are those of epoch {_best(history) + 1}")
+    for variable, value in zip(model.variables, best, strict=True):
+        variable.assign(value)
+    return Trained(_in_float32(model, training.build), tuple(history))
 
 
-def _keep(path: Path, what: str, epochs: int, variables: Sequence[Any]) -> None:
-    """Write where the training of `what` stands after so many epochs; aside first, so that the last state is never lost."""
+def _best(history: Sequence[Epoch]) -> int:
+    return min(range(len(history)), key=lambda k: history[k].validation_loss)
+
+
+def _spent(history: Sequence[Epoch], patience: int) -> bool:
+    return bool(patience and history and len(history) - 1 - _best(history) >= patience)
+
+
+def _told(epoch: Epoch) -> str:
+    def part(loss: float, accuracy: float | None) -> str:
+        return f"loss {loss:.4f}" + ("" if accuracy is None else f", {accuracy:.2%} right")
+
+    return f"{part(epoch.loss, epoch.accuracy)}; validation: {part(epoch.validation_loss, epoch.validation_accuracy)}"
+
+
+def _keep(path: Path, what: str, history: Sequence[Epoch], variables: Sequence[Any], best: Sequence[Any]) -> None:
+    """Write where the training of `what` stands; aside first, so that the last state is never lost."""
     aside = path.with_suffix(".new.npz")
     state: dict[str, Any] = {f"v{k}": np.asarray(variable, np.float64) for k, variable in enumerate(variables)}
-    np.savez(aside, what=np.array(what), epochs=np.array(epochs), **state)
+    state |= {f"b{k}": value for k, value in enumerate(best)}
+    np.savez(aside, what=np.array(what), history=np.array(json.dumps([asdict(epoch) for epoch in history])), **state)
     aside.replace(path)
 
 
-def _resume(path: Path, what: str, variables: Sequence[Any]) -> int:
-    """Put back the variables of a training of `what` that was interrupted; returns its epochs, 0 where there is none."""
+def _resume(path: Path, what: str, variables: Sequence[Any]) -> tuple[list[Epoch], list[NDArray[Any]]]:
+    """Put back the variables of a training of `what` that was interrupted; returns its epochs, and its best weights."""
     if not path.is_file():
-        return 0
+        return [], []
     with np.load(path, allow_pickle=False) as kept:
         if str(kept["what"]) != what:
-            return 0
+            return [], []
         for k, variable in enumerate(variables):
             variable.assign(kept[f"v{k}"].astype(variable.dtype))
-        return int(kept["epochs"])
+        history = [Epoch(**epoch) for epoch in json.loads(str(kept["history"]))]
+        return history, [kept[f"b{k}"] for k in range(sum(name[0] == "b" for name in kept.files))]
 
 
 def _in_float32(trained: keras.Model, build: Callable[[], keras.Model]) -> keras.Model:

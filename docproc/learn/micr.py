@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -20,17 +20,16 @@ from docproc.learn.e13b import Spoiled, compose
 from docproc.learn.examples import in_processes
 from docproc.learn.export import export_micr_network, file_hash
 from docproc.learn.fit import MICR_PROGRESS, fit_micr_network
+from docproc.learn.progress import Epoch, Tell
 from docproc.net import sigmoid
 from docproc.readings.confidence import Calibration, least
 from docproc.readings.micr import evidence
 from docproc.readings.micr import tell as tell_micr
 from docproc.readings.repair import edits
-from docproc.types import LineRecognizer, MicrLine
+from docproc.types import Line, LineRecognizer, MicrLine
 
 if TYPE_CHECKING:
     import keras
-
-Tell = Callable[[str], None]
 
 PROBED = 200  # lines
 CAUTION = 0.2  # of an error that is allowed may be made on composed lines: real ones have faults that nobody has drawn
@@ -49,6 +48,7 @@ class Recipe:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     precision: str = "mixed_bfloat16"
+    patience: int = 3  # epochs without a better validation, after which the training ends
     calibration_lines: int = 4_000
 
 
@@ -69,15 +69,23 @@ def train(recipe: Recipe, folder: Path, jobs: int, tell: Tell) -> dict[str, Any]
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     tell(f"composing {recipe.lines} lines of E-13B in {jobs} processes")
-    made = [one for one in examples(recipe.seed, 0, recipe.lines, jobs, tell) if one.placed]
-    lines, texts = [one.found.line for one in made], [one.text for one in made]
-    tell(f"the network: {len(lines)} lines")
-    model = fit_micr_network(recipe, recipe.epochs, recipe.batch, lines, texts, folder, tell)
-    del made, lines, texts
-    return finish(recipe, model, folder, jobs, tell, (time.monotonic() - began) / 60)
+    made = _placed(examples(recipe.seed, 0, recipe.lines, jobs, tell))
+    held = _placed(examples(recipe.seed, 2, int(np.clip(recipe.lines // 50, 50, 500)), jobs, lambda _: None))
+    tell(f"the network: {len(made[0])} lines")
+    trained = fit_micr_network(recipe, recipe.epochs, recipe.batch, made, held, folder, tell)
+    del made
+    return finish(recipe, trained.model, trained.history, folder, jobs, tell, (time.monotonic() - began) / 60)
 
 
-def finish(recipe: Recipe, model: keras.Model, folder: Path, jobs: int, tell: Tell, minutes: float) -> dict[str, Any]:
+def _placed(made: Sequence[Example]) -> tuple[list[Line], list[str]]:
+    """The lines on whose strip the line is, and their texts."""
+    placed = [one for one in made if one.placed]
+    return [one.found.line for one in placed], [one.text for one in placed]
+
+
+def finish(
+    recipe: Recipe, model: keras.Model, history: Sequence[Epoch], folder: Path, jobs: int, tell: Tell, minutes: float
+) -> dict[str, Any]:
     """All that follows the network: export it, fit the calibration on lines that it has never seen, write the card.
 
     `minutes` are those that the network took; the card counts them in.
@@ -97,6 +105,7 @@ def finish(recipe: Recipe, model: keras.Model, folder: Path, jobs: int, tell: Te
         "data": {"glyphs": "drawn by docproc.learn.e13b"},
         "minutes": round(minutes + (time.monotonic() - began) / 60, 1),
         "scores": {**figures, "micr_onnx_agrees_with_keras": agrees},
+        "history": {"micr": [asdict(epoch) for epoch in history]},
         "sha256": {name: file_hash(folder / name) for name in FILES},
         "print_height": PRINT_HEIGHT,
         "calibration": calibration.to_card(),

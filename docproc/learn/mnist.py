@@ -1,4 +1,4 @@
-"""MNIST: the four IDX files in a folder, or Keras' own download.
+"""MNIST: the four IDX files in a folder, an `.npz`, or Keras' own download.
 
 Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits".
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from docproc.errors import BadInput
 
+ARRAYS = {"train_images": "x_train", "train_labels": "y_train", "test_images": "x_test", "test_labels": "y_test"}
 FILES = {
     "train_images": "train-images-idx3-ubyte",
     "train_labels": "train-labels-idx1-ubyte",
@@ -34,20 +36,25 @@ class Mnist:
     hashes: dict[str, str]
 
 
-def load(folder: Path | None) -> Mnist:
-    """Read the IDX files in `folder` (plain or .gz), or fetch MNIST through Keras where `folder` is None.
+def load(source: Path | None) -> Mnist:
+    """Read MNIST from a folder with its IDX files (plain or .gz) or from an `.npz`; None fetches it through Keras.
 
-    Raises BadInput when a file is missing or is no IDX file, or MNIST cannot be fetched.
+    An `.npz` has the arrays x_train, y_train, x_test and y_test, as the one that Keras keeps. Raises BadInput when a file is
+    missing or is not what it should be, or MNIST cannot be fetched.
     """
-    if folder is not None:
-        arrays = {name: _read_idx(_find(folder, stem)) for name, stem in FILES.items()}
+    if source is not None and (source.is_file() or source.suffix == ".npz"):
+        arrays = _read_npz(source)
+    elif source is not None:
+        arrays = {name: _read_idx(_find(source, stem)) for name, stem in FILES.items()}
     else:
         from keras.datasets import mnist  # the only way to the network, and only in training
 
         try:
             (train_images, train_labels), (test_images, test_labels) = mnist.load_data()
         except Exception as problem:  # Keras raises a bare one where there is no network
-            raise BadInput(f"MNIST cannot be downloaded; give its four IDX files with --data ({problem})") from problem
+            raise BadInput(
+                f"MNIST cannot be downloaded; give its four IDX files, or mnist.npz, with --data ({problem})"
+            ) from problem
         arrays = {
             "train_images": train_images,
             "train_labels": train_labels,
@@ -60,6 +67,19 @@ def load(folder: Path | None) -> Mnist:
             raise BadInput(f"the {part} images and labels do not fit together: {images.shape} and {labels.shape}")
     hashes = {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in arrays.items()}
     return Mnist(**arrays, hashes=hashes)
+
+
+def _read_npz(path: Path) -> dict[str, NDArray[np.uint8]]:
+    """Arrays of unsigned bytes, and nothing that would have to be unpickled."""
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            arrays = {name: kept[own] for name, own in ARRAYS.items()}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, TypeError) as problem:
+        raise BadInput(f"cannot read {path}: it should be an .npz with {', '.join(ARRAYS.values())} ({problem})") from problem
+    for name, array in arrays.items():
+        if array.dtype != np.uint8:
+            raise BadInput(f"{path}: {ARRAYS[name]} should be unsigned bytes, and is {array.dtype}")
+    return arrays
 
 
 def _find(folder: Path, stem: str) -> Path:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc import __version__
+from docproc.cards import DECODER_FILE
 from docproc.digits.segment import GEOMETRY
 from docproc.learn.calibrate import Scored, fit_calibration, fit_context, fit_repairs, fit_weights, glyph_batch, scored
 from docproc.learn.evaluate import digit_accuracy
@@ -30,6 +31,8 @@ from docproc.learn.fit import (
     fit_line_network,
 )
 from docproc.learn.mnist import Mnist
+from docproc.learn.progress import Epoch, Tell
+from docproc.learn.reconstruct import fit_decoder
 from docproc.learn.synthesis import Digits
 from docproc.readings.confidence import Calibration, to_card
 from docproc.types import NOT_A_DIGIT, Kind
@@ -37,10 +40,9 @@ from docproc.types import NOT_A_DIGIT, Kind
 if TYPE_CHECKING:
     import keras
 
-Tell = Callable[[str], None]
-
 PROBED = 200  # strips
 FILES = tuple(f"{name}{ending}" for name in ("digits", "lines", "cells") for ending in (".onnx", ".fp16.onnx", ".keras"))
+FILES += (f"digits{DECODER_FILE}",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Recipe:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     precision: str = "mixed_bfloat16"
+    patience: int = 3  # epochs without a better validation, after which a training ends
     held_out: int = 5_000  # MNIST training digits kept for what is fitted on the networks' scores
     context_strips: int = 6_000
     calibration_strips: int = 10_000
@@ -76,6 +79,7 @@ class Networks:
     digits: keras.Model
     lines: keras.Model
     cells: keras.Model
+    history: Mapping[str, tuple[Epoch, ...]]  # of each
 
 
 def train(recipe: Recipe, data: Mnist, folder: Path, jobs: int, tell: Tell) -> dict[str, Any]:
@@ -86,37 +90,43 @@ def train(recipe: Recipe, data: Mnist, folder: Path, jobs: int, tell: Tell) -> d
     """
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
-    kept, _ = _split(recipe, data)
+    kept, held = _split(recipe, data)
     tell(f"composing {recipe.strips} strips in {jobs} processes")
     source = Source(Digits.of(*kept), recipe.seed, 0, recipe.combs)
     made = material(source, recipe.strips, recipe.not_digits, jobs, tell)
+    # What validates is composed of digits that no training shows.
+    unseen = Source(Digits.of(*held), recipe.seed, 7, recipe.combs)
+    few = int(np.clip(recipe.strips // 50, 100, 1_500))
+    judging = material(unseen, few, recipe.not_digits, jobs, lambda _: None)
     tell(f"the line network: {len(made.lines)} lines")
-    lines = fit_line_network(recipe, made.lines, made.texts, folder, tell)
+    lines = fit_line_network(recipe, (made.lines, made.texts), (judging.lines, judging.texts), folder, tell)
     glyphs = np.concatenate([made.glyphs, *[kept[0]] * recipe.mnist_repeats])
     labels = np.concatenate([made.labels, *[kept[1].astype(np.int8)] * recipe.mnist_repeats])
     del made
     tell(f"the glyph network: {len(labels)} glyphs, {int((labels < NOT_A_DIGIT).sum())} of them digits")
-    digits = fit_glyph_network(recipe, glyphs, labels, folder, tell)
-    del glyphs, labels
-    pictures, marks = cell_material(Source(source.digits, recipe.seed, 4, 1.0), recipe.cell_combs, jobs)
-    tell(f"the cell network: {len(marks)} cells")
-    cells = fit_cell_network(recipe, pictures, marks, folder, tell)
-    del pictures
+    judged = (np.concatenate([judging.glyphs, held[0]]), np.concatenate([judging.labels, held[1].astype(np.int8)]))
+    digits = fit_glyph_network(recipe, (glyphs, labels), judged, folder, tell)
+    del glyphs, labels, judging, judged
+    shown = cell_material(Source(source.digits, recipe.seed, 4, 1.0), recipe.cell_combs, jobs)
+    tell(f"the cell network: {len(shown[1])} cells")
+    cells = fit_cell_network(recipe, shown, cell_material(replace(unseen, combs=1.0), few, jobs), folder, tell)
+    del shown
+    history = {"digits": digits.history, "lines": lines.history, "cells": cells.history}
     minutes = (time.monotonic() - began) / 60
-    return finish(recipe, data, Networks(digits, lines, cells), folder, jobs, tell, minutes)
+    return finish(recipe, data, Networks(digits.model, lines.model, cells.model, history), folder, jobs, tell, minutes)
 
 
 def finish(
     recipe: Recipe, data: Mnist, networks: Networks, folder: Path, jobs: int, tell: Tell, minutes: float
 ) -> dict[str, Any]:
-    """All that follows the networks: measure and export them, fit context, vote and calibration on unseen digits.
+    """All that follows the networks: measure and export them, fit decoder, context, vote and calibration on unseen digits.
 
     `minutes` are those that the networks took; the card counts them in.
     """
     began = time.monotonic()
     for name, network in (("digits", networks.digits), ("lines", networks.lines), ("cells", networks.cells)):
         network.save(folder / f"{name}.keras")
-    _, held = _split(recipe, data)
+    kept, held = _split(recipe, data)
     unseen = Digits.of(*held)
 
     def composed(part: int, count: int, combs: float, haste: float = 1.0) -> list[Example]:
@@ -135,6 +145,7 @@ def finish(
     cell_recognizer, cells_agree = export_cell_network(networks.cells, folder / "cells.onnx", cell_probe)
     accuracy = digit_accuracy(recognizer, data.test_images, data.test_labels)
     tell(f"MNIST test: {accuracy:.4%}")
+    redrawn = fit_decoder(networks.digits, kept[0], data.test_images, recipe.seed, folder / f"digits{DECODER_FILE}")
 
     def read(made: list[Example]) -> list[Scored]:
         return scored(made, recognizer, line_recognizer, cell_recognizer)
@@ -167,10 +178,12 @@ def finish(
         "scores": {
             "mnist_test_accuracy": accuracy,
             **figures,
+            "decoder_off_by": redrawn,
             "digits_onnx_agrees_with_keras": digits_agree,
             "lines_onnx_agrees_with_keras": lines_agree,
             "cells_onnx_agrees_with_keras": cells_agree,
         },
+        "history": {name: [asdict(epoch) for epoch in history] for name, history in networks.history.items()},
         "sha256": {name: file_hash(folder / name) for name in FILES},
         "geometry": list(GEOMETRY),
         "context": context.to_card(),

@@ -71,6 +71,26 @@ def explain_sheet(result: FieldResult, row: Row) -> Picture:
     return _stack(parts)
 
 
+def digit_sheet(
+    title: str, glyph: NDArray[np.uint8], drawn: NDArray[np.uint8] | None, probabilities: Sequence[float]
+) -> Picture:
+    """A picture of one digit, (28, 28) uint8, as a network was shown it, as a decoder draws it again, and what it may be."""
+    shown = [("what the network was shown", glyph)] + ([] if drawn is None else [("drawn from what it saw", drawn)])
+    picture = Image.new("RGB", (WIDTH - 2 * PAD, 152), PAPER)
+    draw = ImageDraw.Draw(picture)
+    for k, (name, one) in enumerate(shown):
+        picture.paste(_glyph(one, 112), (k * 200, 4))
+        draw.text((k * 200, 122), name, fill=QUIET, font=_font(13))
+    left, best = 430, int(np.argmax(probabilities))
+    for digit, share in enumerate(probabilities):
+        color = GREEN if digit == best else QUIET
+        top = 15 * digit
+        draw.text((left, top), str(digit), fill=color, font=_font(13))
+        draw.rectangle((left + 16, top + 3, left + 17 + round(400 * share), top + 11), fill=color)
+        draw.text((left + 430, top), f"{share:.2%}", fill=color, font=_font(13))
+    return _step(title, picture)
+
+
 def page_overlay(gray: Gray, rows: Sequence[Row], width: int = WIDTH) -> Picture:
     """The page with a box around every field and its reading beside it; the color says whether a person should look."""
     scale = min(1.0, width / gray.shape[1])

@@ -12,7 +12,7 @@ import pytest
 from docproc.errors import MissingPart
 from docproc.learn import plots
 from docproc.learn.evaluate import DIGITS, Guesses, digit_figures, guesses, least_sure, most_wrong
-from docproc.learn.report import Section, gallery, report, table
+from docproc.learn.html import Section, gallery, report, side_by_side, table
 from docproc.learn.scoring import curve, reliability
 from docproc.types import CLASSES, Glyphs, ModelHash, Scores
 
@@ -95,14 +95,12 @@ def test_nothing_and_little_can_be_drawn(right: list[bool]) -> None:
 def test_a_report_needs_nothing_from_elsewhere() -> None:
     glyphs = np.zeros((2, 28, 28), np.uint8)
     pictures = plots.reliability_plot(reliability(np.array([0.5, 0.9]), np.array([True, False])))
-    from docproc.learn.report import plots as beside
-
     page = report(
         "A <report>",
         {"model": "<b>"},
         [
             Section("One", table(["a", "b"], [["<script>", "1"]]), "a note"),
-            Section("Two", beside({"a plot": pictures})),
+            Section("Two", side_by_side({"a plot": pictures})),
             Section("Three", gallery(list(glyphs), ["3 read as 8", "&"])),
         ],
     )

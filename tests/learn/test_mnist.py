@@ -63,3 +63,33 @@ def test_the_real_files(shared: Path) -> None:
     data = mnist.load(shared / "mnist")
     assert data.train_images.shape == (60_000, 28, 28)
     assert data.test_images.shape == (10_000, 28, 28)
+
+
+def arrays() -> dict[str, NDArray[np.uint8]]:
+    images = np.arange(3 * 784, dtype=np.int64).reshape(3, 28, 28).astype(np.uint8)
+    labels = np.array([1, 2, 9], np.uint8)
+    return {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
+
+
+def test_an_npz_holds_the_same(folder: Path) -> None:
+    np.savez(folder / "mnist.npz", **arrays())  # type: ignore[arg-type]
+    one, other = mnist.load(folder / "mnist.npz"), mnist.load(folder)
+    assert one.hashes == other.hashes
+
+
+@pytest.mark.parametrize("fault", ["text", "missing", "floats", "pickled", "none"])
+def test_what_is_no_mnist_npz(tmp_path: Path, fault: str) -> None:
+    path = tmp_path / "mnist.npz"
+    kept: dict[str, NDArray[np.generic]] = {**arrays()}
+    if fault == "missing":
+        del kept["y_test"]
+    elif fault == "floats":
+        kept["x_test"] = kept["x_test"].astype(np.float32)
+    elif fault == "pickled":
+        kept["y_test"] = np.array([print, None, 1], dtype=object)
+    if fault == "text":
+        path.write_text("no archive")
+    elif fault != "none":
+        np.savez(path, allow_pickle=True, **kept)
+    with pytest.raises(BadInput, match=r"mnist\.npz"):
+        mnist.load(path)

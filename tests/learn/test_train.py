@@ -43,6 +43,8 @@ def train(data: Path, output: Path, *more: str) -> subprocess.CompletedProcess[s
         "12",
         "--fit-strips",
         "100",
+        "--patience",
+        "0",
     ]
     return subprocess.run(
         [sys.executable, "-m", "docproc", *arguments, "-j", "2", *more],
@@ -71,7 +73,7 @@ def test_training_writes_a_model_that_reads(trained: tuple[Path, subprocess.Comp
     assert 0.98 <= scores["cells_onnx_agrees_with_keras"] <= 1
     reader = open_reader("onnx", folder / "models" / "digits.onnx")
     assert reader.recognizer.recognize(np.zeros((3, 28, 28), np.uint8)).shape == (3, 11)
-    assert sorted(p.name for p in (folder / "models").iterdir()) == sorted([*FILES, "digits.json"])
+    assert sorted(p.name for p in (folder / "models").iterdir()) == sorted([*FILES, "digits.html", "digits.json"])
 
 
 @needs_tensorflow
@@ -82,6 +84,9 @@ def test_the_card_tells_how_it_was_made(trained: tuple[Path, subprocess.Complete
     assert card["recipe"]["strips"] == 300
     assert set(card["data"]["mnist"]) == {"train_images", "train_labels", "test_images", "test_labels"}
     assert set(card["sha256"]) == set(FILES)
+    assert [len(card["history"][name]) for name in ("digits", "lines", "cells")] == [12, 2, 12]
+    page = (folder / "models" / "digits.html").read_text()
+    assert all(f"{name}: loss" in page for name in ("digits", "lines", "cells"))
     assert all(card["calibration"][kind]["thresholds"] for kind in ("string", "amount", "comb"))
 
 

@@ -15,12 +15,14 @@ from typing import Any
 
 from docproc.digits.recognizers.networks import (
     CELLS,
+    DECODER,
     GLYPHS,
     LINES,
     MICR,
     Form,
     Network,
     PictureRecognizer,
+    Reconstructor,
     StripRecognizer,
 )
 from docproc.errors import BadUsage, MissingPart
@@ -92,9 +94,17 @@ def open_network(backend: str, model: bytes, form: Form) -> Network:
     return network
 
 
-def open_recognizer(backend: str, model: bytes) -> Recognizer:
-    """A recognizer of glyphs for the bytes of a model, see `open_network`."""
-    return PictureRecognizer(open_network(backend, model, GLYPHS), GLYPHS, model)
+def open_recognizer(backend: str, model: bytes, form: Form = GLYPHS) -> Recognizer:
+    """A recognizer of glyphs for the bytes of a model, see `open_network`.
+
+    A network of the form `networks.DIGITS` never says that a glyph is no digit.
+    """
+    return PictureRecognizer(open_network(backend, model, form), form, model)
+
+
+def open_decoder(model: bytes) -> Reconstructor:
+    """What draws digits as a network sees them, on ONNX Runtime. Raises MissingPart as `open_network` does."""
+    return Reconstructor(open_network("onnx", model, DECODER))
 
 
 def open_line_recognizer(backend: str, model: bytes) -> LineRecognizer:

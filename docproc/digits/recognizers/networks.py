@@ -21,6 +21,7 @@ from docproc.types import (
     GLYPH_SIDE,
     LINE_HEIGHT,
     MICR_CLASSES,
+    NOT_A_DIGIT,
     CellPictures,
     CellScores,
     Frames,
@@ -63,6 +64,8 @@ class Form:
 
 
 GLYPHS = Form("digit", (GLYPH_SIDE, GLYPH_SIDE), (CLASSES,))  # to probabilities
+DIGITS = Form("classic", (GLYPH_SIDE, GLYPH_SIDE), (NOT_A_DIGIT,))  # to probabilities of the ten digits alone
+DECODER = Form("decoder", (GLYPH_SIDE, GLYPH_SIDE), (GLYPH_SIDE, GLYPH_SIDE))  # to ink, 0..1
 LINES = Form("line", (LINE_HEIGHT, None), (None, CLASSES))  # to logits
 MICR = Form("MICR", (LINE_HEIGHT, None), (None, MICR_CLASSES))  # to logits
 CELLS = Form("cell", (CELL_SIDE, CELL_SIDE, 2), (CELL_CLASSES,))  # to probabilities
@@ -89,7 +92,9 @@ class PictureRecognizer:
         self._classes = form.classes
 
     def recognize(self, glyphs: Glyphs) -> Scores:
-        return self._run(glyphs)
+        scores = self._run(glyphs)
+        # To a network of the ten digits alone everything is one of them.
+        return scores if self._classes == CLASSES else np.pad(scores, ((0, 0), (0, CLASSES - self._classes)))
 
     def recognize_cells(self, pictures: CellPictures) -> CellScores:
         return self._run(pictures)
@@ -126,6 +131,19 @@ class StripRecognizer:
             for k, own in zip(part, logs, strict=True):
                 frames[k] = np.asarray(own, np.float32)
         return frames
+
+
+class Reconstructor:
+    """Draws digits as a network sees them."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    def reconstruct(self, glyphs: Glyphs) -> Glyphs:
+        """What is left of glyphs (n, 28, 28) uint8 in the network's features, drawn: (n, 28, 28) uint8."""
+        size = self._network.batch
+        drawn = self._network.run(glyphs[start : start + size] for start in range(0, len(glyphs), size))
+        return np.concatenate([np.zeros_like(glyphs[:0]), *(np.rint(255 * own).astype(np.uint8) for own in drawn)])
 
 
 def _told(shape: Shape) -> str:

@@ -31,7 +31,7 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # nothi
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a report: what stands in `body` is HTML, see `table`, `plots` and `gallery`."""
+    """A part of a report: what stands in `body` is HTML, see `table`, `side_by_side` and `gallery`."""
 
     title: str
     body: str
@@ -68,7 +68,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], texts: Iterable
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def plots(drawn: Mapping[str, str]) -> str:
+def side_by_side(drawn: Mapping[str, str]) -> str:
     """SVG pictures beside each other, each under its caption."""
     shown = "".join(
         f'<figure><img alt="{escape(caption)}" src="data:image/svg+xml;base64,{_base64(svg.encode())}">'
