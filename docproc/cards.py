@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from docproc.digits.recognizers import BACKENDS
+from docproc.digits.recognizers.networks import DIGITS, GLYPHS, Form
 from docproc.errors import BadUsage, MissingPart
 
 LINES, CELLS = "lines", "cells"  # the line and the cell network, in the folder of the glyph network
+CLASSIC = "classic"  # the name on the card of a network that knows the ten digits and nothing else
 MICR = "micr"  # the network of E-13B, there too, with a card of its own
 DECODER_FILE = ".decoder.onnx"  # behind the name of a network: draws what it sees
 ENDINGS = (".fp16.onnx", ".fp32.onnx", ".onnx", ".keras")
@@ -60,8 +62,18 @@ def model_hashes(model: Path | None = None, backend: str = "") -> dict[str, str]
 
 def cards_of(files: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
     """The card of each of `network_files`: that of E-13B has its own, the others share one. Raises MissingPart."""
-    shared, own = read_card(files["glyphs"]), read_card(files["micr"])
-    return {name: own if name == "micr" else shared for name in files}
+    shared = read_card(files["glyphs"])
+    return {name: read_card(path) if name == "micr" else shared for name, path in files.items()}
+
+
+def reads_pages(card: Mapping[str, Any]) -> bool:
+    """Whether a card is of a whole model, and not of a network that knows single digits and nothing else."""
+    return card.get("name") != CLASSIC
+
+
+def glyph_form(card: Mapping[str, Any]) -> Form:
+    """What the network of single digits gives."""
+    return GLYPHS if reads_pages(card) else DIGITS
 
 
 def read_card(model: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from docproc.cards import card_path, decoder_path, network_files, read_card
+from docproc.cards import card_path, decoder_path, glyph_form, network_files, read_card, reads_pages
 from docproc.digits.micr import PRINT_HEIGHT
 from docproc.digits.recognizers import (
     choose,
@@ -18,7 +18,7 @@ from docproc.digits.recognizers import (
     open_micr_recognizer,
     open_recognizer,
 )
-from docproc.digits.recognizers.networks import DIGITS, GLYPHS, Reconstructor
+from docproc.digits.recognizers.networks import Reconstructor
 from docproc.digits.segment import GEOMETRY
 from docproc.errors import MissingPart
 from docproc.net import Net
@@ -26,8 +26,6 @@ from docproc.pipeline import Reader
 from docproc.readings.confidence import Calibration, from_card
 from docproc.readings.vote import Weights
 from docproc.types import KINDS, Kind, LineRecognizer, Recognizer
-
-CLASSIC = "classic"  # the name on the card of a network that knows the ten digits and nothing else
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ def open_digit_reader(backend: str, model: Path | None = None) -> DigitReader:
     backend = choose(backend).backend
     path = network_files(backend, model)["glyphs"]
     card = read_card(path)
-    recognizer = open_recognizer(backend, model_bytes(path, card), DIGITS if card.get("name") == CLASSIC else GLYPHS)
+    recognizer = open_recognizer(backend, model_bytes(path, card), glyph_form(card))
     drawn = decoder_path(path)
     decoder = open_decoder(model_bytes(drawn, card)) if drawn.name in card.get("sha256", {}) else None
     return DigitReader(recognizer, decoder)
@@ -86,7 +84,7 @@ def open_digit_reader(backend: str, model: Path | None = None) -> DigitReader:
 
 def _check_reads_pages(path: Path, card: Mapping[str, Any]) -> None:
     """Raises MissingPart for a model of single digits."""
-    if card.get("name") == CLASSIC:
+    if not reads_pages(card):
         raise MissingPart(
             f"{path} reads single digits (docproc model predict); pages take a model of docproc model train --network digits"
         )

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.cards import network_files, read_card
+from docproc.cards import glyph_form, network_files, read_card
 from docproc.digits.recognizers import BACKENDS, available, open_network
-from docproc.digits.recognizers.networks import GLYPHS, Network, PictureRecognizer
+from docproc.digits.recognizers.networks import Form, Network, PictureRecognizer
 from docproc.errors import DocprocError
 from docproc.modelfiles import model_bytes
 from docproc.types import GLYPH_SIDE
@@ -91,10 +91,11 @@ def bench(backends: Sequence[str], model: Path | None, batches: Sequence[int], s
 
 def _measured(backend: str, model: Path | None, batches: Sequence[int], seconds: float) -> list[Rate]:
     path = network_files(backend, model)["glyphs"]
-    data = model_bytes(path, read_card(path))
-    network = open_network(backend, data, GLYPHS)
-    recognizer = PictureRecognizer(network, GLYPHS, data)
-    plain = PLAIN[backend](data, network)
+    card = read_card(path)
+    data, form = model_bytes(path, card), glyph_form(card)
+    network = open_network(backend, data, form)
+    recognizer = PictureRecognizer(network, form, data)
+    plain = PLAIN[backend](data, form, network)
     rates = []
     for batch in batches:
         glyphs = np.random.default_rng(0).integers(0, 256, (batch, GLYPH_SIDE, GLYPH_SIDE)).astype(np.uint8)
@@ -134,20 +135,20 @@ def _session(model: bytes) -> Any:
 Plain = Callable[[Glyphs], Callable[[], object] | None]  # None for a batch that the library does not take at once
 
 
-def _plain_onnx(model: bytes, network: Network) -> Plain:
+def _plain_onnx(model: bytes, form: Form, network: Network) -> Plain:
     session = _session(model)
     name = session.get_inputs()[0].name
     return lambda glyphs: lambda: session.run(None, {name: glyphs})
 
 
-def _plain_tensorflow(model: bytes, network: Network) -> Plain:
+def _plain_tensorflow(model: bytes, form: Form, network: Network) -> Plain:
     from docproc.digits.recognizers.tensorflow import load
 
-    keras_model = load(model, GLYPHS)
+    keras_model = load(model, form)
     return lambda glyphs: lambda: keras_model.predict_on_batch(glyphs)
 
 
-def _plain_tensorrt(model: bytes, network: Network) -> Plain:
+def _plain_tensorrt(model: bytes, form: Form, network: Network) -> Plain:
     from docproc.digits.recognizers.tensorrt import TensorrtNetwork
 
     assert isinstance(network, TensorrtNetwork)
@@ -167,7 +168,7 @@ def _plain_tensorrt(model: bytes, network: Network) -> Plain:
     return of
 
 
-PLAIN: dict[str, Callable[[bytes, Network], Plain]] = {
+PLAIN: dict[str, Callable[[bytes, Form, Network], Plain]] = {
     "onnx": _plain_onnx,
     "tensorflow": _plain_tensorflow,
     "tensorrt": _plain_tensorrt,

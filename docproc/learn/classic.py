@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from docproc import __version__
-from docproc.cards import DECODER_FILE
+from docproc.cards import CLASSIC, DECODER_FILE
 from docproc.digits.recognizers.networks import DIGITS
 from docproc.learn.evaluate import digit_accuracy
 from docproc.learn.export import export_glyph_network, file_hash
@@ -22,7 +22,6 @@ from docproc.learn.fit import fit_classic_network
 from docproc.learn.mnist import Mnist
 from docproc.learn.progress import Tell
 from docproc.learn.reconstruct import fit_decoder
-from docproc.modelfiles import CLASSIC
 
 FILES = tuple(f"{CLASSIC}{ending}" for ending in (".onnx", ".fp16.onnx", ".keras", DECODER_FILE))
 

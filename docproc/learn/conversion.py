@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.cards import card_path, cards_of, network_files
+from docproc.cards import card_path, cards_of, glyph_form, network_files, read_card, reads_pages
 from docproc.digits.recognizers import available, open_network
 from docproc.digits.recognizers.networks import CELLS, GLYPHS, LINES, MICR, Form, Network
 from docproc.errors import MissingPart, OutputExists
@@ -51,7 +51,10 @@ def convert(
     what its card says.
     """
     sources = network_files("tensorflow", model)
+    if not reads_pages(read_card(sources["glyphs"])):
+        sources = {"glyphs": sources["glyphs"]}
     cards = cards_of(sources)
+    forms = {**FORMS, "glyphs": glyph_form(cards["glyphs"])}
     networks = {name: model_bytes(path, cards[name]) for name, path in sources.items()}
     targets = {
         (name, precision): folder / path.name.replace(".keras", PRECISIONS[precision])
@@ -68,7 +71,7 @@ def convert(
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as place:
         for name, network in networks.items():
-            form = FORMS[name]
+            form = forms[name]
             exact = Path(place) / "exact.onnx"
             to_float32(tensorflow.load(network, form), exact, (None, *form.takes))
             if (name, "float16") in targets:
@@ -82,14 +85,14 @@ def convert(
                 shutil.copyfile(source.parent / beside, folder / beside)
     for (name, _), target in targets.items():
         cards[name]["sha256"][target.name] = file_hash(target)
-    for name in ("glyphs", "micr"):
+    for name in {"glyphs", "micr"} & set(sources):
         text = json.dumps(cards[name], indent=1) + "\n"
         (folder / card_path(sources[name]).name).write_text(text, encoding="utf-8")
-    return [row for name in networks for row in _compared(name, folder / sources[name].name, cards[name], data)]
+    return [row for name in networks for row in _compared(name, forms[name], folder / sources[name].name, cards[name], data)]
 
 
-def _compared(name: str, keras_file: Path, card: Mapping[str, object], data: Mnist) -> list[Conversion]:
-    form, batches = FORMS[name], _batches(name, data.test_images)
+def _compared(name: str, form: Form, keras_file: Path, card: Mapping[str, object], data: Mnist) -> list[Conversion]:
+    batches = _batches(name, form, data.test_images)
     truth = _probabilities(open_network("tensorflow", model_bytes(keras_file, card), form), batches)
     rows = [Conversion(name, "Keras", "tensorflow", keras_file.stat().st_size, 1.0, 0.0)]
 
@@ -105,24 +108,24 @@ def _compared(name: str, keras_file: Path, card: Mapping[str, object], data: Mni
     path = keras_file.with_name(keras_file.name.replace(".keras", ".fp16.onnx"))
     if path.exists():
         reason = available("tensorrt")
-        rows.append(row("TensorRT float16", "tensorrt", path) if reason is None else _built(name, path, reason))
+        rows.append(row("TensorRT float16", "tensorrt", path) if reason is None else _built(name, form, path, reason))
     return rows
 
 
-def _built(name: str, path: Path, reason: str) -> Conversion:
+def _built(name: str, form: Form, path: Path, reason: str) -> Conversion:
     """TensorRT for RTX builds engines where nothing can run them."""
     if find_spec("tensorrt_rtx") is None:
         return Conversion(name, "TensorRT float16", "", 0, remark=reason)
     from docproc.digits.recognizers.tensorrt import build, keeper
 
     library = import_module("tensorrt_rtx")
-    plan = build(library, path.read_bytes(), FORMS[name], keeper(library))
+    plan = build(library, path.read_bytes(), form, keeper(library))
     return Conversion(name, "TensorRT float16", "", len(plan), remark=f"built and not run: {reason}")
 
 
-def _batches(name: str, images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+def _batches(name: str, form: Form, images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     """MNIST's digits (n, 28, 28) as a network takes them: as they are, five on a line, or alone in a cell."""
-    if FORMS[name].of_lines:
+    if form.of_lines:
         count = len(images) // PER_LINE
         rows = images[: count * PER_LINE].reshape(count, PER_LINE, *images.shape[1:]).transpose(0, 2, 1, 3)
         side = LINE_HEIGHT - images.shape[1]
@@ -133,7 +136,7 @@ def _batches(name: str, images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
         pictures = np.stack([own, np.zeros_like(own)], axis=3)
     else:
         pictures = images
-    most = 16 if FORMS[name].of_lines else 128
+    most = 16 if form.of_lines else 128
     return [pictures[start : start + most] for start in range(0, len(pictures), most)]
 
 

@@ -113,6 +113,26 @@ def test_a_folder_of_pictures_is_evaluated(trained: tuple[Path, subprocess.Compl
     assert "classic: loss" in (tmp_path / "r.html").read_text()
 
 
+@needs_tensorflow
+def test_it_is_exported_and_timed(trained: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+    folder, out = trained[0], tmp_path / "out"
+    model = folder / "models" / "classic.onnx"
+    done = docproc("model", "export", "--model", model, "-o", out, "--data", folder / "mnist", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = {row["form"]: row for row in json.loads(done.stdout)}
+    assert rows["ONNX float32"]["differs"] < 1e-4
+    assert rows["ONNX float32"]["same"] == 1
+    if find_spec("tensorrt_rtx"):
+        assert rows["TensorRT float16"]["bytes"] > 100_000
+    assert sorted(path.name for path in out.iterdir()) == sorted([*FILES, "classic.fp32.onnx", "classic.json"])
+    assert open_digit_reader("onnx", out / "classic.fp32.onnx").recognizer.recognize(np.zeros((1, 28, 28), np.uint8)).any()
+    timing = ("--backend", "onnx", "--batch", 4, "--seconds", 0.01, "--json")
+    done = docproc("model", "bench", "--model", out / "classic.onnx", *timing)
+    assert done.returncode == 0, done.stderr
+    (rate,) = json.loads(done.stdout)["rates"]
+    assert rate["file"] == "classic.onnx"
+
+
 def test_options_that_a_network_does_not_have_are_refused() -> None:
     assert recipe("micr", {"strips": 300, "seed": 1}).seed == 1
     with pytest.raises(BadUsage, match=r"classic has no --strips, --line-epochs; it takes --seed, --epochs, --patience"):

@@ -87,7 +87,7 @@ def test_a_keras_file_that_was_changed_is_not_opened(digits: Path, tmp_path: Pat
 def test_digits_of_mnist_fit_every_network(name: str, form: object) -> None:
     images = np.zeros((50, 28, 28), np.uint8)
     images[:, 5, 6] = 255
-    batches = _batches(name, images)
+    batches = _batches(name, FORMS[name], images)
     takes = FORMS[name].takes
     assert FORMS[name] == form
     for batch in batches:
