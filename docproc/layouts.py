@@ -100,14 +100,16 @@ def _micr(page: Page) -> Placed:
 
 def _by_shape(page: Page) -> Placed:
     from docproc.fields.boxes import find_boxes
-    from docproc.fields.check import looks_like_check
+    from docproc.fields.check import is_small_check, looks_like_check
     from docproc.fields.strip import is_line, looks_like_strip, written_part
 
-    if looks_like_strip(page):
-        return _digits(page)
-    check = _as_check(page) if looks_like_check(page) else None
+    strip = looks_like_strip(page)
+    may_be_check = is_small_check(page) if strip else looks_like_check(page)
+    check = _as_check(page) if may_be_check else None
     if check is not None and any(field.name == "micr" for field in check.fields) and len(check.fields) > 2:
         return check
+    if strip:
+        return _digits(page)
     found = find_boxes(page)
     if found:
         return Placed(page, found)

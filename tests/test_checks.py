@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import cv2
 import numpy as np
 import pytest
 
@@ -12,7 +13,7 @@ from docproc.files import Document, open_pages
 from docproc.layouts import open_layout
 from docproc.options import Limits
 from docproc.pipeline import Reader, place, read_page
-from docproc.types import Page, PageId
+from docproc.types import Gray, Page, PageId, Placed
 from tests.conftest import SAMPLES
 
 
@@ -27,6 +28,38 @@ def test_a_check_is_known_by_itself(name: str) -> None:
     placed = place(page_of(f"bank_checks/{name}"), partial(open_layout("auto", ()).locate, folder=""))
     assert placed.expected == ("amount", "date", "micr")
     assert [field.parts for field in placed.fields if field.kind == "micr"] == [True]
+
+
+def scaled(gray: Gray, scale: float) -> Gray:
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(gray, None, fx=scale, fy=scale, interpolation=how), np.uint8)
+
+
+def by_itself(gray: Gray) -> Placed:
+    page = Page(PageId("a"), np.ascontiguousarray(gray))
+    return place(page, partial(open_layout("auto", ()).locate, folder=""))
+
+
+@pytest.mark.parametrize("scale", [0.2, 0.3, 0.48])
+@pytest.mark.parametrize("name", ["check_1.jpg", "check_3.png", "check_5_bw.tif"])
+def test_a_small_check_is_no_cut_out_number(name: str, scale: float) -> None:
+    placed = by_itself(scaled(page_of(f"bank_checks/{name}").gray, scale))
+    assert placed.expected == ("amount", "date", "micr")
+    assert "micr" in [field.kind for field in placed.fields]
+
+
+CUT_OUT = {
+    "amount": (1320, 235, 420, 130), "date": (1160, 110, 460, 150), "line": (60, 700, 1150, 90),
+    "line with paper": (60, 690, 440, 135), "right half": (1100, 100, 660, 260),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [1.0, 1.5, 3.0])
+@pytest.mark.parametrize("part", CUT_OUT)
+def test_what_is_cut_out_of_a_check_is_none(part: str, size: float) -> None:
+    left, top, width, height = CUT_OUT[part]
+    placed = by_itself(scaled(page_of("bank_checks/check_1.jpg").gray[top : top + height, left : left + width], size))
+    assert [field.name for field in placed.fields] == ["digits"]
 
 
 @pytest.mark.parametrize("name", ["survey/form_1.jpg", "survey/blank.png", "meters/card_3.png"])

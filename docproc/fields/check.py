@@ -28,6 +28,10 @@ LEAST_CONTRAST = 30.0  # gray levels between paper and ink
 CHARACTER = 0.117  # inch, the height of E-13B
 USUAL_WIDTH = 7.0  # inch, of a check whose MICR line is not seen: they are 6 to 8.5 wide
 SHAPES = (1.6, 3.4)  # width over height of a check
+WIDTHS = (4.5, 10.0)  # inch, of a check, by the size of its MICR line
+LOWEST = 160  # px; the MICR line of a lower check is too small to be read
+PRINT = (4, 13)  # px at that height, of the characters that are printed on a check
+LEAST_PRINT = 20  # of these on any check
 
 BAND_HEIGHTS = (9, 60)  # px at the working size
 LEAST_CHARACTERS = 9  # of a MICR line
@@ -135,6 +139,30 @@ def looks_like_check(page: Page) -> bool:
     """Whether the page has the shape of a check, which may stand on end."""
     short, long = sorted((page.width, page.height))
     return SHAPES[0] <= long / max(1, short) <= SHAPES[1]
+
+
+def is_small_check(page: Page) -> bool:
+    """Whether a page that is no larger than a cut-out field is a check: by its MICR line, and by what that tells of its size.
+
+    Page (height, width) uint8, dark on light.
+    """
+    if not looks_like_check(page) or page.height < LOWEST or not _holds_print(page):
+        return False
+    work = _at_work(page)
+    line = None if work is None else _line(work.mask)[0]
+    return line is not None and WIDTHS[0] <= WORK_SIDE * CHARACTER / line.character <= WIDTHS[1]
+
+
+def _holds_print(page: Page) -> bool:
+    """Whether as much is printed on a small page as on a check: cut-out fields are told by this before it takes time."""
+    small = cv2.resize(page.gray, (round(page.width * LOWEST / page.height), LOWEST), interpolation=cv2.INTER_AREA)
+    flat = flatten_light(np.asarray(small, np.uint8), 15)
+    threshold, dark, light = otsu(flat)
+    if light - dark < LEAST_CONTRAST:
+        return False
+    _, table = components((flat <= threshold).astype(np.uint8))
+    wide, tall = table[:, 2], table[:, 3]
+    return int(np.count_nonzero((tall >= PRINT[0]) & (tall <= PRINT[1]) & (wide <= 1.6 * tall))) >= LEAST_PRINT
 
 
 def find_check(page: Page) -> Check | None:
