@@ -463,6 +463,7 @@ def _with_settings(context: click.Context, options: dict[str, Any]) -> dict[str,
 @click.option("--backend", default="auto", show_default=True, type=click.Choice(BACKENDS))
 @click.option("--model", type=click.Path(path_type=Path), help="A model of your own (.onnx, its card beside it).")
 @click.option("--max-error", default="1%", show_default=True, type=Share())
+@click.option("--thresholds", type=click.Path(path_type=Path), metavar="FILE", help="Accept by these, as docproc run does.")
 @click.option("--date-order", default="auto", show_default=True, type=click.Choice(DATE_ORDERS))
 @click.option("--overwrite", is_flag=True, help="Replace a picture that is there.")
 def explain(image: Path, output: Path | None, overwrite: bool, **options: Any) -> None:
@@ -475,8 +476,9 @@ def explain(image: Path, output: Path | None, overwrite: bool, **options: Any) -
     target = output or Path(f"{image.stem}.explain.png")
     rows = explain_page(image, target, overwrite=overwrite, **options)
     for row in rows:
-        sure = f"  {row.confidence:.2%}" if row.confidence is not None else ""
-        click.echo(f"{row.field}: {row.text or row.status}{sure}  {row.reason}".rstrip())
+        sure = f"{row.confidence:.2%}" if row.confidence is not None else ""
+        said = f"{row.status}: {row.reason}" if row.reason else row.status
+        click.echo(f"{row.field}: {'  '.join(part for part in (row.text, sure, said) if part)}")
     _say(_console(), f"picture: {target}")
 
 

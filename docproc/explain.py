@@ -8,6 +8,8 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from docproc.cards import model_hashes
+from docproc.digits.recognizers import choose
 from docproc.errors import BadInput, BadUsage, DocumentError, OutputExists
 from docproc.files import Document, open_pages
 from docproc.layouts import open_layout
@@ -17,6 +19,7 @@ from docproc.pipeline import place, read_placed, tabulate
 from docproc.rules import PartOrder
 from docproc.runs.pictures import explain_sheet, page_overlay, stack
 from docproc.runs.tables import write_whole
+from docproc.thresholds import own_thresholds
 from docproc.types import Box, Page, Row
 
 MOST_SHEETS = 12  # fields drawn in full below the page
@@ -32,10 +35,14 @@ def explain_page(
     backend: str,
     model: Path | None,
     max_error: float,
+    thresholds: Path | None,
     date_order: PartOrder,
     overwrite: bool,
 ) -> Sequence[Row]:
-    """Read one page of a document and write the picture of every step to `target` (PNG); returns its rows."""
+    """Read one page of a document and write the picture of every step to `target` (PNG); returns its rows.
+
+    Fields are accepted as in a run with the same `max_error` (0..1) and `thresholds`, see `docproc.thresholds`.
+    """
     if target.suffix.lower() != ".png":
         raise BadUsage(f"the picture is a PNG: {target} should end in .png")
     if target.exists() and not overwrite:
@@ -43,6 +50,8 @@ def explain_page(
     if not image.is_file():
         raise BadInput(f"no such file: {image}")
     where = open_layout(layout, (str(image.parent),), date_order)
+    backend = choose(backend).backend
+    own = own_thresholds(thresholds, model_hashes(model, backend), max_error) if thresholds else None
     reader = open_reader(backend, model)
     try:
         opened = _page(image, page)
@@ -56,7 +65,7 @@ def explain_page(
         results = [result for result in results if result.prepared.field.name == field_name]
         if not results:
             raise BadUsage(f"no field {field_name!r} on this page; there are {', '.join(names)}")
-    rows = tabulate(placed, results, reader.accepts(max_error))
+    rows = tabulate(placed, results, reader.accepts(max_error, own=own))
     row_of = {row.field: row for row in rows}
     sheets = [explain_sheet(result, row_of[result.prepared.field.name]) for result in results][:MOST_SHEETS]
     whole = [field.box for field in placed.fields] == [Box(0, 0, opened.width, opened.height)]
