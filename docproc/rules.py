@@ -547,18 +547,19 @@ class FieldRules:
         return not self.named(text)
 
     def named(self, text: str) -> str:
-        """The first rule that the text breaks, in words; "" where it breaks none."""
+        """The first rule that the text breaks, in words that a clerk understands; "" where it breaks none."""
         fewest, most = self.digits or (0, MOST_DIGITS)
         if not fewest <= len(text) <= most or (text and not is_digits(text)):
-            return "digits"
+            return f"must have {_count(fewest, most)}"
         if self.allowed is not None and text not in self.allowed:
-            return "not in the list"
+            return "must be in the list"
         if self.pattern is not None and not _positions(self.pattern).matches(text):
             return f"pattern {self.pattern}"
         if self.bounds is not None and not (text and self.bounds[0] <= int(text) <= self.bounds[1]):
             return f"range {self.bounds[0]} to {self.bounds[1]}"
         if self.date is not None and not dates_of(text, self.date, self.years):
-            return "no date"
+            order = f" ({self.date})" if self.date != "auto" else ""
+            return f"must be a date{order} from {self.years[0]} to {self.years[1]}"
         if self.check is not None and not _checks(text, self.check):
             return f"check digit ({'weighted' if isinstance(self.check, Weighted) else self.check})"
         return ""
@@ -616,6 +617,11 @@ class FieldRules:
         if self.check is not None:
             found.append(_check_part(self.check, length))
         return tuple(found)
+
+
+def _count(fewest: int, most: int) -> str:
+    number = f"{most}" if fewest == most else f"{fewest} to {most}" if fewest else f"at most {most}"
+    return f"{number} digit" if most == 1 else f"{number} digits"
 
 
 _State = tuple[Hashable, ...]

@@ -31,7 +31,7 @@ FOLLOWED = 5.0  # nats below the best where no other text is looked at
 UNPLACED = "it is not known where the digits stand, which would settle the amount"
 CENTLESS = "no cents are seen"
 OPEN = "the order of the date's parts is not settled"
-IMPOSSIBLE = "no date"
+IMPOSSIBLE = "what was read is no date"
 
 
 def amount_value(lattice: Lattice, path: Sequence[int], text: str, *, cents: bool = False) -> tuple[str, str]:

@@ -63,8 +63,16 @@ def test_a_rare_rule_says_more_than_a_common_one() -> None:
 def test_a_short_list_does_not_swallow_what_is_clearly_written() -> None:
     listed = FieldRules(allowed=frozenset({"12345678", "87654321"}))
     choice = repair_field([("12345679", 0.999994), ("12345678", 0.000006)], 0.95, listed)
-    assert (choice.text, choice.broken) == ("12345679", "not in the list")
+    assert (choice.text, choice.broken) == ("12345679", "must be in the list")
     assert repair_field([("12345679", 0.9), ("12345678", 0.1)], 0.9, listed).text == "12345678"
+
+
+def test_a_repair_names_the_rule_in_words() -> None:
+    misread = [("31022024", 0.6), ("31012024", 0.4)]
+    choice = repair_field(misread, 0.6, FieldRules(digits=(8, 8), date="DMY"))
+    assert (choice.text, choice.rule) == ("31012024", "must be a date (DMY) from 1900 to 2099")
+    slip = repair_field(misread[:1], 0.99, FieldRules(date="DDMMYYYY"))
+    assert (slip.text, slip.rule, slip.broken) == ("31022024", "", "must be a date (DDMMYYYY) from 1900 to 2099")
 
 
 def test_nothing_read_is_nothing_to_repair() -> None:
