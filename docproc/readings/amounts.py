@@ -15,10 +15,12 @@ from typing import Literal
 SeparatorKind = Literal["point", "comma", "unclear", "dash", "slash", "gap"]
 
 CENTS = 2  # digits
+HUNDRED = "100"  # below the cents of a fraction
 MOST_DOUBTFUL = 6  # separators of which it is not known whether they are any
 
 UNSETTLED = "the separators do not settle the amount"
 CONTRADICTORY = "the separators contradict each other"
+FRACTION = "the amount may end in a fraction of 100"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Written:
     separators: tuple[Separator, ...] = ()
     raised: bool | None = False  # whether the last two digits are raised, or stand on a line of their own; None: perhaps
     lost: bool = False  # whether a separator before the cents may have been lost: that settles nothing, and may unsettle
+    stacked: bool = False  # whether the last digits may be the hundred of a fraction whose cents stand above and were not read
 
 
 def amount_of(written: Written) -> tuple[str, str]:
@@ -55,7 +58,17 @@ def amount_of(written: Written) -> tuple[str, str]:
     if written.lost:
         cents = Separator(len(written.text) - CENTS)
         values.update(_consistent(written, [*(one for one in sure if one.place != cents.place), cents], doubtful))
+    if written.stacked or _slash_read_as_1(written):
+        return "", FRACTION
     return (values.pop(), "") if len(values) == 1 else ("", UNSETTLED)
+
+
+def _slash_read_as_1(written: Written) -> bool:
+    """Whether the amount may as well be a fraction whose slash was read as a digit: `12341100` is `12 34/100` too."""
+    cents = len(written.text) - len(HUNDRED) - 1 - CENTS
+    if cents <= 0 or not written.text.endswith("1" + HUNDRED) or written.raised:
+        return False
+    return not any(one.sure and one.place > cents for one in written.separators)
 
 
 def _consistent(written: Written, sure: Sequence[Separator], doubtful: Sequence[Separator]) -> Iterator[str]:
@@ -73,8 +86,8 @@ def _values(text: str, separators: Sequence[Separator], *, raised: bool) -> Iter
     slashes = [one.place for one in separators if one.kind == "slash" and 0 < one.place < count]
     if slashes:
         # A fraction: two digits over a hundred.
-        cents = count - 3 - CENTS
-        if slashes == [count - 3] and text.endswith("100") and cents >= 0:
+        cents = count - len(HUNDRED) - CENTS
+        if slashes == [count - len(HUNDRED)] and text.endswith(HUNDRED) and cents >= 0:
             rest = [one for one in separators if one.place <= cents]
             inside = [one for one in separators if cents < one.place < count and one.kind != "slash"]
             if not inside and _whole(text[:cents], rest, ends=True):

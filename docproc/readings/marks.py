@@ -53,6 +53,7 @@ class Line:
 
     digits: NDArray[np.float64]  # (n, 4) float64: left, top, right, bottom, lengths as those of a mark
     marks: tuple[Mark, ...]  # left to right
+    slope: float = 0.0  # of the base line, down for a digit height to the right
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def line_of(lattice: Lattice, path: Sequence[int], text: str) -> Line:
         room = float(box.cut(away).min()) / height
         marks.append(_mark(blob, own, digits, room, pen / height, height))
     marks.sort(key=lambda mark: mark.left + mark.right)
-    return Line(digits, tuple(_without_dotted_line(marks)))
+    return Line(digits, tuple(_without_dotted_line(marks)), slope)
 
 
 def _without_dotted_line(marks: list[Mark]) -> list[Mark]:

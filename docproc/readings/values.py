@@ -8,7 +8,7 @@ from math import exp, log
 
 import numpy as np
 
-from docproc.readings.amounts import CENTS, CONTRADICTORY, Separator, Written, amount_of
+from docproc.readings.amounts import CENTS, CONTRADICTORY, HUNDRED, Separator, Written, amount_of
 from docproc.readings.marks import Line, Mark, line_of
 from docproc.readings.vote import Verdict
 from docproc.rules import PART_ORDERS, DateWindow, FieldRules, date_of, dates_of
@@ -20,6 +20,7 @@ PARTING = ("slash", "dash", "point", "comma")  # marks between the parts of a da
 DASH = 0.3  # digit heights: length of a dash that ends an amount, at least
 RAISED, PERHAPS_RAISED, LITTLE_RAISED = 0.30, 0.20, 0.12  # digit heights above the base line where raised digits end, at least
 SMALL, PERHAPS_SMALL = 0.80, 0.92  # of the others' height that raised digits have, at most
+OVER = (0.6, 0.3, 0.6)  # digit heights: least width and height of what stands above a hundred, and where it ends, at most
 
 # What separators weigh against the readers, in nats. Every one in its place counts 1, as does a digit that hangs like a comma.
 AGAINST, UNHEARD = 3.0, 1.5  # where they contradict each other; where nothing is known of them
@@ -137,7 +138,8 @@ def written(line: Line, text: str) -> Written:
     for place in () if _ended(line) else _wide_gaps(line):
         separators.setdefault(place, Separator(place, "gap", sure=False))
     found = tuple(separators.values())
-    return Written(text, found, _raised(line, underlined=under is not None), _lost(line, text, found))
+    raised = _raised(line, underlined=under is not None)
+    return Written(text, found, raised, _lost(line, text, found), _stacked(line, text))
 
 
 def _beside(mark: Mark, line: Line) -> list[int]:
@@ -159,6 +161,22 @@ def _lost(line: Line, text: str, separators: Iterable[Separator]) -> bool:
     thousands = any(0 < one.place < cents and (cents - one.place) % 3 == 0 for one in separators)
     hangs = any(text[k] in "0268" and line.digits[k, 3] > HANGS[1] for k in (cents - 1, cents))
     return thousands or hangs
+
+
+def _stacked(line: Line, text: str) -> bool:
+    """Whether the amount ends in a hundred, with ink above it that may be the cents of a fraction and their bar."""
+    place = len(text) - len(HUNDRED)
+    if place <= 0 or not text.endswith(HUNDRED) or any(m.kind == "slash" and m.place == place for m in line.marks):
+        return False
+    start, end = float(line.digits[place, 0]), float(line.digits[-1, 2])
+    least_width, least_height, foot = OVER
+    return any(
+        min(mark.right, end) - max(mark.left, start) >= 0.5 * min(mark.right - mark.left, end - start)
+        and mark.right - mark.left >= least_width
+        and mark.bottom - mark.top >= least_height
+        and mark.bottom < foot
+        for mark in line.marks
+    )
 
 
 def _ended(line: Line) -> bool:
@@ -198,10 +216,19 @@ def _raised(line: Line, *, underlined: bool) -> bool | None:
     lifted = min(feet[-CENTS - 3 : -CENTS]) - max(feet[-CENTS:])
     small = max(heights[-CENTS:]) / min(heights[:-CENTS])
     clear = lifted > RAISED and small < SMALL
+    perhaps = None if _raised_on_the_level(line) else False
     if underlined:
         # Under digits as large as the others it may be what is left of a ruled line.
-        return True if lifted > LITTLE_RAISED else None if small < PERHAPS_SMALL else False
+        return True if lifted > LITTLE_RAISED else None if small < PERHAPS_SMALL else perhaps
     # A single digit before them may just be a long one.
     if len(heights) > CENTS + 1:
-        return True if clear else None if lifted > PERHAPS_RAISED and small < PERHAPS_SMALL else False
-    return None if clear else False
+        return True if clear else None if lifted > PERHAPS_RAISED and small < PERHAPS_SMALL else perhaps
+    return None if clear else perhaps
+
+
+def _raised_on_the_level(line: Line) -> bool:
+    """The same where the base line is not asked, which may rise to raised digits among few, nor the smallest digit of all."""
+    feet = line.digits[:, 3] + line.slope * (line.digits[:, 0] + line.digits[:, 2]) / 2
+    heights = line.digits[:, 3] - line.digits[:, 1]
+    lifted = feet[-CENTS - 3 : -CENTS].min() - feet[-CENTS:].max()
+    return bool(lifted > RAISED and heights[-CENTS:].max() < PERHAPS_SMALL * np.median(heights[:-CENTS]))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docproc.readings.amounts import CONTRADICTORY, UNSETTLED, Separator, SeparatorKind, Written, amount_of
+from docproc.readings.amounts import CONTRADICTORY, FRACTION, UNSETTLED, Separator, SeparatorKind, Written, amount_of
 
 KINDS: dict[str, SeparatorKind] = {".": "point", ",": "comma", ";": "unclear", "-": "dash", "/": "slash", " ": "gap"}
 
@@ -49,6 +49,10 @@ def written(text: str, raised: bool | None = False) -> Written:
         ("2?.?50", ""),
         ("1 ?500", "1500"),
         ("1.500 ?00", "1500.00"),
+        ("76,271,100", "76271100"),
+        ("762711.00", "762711.00"),
+        ("76271100-", "76271100"),
+        ("271100", "271100"),
     ],
 )
 def test_what_separators_mean(text: str, value: str) -> None:
@@ -70,6 +74,10 @@ def test_what_separators_mean(text: str, value: str) -> None:
         ("15.?00", UNSETTLED),
         ("300 ?00", UNSETTLED),
         (".?50", UNSETTLED),
+        ("76271100", FRACTION),
+        ("8001100", FRACTION),
+        ("76 ?271100", FRACTION),
+        ("7627;?1100", FRACTION),
     ],
 )
 def test_what_is_not_settled(text: str, reason: str) -> None:
@@ -87,6 +95,7 @@ def test_what_is_not_settled(text: str, reason: str) -> None:
         ("1.500.00", True, "1500.00"),
         ("1.500", None, "1500"),
         ("1.50050", True, "1500.50"),
+        ("76271100", True, "762711.00"),
     ],
 )
 def test_raised_cents(text: str, raised: bool | None, value: str) -> None:
@@ -98,6 +107,11 @@ def test_a_separator_that_may_be_lost_settles_nothing(text: str, value: str) -> 
     """`1,20000` is 1,20,000 in India, and 1,200.00 elsewhere."""
     plain = written(text)
     assert amount_of(Written(plain.text, plain.separators, lost=True))[0] == value
+
+
+def test_a_hundred_with_ink_above_it_settles_nothing() -> None:
+    assert amount_of(Written("8100", stacked=True)) == ("", FRACTION)
+    assert amount_of(Written("8100")) == ("8100", "")
 
 
 def test_too_many_specks_settle_nothing() -> None:

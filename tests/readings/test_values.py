@@ -10,8 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from docproc.learn.strokes import Pen, draw_digit
+from docproc.readings.amounts import FRACTION, UNSETTLED
 from docproc.readings.marks import Line, line_of
-from docproc.readings.values import CENTLESS, IMPOSSIBLE, OPEN, UNPLACED, amount_value, date_value, weigh_separators
+from docproc.readings.values import CENTLESS, IMPOSSIBLE, OPEN, UNPLACED, amount_value, date_value, weigh_separators, written
 from docproc.readings.vote import Ballot, Verdict
 from docproc.rules import DateWindow, FieldRules
 from docproc.types import Box, Candidate, Ink, Lattice
@@ -28,6 +29,7 @@ STROKES: dict[str, list[list[tuple[float, float]]]] = {
     "/": [[(0.36, -0.05), (0.0, 1.10)]],
     "|": [[(0.05, -0.05), (0.0, 1.05)]],
     "'": [[(0.0, 0.70), (0.02, 0.70)]],  # a little high for a point
+    "%": [[(0.0, -0.1), (0.8, -0.1)], [(0.2, -0.1), (0.2, -0.45)], [(0.6, -0.1), (0.6, -0.45)]],  # cents and their bar
     " ": [],
 }
 
@@ -35,7 +37,7 @@ STROKES: dict[str, list[list[tuple[float, float]]]] = {
 def drawn(text: str) -> tuple[Lattice, tuple[int, ...], str]:
     """The lattice of a field with each sign a piece, the path over its digits, and the digits.
 
-    Digits after `^` are small and raised; `_` underlines the last two.
+    Digits after `^` are small and raised; `_` underlines the last two; `%` stands above what follows.
     """
     rng = np.random.default_rng(len(text))
     ink: Ink = np.zeros((BASE + 30, 60 * len(text) + 40), np.uint8)
@@ -69,7 +71,8 @@ def drawn(text: str) -> tuple[Lattice, tuple[int, ...], str]:
                 points = np.rint(np.array(stroke) * HEIGHT + (4, BASE - HEIGHT)).astype(np.int32)
                 cv2.polylines(part, [points], isClosed=False, color=255, thickness=PEN)
             lay(part, x, 0)
-            x += 10 + int(part.any(axis=0).sum()) if STROKES[sign] else round(0.7 * HEIGHT)
+            if sign != "%":
+                x += 10 + int(part.any(axis=0).sum()) if STROKES[sign] else round(0.7 * HEIGHT)
         pieces += 1
     geometry = np.zeros((len(candidates), 21), np.float32)
     lattice = Lattice(ink, labels, pieces, tuple(candidates), geometry, np.array([[1.0, 0, 0], [0, 1.0, 0]]))
@@ -142,6 +145,9 @@ def test_a_point_that_a_candidate_took_along_is_a_mark() -> None:
         ("1 500", "1500"),
         ("500-00", "500.00"),
         ("1200 34/100", "1200.34"),
+        ("120034 100", "120034100"),
+        ("12003411 00", ""),
+        ("8 100", "8100"),
         ("300 00", ""),
         ("15'00", ""),
         ("1,5", ""),
@@ -159,6 +165,43 @@ def test_where_cents_are_always_written(text: str, value: str) -> None:
     found, doubt = amount_value(*drawn(text), cents=True)
     assert found == value
     assert doubt == ("" if value else CENTLESS)
+
+
+@pytest.mark.parametrize(
+    ("text", "doubt"),
+    [
+        ("8 %100", FRACTION),
+        ("850 %100", FRACTION),
+        ("8 %200", UNSETTLED),
+        ("8 100", ""),
+        ("%850 100", UNSETTLED),
+        ("8 %34/100", ""),
+        ("850341100", FRACTION),
+        ("850,341,100", ""),
+    ],
+)
+def test_a_hundred_below_cents_that_were_not_read_is_no_amount(text: str, doubt: str) -> None:
+    found = amount_value(*drawn(text))
+    assert (found[1], not found[0]) == (doubt, bool(doubt))
+
+
+@pytest.mark.parametrize(
+    ("feet", "heights", "slope", "raised"),
+    [
+        ([1.0, 1.2, 1.0, 1.2], [1.0, 1.0, 0.8, 0.7], -0.3, None),  # the base line rises to the raised digits
+        ([1.0, 1.2, 1.0, 1.2], [1.0, 1.0, 0.8, 0.7], 0.0, False),
+        ([1.0, 1.2, 1.0, 1.2], [1.0, 1.0, 1.0, 1.0], -0.3, False),
+        ([1.0, 1.0, 1.0, 0.4, 0.4], [1.0, 0.8, 1.2, 0.6, 0.8], 0.0, None),  # a small digit among the large ones
+        ([1.0, 1.0, 1.0, 0.4, 0.4], [1.0, 1.0, 1.0, 0.6, 0.6], 0.0, True),
+    ],
+)
+def test_raised_cents_are_doubted_where_they_are_not_clear(
+    feet: list[float], heights: list[float], slope: float, raised: bool | None
+) -> None:
+    left = np.arange(len(feet), dtype=np.float64)
+    bottom = np.array(feet)
+    digits = np.column_stack([left, bottom - heights, left + 0.7, bottom])
+    assert written(Line(digits, (), slope), "12345"[: len(feet)]).raised is raised
 
 
 def test_an_amount_without_a_path_has_no_value() -> None:
