@@ -356,7 +356,8 @@ def _best(mask: NDArray[np.uint8], foot: bool) -> _Row | None:
 def _rows(mask: NDArray[np.uint8], upright: bool) -> list[_Row]:
     """Every row of characters of one height whose right edges stand at one pitch, as those of E-13B do.
 
-    Where they do not stand `upright` but on their heads it is their left edges.
+    Where they do not stand `upright` but on their heads it is their left edges. `pixels.printed_line`, which finds the one line
+    of a band, weighs every pair of components; a page has too many of them, and may hold several lines.
     """
     _, table = components(mask)
     lowest, highest = BAND_HEIGHTS
