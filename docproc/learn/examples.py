@@ -110,13 +110,15 @@ def _cell_label(mark: str) -> int:
     return EMPTY if not mark else CROSSED if mark == "x" else int(mark)
 
 
-def _written(source: Source, number: int) -> tuple[Strip, FieldInk]:
+def composed(source: Source, number: int) -> Strip:
+    """The strip of that number as it would be scanned."""
     rng = np.random.default_rng((source.seed, source.part, number))
-    if rng.random() < source.combs:
-        strip = compose_comb(source.digits, rng, source.haste)
-        return strip, comb_ink(strip.gray, strip.cells)
-    strip = compose(source.digits, rng, source.haste)
-    return strip, free_ink(strip.gray)
+    return (compose_comb if rng.random() < source.combs else compose)(source.digits, rng, source.haste)
+
+
+def _written(source: Source, number: int) -> tuple[Strip, FieldInk]:
+    strip = composed(source, number)
+    return strip, comb_ink(strip.gray, strip.cells) if strip.cells else free_ink(strip.gray)
 
 
 def _chunk(source: Source, numbers: Sequence[int]) -> list[Example]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -72,18 +72,24 @@ class _Training:
     batches: Batches
     held: Callable[[], Iterator[Batch]]  # for validation
     progress: Path
+    start: keras.Model | None = None  # whose weights it begins with
 
 
-def fit_glyph_network(recipe: Recipe, shown: Pictures, held: Pictures, folder: Path, tell: Tell) -> Trained:
+def fit_glyph_network(
+    recipe: Recipe, shown: Pictures, held: Pictures, folder: Path, tell: Tell, start: keras.Model | None = None
+) -> Trained:
     """Train the network that reads candidates; every glyph is bent a little differently each time it is shown.
 
-    `shown` and `held` are glyphs (n, 28, 28) uint8 with their labels (n,), of which `held` are for validation alone.
+    `shown` and `held` are glyphs (n, 28, 28) uint8 with their labels (n,), of which `held` are for validation alone. Here and
+    below, a training begins with the weights of `start` where it is given.
     """
     training = _of_pictures(recipe, NETWORKS[recipe.network], recipe.epochs, 21, shown, held, folder / GLYPH_PROGRESS)
-    return _fit(recipe, training, tell)
+    return _fit(recipe, replace(training, start=start), tell)
 
 
-def fit_line_network(recipe: Recipe, shown: Lines, held: Lines, folder: Path, tell: Tell) -> Trained:
+def fit_line_network(
+    recipe: Recipe, shown: Lines, held: Lines, folder: Path, tell: Tell, start: keras.Model | None = None
+) -> Trained:
     """Train the network that reads whole lines, by connectionist temporal classification; `held` are for validation alone."""
 
     def named(some: Lines) -> tuple[list[Line], list[list[int]]]:
@@ -92,8 +98,9 @@ def fit_line_network(recipe: Recipe, shown: Lines, held: Lines, folder: Path, te
 
     lines, texts = named(shown)
     batches, steps = _batches_of_lines(lines, texts, recipe.line_batch, 2, (recipe.seed, 22), (0.75, 1.15))
+    judging = _lines_as_they_are(*named(held), 2)
     training = _Training(
-        line_network, ctc_loss, recipe.line_epochs, steps, batches, _lines_as_they_are(*named(held), 2), folder / LINE_PROGRESS
+        line_network, ctc_loss, recipe.line_epochs, steps, batches, judging, folder / LINE_PROGRESS, start
     )
     return _fit(recipe, training, tell)
 
@@ -125,10 +132,12 @@ def fit_micr_network(recipe: Plan, epochs: int, batch: int, shown: Lines, held: 
     return _fit(recipe, training, tell)
 
 
-def fit_cell_network(recipe: Recipe, shown: Pictures, held: Pictures, folder: Path, tell: Tell) -> Trained:
+def fit_cell_network(
+    recipe: Recipe, shown: Pictures, held: Pictures, folder: Path, tell: Tell, start: keras.Model | None = None
+) -> Trained:
     """Train the network that reads the cells of combs, bent like glyphs: pictures (n, 32, 32, 2) uint8 with their labels."""
     training = _of_pictures(recipe, cell_network, recipe.cell_epochs, 23, shown, held, folder / CELL_PROGRESS)
-    return _fit(recipe, training, tell)
+    return _fit(recipe, replace(training, start=start), tell)
 
 
 def fit_classic_network(recipe: ClassicRecipe, shown: Pictures, held: Pictures, folder: Path, tell: Tell) -> Trained:
@@ -263,6 +272,8 @@ def _fit(plan: Plan, training: _Training, tell: Tell) -> Trained:
     keras.utils.set_random_seed(plan.seed)
     keras.mixed_precision.set_global_policy(plan.precision)
     model = training.build()
+    if training.start is not None:
+        model.set_weights(training.start.get_weights())
     every = training.epochs * training.steps
     rate = keras.optimizers.schedules.CosineDecay(
         plan.learning_rate * 0.1, every, warmup_target=plan.learning_rate, warmup_steps=max(1, every // 20)

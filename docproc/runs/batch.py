@@ -31,7 +31,7 @@ from docproc.runs.lock import hold
 from docproc.runs.tables import check_output, export_table
 from docproc.runs.workers import process_map, quarantine_map
 from docproc.thresholds import own_thresholds
-from docproc.types import Mapper, PageId, Row, Status
+from docproc.types import Mapper, PageId, Placed, Row, Status
 
 Progress = Callable[[int, int, Sequence[Row]], None]  # documents done, documents to read, the rows of the newest
 Opener = Callable[["Settings"], Callable[[Todo], Outcome]]
@@ -121,7 +121,7 @@ def read_and_write(
     journal.keep(
         command=request.command, inputs=json.dumps([str(place) for place in request.inputs]), layout=request.layout,
         output=str(request.output), wide=str(int(request.wide)), passed_over=str(passed), begun=now(), docproc=__version__,
-        as_of=as_of.isoformat(),
+        as_of=as_of.isoformat(), date_order=request.date_order, limits=json.dumps(asdict(request.limits)),
     )  # fmt: skip
     for done, (one, outcome) in enumerate(_outcomes(todo, settings, request, journal, opener or open_worker), 1):
         journal.finish(one.document, outcome)
@@ -233,7 +233,7 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
     import cv2
 
     from docproc.modelfiles import open_reader
-    from docproc.pipeline import place, read_placed, tabulate
+    from docproc.pipeline import read_placed, tabulate
     from docproc.readings.confidence import BLANK_REQUIRED
 
     if settings.models and tuple(model_hashes(settings.model, settings.backend).items()) != settings.models:
@@ -244,23 +244,17 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
     accept = reader.accepts(settings.max_error, window, dict(settings.thresholds))
 
     def pages(document: Document, content: Content) -> Iterator[list[Row]]:
-        folder = _folder(document)
-        for page in decode_pages(document.name, content.data, settings.limits, settings.layout.enough(folder)):
-            if isinstance(page, tuple):
-                yield [error_row(*page)]
-                continue
-            try:
-                placed = place(page, partial(settings.layout.locate, folder=folder))
-            except DocumentError as problem:
-                yield [error_row(page.id, problem)]
+        for placed in placed_pages(document, content, settings):
+            if isinstance(placed, Row):
+                yield [placed]
                 continue
             results = read_placed(placed, reader)
             if settings.crops:
                 try:
                     for result in results:
-                        _save_crop(settings.crops, page.id, result.prepared.field.name, result.prepared.crop)
+                        _save_crop(settings.crops, placed.page.id, result.prepared.field.name, result.prepared.crop)
                 except DocumentError as problem:
-                    yield [error_row(page.id, problem)]
+                    yield [error_row(placed.page.id, problem)]
                     continue
             yield tabulate(placed, results, accept)
 
@@ -289,6 +283,24 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
         return outcome
 
     return work
+
+
+def placed_pages(document: Document, content: Content, settings: Settings) -> Iterator[Placed | Row]:
+    """The pages of a document with their fields; one that cannot be read, or has none, comes as its row.
+
+    Raises DocumentError when the whole file cannot be read.
+    """
+    from docproc.pipeline import place
+
+    folder = _folder(document)
+    for page in decode_pages(document.name, content.data, settings.limits, settings.layout.enough(folder)):
+        if isinstance(page, tuple):
+            yield error_row(*page)
+            continue
+        try:
+            yield place(page, partial(settings.layout.locate, folder=folder))
+        except DocumentError as problem:
+            yield error_row(page.id, problem)
 
 
 def _settled_content(document: Document, limits: Limits) -> tuple[Content, bool]:

@@ -50,13 +50,17 @@ def open_network(model: bytes, form: Form) -> TensorflowNetwork:
     return TensorflowNetwork(graph, LINE_BATCH if form.of_lines else BATCH)
 
 
-def load(model: bytes, form: Form) -> keras.Model:
-    """The network in Keras. Raises MissingPart as `open_network` does."""
+def load(model: bytes, form: Form, *, alone: bool = True) -> keras.Model:
+    """The network in Keras, on one core; with `alone` false on all that there are, to be trained.
+
+    Raises MissingPart as `open_network` does.
+    """
     _refuse_foreign(model)
     with suppress(RuntimeError):  # TensorFlow is at work in this process already
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-        tf.config.set_visible_devices([], "GPU")
+        if alone:
+            tf.config.threading.set_intra_op_parallelism_threads(1)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+            tf.config.set_visible_devices([], "GPU")
     try:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "network.keras"
