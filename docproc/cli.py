@@ -569,9 +569,22 @@ def model() -> None:
 
 @model.command()
 @click.option("--data", type=click.Path(path_type=Path), metavar="MNIST",
-              help="The folder with MNIST's four IDX files, or mnist.npz; without it Keras downloads them.")  # fmt: skip
-@click.option("-o", "--output", default=Path("models"), show_default=True, type=click.Path(path_type=Path, file_okay=False),
-              help="Where the model, its card and the report of the training are written.")  # fmt: skip
+              help="The folder with MNIST's four IDX files, or mnist.npz; without it Keras downloads them, and --from takes "
+                   "digits that docproc draws.")  # fmt: skip
+@click.option("--from", "reviewed", type=click.Path(path_type=Path), metavar="REVIEWED",
+              help="Learn from a table of results whose texts a person has corrected.")  # fmt: skip
+@click.option("--base", type=click.Path(path_type=Path), metavar="digits.keras",
+              help="With --from: the model to begin with, all files in one folder.  [default: the shipped one]")  # fmt: skip
+@click.option("--results", type=click.Path(path_type=Path), metavar="RESULTS",
+              help="With --from: the table of the run, if REVIEWED does not lie beside its journal.")  # fmt: skip
+@click.option(
+    "--layout", metavar="LAYOUT|TEMPLATE.toml", help="With --from: how pages are read.  [default: as the run read them]"
+)
+@click.option("--max-error", type=Share(),
+              help="With --from: the error at which more fields should be accepted.  [default: 1%]")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+              help="Where the model, its card and the report of the training are written.  [default: models, with --from: "
+                   "learned]")  # fmt: skip
 @click.option("--network", default="digits", show_default=True, type=click.Choice(["digits", "classic", "micr"]),
               help="digits: the three networks of handwriting. classic: the textbooks' network, for single digits. micr: that "
                    "of E-13B, which needs no MNIST.")  # fmt: skip
@@ -581,25 +594,62 @@ def model() -> None:
 @click.option("--line-epochs", type=click.IntRange(1), help="The same of the line network.")
 @click.option("--cell-combs", type=click.IntRange(50), help="Composed combs whose cells are trained on.")
 @click.option("--cell-epochs", type=click.IntRange(1), help="Passes of the cell network.")
-@click.option("--fit-strips", type=click.IntRange(100), help="Composed fields for context, vote and calibration.")
+@click.option("--fit-strips", type=click.IntRange(100),
+              help="Composed fields for context, vote and calibration; with --from those to be read no worse.")  # fmt: skip
 @click.option("--patience", type=click.IntRange(0),
               help="Epochs without a better validation after which a training ends; 0: never.")  # fmt: skip
 @click.option("-j", "--jobs", default=0, type=click.IntRange(0), help="Processes that compose; 0 takes every core.")
 @click.option("--overwrite", is_flag=True, help="Replace a model that is there.")
-def train(data: Path | None, output: Path, network: str, jobs: int, overwrite: bool, **changes: Any) -> None:
+@click.pass_context
+def train(
+    context: click.Context,
+    /,
+    data: Path | None,
+    reviewed: Path | None,
+    base: Path | None,
+    results: Path | None,
+    layout: str | None,
+    max_error: float | None,
+    output: Path | None,
+    network: str,
+    jobs: int,
+    overwrite: bool,
+    **changes: Any,
+) -> None:
     """Train networks, export them to ONNX, write their card, and a report with the curves of the training.
 
     A training that was interrupted goes on after its last epoch with the same command.
+
+    With --from a model goes on from where it is, on fields that a person has corrected mixed with composed ones. A third of the
+    documents is held back. The new model is only written when more of their fields can be accepted at --max-error than before,
+    when composed fields are read no worse, and no more of what is accepted is wrong; else it exits with 1.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # without it sixteen bits are emulated, many times slower
-    from docproc.training import recipe, train_model
+    from docproc.training import changed, recipe, train_model
 
-    chosen = recipe(network, {name: value for name, value in changes.items() if value is not None})
+    changes = {name: value for name, value in changes.items() if value is not None}
+    jobs = jobs or os.cpu_count() or 1
     with _TrainingWatcher(_console()) as watcher:
-        card = train_model(chosen, data, output, jobs or os.cpu_count() or 1, overwrite, watcher.tell)
-    click.echo(json.dumps(card["scores"], indent=2))
-    _say(_console(), f"report: {output / network}.html")
+        if reviewed is None:
+            if base or results or layout or max_error is not None:
+                raise BadUsage("--base, --results, --layout and --max-error go with --from REVIEWED")
+            output = output or Path("models")
+            card = train_model(recipe(network, changes), data, output, jobs, overwrite, watcher.tell)
+            click.echo(json.dumps(card["scores"], indent=2))
+            _say(_console(), f"report: {output / network}.html")
+            return
+        from docproc.relearn import Relearning, relearn
+
+        if network != "digits":
+            raise BadUsage("--from corrects what is written by hand; it has no --network")
+        wish = Relearning(
+            reviewed, output or Path("learned"), base, results, layout or "", data, 0.01 if max_error is None else max_error,
+            changed("digits", changes), jobs, overwrite,
+        )  # fmt: skip
+        said, better = relearn(wish, watcher.tell)
+    click.echo(said)
+    context.exit(DONE if better else SOME_FAILED)
 
 
 class _TrainingWatcher:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from docproc.errors import BadUsage, MissingPart, OutputExists
+from docproc.errors import BadUsage, OutputExists
 from docproc.learn import classic, micr, mnist, train
+from docproc.learn.fit import check_training, import_tensorflow
 from docproc.learn.html import report
 from docproc.learn.labeled import Labeled
 from docproc.learn.mnist import Mnist
@@ -45,14 +42,13 @@ def train_model(chosen: Recipe, data: Path | None, folder: Path, jobs: int, over
     `data` is what `mnist.load` takes; that of E-13B needs none. Returns the card. Raises an error of the DocprocError tree,
     before anything is begun where something is missing.
     """
-    if not find_spec("tensorflow"):
-        raise MissingPart('training needs TensorFlow: pip install "docproc[train]"')
+    check_training()
     check_plots()
     written = folder / f"{chosen.network}.onnx"
     if written.exists() and not overwrite:
         raise OutputExists(f"{written} is there already; give --overwrite or another folder with -o")
     digits = None if isinstance(chosen, micr.Recipe) else mnist.load(data)
-    _import_quietly("tensorflow")
+    import_tensorflow()
     if isinstance(chosen, micr.Recipe):
         card = micr.train(chosen, folder, jobs, tell)
         page = report("How E-13B was trained", {"recipe": str(card["recipe"])}, history_sections(_histories(card)))
@@ -67,29 +63,21 @@ def train_model(chosen: Recipe, data: Path | None, folder: Path, jobs: int, over
     return card
 
 
-def _import_quietly(name: str) -> None:
-    """Import TensorFlow, which talks on stderr before it can be told to be quiet."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        import_module(name)
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
 def recipe(network: str, changes: Mapping[str, Any]) -> Recipe:
     """The recipe of a network (`digits`, `classic` or `micr`) with what a user wants otherwise, by the names of the options.
 
     Raises BadUsage for an option that the network does not have.
     """
-    kind, options = RECIPES[network]
+    return RECIPES[network][0](**changed(network, changes))
+
+
+def changed(network: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a recipe a user wants otherwise, by the names of its fields. Raises BadUsage as `recipe` does."""
+    _, options = RECIPES[network]
     foreign = [f"--{name.replace('_', '-')}" for name in changes if name not in options]
     if foreign:
         raise BadUsage(f"the network {network} has no {', '.join(foreign)}; it takes {_named(options)}")
-    return kind(**{field: value for name, value in changes.items() for field in options[name]})
+    return {field: value for name, value in changes.items() for field in options[name]}
 
 
 def _named(options: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ FLOORS = (
     ("docproc.explain", 5),
     ("docproc.forms", 5),
     ("docproc.assess", 5),
+    ("docproc.relearn", 5),
     ("docproc.doctor", 5),
     ("docproc.training", 5),
     ("docproc.predict", 5),

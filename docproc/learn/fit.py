@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from docproc.errors import MissingPart
 from docproc.learn.network import NETWORKS, cell_network, line_network, micr_network
 from docproc.learn.progress import Epoch, Step, Tell
 from docproc.types import MICR_SYMBOLS, Line
@@ -75,6 +79,25 @@ class _Training:
     start: keras.Model | None = None  # whose weights it begins with
 
 
+def check_training() -> None:
+    """Raises MissingPart where nothing can be trained."""
+    if not find_spec("tensorflow"):
+        raise MissingPart('training needs TensorFlow: pip install "docproc[train]"')
+
+
+def import_tensorflow() -> None:
+    """Import it without what it says on stderr before it can be told to be quiet."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def fit_glyph_network(
     recipe: Recipe, shown: Pictures, held: Pictures, folder: Path, tell: Tell, start: keras.Model | None = None
 ) -> Trained:
@@ -99,9 +122,7 @@ def fit_line_network(
     lines, texts = named(shown)
     batches, steps = _batches_of_lines(lines, texts, recipe.line_batch, 2, (recipe.seed, 22), (0.75, 1.15))
     judging = _lines_as_they_are(*named(held), 2)
-    training = _Training(
-        line_network, ctc_loss, recipe.line_epochs, steps, batches, judging, folder / LINE_PROGRESS, start
-    )
+    training = _Training(line_network, ctc_loss, recipe.line_epochs, steps, batches, judging, folder / LINE_PROGRESS, start)
     return _fit(recipe, training, tell)
 
 
