@@ -19,7 +19,7 @@ import numpy as np
 from docproc.digits.batching import flatten, regroup
 from docproc.digits.cells import cell_pictures, without_ink
 from docproc.digits.ink import comb_ink, free_ink
-from docproc.digits.line import line, second_view
+from docproc.digits.line import line
 from docproc.digits.micr import micr_line, part_box
 from docproc.digits.normalize import normalize_all
 from docproc.digits.segment import candidate_ink, segment
@@ -32,7 +32,6 @@ from docproc.readings.cells import remark
 from docproc.readings.confidence import DIGITS_KEPT, LOW, Calibration, Thresholds, confidence, evidence, judge, least
 from docproc.readings.context import log_odds
 from docproc.readings.repair import UNSEEN, Choice, repair_field, repair_page
-from docproc.readings.sequence import join
 from docproc.readings.values import amount_value, date_value, stands_apart, weigh_separators
 from docproc.readings.vote import Ballot, Verdict, Weights, ballots, vote
 from docproc.rules import DateWindow, FieldRules, PageRule
@@ -181,7 +180,7 @@ def recognize(prepared: Sequence[Prepared], reader: Reader) -> list[FieldResult]
     """Score the candidates and the lines of many fields in one call each, and decode every field."""
     batch, counts = flatten([item.glyphs for item in prepared])
     scores = regroup(reader.recognizer.recognize(batch), counts)
-    frames = frames_of([item.line for item in prepared], reader.line_recognizer)
+    frames = reader.line_recognizer.read_lines([item.line for item in prepared])
     cells = cells_of([item.cells for item in prepared], reader.cell_recognizer)
     printed = [k for k, item in enumerate(prepared) if item.micr is not None]
     told = reader.micr_recognizer.read_lines([item.micr.line for item in prepared if item.micr is not None])
@@ -191,12 +190,6 @@ def recognize(prepared: Sequence[Prepared], reader: Reader) -> list[FieldResult]
         FieldResult(item, own, seen, boxed, read(item, own, seen, boxed, reader))
         for item, own, seen, boxed in zip(prepared, scores, frames, cells, strict=True)
     ]
-
-
-def frames_of(lines: Sequence[Line], recognizer: LineRecognizer) -> list[Frames]:
-    """What the line recognizer says of every line, from two views of it."""
-    seen = recognizer.read_lines([*lines, *(second_view(line) for line in lines)])
-    return [join(one, other) for one, other in zip(seen[: len(lines)], seen[len(lines) :], strict=True)]
 
 
 def cells_of(pictures: Sequence[CellPictures], recognizer: CellRecognizer) -> list[CellScores]:

@@ -26,9 +26,9 @@ Line = NDArray[np.uint8]  # (32, width) uint8, 0 paper .. 255 ink: a whole field
 CellPictures = NDArray[np.uint8]  # (n, 32, 32, 2) uint8, 0 paper .. 255 ink: a cell's own ink, and its neighbors'
 CellScores = NDArray[np.float32]  # (n, 12) float32 probabilities; columns 0..9, CROSSED and EMPTY
 Scores = NDArray[np.float32]  # (n, 11) float32 probabilities, rows sum to 1; columns 0..9 and NOT_A_DIGIT
-Frames = NDArray[
-    np.float32
-]  # (t, 11), of E-13B (t, 15) float32 natural log probabilities along a line; the last is CTC's blank
+Frames = NDArray[np.float32]
+"""(t, readers * classes) float32 natural log probabilities along a line: of each of its readers, side by side, those of the
+ten digits and of CTC's blank (LINE_READERS * 11), or of the one reader of E-13B (15)."""
 Affine = NDArray[np.float64]  # (2, 3) float64, maps (x, y, 1) to (x, y)
 Homography = NDArray[np.float64]  # (3, 3) float64, maps (x, y, 1) to (x, y, 1) times a factor
 
@@ -36,6 +36,7 @@ GLYPH_SIDE = 28  # px
 LINE_HEIGHT = 32  # px
 CLASSES = 11
 NOT_A_DIGIT = 10
+LINE_READERS = 2  # networks that read every line, each by itself
 CELL_SIDE = 32  # px
 CELL_CLASSES = 12
 CROSSED, EMPTY = 10, 11  # a cell that was struck out; one without anything that was written

@@ -14,7 +14,20 @@ from docproc.errors import MissingPart
 from docproc.learn.strokes import MARKS, Pen, draw, draw_digit
 from docproc.modelfiles import open_reader
 from docproc.pipeline import Reader
-from docproc.types import CELL_CLASSES, CLASSES, EMPTY, CellPictures, CellScores, Frames, Glyphs, Gray, Line, ModelHash, Scores
+from docproc.types import (
+    CELL_CLASSES,
+    CLASSES,
+    EMPTY,
+    LINE_READERS,
+    CellPictures,
+    CellScores,
+    Frames,
+    Glyphs,
+    Gray,
+    Line,
+    ModelHash,
+    Scores,
+)
 
 PROJECT = Path(__file__).parent.parent
 SAMPLES = PROJECT / "samples"
@@ -102,9 +115,9 @@ class NullLineRecognizer:
     def read_lines(self, lines: Sequence[Line]) -> list[Frames]:
         frames = []
         for line in lines:
-            own = np.full((line.shape[1] // 2, CLASSES), -20.0, np.float32)
-            own[:, -1] = 0
-            frames.append(own)
+            own = np.full((line.shape[1] // 2, LINE_READERS, CLASSES), -20.0, np.float32)
+            own[:, :, -1] = 0
+            frames.append(own.reshape(len(own), -1))
         return frames
 
 

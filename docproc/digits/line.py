@@ -11,7 +11,6 @@ BAND = 1.7  # height of the strip in digit heights
 WIDTH_STEP = 32  # px; lines of one width are read together
 MARGIN = 5  # px of paper beside the ink
 WIDEST = 1024  # px
-LOWER, LEAN = 0.9, 0.12  # of the second view: height, and shear
 
 
 def line(field: FieldInk) -> Line:
@@ -37,12 +36,3 @@ def line(field: FieldInk) -> Line:
     soft = cv2.GaussianBlur(field.ink, (0, 0), 0.35 / scale)
     to_line = np.array([[scale, 0.0, MARGIN - scale * left], [0.0, scale, LINE_HEIGHT / 2 - scale * middle]])
     return np.asarray(cv2.warpAffine(soft, to_line, (width, LINE_HEIGHT), flags=cv2.INTER_LINEAR), np.uint8)
-
-
-def second_view(first: Line) -> Line:
-    """The same line a little lower and leaning: what one view hides, the other may show. Frames of both lie side by side."""
-    if not first.shape[1]:
-        return first
-    middle = LINE_HEIGHT / 2
-    matrix = np.array([[1.0, LEAN, -middle * LEAN], [0.0, LOWER, middle * (1 - LOWER)]])
-    return np.asarray(cv2.warpAffine(first, matrix, (first.shape[1], LINE_HEIGHT), flags=cv2.INTER_LINEAR), np.uint8)

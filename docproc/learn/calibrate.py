@@ -14,7 +14,7 @@ from docproc.digits.segment import candidate_ink
 from docproc.learn.examples import Example
 from docproc.learn.synthesis import AMBIGUOUS, label
 from docproc.net import Net, sigmoid
-from docproc.pipeline import cells_of, decide, frames_of, keep_rules
+from docproc.pipeline import cells_of, decide, keep_rules
 from docproc.readings.confidence import Calibration, Thresholds, confidence, evidence
 from docproc.readings.context import features, log_odds
 from docproc.readings.vote import Ballot, Weights, arguments, ballots, vote
@@ -51,7 +51,7 @@ def scored(made: Sequence[Example], recognizer: Recognizer, lines: LineRecognize
     """Run the networks over the examples."""
     batch, counts = flatten([glyph_batch(e.lattice) for e in made])
     scores = regroup(recognizer.recognize(batch), counts)
-    frames = frames_of([e.line for e in made], lines)
+    frames = lines.read_lines([e.line for e in made])
     boxed = cells_of([e.cells for e in made], cells)
     return [Scored(*each) for each in zip(made, scores, frames, boxed, strict=True)]
 

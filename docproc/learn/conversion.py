@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from docproc.cards import card_path, cards_of, glyph_form, network_files, read_card, reads_pages
 from docproc.digits.recognizers import available, open_network
-from docproc.digits.recognizers.networks import CELLS, GLYPHS, LINES, MICR, Form, Network
+from docproc.digits.recognizers.networks import CELLS, GLYPHS, LINES, MICR, Form, Network, log_probabilities
 from docproc.errors import MissingPart, OutputExists
 from docproc.learn.export import file_hash, to_float16, to_float32
 from docproc.learn.mnist import Mnist
@@ -93,11 +93,11 @@ def convert(
 
 def _compared(name: str, form: Form, keras_file: Path, card: Mapping[str, object], data: Mnist) -> list[Conversion]:
     batches = _batches(name, form, data.test_images)
-    truth = _probabilities(open_network("tensorflow", model_bytes(keras_file, card), form), batches)
+    truth = _probabilities(open_network("tensorflow", model_bytes(keras_file, card), form), form, batches)
     rows = [Conversion(name, "Keras", "tensorflow", keras_file.stat().st_size, 1.0, 0.0)]
 
     def row(told: str, backend: str, path: Path) -> Conversion:
-        found = _probabilities(open_network(backend, model_bytes(path, card), form), batches)
+        found = _probabilities(open_network(backend, model_bytes(path, card), form), form, batches)
         same = float((found.argmax(axis=-1) == truth.argmax(axis=-1)).mean())
         return Conversion(name, told, backend, path.stat().st_size, same, float(np.abs(found - truth).max()))
 
@@ -140,9 +140,9 @@ def _batches(name: str, form: Form, images: NDArray[np.uint8]) -> list[NDArray[n
     return [pictures[start : start + most] for start in range(0, len(pictures), most)]
 
 
-def _probabilities(network: Network, batches: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+def _probabilities(network: Network, form: Form, batches: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    """What a network says, (..., classes), of each of its readers."""
     given = np.concatenate(list(network.run(batches))).astype(np.float64)
-    if given.ndim == 2:
-        return given
-    raised = np.exp(given - given.max(axis=-1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=-1, keepdims=True))
+    if form.of_lines:
+        given = np.exp(log_probabilities(given, form))
+    return np.asarray(given.reshape(*given.shape[:-1], form.readers, -1))

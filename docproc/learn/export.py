@@ -23,7 +23,7 @@ from docproc.digits.recognizers import (
     open_micr_recognizer,
     open_recognizer,
 )
-from docproc.digits.recognizers.networks import GLYPHS, Form
+from docproc.digits.recognizers.networks import GLYPHS, LINES, MICR, Form, log_probabilities
 from docproc.errors import DocprocError
 from docproc.types import (
     CELL_SIDE,
@@ -75,23 +75,23 @@ def export_cell_network(model: keras.Model, path: Path, probe: CellPictures) -> 
 
 def export_line_network(model: keras.Model, path: Path, probe: Sequence[Line]) -> tuple[LineRecognizer, float]:
     """The same for the line network, with a dynamic width; the share is of frames."""
-    return _export_lines(model, path, probe, open_line_recognizer)
+    return _export_lines(model, path, probe, open_line_recognizer, LINES)
 
 
 def export_micr_network(model: keras.Model, path: Path, probe: Sequence[Line]) -> tuple[LineRecognizer, float]:
     """The same for the network of E-13B."""
-    return _export_lines(model, path, probe, open_micr_recognizer)
+    return _export_lines(model, path, probe, open_micr_recognizer, MICR)
 
 
 def _export_lines(
-    model: keras.Model, path: Path, probe: Sequence[Line], opener: Callable[[str, bytes], LineRecognizer]
+    model: keras.Model, path: Path, probe: Sequence[Line], opener: Callable[[str, bytes], LineRecognizer], form: Form
 ) -> tuple[LineRecognizer, float]:
-    theirs = [np.asarray(model(line[None], training=False))[0] for line in probe]
+    theirs = [log_probabilities(np.asarray(model(line[None], training=False))[0], form) for line in probe]
 
     def compare(recognizer: LineRecognizer) -> tuple[float, float]:
         pairs = list(zip(recognizer.read_lines(probe), theirs, strict=True))
-        differs = max(float(np.abs(np.exp(mine) - _softmax(logits)).max()) for mine, logits in pairs)
-        same = np.concatenate([mine.argmax(axis=1) == logits.argmax(axis=1) for mine, logits in pairs])
+        differs = max(float(np.abs(np.exp(mine) - np.exp(logs)).max()) for mine, logs in pairs)
+        same = np.concatenate([_first(mine, form) == _first(logs, form) for mine, logs in pairs])
         return differs, float(same.mean())
 
     return _export(model, path, (None, LINE_HEIGHT, None), opener, compare, [line[None] for line in probe])
@@ -232,6 +232,6 @@ def _last_layer(graph: Any) -> list[str]:
     return names
 
 
-def _softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    raised = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=-1, keepdims=True))
+def _first(frames: NDArray[Any], form: Form) -> NDArray[np.int64]:
+    """The likeliest class of every frame and reader."""
+    return np.asarray(frames.reshape(len(frames), form.readers, -1).argmax(axis=-1))

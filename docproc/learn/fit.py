@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.errors import MissingPart
-from docproc.learn.network import NETWORKS, cell_network, line_network, micr_network
+from docproc.learn.network import NETWORKS, cell_network, each_line_reader, line_network, line_readers, micr_network
 from docproc.learn.progress import Epoch, Step, Tell
-from docproc.types import MICR_SYMBOLS, Line
+from docproc.types import LINE_READERS, MICR_SYMBOLS, Line
 
 if TYPE_CHECKING:
     import keras
@@ -34,9 +34,8 @@ Batch = tuple[NDArray[np.uint8], NDArray[np.int32]]  # what is shown, and what s
 Batches = Callable[[int], Iterator[Batch]]  # the batches of an epoch, counted from 0
 
 # Where a training that was interrupted stands, in the folder of its models.
-GLYPH_PROGRESS, LINE_PROGRESS, CELL_PROGRESS, MICR_PROGRESS = (
-    f"{name}.progress.npz" for name in ("digits", "lines", "cells", "micr")
-)
+GLYPH_PROGRESS, CELL_PROGRESS, MICR_PROGRESS = (f"{name}.progress.npz" for name in ("digits", "cells", "micr"))
+LINE_PROGRESS = tuple(f"lines-{number}.progress.npz" for number in range(1, LINE_READERS + 1))
 WARPS = 2048  # ways to bend a glyph, drawn anew for every epoch
 TELL_EVERY = 20  # steps
 AT_ONCE = 512  # pictures of a validation
@@ -113,7 +112,20 @@ def fit_glyph_network(
 def fit_line_network(
     recipe: Recipe, shown: Lines, held: Lines, folder: Path, tell: Tell, start: keras.Model | None = None
 ) -> Trained:
-    """Train the network that reads whole lines, by connectionist temporal classification; `held` are for validation alone."""
+    """Train the networks that read whole lines, by connectionist temporal classification; `held` are for validation alone.
+
+    Each begins with weights of its own, and sees the lines in an order of its own. They come as one network; `start` is such
+    a one. The history is that of the first.
+    """
+    starts: list[keras.Model] | list[None] = [None] * LINE_READERS if start is None else each_line_reader(start)
+    trained = [_fit_line_reader(recipe, k, shown, held, folder, tell, own) for k, own in enumerate(starts)]
+    return Trained(line_readers([one.model for one in trained]), trained[0].history)
+
+
+def _fit_line_reader(
+    recipe: Recipe, number: int, shown: Lines, held: Lines, folder: Path, tell: Tell, start: keras.Model | None
+) -> Trained:
+    recipe = replace(recipe, seed=recipe.seed + number)
 
     def named(some: Lines) -> tuple[list[Line], list[list[int]]]:
         written = [k for k, text in enumerate(some[1]) if text]
@@ -122,7 +134,8 @@ def fit_line_network(
     lines, texts = named(shown)
     batches, steps = _batches_of_lines(lines, texts, recipe.line_batch, 2, (recipe.seed, 22), (0.75, 1.15))
     judging = _lines_as_they_are(*named(held), 2)
-    training = _Training(line_network, ctc_loss, recipe.line_epochs, steps, batches, judging, folder / LINE_PROGRESS, start)
+    progress = folder / LINE_PROGRESS[number]
+    training = _Training(line_network, ctc_loss, recipe.line_epochs, steps, batches, judging, progress, start)
     return _fit(recipe, training, tell)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from docproc.types import CELL_CLASSES, CELL_SIDE, CLASSES, GLYPH_SIDE, LINE_HEIGHT, MICR_CLASSES
@@ -75,8 +75,30 @@ def digits() -> keras.Model:
     return keras.Model(glyph, scores, name="digits")
 
 
-def line_network() -> keras.Model:
-    """The line recognizer: (n, 32, width) uint8 to (n, width / 2, 11) logits, the last class being the blank of CTC.
+def line_readers(readers: Sequence[keras.Model]) -> keras.Model:
+    """Several line networks as one: (n, 32, width) uint8 to (n, width / 2, readers * 11) logits.
+
+    Networks that were trained by themselves make different mistakes; see `readings.sequence` for how they are joined.
+    """
+    import keras
+    from keras import layers
+
+    strip = keras.Input((LINE_HEIGHT, None), dtype="uint8", name="lines")
+    each = []
+    for number, reader in enumerate(readers, 1):
+        own = line_network(f"reader_{number}")
+        own.set_weights(reader.get_weights())
+        each.append(own(strip))
+    return keras.Model(strip, layers.Concatenate(name="frames")(each), name="lines")
+
+
+def each_line_reader(network: keras.Model) -> list[keras.Model]:
+    """The networks that `line_readers` made one."""
+    return [layer for layer in network.layers if layer.name.startswith("reader_")]
+
+
+def line_network(name: str = "lines") -> keras.Model:
+    """A reader of lines: (n, 32, width) uint8 to (n, width / 2, 11) logits, the last class being the blank of CTC.
 
     Convolutions only, so any width will do, about 0.39 million weights. Frames see 36 px, nearly two digits, to each side.
     """
@@ -103,7 +125,7 @@ def line_network() -> keras.Model:
     x = layers.Reshape((-1, 128))(x)
     x = layers.Dropout(0.2)(x)
     frames = layers.Dense(CLASSES, dtype="float32", name="frames")(x)
-    return keras.Model(strip, frames, name="lines")
+    return keras.Model(strip, frames, name=name)
 
 
 def micr_network() -> keras.Model:

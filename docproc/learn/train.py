@@ -192,7 +192,7 @@ def finish(
         "calibration": {kind: own.to_card() for kind, own in calibrations.items()},
     }
     (folder / "digits.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    for progress in (GLYPH_PROGRESS, LINE_PROGRESS, CELL_PROGRESS):
+    for progress in (GLYPH_PROGRESS, *LINE_PROGRESS, CELL_PROGRESS):
         (folder / progress).unlink(missing_ok=True)
     return card
 

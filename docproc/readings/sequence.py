@@ -2,6 +2,9 @@
 
 A. Graves et al., ICML 2006: a text's probability is the sum over all ways to spread it over the frames, with blanks between.
 The best texts are found by a prefix beam search (A. Hannun et al., 2014).
+
+Where the frames of several readers lie side by side, each reads by itself, and what they say of a text is joined: two that saw
+a digit in other frames would seem to contradict each other there.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ DIGITS = "0123456789"
 
 KEPT = 6  # prefixes kept at every frame
 LEAST = 0.005  # a class below this probability is not tried at a frame
+DOUBT = -25.0  # log probability, below which one of several readers' doubt no longer counts
 CERTAIN_BLANK = np.float32(np.log(0.995))  # runs of such frames count as one
 
 RULED_KEPT = 2  # prefixes kept at every frame for every state of a field's rules
@@ -32,11 +36,25 @@ RULED_TOLD = 12  # allowed texts that are told
 def best_texts(frames: Frames, rules: FieldRules | None = None, alphabet: str = DIGITS) -> tuple[tuple[str, float], ...]:
     """The most probable texts with their probabilities, best first.
 
-    `frames` are log probabilities (t, 11), or with another `alphabet` (t, len(alphabet) + 1), the last one being the blank.
-    With `rules`, which are on digits, all texts are allowed by them; there may be none.
+    `frames` are log probabilities (t, readers * 11), or with another `alphabet` (t, readers * (len(alphabet) + 1)), the last of
+    each reader being the blank. With `rules`, which are on digits, all texts are allowed by them; there may be none.
     """
-    if rules is not None:
-        return _ruled_texts(frames, rules)
+    readers = each_reader(frames, alphabet)
+    found = [_ruled_texts(own, rules) if rules is not None else _best_texts(own, alphabet) for own in readers]
+    if len(found) == 1:
+        return found[0]
+    texts = list(dict.fromkeys(text for own in found for text, _ in own))
+    joined = zip(texts, np.exp(text_scores(frames, texts, alphabet)).tolist(), strict=True)
+    return tuple(sorted(joined, key=lambda item: (-item[1], item[0])))
+
+
+def each_reader(frames: Frames, alphabet: str = DIGITS) -> list[Frames]:
+    """The frames of each reader, (t, len(alphabet) + 1)."""
+    classes = len(alphabet) + 1
+    return [frames[:, start : start + classes] for start in range(0, frames.shape[1], classes)]
+
+
+def _best_texts(frames: Frames, alphabet: str) -> tuple[tuple[str, float], ...]:
     odds = np.exp(_merge_blanks(frames).astype(np.float64))
     # Of every prefix: the probability of the ways that end in a blank, and of those that end in its last digit.
     beam: dict[str, tuple[float, float]] = {"": (1.0, 0.0)}
@@ -99,12 +117,20 @@ def _ruled_texts(frames: Frames, rules: FieldRules) -> tuple[tuple[str, float], 
     final = sorted(((b + d, text) for text, (b, d, state) in beam.items() if walk.good(state)), reverse=True)
     texts = [text for _, text in final[:RULED_TOLD]]
     # The beam loses some ways to spread a text; the sums know them all.
-    found = zip(texts, np.exp(text_scores(frames, texts)).tolist(), strict=True)
+    found = zip(texts, np.exp(_text_scores(frames, texts, DIGITS)).tolist(), strict=True)
     return tuple(sorted(found, key=lambda item: (-item[1], item[0])))
 
 
 def text_scores(frames: Frames, texts: Sequence[str], alphabet: str = DIGITS) -> NDArray[np.float64]:
-    """The natural log probability of every text, (len(texts),): the forward sums over all alignments. See `best_texts`."""
+    """The natural log probability of every text, (len(texts),): the forward sums over all alignments. See `best_texts`.
+
+    Of several readers it is the mean, in which none can doubt a text so much that the others are not heard.
+    """
+    each = [_text_scores(own, texts, alphabet) for own in each_reader(frames, alphabet)]
+    return each[0] if len(each) == 1 else np.asarray(np.mean(np.maximum(each, DOUBT), axis=0))
+
+
+def _text_scores(frames: Frames, texts: Sequence[str], alphabet: str) -> NDArray[np.float64]:
     rows = _merge_blanks(frames).astype(np.float64)
     if not len(texts):
         return np.zeros(0)
@@ -132,13 +158,6 @@ def text_scores(frames: Frames, texts: Sequence[str], alphabet: str = DIGITS) ->
     at = np.arange(len(texts))
     final = ahead[at, ends] + np.where(ends > 0, ahead[at, np.maximum(ends - 1, 0)], 0.0)
     return np.asarray(lost + np.log(np.maximum(final, 1e-300)))
-
-
-def join(one: Frames, other: Frames) -> Frames:
-    """The geometric mean of what two views of a line say, frame by frame: log probabilities (t, 11)."""
-    mean = (one.astype(np.float64) + other) / 2
-    mean -= np.log(np.exp(mean).sum(axis=1, keepdims=True))
-    return mean.astype(np.float32)
 
 
 def _merge_blanks(frames: Frames) -> Frames:

@@ -12,7 +12,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from docproc.digits.segment import candidate_box
 from docproc.pipeline import FieldResult
-from docproc.readings.sequence import best_texts
+from docproc.readings.sequence import best_texts, each_reader
 from docproc.types import MICR_SYMBOLS, NOT_A_DIGIT, Gray, Row
 
 Color = tuple[int, int, int]
@@ -264,7 +264,7 @@ def _path(result: FieldResult) -> Picture:
 
 def _line(result: FieldResult) -> Picture:
     """The line with the digits that its frames are surest of below."""
-    line, frames = result.prepared.line, result.frames
+    line, frames = result.prepared.line, each_reader(result.frames)[0]
     if not line.shape[1]:
         return Image.new("RGB", (10, 10), PAPER)
     scale = min(4.0, (WIDTH - 2 * PAD) / line.shape[1])

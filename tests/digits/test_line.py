@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from docproc.digits.ink import NO_INK, free_ink
-from docproc.digits.line import WIDTH_STEP, line, second_view
+from docproc.digits.line import WIDTH_STEP, line
 from docproc.types import LINE_HEIGHT
 from tests.conftest import WriteField
 
@@ -30,17 +30,3 @@ def test_what_hangs_below_does_not_move_the_band(write_field: WriteField) -> Non
 
 def test_no_ink_gives_a_line_without_width() -> None:
     assert line(NO_INK).shape == (LINE_HEIGHT, 0)
-
-
-def test_the_second_view_shows_the_same_in_the_same_columns(write_field: WriteField) -> None:
-    first = line(free_ink(write_field("3160")))
-    second = second_view(first)
-    assert second.shape == first.shape
-    assert not np.array_equal(second, first)
-    ink = [np.flatnonzero((view > 127).any(axis=0)) for view in (first, second)]
-    assert abs(ink[0][0] - ink[1][0]) <= 3
-    assert abs(ink[0][-1] - ink[1][-1]) <= 3
-
-
-def test_nothing_has_no_second_view() -> None:
-    assert second_view(line(NO_INK)).shape == (LINE_HEIGHT, 0)

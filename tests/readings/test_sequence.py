@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docproc.readings.sequence import best_texts, join, text_scores
+from docproc.readings.sequence import DOUBT, best_texts, each_reader, text_scores
 from docproc.types import NOT_A_DIGIT, Frames
 
 BLANK = NOT_A_DIGIT
@@ -61,9 +61,19 @@ def test_a_long_strip_does_not_underflow() -> None:
     assert np.isfinite(text_scores(frames, [text])).all()
 
 
-def test_two_views_are_joined_to_probabilities() -> None:
-    sure, unsure = frames_of({1: 1}, {BLANK: 1}, {7: 1}), frames_of({1: 1}, {BLANK: 1}, {7: 0.5, 1: 0.5})
-    joined = join(sure, unsure)
-    assert np.exp(joined).sum(axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+def test_readers_side_by_side_are_joined_by_what_they_read() -> None:
+    """The same two digits, seen by each reader in frames of its own; and one that doubts the second."""
+    early = frames_of({1: 1}, {BLANK: 1}, {7: 1}, {BLANK: 1}, {BLANK: 1}, {BLANK: 1})
+    late = frames_of({BLANK: 1}, {BLANK: 1}, {BLANK: 1}, {1: 1}, {BLANK: 1}, {7: 0.4, 2: 0.6})
+    joined = np.hstack([early, late])
+    assert [own.shape for own in each_reader(joined)] == [early.shape, late.shape]
     assert best_texts(joined)[0][0] == "17"
-    assert join(sure, sure) == pytest.approx(sure, abs=1e-5)
+    alone = [text_scores(own, ["17", "12"]) for own in (early, late)]
+    assert text_scores(joined, ["17", "12"]) == pytest.approx(np.mean(alone, axis=0))
+    assert best_texts(np.hstack([early, early]))[0][1] == pytest.approx(best_texts(early)[0][1], rel=1e-2)
+
+
+def test_one_reader_cannot_silence_another() -> None:
+    sure, blind = frames_of({1: 1}, {BLANK: 1}, {7: 1}), np.full((3, 11), -200.0, np.float32)
+    blind[:, BLANK] = 0
+    assert text_scores(np.hstack([sure, blind]), ["17"])[0] == pytest.approx((text_scores(sure, ["17"])[0] + DOUBT) / 2)

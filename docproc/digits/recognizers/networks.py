@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from docproc.types import (
     CLASSES,
     GLYPH_SIDE,
     LINE_HEIGHT,
+    LINE_READERS,
     MICR_CLASSES,
     NOT_A_DIGIT,
     CellPictures,
@@ -41,6 +42,7 @@ class Form:
     kind: str  # as a person would name it
     takes: Shape
     gives: Shape
+    readers: int = 1  # networks in one, whose classes lie side by side
 
     @property
     def classes(self) -> int:
@@ -66,7 +68,7 @@ class Form:
 GLYPHS = Form("digit", (GLYPH_SIDE, GLYPH_SIDE), (CLASSES,))  # to probabilities
 DIGITS = Form("classic", (GLYPH_SIDE, GLYPH_SIDE), (NOT_A_DIGIT,))  # to probabilities of the ten digits alone
 DECODER = Form("decoder", (GLYPH_SIDE, GLYPH_SIDE), (GLYPH_SIDE, GLYPH_SIDE))  # to ink, 0..1
-LINES = Form("line", (LINE_HEIGHT, None), (None, CLASSES))  # to logits
+LINES = Form("line", (LINE_HEIGHT, None), (None, LINE_READERS * CLASSES), LINE_READERS)  # to logits
 MICR = Form("MICR", (LINE_HEIGHT, None), (None, MICR_CLASSES))  # to logits
 CELLS = Form("cell", (CELL_SIDE, CELL_SIDE, 2), (CELL_CLASSES,))  # to probabilities
 
@@ -114,10 +116,10 @@ class StripRecognizer:
         self.name = network.name
         self.model_hash = ModelHash(hashlib.sha256(model).hexdigest())
         self._network = network
-        self._classes = form.classes
+        self._form = form
 
     def read_lines(self, lines: Sequence[Line]) -> list[Frames]:
-        frames: list[Frames] = [np.zeros((0, self._classes), np.float32)] * len(lines)
+        frames: list[Frames] = [np.zeros((0, self._form.classes), np.float32)] * len(lines)
         by_width: dict[int, list[int]] = {}
         for k, line in enumerate(lines):
             if line.shape[1]:
@@ -126,11 +128,17 @@ class StripRecognizer:
         parts = [own[start : start + most] for own in by_width.values() for start in range(0, len(own), most)]
         batches = (np.stack([lines[k] for k in part]) for part in parts)
         for part, logits in zip(parts, self._network.run(batches), strict=True):
-            top = logits.max(axis=2, keepdims=True)
-            logs = logits - top - np.log(np.exp(logits - top).sum(axis=2, keepdims=True))
-            for k, own in zip(part, logs, strict=True):
+            for k, own in zip(part, log_probabilities(logits, self._form), strict=True):
                 frames[k] = np.asarray(own, np.float32)
         return frames
+
+
+def log_probabilities(logits: NDArray[np.floating[Any]], form: Form) -> NDArray[np.floating[Any]]:
+    """Natural logs of what each of the readers of a line says, from its logits (..., readers * classes)."""
+    each = logits.reshape(*logits.shape[:-1], form.readers, -1)
+    each = each - each.max(axis=-1, keepdims=True)
+    each = each - np.log(np.exp(each).sum(axis=-1, keepdims=True))
+    return np.asarray(each.reshape(logits.shape))
 
 
 class Reconstructor:
