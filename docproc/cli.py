@@ -630,23 +630,24 @@ def train(
 
     changes = {name: value for name, value in changes.items() if value is not None}
     jobs = jobs or os.cpu_count() or 1
-    with _TrainingWatcher(_console()) as watcher:
-        if reviewed is None:
-            if base or results or layout or max_error is not None:
-                raise BadUsage("--base, --results, --layout and --max-error go with --from REVIEWED")
-            output = output or Path("models")
-            card = train_model(recipe(network, changes), data, output, jobs, overwrite, watcher.tell)
-            click.echo(json.dumps(card["scores"], indent=2))
-            _say(_console(), f"report: {output / network}.html")
-            return
-        from docproc.relearn import Relearning, relearn
+    if reviewed is None:
+        if base or results or layout or max_error is not None:
+            raise BadUsage("--base, --results, --layout and --max-error go with --from REVIEWED")
+        output, chosen = output or Path("models"), recipe(network, changes)
+        with _TrainingWatcher(_console()) as watcher:
+            card = train_model(chosen, data, output, jobs, overwrite, watcher.tell)
+        click.echo(json.dumps(card["scores"], indent=2))
+        _say(_console(), f"report: {output / network}.html")
+        return
+    from docproc.relearn import Relearning, relearn
 
-        if network != "digits":
-            raise BadUsage("--from corrects what is written by hand; it has no --network")
-        wish = Relearning(
-            reviewed, output or Path("learned"), base, results, layout or "", data, 0.01 if max_error is None else max_error,
-            changed("digits", changes), jobs, overwrite,
-        )  # fmt: skip
+    if network != "digits":
+        raise BadUsage("--from corrects what is written by hand; it has no --network")
+    wish = Relearning(
+        reviewed, output or Path("learned"), base, results, layout or "", data, 0.01 if max_error is None else max_error,
+        changed("digits", changes), jobs, overwrite,
+    )  # fmt: skip
+    with _TrainingWatcher(_console()) as watcher:
         said, better = relearn(wish, watcher.tell)
     click.echo(said)
     context.exit(DONE if better else SOME_FAILED)
