@@ -12,7 +12,7 @@ import pytest
 
 from docproc import assess
 from docproc.assess import assess_model, assess_results, calibrate
-from docproc.cards import model_hashes
+from docproc.cards import model_folder, model_hashes, read_card
 from docproc.digits.normalize import normalize
 from docproc.errors import BadInput, BadUsage, MissingPart, OutputExists
 from docproc.learn.strokes import Pen, draw_digit
@@ -150,7 +150,8 @@ def test_a_model_is_told_and_drawn(tmp_path: Path) -> None:
     assert told["accuracy"] > 0.8
     assert said.startswith("200 digits: ")
     page = report.read_text()
-    assert page.count("data:image/svg+xml") == 3
+    drawn = 2 * len(read_card(model_folder() / "digits.onnx")["history"])  # loss and accuracy of a network's training
+    assert page.count("data:image/svg+xml") == 3 + drawn
     assert page.count("data:image/png") >= 60
     assert told["model"] in page
 

@@ -196,18 +196,21 @@ def test_what_is_no_better_is_not_written(scans: Path, reviewed: Path, tmp_path:
 
 
 def spoil(folder: Path) -> Path:
-    """The shipped model with noise in the last weights of its line network, whole with its card."""
+    """The shipped model with noise in the last weights of its line networks, whole with its card."""
     from docproc.digits.recognizers import tensorflow
     from docproc.digits.recognizers.networks import LINES
     from docproc.learn.export import export_line_network, file_hash
+    from docproc.learn.network import each_line_reader
 
     folder.mkdir()
     for name in (*FILES, "digits.json"):
         shutil.copyfile(model_folder() / name, folder / name)
     network = tensorflow.load((folder / "lines.keras").read_bytes(), LINES)
-    weights = network.get_weights()
-    weights[-2] += np.random.default_rng(0).normal(0, 0.3, weights[-2].shape)
-    network.set_weights(weights)
+    rng = np.random.default_rng(0)
+    for reader in each_line_reader(network):
+        weights = reader.get_weights()
+        weights[-2] += rng.normal(0, 0.42, weights[-2].shape)
+        reader.set_weights(weights)
     network.save(folder / "lines.keras")
     probe = [prepare_field(Field("f", Box(0, 0, 150, 70)), draw_field(text)).line for text in numbers()[:20]]
     export_line_network(network, folder / "lines.onnx", probe)

@@ -61,6 +61,7 @@ HIGH = 0.6  # of the page's height; a date stands above
 # What a frame counts beside the confidence of the text, that a value is known, and that it stands right below the date.
 FRAMED, KNOWN, FIRST = 0.3, 0.2, 0.6
 SURE_AMOUNT = 0.5  # confidence of an amount that stands in no frame and below no date
+SIGNED = 0.65  # of the way from the top of a check to its MICR line: below stands a signature
 HEAD = 0.27  # of the height above the MICR line, where no amount stands
 UNCERTAIN = "it is not certain that this is the amount"
 PRINTED = "printed_number"  # the check's number in a corner, which is compared and no row
@@ -222,7 +223,14 @@ def elect(seen: Sequence[Seen], order: PartOrder = "auto") -> tuple[Elected, ...
     if order == "auto" and country is not None:
         order = country.order
     below = 0.0
-    dates = [k for k, one in enumerate(seen) if one.field.name == "date" or one.dated > 0]
+    # No date stands below the amount, or where checks are signed.
+    foot = min((one.field.box.top + one.field.box.height for one in seen if one.field.framed), default=float("inf"))
+    foot = min(foot, SIGNED * line.field.box.top) if line is not None else foot
+    dates = [
+        k
+        for k, one in enumerate(seen)
+        if one.field.name == "date" or (one.dated > 0 and one.field.box.top + one.field.box.height / 2 < foot)
+    ]
     if dates:
         date = max(dates, key=lambda k: (seen[k].field.cells, seen[k].dated))
         field = seen[date].field

@@ -34,7 +34,7 @@ def test_training_writes_the_network_and_its_card(tmp_path: Path) -> None:
     card = read_card(tmp_path / "micr.onnx")
     assert (card["recipe"]["seed"], card["recipe"]["lines"]) == (3, 250)
     assert card["calibration"]["thresholds"]
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*FILES, "micr.json"])
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*FILES, "micr.html", "micr.json"])
 
 
 def test_the_shipped_card_describes_the_shipped_files() -> None:
