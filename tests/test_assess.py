@@ -13,12 +13,10 @@ import pytest
 from docproc import assess
 from docproc.assess import assess_model, assess_results, calibrate
 from docproc.cards import model_folder, model_hashes, read_card
-from docproc.digits.normalize import normalize
 from docproc.errors import BadInput, BadUsage, MissingPart, OutputExists
-from docproc.learn.strokes import Pen, draw_digit
 from docproc.pipeline import Reader
 from docproc.thresholds import own_thresholds
-from tests.learn.test_mnist import write_mnist
+from tests.learn.test_mnist import draw_mnist
 from tests.test_cli import docproc, table
 
 Line = tuple[str, str, str, float, bool]  # document, field, truth, confidence, whether it was read right
@@ -139,10 +137,7 @@ def test_results_of_other_networks_are_refused(tmp_path: Path, lines: list[Line]
 
 
 def test_a_model_is_told_and_drawn(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    labels = (np.arange(200) % 10).astype(np.uint8)
-    images = np.array([normalize(draw_digit(int(d), 32, Pen(0.1, 0.02), rng)[0]) for d in labels])
-    write_mnist(tmp_path / "mnist", images, labels)
+    draw_mnist(tmp_path / "mnist", 200)
     report, figures = tmp_path / "r.html", tmp_path / "f.json"
     said = assess_model(None, str(tmp_path / "mnist"), "onnx", report, figures, overwrite=False)
     told = json.loads(figures.read_text())

@@ -6,13 +6,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from docproc.digits.normalize import normalize
-from docproc.learn.strokes import Pen, draw_digit
 from tests.conftest import PROJECT
-from tests.learn.test_mnist import write_mnist
+from tests.learn.test_mnist import draw_mnist
 
 NOTEBOOK = PROJECT / "docs" / "tour.ipynb"
 
@@ -27,10 +24,7 @@ pytestmark = pytest.mark.skipif(
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from nbclient import NotebookClient
 
-    rng = np.random.default_rng(0)
-    labels = (np.arange(1_200) % 10).astype(np.uint8)
-    images = np.array([normalize(draw_digit(int(d), 32, Pen(0.1, 0.02), rng)[0]) for d in labels])
-    write_mnist(tmp_path / "mnist", images, labels)
+    draw_mnist(tmp_path / "mnist", 1_200)
 
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     (parameters,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]

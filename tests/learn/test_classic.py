@@ -21,7 +21,7 @@ from docproc.learn.strokes import Pen, draw_digit
 from docproc.modelfiles import open_digit_reader, open_reader
 from docproc.training import recipe
 from tests.conftest import PROJECT
-from tests.learn.test_mnist import write_mnist
+from tests.learn.test_mnist import draw_mnist
 
 needs_tensorflow = pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow (the extra `train`)")
 
@@ -36,10 +36,7 @@ def docproc(*arguments: object) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     folder = tmp_path_factory.mktemp("classic")
-    rng = np.random.default_rng(0)
-    labels = (np.arange(6_000) % 10).astype(np.uint8)
-    images = np.array([normalize(draw_digit(int(d), 32, Pen(0.1, 0.02), rng)[0]) for d in labels])
-    write_mnist(folder / "mnist", images, labels)
+    draw_mnist(folder / "mnist", 6_000)
     arguments = ("--network", "classic", "--data", folder / "mnist", "-o", folder / "models", "--epochs", "8", "--seed", "3")
     return folder, docproc("model", "train", *arguments)
 

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from docproc.digits.normalize import normalize
 from docproc.errors import BadInput
 from docproc.learn import mnist
+from docproc.learn.strokes import Pen, draw_digit
 
 
 def idx(array: NDArray[np.uint8]) -> bytes:
@@ -22,6 +24,14 @@ def write_mnist(folder: Path, images: NDArray[np.uint8], labels: NDArray[np.uint
     for part in ("train", "t10k"):
         (folder / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(images)))
         (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx(labels))
+
+
+def draw_mnist(folder: Path, count: int) -> None:
+    """The four files with digits that the project draws."""
+    rng = np.random.default_rng(0)
+    labels = (np.arange(count) % 10).astype(np.uint8)
+    images = np.array([normalize(draw_digit(int(d), 32, Pen(0.1, 0.02), rng)[0]) for d in labels])
+    write_mnist(folder, images, labels)
 
 
 @pytest.fixture

@@ -13,12 +13,10 @@ import numpy as np
 import pytest
 
 from docproc.cards import model_folder, read_card
-from docproc.digits.normalize import normalize
-from docproc.learn.strokes import Pen, draw_digit
 from docproc.learn.train import FILES
 from docproc.modelfiles import open_reader
 from tests.conftest import PROJECT
-from tests.learn.test_mnist import write_mnist
+from tests.learn.test_mnist import draw_mnist
 
 needs_tensorflow = pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow (the extra `train`)")
 
@@ -55,10 +53,7 @@ def train(data: Path, output: Path, *more: str) -> subprocess.CompletedProcess[s
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     folder = tmp_path_factory.mktemp("train")
-    rng = np.random.default_rng(0)
-    labels = (np.arange(6_000) % 10).astype(np.uint8)
-    images = np.array([normalize(draw_digit(int(d), 32, Pen(0.1, 0.02), rng)[0]) for d in labels])
-    write_mnist(folder / "mnist", images, labels)
+    draw_mnist(folder / "mnist", 6_000)
     return folder, train(folder / "mnist", folder / "models", "--seed", "3")
 
 
