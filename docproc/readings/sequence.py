@@ -39,13 +39,17 @@ def best_texts(frames: Frames, rules: FieldRules | None = None, alphabet: str = 
     `frames` are log probabilities (t, readers * 11), or with another `alphabet` (t, readers * (len(alphabet) + 1)), the last of
     each reader being the blank. With `rules`, which are on digits, all texts are allowed by them; there may be none.
     """
-    readers = each_reader(frames, alphabet)
-    found = [_ruled_texts(own, rules) if rules is not None else _best_texts(own, alphabet) for own in readers]
-    if len(found) == 1:
-        return found[0]
-    texts = list(dict.fromkeys(text for own in found for text, _ in own))
+    texts = likely_texts(frames, rules, alphabet)
     joined = zip(texts, np.exp(text_scores(frames, texts, alphabet)).tolist(), strict=True)
     return tuple(sorted(joined, key=lambda item: (-item[1], item[0])))
+
+
+def likely_texts(frames: Frames, rules: FieldRules | None = None, alphabet: str = DIGITS) -> list[str]:
+    """What `best_texts` tells, in no order."""
+    found = []
+    for own in each_reader(frames, alphabet):
+        found += _likely_texts(own, alphabet) if rules is None else _ruled_texts(own, rules)
+    return list(dict.fromkeys(found))
 
 
 def each_reader(frames: Frames, alphabet: str = DIGITS) -> list[Frames]:
@@ -54,39 +58,39 @@ def each_reader(frames: Frames, alphabet: str = DIGITS) -> list[Frames]:
     return [frames[:, start : start + classes] for start in range(0, frames.shape[1], classes)]
 
 
-def _best_texts(frames: Frames, alphabet: str) -> tuple[tuple[str, float], ...]:
+def _likely_texts(frames: Frames, alphabet: str) -> list[str]:
     odds = np.exp(_merge_blanks(frames).astype(np.float64))
+    tried_at: list[list[tuple[str, float]]] = [[] for _ in odds]
+    for at, k in np.argwhere(odds[:, :-1] > LEAST).tolist():
+        tried_at[at].append((alphabet[k], float(odds[at, k])))
+    place = {name: k for k, name in enumerate(alphabet)}
     # Of every prefix: the probability of the ways that end in a blank, and of those that end in its last digit.
     beam: dict[str, tuple[float, float]] = {"": (1.0, 0.0)}
-    lost = 0.0  # log of what was divided out, so that long strips do not underflow
-    for row in odds:
-        blank = float(row[-1])
-        tried = [(alphabet[k], float(row[k])) for k in np.flatnonzero(row[:-1] > LEAST)]
+    for row, tried in zip(odds.tolist(), tried_at, strict=True):
+        blank = row[-1]
         grown: dict[str, tuple[float, float]] = {}
         for text, (in_blank, in_digit) in beam.items():
             total = in_blank + in_digit
+            last = text[-1:]
             b, d = grown.get(text, (0.0, 0.0))
-            same = float(row[alphabet.index(text[-1])]) if text else 0.0
-            grown[text] = (b + total * blank, d + in_digit * same)
+            grown[text] = (b + total * blank, d + in_digit * row[place[last]] if last else 0.0)
             for name, p in tried:
                 # The same digit once more needs a blank between.
-                start = in_blank if text and name == text[-1] else total
+                start = in_blank if name == last else total
                 if start > 0:
                     b, d = grown.get(text + name, (0.0, 0.0))
                     grown[text + name] = (b, d + start * p)
         ranked = sorted(grown.items(), key=lambda item: -(item[1][0] + item[1][1]))[:KEPT]
         largest = max(1e-300, ranked[0][1][0] + ranked[0][1][1])
-        lost += float(np.log(largest))
         beam = {text: (b / largest, d / largest) for text, (b, d) in ranked}
-    found = [(text, float((b + d) * np.exp(lost))) for text, (b, d) in beam.items()]
-    return tuple(sorted(found, key=lambda item: -item[1]))
+    return list(beam)
 
 
-def _ruled_texts(frames: Frames, rules: FieldRules) -> tuple[tuple[str, float], ...]:
+def _ruled_texts(frames: Frames, rules: FieldRules) -> list[str]:
     """The same search without prefixes that lead nowhere, and with the best of every state of the rules' automaton."""
     walk = automaton(rules)
     if walk.start < 0:
-        return ()
+        return []
     beam: dict[str, tuple[float, float, int]] = {"": (1.0, 0.0, walk.start)}
     for row in np.exp(_merge_blanks(frames).astype(np.float64)).tolist():
         tried = [(d, row[d]) for d in range(BLANK) if row[d] > RULED_LEAST]
@@ -115,10 +119,7 @@ def _ruled_texts(frames: Frames, rules: FieldRules) -> tuple[tuple[str, float], 
             if counts[state] <= RULED_KEPT or place < KEPT:
                 beam[text] = (b / largest, d / largest, state)
     final = sorted(((b + d, text) for text, (b, d, state) in beam.items() if walk.good(state)), reverse=True)
-    texts = [text for _, text in final[:RULED_TOLD]]
-    # The beam loses some ways to spread a text; the sums know them all.
-    found = zip(texts, np.exp(_text_scores(frames, texts, DIGITS)).tolist(), strict=True)
-    return tuple(sorted(found, key=lambda item: (-item[1], item[0])))
+    return [text for _, text in final[:RULED_TOLD]]
 
 
 def text_scores(frames: Frames, texts: Sequence[str], alphabet: str = DIGITS) -> NDArray[np.float64]:
@@ -126,37 +127,44 @@ def text_scores(frames: Frames, texts: Sequence[str], alphabet: str = DIGITS) ->
 
     Of several readers it is the mean, in which none can doubt a text so much that the others are not heard.
     """
-    each = [_text_scores(own, texts, alphabet) for own in each_reader(frames, alphabet)]
+    each = _text_scores(each_reader(frames, alphabet), texts, alphabet)
     return each[0] if len(each) == 1 else np.asarray(np.mean(np.maximum(each, DOUBT), axis=0))
 
 
-def _text_scores(frames: Frames, texts: Sequence[str], alphabet: str) -> NDArray[np.float64]:
-    rows = _merge_blanks(frames).astype(np.float64)
+def _text_scores(readers: Sequence[Frames], texts: Sequence[str], alphabet: str) -> NDArray[np.float64]:
+    """What each reader says, (readers, texts)."""
     if not len(texts):
-        return np.zeros(0)
+        return np.zeros((len(readers), 0))
     longest = max(len(text) for text in texts)
+    blank = len(alphabet)
     # States of a text: blank, digit, blank, digit, ..., blank.
-    states = np.full((len(texts), 2 * longest + 1), len(alphabet))
+    states = np.full((len(texts), 2 * longest + 1), blank)
     for k, text in enumerate(texts):
         states[k, 1 : 2 * len(text) : 2] = [alphabet.index(c) for c in text]
-    ends = np.array([2 * len(text) for text in texts])
     # From two states back only between different digits.
-    jumps = np.zeros(states.shape, bool)
+    jumps = np.zeros(states.shape)
     jumps[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]
-    emitted = np.exp(rows)[:, states]  # (t, texts, states)
-    ahead = np.zeros(states.shape)
-    ahead[:, 0] = 1.0
-    lost = np.zeros(len(texts))
+    rows = [np.exp(_merge_blanks(own).astype(np.float64)) for own in readers]
+    # Certain blanks after the last frame change nothing; so all readers are summed at once.
+    odds = np.zeros((max(map(len, rows)), len(readers), blank + 1))
+    odds[:, :, blank] = 1.0
+    for k, own in enumerate(rows):
+        odds[: len(own), k] = own
+    emitted = odds[:, :, states]  # (t, readers, texts, states)
+    ahead = np.zeros((*emitted.shape[1:-1], states.shape[1] + 2))  # two states before the first, where nothing is
+    ahead[..., 2] = 1.0
+    lost = np.zeros(ahead.shape[:-1])
     for now in emitted:
-        moved = ahead.copy()
-        moved[:, 1:] += ahead[:, :-1]
-        moved[:, 2:] += np.where(jumps[:, 2:], ahead[:, :-2], 0.0)
-        ahead = moved * now
-        largest = np.maximum(ahead.max(axis=1), 1e-300)
-        ahead /= largest[:, None]
+        moved = ahead[..., :-2] * jumps
+        moved += ahead[..., 2:]
+        moved += ahead[..., 1:-1]
+        moved *= now
+        largest = np.maximum(moved.max(axis=-1), 1e-300)
+        np.divide(moved, largest[..., None], out=ahead[..., 2:])
         lost += np.log(largest)
     at = np.arange(len(texts))
-    final = ahead[at, ends] + np.where(ends > 0, ahead[at, np.maximum(ends - 1, 0)], 0.0)
+    ends = np.array([2 * len(text) for text in texts]) + 2
+    final = ahead[:, at, ends] + ahead[:, at, ends - 1]  # of an empty text, there is nothing before its end
     return np.asarray(lost + np.log(np.maximum(final, 1e-300)))
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from docproc.readings import cells as in_cells
 from docproc.readings.decode import decode, trace
-from docproc.readings.sequence import best_texts, text_scores
+from docproc.readings.sequence import likely_texts, text_scores
 from docproc.rules import FieldRules
 from docproc.types import CellScores, Frames, Lattice, Scores
 
@@ -84,20 +84,32 @@ def ballots(
     """
     decoded = decode(lattice.pieces, lattice.candidates, log_odds, scores, digits)
     fewest, most = digits if digits else (0, 10**6)
+    within = rules.within(digits) if rules else None
+    free = likely_texts(frames)
+    allowed = likely_texts(frames, within) if within else []
     proposed = decoded.strings[:PROPOSED]
     texts = [text for text, _ in proposed]
+    said: dict[str, float] = {}  # by the line reader; a text is scored once, whoever proposed it
+
+    def listen(some: Sequence[str]) -> None:
+        new = [text for text in dict.fromkeys(some) if text not in said]
+        said.update(zip(new, text_scores(frames, new).tolist(), strict=True))
+
+    def best(some: Sequence[str]) -> list[str]:
+        return sorted(some, key=lambda text: (-said[text], text))[:PROPOSED]
+
+    listen((*texts, *free, *allowed))
     seen = in_cells.best_texts(cells)[:PROPOSED] if cells is not None else ()
-    for text, _ in (*best_texts(frames)[:PROPOSED], *seen):
+    for text in (*best(free), *(text for text, _ in seen)):
         if text not in texts and fewest <= len(text) <= most:
             texts.append(text)
-    within = rules.within(digits) if rules else None
     if within:
         ruled = decode(lattice.pieces, lattice.candidates, log_odds, scores, digits, within).strings[:PROPOSED]
         seen = in_cells.best_texts(cells, within)[:PROPOSED] if cells is not None else ()
-        for text, _ in (*ruled, *best_texts(frames, within)[:PROPOSED], *seen):
-            if text not in texts:
-                texts.append(text)
-    lines = text_scores(frames, texts)
+        texts += [text for text, _ in ruled] + best(allowed) + [text for text, _ in seen]
+        texts = list(dict.fromkeys(texts))
+    listen(texts)
+    lines = [said[text] for text in texts]
     shares = [(float(np.log(max(share, 1e-12))), path) for (_, share), path in zip(proposed, decoded.paths, strict=False)]
     traced = trace(lattice.pieces, lattice.candidates, log_odds, scores, texts[len(proposed) :])
     shares += [(odds - decoded.whole, path) for odds, path in traced]
