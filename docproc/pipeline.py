@@ -208,7 +208,8 @@ def read(prepared: Prepared, scores: Scores, frames: Frames, cells: CellScores, 
     boxed = cells if len(cells) else None
     odds = log_odds(lattice, scores, reader.context)
     cast = ballots(lattice, odds, scores, frames, prepared.field.digits, boxed)
-    verdict = decide(cast, kind, lattice, reader.weights[kind])
+    dated = prepared.field.rules is not None and prepared.field.rules.date is not None
+    verdict = vote(cast, reader.weights[kind]) if dated else decide(cast, kind, lattice, reader.weights[kind])
     texts = shares_of(verdict)
     if not texts or (not texts[0][0] and boxed is None):
         return Reading("", 0.0, (), texts[1:KEPT])
@@ -391,12 +392,12 @@ def elected(results: Sequence[FieldResult], placed: Placed, reader: Reader) -> l
     """Of the places where a field may be, those where it is, read as what it is."""
     if placed.elect is None:
         return list(results)
-    # Most dates can be told as they were read; the search for what might be one as well takes longer.
-    dated = [_dated(result) for result in results]
-    if not any(dated) and not any(result.prepared.field.name == "date" for result in results):
+    found = placed.elect([_seen(result, _dated(result)) for result in results])
+    if not any(one.field.name == "date" for one in found):
+        # Most dates can be told as they were read; the search for what might be one as well takes longer.
         dated = [_dated(_read_as(replace(result.prepared.field, rules=ANY_DATE), result, reader)) for result in results]
-    seen = [_seen(result, own) for result, own in zip(results, dated, strict=True)]
-    chosen = [replace(_read_as(one.field, results[one.place], reader), doubt=one.doubt) for one in placed.elect(seen)]
+        found = placed.elect([_seen(result, own) for result, own in zip(results, dated, strict=True)])
+    chosen = [replace(_read_as(one.field, results[one.place], reader), doubt=one.doubt) for one in found]
     number = next((result.reading.text for result in chosen if result.prepared.field.name == PRINTED), "")
     fields = [result for result in chosen if result.prepared.field.name != PRINTED]
     return [replace(result, printed=number) if result.prepared.field.parts else result for result in fields]

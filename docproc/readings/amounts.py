@@ -8,7 +8,7 @@ An amount is settled when all consistent readings of what may stand there mean t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from typing import Literal
 
@@ -61,6 +61,30 @@ def amount_of(written: Written) -> tuple[str, str]:
     if written.stacked or _slash_read_as_1(written):
         return "", FRACTION
     return (values.pop(), "") if len(values) == 1 else ("", UNSETTLED)
+
+
+def held(written: Written) -> int | None:
+    """How many clear points and commas have a place in a reading that is consistent; None where there is no such reading.
+
+    A point may be a comma here, and a slash a long one; a slash that is none counts against the text: it may be a digit.
+    """
+    inner = [one for one in written.separators if 0 < one.place < len(written.text) and one.kind != "gap"]
+    fraction = len(written.text) - len(HUNDRED) if written.text.endswith(HUNDRED) else None
+    strokes = [one for one in inner if one.kind == "slash" and one.place != fraction]
+    sure = [one for one in inner if one.sure and one not in strokes]
+    doubtful = [one for one in inner if one not in sure]
+    if len(doubtful) > MOST_DOUBTFUL:
+        return 0
+    counts = []
+    for count in range(len(doubtful) + 1):
+        for taken in combinations(doubtful, count):
+            found = [
+                replace(one, kind="unclear") if one.kind in ("point", "comma") or one in taken else one
+                for one in sorted((*sure, *taken), key=lambda one: one.place)
+            ]
+            if any(_consistent(written, found, ())):
+                counts.append(sum(one.kind in ("point", "comma") for one in sure) - sum(one not in taken for one in strokes))
+    return max(counts, default=None)
 
 
 def _slash_read_as_1(written: Written) -> bool:
@@ -121,7 +145,8 @@ def _whole(digits: str, separators: Sequence[Separator], *, ends: bool = False) 
         return False
     groups = [end - start for start, end in pairwise([0, *sorted(places), len(digits)])]
     western = groups[0] <= 3 and all(size == 3 for size in groups[1:])
-    indian = groups[0] <= 2 and groups[-1] == 3 and all(size == 2 for size in groups[1:-1])
+    # A hundred lakhs and more, or crores, are often not parted further: 150,00,000.
+    indian = groups[0] <= (3 if len(groups) > 2 else 2) and groups[-1] == 3 and all(size == 2 for size in groups[1:-1])
     return western or indian
 
 

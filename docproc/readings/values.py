@@ -8,7 +8,7 @@ from math import exp, log
 
 import numpy as np
 
-from docproc.readings.amounts import CENTS, CONTRADICTORY, HUNDRED, Separator, Written, amount_of
+from docproc.readings.amounts import CENTS, HUNDRED, Separator, Written, amount_of, held
 from docproc.readings.marks import Line, Mark, line_of
 from docproc.readings.vote import Verdict
 from docproc.rules import PART_ORDERS, DateWindow, FieldRules, date_of, dates_of
@@ -115,10 +115,10 @@ def weigh_separators(verdict: Verdict, lattice: Lattice) -> Verdict:
 def _argument(lattice: Lattice, path: Sequence[int], text: str) -> float:
     """What the separators say for a text, in nats."""
     line = line_of(lattice, path, text)
-    value, doubt = amount_of(written(line, text))
+    kept = held(written(line, text))
     hanging = int(((line.digits[:, 1] > HANGS[0]) & (line.digits[:, 3] > HANGS[1])).sum())
-    held = sum(mark.kind in ("point", "comma") and mark.sure and 0 < mark.place < len(text) for mark in line.marks)
-    return (min(held, MOST_HELD) if value else 0) - (AGAINST if doubt == CONTRADICTORY else 0) - hanging
+    strokes = sum(mark.kind == "slash" and mark.place == 0 for mark in line.marks)
+    return (-AGAINST if kept is None else min(kept, MOST_HELD)) - hanging - max(0, strokes - 1)
 
 
 def written(line: Line, text: str) -> Written:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docproc.readings.amounts import CONTRADICTORY, FRACTION, UNSETTLED, Separator, SeparatorKind, Written, amount_of
+from docproc.readings.amounts import CONTRADICTORY, FRACTION, UNSETTLED, Separator, SeparatorKind, Written, amount_of, held
 
 KINDS: dict[str, SeparatorKind] = {".": "point", ",": "comma", ";": "unclear", "-": "dash", "/": "slash", " ": "gap"}
 
@@ -53,6 +53,10 @@ def written(text: str, raised: bool | None = False) -> Written:
         ("762711.00", "762711.00"),
         ("76271100-", "76271100"),
         ("271100", "271100"),
+        ("150,00,000", "15000000"),
+        ("110,00,00,000", "1100000000"),
+        ("1234,00,000", ""),
+        ("150,000", "150000"),
     ],
 )
 def test_what_separators_mean(text: str, value: str) -> None:
@@ -151,3 +155,28 @@ def test_what_may_be_a_speck_never_changes_the_value(digits: str, data: st.DataO
             surely = amount_of(Written(digits, (*rest, Separator(one.place, "unclear"))))
             assert surely[0] in (value, "")
             assert amount_of(Written(digits, rest))[0] == value
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("1500", 0),
+        ("1,234.56", 2),
+        ("2,70.000", 2),  # the point is a comma
+        ("71,00.000", 2),
+        ("1,20/000", 1),  # a comma as long as a slash
+        ("9/5614", -1),  # no separator stands there: it may be a digit
+        ("1,2/34", 0),
+        ("12 34/100", 0),
+        ("12,34/?100", 1),
+        ("95,40;?000", 1),
+        ("12;?34,5", None),
+        ("1-500", None),
+    ],
+)
+def test_how_many_separators_hold(text: str, count: int | None) -> None:
+    assert held(written(text)) == count
+
+
+def test_too_many_that_may_be_specks_say_nothing() -> None:
+    assert held(written("1;?2;?3;?4;?5;?6;?7;?8")) == 0
