@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import keras
 
 EPOCHS = 8
-LEAST_STEPS = 500
+LEAST_STEPS = 300
 BATCH = 256
 PROBED = 512  # digits
 
