@@ -16,9 +16,12 @@ SeparatorKind = Literal["point", "comma", "unclear", "dash", "slash", "gap"]
 
 CENTS = 2  # digits
 HUNDRED = "100"  # below the cents of a fraction
+MOST_UNPARTED = 7  # digits that are believed without a separator
+FRACTION_HOLDS = 3  # separators
 MOST_DOUBTFUL = 6  # separators of which it is not known whether they are any
 
 UNSETTLED = "the separators do not settle the amount"
+UNPARTED = "so many digits without a separator"
 CONTRADICTORY = "the separators contradict each other"
 FRACTION = "the amount may end in a fraction of 100"
 
@@ -58,15 +61,18 @@ def amount_of(written: Written) -> tuple[str, str]:
     if written.lost:
         cents = Separator(len(written.text) - CENTS)
         values.update(_consistent(written, [*(one for one in sure if one.place != cents.place), cents], doubtful))
-    if written.stacked or _slash_read_as_1(written):
+    if written.stacked or slash_read_as_1(written):
         return "", FRACTION
+    if len(written.text) > MOST_UNPARTED and not sure and written.raised is False:
+        return "", UNPARTED
     return (values.pop(), "") if len(values) == 1 else ("", UNSETTLED)
 
 
 def held(written: Written) -> int | None:
     """How many clear points and commas have a place in a reading that is consistent; None where there is no such reading.
 
-    A point may be a comma here, and a slash a long one; a slash that is none counts against the text: it may be a digit.
+    A point may be a comma here, and a slash a long one; a slash that is none counts against the text: it may be a digit. The slash
+    of a fraction holds more than any other.
     """
     inner = [one for one in written.separators if 0 < one.place < len(written.text) and one.kind != "gap"]
     fraction = len(written.text) - len(HUNDRED) if written.text.endswith(HUNDRED) else None
@@ -83,11 +89,13 @@ def held(written: Written) -> int | None:
                 for one in sorted((*sure, *taken), key=lambda one: one.place)
             ]
             if any(_consistent(written, found, ())):
-                counts.append(sum(one.kind in ("point", "comma") for one in sure) - sum(one not in taken for one in strokes))
+                slashed = any(one.kind == "slash" for one in found)
+                kept = sum(one.kind in ("point", "comma") for one in sure) - sum(one not in taken for one in strokes)
+                counts.append(kept + FRACTION_HOLDS * slashed)
     return max(counts, default=None)
 
 
-def _slash_read_as_1(written: Written) -> bool:
+def slash_read_as_1(written: Written) -> bool:
     """Whether the amount may as well be a fraction whose slash was read as a digit: `12341100` is `12 34/100` too."""
     cents = len(written.text) - len(HUNDRED) - 1 - CENTS
     if cents <= 0 or not written.text.endswith("1" + HUNDRED) or written.raised:

@@ -8,7 +8,7 @@ from math import exp, log
 
 import numpy as np
 
-from docproc.readings.amounts import CENTS, HUNDRED, Separator, Written, amount_of, held
+from docproc.readings.amounts import CENTS, HUNDRED, Separator, Written, amount_of, held, slash_read_as_1
 from docproc.readings.marks import Line, Mark, line_of
 from docproc.readings.vote import Verdict
 from docproc.rules import PART_ORDERS, DateWindow, FieldRules, date_of, dates_of
@@ -16,6 +16,7 @@ from docproc.types import Lattice
 
 WIDE_GAP = 0.42  # digit heights by which a gap exceeds the others where a point may have been lost
 NARROW_GAP = 0.25  # the same, where there is a speck in it
+CENTS_GAP, STANDS_OUT = 0.2, 0.1  # the same before the last two digits; and by which it exceeds the widest of the others
 PARTING = ("slash", "dash", "point", "comma")  # marks between the parts of a date
 DASH = 0.3  # digit heights: length of a dash that ends an amount, at least
 RAISED, PERHAPS_RAISED, LITTLE_RAISED = 0.30, 0.20, 0.12  # digit heights above the base line where raised digits end, at least
@@ -25,8 +26,9 @@ OVER = (0.6, 0.3, 0.6)  # digit heights: least width and height of what stands a
 # What separators weigh against the readers, in nats. Every one in its place counts 1, as does a digit that hangs like a comma.
 AGAINST, UNHEARD = 3.0, 1.5  # where they contradict each other; where nothing is known of them
 MOST_HELD = 3
+FRACTION_MISREAD = 2.0  # a text that is more likely a fraction of 100 whose slash was read as a 1
 HANGS = (0.33, 1.12)  # digit heights below the upper end of the digits where a hanging one begins and ends, at least
-SURE_SHARE = 0.8  # of the vote: no other text is looked at
+SURE_SHARE = 0.97  # of the vote: no other text is looked at
 FOLLOWED = 5.0  # nats below the best where no other text is looked at
 
 UNPLACED = "it is not known where the digits stand, which would settle the amount"
@@ -101,24 +103,24 @@ def weigh_separators(verdict: Verdict, lattice: Lattice) -> Verdict:
         else:
             weights[k] -= UNHEARD
     order = sorted(range(len(weights)), key=lambda k: -weights[k])
-    if order[0] == 0:
-        return verdict
     whole = sum(exp(weight) for weight in weights)
     return replace(
         verdict,
         ballots=tuple(verdict.ballots[k] for k in order),
         shares=tuple(exp(weights[k]) / whole for k in order),
-        agreed=False,
+        agreed=verdict.agreed and order[0] == 0,
     )
 
 
 def _argument(lattice: Lattice, path: Sequence[int], text: str) -> float:
     """What the separators say for a text, in nats."""
     line = line_of(lattice, path, text)
-    kept = held(written(line, text))
+    seen = written(line, text)
+    kept = held(seen)
     hanging = int(((line.digits[:, 1] > HANGS[0]) & (line.digits[:, 3] > HANGS[1])).sum())
     strokes = sum(mark.kind == "slash" and mark.place == 0 for mark in line.marks)
-    return (-AGAINST if kept is None else min(kept, MOST_HELD)) - hanging - max(0, strokes - 1)
+    slashed = FRACTION_MISREAD * slash_read_as_1(seen)
+    return (-AGAINST if kept is None else min(kept, MOST_HELD)) - hanging - max(0, strokes - 1) - slashed
 
 
 def written(line: Line, text: str) -> Written:
@@ -205,7 +207,11 @@ def _wide_gaps(line: Line) -> list[int]:
         return []
     usual = max(0.0, float(np.sort(gaps)[(len(gaps) - 1) // 2])) if len(gaps) > 1 else 0.0
     specks = {mark.place for mark in line.marks if mark.kind == "speck" and 0.6 < (mark.top + mark.bottom) / 2 < 1.2}
-    return [k for k, gap in enumerate(gaps.tolist(), 1) if gap > usual + (NARROW_GAP if k in specks else WIDE_GAP)]
+    found = [k for k, gap in enumerate(gaps.tolist(), 1) if gap > usual + (NARROW_GAP if k in specks else WIDE_GAP)]
+    cents = len(line.digits) - CENTS
+    if cents > 0 and len(gaps) > 1 and gaps[cents - 1] > max(usual + CENTS_GAP, np.delete(gaps, cents - 1).max() + STANDS_OUT):
+        found = sorted({*found, cents})
+    return found
 
 
 def _raised(line: Line, *, underlined: bool) -> bool | None:

@@ -56,6 +56,8 @@ def written(text: str, raised: bool | None = False) -> Written:
         ("150,00,000", "15000000"),
         ("110,00,00,000", "1100000000"),
         ("1234,00,000", ""),
+        ("1234567", "1234567"),
+        ("12345678", ""),
         ("150,000", "150000"),
     ],
 )
@@ -167,7 +169,10 @@ def test_what_may_be_a_speck_never_changes_the_value(digits: str, data: st.DataO
         ("1,20/000", 1),  # a comma as long as a slash
         ("9/5614", -1),  # no separator stands there: it may be a digit
         ("1,2/34", 0),
-        ("12 34/100", 0),
+        ("12 34/100", 3),
+        ("1234/100", 3),
+        ("1,200 34/100", 4),
+        ("34/100", 3),
         ("12,34/?100", 1),
         ("95,40;?000", 1),
         ("12;?34,5", None),
