@@ -64,9 +64,9 @@ def digits() -> keras.Model:
     x = layers.MaxPooling2D()(block(x, 32))
     x = block(x, 64)
     x = block(x, 64)
-    x = layers.Dropout(0.3)(layers.Flatten()(x))
+    x = layers.Dropout(0.1)(layers.Flatten()(x))
     x = layers.ReLU(name=FEATURES)(layers.Dense(96)(x))
-    x = layers.Dropout(0.3)(x)
+    x = layers.Dropout(0.1)(x)
     # Probabilities in float32, whatever the precision of the training.
     which = layers.Softmax(dtype="float32")(layers.Dense(CLASSES - 1, dtype="float32")(x))
     whether = layers.Softmax(dtype="float32")(layers.Dense(2, dtype="float32")(x))

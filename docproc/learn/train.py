@@ -54,8 +54,8 @@ class Recipe:
     strips: int = 150_000  # composed fields to train on
     combs: float = 0.12  # share of them that are combs
     not_digits: int = 6  # wrong candidates kept of every strip
-    mnist_repeats: int = 6  # how often MNIST's own glyphs are shown beside the candidates
-    epochs: int = 4
+    mnist_repeats: int = 12  # how often MNIST's own glyphs are shown beside the candidates
+    epochs: int = 8
     batch: int = 256
     line_epochs: int = 9
     line_batch: int = 96

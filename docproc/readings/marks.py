@@ -65,10 +65,12 @@ class _Blob:
 
 def line_of(lattice: Lattice, path: Sequence[int], text: str) -> Line:
     """The digits of `text` on `path`, at least one candidate for each from left to right, and all marks."""
-    owner = np.zeros(lattice.pieces + 1, np.int32)
+    owner = np.zeros(lattice.pieces + 1, np.uint16)
     for place, k in enumerate(path, 1):
         owner[[piece + 1 for piece in lattice.candidates[k].pieces]] = place
-    owned = owner[lattice.labels]
+    owned = np.take(owner, lattice.labels)
+    # The faint rim of the digits is no mark.
+    near = cv2.dilate((owned > 0).view(np.uint8), np.ones((3, 3), np.uint8))
     boxes = np.zeros((len(path), 4))
     blobs = []
     for place, k in enumerate(path):
@@ -79,12 +81,10 @@ def line_of(lattice: Lattice, path: Sequence[int], text: str) -> Line:
         for box, area in beside:
             box.cut(owned)[box.cut(owned) == place + 1] = 0
             blobs.append(_Blob(box, area, within=place))
-    inside = cv2.distanceTransform((owned > 0).astype(np.uint8), cv2.DIST_L2, 3)
-    pen = float(np.clip(4.0 * inside[inside > 0].mean(), 2.0, 12.0))
-    # The faint rim of the digits is no mark.
-    near = cv2.dilate((owner > 0).astype(np.uint8)[lattice.labels], np.ones((3, 3), np.uint8))
+    inside = cv2.distanceTransform((owned > 0).view(np.uint8), cv2.DIST_L2, 3)
+    pen = float(np.clip(4.0 * inside.sum() / max(1, np.count_nonzero(inside)), 2.0, 12.0))
     blobs += _loose((lattice.ink > INKED) & (near == 0))
-    away = cv2.distanceTransform((owned == 0).astype(np.uint8), cv2.DIST_L2, 3)
+    away = cv2.distanceTransform((owned == 0).view(np.uint8), cv2.DIST_L2, 3)
     heights = np.sort(boxes[:, 3] - boxes[:, 1])
     height = float(heights[2 * len(heights) // 3])  # raised digits are smaller
     slope, base = _base_line(boxes[boxes[:, 3] - boxes[:, 1] >= FULL * height])
@@ -121,13 +121,13 @@ def _without_dotted_line(marks: list[Mark]) -> list[Mark]:
 
 def _loose(mask: NDArray[np.bool_]) -> list[_Blob]:
     """The ink that is on no digit."""
-    count, _, table, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    count, _, table, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
     return [_Blob(Box(left, top, wide, high), area) for left, top, wide, high, area in table[1:count].tolist()]
 
 
-def _body(owned: NDArray[np.int32], name: int, box: Box) -> tuple[Box, list[tuple[Box, int]]]:
+def _body(owned: NDArray[np.uint16], name: int, box: Box) -> tuple[Box, list[tuple[Box, int]]]:
     """The box of a digit without the blobs that its candidate took along, and those with their areas."""
-    count, _, table, _ = cv2.connectedComponentsWithStats((box.cut(owned) == name).astype(np.uint8), connectivity=8)
+    count, _, table, _ = cv2.connectedComponentsWithStats((box.cut(owned) == name).view(np.uint8), connectivity=8)
     parts = [(Box(box.left + int(x), box.top + int(y), int(w), int(h)), int(area)) for x, y, w, h, area in table[1:count]]
     if len(parts) < 2:
         return box, []
