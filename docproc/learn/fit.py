@@ -37,6 +37,7 @@ Batches = Callable[[int], Iterator[Batch]]  # the batches of an epoch, counted f
 GLYPH_PROGRESS, CELL_PROGRESS, MICR_PROGRESS = (f"{name}.progress.npz" for name in ("digits", "cells", "micr"))
 LINE_PROGRESS = tuple(f"lines-{number}.progress.npz" for number in range(1, LINE_READERS + 1))
 WARPS = 2048  # ways to bend a glyph, drawn anew for every epoch
+CALM, CALM_SHARE = 0.6, 0.3  # how much of that bending is left in the last share of the epochs: what is read is bent less
 TELL_EVERY = 20  # steps
 AT_ONCE = 512  # pictures of a validation
 
@@ -206,7 +207,7 @@ def _of_pictures(
 
     def batches(epoch: int) -> Iterator[Batch]:
         rng = np.random.default_rng((recipe.seed, seed, epoch))
-        warps = _warps(rng, pictures.shape[1])
+        warps = _warps(rng, pictures.shape[1], CALM if epoch >= epochs * (1 - CALM_SHARE) else 1.0)
         for some in np.array_split(rng.permutation(len(labels)), steps):
             yield _bent(pictures[some], warps, rng), labels[some].astype(np.int32)
 
@@ -403,8 +404,11 @@ def _in_float32(trained: keras.Model, build: Callable[[], keras.Model]) -> keras
     return plain
 
 
-def _warps(rng: np.random.Generator, side: int) -> NDArray[np.float32]:
-    """Ways to turn, stretch, lean, shift and bend a picture, as (WARPS, 2, side, side) float32: where pixels come from."""
+def _warps(rng: np.random.Generator, side: int, strength: float) -> NDArray[np.float32]:
+    """Ways to turn, stretch, lean, shift and bend a picture, as (WARPS, 2, side, side) float32: where pixels come from.
+
+    At a `strength` of 0 they leave it as it is.
+    """
     middle = (side - 1) / 2
     y, x = np.mgrid[0:side, 0:side].astype(np.float32) - middle
     warps = np.empty((WARPS, 2, side, side), np.float32)
@@ -416,7 +420,8 @@ def _warps(rng: np.random.Generator, side: int) -> NDArray[np.float32]:
         for k, (a, b) in enumerate(((cos * wide, sin + lean), (-sin, cos * tall))):
             pushed = cv2.resize(bend[k], (side, side), interpolation=cv2.INTER_CUBIC)
             warp[k] = a * x + b * y + middle + pushed + rng.normal(0, 0.6)
-    return warps
+    still = np.stack([x, y]) + middle
+    return np.asarray(still + strength * (warps - still), np.float32)
 
 
 def _bent(glyphs: NDArray[np.uint8], warps: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -198,5 +198,5 @@ def _kind(own: NDArray[np.float64], area: float, pen: float) -> tuple[MarkKind, 
             return "comma", solid
         return "point", solid and top < 1.0 and bottom > 0.75 and 0.4 < wide / high < 2.2
     if wide <= 0.55 and high > 0.8 * wide:
-        return "comma", top > 0.35 and bottom > 0.95
+        return "comma", top > 0.35 and bottom > 1.0
     return "other", False

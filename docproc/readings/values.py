@@ -119,8 +119,10 @@ def _argument(lattice: Lattice, path: Sequence[int], text: str) -> float:
     kept = held(seen)
     hanging = int(((line.digits[:, 1] > HANGS[0]) & (line.digits[:, 3] > HANGS[1])).sum())
     strokes = sum(mark.kind == "slash" and mark.place == 0 for mark in line.marks)
+    # What floats between digits and is no dash may be what is left of one.
+    floating = sum(mark.kind == "other" and 0 < mark.place < len(text) and mark.bottom < 1.0 for mark in line.marks)
     slashed = FRACTION_MISREAD * slash_read_as_1(seen)
-    return (-AGAINST if kept is None else min(kept, MOST_HELD)) - hanging - max(0, strokes - 1) - slashed
+    return (-AGAINST if kept is None else min(kept, MOST_HELD)) - hanging - max(0, strokes - 1) - floating - slashed
 
 
 def written(line: Line, text: str) -> Written:
