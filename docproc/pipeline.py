@@ -216,7 +216,9 @@ def read(prepared: Prepared, scores: Scores, frames: Frames, cells: CellScores, 
     sure = confidence(evidence(verdict, lattice, scores, odds, boxed), reader.calibrations[kind])
     best, changed_by, broken = verdict.ballots[0], "", ""
     rules = prepared.field.rules
-    if rules is not None and best.text and not rules.allows(best.text):
+    if rules is not None and best.text and rules.allows(best.text):
+        sure = round(repair_field(texts, sure, rules).confidence, DIGITS_KEPT)
+    elif rules is not None and best.text:
         # What the readers propose under the rules comes after what they propose without, and is voted on like it.
         ruled = vote(ballots(lattice, odds, scores, frames, prepared.field.digits, boxed, rules), reader.weights[kind])
         choice = keep_rules(best.text, sure, ruled, rules)

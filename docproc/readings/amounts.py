@@ -71,8 +71,8 @@ def amount_of(written: Written) -> tuple[str, str]:
 def held(written: Written) -> int | None:
     """How many clear points and commas have a place in a reading that is consistent; None where there is no such reading.
 
-    A point may be a comma here, and a slash a long one; a slash that is none counts against the text: it may be a digit. The slash
-    of a fraction holds more than any other.
+    A point may be a comma here, and a slash a long one; a slash that is none counts against the text: it may be a digit. The
+    slash of a fraction holds more than any other.
     """
     inner = [one for one in written.separators if 0 < one.place < len(written.text) and one.kind != "gap"]
     fraction = len(written.text) - len(HUNDRED) if written.text.endswith(HUNDRED) else None

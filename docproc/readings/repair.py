@@ -2,7 +2,8 @@
 
 The reader's probabilities are weighed against the chance that the writer slipped (Bayes' rule). A repair has to be among what
 the readers saw, its reach is bounded, it costs confidence, and where the writer's slip explains the page as well, what was
-written stays and a person is told which rule it breaks. What keeps its rules is never touched.
+written stays and a person is told which rule it breaks. A text that keeps its rules is never touched, and is believed more
+where other texts that the readers saw break them.
 """
 
 from __future__ import annotations
@@ -43,18 +44,21 @@ def repair_field(shares: Sequence[tuple[str, float]], confidence: float, rules: 
     `shares` are the voted texts with their shares (0..1), best first; `confidence` is the calibrated probability that the first
     is right. What is left of it falls to the others by their shares, and to texts that no reader proposed. A writer keeps the
     rules with the probability 1 - `slip`, and else writes any string; so an allowed text gains by as much as the rules make
-    it rare, at most a thousandfold. An allowed first text stays as it is. A repair is at most two edits away, and more
+    it rare, at most a thousandfold. An allowed first text stays, and gains what others lose that are not allowed, up to a
+    confidence of 0.99; of what no reader proposed all may be allowed. A repair is at most two edits away, and more
     probable than that the first text stands there and is a slip. Blank fields are not judged.
     """
     if not shares or not shares[0][0]:
         return Choice("", confidence if shares else 0.0)
     first = shares[0][0]
     broken = rules.named(first)
-    if not broken:
-        return Choice(first, confidence)
     others = sum(share for _, share in shares[1:])
     unseen = max(1.0 - shares[0][1] - others, UNSEEN)
     rest = (1.0 - confidence) / (others + unseen)
+    if not broken:
+        against = rest * (unseen + sum(share * (1.0 if rules.allows(text) else slip) for text, share in shares[1:]))
+        raised = confidence / (confidence + against) if confidence else 0.0
+        return Choice(first, max(confidence, min(raised, REPAIRED_AT_MOST)))
     weights = [confidence * slip]
     for text, share in shares[1:]:
         gain = min(1.0 / max(rules.chance(len(text)), 1e-12), MOST_GAIN) if rules.allows(text) else 0.0

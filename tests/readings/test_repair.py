@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -23,6 +24,16 @@ Texts = tuple[tuple[str, float], ...]
 
 def test_what_keeps_the_rules_stays_as_it_is() -> None:
     assert repair_field([("18", 0.6), ("26", 0.4)], 0.55, LUHN) == Choice("18", 0.55)
+
+
+def test_what_keeps_the_rules_is_believed_more_where_others_break_them() -> None:
+    shares = [("18", 0.7), ("17", 0.15), ("26", 0.1)]
+    # What is left, 0.4, falls to 17, which breaks the rule, to 26, and to what nobody saw.
+    against = 0.4 / 0.3 * (0.15 * 0.01 + 0.1 + 0.05)
+    assert repair_field(shares, 0.6, LUHN).confidence == pytest.approx(0.6 / (0.6 + against))
+    assert repair_field([("18", 0.5), ("17", 0.5)], 0.9, LUHN).confidence <= REPAIRED_AT_MOST
+    assert repair_field([("18", 0.5), ("17", 0.5)], 0.999, LUHN).confidence == 0.999
+    assert repair_field([("18", 0.5), ("17", 0.5)], 0.0, LUHN).confidence == 0.0
 
 
 def test_a_misread_digit_is_put_right() -> None:
@@ -96,7 +107,8 @@ def test_the_guards_of_a_repair(texts: list[str], raw: list[float], confidence: 
     choice = repair_field(shares, confidence, rules)
     assert 0 <= choice.confidence <= 1
     if rules.allows(texts[0]):
-        assert choice == Choice(texts[0], confidence)
+        assert replace(choice, confidence=confidence) == Choice(texts[0], confidence)
+        assert confidence - 1e-9 <= choice.confidence <= max(confidence, REPAIRED_AT_MOST)
     elif choice.changed:
         assert choice.text in texts[1:]
         assert rules.allows(choice.text)
@@ -112,8 +124,8 @@ def test_the_guards_of_a_repair(texts: list[str], raw: list[float], confidence: 
 def test_repairs_put_more_right_than_wrong_where_the_reader_is_calibrated() -> None:
     """Fields as the model has them: a writer who slips one time in a hundred, a reader who knows how often it errs."""
     rng = np.random.default_rng(7)
-    before = after = harmed = repaired = wrong = 0
-    hoped = 0.0
+    before = after = harmed = repaired = wrong = kept = kept_right = 0
+    hoped = believed = 0.0
     for _ in range(3000):
         body = f"{rng.integers(10**6):06d}"
         slips = rng.random() < 0.01
@@ -129,10 +141,15 @@ def test_repairs_put_more_right_than_wrong_where_the_reader_is_calibrated() -> N
         repaired += choice.changed
         wrong += choice.changed and choice.text != truth
         hoped += choice.confidence if choice.changed else 0.0
+        if LUHN.allows(first):
+            kept += 1
+            kept_right += first == truth
+            believed += choice.confidence
     assert after > before + 300
     assert harmed <= 3
     assert wrong / repaired < 0.02
     assert 1 - hoped / repaired > wrong / repaired - 0.01  # no more is promised than is kept
+    assert believed / kept < kept_right / kept + 0.01
 
 
 @pytest.mark.parametrize(
