@@ -29,7 +29,7 @@ from docproc.types import Page, Placed, Reading
 from tests.conftest import SAMPLES
 from tests.test_cli import docproc, table
 
-SAME = 2e-3  # of the confidence, between float32 and sixteen bits
+SAME = 1e-3  # of the confidence, between float32 and sixteen bits
 NEAR = 0.06  # between eight bits and float
 
 Prepareds = list[tuple[Placed, list[Prepared]]]

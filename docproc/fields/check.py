@@ -66,7 +66,7 @@ HEAD = 0.27  # of the height above the MICR line, where no amount stands
 UNCERTAIN = "it is not certain that this is the amount"
 PRINTED = "printed_number"  # the check's number in a corner, which is compared and no row
 NAMES = ("amount", "date", "micr", PRINTED)
-SURE_NUMBER = 0.9  # confidence with which a printed number speaks against the MICR line
+SURE_NUMBER = 0.8  # confidence with which a printed number speaks against the MICR line
 NUMBER_DIGITS = (3, 8)
 SURE_LINE = 0.5  # confidence of a MICR line that tells the country
 
