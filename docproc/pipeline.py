@@ -240,7 +240,8 @@ def _read_micr(found: MicrLine, frames: Frames, calibration: Calibration) -> Rea
         return Reading("", 0.0)
     sure = confidence(micr.evidence(told, frames, found.line), calibration)
     others = ((micr.digits_of(value), share) for value, share in told.shares[1 : KEPT + 1])
-    return Reading(text, sure, (), tuple(others), "", told.changed_by, told.value, told.centers)
+    noted = micr.GOES_ON if micr.goes_on(told, found.line) else ""
+    return Reading(text, sure, (), tuple(others), noted, told.changed_by, told.value, told.centers)
 
 
 def decide(cast: tuple[Ballot, ...], kind: Kind, lattice: Lattice, weights: Weights) -> Verdict:

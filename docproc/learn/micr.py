@@ -42,14 +42,14 @@ class Recipe:
 
     network: str = "micr"
     seed: int = 20261121
-    lines: int = 24_000  # composed lines to train on
-    epochs: int = 6
+    lines: int = 60_000  # composed lines to train on
+    epochs: int = 10
     batch: int = 32
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     precision: str = "mixed_bfloat16"
     patience: int = 3  # epochs without a better validation, after which the training ends
-    calibration_lines: int = 4_000
+    calibration_lines: int = 8_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,14 @@ from docproc.types import MICR_SYMBOLS, Frames, Ink
 TRANSIT, AMOUNT, ON_US, DASH = tuple(MICR_SYMBOLS[10:])
 STRIDE = 4  # px of the strip for a frame
 PITCH = 19.2  # px of the strip from a character to the next, where nothing was stretched
+REACH = 0.62 * PITCH  # px to each side of a center in which a character's ink lies
+BEYOND = 0.2  # of a character's ink; more before the first or behind the last is a character, too
+INKED = 127  # ink of the strip from which a pixel counts there
+BAR, BAR_NEAR = 0.7, 9  # height of the strip from which ink is no character's, and px around it that are its own
 BREAKS = -4.4  # natural log: how rare a line is that breaks the check digit, over one that keeps it
 PUT_IN = 3  # digits that are tried in every place of a routing number that breaks its check digit
 PARTS = ("routing", "account", "check_number", "encoded_amount")
+GOES_ON = "the line goes on beyond what was read"
 LEAST_LOG = -25.0  # log probability below which doubt no longer counts
 
 ROUTING = FieldRules(digits=(9, 9), check="aba")
@@ -87,7 +92,7 @@ def evidence(told: Told, frames: Frames, line: Ink) -> NDArray[np.float64]:
     columns = line.sum(axis=0, dtype=np.float64)
     near = np.zeros(len(columns), bool)
     for center in told.centers:
-        near[max(0, int(center - 0.62 * PITCH)) : int(center + 0.62 * PITCH)] = True
+        near[max(0, int(center - REACH)) : int(center + REACH)] = True
     left_over = float(columns[~near].sum() / max(1.0, columns.sum()))
     steps = np.diff(told.centers)
     close = steps[steps < 1.5 * PITCH]
@@ -107,6 +112,21 @@ def evidence(told: Told, frames: Frames, line: Ink) -> NDArray[np.float64]:
             float(bool(told.changed_by)),
         ]
     )
+
+
+def goes_on(told: Told, line: Ink) -> bool:
+    """Whether there is more ink on the strip (32, width) before the first character or behind the last than specks are.
+
+    It may be a character that is cut, or a group that is too faint to be read. What is higher than any character is the edge
+    of the paper.
+    """
+    if not told.centers:
+        return False
+    columns = (line > INKED).sum(axis=0)
+    bars = np.convolve(columns > BAR * len(line), np.ones(BAR_NEAR), "same") > 0
+    columns[bars] = 0
+    start, stop = max(0, int(told.centers[0] - REACH)), max(0, int(told.centers[-1] + REACH))
+    return bool(max(columns[:start].sum(), columns[stop:].sum()) > BEYOND * columns[start:stop].sum() / len(told.centers))
 
 
 @dataclass(frozen=True, slots=True)

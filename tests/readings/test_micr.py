@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docproc.readings.micr import ROUTING, digits_of, evidence, parse, tell
-from docproc.types import LINE_HEIGHT, MICR_CLASSES, MICR_SYMBOLS, Frames
+from docproc.readings.micr import ROUTING, digits_of, evidence, goes_on, parse, tell
+from docproc.types import LINE_HEIGHT, MICR_CLASSES, MICR_SYMBOLS, Frames, Ink
 
 GOOD, BAD = "021000089", "021000088"  # with and without the right check digit
 
@@ -35,6 +35,26 @@ def test_what_the_frames_show_is_read(text: str) -> None:
     assert len(told.centers) == len(told.peaks) == len(text)
     assert list(told.centers) == sorted(told.centers)
     assert told.changed_by == ""
+
+
+def strip(columns: int, *inked: tuple[int, int, int]) -> Ink:
+    """A strip with ink from column to column, so many px high."""
+    line = np.zeros((LINE_HEIGHT, columns), np.uint8)
+    for left, right, high in inked:
+        top = (LINE_HEIGHT - high) // 2
+        line[top : top + high, left:right] = 255
+    return line
+
+
+def test_a_line_that_goes_on_is_told() -> None:
+    told = tell(frames_of("1234"))  # at 12, 28, 44, 60 px, more or less
+    characters = [(int(center) - 5, int(center) + 5, 18) for center in told.centers]
+    assert not goes_on(told, strip(120, *characters))
+    assert goes_on(told, strip(120, *characters, (110, 114, 18)))  # a character that is cut
+    assert goes_on(told, strip(200, *characters, (120, 130, 18), (140, 150, 18)))
+    assert not goes_on(told, strip(120, *characters, (100, 102, 6)))  # a speck
+    assert not goes_on(told, strip(120, *characters, (110, 114, 32)))  # the edge of the paper
+    assert not goes_on(tell(frames_of("")), strip(40, (10, 20, 18)))
 
 
 def test_the_check_digit_decides_where_a_digit_is_in_doubt() -> None:
