@@ -88,7 +88,8 @@ def weigh_separators(verdict: Verdict, lattice: Lattice) -> Verdict:
     """The verdict on an amount once its separators are heard.
 
     A big comma is easily read as a 1: then the separators that are left contradict each other, or a digit hangs below the
-    line. Another text takes the place of such a one where its own separators outweigh the readers' doubt.
+    line. Another text takes the place of such a one where its own separators outweigh the readers' doubt; and a text that its
+    separators fit is more probable than the readers alone would say.
     """
     first = verdict.ballots[0]
     if not first.path:
