@@ -180,16 +180,22 @@ def recognize(prepared: Sequence[Prepared], reader: Reader) -> list[FieldResult]
     """Score the candidates and the lines of many fields in one call each, and decode every field."""
     batch, counts = flatten([item.glyphs for item in prepared])
     scores = regroup(reader.recognizer.recognize(batch), counts)
-    frames = reader.line_recognizer.read_lines([item.line for item in prepared])
+    frames = frames_of(prepared, reader)
     cells = cells_of([item.cells for item in prepared], reader.cell_recognizer)
-    printed = [k for k, item in enumerate(prepared) if item.micr is not None]
-    told = reader.micr_recognizer.read_lines([item.micr.line for item in prepared if item.micr is not None])
-    for k, own in zip(printed, told, strict=True):
-        frames[k] = own
     return [
         FieldResult(item, own, seen, boxed, read(item, own, seen, boxed, reader))
         for item, own, seen, boxed in zip(prepared, scores, frames, cells, strict=True)
     ]
+
+
+def frames_of(prepared: Sequence[Prepared], reader: Reader) -> list[Frames]:
+    """What the recognizer of lines says of many fields, and that of E-13B of those that are such lines."""
+    frames = reader.line_recognizer.read_lines([item.line for item in prepared])
+    printed = [k for k, item in enumerate(prepared) if item.micr is not None]
+    told = reader.micr_recognizer.read_lines([item.micr.line for item in prepared if item.micr is not None])
+    for k, own in zip(printed, told, strict=True):
+        frames[k] = own
+    return frames
 
 
 def cells_of(pictures: Sequence[CellPictures], recognizer: CellRecognizer) -> list[CellScores]:

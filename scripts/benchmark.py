@@ -25,7 +25,7 @@ from docproc.files import find_documents, open_pages
 from docproc.layouts import open_layout
 from docproc.modelfiles import open_reader
 from docproc.options import Limits
-from docproc.pipeline import Prepared, cells_of, place, prepare, read
+from docproc.pipeline import Prepared, cells_of, frames_of, place, prepare, read
 from docproc.types import Page
 
 PROJECT = Path(__file__).parent.parent
@@ -74,9 +74,8 @@ def main() -> None:
     batch, counts = flatten([p.glyphs for p in prepared])
     recognizing = seconds(lambda: reader.recognizer.recognize(batch))
     scores = regroup(reader.recognizer.recognize(batch), counts)
-    lines = [p.line for p in prepared]
-    lining = seconds(lambda: reader.line_recognizer.read_lines(lines))
-    frames = reader.line_recognizer.read_lines(lines)
+    lining = seconds(lambda: frames_of(prepared, reader))
+    frames = frames_of(prepared, reader)
     pictures = [p.cells for p in prepared]
     boxing = seconds(lambda: cells_of(pictures, reader.cell_recognizer))
     cells = cells_of(pictures, reader.cell_recognizer)
