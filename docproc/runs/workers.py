@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -84,8 +84,7 @@ def process_map(
         return _Worker(process, mine, since=time.monotonic())
 
     def replace(worker: _Worker) -> None:
-        worker.process.kill()
-        worker.pipe.close()
+        _dismiss([worker])
         workers[workers.index(worker)] = hire()
 
     try:
@@ -140,11 +139,18 @@ def process_map(
                     yield worker.item, DocumentError("timeout", f"took more than {seconds:g} s")
                     replace(worker)
     finally:
-        for worker in workers:
-            worker.process.kill()
-        for worker in workers:
-            worker.process.join(timeout=5)
-            worker.pipe.close()
+        _dismiss(workers)
+
+
+def _dismiss(workers: Sequence[_Worker]) -> None:
+    """End the processes, and give back at once all that was open for them."""
+    for worker in workers:
+        worker.process.kill()
+    for worker in workers:
+        worker.pipe.close()
+        worker.process.join(timeout=5)
+        with suppress(ValueError):  # a process that hangs in the system's hands cannot be closed
+            worker.process.close()
 
 
 def quarantine_map(
