@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from docproc import __version__
+from docproc._version import __version__
 from docproc.errors import DONE, INTERRUPTED, NEEDS_REVIEW, SOME_FAILED, TERMINATED, BadUsage, DocprocError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from docproc.learn.progress import Step
+    from docproc.learn.training.progress import Step
     from docproc.options import RunRequest
     from docproc.runs.batch import Summary
 
@@ -308,7 +308,7 @@ def _request(context: click.Context, options: dict[str, Any]) -> RunRequest:
 
 def _tell_backend(console: Console, backend: str) -> None:
     """Say which backend `auto` takes where it passes over a better one, and why."""
-    from docproc.digits.recognizers import choose
+    from docproc.backends import choose
 
     chosen = choose(backend)
     if chosen.passed_over:
@@ -471,7 +471,7 @@ def explain(image: Path, output: Path | None, overwrite: bool, **options: Any) -
 
     The crop, its ink, the cuts, the 28x28 candidates with their scores, the chosen path, the confidence.
     """
-    from docproc.explain import explain_page
+    from docproc.commands.explain import explain_page
 
     target = output or Path(f"{image.stem}.explain.png")
     rows = explain_page(image, target, overwrite=overwrite, **options)
@@ -503,7 +503,7 @@ def init(blank: Path, output: Path, name: str | None, table: Path | None, overwr
 
     BLANK is any document; its first page is taken.
     """
-    from docproc.forms import propose_template
+    from docproc.commands.template import propose_template
 
     found = propose_template(blank, output, name=name, table=table, overwrite=overwrite)
     console = _console()
@@ -527,7 +527,7 @@ def init(blank: Path, output: Path, name: str | None, table: Path | None, overwr
 @click.option("--overwrite", is_flag=True, help="Replace a picture that is there.")
 def preview(template_file: Path, scan: Path | None, output: Path, page: int, overwrite: bool) -> None:
     """Draw the boxes of a template over a scan, or over the form itself: where they lie and what they are."""
-    from docproc.forms import preview_template
+    from docproc.commands.template import preview_template
 
     said = preview_template(template_file, scan, output, page=page, overwrite=overwrite)
     _say(_console(), f"{scan or template_file}: {said}")
@@ -545,7 +545,7 @@ def lint(context: click.Context, template_file: Path, scans: tuple[Path, ...], m
 
     Exits with 1 where something is wrong, and with 3 where the template itself has faults.
     """
-    from docproc.forms import lint_template
+    from docproc.commands.template import lint_template
 
     if lint_template(template_file, (*scans, *more), click.echo):
         context.exit(SOME_FAILED)
@@ -626,7 +626,7 @@ def train(
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # without it sixteen bits are emulated, many times slower
-    from docproc.training import changed, recipe, train_model
+    from docproc.commands.train import changed, recipe, train_model
 
     changes = {name: value for name, value in changes.items() if value is not None}
     jobs = jobs or os.cpu_count() or 1
@@ -639,7 +639,7 @@ def train(
         click.echo(json.dumps(card["scores"], indent=2))
         _say(_console(), f"report: {output / network}.html")
         return
-    from docproc.relearn import Relearning, relearn
+    from docproc.commands.retrain import Relearning, relearn
 
     if network != "digits":
         raise BadUsage("--from corrects what is written by hand; it has no --network")
@@ -704,10 +704,10 @@ def predict(
 
     IMAGE holds one digit: any size, dark on light or light on dark.
     """
+    from docproc.commands.predict import draw
+    from docproc.commands.predict import predict as read_digits
     from docproc.errors import OutputExists
-    from docproc.modelfiles import open_digit_reader
-    from docproc.predict import draw
-    from docproc.predict import predict as read_digits
+    from docproc.weights.opening import open_digit_reader
 
     if picture and picture.suffix.lower() != ".png":
         raise BadUsage(f"the picture is a PNG: {picture} should end in .png")
@@ -751,7 +751,7 @@ def evaluate(
     left out), field, text, and value if you like: .csv, .jsonl, .xlsx or .parquet. A field counts as right only when its
     whole text is.
     """
-    from docproc.assess import assess_model, assess_results
+    from docproc.commands.evaluate import assess_model, assess_results
 
     if on is not None and len(subjects) <= 1:
         model_path = subjects[0] if subjects else None
@@ -791,7 +791,7 @@ def calibrate(context: click.Context, /, model_path: Path | None, **options: Any
     error that is not exceeded with the certainty. What the truth cannot support is not promised: then it says how many
     more fields it takes, and exits with 1.
     """
-    from docproc.assess import calibrate as find_thresholds
+    from docproc.commands.evaluate import calibrate as find_thresholds
 
     console = _console()
     said, kept, notes = find_thresholds(model=model_path, **options)
@@ -825,8 +825,8 @@ def export(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from dataclasses import asdict
 
-    from docproc.learn import mnist
-    from docproc.learn.conversion import convert
+    from docproc.learn.composing import mnist
+    from docproc.learn.training.conversion import convert
 
     rows = convert(model_path, output, precisions, mnist.load(data), overwrite=overwrite)
     if as_json:
@@ -859,7 +859,7 @@ def bench(backends: tuple[str, ...], batches: tuple[int, ...], seconds: float, m
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     from dataclasses import asdict
 
-    from docproc.learn.bench import bench as measure
+    from docproc.learn.evaluation.bench import bench as measure
 
     found = measure(backends, model_path, batches, seconds)
     if as_json:
@@ -889,7 +889,7 @@ def bench(backends: tuple[str, ...], batches: tuple[int, ...], seconds: float, m
 @click.pass_context
 def doctor(context: click.Context) -> None:
     """Say what is installed, which backends work here, and why the others do not."""
-    from docproc.doctor import examine
+    from docproc.commands.doctor import examine
 
     report = examine()
     for line in report.lines:

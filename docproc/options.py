@@ -61,7 +61,7 @@ class RunRequest:
     backend: str = "auto"
     model: Path | None = None  # None: the shipped one
     max_error: float = 0.01  # share of the accepted fields that may be wrong
-    thresholds: Path | None = None  # measured by the user, see docproc.thresholds
+    thresholds: Path | None = None  # measured by the user, see docproc.weights.thresholds
     date_order: PartOrder = "auto"  # of dates whose order neither layout nor template tells
     date_window: str = ""  # how old a date may be, as 180d, 6m or 1y; "" asks nothing
     as_of: date | None = None  # the day from which the window counts; None: the one on which the run begins

@@ -16,24 +16,24 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from docproc.digits.batching import flatten, regroup
-from docproc.digits.cells import cell_pictures, without_ink
-from docproc.digits.ink import comb_ink, free_ink
-from docproc.digits.line import line
-from docproc.digits.micr import micr_line, part_box
-from docproc.digits.normalize import normalize_all
-from docproc.digits.segment import candidate_ink, segment
 from docproc.fields.check import PRINTED
-from docproc.net import Net
+from docproc.meaning.values import amount_value, date_value, stands_apart, weigh_separators
+from docproc.mlp import Net
 from docproc.pages.blank import without_print
 from docproc.pages.clean import clean
-from docproc.readings import micr
-from docproc.readings.cells import remark
-from docproc.readings.confidence import DIGITS_KEPT, LOW, Calibration, Thresholds, confidence, evidence, judge, least
-from docproc.readings.context import log_odds
-from docproc.readings.repair import UNSEEN, Choice, repair_field, repair_page
-from docproc.readings.values import amount_value, date_value, stands_apart, weigh_separators
-from docproc.readings.vote import Ballot, Verdict, Weights, ballots, vote
+from docproc.readers.batching import flatten, regroup
+from docproc.readers.comb.decode import remark
+from docproc.readers.comb.view import cell_pictures, without_ink
+from docproc.readers.confidence import DIGITS_KEPT, LOW, Calibration, Thresholds, confidence, evidence, judge, least
+from docproc.readers.e13b import decode as micr
+from docproc.readers.e13b.view import micr_line, part_box
+from docproc.readers.ink import comb_ink, free_ink
+from docproc.readers.lattice.context import log_odds
+from docproc.readers.lattice.normalize import normalize_all
+from docproc.readers.lattice.segment import candidate_ink, segment
+from docproc.readers.line.view import line
+from docproc.readers.repair import UNSEEN, Choice, repair_field, repair_page
+from docproc.readers.vote import Ballot, Verdict, Weights, ballots, vote
 from docproc.rules import DateWindow, FieldRules, PageRule
 from docproc.types import (
     CELL_SIDE,

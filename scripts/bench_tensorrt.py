@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.cards import cards_of, network_files
-from docproc.digits.recognizers import available, open_network
-from docproc.digits.recognizers.networks import Form
-from docproc.digits.recognizers.tensorrt import BATCH, Slot, TensorrtNetwork
+from docproc.backends import available, open_network
+from docproc.backends.recognizers import Form
+from docproc.backends.tensorrt import BATCH, Slot, TensorrtNetwork
 from docproc.errors import MissingPart
-from docproc.learn.bench import best_of
-from docproc.learn.conversion import FORMS
-from docproc.modelfiles import model_bytes
+from docproc.learn.evaluation.bench import best_of
+from docproc.learn.training.conversion import FORMS
+from docproc.weights.cards import cards_of, network_files
+from docproc.weights.opening import model_bytes
 
 MAY_DIFFER = 0.02  # of a probability: floats of sixteen bits, on noise
 WIDTH = 256  # px of a line

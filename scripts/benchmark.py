@@ -18,15 +18,15 @@ from pathlib import Path
 
 import cv2
 
-from docproc.digits.batching import flatten, regroup
-from docproc.digits.normalize import normalize_all
-from docproc.digits.segment import candidate_ink
+from docproc.fields.layouts import open_layout
 from docproc.files import find_documents, open_pages
-from docproc.layouts import open_layout
-from docproc.modelfiles import open_reader
 from docproc.options import Limits
 from docproc.pipeline import Prepared, cells_of, frames_of, place, prepare, read
+from docproc.readers.batching import flatten, regroup
+from docproc.readers.lattice.normalize import normalize_all
+from docproc.readers.lattice.segment import candidate_ink
 from docproc.types import Page
+from docproc.weights.opening import open_reader
 
 PROJECT = Path(__file__).parent.parent
 ROUNDS = 5

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from docproc.learn.e13b import draw_line
-from docproc.learn.strokes import MARKS, Pen, draw, draw_digit
+from docproc.learn.composing.e13b import draw_line
+from docproc.learn.composing.strokes import MARKS, Pen, draw, draw_digit
 
 DPI = 300
 SEED = 7

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from docproc.fields.layouts import open_layout
 from docproc.files import Document, open_pages
-from docproc.layouts import open_layout
-from docproc.modelfiles import open_reader
 from docproc.options import Limits
 from docproc.pipeline import place, read_placed, tabulate
 from docproc.runs.pictures import explain_sheet, page_overlay
 from docproc.types import Page
+from docproc.weights.opening import open_reader
 
 PROJECT = Path(__file__).parent.parent
 

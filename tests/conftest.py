@@ -11,8 +11,7 @@ from hypothesis import settings
 from numpy.typing import NDArray
 
 from docproc.errors import MissingPart
-from docproc.learn.strokes import MARKS, Pen, draw, draw_digit
-from docproc.modelfiles import open_reader
+from docproc.learn.composing.strokes import MARKS, Pen, draw, draw_digit
 from docproc.pipeline import Reader
 from docproc.types import (
     CELL_CLASSES,
@@ -28,6 +27,7 @@ from docproc.types import (
     ModelHash,
     Scores,
 )
+from docproc.weights.opening import open_reader
 
 PROJECT = Path(__file__).parent.parent
 SAMPLES = PROJECT / "samples"

@@ -20,10 +20,10 @@ import click
 import pytest
 from PIL import Image
 
-from docproc import __version__
-from docproc.cards import model_hashes
+from docproc._version import __version__
 from docproc.cli import main
-from docproc.thresholds import thresholds_file
+from docproc.weights.cards import model_hashes
+from docproc.weights.thresholds import thresholds_file
 from tests.conftest import PROJECT, SAMPLES, WriteField, draw_field
 
 

@@ -14,21 +14,21 @@ FLOORS = (
     ("docproc.cli", 6),
     ("docproc.__main__", 7),
     ("docproc.api", 6),
-    ("docproc.explain", 5),
-    ("docproc.forms", 5),
-    ("docproc.assess", 5),
-    ("docproc.relearn", 5),
-    ("docproc.doctor", 5),
-    ("docproc.training", 5),
-    ("docproc.predict", 5),
+    ("docproc.commands.explain", 5),
+    ("docproc.commands.template", 5),
+    ("docproc.commands.evaluate", 5),
+    ("docproc.commands.retrain", 5),
+    ("docproc.commands.doctor", 5),
+    ("docproc.commands.train", 5),
+    ("docproc.commands.predict", 5),
     ("docproc.runs", 4),
     ("docproc.learn", 4),
     ("docproc.files", 4),
-    ("docproc.glyphs", 4),
-    ("docproc.layouts", 4),
-    ("docproc.modelfiles", 4),
-    ("docproc.cards", 4),
-    ("docproc.thresholds", 4),
+    ("docproc.learn.evaluation.digit_pictures", 4),
+    ("docproc.fields.layouts", 4),
+    ("docproc.weights.opening", 4),
+    ("docproc.weights.cards", 4),
+    ("docproc.weights.thresholds", 4),
     ("docproc.pipeline", 3),
     ("docproc.pages", 2),
     ("docproc.fields", 2),
@@ -36,7 +36,7 @@ FLOORS = (
     ("docproc.readings", 2),
     ("docproc.options", 1),
     ("docproc.pixels", 1),
-    ("docproc.net", 1),
+    ("docproc.mlp", 1),
     ("docproc.types", 0),
     ("docproc.rules", 0),
     ("docproc.errors", 0),
@@ -110,11 +110,11 @@ def test_the_ground_stands_on_numpy_and_the_standard_library(module: str) -> Non
 
 def test_only_drawings_for_reports_need_matplotlib() -> None:
     drawing = [module for module, path in modules().items() if any(name.startswith("matplotlib") for name in imports(path))]
-    assert drawing == ["docproc.learn.plots"]
+    assert drawing == ["docproc.learn.evaluation.plots"]
 
 
 def test_each_inference_library_has_its_one_place() -> None:
     for module, path in modules().items():
         used = {name.split(".")[0] for name in imports(path)} & INFERENCE
-        if not module.startswith(("docproc.digits.recognizers", "docproc.learn")):
+        if not module.startswith(("docproc.backends", "docproc.learn")):
             assert not used, f"{module} imports {used}"

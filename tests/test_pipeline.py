@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from docproc.errors import MissingPart
-from docproc.learn.e13b import draw_line
+from docproc.learn.composing.e13b import draw_line
 from docproc.pipeline import Reader, prepare, read_page, recognize
 from docproc.types import Box, Field, Gray, Page, PageId, Placed, Row
 from tests.conftest import FailingRecognizer, NullLineRecognizer, NullRecognizer, WriteField

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from docproc import rules as room
-from docproc.readings.decode import decode
-from docproc.readings.sequence import best_texts, text_scores
-from docproc.readings.vote import ballots
+from docproc.readers.ctc import best_texts, text_scores
+from docproc.readers.lattice.decode import decode
+from docproc.readers.vote import ballots
 from docproc.rules import DateWindow, FieldRules, Weighted, aba, automaton, luhn, mod10, mod11, mod97, verhoeff, weighted
 from docproc.types import NOT_A_DIGIT, Candidate, Scores
-from tests.readings.test_decode import all_paths, candidate, lattices, scores_of
-from tests.readings.test_sequence import frames_of
-from tests.readings.test_vote import lattice
+from tests.readers.lattice.test_decode import all_paths, candidate, lattices, scores_of
+from tests.readers.test_ctc import frames_of
+from tests.readers.test_vote import lattice
 
 BLANK = NOT_A_DIGIT
 ISBN10 = (10, 9, 8, 7, 6, 5, 4, 3, 2, 1)
@@ -477,8 +477,8 @@ def test_a_remainder_is_not_lost_among_many_texts(
         scores[np.arange(20), rng.integers(0, 10, 20)] = 1.0
     if scant:
         # One text for each remainder is enough.
-        monkeypatch.setattr("docproc.readings.decode.RULED_KEPT", 1)
-        monkeypatch.setattr("docproc.readings.decode.RULED_MOST", 97)
+        monkeypatch.setattr("docproc.readers.lattice.decode.RULED_KEPT", 1)
+        monkeypatch.setattr("docproc.readers.lattice.decode.RULED_MOST", 97)
     shares = np.log(scores[:, :10].astype(float) / scores[:, :10].sum(axis=1, keepdims=True).astype(float))
     best = {0: 0.0}
     for row in shares:

@@ -18,20 +18,20 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
-from docproc import __version__
-from docproc.cards import model_hashes
-from docproc.digits.recognizers import BACKENDS, choose
+from docproc._version import __version__
+from docproc.backends import BACKENDS, choose
 from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError, MissingPart, OutputExists
+from docproc.fields.layouts import Layout, open_layout
 from docproc.files import Content, Document, decode_pages, find_documents, read_content
-from docproc.layouts import Layout, open_layout
 from docproc.options import Limits, RunRequest
 from docproc.rules import DateWindow
 from docproc.runs.journal import Journal, Outcome, Standing, Todo, failed_outcome, now
 from docproc.runs.lock import hold
 from docproc.runs.tables import check_output, export_table
 from docproc.runs.workers import process_map, quarantine_map
-from docproc.thresholds import own_thresholds
 from docproc.types import Mapper, PageId, Placed, Row, Status
+from docproc.weights.cards import model_hashes
+from docproc.weights.thresholds import own_thresholds
 
 Progress = Callable[[int, int, Sequence[Row]], None]  # documents done, documents to read, the rows of the newest
 Opener = Callable[["Settings"], Callable[[Todo], Outcome]]
@@ -160,7 +160,7 @@ def settings_for(documents: Sequence[Document], request: RunRequest) -> Settings
     models = tuple(model_hashes(request.model, backend).items())
     own = own_thresholds(Path(request.thresholds), dict(models), request.max_error) if request.thresholds else {}
     if BACKENDS[backend].builds:
-        from docproc.modelfiles import open_reader
+        from docproc.weights.opening import open_reader
 
         open_reader(backend, request.model)  # once, and not by all workers at the same time
     return Settings(
@@ -232,9 +232,9 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
     """In a worker: load the model once, then read documents. Raises MissingPart."""
     import cv2
 
-    from docproc.modelfiles import open_reader
     from docproc.pipeline import read_placed, tabulate
-    from docproc.readings.confidence import BLANK_REQUIRED
+    from docproc.readers.confidence import BLANK_REQUIRED
+    from docproc.weights.opening import open_reader
 
     if settings.models and tuple(model_hashes(settings.model, settings.backend).items()) != settings.models:
         raise MissingPart("the networks were changed while the run was reading; give the same command again")

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
-from docproc.digits.segment import candidate_box
 from docproc.pipeline import FieldResult
-from docproc.readings.sequence import best_texts, each_reader
+from docproc.readers.ctc import best_texts, each_reader
+from docproc.readers.lattice.segment import candidate_box
 from docproc.types import MICR_SYMBOLS, NOT_A_DIGIT, Gray, Row
 
 Color = tuple[int, int, int]

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from docproc.fields.check import PRINTED, Band, Check, elect, find_check, micr_box
+from docproc.fields.layouts import upright_check
 from docproc.files import Document, open_pages
-from docproc.layouts import upright_check
 from docproc.options import Limits
 from docproc.pages.clean import clean
 from docproc.rules import FieldRules

@@ -22,13 +22,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from docproc.cards import model_hashes
 from docproc.errors import BadUsage, CannotWrite, OutputExists, OutputHeld
 from docproc.options import Limits, RunRequest
 from docproc.runs.batch import Settings, open_worker, run
 from docproc.runs.journal import Journal, Outcome, Todo, journal_path
 from docproc.runs.lock import hold
-from docproc.thresholds import thresholds_file
+from docproc.weights.cards import model_hashes
+from docproc.weights.thresholds import thresholds_file
 from tests.conftest import PROJECT, draw_field
 from tests.runs.faulty import POISON, fill, open_faulty, read_faulty
 

@@ -1,0 +1,122 @@
+"""The backends, by name. Each is imported when it is asked for, so that none costs anything to those who use another.
+
+A backend is a module with one function, `open_network`, from the bytes of a model and the form that it should have to a
+`networks.Network`. To add one, write a module that shows only what differs and enter it here; the contract tests run every
+backend that works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from docproc.backends.recognizers import (
+    CELLS,
+    DECODER,
+    GLYPHS,
+    LINES,
+    MICR,
+    Form,
+    Network,
+    PictureRecognizer,
+    Reconstructor,
+    StripRecognizer,
+)
+from docproc.errors import BadUsage, MissingPart
+from docproc.types import CellRecognizer, LineRecognizer, Recognizer
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Where a backend is, and what it needs."""
+
+    module: str
+    package: str  # that must be installed
+    files: tuple[str, ...]  # endings of the model files that it runs, its own choice first
+    check: str = ""  # a module whose `why_not()` tells in one line what is missing, or None
+    builds: bool = False  # it makes something of a file at its first use and keeps it, which takes seconds
+
+
+_HERE = "docproc.backends"
+BACKENDS: Mapping[str, Backend] = {
+    "onnx": Backend(f"{_HERE}.onnx", "onnxruntime", (".onnx", ".fp16.onnx", ".fp32.onnx")),
+    "tensorrt": Backend(f"{_HERE}.tensorrt", "tensorrt", (".fp16.onnx", ".fp32.onnx"), f"{_HERE}.gpu", True),
+    "tensorflow": Backend(f"{_HERE}.tensorflow", "tensorflow", (".keras",)),
+}
+
+PREFERRED = ("tensorrt", "onnx")  # what `auto` tries, best first
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A backend that works here, and why those before it do not: one line, "" where it is the first."""
+
+    backend: str
+    passed_over: str = ""
+
+
+def available(backend: str) -> str | None:
+    """None if the backend can be used here, else why it cannot and what to do, in one line."""
+    known = BACKENDS[backend]
+    if known.check:
+        reason: str | None = import_module(known.check).why_not()
+        return reason
+    if find_spec(known.package) is None:
+        return f"{known.package} is not installed: pip install {known.package}"
+    return None
+
+
+def choose(backend: str) -> Choice:
+    """The named backend, or for `auto` the best that works here.
+
+    Raises BadUsage for an unknown name, MissingPart with the reasons when there is none.
+    """
+    if backend != "auto" and backend not in BACKENDS:
+        raise BadUsage(f"no backend named {backend!r}; there are auto, {', '.join(BACKENDS)}")
+    reasons: list[str] = []
+    for name in PREFERRED if backend == "auto" else (backend,):
+        reason = available(name)
+        if reason is None:
+            return Choice(name, "; ".join(reasons))
+        reasons.append(f"{name}: {reason}")
+    raise MissingPart("no usable backend\n" + "\n".join(f"  {reason}" for reason in reasons))
+
+
+def open_network(backend: str, model: bytes, form: Form) -> Network:
+    """The network on the named backend. Raises BadUsage for an unknown name, MissingPart when the backend is not there or
+    refuses the model.
+    """
+    module: Any = import_module(BACKENDS[choose(backend).backend].module)
+    network: Network = module.open_network(model, form)
+    return network
+
+
+def open_recognizer(backend: str, model: bytes, form: Form = GLYPHS) -> Recognizer:
+    """A recognizer of glyphs for the bytes of a model, see `open_network`.
+
+    A network of the form `networks.DIGITS` never says that a glyph is no digit.
+    """
+    return PictureRecognizer(open_network(backend, model, form), form, model)
+
+
+def open_decoder(model: bytes) -> Reconstructor:
+    """What draws digits as a network sees them, on ONNX Runtime. Raises MissingPart as `open_network` does."""
+    return Reconstructor(open_network("onnx", model, DECODER))
+
+
+def open_line_recognizer(backend: str, model: bytes) -> LineRecognizer:
+    """The same for a recognizer of lines."""
+    return StripRecognizer(open_network(backend, model, LINES), LINES, model)
+
+
+def open_cell_recognizer(backend: str, model: bytes) -> CellRecognizer:
+    """The same for a recognizer of cells."""
+    return PictureRecognizer(open_network(backend, model, CELLS), CELLS, model)
+
+
+def open_micr_recognizer(backend: str, model: bytes) -> LineRecognizer:
+    """The same for a recognizer of E-13B lines: its frames have a column for each of `types.MICR_SYMBOLS` and the blank."""
+    return StripRecognizer(open_network(backend, model, MICR), MICR, model)

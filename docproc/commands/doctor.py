@@ -1,0 +1,103 @@
+"""What is installed here, what works, and what to do where something does not."""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+
+from docproc._version import __version__
+from docproc.backends import BACKENDS, available
+from docproc.errors import DocprocError
+from docproc.types import GLYPH_SIDE
+from docproc.weights.cards import MICR, model_folder, read_card
+from docproc.weights.opening import open_reader
+
+PACKAGES = (
+    "numpy", "opencv-python-headless", "pandas", "pillow", "simplejpeg", "pypdfium2", "onnxruntime", "pydantic", "xlsxwriter",
+    "click", "rich",
+)  # fmt: skip
+SAFE = {"libtiff": ((4, 7, 2), "CVE-2026-4775"), "libwebp": ((1, 3, 2), "CVE-2023-4863")}
+"""The first versions of decoders without a hole that is known, and the hole."""
+EXTRAS = (
+    "tensorflow", "tensorflow-cpu", "keras", "tf2onnx", "tensorrt-cu13", "tensorrt-cu12", "tensorrt-rtx", "matplotlib",
+    "openpyxl", "pyarrow",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found, line by line, and whether `docproc run` works."""
+
+    lines: tuple[str, ...]
+    works: bool
+
+
+def examine() -> Report:
+    """Look at Python, packages, codecs, models and backends; each backend reads a glyph."""
+    lines = [f"docproc {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}", ""]
+    missing = [name for name in PACKAGES if _version(name) is None]
+    lines += [f"  {name:24}{_version(name) or 'MISSING: pip install ' + name}" for name in PACKAGES]
+    lines += [f"  {name:24}{found}" for name in EXTRAS if (found := _version(name))]
+    codecs, outdated = _codecs()
+    lines += ["", *codecs, ""]
+
+    working = []
+    for backend in BACKENDS:
+        reason = available(backend)
+        if reason is None:
+            try:
+                reader = open_reader(backend)
+                reader.recognizer.recognize(np.zeros((1, GLYPH_SIDE, GLYPH_SIDE), np.uint8))
+                working.append(backend)
+            except DocprocError as problem:
+                reason = str(problem)
+        lines.append(f"  backend {backend:16}{'works' if reason is None else 'does not work: ' + reason}")
+    try:
+        card = read_card(model_folder() / "digits.onnx")
+        accuracy = card["scores"].get("mnist_test_accuracy")
+        told = "learned from corrections" if accuracy is None else f"MNIST test {accuracy:.2%}"
+        lines.append(f"  model digits          {card['sha256']['digits.onnx'][:12]}, {told}")
+    except (DocprocError, KeyError) as problem:
+        lines.append(f"  model digits          does not work: {problem}")
+    try:
+        card = read_card(model_folder() / f"{MICR}.onnx")
+        exact = card["scores"]["synthetic_lines_exact"]
+        lines.append(f"  model micr            {card['sha256'][f'{MICR}.onnx'][:12]}, composed lines {exact:.2%}")
+    except (DocprocError, KeyError) as problem:
+        lines.append(f"  model micr            does not work: {problem}")
+    works = bool(working) and not missing and not outdated and sys.version_info >= (3, 11)
+    lines += ["", "docproc run works here" if works else "docproc run does not work here: see above"]
+    return Report(tuple(lines), works)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _codecs() -> tuple[list[str], list[str]]:
+    """The decoders that the wheels carry, which no package list shows; and what is wrong with them."""
+    try:
+        from PIL import features
+    except ImportError:
+        return [], []
+    names = {"jpg": "libjpeg", "libtiff": "libtiff", "zlib": "zlib", "webp": "libwebp"}
+    found = {label: str(features.version(name)) for name, label in names.items() if features.check(name)}
+    outdated = [
+        f"  {label} {found[label]} has a known hole ({why}): pip install --upgrade pillow"
+        for label, (floor, why) in SAFE.items()
+        if label in found and _numbers(found[label]) < floor
+    ]
+    told = ", ".join(f"{label} {number}" for label, number in found.items())
+    return [f"  codecs in Pillow        {told}", *outdated], outdated
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:3])

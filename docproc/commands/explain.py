@@ -1,0 +1,85 @@
+"""Read one page and draw how."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from docproc.backends import choose
+from docproc.errors import BadInput, BadUsage, DocumentError, OutputExists
+from docproc.fields.layouts import open_layout
+from docproc.files import Document, open_pages
+from docproc.options import Limits
+from docproc.pipeline import place, read_placed, tabulate
+from docproc.rules import PartOrder
+from docproc.runs.pictures import explain_sheet, page_overlay, stack
+from docproc.runs.tables import write_whole
+from docproc.types import Box, Page, Row
+from docproc.weights.cards import model_hashes
+from docproc.weights.opening import open_reader
+from docproc.weights.thresholds import own_thresholds
+
+MOST_SHEETS = 12  # fields drawn in full below the page
+
+
+def explain_page(
+    image: Path,
+    target: Path,
+    *,
+    layout: str,
+    page: int,
+    field_name: str | None,
+    backend: str,
+    model: Path | None,
+    max_error: float,
+    thresholds: Path | None,
+    date_order: PartOrder,
+    overwrite: bool,
+) -> Sequence[Row]:
+    """Read one page of a document and write the picture of every step to `target` (PNG); returns its rows.
+
+    Fields are accepted as in a run with the same `max_error` (0..1) and `thresholds`, see `docproc.weights.thresholds`.
+    """
+    if target.suffix.lower() != ".png":
+        raise BadUsage(f"the picture is a PNG: {target} should end in .png")
+    if target.exists() and not overwrite:
+        raise OutputExists(f"{target} is there already; give --overwrite or another name with -o")
+    if not image.is_file():
+        raise BadInput(f"no such file: {image}")
+    where = open_layout(layout, (str(image.parent),), date_order)
+    backend = choose(backend).backend
+    own = own_thresholds(thresholds, model_hashes(model, backend), max_error) if thresholds else None
+    reader = open_reader(backend, model)
+    try:
+        opened = _page(image, page)
+        placed = place(opened, partial(where.locate, folder=str(image.parent)))
+    except DocumentError as problem:
+        raise BadInput(f"{image}: {problem}") from problem
+    # All fields are read, because rules between them take part.
+    results = read_placed(placed, reader)
+    if field_name is not None:
+        names = [field.name for field in placed.fields]
+        results = [result for result in results if result.prepared.field.name == field_name]
+        if not results:
+            raise BadUsage(f"no field {field_name!r} on this page; there are {', '.join(names)}")
+    rows = tabulate(placed, results, reader.accepts(max_error, own=own))
+    row_of = {row.field: row for row in rows}
+    sheets = [explain_sheet(result, row_of[result.prepared.field.name]) for result in results][:MOST_SHEETS]
+    whole = [field.box for field in placed.fields] == [Box(0, 0, opened.width, opened.height)]
+    picture = stack(sheets if whole else [page_overlay(opened.gray, rows), *sheets])
+    data = io.BytesIO()
+    picture.save(data, "PNG")
+    write_whole(target, lambda file: file.write(data.getvalue()))
+    return rows
+
+
+def _page(image: Path, number: int) -> Page:
+    found = next(islice(open_pages(Document(image.name, image), Limits()), number - 1, number), None)
+    if found is None:
+        raise DocumentError("no_pages", f"there is no page {number}")
+    if isinstance(found, tuple):
+        raise found[1]
+    return found

@@ -1,1 +1,0 @@
-"""From ink to scored glyphs: segment, normalize, batch, recognize."""

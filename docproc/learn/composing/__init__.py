@@ -1,0 +1,1 @@
+"""Fields that nobody wrote: what networks are trained on."""

@@ -1,0 +1,1 @@
+"""From composed fields to the files of a model."""

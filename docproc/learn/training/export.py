@@ -1,0 +1,241 @@
+"""Keras to ONNX, to floats of sixteen bits, and to whole numbers of eight."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docproc.backends import (
+    open_cell_recognizer,
+    open_line_recognizer,
+    open_micr_recognizer,
+    open_recognizer,
+)
+from docproc.backends.recognizers import GLYPHS, LINES, MICR, Form, log_probabilities
+from docproc.errors import DocprocError
+from docproc.types import (
+    CELL_SIDE,
+    GLYPH_SIDE,
+    LINE_HEIGHT,
+    CellPictures,
+    CellRecognizer,
+    Glyphs,
+    Line,
+    LineRecognizer,
+    Recognizer,
+)
+
+if TYPE_CHECKING:
+    import keras
+
+Opened = TypeVar("Opened")
+Feed = NDArray[np.uint8]
+
+AGREES = 1e-4  # largest difference of a probability between Keras and ONNX Runtime in float32
+AGREES_FLOAT16 = 2e-2  # the same for floats of sixteen bits
+AGREES_INT8 = 0.98  # least share of the probe on which eight bits put the same class first
+
+
+def export_glyph_network(model: keras.Model, path: Path, probe: Glyphs, form: Form = GLYPHS) -> tuple[Recognizer, float]:
+    """Write the network with a dynamic batch, uint8 input, and weights and activations of eight bits.
+
+    Beside it, as NAME.fp16.onnx, in floats of sixteen bits for GPUs. Returns it as the file of eight bits reads, and the
+    share of `probe` on which that puts the same class first as Keras does. Raises DocprocError where the two disagree: such
+    files are not left behind.
+    """
+    theirs = np.asarray(model.predict(probe, verbose=0))
+
+    def compare(recognizer: Recognizer) -> tuple[float, float]:
+        return _differences(recognizer.recognize(probe)[:, : form.classes], theirs)
+
+    return _export(model, path, (None, GLYPH_SIDE, GLYPH_SIDE), partial(open_recognizer, form=form), compare, _batches(probe))
+
+
+def export_cell_network(model: keras.Model, path: Path, probe: CellPictures) -> tuple[CellRecognizer, float]:
+    """The same for the network of cells."""
+    theirs = np.asarray(model.predict(probe, verbose=0))
+
+    def compare(recognizer: CellRecognizer) -> tuple[float, float]:
+        return _differences(recognizer.recognize_cells(probe), theirs)
+
+    return _export(model, path, (None, CELL_SIDE, CELL_SIDE, 2), open_cell_recognizer, compare, _batches(probe))
+
+
+def export_line_network(model: keras.Model, path: Path, probe: Sequence[Line]) -> tuple[LineRecognizer, float]:
+    """The same for the line network, with a dynamic width; the share is of frames."""
+    return _export_lines(model, path, probe, open_line_recognizer, LINES)
+
+
+def export_micr_network(model: keras.Model, path: Path, probe: Sequence[Line]) -> tuple[LineRecognizer, float]:
+    """The same for the network of E-13B."""
+    return _export_lines(model, path, probe, open_micr_recognizer, MICR)
+
+
+def _export_lines(
+    model: keras.Model, path: Path, probe: Sequence[Line], opener: Callable[[str, bytes], LineRecognizer], form: Form
+) -> tuple[LineRecognizer, float]:
+    import tensorflow as tf
+
+    # One graph for all widths: layer by layer it would take five times as long.
+    run = tf.function(partial(model, training=False), input_signature=[tf.TensorSpec((None, LINE_HEIGHT, None), tf.uint8)])
+    theirs = [log_probabilities(run(line[None]).numpy()[0], form) for line in probe]
+
+    def compare(recognizer: LineRecognizer) -> tuple[float, float]:
+        pairs = list(zip(recognizer.read_lines(probe), theirs, strict=True))
+        differs = max(float(np.abs(np.exp(mine) - np.exp(logs)).max()) for mine, logs in pairs)
+        same = np.concatenate([_first(mine, form) == _first(logs, form) for mine, logs in pairs])
+        return differs, float(same.mean())
+
+    return _export(model, path, (None, LINE_HEIGHT, None), opener, compare, [line[None] for line in probe])
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _differences(mine: NDArray[np.float32], theirs: NDArray[Any]) -> tuple[float, float]:
+    return float(np.abs(mine - theirs).max()), float((mine.argmax(axis=1) == theirs.argmax(axis=1)).mean())
+
+
+def _batches(probe: Feed) -> list[Feed]:
+    return [probe[start : start + 128] for start in range(0, len(probe), 128)]
+
+
+def _export(
+    model: keras.Model,
+    path: Path,
+    shape: tuple[int | None, ...],
+    opener: Callable[[str, bytes], Opened],
+    compare: Callable[[Opened], tuple[float, float]],
+    feeds: Sequence[Feed],
+) -> tuple[Opened, float]:
+    name = model.inputs[0].name
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        exact, small, half = Path(folder) / "float32.onnx", Path(folder) / path.name, Path(folder) / "float16.onnx"
+        to_float32(model, exact, shape)
+        to_float16(exact, half)
+        for made, bound in ((exact, AGREES), (half, AGREES_FLOAT16)):
+            differs, _ = compare(opener("onnx", made.read_bytes()))
+            if not differs <= bound:
+                raise DocprocError(f"ONNX Runtime and Keras differ by {differs:.2g}; {path.name} was not written")
+        _quantize(exact, small, name, feeds)
+        opened = opener("onnx", small.read_bytes())
+        _, agreement = compare(opened)
+        if not agreement >= AGREES_INT8:
+            raise DocprocError(f"with eight bits only {agreement:.1%} stay the same; {path.name} was not written")
+        os.replace(half, path.with_suffix(".fp16.onnx"))
+        os.replace(small, path)
+    return opened, agreement
+
+
+def to_float32(model: keras.Model, path: Path, shape: tuple[int | None, ...]) -> None:
+    """Write the network as it is; `shape` is that of its input, batch first."""
+    import tensorflow as tf
+
+    # tf2onnx talks a great deal on stdout, where only data belongs.
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        signature = [tf.TensorSpec(shape, tf.uint8, name=model.inputs[0].name)]
+        model.export(path, format="onnx", verbose=False, input_signature=signature)
+
+
+def to_float16(exact: Path, half: Path) -> None:
+    """Write a network of float32 in floats of sixteen bits, from the first cast to the last weights.
+
+    What follows these, and the output, stay float32: a logit of sixteen bits is off by a hundredth.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load(str(exact))
+    graph = model.graph
+    kept = set(_last_layer(graph))
+    floats = {
+        value.name
+        for value in onnx.shape_inference.infer_shapes(model).graph.value_info
+        if value.type.tensor_type.elem_type == TensorProto.FLOAT
+    }
+    for tensor in graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT and not any(n.name in kept for n in graph.node if tensor.name in n.input):
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name))
+    halved = {name for node in graph.node if node.name not in kept for name in node.output} & floats
+    widened: dict[str, str] = {}
+    nodes = []
+    for node in graph.node:
+        if node.name in kept:
+            for k, name in enumerate(node.input):
+                if name in halved:
+                    if name not in widened:
+                        widened[name] = f"{name}:float32"
+                        nodes.append(helper.make_node("Cast", [name], [widened[name]], to=TensorProto.FLOAT))
+                    node.input[k] = widened[name]
+        elif node.op_type == "Cast":
+            for attribute in node.attribute:
+                if attribute.name == "to" and attribute.i == TensorProto.FLOAT:
+                    attribute.i = TensorProto.FLOAT16
+        nodes.append(node)
+    del graph.node[:], graph.value_info[:]
+    graph.node.extend(nodes)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, str(half))
+
+
+def _quantize(exact: Path, small: Path, name: str, feeds: Iterable[Feed]) -> None:
+    """Static quantization to eight bits, in the form of QuantizeLinear and DequantizeLinear pairs."""
+    import onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._feeds = iter(feeds)
+
+        def get_next(self) -> dict[str, Any] | None:
+            feed = next(self._feeds, None)
+            return None if feed is None else {name: feed}
+
+    prepared = exact.with_name("prepared.onnx")
+    logging.getLogger().setLevel(logging.ERROR)
+    quant_pre_process(str(exact), str(prepared), skip_symbolic_shape=True)
+    kept = _last_layer(onnx.load(str(prepared)).graph)
+    # Weights of seven bits: processors without VNNI add two products in sixteen bits, and eight would overflow there.
+    quantize_static(
+        str(prepared), str(small), Reader(), quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=True,
+        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_exclude=kept,
+    )  # fmt: skip
+
+
+def _last_layer(graph: Any) -> list[str]:
+    """The names of the nodes from the last weights to the output: in eight bits every doubt below 1/255 would be lost.
+
+    What only asks for the shape of an earlier layer belongs to them, and that layer does not.
+    """
+    makers = {output: node for node in graph.node for output in node.output}
+    names: list[str] = []
+    waiting = [graph.output[0].name]
+    while waiting:
+        node = makers.get(waiting.pop())
+        if node is None:
+            continue
+        names.append(node.name)
+        if node.op_type not in ("MatMul", "Gemm", "Conv", "Shape"):
+            waiting += node.input
+    return names
+
+
+def _first(frames: NDArray[Any], form: Form) -> NDArray[np.int64]:
+    """The likeliest class of every frame and reader."""
+    return np.asarray(frames.reshape(len(frames), form.readers, -1).argmax(axis=-1))

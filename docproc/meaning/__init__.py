@@ -1,0 +1,1 @@
+"""What a text means: marks between digits, amounts, dates."""

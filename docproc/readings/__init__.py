@@ -1,1 +1,0 @@
-"""From scores to strings and to how far they can be trusted."""

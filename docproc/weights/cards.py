@@ -1,0 +1,108 @@
+"""Where the models lie, and what their cards say of them; nothing here opens a network.
+
+A model is a folder with the networks and one card. Each network lies there in several files that were made of one another: as
+it was trained (`.keras`, float32), for GPUs (`.fp16.onnx`), and for processors (`.onnx`, eight bits). Each backend has its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from docproc.backends import BACKENDS
+from docproc.backends.recognizers import DIGITS, GLYPHS, Form
+from docproc.errors import BadUsage, MissingPart
+
+LINES, CELLS = "lines", "cells"  # the line and the cell network, in the folder of the glyph network
+CLASSIC = "classic"  # the name on the card of a network that knows the ten digits and nothing else
+MICR = "micr"  # the network of E-13B, there too, with a card of its own
+DECODER_FILE = ".decoder.onnx"  # behind the name of a network: draws what it sees
+ENDINGS = (".fp16.onnx", ".fp32.onnx", ".onnx", ".keras")
+
+
+def model_folder() -> Path:
+    """Where the shipped models lie: inside the installed package, or models/ of a source tree."""
+    installed = Path(str(files("docproc"))) / "models"
+    return installed if installed.is_dir() else Path(str(files("docproc"))).parent / "models"
+
+
+def network_files(backend: str, model: Path | None = None) -> dict[str, Path]:
+    """The files that a backend (not `auto`) runs: of `glyphs`, `lines`, `cells` and `micr`.
+
+    `model` is the file of the glyph network, the others lie beside it; None takes the shipped one, and so does the network of
+    E-13B where there is none beside. NAME.onnx stands for whatever the backend takes, another ending for itself; for the
+    backend "" it is taken as it is named. Raises BadUsage for a file that the backend does not run.
+    """
+    path = model or model_folder() / "digits.onnx"
+    stem, ending = _parts(path)
+    takes = BACKENDS[backend].files if backend else ENDINGS
+    if backend and ending == ".onnx":
+        ending = takes[0]
+    if ending not in takes:
+        raise BadUsage(f"the backend {backend} does not run {path.name}; it takes {', '.join(takes)}")
+    named = {"glyphs": stem, "lines": LINES, "cells": CELLS, "micr": MICR}
+    files = {name: path.with_name(f"{own}{ending}") for name, own in named.items()}
+    if not files["micr"].exists():
+        files["micr"] = model_folder() / files["micr"].name
+    return files
+
+
+def model_hashes(model: Path | None = None, backend: str = "") -> dict[str, str]:
+    """SHA-256 of the files that `open_reader` would take, and of their cards. Raises BadUsage and MissingPart."""
+    files = network_files(backend, model)
+    cards = cards_of(files)
+    hashes = {name: str(dict(cards[name].get("sha256", {})).get(path.name)) for name, path in files.items()}
+    both = json.dumps([cards["glyphs"], cards["micr"]], sort_keys=True)
+    return hashes | {"card": hashlib.sha256(both.encode()).hexdigest()}
+
+
+def cards_of(files: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+    """The card of each of `network_files`: that of E-13B has its own, the others share one. Raises MissingPart."""
+    shared = read_card(files["glyphs"])
+    return {name: read_card(path) if name == "micr" else shared for name, path in files.items()}
+
+
+def reads_pages(card: Mapping[str, Any]) -> bool:
+    """Whether a card is of a whole model, and not of a network that knows single digits and nothing else."""
+    return card.get("name") != CLASSIC
+
+
+def glyph_form(card: Mapping[str, Any]) -> Form:
+    """What the network of single digits gives."""
+    return GLYPHS if reads_pages(card) else DIGITS
+
+
+def read_card(model: Path) -> dict[str, Any]:
+    """The card of a model file. Raises MissingPart."""
+    path = card_path(model)
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise MissingPart(f"the model's card cannot be read: {path}: {problem.strerror}") from problem
+    except ValueError as problem:
+        raise MissingPart(f"the card {path} is no JSON: {problem}") from problem
+    if not isinstance(card, dict):
+        raise MissingPart(f"the card {path} holds no JSON object")
+    return card
+
+
+def card_path(model: Path) -> Path:
+    """Where the card of a model file lies."""
+    return model.with_name(_parts(model)[0] + ".json")
+
+
+def decoder_path(model: Path) -> Path:
+    """Where the decoder of a model file lies, if it has one."""
+    return model.with_name(_parts(model)[0] + DECODER_FILE)
+
+
+def _parts(model: Path) -> tuple[str, str]:
+    """The name of a network, and the ending that tells in which form it is. Raises BadUsage."""
+    for ending in ENDINGS:
+        if model.name.endswith(ending) and model.name != ending:
+            return model.name.removesuffix(ending), ending
+    raise BadUsage(f"{model} is no model: its name should end in {', '.join(ENDINGS)}")

@@ -1,0 +1,123 @@
+"""Open the shipped models: the four networks, and what their cards say was learned beside them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from docproc.backends import (
+    choose,
+    open_cell_recognizer,
+    open_decoder,
+    open_line_recognizer,
+    open_micr_recognizer,
+    open_recognizer,
+)
+from docproc.backends.recognizers import Reconstructor
+from docproc.errors import MissingPart
+from docproc.mlp import Net
+from docproc.pipeline import Reader
+from docproc.readers.confidence import Calibration, from_card
+from docproc.readers.e13b.view import PRINT_HEIGHT
+from docproc.readers.lattice.segment import GEOMETRY
+from docproc.readers.vote import Weights
+from docproc.types import KINDS, Kind, LineRecognizer, Recognizer
+from docproc.weights.cards import card_path, decoder_path, glyph_form, network_files, read_card, reads_pages
+
+
+@dataclass(frozen=True, slots=True)
+class DigitReader:
+    """What reads single digits."""
+
+    recognizer: Recognizer
+    decoder: Reconstructor | None  # draws what it sees; None where the model has none
+
+
+def open_reader(backend: str, model: Path | None = None) -> Reader:
+    """Open `model` (see `cards.network_files`), or the shipped one, on a backend; `auto` takes the best that works.
+
+    The network of E-13B is taken from `micr.onnx` beside it, with a card of its own, or else from the shipped files.
+    Raises MissingPart when the backend does not work, or a file is missing, damaged, or not the one that the card describes;
+    BadUsage when the backend does not run such files.
+    """
+    backend = choose(backend).backend
+    files = network_files(backend, model)
+    path = files["glyphs"]
+    card = read_card(path)
+    _check_reads_pages(path, card)
+    networks = {name: model_bytes(files[name], card) for name in ("glyphs", "lines", "cells")}
+    if card.get("geometry") != list(GEOMETRY):
+        raise MissingPart(f"{path} was trained for another version of docproc: train it again with docproc model train")
+    try:
+        context = Net.from_card(card["context"])
+        calibrations: dict[Kind, Calibration] = {kind: Calibration.from_card(card["calibration"][kind]) for kind in KINDS}
+        repairs = from_card(card["repairs"])
+        weights: dict[Kind, Weights] = {kind: Weights.from_card(card["vote"][kind]) for kind in KINDS}
+    except (KeyError, TypeError, ValueError) as problem:
+        raise MissingPart(f"the card {card_path(path)} is damaged: {problem}") from problem
+    micr_recognizer, calibrations["micr"] = _open_micr(backend, files["micr"])
+    return Reader(
+        open_recognizer(backend, networks["glyphs"]),
+        open_line_recognizer(backend, networks["lines"]),
+        open_cell_recognizer(backend, networks["cells"]),
+        micr_recognizer,
+        context,
+        weights,
+        calibrations,
+        repairs,
+    )
+
+
+def open_digit_reader(backend: str, model: Path | None = None) -> DigitReader:
+    """Open only what reads single digits: that of `model`, or the shipped one. Raises what `open_reader` raises."""
+    backend = choose(backend).backend
+    path = network_files(backend, model)["glyphs"]
+    card = read_card(path)
+    recognizer = open_recognizer(backend, model_bytes(path, card), glyph_form(card))
+    drawn = decoder_path(path)
+    decoder = open_decoder(model_bytes(drawn, card)) if drawn.name in card.get("sha256", {}) else None
+    return DigitReader(recognizer, decoder)
+
+
+def _check_reads_pages(path: Path, card: Mapping[str, Any]) -> None:
+    """Raises MissingPart for a model of single digits."""
+    if not reads_pages(card):
+        raise MissingPart(
+            f"{path} reads single digits (docproc model predict); pages take a model of docproc model train --network digits"
+        )
+
+
+def _open_micr(backend: str, path: Path) -> tuple[LineRecognizer, Calibration]:
+    """The network of E-13B with its calibration. Raises MissingPart."""
+    card = read_card(path)
+    network = model_bytes(path, card)
+    if card.get("print_height") != PRINT_HEIGHT:
+        raise MissingPart(
+            f"{path} was trained for another version of docproc: train it again with docproc model train --network micr"
+        )
+    try:
+        calibration = Calibration.from_card(card["calibration"])
+    except (KeyError, TypeError, ValueError) as problem:
+        raise MissingPart(f"the card {card_path(path)} is damaged: {problem}") from problem
+    return open_micr_recognizer(backend, network), calibration
+
+
+def model_bytes(path: Path, card: Mapping[str, Any]) -> bytes:
+    """The bytes of a network's file, if it is the one that the card describes. Raises MissingPart."""
+    try:
+        data = path.read_bytes()
+    except OSError as problem:
+        raise MissingPart(
+            f"the model cannot be read: {path}: {problem.strerror}; train it with docproc model train"
+        ) from problem
+    expected = card.get("sha256", {}).get(path.name)
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected:
+        raise MissingPart(
+            f"{path} is not the model that its card describes (SHA-256 {found[:12]}, the card says {str(expected)[:12]}); "
+            "reinstall docproc, or train the model again"
+        )
+    return data

@@ -1,0 +1,66 @@
+"""Thresholds that a user measured on truth of his own: the file that holds them, and what it is good for.
+
+A threshold is a confidence, and a confidence means what the networks and their cards make of it: the file names them, and
+no other models may be read with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from docproc.errors import BadConfig, BadUsage
+from docproc.readers.confidence import Thresholds, from_card, least
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Thresholds of fields, by their names, and the models that they were measured with."""
+
+    models: Mapping[str, str]  # as `cards.model_hashes` has them
+    fields: Mapping[str, Thresholds]
+
+
+def read_thresholds(path: Path) -> Measured:
+    """Raises BadConfig when the file is not there or is no such file."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["schema_version"] != SCHEMA:
+            raise ValueError("it was written by another version of docproc")
+        models = {str(name): str(digest) for name, digest in found["models"].items()}
+        fields = {str(name): from_card(group["thresholds"]) for group in found["groups"] for name in group["fields"]}
+    except OSError as problem:
+        raise BadConfig(str(path), [f"cannot be read: {problem.strerror}"]) from problem
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise BadConfig(str(path), [f"no thresholds as docproc model calibrate writes them: {problem}"]) from problem
+    return Measured(models, fields)
+
+
+def own_thresholds(path: Path, models: Mapping[str, str], max_error: float) -> dict[str, float]:
+    """The least confidence of each field of a file so that at most `max_error` (0..1) of those accepted are wrong.
+
+    `models` are those that will read. Raises BadConfig where others were measured, and BadUsage where the file promises
+    nothing of that error.
+    """
+    measured = read_thresholds(path)
+    if dict(measured.models) != dict(models):
+        raise BadConfig(
+            str(path),
+            ["measured with other networks than those that read now; read the truth's pages and calibrate again"],
+        )
+    known = sorted({error for thresholds in measured.fields.values() for error, _ in thresholds})
+    if not known or known[0] > max_error + 1e-12:
+        offer = f"give --max-error {100 * known[0]:.4g}% or more, or " if known else ""
+        raise BadUsage(f"{path} cannot promise an error of {100 * max_error:.4g}%; {offer}calibrate with more truth")
+    return {name: least(thresholds, max_error) for name, thresholds in measured.fields.items()}
+
+
+def thresholds_file(models: Mapping[str, str], certainty: float, groups: Sequence[Mapping[str, Any]]) -> str:
+    """What such a file holds; a group has `fields`, `truth` and `thresholds`."""
+    content = {"schema_version": SCHEMA, "models": dict(models), "certainty": certainty, "groups": list(groups)}
+    return json.dumps(content, indent=1) + "\n"

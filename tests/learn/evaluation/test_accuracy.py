@@ -1,0 +1,126 @@
+"""Figures of single digits, and a report that holds all it shows."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from docproc.errors import MissingPart
+from docproc.learn.evaluation import plots
+from docproc.learn.evaluation.accuracy import DIGITS, Guesses, digit_figures, guesses, least_sure, most_wrong
+from docproc.learn.evaluation.html import Section, gallery, report, side_by_side, table
+from docproc.learn.evaluation.scoring import curve, reliability
+from docproc.types import CLASSES, Glyphs, ModelHash, Scores
+
+
+class Fixed:
+    """Says the same of every glyph that has its number in a corner."""
+
+    name = "fixed"
+    model_hash = ModelHash("0" * 64)
+
+    def __init__(self, scores: Scores) -> None:
+        self._scores = scores
+
+    def recognize(self, glyphs: Glyphs) -> Scores:
+        return self._scores[glyphs[:, 0, 0]]
+
+
+def some() -> Guesses:
+    scores = np.zeros((4, CLASSES), np.float32)
+    scores[0, 3], scores[0, 8] = 0.9, 0.1
+    scores[1, 3], scores[1, 5] = 0.6, 0.4
+    scores[2, 7], scores[2, 10] = 0.2, 0.8  # no digit, it seems; and a 7 if it is one
+    scores[3, 1], scores[3, 7] = 0.51, 0.49
+    glyphs = np.zeros((4, 28, 28), np.uint8)
+    glyphs[:, 0, 0] = range(4)
+    return guesses(Fixed(scores), glyphs, np.array([3, 5, 7, 7], np.uint8))
+
+
+def test_what_is_asked_is_which_of_the_ten() -> None:
+    found = some()
+    assert found.read.tolist() == [3, 3, 7, 1]
+    assert found.right.tolist() == [True, False, True, False]
+    assert found.confidence == pytest.approx([0.9, 0.6, 1.0, 0.51], abs=1e-6)
+    assert most_wrong(found, 5).tolist() == [1, 3]
+    assert least_sure(found, 2).tolist() == [3, 1]
+
+
+def test_figures_of_digits() -> None:
+    told = digit_figures(some())
+    assert (told["digits"], told["accuracy"]) == (4, 0.5)
+    assert told["by_digit"]["3"] == {"count": 1, "recall": 1.0, "precision": 0.5}
+    assert told["by_digit"]["7"] == {"count": 2, "recall": 0.5, "precision": 1.0}
+    assert told["by_digit"]["0"] == {"count": 0, "recall": 0.0, "precision": 0.0}
+    assert np.sum(told["confusion"]) == 4
+    assert told["confusion"][5][3] == told["confusion"][7][1] == 1
+
+
+# --------------------------------------------------------------------------------------------------- reports
+
+
+def drawn() -> dict[str, str]:
+    rng = np.random.default_rng(1)
+    confidence = rng.uniform(0, 1, 300)
+    right = rng.uniform(0, 1, 300) < confidence
+    one = curve(confidence, right)
+    return {
+        "confusion": plots.confusion_plot(rng.integers(0, 5, (10, 10)), DIGITS),
+        "reliability": plots.reliability_plot(reliability(confidence, right)),
+        "reject": plots.error_reject_plot({"all": one}),
+        "several": plots.error_reject_plot({"all": one, "first": curve(confidence[:99], right[:99])}),
+        "history": plots.history_plot({"training": [0.5, 0.3], "validation": [0.6, 0.4]}, "loss"),
+    }
+
+
+def test_plots_are_drawn_the_same_twice() -> None:
+    first, second = drawn(), drawn()
+    assert first == second
+    for svg in first.values():
+        assert ElementTree.fromstring(svg).tag.endswith("svg")
+
+
+@pytest.mark.parametrize("right", [[], [True], [False], [True] * 30])
+def test_nothing_and_little_can_be_drawn(right: list[bool]) -> None:
+    confidence, told = np.linspace(0.9, 1, len(right)), np.array(right, bool)
+    assert plots.error_reject_plot({"all": curve(confidence, told)})
+    assert plots.reliability_plot(reliability(confidence, told))
+    assert plots.confusion_plot(np.zeros((10, 10), np.int64), DIGITS)
+
+
+def test_a_report_needs_nothing_from_elsewhere() -> None:
+    glyphs = np.zeros((2, 28, 28), np.uint8)
+    pictures = plots.reliability_plot(reliability(np.array([0.5, 0.9]), np.array([True, False])))
+    page = report(
+        "A <report>",
+        {"model": "<b>"},
+        [
+            Section("One", table(["a", "b"], [["<script>", "1"]]), "a note"),
+            Section("Two", side_by_side({"a plot": pictures})),
+            Section("Three", gallery(list(glyphs), ["3 read as 8", "&"])),
+        ],
+    )
+    told: list[tuple[str, dict[str, str | None]]] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            told.append((tag, dict(attrs)))
+
+    Reader().feed(page)
+    tags = [tag for tag, _ in told]
+    assert "script" not in tags
+    assert "b" not in tags
+    assert tags.count("img") == 3
+    assert all(str(own["src"]).startswith("data:image/") for tag, own in told if tag == "img")
+    assert not re.findall(r"(?:src|href)=\"(?!data:)", page)
+    assert "default-src 'none'" in page
+
+
+def test_without_matplotlib_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plots, "find_spec", lambda name: None)
+    with pytest.raises(MissingPart, match=r"docproc\[report\]"):
+        plots.reliability_plot([])

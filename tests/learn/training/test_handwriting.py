@@ -1,0 +1,113 @@
+"""The whole recipe, small: drawn digits in the place of MNIST's, a few strips, one epoch."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from docproc.learn.training.handwriting import FILES
+from docproc.weights.cards import model_folder, read_card
+from docproc.weights.opening import open_reader
+from tests.conftest import PROJECT
+from tests.learn.composing.test_mnist import draw_mnist
+
+needs_tensorflow = pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow (the extra `train`)")
+
+
+def train(data: Path, output: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    arguments = [
+        "model",
+        "train",
+        "--data",
+        str(data),
+        "-o",
+        str(output),
+        "--strips",
+        "300",
+        "--epochs",
+        "12",
+        "--line-epochs",
+        "2",
+        "--cell-combs",
+        "300",
+        "--cell-epochs",
+        "12",
+        "--fit-strips",
+        "100",
+        "--patience",
+        "0",
+    ]
+    return subprocess.run(
+        [sys.executable, "-m", "docproc", *arguments, "-j", "2", *more],
+        capture_output=True, text=True, cwd=PROJECT, timeout=600, check=False, env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1"},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    folder = tmp_path_factory.mktemp("train")
+    draw_mnist(folder / "mnist", 6_000)
+    return folder, train(folder / "mnist", folder / "models", "--seed", "3")
+
+
+@needs_tensorflow
+def test_training_writes_a_model_that_reads(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, done = trained
+    assert done.returncode == 0, done.stderr
+    scores = json.loads(done.stdout)
+    assert 0.5 < scores["mnist_test_accuracy"] <= 1
+    assert 0.98 <= scores["digits_onnx_agrees_with_keras"] <= 1
+    assert 0.98 <= scores["lines_onnx_agrees_with_keras"] <= 1
+    assert 0.98 <= scores["cells_onnx_agrees_with_keras"] <= 1
+    reader = open_reader("onnx", folder / "models" / "digits.onnx")
+    assert reader.recognizer.recognize(np.zeros((3, 28, 28), np.uint8)).shape == (3, 11)
+    assert sorted(p.name for p in (folder / "models").iterdir()) == sorted([*FILES, "digits.html", "digits.json"])
+
+
+@needs_tensorflow
+def test_the_card_tells_how_it_was_made(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, _ = trained
+    card = read_card(folder / "models" / "digits.onnx")
+    assert card["recipe"]["seed"] == 3
+    assert card["recipe"]["strips"] == 300
+    assert set(card["data"]["mnist"]) == {"train_images", "train_labels", "test_images", "test_labels"}
+    assert set(card["sha256"]) == set(FILES)
+    assert [len(card["history"][name]) for name in ("digits", "lines", "cells")] == [12, 2, 12]
+    page = (folder / "models" / "digits.html").read_text()
+    assert all(f"{name}: loss" in page for name in ("digits", "lines", "cells"))
+    assert all(card["calibration"][kind]["thresholds"] for kind in ("string", "amount", "comb"))
+
+
+@needs_tensorflow
+def test_a_model_that_is_there_is_not_replaced_by_mistake(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, _ = trained
+    done = train(folder / "mnist", folder / "models")
+    assert done.returncode == 6
+    assert "--overwrite" in done.stderr
+
+
+def test_the_shipped_card_describes_the_shipped_files() -> None:
+    import hashlib
+
+    card = read_card(model_folder() / "digits.onnx")
+    for name, expected in card["sha256"].items():
+        assert hashlib.sha256((model_folder() / name).read_bytes()).hexdigest() == expected
+    assert card["scores"]["mnist_test_accuracy"] >= 0.994
+
+
+def test_the_shipped_model_reads_mnist_as_its_card_says(shared: Path, tmp_path: Path) -> None:
+    from docproc.commands.evaluate import assess_model
+
+    report, figures = tmp_path / "report.html", tmp_path / "figures.json"
+    assess_model(None, str(shared / "mnist"), "onnx", report, figures, overwrite=False)
+    found = json.loads(figures.read_text())
+    card = read_card(model_folder() / "digits.onnx")
+    assert found["accuracy"] == pytest.approx(card["scores"]["mnist_test_accuracy"], abs=2e-4)
+    assert found["accuracy"] >= 0.994

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from docproc.readers.ink import NO_INK, comb_ink, free_ink
+from docproc.types import DIGIT_HEIGHT, Gray
+from tests.conftest import WriteField
+
+
+def on_pattern(gray: Gray, depth: float) -> Gray:
+    """The field on paper with fine, nearly level lines, as checks have them."""
+    rows, columns = gray.shape
+    y, x = np.mgrid[0:rows, 0:columns]
+    noise = np.random.default_rng(0).normal(0, 12, gray.shape)
+    lines = np.clip(2 * np.sin((y + 0.1 * x) * 2 * np.pi / 5), 0, 1) * depth + noise
+    return np.asarray(np.clip(np.minimum(gray, 240 - lines), 0, 255), np.uint8)
+
+
+@pytest.mark.parametrize("height", [24, 40, 90])
+def test_digits_come_to_one_height(write_field: WriteField, height: int) -> None:
+    parts = free_ink(write_field("3160", height=height, gap=height // 4)).parts
+    assert np.allclose(parts[:, 3], DIGIT_HEIGHT, atol=5)
+    assert len(parts) == 4
+
+
+def test_a_pattern_that_comes_through_is_softened_away(write_field: WriteField, monkeypatch: pytest.MonkeyPatch) -> None:
+    gray = on_pattern(write_field("31604", level=70, width=0.1), 90)
+
+    def specks() -> int:
+        return int(np.count_nonzero(free_ink(gray).parts[:, 4] < 30))
+
+    parts = free_ink(gray).parts
+    assert np.count_nonzero(parts[:, 3] > 0.6 * DIGIT_HEIGHT) == 5
+    softened = specks()
+    monkeypatch.setattr("docproc.readers.ink.MOST_SPECKS", 10**6)
+    assert specks() > 2 * softened + 10
+
+
+def test_parts_belong_to_the_labels(write_field: WriteField) -> None:
+    field = free_ink(write_field("25"))
+    assert field.labels.shape == field.ink.shape
+    for k, (left, top, width, height, area) in enumerate(field.parts):
+        own = field.labels == k + 1
+        assert own.sum() == area
+        assert own[top : top + height, left : left + width].sum() == area
+
+
+def test_no_ink(write_field: WriteField) -> None:
+    paper = np.full((60, 200), 230, np.uint8)
+    assert free_ink(paper) is NO_INK
+    assert comb_ink(paper, 4) is NO_INK
+    assert comb_ink(write_field("25"), 2).cells == 2

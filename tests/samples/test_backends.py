@@ -1,0 +1,142 @@
+"""All backends that work here read the samples alike.
+
+Those that run the float network agree in the confidence, too. The default runs it in eight bits, which is another matter:
+there the texts are the same and the confidence is near.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from docproc.backends import BACKENDS, available
+from docproc.fields.layouts import open_layout
+from docproc.files import find_documents, open_pages
+from docproc.options import Limits, RunRequest
+from docproc.pipeline import Prepared, Reader, elected, place, prepare, recognize, settle
+from docproc.runs import batch
+from docproc.runs.batch import settings_for
+from docproc.types import Page, Placed, Reading
+from docproc.weights import opening as modelfiles
+from docproc.weights.cards import model_folder
+from docproc.weights.opening import open_reader
+from tests.conftest import SAMPLES
+from tests.test_cli import docproc, table
+
+SAME = 1e-3  # of the confidence, between float32 and sixteen bits
+NEAR = 0.05  # between eight bits and float
+
+Prepareds = list[tuple[Placed, list[Prepared]]]
+FLOAT16 = model_folder() / "digits.fp16.onnx"
+
+
+@pytest.fixture(scope="module")
+def pages() -> Prepareds:
+    """The pages of the samples, cut and waiting for a recognizer."""
+    documents, _ = find_documents([SAMPLES])
+    layout = open_layout("auto", tuple(sorted({str(d.path.parent) for d in documents})))
+    found = []
+    for document in layout.scans(documents):
+        for page in open_pages(document, Limits()):
+            assert isinstance(page, Page)
+            placed = place(page, partial(layout.locate, folder=str(document.path.parent)))
+            found.append((placed, prepare(placed)))
+    return found
+
+
+def readings(pages: Prepareds, reader: Reader) -> list[Reading]:
+    results = [
+        result for placed, own in pages for result in settle(elected(recognize(own, reader), placed, reader), placed.rules)
+    ]
+    return [result.reading for result in results]
+
+
+def opened(backend: str, model: Path | None = None) -> Reader:
+    if (reason := available(backend)) is not None:
+        pytest.skip(reason)
+    return open_reader(backend, model)
+
+
+@pytest.fixture(scope="module")
+def float16(pages: Prepareds) -> list[Reading]:
+    """What the file for GPUs says, on ONNX Runtime."""
+    return readings(pages, opened("onnx", FLOAT16))
+
+
+def largest_difference(some: list[Reading], others: list[Reading]) -> float:
+    return float(np.abs(np.subtract([r.confidence for r in some], [r.confidence for r in others])).max())
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "tensorrt"])
+def test_backends_agree_on_the_float_network(pages: Prepareds, float16: list[Reading], backend: str) -> None:
+    found = readings(pages, opened(backend))
+    assert len(found) > 100
+    assert [r.text for r in found] == [r.text for r in float16]
+    assert largest_difference(found, float16) <= SAME
+
+
+def test_eight_bits_read_the_same(pages: Prepareds, float16: list[Reading]) -> None:
+    found = readings(pages, opened("onnx"))
+    assert [r.text for r in found] == [r.text for r in float16]
+    assert largest_difference(found, float16) <= NEAR
+
+
+def test_the_table_tells_which_networks_read(tmp_path: Path) -> None:
+    sample = sorted((SAMPLES / "checks").glob("*.jpg"))[0]
+    told = {}
+    for backend in ("onnx", "tensorflow"):
+        reader = opened(backend)
+        done = docproc("run", sample, "-o", tmp_path / f"{backend}.csv", "--backend", backend)
+        assert done.returncode == 0, done.stderr
+        rows = table(tmp_path / f"{backend}.csv")
+        assert {row["run"] for row in rows} == {reader.name}
+        told[reader.name] = [row["text"] for row in rows]
+    assert len(told) == 2
+    assert len({tuple(texts) for texts in told.values()}) == 1
+
+
+def test_what_a_backend_builds_is_built_before_the_workers_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    documents, _ = find_documents([SAMPLES / "checks"])
+    request = RunRequest((SAMPLES,), Path("t.csv"), layout="amount", backend="onnx")
+    opened: list[tuple[object, ...]] = []
+    monkeypatch.setattr(modelfiles, "open_reader", lambda *arguments: opened.append(arguments))
+    settings_for(documents, request)
+    assert not opened
+    monkeypatch.setattr(batch, "BACKENDS", {"onnx": replace(BACKENDS["onnx"], builds=True)})
+    settings_for(documents, request)
+    assert opened == [("onnx", None)]
+
+
+@pytest.mark.parametrize(("backend", "ending"), [("onnx", ".onnx"), ("tensorflow", ".keras")])
+def test_a_network_of_another_form_is_refused(tmp_path: Path, backend: str, ending: str) -> None:
+    """Its card vouches for it, and still it is not the network that should be there."""
+    if (reason := available(backend)) is not None:
+        pytest.skip(reason)
+    shutil.copytree(model_folder(), tmp_path / "m")
+    shutil.copyfile(tmp_path / "m" / f"cells{ending}", tmp_path / "m" / f"digits{ending}")
+    card = json.loads((tmp_path / "m" / "digits.json").read_text(encoding="utf-8"))
+    card["sha256"][f"digits{ending}"] = card["sha256"][f"cells{ending}"]
+    (tmp_path / "m" / "digits.json").write_text(json.dumps(card), encoding="utf-8")
+    done = docproc(
+        "run", SAMPLES / "checks", "-o", tmp_path / "t.csv", "--backend", backend, "--model", tmp_path / "m" / "digits.onnx",
+    )  # fmt: skip
+    assert done.returncode == 4
+    assert "the model is not a digit network: it should take uint8 (any, 28, 28)" in done.stderr
+
+
+def test_a_backend_that_does_not_work_ends_with_its_reason(tmp_path: Path) -> None:
+    reason = available("tensorrt")
+    if reason is None:
+        pytest.skip("TensorRT works here")
+    done = docproc("run", SAMPLES / "checks", "-o", tmp_path / "t.csv", "--backend", "tensorrt")
+    assert done.returncode == 4
+    assert reason in done.stderr
+    done = docproc("run", SAMPLES / "checks", "-o", tmp_path / "t.csv")
+    assert done.returncode == 0
+    assert f"backend onnx; not tensorrt: {reason}" in done.stderr
