@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from docproc.fields.check import PRINTED
-from docproc.meaning.values import amount_value, date_value, stands_apart, weigh_separators
+from docproc.meaning.amount_marks import amount_value
+from docproc.meaning.dates import date_value, stands_apart
 from docproc.mlp import Net
 from docproc.pages.blank import without_print
 from docproc.pages.clean import clean
@@ -33,6 +34,7 @@ from docproc.readers.lattice.normalize import normalize_all
 from docproc.readers.lattice.segment import candidate_ink, segment
 from docproc.readers.line.view import line
 from docproc.readers.repair import UNSEEN, Choice, repair_field, repair_page
+from docproc.readers.separators import weigh_separators
 from docproc.readers.vote import Ballot, Verdict, Weights, ballots, vote
 from docproc.rules import DateWindow, FieldRules, PageRule
 from docproc.types import (

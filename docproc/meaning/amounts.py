@@ -1,8 +1,8 @@
 """What an amount means: from its digits, and what stands between them, to a number.
 
-Separators are written as people please: `1,234.56` and `1.234,56`, `1,23,456` in India, cents raised or as `56/100`. A reading
-of the separators is consistent where thousands lie three apart (in India two, before the last three) and cents are two digits.
-An amount is settled when all consistent readings of what may stand there mean the same; it is never guessed.
+Separators are written in many styles: `1,234.56` and `1.234,56`, `1,23,456` in India, cents raised or as `56/100`. An
+interpretation of the separators is consistent where groups have three digits (in India two, but for the last) and cents have
+two. An amount is settled when all consistent interpretations of what may stand there mean the same; it is never guessed.
 """
 
 from __future__ import annotations
@@ -14,16 +14,25 @@ from typing import Literal
 
 SeparatorKind = Literal["point", "comma", "unclear", "dash", "slash", "gap"]
 
-CENTS = 2  # digits
+CENTS = 2  # digits [standard: ISO 4217, the minor unit of most currencies]
 HUNDRED = "100"  # below the cents of a fraction
-MOST_UNPARTED = 7  # digits that are believed without a separator
-FRACTION_HOLDS = 3  # separators
-MOST_DOUBTFUL = 6  # separators of which it is not known whether they are any
 
 UNSETTLED = "the separators do not settle the amount"
 UNPARTED = "so many digits without a separator"
 CONTRADICTORY = "the separators contradict each other"
 FRACTION = "the amount may end in a fraction of 100"
+
+
+@dataclass(frozen=True, slots=True)
+class AmountTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+
+    max_unseparated_digits: int = 7  # of an amount that is believed without a separator [guess]
+    max_doubtful_separators: int = 6  # marks that may be separators; with more, nothing is settled [guess]
+    fraction_separators: int = 3  # that the slash of a fraction counts for [measured: 140 drawn fractions]
+
+
+AMOUNTS = AmountTuning()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +48,21 @@ class Separator:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """The digits of an amount, and what tells whole units from cents."""
+class WrittenAmount:
+    """The digits of an amount, and what separates whole units from cents."""
 
     text: str
     separators: tuple[Separator, ...] = ()
     raised: bool | None = False  # whether the last two digits are raised, or stand on a line of their own; None: perhaps
-    lost: bool = False  # whether a separator before the cents may have been lost: that settles nothing, and may unsettle
+    lost: bool = False  # whether a separator before the cents may be missing: that settles nothing, and may unsettle
     stacked: bool = False  # whether the last digits may be the hundred of a fraction whose cents stand above and were not read
 
 
-def amount_of(written: Written) -> tuple[str, str]:
+def amount_of(written: WrittenAmount) -> tuple[str, str]:
     """(value, reason): `1234.56`, or `1500` where no cents are written; or no value, and why there is none."""
     sure = [one for one in written.separators if one.sure]
     doubtful = [one for one in written.separators if not one.sure]
-    if len(doubtful) > MOST_DOUBTFUL:
+    if len(doubtful) > AMOUNTS.max_doubtful_separators:
         return "", UNSETTLED
     values = set(_consistent(written, sure, doubtful))
     if not values:
@@ -63,89 +72,112 @@ def amount_of(written: Written) -> tuple[str, str]:
         values.update(_consistent(written, [*(one for one in sure if one.place != cents.place), cents], doubtful))
     if written.stacked or slash_read_as_1(written):
         return "", FRACTION
-    if len(written.text) > MOST_UNPARTED and not sure and written.raised is False:
+    if len(written.text) > AMOUNTS.max_unseparated_digits and not sure and written.raised is False:
         return "", UNPARTED
     return (values.pop(), "") if len(values) == 1 else ("", UNSETTLED)
 
 
-def held(written: Written) -> int | None:
-    """How many clear points and commas have a place in a reading that is consistent; None where there is no such reading.
+def separator_support(written: WrittenAmount) -> int | None:
+    """How many clear points and commas have a place in a consistent interpretation; None where there is none.
 
-    A point may be a comma here, and a slash a long one; a slash that is none counts against the text: it may be a digit. The
-    slash of a fraction holds more than any other.
+    A point may be a comma here, and a slash a long one. A slash that is no separator counts against the text, because it may
+    be a digit; the slash of a fraction counts for more than any other.
     """
     inner = [one for one in written.separators if 0 < one.place < len(written.text) and one.kind != "gap"]
     fraction = len(written.text) - len(HUNDRED) if written.text.endswith(HUNDRED) else None
     strokes = [one for one in inner if one.kind == "slash" and one.place != fraction]
     sure = [one for one in inner if one.sure and one not in strokes]
     doubtful = [one for one in inner if one not in sure]
-    if len(doubtful) > MOST_DOUBTFUL:
+    if len(doubtful) > AMOUNTS.max_doubtful_separators:
         return 0
     counts = []
-    for count in range(len(doubtful) + 1):
-        for taken in combinations(doubtful, count):
-            found = [
-                replace(one, kind="unclear") if one.kind in ("point", "comma") or one in taken else one
-                for one in sorted((*sure, *taken), key=lambda one: one.place)
-            ]
-            if any(_consistent(written, found, ())):
-                slashed = any(one.kind == "slash" for one in found)
-                kept = sum(one.kind in ("point", "comma") for one in sure) - sum(one not in taken for one in strokes)
-                counts.append(kept + FRACTION_HOLDS * slashed)
+    for taken in _subsets(doubtful):
+        found = [
+            replace(one, kind="unclear") if one.kind in ("point", "comma") or one in taken else one
+            for one in sorted((*sure, *taken), key=lambda one: one.place)
+        ]
+        if any(_consistent(written, found, ())):
+            slashed = any(one.kind == "slash" for one in found)
+            kept = sum(one.kind in ("point", "comma") for one in sure) - sum(one not in taken for one in strokes)
+            counts.append(kept + AMOUNTS.fraction_separators * slashed)
     return max(counts, default=None)
 
 
-def slash_read_as_1(written: Written) -> bool:
-    """Whether the amount may as well be a fraction whose slash was read as a digit: `12341100` is `12 34/100` too."""
+def slash_read_as_1(written: WrittenAmount) -> bool:
+    """Whether the amount may be a fraction whose slash was read as a digit: `12341100` for `12 34/100`."""
     cents = len(written.text) - len(HUNDRED) - 1 - CENTS
     if cents <= 0 or not written.text.endswith("1" + HUNDRED) or written.raised:
         return False
     return not any(one.sure and one.place > cents for one in written.separators)
 
 
-def _consistent(written: Written, sure: Sequence[Separator], doubtful: Sequence[Separator]) -> Iterator[str]:
-    """All that an amount may mean."""
-    for count in range(len(doubtful) + 1):
-        for taken in combinations(doubtful, count):
-            found = sorted((*sure, *taken), key=lambda one: one.place)
-            for raised in (False, True) if written.raised is None else (written.raised,):
-                yield from _values(written.text, found, raised=raised)
+def _subsets(separators: Sequence[Separator]) -> Iterator[tuple[Separator, ...]]:
+    for count in range(len(separators) + 1):
+        yield from combinations(separators, count)
+
+
+def _consistent(written: WrittenAmount, sure: Sequence[Separator], doubtful: Sequence[Separator]) -> Iterator[str]:
+    """All values that an amount may mean."""
+    for taken in _subsets(doubtful):
+        found = sorted((*sure, *taken), key=lambda one: one.place)
+        for raised in (False, True) if written.raised is None else (written.raised,):
+            yield from _values(written.text, found, raised=raised)
 
 
 def _values(text: str, separators: Sequence[Separator], *, raised: bool) -> Iterator[str]:
     """What an amount means where exactly these separators stand in it."""
-    count = len(text)
-    slashes = [one.place for one in separators if one.kind == "slash" and 0 < one.place < count]
-    if slashes:
-        # A fraction: two digits over a hundred.
-        cents = count - len(HUNDRED) - CENTS
-        if slashes == [count - len(HUNDRED)] and text.endswith(HUNDRED) and cents >= 0:
-            rest = [one for one in separators if one.place <= cents]
-            inside = [one for one in separators if cents < one.place < count and one.kind != "slash"]
-            if not inside and _whole(text[:cents], rest, ends=True):
-                yield _value(text[:cents], text[cents : cents + CENTS])
+    if any(one.kind == "slash" for one in _between(text, separators)):
+        yield from _fraction_value(text, separators)
+    elif raised:
+        yield from _raised_value(text, separators)
+    else:
+        yield from _plain_values(text, separators)
+
+
+def _between(text: str, separators: Sequence[Separator]) -> list[Separator]:
+    """The separators with a digit on both sides."""
+    return [one for one in separators if 0 < one.place < len(text)]
+
+
+def _fraction_value(text: str, separators: Sequence[Separator]) -> Iterator[str]:
+    """Whole units and two digits over a hundred."""
+    hundred = len(text) - len(HUNDRED)
+    cents = hundred - CENTS
+    inner = _between(text, separators)
+    if [one.place for one in inner if one.kind == "slash"] != [hundred] or not text.endswith(HUNDRED) or cents < 0:
         return
-    inner = [one for one in separators if 0 < one.place < count]
-    last = inner[-1].place if inner else 0
-    cents = count - CENTS
-    if raised:
-        if cents >= 0 and last <= cents and _whole(text[:cents], inner, ends=True):
-            yield _value(text[:cents], text[cents:])
-        return
+    in_units = [one for one in separators if one.place <= cents]
+    in_fraction = [one for one in inner if one.place > cents and one.kind != "slash"]
+    if not in_fraction and _whole(text[:cents], in_units, ends=True):
+        yield _value(text[:cents], text[cents:hundred])
+
+
+def _raised_value(text: str, separators: Sequence[Separator]) -> Iterator[str]:
+    """Whole units and raised cents."""
+    cents = len(text) - CENTS
+    inner = _between(text, separators)
+    if cents >= 0 and all(one.place <= cents for one in inner) and _whole(text[:cents], inner, ends=True):
+        yield _value(text[:cents], text[cents:])
+
+
+def _plain_values(text: str, separators: Sequence[Separator]) -> Iterator[str]:
+    """Whole units alone, or with cents after the last separator."""
+    cents = len(text) - CENTS
+    inner = _between(text, separators)
     if _whole(text, inner):
         yield _value(text)
-    if inner and last == cents and _whole(text[:cents], inner, ends=True):
+    if inner and inner[-1].place == cents and _whole(text[:cents], inner, ends=True):
         yield _value(text[:cents], text[cents:])
-    if not inner and count == CENTS and any(one.place == 0 for one in separators):
+    if not inner and len(text) == CENTS and any(one.place == 0 for one in separators):
         yield _value("", text)
 
 
 def _whole(digits: str, separators: Sequence[Separator], *, ends: bool = False) -> bool:
-    """Whether the separators part whole units; one after the last digit is allowed where `ends`."""
-    places = {one.place for one in separators if 0 < one.place < len(digits)}
+    """Whether the separators group whole units; one after the last digit is allowed where `ends`."""
     if any(one.place > len(digits) or (one.place == len(digits) and not ends) for one in separators):
         return False
-    within = [one for one in separators if 0 < one.place < len(digits)]
+    within = _between(digits, separators)
+    places = {one.place for one in within}
     if not places:
         return True
     kinds = {one.kind for one in within}
@@ -153,7 +185,7 @@ def _whole(digits: str, separators: Sequence[Separator], *, ends: bool = False) 
         return False
     groups = [end - start for start, end in pairwise([0, *sorted(places), len(digits)])]
     western = groups[0] <= 3 and all(size == 3 for size in groups[1:])
-    # A hundred lakhs and more, or crores, are often not parted further: 150,00,000.
+    # A hundred lakhs and more, or crores, are often not grouped further: 150,00,000.
     indian = groups[0] <= (3 if len(groups) > 2 else 2) and groups[-1] == 3 and all(size == 2 for size in groups[1:-1])
     return western or indian
 

@@ -1,12 +1,12 @@
 """What stands between, before and after the digits: points, commas, dashes, slashes, lines.
 
-All ink that is on no chosen candidate of the lattice is a mark; so is a blob at the base line beside a digit whose candidate
-took it along. Marks are told apart by their size and their height over the base line, in units of the digits around them.
+A mark is ink that is on no chosen candidate of the lattice, or a blob at the base line beside a digit whose candidate included
+it. Marks are classified by their size and their height above the base line, in units of the digits around them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import median
@@ -20,15 +20,86 @@ from docproc.types import Box, Lattice
 
 MarkKind = Literal["point", "comma", "dash", "slash", "line", "speck", "other"]
 
-INKED = 70  # ink from which a pixel belongs to a mark
-STEEPEST = 0.25  # of the base line
-DUST = 0.15  # of the pen's width squared; less is the paper's
-SMALLEST, THIN = 0.08, 0.075  # digit heights: what is smaller is dust, what is lower and wide is left of a ruled line
-FULL = 0.8  # of the digits' height; a smaller one may be raised
-ROW, MOST_POINTS = 0.06, 4  # more points than that within so many digit heights of a row are a dotted line
-EDGE = 0.04  # digit heights inside of a digit's box where a mark stands beside it yet
-FOOT = 0.75  # digit heights below the upper end of a digit: a point below it is lower
-CLEAR = 0.10  # digit heights between a clear point and the ink of the digits
+
+@dataclass(frozen=True, slots=True)
+class MarkTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md.
+
+    Heights on the line run from 0 at the upper end of the digits to 1 at their base line.
+    """
+
+    # Ink and pen.
+    min_ink: int = 70  # of 255, from which a pixel belongs to a mark [guess]
+    rim_px: int = 3  # side of the square by which digits are widened: their faint rim is no mark [guess]
+    pen_per_distance: float = 4.0  # pen widths for the mean distance of its pixels to the edge [geometry]
+    min_pen_px: float = 2.0  # [guess]
+    max_pen_px: float = 12.0  # [guess]
+
+    # The base line.
+    max_slope: float = 0.25  # [guess]
+    min_slope_pairs: int = 3  # of digits, fewer give no slope [guess]
+    min_pair_distance_px: float = 1.0  # between two digits' middles [guess]
+    full_height_share: float = 0.8  # of the digits' height: a smaller digit may be raised [guess]
+
+    # Blobs beside a digit that its candidate included.
+    inner_share: float = 0.25  # of the digit's width, at both sides of what counts as inside of it [guess]
+    low_share: float = 0.5  # of the digit's height, below which a blob is low [guess]
+    max_blob_share: float = 0.5  # of the digit's height, a blob's longer side [guess]
+    max_compact_ratio: float = 2.2  # of a compact blob's sides [guess]
+
+    # Specks.
+    min_area_pens: float = 0.15  # squared pen widths: less is dust of the paper [guess]
+    min_side_digits: float = 0.08  # the longer side of a mark [guess]
+    max_top: float = 1.35  # on the line; what begins lower is no mark [guess]
+    max_thin_digits: float = 0.075  # height of what is left of a ruled line [guess]
+    min_thin_ratio: float = 1.6  # its width to its height [guess]
+    max_thin_pens: float = 0.6  # its height where it is thinner than the pen [guess]
+    min_thin_pen_ratio: float = 2.0  # its width to its height there [guess]
+
+    # Slashes and other tall marks.
+    min_tall_digits: float = 0.5  # height [guess]
+    max_tall_top: float = 0.35  # on the line [guess]
+    min_slash_digits: float = 0.7  # height [guess]
+    max_slash_bottom: float = 1.6  # on the line [guess]
+    max_slash_ratio: float = 0.75  # width to height of a clear slash [guess]
+
+    # Dashes and lines.
+    min_flat_digits: float = 0.28  # width [guess]
+    max_flat_ratio: float = 0.45  # height to width [guess]
+    min_dash_middle: float = 0.2  # on the line [guess]
+    max_dash_middle: float = 0.85  # on the line [guess]
+    max_dash_ratio: float = 0.4  # height to width of a clear dash [guess]
+    min_line_digits: float = 0.6  # width [guess]
+
+    # What floats above the base line.
+    max_floating_middle: float = 0.55  # on the line [guess]
+    max_floating_bottom: float = 0.6  # on the line [guess]
+    min_point_middle: float = -0.1  # on the line: no point floats higher [guess]
+
+    # Points and commas.
+    max_point_digits: float = 0.36  # the longer side [guess]
+    min_comma_bottom: float = 1.12  # on the line, of a comma no larger than a point [guess]
+    min_comma_ratio: float = 1.3  # its height to its width [guess]
+    min_solid_share: float = 0.4  # of its box that a clear point or small comma fills [guess]
+    min_solid_pens: float = 0.45  # its shorter side [guess]
+    max_clear_point_top: float = 1.0  # on the line [geometry]
+    min_clear_point_bottom: float = 0.75  # on the line [guess]
+    min_clear_point_ratio: float = 0.4  # width to height [guess]
+    max_clear_point_ratio: float = 2.2  # width to height [guess]
+    max_comma_digits: float = 0.55  # width of a comma that is larger than a point [guess]
+    min_long_comma_ratio: float = 0.8  # its height to its width [guess]
+    min_clear_comma_top: float = 0.35  # on the line [guess]
+    min_clear_comma_bottom: float = 1.0  # on the line [geometry]
+
+    # Where marks stand.
+    edge_digits: float = 0.04  # inside of a digit's box, where a mark still stands beside the digit [guess]
+    min_point_below: float = 0.75  # on the line: a point below a digit has its middle lower [guess]
+    min_clear_gap_digits: float = 0.10  # between a clear point and the ink of the digits [guess]
+    row_digits: float = 0.06  # distance of points that stand in one row [guess]
+    max_row_points: int = 4  # more of them are a dotted line [guess]
+
+
+MARKS = MarkTuning()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,29 +119,76 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class MarkedDigits:
     """The chosen digits of a field and the marks around them."""
 
-    digits: NDArray[np.float64]  # (n, 4) float64: left, top, right, bottom, lengths as those of a mark
+    digits: NDArray[np.float64]  # (n, 4) float64: left, top, right, bottom in digit heights, as those of a mark
     marks: tuple[Mark, ...]  # left to right
-    slope: float = 0.0  # of the base line, down for a digit height to the right
+    slope: float = 0.0  # of the base line: digit heights down for a digit height to the right
 
 
 @dataclass(frozen=True, slots=True)
 class _Blob:
     box: Box
-    area: int
-    within: int = -1  # the digit whose candidate took it along
+    area: int  # px
+    digit: int = -1  # index of the digit whose candidate included it
 
 
-def line_of(lattice: Lattice, path: Sequence[int], text: str) -> Line:
-    """The digits of `text` on `path`, at least one candidate for each from left to right, and all marks."""
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """From pixels to digit heights along the base line."""
+
+    height: float  # of a digit, px
+    slope: float
+    base: float  # px, of the base line at column 0
+
+    def __call__(self, box: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(..., 4) float64, left, top, right, bottom in px, to those of `Mark`."""
+        rise = self.slope * (box[..., 0] + box[..., 2]) / 2 + self.base
+        out = box / self.height
+        out[..., 1] = 1 + (box[..., 1] - rise) / self.height
+        out[..., 3] = 1 + (box[..., 3] - rise) / self.height
+        return np.asarray(out, np.float64)
+
+
+def marked_digits(lattice: Lattice, path: Sequence[int]) -> MarkedDigits:
+    """The digits along `path`, which holds at least one candidate, and all marks around them."""
+    owned = _owners(lattice, path)
+    # The faint rim of the digits is no mark.
+    near = cv2.dilate((owned > 0).view(np.uint8), np.ones((MARKS.rim_px, MARKS.rim_px), np.uint8))
+    boxes, blobs = _bodies(lattice, path, owned)
+    for blob in blobs:
+        blob.box.cut(owned)[blob.box.cut(owned) == blob.digit + 1] = 0
+    inside = cv2.distanceTransform((owned > 0).view(np.uint8), cv2.DIST_L2, 3)
+    pen = float(
+        np.clip(MARKS.pen_per_distance * inside.sum() / max(1, np.count_nonzero(inside)), MARKS.min_pen_px, MARKS.max_pen_px)
+    )
+    blobs += _loose((lattice.ink > MARKS.min_ink) & (near == 0))
+    away = cv2.distanceTransform((owned == 0).view(np.uint8), cv2.DIST_L2, 3)
+    heights = np.sort(boxes[:, 3] - boxes[:, 1])
+    height = float(heights[2 * len(heights) // 3])  # raised digits are smaller
+    scale = _Scale(height, *_base_line(boxes[boxes[:, 3] - boxes[:, 1] >= MARKS.full_height_share * height]))
+    digits = scale(boxes)
+    marks = []
+    for blob in blobs:
+        box = blob.box
+        own = scale(np.array([box.left, box.top, box.right, box.bottom], np.float64))
+        gap = float(box.cut(away).min()) / height
+        marks.append(_mark(blob, own, digits, gap, pen / height, height))
+    marks.sort(key=lambda mark: mark.left + mark.right)
+    return MarkedDigits(digits, tuple(_without_dotted_line(marks)), scale.slope)
+
+
+def _owners(lattice: Lattice, path: Sequence[int]) -> NDArray[np.uint16]:
+    """(height, width) uint16: k + 1 where the ink of the path's k-th candidate is, else 0."""
     owner = np.zeros(lattice.pieces + 1, np.uint16)
     for place, k in enumerate(path, 1):
         owner[[piece + 1 for piece in lattice.candidates[k].pieces]] = place
-    owned = np.take(owner, lattice.labels)
-    # The faint rim of the digits is no mark.
-    near = cv2.dilate((owned > 0).view(np.uint8), np.ones((3, 3), np.uint8))
+    return np.take(owner, lattice.labels)
+
+
+def _bodies(lattice: Lattice, path: Sequence[int], owned: NDArray[np.uint16]) -> tuple[NDArray[np.float64], list[_Blob]]:
+    """The digits' boxes without the blobs beside them, (n, 4) float64 px: left, top, right, bottom; and those blobs."""
     boxes = np.zeros((len(path), 4))
     blobs = []
     for place, k in enumerate(path):
@@ -78,70 +196,22 @@ def line_of(lattice: Lattice, path: Sequence[int], text: str) -> Line:
         # One piece is one component.
         body, beside = _body(owned, place + 1, candidate.box) if len(candidate.pieces) > 1 else (candidate.box, [])
         boxes[place] = body.left, body.top, body.right, body.bottom
-        for box, area in beside:
-            box.cut(owned)[box.cut(owned) == place + 1] = 0
-            blobs.append(_Blob(box, area, within=place))
-    inside = cv2.distanceTransform((owned > 0).view(np.uint8), cv2.DIST_L2, 3)
-    pen = float(np.clip(4.0 * inside.sum() / max(1, np.count_nonzero(inside)), 2.0, 12.0))
-    blobs += _loose((lattice.ink > INKED) & (near == 0))
-    away = cv2.distanceTransform((owned == 0).view(np.uint8), cv2.DIST_L2, 3)
-    heights = np.sort(boxes[:, 3] - boxes[:, 1])
-    height = float(heights[2 * len(heights) // 3])  # raised digits are smaller
-    slope, base = _base_line(boxes[boxes[:, 3] - boxes[:, 1] >= FULL * height])
-
-    def measured(box: NDArray[np.float64]) -> NDArray[np.float64]:
-        rise = slope * (box[..., 0] + box[..., 2]) / 2 + base
-        out = box / height
-        out[..., 1] = 1 + (box[..., 1] - rise) / height
-        out[..., 3] = 1 + (box[..., 3] - rise) / height
-        return np.asarray(out, np.float64)
-
-    digits = measured(boxes)
-    marks = []
-    for blob in blobs:
-        box = blob.box
-        own = measured(np.array([box.left, box.top, box.right, box.bottom], np.float64))
-        room = float(box.cut(away).min()) / height
-        marks.append(_mark(blob, own, digits, room, pen / height, height))
-    marks.sort(key=lambda mark: mark.left + mark.right)
-    return Line(digits, tuple(_without_dotted_line(marks)), slope)
-
-
-def _without_dotted_line(marks: list[Mark]) -> list[Mark]:
-    """Points on one row that are too many for separators are what is left of a ruled line."""
-    rows = [(mark.top + mark.bottom) / 2 for mark in marks]
-    points = [row for mark, row in zip(marks, rows, strict=True) if mark.kind == "point"]
-    return [
-        replace(mark, kind="speck")
-        if mark.kind == "point" and sum(abs(row - other) < ROW for other in points) > MOST_POINTS
-        else mark
-        for mark, row in zip(marks, rows, strict=True)
-    ]
-
-
-def _loose(mask: NDArray[np.bool_]) -> list[_Blob]:
-    """The ink that is on no digit."""
-    count, _, table, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
-    return [_Blob(Box(left, top, wide, high), area) for left, top, wide, high, area in table[1:count].tolist()]
+        blobs += [_Blob(box, area, digit=place) for box, area in beside]
+    return boxes, blobs
 
 
 def _body(owned: NDArray[np.uint16], name: int, box: Box) -> tuple[Box, list[tuple[Box, int]]]:
-    """The box of a digit without the blobs that its candidate took along, and those with their areas."""
+    """The box of a digit without the blobs that its candidate included, and those with their areas, px."""
     count, _, table, _ = cv2.connectedComponentsWithStats((box.cut(owned) == name).view(np.uint8), connectivity=8)
     parts = [(Box(box.left + int(x), box.top + int(y), int(w), int(h)), int(area)) for x, y, w, h, area in table[1:count]]
     if len(parts) < 2:
         return box, []
     main = max(parts, key=lambda part: part[1])[0]
-    inner = 0.25 * main.width
     body, beside = [main], []
     for part, area in parts:
         if part is main:
             continue
-        low = part.top > main.top + 0.5 * main.height
-        small = max(part.width, part.height) < 0.5 * main.height
-        compact = part.width < 2.2 * part.height and part.height < 2.2 * part.width
-        inside = main.left + inner < part.left + part.width / 2 < main.right - inner
-        if small and ((low and not inside) or compact):
+        if _stands_beside(part, main):
             beside.append((part, area))
         else:
             body.append(part)
@@ -150,53 +220,204 @@ def _body(owned: NDArray[np.uint16], name: int, box: Box) -> tuple[Box, list[tup
     return Box(left, top, right - left, bottom - top), beside
 
 
+def _stands_beside(part: Box, main: Box) -> bool:
+    """Whether a small component of a candidate is a mark beside the digit and not a part of it."""
+    inner = MARKS.inner_share * main.width
+    low = part.top > main.top + MARKS.low_share * main.height
+    small = max(part.width, part.height) < MARKS.max_blob_share * main.height
+    compact = part.width < MARKS.max_compact_ratio * part.height and part.height < MARKS.max_compact_ratio * part.width
+    inside = main.left + inner < part.left + part.width / 2 < main.right - inner
+    return small and ((low and not inside) or compact)
+
+
+def _loose(mask: NDArray[np.bool_]) -> list[_Blob]:
+    """The ink that is on no digit."""
+    count, _, table, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    return [_Blob(Box(left, top, wide, high), area) for left, top, wide, high, area in table[1:count].tolist()]
+
+
 def _base_line(boxes: NDArray[np.float64]) -> tuple[float, float]:
-    """Slope and height at column 0 of the line on which the digits stand: the median of all pairs (H. Theil, 1950)."""
+    """Slope, and height at column 0 in px, of the line on which the digits stand: the median of all pairs (H. Theil, 1950)."""
     x, y = (boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]
     pairs = combinations(zip(x.tolist(), y.tolist(), strict=True), 2)
-    slopes = [(below - above) / (after - before) for (before, above), (after, below) in pairs if after - before > 1]
-    slope = min(STEEPEST, max(-STEEPEST, median(slopes))) if len(slopes) > 2 else 0.0
+    slopes = [
+        (below - above) / (after - before)
+        for (before, above), (after, below) in pairs
+        if after - before > MARKS.min_pair_distance_px
+    ]
+    enough = len(slopes) >= MARKS.min_slope_pairs
+    slope = min(MARKS.max_slope, max(-MARKS.max_slope, median(slopes))) if enough else 0.0
     return slope, median((y - slope * x).tolist())
 
 
-def _mark(blob: _Blob, own: NDArray[np.float64], digits: NDArray[np.float64], room: float, pen: float, height: float) -> Mark:
+def _mark(blob: _Blob, own: NDArray[np.float64], digits: NDArray[np.float64], gap: float, pen: float, height: float) -> Mark:
+    """`own` is the blob's box, `gap` its distance to the ink of the digits and `pen` a width, all in digit heights."""
     left, top, right, bottom = (float(v) for v in own)
-    kind, sure = _kind(own, blob.area / height**2, pen)
+    kind, sure = _classify(_Shape(left, top, right, bottom, blob.area / height**2, pen))
     middle = (left + right) / 2
     centers = (digits[:, 0] + digits[:, 2]) / 2
     place = int(np.searchsorted(centers, middle))
-    if blob.within >= 0:
-        place = blob.within + int(middle > centers[blob.within])
-    within = (digits[:, 0] + EDGE < middle) & (middle < digits[:, 2] - EDGE)
-    if kind == "point" and (top + bottom) / 2 < FOOT and within.any():
+    if blob.digit >= 0:
+        place = blob.digit + int(middle > centers[blob.digit])
+    within = (digits[:, 0] + MARKS.edge_digits < middle) & (middle < digits[:, 2] - MARKS.edge_digits)
+    if kind == "point" and (top + bottom) / 2 < MARKS.min_point_below and within.any():
         kind = "speck"  # of a stroke, or in a loop: a point stands below a digit, or beside it
-    # A hook that came off a digit is no point: that keeps clear of the digits.
-    sure = sure and room >= (CLEAR if kind == "point" else 0.0)
+    # A hook that came off a digit is no point: a point keeps clear of the digits.
+    sure = sure and gap >= (MARKS.min_clear_gap_digits if kind == "point" else 0.0)
     return Mark(kind, place, bool(sure), left, top, right, bottom)
 
 
-def _kind(own: NDArray[np.float64], area: float, pen: float) -> tuple[MarkKind, bool]:
-    """The kind of a mark by its box in digit heights, its area, and the pen's width; and whether it is clear."""
-    left, top, right, bottom = (float(v) for v in own)
-    wide, high = right - left, bottom - top
-    middle = (top + bottom) / 2
-    if area < DUST * pen**2 or max(wide, high) < SMALLEST or bottom < 0 or top > 1.35:
-        return "speck", True
-    if (high < THIN and wide > 1.6 * high) or (high < 0.6 * pen and wide > 2 * high):
-        return "speck", True  # too thin for the pen: what is left of a ruled line
-    if high >= 0.5 and top < 0.35:
-        return ("slash", wide <= 0.75 * high) if high >= 0.7 and bottom < 1.6 else ("other", False)
-    if wide >= 0.28 and high <= 0.45 * wide:
-        if 0.2 < middle < 0.85:
-            return "dash", high <= 0.4 * wide
-        return ("line", True) if wide > 0.6 or middle <= 0.2 else ("point", False)
-    if middle < 0.55 or bottom < 0.6:
-        return ("other", False) if high >= 0.36 else ("point", False) if middle > -0.1 else ("speck", True)
-    solid = area > 0.4 * wide * high and min(wide, high) >= 0.45 * pen
-    if max(wide, high) <= 0.36:
-        if bottom > 1.12 and high > 1.3 * wide:
-            return "comma", solid
-        return "point", solid and top < 1.0 and bottom > 0.75 and 0.4 < wide / high < 2.2
-    if wide <= 0.55 and high > 0.8 * wide:
-        return "comma", top > 0.35 and bottom > 1.0
-    return "other", False
+def _without_dotted_line(marks: list[Mark]) -> list[Mark]:
+    """The marks, with points that are too many in one row for separators, as they are left of a ruled line, made specks."""
+    rows = [(mark.top + mark.bottom) / 2 for mark in marks]
+    points = [row for mark, row in zip(marks, rows, strict=True) if mark.kind == "point"]
+    return [
+        replace(mark, kind="speck")
+        if mark.kind == "point" and sum(abs(row - other) < MARKS.row_digits for other in points) > MARKS.max_row_points
+        else mark
+        for mark, row in zip(marks, rows, strict=True)
+    ]
+
+
+# ---------------------------------------------------------------------------------------------------- kinds of marks
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What the kind of a mark follows from: its box, its area and the pen's width, in digit heights."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    area: float
+    pen: float
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    @property
+    def middle(self) -> float:
+        return (self.top + self.bottom) / 2
+
+
+def _classify(shape: _Shape) -> tuple[MarkKind, bool]:
+    """The kind of a mark, and whether it is clear: that of the first test of `_KINDS` that it passes."""
+    return next((kind, clear(shape)) for test, kind, clear in _KINDS if test(shape))
+
+
+def _is_dust(mark: _Shape) -> bool:
+    return (
+        mark.area < MARKS.min_area_pens * mark.pen**2
+        or max(mark.width, mark.height) < MARKS.min_side_digits
+        or mark.bottom < 0
+        or mark.top > MARKS.max_top
+    )
+
+
+def _is_thin(mark: _Shape) -> bool:
+    """Too thin for the pen: what is left of a ruled line."""
+    low = mark.height < MARKS.max_thin_digits and mark.width > MARKS.min_thin_ratio * mark.height
+    fine = mark.height < MARKS.max_thin_pens * mark.pen and mark.width > MARKS.min_thin_pen_ratio * mark.height
+    return low or fine
+
+
+def _is_tall(mark: _Shape) -> bool:
+    return mark.height >= MARKS.min_tall_digits and mark.top < MARKS.max_tall_top
+
+
+def _is_slash(mark: _Shape) -> bool:
+    return _is_tall(mark) and mark.height >= MARKS.min_slash_digits and mark.bottom < MARKS.max_slash_bottom
+
+
+def _is_clear_slash(mark: _Shape) -> bool:
+    return mark.width <= MARKS.max_slash_ratio * mark.height
+
+
+def _is_flat(mark: _Shape) -> bool:
+    return mark.width >= MARKS.min_flat_digits and mark.height <= MARKS.max_flat_ratio * mark.width
+
+
+def _is_dash(mark: _Shape) -> bool:
+    return _is_flat(mark) and MARKS.min_dash_middle < mark.middle < MARKS.max_dash_middle
+
+
+def _is_clear_dash(mark: _Shape) -> bool:
+    return mark.height <= MARKS.max_dash_ratio * mark.width
+
+
+def _is_line(mark: _Shape) -> bool:
+    return _is_flat(mark) and (mark.width > MARKS.min_line_digits or mark.middle <= MARKS.min_dash_middle)
+
+
+def _floats(mark: _Shape) -> bool:
+    return mark.middle < MARKS.max_floating_middle or mark.bottom < MARKS.max_floating_bottom
+
+
+def _floats_and_is_large(mark: _Shape) -> bool:
+    return _floats(mark) and mark.height >= MARKS.max_point_digits
+
+
+def _floats_among_digits(mark: _Shape) -> bool:
+    return _floats(mark) and mark.middle > MARKS.min_point_middle
+
+
+def _is_solid(mark: _Shape) -> bool:
+    full = mark.area > MARKS.min_solid_share * mark.width * mark.height
+    return full and min(mark.width, mark.height) >= MARKS.min_solid_pens * mark.pen
+
+
+def _is_small(mark: _Shape) -> bool:
+    return max(mark.width, mark.height) <= MARKS.max_point_digits
+
+
+def _is_small_comma(mark: _Shape) -> bool:
+    low = mark.bottom > MARKS.min_comma_bottom
+    return _is_small(mark) and low and mark.height > MARKS.min_comma_ratio * mark.width
+
+
+def _is_clear_point(mark: _Shape) -> bool:
+    at_base = mark.top < MARKS.max_clear_point_top and mark.bottom > MARKS.min_clear_point_bottom
+    round_ = MARKS.min_clear_point_ratio < mark.width / mark.height < MARKS.max_clear_point_ratio
+    return _is_solid(mark) and at_base and round_
+
+
+def _is_long_comma(mark: _Shape) -> bool:
+    return mark.width <= MARKS.max_comma_digits and mark.height > MARKS.min_long_comma_ratio * mark.width
+
+
+def _is_clear_long_comma(mark: _Shape) -> bool:
+    return mark.top > MARKS.min_clear_comma_top and mark.bottom > MARKS.min_clear_comma_bottom
+
+
+def _always(_: _Shape) -> bool:
+    return True
+
+
+def _never(_: _Shape) -> bool:
+    return False
+
+
+_Test = Callable[[_Shape], bool]
+# (what is asked, the kind of a mark that passes, whether that is clear), in the order in which it is asked.
+_KINDS: tuple[tuple[_Test, MarkKind, _Test], ...] = (
+    (_is_dust, "speck", _always),
+    (_is_thin, "speck", _always),
+    (_is_slash, "slash", _is_clear_slash),
+    (_is_tall, "other", _never),
+    (_is_dash, "dash", _is_clear_dash),
+    (_is_line, "line", _always),
+    (_is_flat, "point", _never),
+    (_floats_and_is_large, "other", _never),
+    (_floats_among_digits, "point", _never),
+    (_floats, "speck", _always),
+    (_is_small_comma, "comma", _is_solid),
+    (_is_small, "point", _is_clear_point),
+    (_is_long_comma, "comma", _is_clear_long_comma),
+    (_always, "other", _never),
+)

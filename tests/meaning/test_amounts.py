@@ -4,12 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docproc.meaning.amounts import CONTRADICTORY, FRACTION, UNSETTLED, Separator, SeparatorKind, Written, amount_of, held
+from docproc.meaning.amounts import (
+    CONTRADICTORY,
+    FRACTION,
+    UNSETTLED,
+    Separator,
+    SeparatorKind,
+    WrittenAmount,
+    amount_of,
+    separator_support,
+)
 
 KINDS: dict[str, SeparatorKind] = {".": "point", ",": "comma", ";": "unclear", "-": "dash", "/": "slash", " ": "gap"}
 
 
-def written(text: str, raised: bool | None = False) -> Written:
+def written(text: str, raised: bool | None = False) -> WrittenAmount:
     """`1,234.56` as it is seen; `;` is a point or a comma, and what has a `?` after it may be a speck."""
     digits, separators = "", []
     for k, sign in enumerate(text):
@@ -17,7 +26,7 @@ def written(text: str, raised: bool | None = False) -> Written:
             digits += sign
         elif sign in KINDS:
             separators.append(Separator(len(digits), KINDS[sign], sure=text[k + 1 : k + 2] != "?"))
-    return Written(digits, tuple(separators), raised)
+    return WrittenAmount(digits, tuple(separators), raised)
 
 
 @pytest.mark.parametrize(
@@ -112,17 +121,17 @@ def test_raised_cents(text: str, raised: bool | None, value: str) -> None:
 def test_a_separator_that_may_be_lost_settles_nothing(text: str, value: str) -> None:
     """`1,20000` is 1,20,000 in India, and 1,200.00 elsewhere."""
     plain = written(text)
-    assert amount_of(Written(plain.text, plain.separators, lost=True))[0] == value
+    assert amount_of(WrittenAmount(plain.text, plain.separators, lost=True))[0] == value
 
 
 def test_a_hundred_with_ink_above_it_settles_nothing() -> None:
-    assert amount_of(Written("8100", stacked=True)) == ("", FRACTION)
-    assert amount_of(Written("8100")) == ("8100", "")
+    assert amount_of(WrittenAmount("8100", stacked=True)) == ("", FRACTION)
+    assert amount_of(WrittenAmount("8100")) == ("8100", "")
 
 
 def test_too_many_specks_settle_nothing() -> None:
     specks = tuple(Separator(k, "unclear", sure=False) for k in range(1, 9))
-    assert amount_of(Written("1234567890", specks)) == ("", UNSETTLED)
+    assert amount_of(WrittenAmount("1234567890", specks)) == ("", UNSETTLED)
 
 
 def grouped(units: int, sign: str, *, indian: bool) -> str:
@@ -150,13 +159,13 @@ def test_what_may_be_a_speck_never_changes_the_value(digits: str, data: st.DataO
     """An amount that is settled among doubtful separators is settled alike with each of them, or is not consistent so."""
     places = data.draw(st.sets(st.integers(0, len(digits)), max_size=3))
     doubtful = tuple(Separator(place, "unclear", sure=False) for place in sorted(places))
-    value, _ = amount_of(Written(digits, doubtful))
+    value, _ = amount_of(WrittenAmount(digits, doubtful))
     if value:
         for one in doubtful:
             rest = tuple(other for other in doubtful if other is not one)
-            surely = amount_of(Written(digits, (*rest, Separator(one.place, "unclear"))))
+            surely = amount_of(WrittenAmount(digits, (*rest, Separator(one.place, "unclear"))))
             assert surely[0] in (value, "")
-            assert amount_of(Written(digits, rest))[0] == value
+            assert amount_of(WrittenAmount(digits, rest))[0] == value
 
 
 @pytest.mark.parametrize(
@@ -180,8 +189,8 @@ def test_what_may_be_a_speck_never_changes_the_value(digits: str, data: st.DataO
     ],
 )
 def test_how_many_separators_hold(text: str, count: int | None) -> None:
-    assert held(written(text)) == count
+    assert separator_support(written(text)) == count
 
 
 def test_too_many_that_may_be_specks_say_nothing() -> None:
-    assert held(written("1;?2;?3;?4;?5;?6;?7;?8")) == 0
+    assert separator_support(written("1;?2;?3;?4;?5;?6;?7;?8")) == 0

@@ -1,0 +1,212 @@
+"""What the marks around an amount's digits say: separators, raised cents, fractions, wide gaps; and its value by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from docproc.meaning.amounts import CENTS, HUNDRED, Separator, SeparatorKind, WrittenAmount, amount_of
+from docproc.meaning.marks import Mark, MarkedDigits, marked_digits
+from docproc.types import Lattice
+
+UNPLACED = "it is not known where the digits stand, which would settle the amount"
+CENTLESS = "no cents are seen"
+
+ROUND_DIGITS = "0268"  # those that end at the base line: when one hangs below it, a comma may have been read with it
+_SEPARATORS: dict[str, SeparatorKind] = {"point": "point", "comma": "comma", "dash": "dash", "slash": "slash"}
+
+
+@dataclass(frozen=True, slots=True)
+class AmountMarkTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md.
+
+    Heights on the line run from 0 at the upper end of the digits to 1 at their base line.
+    """
+
+    # Gaps, by which a gap exceeds the usual one.
+    min_gap_digits: float = 0.42  # where a point may be lost [guess]
+    min_speck_gap_digits: float = 0.25  # the same, where there is a speck in it [guess]
+    min_cents_gap_digits: float = 0.2  # the same before the last two digits [measured: drawn `140 00`, docs/errors.md]
+    min_widest_gap_digits: float = 0.1  # by which that one exceeds the widest other [measured: drawn `140 00`, docs/errors.md]
+    min_speck_middle: float = 0.6  # on the line, of such a speck [guess]
+    max_speck_middle: float = 1.2  # on the line [guess]
+
+    # Digits that hang like a comma.
+    min_hanging_top: float = 0.33  # on the line [guess]
+    min_hanging_bottom: float = 1.12  # on the line [guess]
+
+    # Raised cents.
+    min_raised_digits: float = 0.30  # above the base line, where raised digits end [guess]
+    min_maybe_raised_digits: float = 0.20  # the same, where it is in doubt [guess]
+    min_underlined_raised_digits: float = 0.12  # the same, where they are underlined [guess]
+    max_raised_share: float = 0.80  # of the others' height [guess]
+    max_maybe_raised_share: float = 0.92  # the same, where it is in doubt [guess]
+
+    # A dash that ends an amount, a line below the cents.
+    min_end_dash_digits: float = 0.3  # width [guess]
+    max_underline_above_digits: float = 0.15  # by which it reaches above the feet of the cents [guess]
+
+    # What stands above the hundred of a fraction.
+    min_stacked_overlap_share: float = 0.5  # of the narrower of the two [guess]
+    min_stacked_width_digits: float = 0.6  # [guess]
+    min_stacked_height_digits: float = 0.3  # [guess]
+    max_stacked_bottom: float = 0.6  # on the line [guess]
+
+
+AMOUNT_MARKS = AmountMarkTuning()
+
+
+def amount_value(lattice: Lattice, path: Sequence[int], text: str, *, cents: bool = False) -> tuple[str, str]:
+    """(value, doubt) of an amount that was read as `text` along `path`, see `amounts.amount_of`.
+
+    Where `cents` are always written, whole units are believed only with a dash behind them.
+    """
+    if not path:
+        return "", UNPLACED
+    marked = marked_digits(lattice, path)
+    value, doubt = amount_of(written_amount(marked, text))
+    return ("", CENTLESS) if cents and value and "." not in value and not _has_end_dash(marked) else (value, doubt)
+
+
+def written_amount(marked: MarkedDigits, text: str) -> WrittenAmount:
+    """The digits of an amount and what the marks around them mean."""
+    underline = _underline(marked)
+    separators: dict[int, Separator] = {}
+    for mark in marked.marks:
+        if mark.place >= len(text) or mark is underline:
+            continue
+        if kind := _SEPARATORS.get(mark.kind):
+            for place in {mark.place} if mark.sure else {mark.place, *_beside(mark, marked)}:
+                old = separators.get(place)
+                if old is None or (mark.sure and not old.sure):
+                    separators[place] = Separator(place, kind, mark.sure)
+        elif mark.kind == "other" and mark.place:
+            separators.setdefault(mark.place, Separator(mark.place, "unclear", sure=False))
+    for place in () if _has_end_dash(marked) else _wide_gaps(marked):
+        separators.setdefault(place, Separator(place, "gap", sure=False))
+    found = tuple(separators.values())
+    raised = _raised(marked, underlined=underline is not None)
+    return WrittenAmount(text, found, raised, _lacks_separator(marked, text, found), _is_stacked(marked, text))
+
+
+def count_hanging(marked: MarkedDigits) -> int:
+    """How many digits begin low and end below the base line, as a comma does."""
+    low = marked.digits[:, 1] > AMOUNT_MARKS.min_hanging_top
+    return int((low & (marked.digits[:, 3] > AMOUNT_MARKS.min_hanging_bottom)).sum())
+
+
+def _beside(mark: Mark, marked: MarkedDigits) -> list[int]:
+    """The places on both sides of the digit below or above which a mark stands."""
+    middle = (mark.left + mark.right) / 2
+    return [
+        place
+        for k in np.flatnonzero((marked.digits[:, 0] < middle) & (middle < marked.digits[:, 2]))
+        for place in (int(k), int(k) + 1)
+    ]
+
+
+def _lacks_separator(marked: MarkedDigits, text: str, separators: Iterable[Separator]) -> bool:
+    """Whether something suggests a separator before the cents that is not seen itself."""
+    cents = len(text) - CENTS
+    if cents <= 0:
+        return False
+    # Thousands are grouped as if cents followed; or a comma hangs on a digit.
+    thousands = any(0 < one.place < cents and (cents - one.place) % 3 == 0 for one in separators)
+    hangs = any(text[k] in ROUND_DIGITS and marked.digits[k, 3] > AMOUNT_MARKS.min_hanging_bottom for k in (cents - 1, cents))
+    return thousands or hangs
+
+
+def _is_stacked(marked: MarkedDigits, text: str) -> bool:
+    """Whether the amount ends in a hundred, with ink above it that may be the cents of a fraction and their bar."""
+    place = len(text) - len(HUNDRED)
+    if place <= 0 or not text.endswith(HUNDRED) or any(m.kind == "slash" and m.place == place for m in marked.marks):
+        return False
+    start, end = float(marked.digits[place, 0]), float(marked.digits[-1, 2])
+    return any(
+        min(mark.right, end) - max(mark.left, start)
+        >= AMOUNT_MARKS.min_stacked_overlap_share * min(mark.right - mark.left, end - start)
+        and mark.right - mark.left >= AMOUNT_MARKS.min_stacked_width_digits
+        and mark.bottom - mark.top >= AMOUNT_MARKS.min_stacked_height_digits
+        and mark.bottom < AMOUNT_MARKS.max_stacked_bottom
+        for mark in marked.marks
+    )
+
+
+def _has_end_dash(marked: MarkedDigits) -> bool:
+    """Whether a dash ends the amount."""
+    end = float(marked.digits[-1, 2])
+    return any(
+        m.kind in ("dash", "line") and m.left > end and m.right - m.left > AMOUNT_MARKS.min_end_dash_digits
+        for m in marked.marks
+    )
+
+
+def _underline(marked: MarkedDigits) -> Mark | None:
+    """The line below the last two digits alone."""
+    if len(marked.digits) <= CENTS:
+        return None
+    centers = ((marked.digits[:, 0] + marked.digits[:, 2]) / 2).tolist()
+    foot = max(marked.digits[-CENTS:, 3].tolist())
+    for mark in marked.marks:
+        below = mark.kind in ("dash", "line") and mark.top > foot - AMOUNT_MARKS.max_underline_above_digits
+        if below and centers[-CENTS - 1] < mark.left < centers[-CENTS] and mark.right > centers[-1]:
+            return mark
+    return None
+
+
+def _wide_gaps(marked: MarkedDigits) -> list[int]:
+    """The places where the gap between two digits is so wide that a separator may have stood there."""
+    gaps = marked.digits[1:, 0] - marked.digits[:-1, 2]
+    if not len(gaps):
+        return []
+    usual = max(0.0, float(np.sort(gaps)[(len(gaps) - 1) // 2])) if len(gaps) > 1 else 0.0
+    specks = {
+        mark.place
+        for mark in marked.marks
+        if mark.kind == "speck" and AMOUNT_MARKS.min_speck_middle < (mark.top + mark.bottom) / 2 < AMOUNT_MARKS.max_speck_middle
+    }
+    found = [
+        place
+        for place, gap in enumerate(gaps.tolist(), 1)
+        if gap > usual + (AMOUNT_MARKS.min_speck_gap_digits if place in specks else AMOUNT_MARKS.min_gap_digits)
+    ]
+    cents = len(marked.digits) - CENTS
+    if cents > 0 and len(gaps) > 1:
+        widest_other = np.delete(gaps, cents - 1).max()
+        if gaps[cents - 1] > max(usual + AMOUNT_MARKS.min_cents_gap_digits, widest_other + AMOUNT_MARKS.min_widest_gap_digits):
+            found = sorted({*found, cents})
+    return found
+
+
+def _raised(marked: MarkedDigits, *, underlined: bool) -> bool | None:
+    """Whether the last two digits are smaller and stand higher than all before them; None where it is in doubt."""
+    if len(marked.digits) <= CENTS:
+        return False
+    feet, heights = marked.digits[:, 3].tolist(), (marked.digits[:, 3] - marked.digits[:, 1]).tolist()
+    lifted = min(feet[-CENTS - 3 : -CENTS]) - max(feet[-CENTS:])
+    small = max(heights[-CENTS:]) / min(heights[:-CENTS])
+    clear = lifted > AMOUNT_MARKS.min_raised_digits and small < AMOUNT_MARKS.max_raised_share
+    perhaps = None if _raised_on_the_level(marked) else False
+    if underlined:
+        # Under digits as large as the others it may be what is left of a ruled line.
+        if lifted > AMOUNT_MARKS.min_underlined_raised_digits:
+            return True
+        return None if small < AMOUNT_MARKS.max_maybe_raised_share else perhaps
+    if len(heights) <= CENTS + 1:
+        # A single digit before them may just be a long one.
+        return None if clear else perhaps
+    if clear:
+        return True
+    doubtful = lifted > AMOUNT_MARKS.min_maybe_raised_digits and small < AMOUNT_MARKS.max_maybe_raised_share
+    return None if doubtful else perhaps
+
+
+def _raised_on_the_level(marked: MarkedDigits) -> bool:
+    """The same without the base line, which may rise to raised digits among few, and by the usual height, not the smallest."""
+    feet = marked.digits[:, 3] + marked.slope * (marked.digits[:, 0] + marked.digits[:, 2]) / 2
+    heights = marked.digits[:, 3] - marked.digits[:, 1]
+    lifted = feet[-CENTS - 3 : -CENTS].min() - feet[-CENTS:].max()
+    small = heights[-CENTS:].max() < AMOUNT_MARKS.max_maybe_raised_share * np.median(heights[:-CENTS])
+    return bool(lifted > AMOUNT_MARKS.min_raised_digits and small)

@@ -1,0 +1,50 @@
+"""What a date means: from its digits, and the marks between them, to a day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from docproc.meaning.marks import Mark, marked_digits
+from docproc.rules import PART_ORDERS, DateWindow, FieldRules, date_of, dates_of
+from docproc.types import Lattice
+
+DATE_SEPARATORS = ("slash", "dash", "point", "comma")  # kinds of marks between the parts of a date
+CLEAR_SEPARATORS = ("slash", "dash")  # kinds that hardly stand in other numbers
+
+OPEN = "the order of the date's parts is not settled"
+IMPOSSIBLE = "what was read is no date"
+
+
+def date_value(
+    rules: FieldRules, lattice: Lattice, path: Sequence[int], text: str, window: DateWindow | None = None
+) -> tuple[str, str]:
+    """(value, doubt) of a date that was read as `text` along `path`: an ISO date, where it can be one day only.
+
+    Where the rules leave the order or the widths of its parts open, the marks between the digits tell where they end.
+    `window` says which dates are stale or post-dated.
+    """
+    order = rules.date or "auto"
+    breaks: set[int] = set()
+    if path and order in PART_ORDERS:
+        breaks = {mark.place for mark in _inner_marks(lattice, path, text) if mark.kind in DATE_SEPARATORS and mark.sure}
+        if not dates_of(text, order, rules.years, breaks):
+            breaks = set()
+    day = date_of(text, order, rules.years if order in PART_ORDERS else (1000, 9999), breaks)
+    if day is None:
+        return "", OPEN if dates_of(text, order, rules.years, breaks) else IMPOSSIBLE
+    return day.isoformat(), window.doubt(day) if window else ""
+
+
+def stands_apart(lattice: Lattice, path: Sequence[int], text: str, rules: FieldRules) -> bool:
+    """Whether what was read as `text` along `path` is a date by these rules whose parts slashes or dashes separate."""
+    marks = _inner_marks(lattice, path, text) if path else []
+    # A slash that touches its neighbors has another kind; a text that both breaks make a date is one all the same.
+    clear = {mark.place for mark in marks if mark.kind in CLEAR_SEPARATORS}
+    breaks = clear | {mark.place for mark in marks if mark.kind == "other"}
+    found = (breaks, clear) if len(breaks) == 2 else (clear,)
+    return any(1 <= len(some) <= 2 and dates_of(text, rules.date or "auto", rules.years, some) for some in found)
+
+
+def _inner_marks(lattice: Lattice, path: Sequence[int], text: str) -> list[Mark]:
+    """The marks with a digit on both sides."""
+    return [mark for mark in marked_digits(lattice, path).marks if 0 < mark.place < len(text)]

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from docproc.meaning.amount_marks import CENTLESS, UNPLACED, amount_value, written_amount
+from docproc.meaning.amounts import FRACTION, UNSETTLED
+from docproc.meaning.marks import MarkedDigits
+from tests.meaning.drawn import drawn
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1500", "1500"),
+        ("1,234.56", "1234.56"),
+        ("1.234,56", "1234.56"),
+        ("1,23,456/-", "123456"),
+        ("1;23;456|-", "123456"),
+        ("1.500.-", "1500"),
+        ("200=", "200"),
+        ("-200-", "200"),
+        ("200.00", "200.00"),
+        ("15^50", "15.50"),
+        ("15^50_", "15.50"),
+        ("5^00_", "5.00"),
+        ("5^00", ""),
+        ("1500_", "1500"),  # part of a ruled line
+        ("1 500", "1500"),
+        ("500-00", "500.00"),
+        ("1200 34/100", "1200.34"),
+        ("120034 100", ""),
+        ("12003411 00", ""),
+        ("8 100", "8100"),
+        ("300 00", ""),
+        ("15'00", ""),
+        ("1,5", ""),
+        ("12;34;5", ""),
+    ],
+)
+def test_the_value_of_a_drawn_amount(text: str, value: str) -> None:
+    assert amount_value(*drawn(text))[0] == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("15050", ""), ("150.50", "150.50"), ("1,505", ""), ("150-", "150"), ("15^05", "15.05")]
+)
+def test_where_cents_are_always_written(text: str, value: str) -> None:
+    found, doubt = amount_value(*drawn(text), cents=True)
+    assert found == value
+    assert doubt == ("" if value else CENTLESS)
+
+
+@pytest.mark.parametrize(
+    ("text", "doubt"),
+    [
+        ("8 %100", FRACTION),
+        ("850 %100", FRACTION),
+        ("8 %200", UNSETTLED),
+        ("8 100", ""),
+        ("%850 100", UNSETTLED),
+        ("8 %34/100", ""),
+        ("850341100", FRACTION),
+        ("850,341,100", ""),
+    ],
+)
+def test_a_hundred_below_cents_that_were_not_read_is_no_amount(text: str, doubt: str) -> None:
+    found = amount_value(*drawn(text))
+    assert (found[1], not found[0]) == (doubt, bool(doubt))
+
+
+@pytest.mark.parametrize(
+    ("feet", "heights", "slope", "raised"),
+    [
+        ([1.0, 1.2, 1.0, 1.2], [1.0, 1.0, 0.8, 0.7], -0.3, None),  # the base line rises to the raised digits
+        ([1.0, 1.2, 1.0, 1.2], [1.0, 1.0, 0.8, 0.7], 0.0, False),
+        ([1.0, 1.2, 1.0, 1.2], [1.0, 1.0, 1.0, 1.0], -0.3, False),
+        ([1.0, 1.0, 1.0, 0.4, 0.4], [1.0, 0.8, 1.2, 0.6, 0.8], 0.0, None),  # a small digit among the large ones
+        ([1.0, 1.0, 1.0, 0.4, 0.4], [1.0, 1.0, 1.0, 0.6, 0.6], 0.0, True),
+    ],
+)
+def test_raised_cents_are_doubted_where_they_are_not_clear(
+    feet: list[float], heights: list[float], slope: float, raised: bool | None
+) -> None:
+    left = np.arange(len(feet), dtype=np.float64)
+    bottom = np.array(feet)
+    digits = np.column_stack([left, bottom - heights, left + 0.7, bottom])
+    assert written_amount(MarkedDigits(digits, (), slope), "12345"[: len(feet)]).raised is raised
+
+
+def test_an_amount_without_a_path_has_no_value() -> None:
+    lattice, _, text = drawn("15.50")
+    assert amount_value(lattice, (), text) == ("", UNPLACED)

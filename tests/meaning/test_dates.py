@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from docproc.meaning.dates import IMPOSSIBLE, OPEN, date_value, stands_apart
+from docproc.rules import DateWindow, FieldRules
+from tests.meaning.drawn import drawn
+
+
+@pytest.mark.parametrize(
+    ("text", "rules", "value", "doubt"),
+    [
+        ("11/25/2019", FieldRules(date="auto"), "2019-11-25", ""),
+        ("25/11/2019", FieldRules(date="auto"), "2019-11-25", ""),
+        ("11/12/2019", FieldRules(date="auto"), "", OPEN),
+        ("11/12/2019", FieldRules(date="MDY"), "2019-11-12", ""),
+        ("11/12/2019", FieldRules(date="DMY"), "2019-12-11", ""),
+        ("5-5-2015", FieldRules(date="auto"), "2015-05-05", ""),
+        ("1-11-2019", FieldRules(date="MDY"), "2019-01-11", ""),
+        ("11-1-2019", FieldRules(date="MDY"), "2019-11-01", ""),
+        ("1112019", FieldRules(date="MDY"), "", OPEN),
+        ("2019.11.25", FieldRules(date="auto"), "2019-11-25", ""),
+        ("31/02/2019", FieldRules(date="auto"), "", IMPOSSIBLE),
+        ("25112019", FieldRules(date="DDMMYYYY"), "2019-11-25", ""),
+    ],
+)
+def test_the_value_of_a_drawn_date(text: str, rules: FieldRules, value: str, doubt: str) -> None:
+    lattice, path, digits = drawn(text)
+    assert date_value(rules, lattice, path, digits) == (value, doubt)
+
+
+def test_a_date_outside_of_its_window_keeps_its_value() -> None:
+    lattice, path, digits = drawn("25/11/2019")
+    window = DateWindow("6m", date(2026, 11, 21))
+    value, doubt = date_value(FieldRules(date="auto"), lattice, path, digits, window)
+    assert value == "2019-11-25"
+    assert doubt.startswith("stale")
+
+
+@pytest.mark.parametrize(
+    ("text", "apart"),
+    [
+        ("11/25/2019", True),
+        ("5-5-2015", True),
+        ("25/112019", True),  # one of the two is enough
+        ("25112019", False),
+        ("25.11.2019", False),  # points stand in amounts, too
+        ("31/02/2019", False),
+        ("1/2/3/2019", False),
+    ],
+)
+def test_slashes_or_dashes_set_the_parts_of_a_date_apart(text: str, apart: bool) -> None:
+    lattice, path, digits = drawn(text)
+    assert stands_apart(lattice, path, digits, FieldRules(date="auto")) is apart
+    assert not stands_apart(lattice, (), digits, FieldRules(date="auto"))
