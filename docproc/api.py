@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docproc.files import find_documents
+from docproc.forms import scans
 from docproc.options import RunRequest
 from docproc.rules import PartOrder
 from docproc.runs.batch import Summary, read_documents, settings_for
@@ -69,7 +70,7 @@ def read(
     )  # fmt: skip
     documents, _ = find_documents(request.inputs)
     settings = settings_for(documents, request)
-    pages = read_documents(settings.layout.scans(documents), settings, plain_map)
+    pages = read_documents(scans(settings.layout, documents), settings, plain_map)
     return Results(tuple(row for rows in pages for row in rows))
 
 

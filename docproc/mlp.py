@@ -1,6 +1,6 @@
-"""A very small feed-forward network in numpy: what the readings stage learns beside the big one.
+"""A multilayer perceptron in numpy: what is fitted beside the networks, for context and calibration.
 
-Fitted with Keras in `learn`, stored as numbers in a model's card, and run here without any inference library.
+Fitted in `learn`, stored as numbers on a model's card, and run here without any inference library.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
-class Net:
+class Mlp:
     """Standardize, then dense layers with ReLU between; the last one is linear with one output."""
 
     mean: NDArray[np.float64]  # (features,)
@@ -38,12 +38,12 @@ class Net:
         }
 
     @staticmethod
-    def from_card(card: Mapping[str, Any]) -> Net:
+    def from_card(card: Mapping[str, Any]) -> Mlp:
         """Raises KeyError, TypeError or ValueError when the card holds no such network."""
         layers = tuple(
             (np.array(layer["weights"], np.float64), np.array(layer["biases"], np.float64)) for layer in card["layers"]
         )
-        net = Net(np.array(card["mean"], np.float64), np.array(card["scale"], np.float64), layers)
+        net = Mlp(np.array(card["mean"], np.float64), np.array(card["scale"], np.float64), layers)
         width = len(net.mean)
         for weights, biases in layers:
             if weights.shape != (width, len(biases)):

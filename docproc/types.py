@@ -23,6 +23,7 @@ Gray = NDArray[np.uint8]  # (height, width) uint8, 0 black ink .. 255 white pape
 Ink = NDArray[np.uint8]  # (height, width) uint8, 0 paper .. 255 full ink
 Glyphs = NDArray[np.uint8]  # (n, 28, 28) uint8, 0 paper .. 255 ink
 Line = NDArray[np.uint8]  # (32, width) uint8, 0 paper .. 255 ink: a whole field, see digits.line
+Pictures = NDArray[np.uint8]  # (n, height, width, ...) uint8: glyphs, or pictures of cells
 CellPictures = NDArray[np.uint8]  # (n, 32, 32, 2) uint8, 0 paper .. 255 ink: a cell's own ink, and its neighbors'
 CellScores = NDArray[np.float32]  # (n, 12) float32 probabilities; columns 0..9, CROSSED and EMPTY
 Scores = NDArray[np.float32]  # (n, 11) float32 probabilities, rows sum to 1; columns 0..9 and NOT_A_DIGIT
@@ -158,16 +159,25 @@ class Seen:
     text: str
     value: str  # "" where what it means is not known
     confidence: float
-    dated: float = 0.0  # confidence of what was read as a date whose parts stand apart; 0 where it can be none
+    dated: float = 0.0  # confidence of a date whose parts slashes or dashes set apart; 0 where it cannot be one
 
 
 @dataclass(frozen=True, slots=True)
 class Elected:
     """A place that is a field."""
 
-    place: int  # among those that were seen
-    field: Field  # as what it is read, maybe by other rules than before
-    doubt: str = ""  # why a person should look whether it is the field
+    place: int  # index among those that were seen
+    field: Field  # what it is read as, maybe by other rules than before
+    doubt: str = ""  # why a person should check that it is the field
+    printed: str = ""  # of an E-13B line: its check number as it was read elsewhere on the page
+
+
+class Elect(Protocol):
+    """Chooses which of the places on a page are fields, and what fields, by what was read there."""
+
+    def __call__(self, seen: Sequence[Seen], again: Callable[[int, Field], Seen], /) -> Sequence[Elected]:
+        """`seen` has an entry for each of the page's places, in order; `again` reads a place as another field."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +188,8 @@ class Placed:
     fields: tuple[Field, ...]
     rules: tuple[PageRule, ...] = ()  # between the fields
     blank: Gray | None = None  # the empty form, of the page's own size: what is printed on it is no ink
-    elect: Callable[..., Sequence[Elected]] | None = None  # of what was `Seen` at the places: which are fields, and what
-    expected: tuple[str, ...] = ()  # fields that are told even where they are not found
+    elect: Elect | None = None  # where `fields` are places that may be fields
+    expected: tuple[str, ...] = ()  # names of fields that get a row even if they are not found
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,8 +263,14 @@ class Reading:
     alternatives: tuple[tuple[str, float], ...] = ()  # other texts with their share of the probability, best first
     remark: str = ""  # what a person should know of it
     changed_by: str = ""  # the rule for which another text was taken than the one that was read
-    value: str = ""  # what it means, where that is more than the text: an E-13B line with its symbols
-    centers: tuple[float, ...] = ()  # px of an E-13B line's strip: where each character of `value` stands
+
+
+@dataclass(frozen=True, slots=True)
+class MicrReading(Reading):
+    """What stands on an E-13B line; `text` has the digits alone."""
+
+    value: str = ""  # digits and symbols, without spaces
+    centers: tuple[float, ...] = ()  # px of the line's strip: where each character of `value` stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,13 +295,13 @@ class Row:
 
 
 class Recognizer(Protocol):
-    """Glyphs in, scores out. All that a backend must offer; `digits.recognizers` holds them."""
+    """Pictures of one size in, scores out: glyphs, or the cells of combs. A network on a backend, see `backends`."""
 
     name: str
     model_hash: ModelHash
 
-    def recognize(self, glyphs: Glyphs) -> Scores:
-        """Score every glyph; n may be 0. A glyph's scores must not depend on the others in the batch."""
+    def recognize(self, pictures: Pictures, /) -> Scores:
+        """Score every picture; n may be 0. A picture's scores must not depend on the others in the batch."""
         ...
 
 
@@ -295,22 +311,11 @@ class LineRecognizer(Protocol):
     name: str
     model_hash: ModelHash
 
-    def read_lines(self, lines: Sequence[Line]) -> list[Frames]:
+    def recognize(self, lines: Sequence[Line], /) -> list[Frames]:
         """The frames of every line, one for two px of its width, of E-13B for four.
 
         A line's frames must not depend on the other lines.
         """
-        ...
-
-
-class CellRecognizer(Protocol):
-    """Cells of combs in, scores out."""
-
-    name: str
-    model_hash: ModelHash
-
-    def recognize_cells(self, pictures: CellPictures) -> CellScores:
-        """Score every cell; n may be 0. A cell's scores must not depend on the others in the batch."""
         ...
 
 

@@ -1,7 +1,7 @@
 """The backends, by name. Each is imported when it is asked for, so that none costs anything to those who use another.
 
 A backend is a module with one function, `open_network`, from the bytes of a model and the form that it should have to a
-`networks.Network`. To add one, write a module that shows only what differs and enter it here; the contract tests run every
+`recognizers.Network`. To add one, write a module that shows only what differs and enter it here; the contract tests run every
 backend that works.
 """
 
@@ -13,20 +13,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from docproc.backends.recognizers import (
-    CELLS,
-    DECODER,
-    GLYPHS,
-    LINES,
-    MICR,
-    Form,
-    Network,
-    PictureRecognizer,
-    Reconstructor,
-    StripRecognizer,
-)
+from docproc.backends.form import DECODER, Form
+from docproc.backends.recognizers import Network, PictureRecognizer, Reconstructor, StripRecognizer
 from docproc.errors import BadUsage, MissingPart
-from docproc.types import CellRecognizer, LineRecognizer, Recognizer
+from docproc.types import LineRecognizer, Recognizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,29 +84,19 @@ def open_network(backend: str, model: bytes, form: Form) -> Network:
     return network
 
 
-def open_recognizer(backend: str, model: bytes, form: Form = GLYPHS) -> Recognizer:
-    """A recognizer of glyphs for the bytes of a model, see `open_network`.
+def open_recognizer(backend: str, model: bytes, form: Form) -> Recognizer:
+    """A recognizer of pictures for the bytes of a model, see `open_network`.
 
-    A network of the form `networks.DIGITS` never says that a glyph is no digit.
+    A network of the form `form.DIGITS` never says that a glyph is not a digit.
     """
     return PictureRecognizer(open_network(backend, model, form), form, model)
+
+
+def open_line_recognizer(backend: str, model: bytes, form: Form) -> LineRecognizer:
+    """A recognizer of lines for the bytes of a model, see `open_network`."""
+    return StripRecognizer(open_network(backend, model, form), form, model)
 
 
 def open_decoder(model: bytes) -> Reconstructor:
     """What draws digits as a network sees them, on ONNX Runtime. Raises MissingPart as `open_network` does."""
     return Reconstructor(open_network("onnx", model, DECODER))
-
-
-def open_line_recognizer(backend: str, model: bytes) -> LineRecognizer:
-    """The same for a recognizer of lines."""
-    return StripRecognizer(open_network(backend, model, LINES), LINES, model)
-
-
-def open_cell_recognizer(backend: str, model: bytes) -> CellRecognizer:
-    """The same for a recognizer of cells."""
-    return PictureRecognizer(open_network(backend, model, CELLS), CELLS, model)
-
-
-def open_micr_recognizer(backend: str, model: bytes) -> LineRecognizer:
-    """The same for a recognizer of E-13B lines: its frames have a column for each of `types.MICR_SYMBOLS` and the blank."""
-    return StripRecognizer(open_network(backend, model, MICR), MICR, model)

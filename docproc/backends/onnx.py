@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from docproc.backends.recognizers import Form
+from docproc.backends.form import Form
 from docproc.errors import MissingPart
 
 BATCH = 128  # fastest on the CPUs that were measured; larger falls out of the cache
@@ -35,7 +35,7 @@ def open_network(model: bytes, form: Form) -> OnnxNetwork:
 
 
 class OnnxNetwork:
-    """See `networks.Network`."""
+    """See `recognizers.Network`."""
 
     name = "onnx"
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.backends.recognizers import Form
+from docproc.backends.form import Form
 from docproc.errors import MissingPart
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it talks on stderr before it is asked
@@ -76,7 +76,7 @@ def load(model: bytes, form: Form, *, alone: bool = True) -> keras.Model:
 
 
 class TensorflowNetwork:
-    """See `networks.Network`."""
+    """See `recognizers.Network`."""
 
     name = "tensorflow"
 

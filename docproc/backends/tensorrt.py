@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from docproc.backends import gpu
 from docproc.backends.cuda import Cuda, Device
-from docproc.backends.recognizers import Form
+from docproc.backends.form import Form
 from docproc.errors import MissingPart
 from docproc.options import cache_folder
 
@@ -132,7 +132,7 @@ def read_plan(path: Path) -> bytes | None:
 
 
 class TensorrtNetwork:
-    """See `networks.Network`. While the GPU works on a batch, the next one is brought and the last one fetched."""
+    """See `recognizers.Network`. While the GPU works on a batch, the next one is brought and the last one fetched."""
 
     name = "tensorrt"
 

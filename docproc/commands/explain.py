@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from docproc.backends import choose
 from docproc.errors import BadInput, BadUsage, DocumentError, OutputExists
-from docproc.fields.layouts import open_layout
 from docproc.files import Document, open_pages
+from docproc.forms import locator, open_layout
 from docproc.options import Limits
-from docproc.pipeline import place, read_placed, tabulate
+from docproc.pipeline import read_page
+from docproc.readers.e13b.parts import PARTS
 from docproc.rules import PartOrder
 from docproc.runs.pictures import explain_sheet, page_overlay, stack
 from docproc.runs.tables import write_whole
 from docproc.types import Box, Page, Row
 from docproc.weights.cards import model_hashes
-from docproc.weights.opening import open_reader
+from docproc.weights.opening import open_model
 from docproc.weights.thresholds import own_thresholds
 
-MOST_SHEETS = 12  # fields drawn in full below the page
+MAX_SHEETS = 12  # fields drawn in full below the page
 
 
 def explain_page(
@@ -52,23 +52,24 @@ def explain_page(
     where = open_layout(layout, (str(image.parent),), date_order)
     backend = choose(backend).backend
     own = own_thresholds(thresholds, model_hashes(model, backend), max_error) if thresholds else None
-    reader = open_reader(backend, model)
+    reader = open_model(backend, model)
     try:
         opened = _page(image, page)
-        placed = place(opened, partial(where.locate, folder=str(image.parent)))
+        read = read_page(opened, locator(where, str(image.parent)), reader, reader.accepts(max_error, own=own))
     except DocumentError as problem:
         raise BadInput(f"{image}: {problem}") from problem
-    # All fields are read, because rules between them take part.
-    results = read_placed(placed, reader)
+    results, rows = read.results, read.rows
     if field_name is not None:
-        names = [field.name for field in placed.fields]
-        results = [result for result in results if result.prepared.field.name == field_name]
+        # All fields were read, because rules between them take part.
+        results = tuple(result for result in results if result.prepared.field.name == field_name)
         if not results:
-            raise BadUsage(f"no field {field_name!r} on this page; there are {', '.join(names)}")
-    rows = tabulate(placed, results, reader.accepts(max_error, own=own))
+            names = ", ".join(result.prepared.field.name for result in read.results)
+            raise BadUsage(f"no field {field_name!r} on this page; there are {names}")
+        shown = {field_name, *(PARTS if results[0].prepared.field.parts else ())}
+        rows = tuple(row for row in rows if row.field in shown)
     row_of = {row.field: row for row in rows}
-    sheets = [explain_sheet(result, row_of[result.prepared.field.name]) for result in results][:MOST_SHEETS]
-    whole = [field.box for field in placed.fields] == [Box(0, 0, opened.width, opened.height)]
+    sheets = [explain_sheet(result, row_of[result.prepared.field.name]) for result in results][:MAX_SHEETS]
+    whole = [field.box for field in read.placed.fields] == [Box(0, 0, opened.width, opened.height)]
     picture = stack(sheets if whole else [page_overlay(opened.gray, rows), *sheets])
     data = io.BytesIO()
     picture.save(data, "PNG")

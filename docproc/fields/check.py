@@ -11,7 +11,7 @@ or what is written above. Geometry proposes, the readers see all that is propose
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.fields.boxes import find_boxes
+from docproc.meaning.dates import ANY_DATE
 from docproc.pixels import components, flatten_light, otsu
 from docproc.rules import FieldRules, PartOrder
 from docproc.types import Box, Elected, Field, Page, Seen
@@ -64,8 +65,7 @@ SURE_AMOUNT = 0.5  # confidence of an amount that stands in no frame and below n
 SIGNED = 0.65  # of the way from the top of a check to its MICR line: below stands a signature
 HEAD = 0.27  # of the height above the MICR line, where no amount stands
 UNCERTAIN = "it is not certain that this is the amount"
-PRINTED = "printed_number"  # the check's number in a corner, which is compared and no row
-NAMES = ("amount", "date", "micr", PRINTED)
+NAMES = ("amount", "date", "micr")
 SURE_NUMBER = 0.8  # confidence with which a printed number speaks against the MICR line
 NUMBER_DIGITS = (3, 8)
 SURE_LINE = 0.5  # confidence of a MICR line that tells the country
@@ -207,7 +207,7 @@ def micr_box(band: Band, page: Page) -> Box:
     return Box(box.left - aside, box.top - above, box.width + 2 * aside, box.height + 2 * above).clip(page.width, page.height)
 
 
-def elect(seen: Sequence[Seen], order: PartOrder = "auto") -> tuple[Elected, ...]:
+def elect(seen: Sequence[Seen], again: Callable[[int, Field], Seen], order: PartOrder = "auto") -> tuple[Elected, ...]:
     """Which of the places that `find_check` proposes are the fields of the check, by what was read there.
 
     A date is what can be one. The amount stands below it: in a frame, if there is one; else it is what reads best, and certain
@@ -226,11 +226,22 @@ def elect(seen: Sequence[Seen], order: PartOrder = "auto") -> tuple[Elected, ...
     # No date stands below the amount, or where checks are signed.
     foot = min((one.field.box.top + one.field.box.height for one in seen if one.field.framed), default=float("inf"))
     foot = min(foot, SIGNED * line.field.box.top) if line is not None else foot
-    dates = [
-        k
-        for k, one in enumerate(seen)
-        if one.field.name == "date" or (one.dated > 0 and one.field.box.top + one.field.box.height / 2 < foot)
-    ]
+
+    def dates_among(seen: Sequence[Seen]) -> list[int]:
+        return [
+            k
+            for k, one in enumerate(seen)
+            if one.field.name == "date" or (one.dated > 0 and one.field.box.top + one.field.box.height / 2 < foot)
+        ]
+
+    dates = dates_among(seen)
+    if not dates:
+        # Most dates can be told as they were read; the search for what may be one as well takes longer.
+        seen = [
+            one if one.field.name else replace(one, dated=again(k, replace(one.field, rules=ANY_DATE)).dated)
+            for k, one in enumerate(seen)
+        ]
+        dates = dates_among(seen)
     if dates:
         date = max(dates, key=lambda k: (seen[k].field.cells, seen[k].dated))
         field = seen[date].field
@@ -250,21 +261,21 @@ def elect(seen: Sequence[Seen], order: PartOrder = "auto") -> tuple[Elected, ...
         cents = country is not None and country.cents
         chosen.append(Elected(amount, replace(seen[amount].field, name="amount", cents=cents), "" if sure else UNCERTAIN))
     if line is not None:
-        chosen.append(Elected(seen.index(line), line.field))
-        chosen += _printed_number(seen, below)
+        place = next(k for k, one in enumerate(seen) if one.field.name == "micr")
+        chosen.append(Elected(place, line.field, printed=_printed_number(seen, below)))
     return tuple(sorted(chosen, key=lambda one: NAMES.index(one.field.name)))
 
 
-def _printed_number(seen: Sequence[Seen], below: float) -> list[Elected]:
-    """The check's number in the upper right corner: what stands above the date, where that is a number."""
+def _printed_number(seen: Sequence[Seen], below: float) -> str:
+    """The check's number in the upper right corner: what stands above the date, where that is a number; else ""."""
     above = [k for k, one in enumerate(seen) if not one.field.name and one.field.box.bottom < below]
     if not above:
-        return []
+        return ""
     first = min(above, key=lambda k: seen[k].field.box.top)
     one = seen[first]
     if one.confidence < SURE_NUMBER or not NUMBER_DIGITS[0] <= len(one.text) <= NUMBER_DIGITS[1]:
-        return []
-    return [Elected(first, replace(one.field, name=PRINTED))]
+        return ""
+    return one.text
 
 
 def _appeal(one: Seen) -> float:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from docproc.meaning.amounts import CENTS, HUNDRED, Separator, SeparatorKind, WrittenAmount, amount_of
-from docproc.meaning.marks import Mark, MarkedDigits, marked_digits
-from docproc.types import Lattice
+from docproc.meaning.marks import Mark, MarkedDigits
 
 UNPLACED = "it is not known where the digits stand, which would settle the amount"
 CENTLESS = "no cents are seen"
@@ -58,14 +57,13 @@ class AmountMarkTuning:
 AMOUNT_MARKS = AmountMarkTuning()
 
 
-def amount_value(lattice: Lattice, path: Sequence[int], text: str, *, cents: bool = False) -> tuple[str, str]:
-    """(value, doubt) of an amount that was read as `text` along `path`, see `amounts.amount_of`.
+def amount_value(marked: MarkedDigits | None, text: str, *, cents: bool = False) -> tuple[str, str]:
+    """(value, doubt) of an amount that was read as `text`, see `amounts.amount_of`.
 
     Where `cents` are always written, whole units are believed only with a dash behind them.
     """
-    if not path:
+    if marked is None:
         return "", UNPLACED
-    marked = marked_digits(lattice, path)
     value, doubt = amount_of(written_amount(marked, text))
     return ("", CENTLESS) if cents and value and "." not in value and not _has_end_dash(marked) else (value, doubt)
 

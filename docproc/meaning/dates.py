@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from docproc.meaning.marks import Mark, marked_digits
+from docproc.meaning.marks import Mark, MarkedDigits
 from docproc.rules import PART_ORDERS, DateWindow, FieldRules, date_of, dates_of
-from docproc.types import Lattice
 
 DATE_SEPARATORS = ("slash", "dash", "point", "comma")  # kinds of marks between the parts of a date
 CLEAR_SEPARATORS = ("slash", "dash")  # kinds that hardly stand in other numbers
+
+ANY_DATE = FieldRules(date="auto")
+MIN_DATE_DIGITS = 4  # [geometry]: a day and a month of one digit each, a year of two
 
 OPEN = "the order of the date's parts is not settled"
 IMPOSSIBLE = "what was read is no date"
 
 
-def date_value(
-    rules: FieldRules, lattice: Lattice, path: Sequence[int], text: str, window: DateWindow | None = None
-) -> tuple[str, str]:
-    """(value, doubt) of a date that was read as `text` along `path`: an ISO date, where it can be one day only.
+def date_value(rules: FieldRules, marked: MarkedDigits | None, text: str, window: DateWindow | None = None) -> tuple[str, str]:
+    """(value, doubt) of a date that was read as `text`: an ISO date, where it can be one day only.
 
     Where the rules leave the order or the widths of its parts open, the marks between the digits tell where they end.
     `window` says which dates are stale or post-dated.
     """
     order = rules.date or "auto"
     breaks: set[int] = set()
-    if path and order in PART_ORDERS:
-        breaks = {mark.place for mark in _inner_marks(lattice, path, text) if mark.kind in DATE_SEPARATORS and mark.sure}
+    if order in PART_ORDERS:
+        breaks = {mark.place for mark in _inner_marks(marked, text) if mark.kind in DATE_SEPARATORS and mark.sure}
         if not dates_of(text, order, rules.years, breaks):
             breaks = set()
     day = date_of(text, order, rules.years if order in PART_ORDERS else (1000, 9999), breaks)
@@ -35,9 +33,11 @@ def date_value(
     return day.isoformat(), window.doubt(day) if window else ""
 
 
-def stands_apart(lattice: Lattice, path: Sequence[int], text: str, rules: FieldRules) -> bool:
-    """Whether what was read as `text` along `path` is a date by these rules whose parts slashes or dashes separate."""
-    marks = _inner_marks(lattice, path, text) if path else []
+def stands_apart(marked: MarkedDigits | None, text: str, rules: FieldRules) -> bool:
+    """Whether what was read as `text` is a date by these rules whose parts slashes or dashes separate."""
+    if len(text) < MIN_DATE_DIGITS:
+        return False
+    marks = _inner_marks(marked, text)
     # A slash that touches its neighbors has another kind; a text that both breaks make a date is one all the same.
     clear = {mark.place for mark in marks if mark.kind in CLEAR_SEPARATORS}
     breaks = clear | {mark.place for mark in marks if mark.kind == "other"}
@@ -45,6 +45,6 @@ def stands_apart(lattice: Lattice, path: Sequence[int], text: str, rules: FieldR
     return any(1 <= len(some) <= 2 and dates_of(text, rules.date or "auto", rules.years, some) for some in found)
 
 
-def _inner_marks(lattice: Lattice, path: Sequence[int], text: str) -> list[Mark]:
-    """The marks with a digit on both sides."""
-    return [mark for mark in marked_digits(lattice, path).marks if 0 < mark.place < len(text)]
+def _inner_marks(marked: MarkedDigits | None, text: str) -> list[Mark]:
+    """The marks with a digit on both sides; none where it is not known where the digits stand."""
+    return [mark for mark in marked.marks if 0 < mark.place < len(text)] if marked else []

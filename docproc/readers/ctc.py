@@ -9,28 +9,39 @@ a digit in other frames would seem to contradict each other there.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from docproc.readers.beam import best_of_each_state
 from docproc.rules import FieldRules, automaton
 from docproc.types import NOT_A_DIGIT as BLANK
 from docproc.types import Frames
 
+
+@dataclass(frozen=True, slots=True)
+class CtcTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+
+    max_kept: int = 6  # prefixes at every frame [guess]
+    min_share: float = 0.005  # a class below this probability is not tried at a frame [guess]
+    certain_blank_share: float = 0.995  # frames that are so surely blank, one after the other, count as one [guess]
+    min_log: float = -25.0  # natural log probability below which the doubt of one of several networks no longer counts [guess]
+
+    # Where the field has rules.
+    max_kept_per_state: int = 2  # prefixes at every frame for every state of the rules [guess]
+    max_kept_ruled: int = 300  # prefixes at every frame [guess]
+    min_share_ruled: float = 1e-4  # a class below this probability is not tried for the rules' sake either [guess]
+    min_ratio_ruled: float = 1e-10  # to the best prefix; a less probable one is not followed [guess]
+    max_listed: int = 12  # allowed texts [guess]
+
+
+CTC = CtcTuning()
+
+
 DIGITS = "0123456789"
-
-KEPT = 6  # prefixes kept at every frame
-LEAST = 0.005  # a class below this probability is not tried at a frame
-DOUBT = -25.0  # log probability, below which one of several readers' doubt no longer counts
-CERTAIN_BLANK = np.float32(np.log(0.995))  # runs of such frames count as one
-
-RULED_KEPT = 2  # prefixes kept at every frame for every state of a field's rules
-RULED_MOST = 300  # prefixes kept at every frame where there are rules
-RULED_LEAST = 1e-4  # a class below this probability is not tried for the rules' sake either
-RULED_FAR = 1e-10  # of the best prefix: one that is less probable is not followed
-RULED_TOLD = 12  # allowed texts that are told
 
 
 def best_texts(frames: Frames, rules: FieldRules | None = None, alphabet: str = DIGITS) -> tuple[tuple[str, float], ...]:
@@ -61,7 +72,7 @@ def each_reader(frames: Frames, alphabet: str = DIGITS) -> list[Frames]:
 def _likely_texts(frames: Frames, alphabet: str) -> list[str]:
     odds = np.exp(_merge_blanks(frames).astype(np.float64))
     tried_at: list[list[tuple[str, float]]] = [[] for _ in odds]
-    for at, k in np.argwhere(odds[:, :-1] > LEAST).tolist():
+    for at, k in np.argwhere(odds[:, :-1] > CTC.min_share).tolist():
         tried_at[at].append((alphabet[k], float(odds[at, k])))
     place = {name: k for k, name in enumerate(alphabet)}
     # Of every prefix: the probability of the ways that end in a blank, and of those that end in its last digit.
@@ -80,7 +91,7 @@ def _likely_texts(frames: Frames, alphabet: str) -> list[str]:
                 if start > 0:
                     b, d = grown.get(text + name, (0.0, 0.0))
                     grown[text + name] = (b, d + start * p)
-        ranked = sorted(grown.items(), key=lambda item: -(item[1][0] + item[1][1]))[:KEPT]
+        ranked = sorted(grown.items(), key=lambda item: -(item[1][0] + item[1][1]))[: CTC.max_kept]
         largest = max(1e-300, ranked[0][1][0] + ranked[0][1][1])
         beam = {text: (b / largest, d / largest) for text, (b, d) in ranked}
     return list(beam)
@@ -93,7 +104,7 @@ def _ruled_texts(frames: Frames, rules: FieldRules) -> list[str]:
         return []
     beam: dict[str, tuple[float, float, int]] = {"": (1.0, 0.0, walk.start)}
     for row in np.exp(_merge_blanks(frames).astype(np.float64)).tolist():
-        tried = [(d, row[d]) for d in range(BLANK) if row[d] > RULED_LEAST]
+        tried = [(d, row[d]) for d in range(BLANK) if row[d] > CTC.min_share_ruled]
         grown: dict[str, tuple[float, float, int]] = {}
         for text, (in_blank, in_digit, state) in beam.items():
             total = in_blank + in_digit
@@ -110,16 +121,15 @@ def _ruled_texts(frames: Frames, rules: FieldRules) -> list[str]:
                     grown[text + str(digit)] = (b, d + start * p, after)
         ranked = sorted(grown.items(), key=lambda item: -(item[1][0] + item[1][1]))
         largest = max(1e-300, ranked[0][1][0] + ranked[0][1][1])
-        counts: Counter[int] = Counter()
-        beam = {}
-        for place, (text, (b, d, state)) in enumerate(ranked):
-            if len(beam) >= RULED_MOST or (b + d < RULED_FAR * largest and place >= KEPT):
-                break
-            counts[state] += 1
-            if counts[state] <= RULED_KEPT or place < KEPT:
-                beam[text] = (b / largest, d / largest, state)
+        near = (
+            (text, state)
+            for place, (text, (b, d, state)) in enumerate(ranked)
+            if b + d >= CTC.min_ratio_ruled * largest or place < CTC.max_kept
+        )
+        kept = best_of_each_state(near, CTC.max_kept_per_state, CTC.max_kept_ruled, first=CTC.max_kept)
+        beam = {text: (grown[text][0] / largest, grown[text][1] / largest, grown[text][2]) for text in kept}
     final = sorted(((b + d, text) for text, (b, d, state) in beam.items() if walk.good(state)), reverse=True)
-    return [text for _, text in final[:RULED_TOLD]]
+    return [text for _, text in final[: CTC.max_listed]]
 
 
 def text_scores(frames: Frames, texts: Sequence[str], alphabet: str = DIGITS) -> NDArray[np.float64]:
@@ -128,7 +138,7 @@ def text_scores(frames: Frames, texts: Sequence[str], alphabet: str = DIGITS) ->
     Of several readers it is the mean, in which none can doubt a text so much that the others are not heard.
     """
     each = _text_scores(each_reader(frames, alphabet), texts, alphabet)
-    return each[0] if len(each) == 1 else np.asarray(np.mean(np.maximum(each, DOUBT), axis=0))
+    return each[0] if len(each) == 1 else np.asarray(np.mean(np.maximum(each, CTC.min_log), axis=0))
 
 
 def _text_scores(readers: Sequence[Frames], texts: Sequence[str], alphabet: str) -> NDArray[np.float64]:
@@ -170,7 +180,7 @@ def _text_scores(readers: Sequence[Frames], texts: Sequence[str], alphabet: str)
 
 def _merge_blanks(frames: Frames) -> Frames:
     """Runs of frames that are surely blank become one: no text is told apart there."""
-    sure = frames[:, -1] > CERTAIN_BLANK
+    sure = frames[:, -1] > np.float32(np.log(CTC.certain_blank_share))
     start = np.r_[True, ~(sure[1:] & sure[:-1])] if len(frames) else np.zeros(0, bool)
     keep = np.flatnonzero(start)
     merged = frames[keep].copy()

@@ -8,6 +8,8 @@ The slant is the shear with the most concentrated vertical projection (A. Vincia
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -15,25 +17,112 @@ from numpy.typing import NDArray
 from docproc.pixels import components, digit_height, flatten_light, otsu
 from docproc.types import DIGIT_HEIGHT, INK_MARGIN, Affine, FieldInk, Gray, Ink
 
-LEAST_CONTRAST = 28.0  # gray levels between flattened paper and ink; less is an empty field
-PEN_PERCENTILE = 15
-PEN_SHARE = 0.45  # of the way from paper to the pen's darkness, where ink begins
-SPECK = 0.012  # ink area below this share of the digit height squared is a speck
-MOST_SPECKS = 16  # with more the paper's pattern came through
-SOFTENED = 0.024  # blur against it, in digit heights
-SLANT_PRIOR = 0.20  # share of sharpness that a slant of 45 degrees must gain over none
 
-HIGH_WALL = 0.85  # of a comb's height, at least, is a box's own wall
+@dataclass(frozen=True, slots=True)
+class InkTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
 
-EDGE = 0.3  # of a comb's height from its middle, where its upper and lower line lie further out
-SMALL_CELL = 80  # px to which the width of a comb's cells is brought at least
-LOW_DIGITS = 0.5  # of the height that a cell has room for, at least, are its digits
-BAR = 0.2  # of the width of a cell; a stroke is narrower
+    # Threshold.
+    min_contrast_gray: float = 28.0  # between flattened paper and ink; less is an empty field [guess]
+    min_height_px: int = 6  # of a crop in which anything is looked for [guess]
+    min_width_px: int = 4  # the same [guess]
+    light_reach_share: float = 0.5  # of the crop's height, over which the light is flattened [guess]
+    max_light_height_px: int = 160  # of the crop's height that counts there [guess]
+    min_light_reach_px: int = 9  # [guess]
+    ramp_share: float = 0.35  # of the way from paper to ink, over which a pixel turns from paper to ink [guess]
+    min_ramp_gray: float = 6.0  # the same, at least [guess]
+    pen_percentile: int = 15  # of the ink's gray levels, taken for the pen's own [guess]
+    pen_share: float = 0.45  # of the way from paper to the pen's darkness, where ink begins [guess]
+    lighter_share: float = 0.08  # of the way from the threshold to paper, by which the threshold moves at most [guess]
+    half_ink: int = 127  # from which a pixel belongs to a mask [geometry]
+    stroke_ink: int = 110  # from which a pixel belongs to a stroke [guess]
 
-DIGIT_SIDE = 112  # px to which a picture of one digit is brought at least
-LEAST_PART = 0.04  # of the largest component of a digit; what is smaller is a speck
+    # Specks: the pattern of the paper that came through.
+    speck_area_share: float = 0.012  # of the digit height squared; less ink is a speck [guess]
+    max_specks: int = 16  # with more, the crop is softened and looked at again [guess]
+    soften_digits: float = 0.024  # blur against the pattern [guess]
+    min_soften_px: float = 0.6  # [guess]
+    max_soften_px: float = 4.0  # [guess]
 
-INKED = 110  # ink from which a pixel belongs to a stroke
+    # Ruled lines and frames.
+    rule_heights: float = 1.4  # of the crop: a level line at least that long is a rule [guess]
+    rule_width_share: float = 0.55  # of the crop: the same [guess]
+    min_rule_px: int = 12  # [guess]
+    max_rule_thickness_share: float = 0.16  # of the crop's height [guess]
+    max_rule_thickness_px: int = 4  # or that [guess]
+    crossing_px: int = 3  # more than the rule's thickness: a stroke that high crosses it and stays [guess]
+    side_rule_share: float = 0.5  # of the crop's width: a rule that long may be a frame's [guess]
+    above_share: float = 0.4  # of the crop's height: where the upper line of a frame starts [guess]
+    below_share: float = 0.6  # the same, the lower line [guess]
+    side_share: float = 0.85  # of the height between both lines that a frame's side fills [guess]
+    side_wider_px: int = 4  # more than twice the rule's thickness: that wide, it is a stroke [guess]
+
+    # One height and no slant.
+    min_scale: float = 0.05  # to which ink is brought [guess]
+    max_scale: float = 4.0  # [guess]
+    slant_from: float = -0.4  # tangents that are tried, to the left negative [guess]
+    slant_to: float = 1.05  # [guess]
+    slant_step: float = 0.1  # [guess]
+    min_slant: float = 0.05  # less is none [guess]
+    min_slant_px: int = 20  # of ink, at half the size; with less no slant is looked for [guess]
+    slant_prior: float = 0.20  # share of sharpness that a slant of 45 degrees must gain over none [guess]
+
+    # A picture of one digit.
+    digit_side_px: int = 112  # to which it is brought at least [guess]
+    min_part_share: float = 0.04  # of the largest component; what is smaller is a speck [guess]
+    underline_width_share: float = 0.9  # of the picture: a component that wide ... [guess]
+    underline_flatness: float = 0.2  # ... and flatter than this, height over width, lies below the digit [guess]
+    rim_px: int = 5  # around a component that belong to it: the soft rim of a stroke [guess]
+
+
+INK = InkTuning()
+
+
+@dataclass(frozen=True, slots=True)
+class CombTuning:
+    """The numbers with which a comb's printed frame is found and erased."""
+
+    min_cell_px: int = 80  # width to which the cells are brought at least [guess]
+    max_height_share: float = 0.75  # of the comb's height that a digit may have [guess]
+    max_height_pitches: float = 1.1  # the same, in cells [guess]
+    min_height_share: float = 0.5  # of the height that a cell has room for, at least, are its digits [guess]
+    min_height_px: int = 8  # of a crop in which a comb is looked for [guess]
+    min_cell_width_px: int = 6  # the same, for each cell [guess]
+    light_reach_share: float = 0.5  # of the crop's height, over which the light is flattened [guess]
+    min_light_reach_px: int = 9  # [guess]
+    bar_share: float = 0.2  # of the width of a cell; a stroke is narrower, a black bar is not [guess]
+    min_bar_px: int = 7  # [guess]
+    bar_rim_px: int = 5  # [guess]
+
+    level_gap: int = 10  # of a cell's width, one part: gaps that long in a level line are closed [guess]
+    level_part: int = 4  # of the comb's width, one part: a level line is at least that long [guess]
+    level_share: float = 0.6  # of the width: a row with so much line belongs to the frame [guess]
+    outer_share: float = 0.3  # of the height from the middle; the upper and the lower line lie further out [guess]
+    upright_gap: int = 10  # of the height, one part: gaps that long in a wall are closed [guess]
+    upright_part: int = 5  # of the height, one part: a wall, or a tick, is at least that long [guess]
+    foot_share: float = 0.7  # of the height; below, walls are looked for: there is least of the digits [guess]
+    stroke_part: int = 8  # of the height, one part: an upright stroke that long crosses a level line and stays [guess]
+    min_stroke_px: int = 7  # the same, at least [guess]
+    upper_share: float = 0.35  # of the height; the upper line lies above [guess]
+    lower_share: float = 0.65  # the lower line lies below [guess]
+
+    wall_share: float = 0.85  # of the comb's height, at least, is a box's own wall [guess]
+    tick_near_pitches: float = 0.05  # from where the comb has a wall, a tick is one [guess]
+    wall_near_pitches: float = 0.12  # a whole wall is one: separate boxes have two, a little apart [guess]
+    spare_pitches: float = 0.08  # cut out beside the first and the last wall [guess]
+    min_inner_height_share: float = 0.4  # of the crop that is left within the frame; with less the frame was none [guess]
+    min_inner_width_share: float = 0.5  # the same [guess]
+    paper_percentile: int = 90  # of the gray levels of a crop, taken for paper [guess]
+
+    max_slack_share: float = 0.12  # of the crop's width that does not belong to the comb [guess]
+    max_slack_pitches: float = 0.6  # the same, in cells [guess]
+    pitch_step_px: float = 0.05  # and half a pixel over the whole comb [guess]
+    fill_bonus: float = 0.5  # of the score for a comb that fills its field: of two that meet the same lines it is right [guess]
+    min_wall_score: float = 0.5  # of a line at each wall, on average; with less the comb has no visible walls [guess]
+
+
+COMB = CombTuning()
+
 
 NO_INK = FieldInk(
     ink=np.zeros((1, 1), np.uint8),
@@ -53,7 +142,9 @@ def free_ink(crop: Gray) -> FieldInk:
         return NO_INK
     ink, to_ink = _bring_to_height(*found)
     ink, shear = _take_out_slant(ink)
-    return FieldInk(ink, np.asarray((_square(shear) @ _square(to_ink))[:2]), *components((ink > INKED).astype(np.uint8)))
+    return FieldInk(
+        ink, np.asarray((_square(shear) @ _square(to_ink))[:2]), *components((ink > INK.stroke_ink).astype(np.uint8))
+    )
 
 
 def comb_ink(crop: Gray, cells: int) -> FieldInk:
@@ -63,7 +154,7 @@ def comb_ink(crop: Gray, cells: int) -> FieldInk:
     """
     if cells < 1:
         raise ValueError(f"a comb has at least one cell, not {cells}")
-    large = SMALL_CELL * cells / max(1, crop.shape[1])
+    large = COMB.min_cell_px * cells / max(1, crop.shape[1])
     if large > 1:
         # A pen of one or two px is lost between the levels of a threshold: more px, then the threshold.
         size = (round(crop.shape[1] * large), round(crop.shape[0] * large))
@@ -76,13 +167,13 @@ def comb_ink(crop: Gray, cells: int) -> FieldInk:
     if found is None:
         return NO_INK
     # Cells tell how high a digit may be, the ink how high they are; one mark in an empty comb tells little.
-    most = min(0.75 * inner.shape[0], 1.1 * pitch)
-    ink, to_ink = _bring_to_height(found[0], float(np.clip(found[1], LOW_DIGITS * most, most)))
+    most = min(COMB.max_height_share * inner.shape[0], COMB.max_height_pitches * pitch)
+    ink, to_ink = _bring_to_height(found[0], float(np.clip(found[1], COMB.min_height_share * most, most)))
     to_ink = np.asarray((_square(to_ink) @ _square(_shift(-offset[0], -offset[1])))[:2])
     walls = tuple(float(to_ink[0, 2] + to_ink[0, 0] * (left + pitch * k)) for k in range(1, cells))
     if large > 1:
         to_ink = np.asarray(to_ink @ np.diag([large, large, 1.0]))
-    return FieldInk(ink, to_ink, *components((ink > INKED).astype(np.uint8)), cells, walls)
+    return FieldInk(ink, to_ink, *components((ink > INK.stroke_ink).astype(np.uint8)), cells, walls)
 
 
 def digit_ink(gray: Gray) -> Ink:
@@ -91,7 +182,7 @@ def digit_ink(gray: Gray) -> Ink:
     `gray` is (height, width) uint8, dark ink on light paper. A picture without ink gives (1, 1), all paper. The slant stays:
     MNIST's digits lean too.
     """
-    larger = max(1.0, DIGIT_SIDE / max(gray.shape))
+    larger = max(1.0, INK.digit_side_px / max(gray.shape))
     if larger > 1:
         gray = np.asarray(cv2.resize(gray, None, fx=larger, fy=larger, interpolation=cv2.INTER_CUBIC), np.uint8)
     # Paper around it: a stroke as wide as the picture is no ruled line.
@@ -99,14 +190,15 @@ def digit_ink(gray: Gray) -> Ink:
     found = _ink_map(np.pad(gray, max(gray.shape) // 2, constant_values=int(np.median(ring))))
     if found is None:
         return np.zeros((1, 1), np.uint8)
-    labels, table = components((found[0] > INKED).astype(np.uint8))
+    labels, table = components((found[0] > INK.stroke_ink).astype(np.uint8))
     if not len(table):
         return np.zeros((1, 1), np.uint8)
-    line = (table[:, 2] > 0.9 * gray.shape[1]) & (table[:, 3] < 0.2 * table[:, 2])  # below a digit, from side to side
+    wide = table[:, 2] > INK.underline_width_share * gray.shape[1]
+    line = wide & (table[:, 3] < INK.underline_flatness * table[:, 2])  # below a digit, from side to side
     table[line & (table[:, 4] < table[:, 4].max()), 4] = 0
-    parts = 1 + np.flatnonzero(table[:, 4] >= LEAST_PART * table[:, 4].max())
+    parts = 1 + np.flatnonzero(table[:, 4] >= INK.min_part_share * table[:, 4].max())
     # The soft rim of a stroke belongs to it, that of a speck does not.
-    near = cv2.dilate(np.isin(labels, parts).astype(np.uint8), np.ones((5, 5), np.uint8))
+    near = cv2.dilate(np.isin(labels, parts).astype(np.uint8), np.ones((INK.rim_px, INK.rim_px), np.uint8))
     return np.asarray(np.where(near > 0, found[0], 0), np.uint8)
 
 
@@ -119,43 +211,49 @@ def _ink_map(crop: Gray) -> tuple[Ink, float] | None:
     if found is None:
         return None
     ink, tall, specks = found
-    if specks <= MOST_SPECKS:
+    if specks <= INK.max_specks:
         return ink, tall
     # Fine lines of a security pattern came through: seen a little out of focus they vanish, and the pen stays.
-    softened = _threshold(np.asarray(cv2.GaussianBlur(crop, (0, 0), float(np.clip(SOFTENED * tall, 0.6, 4.0))), np.uint8))
+    softened = _threshold(
+        np.asarray(
+            cv2.GaussianBlur(crop, (0, 0), float(np.clip(INK.soften_digits * tall, INK.min_soften_px, INK.max_soften_px))),
+            np.uint8,
+        )
+    )
     return (ink, tall) if softened is None else softened[:2]
 
 
 def _threshold(crop: Gray) -> tuple[Ink, float, int] | None:
     """Ink, digit height and the number of specks of ink much smaller than a digit."""
     height, width = crop.shape
-    if height < 6 or width < 4:
+    if height < INK.min_height_px or width < INK.min_width_px:
         return None
-    flat = flatten_light(crop, reach=max(9, round(min(height, 160) * 0.5)))
+    reach = max(INK.min_light_reach_px, round(min(height, INK.max_light_height_px) * INK.light_reach_share))
+    flat = flatten_light(crop, reach=reach)
     threshold, dark, light = otsu(flat)
-    if light - dark < LEAST_CONTRAST:
+    if light - dark < INK.min_contrast_gray:
         return None
-    soft = max(6.0, 0.35 * (light - dark))
+    soft = max(INK.min_ramp_gray, INK.ramp_share * (light - dark))
     # Security patterns are darker than paper and lighter than the pen: half-way to the pen's own darkness drops them.
-    core = float(np.percentile(flat[flat <= threshold], PEN_PERCENTILE))
-    middle = min(threshold + 0.08 * (light - threshold), light - PEN_SHARE * (light - core))
+    core = float(np.percentile(flat[flat <= threshold], INK.pen_percentile))
+    middle = min(threshold + INK.lighter_share * (light - threshold), light - INK.pen_share * (light - core))
     # An ink ramp around the threshold keeps the anti-aliased rim of a stroke and drops the pattern of the paper.
     ramp = np.clip((middle + soft / 2 - np.arange(256)) * (255.0 / soft), 0, 255).astype(np.uint8)
     ink = _erase_rules(np.asarray(cv2.LUT(flat, ramp), np.uint8))
-    _, table = components((ink > 127).astype(np.uint8))
+    _, table = components((ink > INK.half_ink).astype(np.uint8))
     tall = digit_height(table, height)
     if tall is None:
         return None
-    return ink, tall, int(np.count_nonzero(table[:, 4] < SPECK * tall**2))
+    return ink, tall, int(np.count_nonzero(table[:, 4] < INK.speck_area_share * tall**2))
 
 
 def _erase_rules(ink: Ink) -> Ink:
     """Erase long horizontal lines; where a stroke crosses one, the stroke stays."""
     height, width = ink.shape
-    length = int(min(1.4 * height, 0.55 * width))
-    if length < 12:
+    length = int(min(INK.rule_heights * height, INK.rule_width_share * width))
+    if length < INK.min_rule_px:
         return ink
-    mask = (ink > 127).astype(np.uint8)
+    mask = (ink > INK.half_ink).astype(np.uint8)
     # Closing bridges the gaps of dotted lines, the vertical dilation follows a line that is not quite level.
     bridged = cv2.dilate(mask, np.ones((3, 1), np.uint8))
     rule = np.minimum(cv2.morphologyEx(bridged, cv2.MORPH_OPEN, np.ones((1, length), np.uint8)), mask)
@@ -164,9 +262,9 @@ def _erase_rules(ink: Ink) -> Ink:
     # Thickness: the median vertical run of ink through the rule.
     columns = rule.any(axis=0)
     thickness = int(np.median(rule[:, columns].sum(axis=0)))
-    if thickness > max(4, 0.16 * height):
+    if thickness > max(INK.max_rule_thickness_px, INK.max_rule_thickness_share * height):
         return ink
-    strokes = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((thickness + 3, 1), np.uint8))
+    strokes = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((thickness + INK.crossing_px, 1), np.uint8))
     strokes = cv2.dilate(strokes, np.ones((1, 3), np.uint8))
     sides = _frame_sides(mask, rule, thickness)
     halo = cv2.dilate(rule, np.ones((3, 1), np.uint8))
@@ -178,21 +276,21 @@ def _frame_sides(mask: NDArray[np.uint8], rule: NDArray[np.uint8], thickness: in
     height, width = mask.shape
     # On a page that lies askew a line runs over several rows: its pieces are joined before they are measured.
     _, table = components(cv2.dilate(rule, np.ones((3, 5), np.uint8)).astype(np.uint8))
-    long = table[table[:, 2] > 0.5 * width]
-    above = (long[:, 1] + long[:, 3])[long[:, 1] < 0.4 * height]
-    below = long[:, 1][long[:, 1] > 0.6 * height]
+    long = table[table[:, 2] > INK.side_rule_share * width]
+    above = (long[:, 1] + long[:, 3])[long[:, 1] < INK.above_share * height]
+    below = long[:, 1][long[:, 1] > INK.below_share * height]
     if not len(above) or not len(below):
         return np.zeros_like(mask)
-    length = int(0.85 * (below.min() - above.max()))
+    length = int(INK.side_share * (below.min() - above.max()))
     leaning = cv2.dilate(mask, np.ones((1, 3), np.uint8))
     upright = cv2.morphologyEx(leaning, cv2.MORPH_OPEN, np.ones((max(3, length), 1), np.uint8))
-    thick = cv2.morphologyEx(upright, cv2.MORPH_OPEN, np.ones((1, 2 * thickness + 4), np.uint8))
+    thick = cv2.morphologyEx(upright, cv2.MORPH_OPEN, np.ones((1, 2 * thickness + INK.side_wider_px), np.uint8))
     sides = cv2.dilate(np.minimum(upright, 1 - thick), np.ones((1, 3), np.uint8))
     return np.asarray(sides, np.uint8)
 
 
 def _bring_to_height(ink: Ink, tall: float) -> tuple[Ink, Affine]:
-    scale = float(np.clip(DIGIT_HEIGHT / tall, 0.05, 4.0))
+    scale = float(np.clip(DIGIT_HEIGHT / tall, INK.min_scale, INK.max_scale))
     width, height = max(1, round(ink.shape[1] * scale)), max(1, round(ink.shape[0] * scale))
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     scaled = cv2.resize(ink, (width, height), interpolation=interpolation)
@@ -202,21 +300,21 @@ def _bring_to_height(ink: Ink, tall: float) -> tuple[Ink, Affine]:
 
 def _take_out_slant(ink: Ink) -> tuple[Ink, Affine]:
     """Shear the ink so that its strokes stand upright."""
-    y, x = np.nonzero(ink[::2, ::2] > 127)
+    y, x = np.nonzero(ink[::2, ::2] > INK.half_ink)
     none = np.array([[1.0, 0, 0], [0, 1.0, 0]])
-    if len(x) < 20:
+    if len(x) < INK.min_slant_px:
         return ink, none
     height, width = ink.shape
-    slants = np.arange(-0.4, 1.05, 0.1)
+    slants = np.arange(INK.slant_from, INK.slant_to, INK.slant_step)
     shifted = x[None, :] + np.rint(slants[:, None] * (y - height / 4.0)[None, :]).astype(np.int64) + height
     bins = width // 2 + 2 * height
     flat = (shifted + np.arange(len(slants))[:, None] * bins).ravel()
     projections = np.bincount(flat, minlength=len(slants) * bins).reshape(len(slants), bins).astype(np.float64)
     sharpness = (projections**2).sum(axis=1)
     # Upright is likelier than the sharpest shear by a hair: a weak prior against leaning.
-    best = int(np.argmax(sharpness * (1 - SLANT_PRIOR * np.abs(slants))))
+    best = int(np.argmax(sharpness * (1 - INK.slant_prior * np.abs(slants))))
     slant = float(slants[best])
-    if abs(slant) < 0.05:
+    if abs(slant) < INK.min_slant:
         return ink, none
     reach = abs(slant) * height / 2
     shear = np.array([[1.0, slant, reach - slant * height / 2], [0, 1.0, 0]])
@@ -238,65 +336,67 @@ def _shift(x: float, y: float) -> Affine:
 def _inside_frame(crop: Gray, cells: int) -> tuple[Gray, tuple[float, float], float, float] | None:
     """The comb without its frame: (its crop with lines painted over, that one's left and top, first wall, pitch), all px."""
     height, width = crop.shape
-    if height < 8 or width < 6 * cells:
+    if height < COMB.min_height_px or width < COMB.min_cell_width_px * cells:
         return None
-    flat = flatten_light(crop, reach=max(9, round(height * 0.5)))
+    flat = flatten_light(crop, reach=max(COMB.min_light_reach_px, round(height * COMB.light_reach_share)))
     threshold, dark, light = otsu(flat)
     whole = (crop, (0.0, 0.0), 0.0, width / cells)
-    if light - dark < LEAST_CONTRAST:
+    if light - dark < INK.min_contrast_gray:
         return None
     mask = (flat <= threshold).astype(np.uint8)
-    bars = _bars(mask, round(BAR * width / cells))
+    bars = _bars(mask, round(COMB.bar_share * width / cells))
 
     level = cv2.dilate(mask * (1 - bars), np.ones((3, 1), np.uint8))
-    level = cv2.morphologyEx(level, cv2.MORPH_CLOSE, np.ones((1, max(3, width // (10 * cells)) | 1), np.uint8))
-    across = cv2.morphologyEx(level, cv2.MORPH_OPEN, np.ones((1, width // 4), np.uint8))
-    rows = across.sum(axis=1) > 0.6 * width
-    outer = np.abs(np.arange(height) - height / 2) > EDGE * height
+    level = cv2.morphologyEx(level, cv2.MORPH_CLOSE, np.ones((1, max(3, width // (COMB.level_gap * cells)) | 1), np.uint8))
+    across = cv2.morphologyEx(level, cv2.MORPH_OPEN, np.ones((1, width // COMB.level_part), np.uint8))
+    rows = across.sum(axis=1) > COMB.level_share * width
+    outer = np.abs(np.arange(height) - height / 2) > COMB.outer_share * height
     # A wall may be thin and broken.
     thin = cv2.dilate(mask * (1 - bars), np.ones((1, 3), np.uint8))
-    joined = cv2.morphologyEx(thin, cv2.MORPH_CLOSE, np.ones((max(3, height // 10) | 1, 1), np.uint8))
-    down = cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((height // 5, 1), np.uint8))
+    joined = cv2.morphologyEx(thin, cv2.MORPH_CLOSE, np.ones((max(3, height // COMB.upright_gap) | 1, 1), np.uint8))
+    down = cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((height // COMB.upright_part, 1), np.uint8))
     # Walls may be ticks, and at the foot of the cells there is least of the digits.
-    columns = down[round(0.7 * height) :].sum(axis=0)
+    columns = down[round(COMB.foot_share * height) :].sum(axis=0)
 
     left, pitch = _fit_comb(columns.astype(np.float64), cells)
     erased = crop.copy()
-    paper = int(np.percentile(crop, 90))
+    paper = int(np.percentile(crop, COMB.paper_percentile))
     erased[bars > 0] = paper
     # On a page that lies askew no row is full, and the line lies near the edge all the same.
     if (rows | (outer & across.any(axis=1))).any():
         line = cv2.dilate(np.minimum(across, mask) * (rows | outer)[:, None].astype(np.uint8), np.ones((3, 3), np.uint8))
-        keep = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((max(7, height // 8), 1), np.uint8))
+        keep = cv2.morphologyEx(
+            mask, cv2.MORPH_OPEN, np.ones((max(COMB.min_stroke_px, height // COMB.stroke_part), 1), np.uint8)
+        )
         erased[(line > 0) & (keep == 0)] = paper
         # The outermost lines bound the digits: outside of them is not this comb.
         marked = np.flatnonzero(rows)
-        upper = marked[marked < 0.35 * height]
-        lower = marked[marked > 0.65 * height]
+        upper = marked[marked < COMB.upper_share * height]
+        lower = marked[marked > COMB.lower_share * height]
         top = int(upper[-1]) + 2 if len(upper) else 0
         bottom = int(lower[0]) - 1 if len(lower) else height
     else:
         top, bottom = 0, height
     # Separate boxes have two walls between them, a little apart and as high as the boxes.
-    whole_wall = np.ones((max(3, round(HIGH_WALL * (bottom - top))), 1), np.uint8)
+    whole_wall = np.ones((max(3, round(COMB.wall_share * (bottom - top))), 1), np.uint8)
     ticks, walls = (np.asarray(found, np.uint8) for found in (down, cv2.morphologyEx(down, cv2.MORPH_OPEN, whole_wall)))
-    for near, upright in ((0.05, ticks), (0.12, walls)):
+    for near, upright in ((COMB.tick_near_pitches, ticks), (COMB.wall_near_pitches, walls)):
         reach = max(2, round(near * pitch))
         for k in range(cells + 1):
             x = left + pitch * k
             low, high = max(0, round(x) - reach), min(width, round(x) + reach + 1)
             if high > low:
                 _erase_uprights(erased[:, low:high], mask, upright, low, reach, paper)
-    spare = 0.08 * pitch
+    spare = COMB.spare_pitches * pitch
     start, end = max(0, round(left - spare)), min(width, round(left + pitch * cells + spare))
-    if bottom - top < 0.4 * height or end - start < 0.5 * width:
+    if bottom - top < COMB.min_inner_height_share * height or end - start < COMB.min_inner_width_share * width:
         return whole
     return np.ascontiguousarray(erased[top:bottom, start:end]), (float(start), float(top)), left, pitch
 
 
 def _bars(mask: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """Solid areas wider than `side` px that come in from the edge of a crop: black bars, the neighbors of a comb."""
-    side = max(7, side)
+    side = max(COMB.min_bar_px, side)
     solid = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((side, side), np.uint8), borderType=cv2.BORDER_REPLICATE)
     if not solid.any():
         return np.zeros_like(mask)
@@ -305,7 +405,7 @@ def _bars(mask: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     left, top, wide, tall = table[:, 0], table[:, 1], table[:, 2], table[:, 3]
     at_edge = (left == 0) | (top == 0) | (left + wide == width) | (top + tall == height)
     found = np.isin(labels, np.flatnonzero(at_edge) + 1).astype(np.uint8)
-    return np.asarray(cv2.dilate(found, np.ones((5, 5), np.uint8)), np.uint8)
+    return np.asarray(cv2.dilate(found, np.ones((COMB.bar_rim_px, COMB.bar_rim_px), np.uint8)), np.uint8)
 
 
 def _erase_uprights(part: Gray, mask: NDArray[np.uint8], upright: NDArray[np.uint8], low: int, reach: int, paper: int) -> None:
@@ -323,14 +423,14 @@ def _fit_comb(columns: NDArray[np.float64], cells: int) -> tuple[float, float]:
     plain = (0.0, width / cells)
     best, found = 0.0, plain
     walls = np.arange(cells + 1)
-    slack = min(0.12 * width, 0.6 * width / cells)
-    for pitch in np.arange((width - 2 * slack) / cells, (width + 1) / cells, 0.5 / cells + 0.05):
+    slack = min(COMB.max_slack_share * width, COMB.max_slack_pitches * width / cells)
+    for pitch in np.arange((width - 2 * slack) / cells, (width + 1) / cells, 0.5 / cells + COMB.pitch_step_px):
         lefts = np.arange(0.0, max(1.0, width - pitch * cells), 1.0)
         at = np.clip(np.rint(lefts[:, None] + pitch * walls), 0, width - 1).astype(np.int64)
         # A comb fills its field: of two that meet the same lines the larger is the right one.
-        scores = smooth[at].sum(axis=1) * (1 + 0.5 * pitch * cells / width)
+        scores = smooth[at].sum(axis=1) * (1 + COMB.fill_bonus * pitch * cells / width)
         place = int(scores.argmax())
         if scores[place] > best:
             best, found = float(scores[place]), (float(lefts[place]), float(pitch))
     # A comb without visible walls is divided evenly.
-    return found if best > 0.5 * (cells + 1) * max(1.0, float(smooth.max())) else plain
+    return found if best > COMB.min_wall_score * (cells + 1) * max(1.0, float(smooth.max())) else plain

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import exp, log
 
 from docproc.meaning.amount_marks import count_hanging, written_amount
 from docproc.meaning.amounts import separator_support, slash_read_as_1
-from docproc.meaning.marks import marked_digits
+from docproc.meaning.marks import MarkedDigits
 from docproc.readers.vote import Verdict
-from docproc.types import Lattice
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +34,27 @@ class SeparatorTuning:
 SEPARATORS = SeparatorTuning()
 
 
-def weigh_separators(verdict: Verdict, lattice: Lattice) -> Verdict:
+def weigh_separators(verdict: Verdict, marked: Callable[[str], MarkedDigits | None]) -> Verdict:
     """The verdict on an amount after its separators were taken into account.
+
+    `marked` gives the digits of a text and the marks around them; None where it is not known where its digits stand.
 
     A big comma is easily read as a 1. Then the separators that are left contradict each other, or a digit hangs below the
     line. Another text takes the place of such a text where its own separators outweigh the readers' doubt; and a text that
     fits its separators is more probable than the readers alone would say.
     """
-    first = verdict.ballots[0]
-    if not first.path:
+    first = marked(verdict.ballots[0].text)
+    if first is None:
         return verdict
     weights = [log(max(share, 1e-12)) for share in verdict.shares]
-    own = _argument(lattice, first.path, first.text)
+    own = _argument(first, verdict.ballots[0].text)
     if own >= 0 and verdict.shares[0] > SEPARATORS.min_sure_share:
         return verdict
-    for k, ballot in enumerate(verdict.ballots):
-        if ballot.path and weights[k] > weights[0] - SEPARATORS.max_behind_nats:
-            weights[k] += own if k == 0 else _argument(lattice, ballot.path, ballot.text)
-        else:
-            weights[k] -= SEPARATORS.unknown_nats
+    weights[0] += own
+    near = weights[0] - SEPARATORS.max_behind_nats
+    for k, ballot in enumerate(verdict.ballots[1:], 1):
+        there = marked(ballot.text) if weights[k] > near else None
+        weights[k] += -SEPARATORS.unknown_nats if there is None else _argument(there, ballot.text)
     order = sorted(range(len(weights)), key=lambda k: -weights[k])
     whole = sum(exp(weight) for weight in weights)
     return replace(
@@ -64,9 +65,8 @@ def weigh_separators(verdict: Verdict, lattice: Lattice) -> Verdict:
     )
 
 
-def _argument(lattice: Lattice, path: Sequence[int], text: str) -> float:
+def _argument(marked: MarkedDigits, text: str) -> float:
     """What the separators say for a text, in nats."""
-    marked = marked_digits(lattice, path)
     written = written_amount(marked, text)
     support = separator_support(written)
     hanging = count_hanging(marked)

@@ -17,21 +17,28 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from docproc._version import __version__
 from docproc.backends import BACKENDS, choose
 from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError, MissingPart, OutputExists
-from docproc.fields.layouts import Layout, open_layout
+from docproc.fields.layouts import Layout
 from docproc.files import Content, Document, decode_pages, find_documents, read_content
+from docproc.forms import is_form, locator, open_layout, scans
 from docproc.options import Limits, RunRequest
 from docproc.rules import DateWindow
 from docproc.runs.journal import Journal, Outcome, Standing, Todo, failed_outcome, now
 from docproc.runs.lock import hold
 from docproc.runs.tables import check_output, export_table
 from docproc.runs.workers import process_map, quarantine_map
-from docproc.types import Mapper, PageId, Placed, Row, Status
+from docproc.types import Mapper, PageId, Row, Status
 from docproc.weights.cards import model_hashes
 from docproc.weights.thresholds import own_thresholds
+
+if TYPE_CHECKING:
+    from docproc.pipeline import PageResult
+    from docproc.readers.confidence import Acceptance
+    from docproc.readers.model import Model
 
 Progress = Callable[[int, int, Sequence[Row]], None]  # documents done, documents to read, the rows of the newest
 Opener = Callable[["Settings"], Callable[[Todo], Outcome]]
@@ -85,9 +92,9 @@ def run(request: RunRequest, progress: Progress | None = None, opener: Opener | 
             looked = ", ".join(str(place) for place in request.inputs)
             raise BadInput(f"no documents in {looked}: docproc reads PNG, JPEG, TIFF, PDF, BMP, WebP and GIF")
         settings = settings_for(documents, request)
-        scans = settings.layout.scans(documents)
-        planned = planned_with(settings, scans)
-        passed += len(documents) - len(scans)
+        read = scans(settings.layout, documents)
+        planned = planned_with(settings, read)
+        passed += len(documents) - len(read)
         with Journal.open(request.output, anew=request.resume is False) as journal:
             return read_and_write(request, settings, planned, passed, journal, progress, opener)
 
@@ -160,9 +167,9 @@ def settings_for(documents: Sequence[Document], request: RunRequest) -> Settings
     models = tuple(model_hashes(request.model, backend).items())
     own = own_thresholds(Path(request.thresholds), dict(models), request.max_error) if request.thresholds else {}
     if BACKENDS[backend].builds:
-        from docproc.weights.opening import open_reader
+        from docproc.weights.opening import open_model
 
-        open_reader(backend, request.model)  # once, and not by all workers at the same time
+        open_model(backend, request.model)  # once, and not by all workers at the same time
     return Settings(
         layout, backend, request.model, request.max_error, request.limits, request.crops, request.date_window,
         request.as_of, models, tuple(own.items()),
@@ -232,31 +239,28 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
     """In a worker: load the model once, then read documents. Raises MissingPart."""
     import cv2
 
-    from docproc.pipeline import read_placed, tabulate
     from docproc.readers.confidence import BLANK_REQUIRED
-    from docproc.weights.opening import open_reader
+    from docproc.weights.opening import open_model
 
     if settings.models and tuple(model_hashes(settings.model, settings.backend).items()) != settings.models:
         raise MissingPart("the networks were changed while the run was reading; give the same command again")
     cv2.setNumThreads(1)  # one process for each core is enough
-    reader = open_reader(settings.backend, settings.model)
+    model = open_model(settings.backend, settings.model)
     window = DateWindow(settings.window, settings.as_of or date.today()) if settings.window else None
-    accept = reader.accepts(settings.max_error, window, dict(settings.thresholds))
+    accept = model.accepts(settings.max_error, window, dict(settings.thresholds))
 
-    def pages(document: Document, content: Content) -> Iterator[list[Row]]:
-        for placed in placed_pages(document, content, settings):
-            if isinstance(placed, Row):
-                yield [placed]
+    def pages(document: Document, content: Content) -> Iterator[Sequence[Row]]:
+        for found in read_pages(document, content, settings, model, accept):
+            if isinstance(found, Row):
+                yield [found]
                 continue
-            results = read_placed(placed, reader)
-            if settings.crops:
-                try:
-                    for result in results:
-                        _save_crop(settings.crops, placed.page.id, result.prepared.field.name, result.prepared.crop)
-                except DocumentError as problem:
-                    yield [error_row(placed.page.id, problem)]
-                    continue
-            yield tabulate(placed, results, accept)
+            try:
+                if settings.crops:
+                    _save_crops(settings.crops, found)
+            except DocumentError as problem:
+                yield [error_row(found.placed.page.id, problem)]
+            else:
+                yield found.rows
 
     def read(document: Document, content: Content) -> Outcome:
         rows: list[Row] = []
@@ -266,9 +270,9 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
         except DocumentError as problem:
             rows.append(error_row(PageId(document.name), problem))
         code = next((row.reason.partition(":")[0] for row in rows if row.status == "error"), "")
-        if settings.layout.is_form(document) and all(row.status == "blank" or row.reason == BLANK_REQUIRED for row in rows):
+        if is_form(settings.layout, document) and all(row.status == "blank" or row.reason == BLANK_REQUIRED for row in rows):
             rows = []  # the empty form lies among its scans
-        rows = [replace(row, run=reader.name) for row in rows]
+        rows = [replace(row, run=model.name) for row in rows]
         return Outcome(tuple(rows), content.sha256, content.size, content.modified, content.changed, code)
 
     def work(one: Todo) -> Outcome:
@@ -285,20 +289,23 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
     return work
 
 
-def placed_pages(document: Document, content: Content, settings: Settings) -> Iterator[Placed | Row]:
-    """The pages of a document with their fields; one that cannot be read, or has none, comes as its row.
+def read_pages(
+    document: Document, content: Content, settings: Settings, model: Model, accept: Acceptance
+) -> Iterator[PageResult | Row]:
+    """The pages of a document as they are read; one that cannot be read, or has no fields, comes as its row.
 
     Raises DocumentError when the whole file cannot be read.
     """
-    from docproc.pipeline import place
+    from docproc.pipeline import read_page
 
     folder = _folder(document)
+    locate = locator(settings.layout, folder)
     for page in decode_pages(document.name, content.data, settings.limits, settings.layout.enough(folder)):
         if isinstance(page, tuple):
             yield error_row(*page)
             continue
         try:
-            yield place(page, partial(settings.layout.locate, folder=folder))
+            yield read_page(page, locate, model, accept)
         except DocumentError as problem:
             yield error_row(page.id, problem)
 
@@ -326,17 +333,20 @@ def error_row(where: PageId, problem: DocumentError) -> Row:
     return Row(where.document, where.page, "", "", "", None, "error", reason, "", None, None, None, None)
 
 
-def _save_crop(folder: Path, where: PageId, field: str, crop: object) -> None:
+def _save_crops(folder: Path, page: PageResult) -> None:
+    """A picture of every field. Raises DocumentError where one cannot be written."""
     from PIL import Image
 
+    where = page.placed.page.id
     stem = re.sub(r"[^A-Za-z0-9._-]+", "_", where.document)[-100:]
     if stem != where.document:  # two names must not become one
         stem += "-" + hashlib.sha256(os.fsencode(where.document)).hexdigest()[:8]
-    target = folder / f"{stem}-{where.page}-{field}.png"
-    try:
-        Image.fromarray(crop).save(target)  # type: ignore[arg-type]
-    except (OSError, ValueError) as problem:
-        raise DocumentError("io_error", f"the crop {target} cannot be written: {problem}") from problem
+    for result in page.results:
+        target = folder / f"{stem}-{where.page}-{result.prepared.field.name}.png"
+        try:
+            Image.fromarray(result.prepared.crop).save(target)
+        except (OSError, ValueError) as problem:
+            raise DocumentError("io_error", f"the crop {target} cannot be written: {problem}") from problem
 
 
 # ------------------------------------------------------------------------------------------------- refusing

@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
-from docproc.pipeline import FieldResult
 from docproc.readers.ctc import best_texts, each_reader
+from docproc.readers.e13b import PrintedResult
+from docproc.readers.handwriting import HandwrittenResult, lattice_opinion
 from docproc.readers.lattice.segment import candidate_box
-from docproc.types import MICR_SYMBOLS, NOT_A_DIGIT, Gray, Row
+from docproc.readers.line import LineOpinion
+from docproc.readers.read import FieldResult
+from docproc.types import MICR_SYMBOLS, NOT_A_DIGIT, Frames, Gray, Row, Scores
 
 Color = tuple[int, int, int]
 Picture = Image.Image
@@ -42,33 +45,47 @@ MICR_NAMES = dict(zip(MICR_SYMBOLS[10:], ("transit", "amount", "on-us", "dash"),
 
 
 def explain_sheet(result: FieldResult, row: Row) -> Picture:
-    """One picture that shows how a field was read: crop, ink, pieces, candidates with scores, path, confidence, line."""
+    """One picture that shows how a field was read: the crop, every step, the confidence."""
+    steps = _printed_steps(result) if isinstance(result, PrintedResult) else _handwritten_steps(result)
+    return stack([_heading(row), *(_step(title, picture) for title, picture in steps)])
+
+
+def _printed_steps(result: PrintedResult) -> list[tuple[str, Picture | None]]:
+    crop = ("1  The field as scanned", _enlarge(result.prepared.crop))
+    if not result.prepared.inked:
+        return [crop, ("2  No line was found", None)]
+    others = _listed(result.reading.alternatives[:3])
+    return [
+        crop,
+        ("2  The line, laid out level and at one height, with what was read", _micr(result)),
+        (f"3  Other readings with their share, digits alone: {others}", None),
+    ]
+
+
+def _handwritten_steps(result: HandwrittenResult) -> list[tuple[str, Picture | None]]:
     lattice, reading = result.prepared.lattice, result.reading
-    parts: list[Picture] = [_heading(row)]
-    parts.append(_step("1  The field as scanned; boxes are the digits that were chosen", _crop_with_boxes(result)))
-    if result.prepared.micr is not None and result.prepared.inked:
-        parts.append(_step("2  The line, laid out level and at one height, with what was read", _micr(result)))
-        others = ", ".join(f"{text or 'nothing'} ({share:.1%})" for text, share in reading.alternatives[:3]) or "none"
-        parts.append(_step(f"3  Other readings with their share, digits alone: {others}", None))
-        return _stack(parts)
+    crop = ("1  The field as scanned; boxes are the digits that were chosen", _crop_with_boxes(result))
     if lattice.blank:
-        parts.append(_step("2  No ink that could be a digit was found", None))
-        return _stack(parts)
-    parts.append(_step("2  The ink: light flattened, lines erased, one height, slant taken out", _enlarge(255 - lattice.ink)))
-    parts.append(_step(f"3  The pieces ({lattice.pieces}): where digits may touch, cuts are proposed", _pieces(result)))
+        return [crop, ("2  No ink that could be a digit was found", None)]
     shown = _candidates_to_show(result)
     hidden = len(lattice.candidates) - len(shown)
     more = f"; the {hidden} least likely are not shown" if hidden else ""
-    title = f"4  The candidates ({len(lattice.candidates)}) at 28x28 with their two best scores; framed: on the path{more}"
-    parts.append(_step(title, _candidate_grid(result, shown)))
-    parts.append(
-        _step("5  The path of the reading" if reading.path else "5  The lattice has no path to this reading", _path(result))
-    )
-    seen = ", ".join(f"{text or 'nothing'} ({share:.1%})" for text, share in best_texts(result.frames)[:3])
-    parts.append(_step(f"6  The line, read without cutting: {seen}", _line(result)))
-    others = ", ".join(f"{text or 'nothing'} ({share:.1%})" for text, share in reading.alternatives) or "none"
-    parts.append(_step(f"7  Other readings with their share when both readers vote: {others}", None))
-    return _stack(parts)
+    return [
+        crop,
+        ("2  The ink: light flattened, lines erased, one height, slant taken out", _enlarge(255 - lattice.ink)),
+        (f"3  The pieces ({lattice.pieces}): where digits may touch, cuts are proposed", _pieces(result)),
+        (
+            f"4  The candidates ({len(lattice.candidates)}) at 28x28 with their two best scores; framed: on the path{more}",
+            _candidate_grid(result, shown),
+        ),
+        ("5  The path of the reading" if reading.path else "5  The lattice has no path to this reading", _path(result)),
+        (f"6  The line, read without cutting: {_listed(best_texts(_frames(result))[:3])}", _line(result)),
+        (f"7  Other readings with their share when the readers vote: {_listed(reading.alternatives)}", None),
+    ]
+
+
+def _listed(texts: Sequence[tuple[str, float]]) -> str:
+    return ", ".join(f"{text or 'nothing'} ({share:.1%})" for text, share in texts) or "none"
 
 
 def digit_sheet(
@@ -179,11 +196,6 @@ def _tag(
     draw.text((x + 5, y), one.label, fill=PAPER, font=font)
 
 
-def stack(pictures: Sequence[Picture]) -> Picture:
-    """Pictures below each other on white."""
-    return _stack(list(pictures))
-
-
 # ---------------------------------------------------------------------------------------------------- the steps
 
 
@@ -201,7 +213,7 @@ def _heading(row: Row) -> Picture:
     return picture
 
 
-def _crop_with_boxes(result: FieldResult) -> Picture:
+def _crop_with_boxes(result: HandwrittenResult) -> Picture:
     crop, lattice, reading = result.prepared.crop, result.prepared.lattice, result.reading
     scale = _fit(crop.shape)
     big = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
@@ -215,21 +227,32 @@ def _crop_with_boxes(result: FieldResult) -> Picture:
     return picture
 
 
-def _pieces(result: FieldResult) -> Picture:
+def _scores(result: HandwrittenResult) -> Scores:
+    return lattice_opinion(result.opinions).scores
+
+
+def _frames(result: HandwrittenResult) -> Frames:
+    opinion = result.opinions["line"]
+    assert isinstance(opinion, LineOpinion)
+    return opinion.frames
+
+
+def _pieces(result: HandwrittenResult) -> Picture:
     labels = result.prepared.lattice.labels
     palette = np.array([PAPER, *PIECES], np.uint8)
     index = np.where(labels > 0, (labels - 1) % len(PIECES) + 1, 0)
     return _enlarge(palette[index], smooth=False)
 
 
-def _candidates_to_show(result: FieldResult, most: int = 60) -> list[int]:
+def _candidates_to_show(result: HandwrittenResult, most: int = 60) -> list[int]:
     """The path and the likeliest others, in the order of the lattice."""
-    scores = result.scores
+    scores = _scores(result)
     likely = sorted(range(len(scores)), key=lambda k: (k not in result.reading.path, float(scores[k, NOT_A_DIGIT])))
     return sorted(likely[:most])
 
 
-def _candidate_grid(result: FieldResult, shown: Sequence[int]) -> Picture:
+def _candidate_grid(result: HandwrittenResult, shown: Sequence[int]) -> Picture:
+    scores = _scores(result)
     cell, columns = (94, 104), 12
     rows = (len(shown) + columns - 1) // columns
     picture = Image.new("RGB", (columns * cell[0], rows * cell[1]), PAPER)
@@ -237,34 +260,34 @@ def _candidate_grid(result: FieldResult, shown: Sequence[int]) -> Picture:
     for place, k in enumerate(shown):
         x, y = place % columns * cell[0], place // columns * cell[1]
         chosen = k in result.reading.path
-        picture.paste(_glyph(result.prepared.glyphs[k], 56), (x + 18, y + 6))
+        picture.paste(_glyph(result.prepared.cut.glyphs[k], 56), (x + 18, y + 6))
         if chosen:
             draw.rectangle((x + 14, y + 2, x + 77, y + 65), outline=GREEN, width=3)
-        best = np.argsort(-result.scores[k])[:2]
+        best = np.argsort(-scores[k])[:2]
         for line, label in enumerate(best):
             name = "no digit" if label == NOT_A_DIGIT else str(label)
-            text = f"{name} {result.scores[k, label]:.0%}"
+            text = f"{name} {scores[k, label]:.0%}"
             draw.text((x + 14, y + 68 + 16 * line), text, fill=GREEN if chosen and line == 0 else QUIET, font=_font(13))
     return picture
 
 
-def _path(result: FieldResult) -> Picture:
-    reading = result.reading
+def _path(result: HandwrittenResult) -> Picture:
+    reading, scores = result.reading, _scores(result)
     if not reading.path:
         return Image.new("RGB", (10, 10), PAPER)
     picture = Image.new("RGB", (max(1, len(reading.path)) * 84, 100), PAPER)
     draw = ImageDraw.Draw(picture)
     for place, (digit, k) in enumerate(zip(reading.text, reading.path, strict=True)):
-        picture.paste(_glyph(result.prepared.glyphs[k], 56), (place * 84 + 4, 2))
+        picture.paste(_glyph(result.prepared.cut.glyphs[k], 56), (place * 84 + 4, 2))
         draw.text((place * 84 + 8, 60), digit, fill=INK, font=_font(26))
-        share = result.scores[k, int(digit)] / max(1e-9, 1 - result.scores[k, NOT_A_DIGIT])
+        share = scores[k, int(digit)] / max(1e-9, 1 - scores[k, NOT_A_DIGIT])
         draw.text((place * 84 + 30, 70), f"{share:.1%}", fill=QUIET, font=_font(13))
     return picture
 
 
-def _line(result: FieldResult) -> Picture:
+def _line(result: HandwrittenResult) -> Picture:
     """The line with the digits that its frames are surest of below."""
-    line, frames = result.prepared.line, each_reader(result.frames)[0]
+    line, frames = result.prepared.views["line"], each_reader(_frames(result))[0]
     if not line.shape[1]:
         return Image.new("RGB", (10, 10), PAPER)
     scale = min(4.0, (WIDTH - 2 * PAD) / line.shape[1])
@@ -282,10 +305,9 @@ def _line(result: FieldResult) -> Picture:
     return picture
 
 
-def _micr(result: FieldResult) -> Picture:
+def _micr(result: PrintedResult) -> Picture:
     """The strip of an E-13B line with its characters below."""
-    assert result.prepared.micr is not None
-    line, reading = result.prepared.micr.line, result.reading
+    line, reading = result.prepared.strip.line, result.reading
     scale = min(4.0, (WIDTH - 2 * PAD) / line.shape[1])
     big = cv2.resize(255 - line, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     picture = Image.new("RGB", (big.shape[1], big.shape[0] + 24), PAPER)
@@ -323,7 +345,8 @@ def _step(title: str, picture: Picture | None) -> Picture:
     return step
 
 
-def _stack(parts: list[Picture]) -> Picture:
+def stack(parts: Sequence[Picture]) -> Picture:
+    """Pictures below each other on white."""
     width = max(part.width for part in parts)
     sheet = Image.new("RGB", (width, sum(part.height for part in parts) + 8), PAPER)
     y = 0

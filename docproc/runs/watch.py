@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from docproc.errors import BadInput, OutputExists
 from docproc.files import Document, find_documents
+from docproc.forms import scans
 from docproc.options import RunRequest
 from docproc.runs.batch import Progress, Summary, planned_with, read_and_write, refuse_mixing, settings_for
 from docproc.runs.journal import Journal, journal_path
@@ -62,7 +63,7 @@ def watch(
                 now = {document.name: stamps[document.name] for document in ripe}
                 if ripe and (now != taken or first):
                     settings = settings_for(ripe, request)
-                    planned = planned_with(settings, settings.layout.scans(ripe))
+                    planned = planned_with(settings, scans(settings.layout, ripe))
                     summary = read_and_write(request, settings, planned, passed, journal, progress, keep_gone=True, retry=first)
                     if summary.read or first:
                         tell(summary)

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from docproc.backends import BACKENDS
-from docproc.backends.recognizers import DIGITS, GLYPHS, Form
 from docproc.errors import BadUsage, MissingPart
+from docproc.readers import MICR, NETWORKS
 
-LINES, CELLS = "lines", "cells"  # the line and the cell network, in the folder of the glyph network
+GLYPHS = "glyphs"  # the network whose file stands for a model; the others lie beside it, under their own names
 CLASSIC = "classic"  # the name on the card of a network that knows the ten digits and nothing else
-MICR = "micr"  # the network of E-13B, there too, with a card of its own
 DECODER_FILE = ".decoder.onnx"  # behind the name of a network: draws what it sees
 ENDINGS = (".fp16.onnx", ".fp32.onnx", ".onnx", ".keras")
 
@@ -31,7 +30,7 @@ def model_folder() -> Path:
 
 
 def network_files(backend: str, model: Path | None = None) -> dict[str, Path]:
-    """The files that a backend (not `auto`) runs: of `glyphs`, `lines`, `cells` and `micr`.
+    """The files that a backend (not `auto`) runs: of each of `readers.NETWORKS`, and of `micr`, which has a card of its own.
 
     `model` is the file of the glyph network, the others lie beside it; None takes the shipped one, and so does the network of
     E-13B where there is none beside. NAME.onnx stands for whatever the backend takes, another ending for itself; for the
@@ -44,36 +43,30 @@ def network_files(backend: str, model: Path | None = None) -> dict[str, Path]:
         ending = takes[0]
     if ending not in takes:
         raise BadUsage(f"the backend {backend} does not run {path.name}; it takes {', '.join(takes)}")
-    named = {"glyphs": stem, "lines": LINES, "cells": CELLS, "micr": MICR}
-    files = {name: path.with_name(f"{own}{ending}") for name, own in named.items()}
-    if not files["micr"].exists():
-        files["micr"] = model_folder() / files["micr"].name
+    files = {name: path.with_name(f"{stem if name == GLYPHS else name}{ending}") for name in (*NETWORKS.values(), MICR)}
+    if not files[MICR].exists():
+        files[MICR] = model_folder() / files[MICR].name
     return files
 
 
 def model_hashes(model: Path | None = None, backend: str = "") -> dict[str, str]:
-    """SHA-256 of the files that `open_reader` would take, and of their cards. Raises BadUsage and MissingPart."""
+    """SHA-256 of the files that `open_model` would take, and of their cards. Raises BadUsage and MissingPart."""
     files = network_files(backend, model)
     cards = cards_of(files)
     hashes = {name: str(dict(cards[name].get("sha256", {})).get(path.name)) for name, path in files.items()}
-    both = json.dumps([cards["glyphs"], cards["micr"]], sort_keys=True)
+    both = json.dumps([cards[GLYPHS], cards[MICR]], sort_keys=True)
     return hashes | {"card": hashlib.sha256(both.encode()).hexdigest()}
 
 
 def cards_of(files: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
     """The card of each of `network_files`: that of E-13B has its own, the others share one. Raises MissingPart."""
-    shared = read_card(files["glyphs"])
-    return {name: read_card(path) if name == "micr" else shared for name, path in files.items()}
+    shared = read_card(files[GLYPHS])
+    return {name: read_card(path) if name == MICR else shared for name, path in files.items()}
 
 
 def reads_pages(card: Mapping[str, Any]) -> bool:
     """Whether a card is of a whole model, and not of a network that knows single digits and nothing else."""
     return card.get("name") != CLASSIC
-
-
-def glyph_form(card: Mapping[str, Any]) -> Form:
-    """What the network of single digits gives."""
-    return GLYPHS if reads_pages(card) else DIGITS
 
 
 def read_card(model: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Open the shipped models: the four networks, and what their cards say was learned beside them."""
+"""Open the shipped models: their networks, and what their cards say was fitted beside them."""
 
 from __future__ import annotations
 
@@ -8,35 +8,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from docproc.backends import (
-    choose,
-    open_cell_recognizer,
-    open_decoder,
-    open_line_recognizer,
-    open_micr_recognizer,
-    open_recognizer,
-)
+from docproc.backends import choose, open_decoder, open_line_recognizer, open_recognizer
+from docproc.backends.form import DIGITS, Form
 from docproc.backends.recognizers import Reconstructor
 from docproc.errors import MissingPart
-from docproc.mlp import Net
-from docproc.pipeline import Reader
+from docproc.readers import MICR, NETWORKS, e13b, lattice
 from docproc.readers.confidence import Calibration, from_card
-from docproc.readers.e13b.view import PRINT_HEIGHT
+from docproc.readers.e13b.font import PRINT_HEIGHT_PX
 from docproc.readers.lattice.segment import GEOMETRY
+from docproc.readers.model import Model
 from docproc.readers.vote import Weights
+from docproc.readers.voters import VOTERS
 from docproc.types import KINDS, Kind, LineRecognizer, Recognizer
-from docproc.weights.cards import card_path, decoder_path, glyph_form, network_files, read_card, reads_pages
+from docproc.weights.cards import GLYPHS, card_path, decoder_path, network_files, read_card, reads_pages
 
 
 @dataclass(frozen=True, slots=True)
-class DigitReader:
+class DigitModel:
     """What reads single digits."""
 
     recognizer: Recognizer
     decoder: Reconstructor | None  # draws what it sees; None where the model has none
 
 
-def open_reader(backend: str, model: Path | None = None) -> Reader:
+def open_model(backend: str, model: Path | None = None) -> Model:
     """Open `model` (see `cards.network_files`), or the shipped one, on a backend; `auto` takes the best that works.
 
     The network of E-13B is taken from `micr.onnx` beside it, with a card of its own, or else from the shipped files.
@@ -45,41 +40,43 @@ def open_reader(backend: str, model: Path | None = None) -> Reader:
     """
     backend = choose(backend).backend
     files = network_files(backend, model)
-    path = files["glyphs"]
+    path = files[GLYPHS]
     card = read_card(path)
     _check_reads_pages(path, card)
-    networks = {name: model_bytes(files[name], card) for name in ("glyphs", "lines", "cells")}
+    contents = {name: model_bytes(files[network], card) for name, network in NETWORKS.items()}
     if card.get("geometry") != list(GEOMETRY):
         raise MissingPart(f"{path} was trained for another version of docproc: train it again with docproc model train")
     try:
-        context = Net.from_card(card["context"])
+        fitted = {name: voter.fitted(card) for name, voter in VOTERS.items()}
         calibrations: dict[Kind, Calibration] = {kind: Calibration.from_card(card["calibration"][kind]) for kind in KINDS}
         repairs = from_card(card["repairs"])
         weights: dict[Kind, Weights] = {kind: Weights.from_card(card["vote"][kind]) for kind in KINDS}
     except (KeyError, TypeError, ValueError) as problem:
         raise MissingPart(f"the card {card_path(path)} is damaged: {problem}") from problem
-    micr_recognizer, calibrations["micr"] = _open_micr(backend, files["micr"])
-    return Reader(
-        open_recognizer(backend, networks["glyphs"]),
-        open_line_recognizer(backend, networks["lines"]),
-        open_cell_recognizer(backend, networks["cells"]),
-        micr_recognizer,
-        context,
-        weights,
-        calibrations,
-        repairs,
-    )
+    micr, calibrations[MICR] = _open_micr(backend, files[MICR])
+    networks = {name: open_network_of(backend, content, VOTERS[name].FORM) for name, content in contents.items()}
+    return Model(networks, micr, fitted, weights, calibrations, repairs)
 
 
-def open_digit_reader(backend: str, model: Path | None = None) -> DigitReader:
-    """Open only what reads single digits: that of `model`, or the shipped one. Raises what `open_reader` raises."""
+def open_network_of(backend: str, content: bytes, form: Form) -> Recognizer | LineRecognizer:
+    """A network by what it takes: lines, or pictures of one size. Raises MissingPart and BadUsage as `open_model` does."""
+    return (open_line_recognizer if form.of_lines else open_recognizer)(backend, content, form)
+
+
+def open_digit_model(backend: str, model: Path | None = None) -> DigitModel:
+    """Open only what reads single digits: that of `model`, or the shipped one. Raises what `open_model` raises."""
     backend = choose(backend).backend
-    path = network_files(backend, model)["glyphs"]
+    path = network_files(backend, model)[GLYPHS]
     card = read_card(path)
     recognizer = open_recognizer(backend, model_bytes(path, card), glyph_form(card))
     drawn = decoder_path(path)
     decoder = open_decoder(model_bytes(drawn, card)) if drawn.name in card.get("sha256", {}) else None
-    return DigitReader(recognizer, decoder)
+    return DigitModel(recognizer, decoder)
+
+
+def glyph_form(card: Mapping[str, Any]) -> Form:
+    """What the network of single digits takes and gives."""
+    return lattice.FORM if reads_pages(card) else DIGITS
 
 
 def _check_reads_pages(path: Path, card: Mapping[str, Any]) -> None:
@@ -94,7 +91,7 @@ def _open_micr(backend: str, path: Path) -> tuple[LineRecognizer, Calibration]:
     """The network of E-13B with its calibration. Raises MissingPart."""
     card = read_card(path)
     network = model_bytes(path, card)
-    if card.get("print_height") != PRINT_HEIGHT:
+    if card.get("print_height") != PRINT_HEIGHT_PX:
         raise MissingPart(
             f"{path} was trained for another version of docproc: train it again with docproc model train --network micr"
         )
@@ -102,7 +99,7 @@ def _open_micr(backend: str, path: Path) -> tuple[LineRecognizer, Calibration]:
         calibration = Calibration.from_card(card["calibration"])
     except (KeyError, TypeError, ValueError) as problem:
         raise MissingPart(f"the card {card_path(path)} is damaged: {problem}") from problem
-    return open_micr_recognizer(backend, network), calibration
+    return open_line_recognizer(backend, network, e13b.FORM), calibration
 
 
 def model_bytes(path: Path, card: Mapping[str, Any]) -> bytes:

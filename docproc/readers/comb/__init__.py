@@ -1,1 +1,65 @@
-"""readers/comb"""
+"""Reads a comb cell after cell: a picture of each, what it holds, and the texts that the cells may hold together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docproc.backends.form import Form
+from docproc.mlp import logit
+from docproc.readers.batching import flatten, regroup
+from docproc.readers.comb.decode import best_texts, remark, text_scores
+from docproc.readers.comb.view import cell_pictures, without_ink
+from docproc.readers.voter import MAX_PROPOSED
+from docproc.rules import FieldRules
+from docproc.types import CELL_CLASSES, CELL_SIDE, CROSSED, CellPictures, CellScores, Field, FieldInk, Recognizer
+
+FORM = Form("cell", (CELL_SIDE, CELL_SIDE, 2), (CELL_CLASSES,))  # to probabilities
+
+MIN_LOG = -25.0  # natural log probability below which a doubt no longer counts [guess]
+
+
+def view(ink: FieldInk, field: Field) -> CellPictures | None:
+    """The pictures of the cells; None where there is no comb, or no ink in it."""
+    return cell_pictures(ink) if ink.cells else None
+
+
+def score(views: Sequence[CellPictures], network: Recognizer) -> list[CellScores]:
+    """What each cell holds; a cell without ink is empty without being looked at."""
+    batch, counts = flatten(views, (CELL_SIDE, CELL_SIDE, 2))
+    return regroup(without_ink(batch, network.recognize(batch)), counts)
+
+
+def fitted(card: Mapping[str, Any]) -> None:
+    """Nothing was fitted beside the network."""
+
+
+def opinion(view: CellPictures, scores: CellScores, digits: tuple[int, int] | None, fitted: None) -> CombOpinion:
+    """See `voter.Voter.opinion`."""
+    return CombOpinion(scores)
+
+
+class CombOpinion:
+    """See `voter.Opinion`."""
+
+    def __init__(self, scores: CellScores) -> None:
+        self.scores = scores
+
+    def propose(self, rules: FieldRules | None, others: Sequence[str] = ()) -> list[str]:
+        return [text for text, _ in best_texts(self.scores, rules)[:MAX_PROPOSED]]
+
+    def log_probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        return np.maximum(text_scores(self.scores, texts), MIN_LOG)
+
+    def evidence(self, text: str) -> Mapping[str, float]:
+        return {
+            "least_sure_cell": float(logit(self.scores.max(axis=1).min(initial=1.0), 1e-4)),
+            "crossed": float(np.mean(self.scores[:, CROSSED] > 0.5)),
+        }
+
+    def remark(self, text: str) -> str:
+        """What a person should know of the cells of a comb that was read as `text`; "" where there is nothing."""
+        return remark(self.scores, text)

@@ -5,19 +5,30 @@ Every cell gives one digit, or none where it is empty or crossed out; cells are 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from docproc.readers.beam import best_of_each_state
 from docproc.rules import FieldRules, automaton
 from docproc.types import CROSSED, EMPTY, CellScores
 
-KEPT = 8  # texts kept after every cell
-RULED_KEPT, RULED_MOST = 2, 300  # texts kept for every state of a field's rules, and in all
-DOUBT = 1e-4  # share of a cell's probability that is spread over all classes
-LEGIBLE = 0.5  # least probability of the best class of a legible cell
+
+@dataclass(frozen=True, slots=True)
+class CombSearchTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+
+    max_kept: int = 8  # texts after every cell [guess]
+    max_classes: int = 3  # of a cell that are tried [guess]
+    max_kept_per_state: int = 2  # texts for every state of a field's rules [guess]
+    max_kept_ruled: int = 300  # texts after every cell where there are rules [guess]
+    doubt_share: float = 1e-4  # of a cell's probability that is spread over all classes [guess]
+    min_legible_share: float = 0.5  # probability of the best class of a legible cell [guess]
+
+
+COMB = CombSearchTuning()
 
 
 def best_texts(cells: CellScores, rules: FieldRules | None = None) -> tuple[tuple[str, float], ...]:
@@ -30,12 +41,12 @@ def best_texts(cells: CellScores, rules: FieldRules | None = None) -> tuple[tupl
     beam = {"": 1.0}
     for row in _doubted(cells):
         none = float(row[CROSSED] + row[EMPTY])
-        tried = [(str(k), float(row[k])) for k in np.argsort(-row[:10])[:3]]
+        tried = [(str(k), float(row[k])) for k in np.argsort(-row[:10], kind="stable")[: COMB.max_classes]]
         grown: dict[str, float] = {}
         for text, p in beam.items():
             for name, own in (("", none), *tried):
                 grown[text + name] = grown.get(text + name, 0.0) + p * own
-        beam = dict(sorted(grown.items(), key=lambda item: -item[1])[:KEPT])
+        beam = dict(sorted(grown.items(), key=lambda item: -item[1])[: COMB.max_kept])
     return tuple(beam.items())
 
 
@@ -55,12 +66,9 @@ def _ruled_texts(cells: CellScores, rules: FieldRules) -> tuple[tuple[str, float
                     longer = text + str(digit)
                     before = grown.get(longer, (0.0, after))[0]
                     grown[longer] = (before + p * float(row[digit]), after)
-        beam, held = {}, Counter[int]()
-        for text, (p, state) in sorted(grown.items(), key=lambda item: -item[1][0]):
-            held[state] += 1
-            if held[state] <= RULED_KEPT and len(beam) < RULED_MOST:
-                beam[text] = (p, state)
-    return tuple((text, p) for text, (p, state) in beam.items() if walk.good(state))[:KEPT]
+        ranked = ((text, state) for text, (_, state) in sorted(grown.items(), key=lambda item: -item[1][0]))
+        beam = {text: grown[text] for text in best_of_each_state(ranked, COMB.max_kept_per_state, COMB.max_kept_ruled)}
+    return tuple((text, p) for text, (p, state) in beam.items() if walk.good(state))[: COMB.max_kept]
 
 
 def text_scores(cells: CellScores, texts: Sequence[str]) -> NDArray[np.float64]:
@@ -107,7 +115,7 @@ def remark(cells: CellScores, text: str) -> str:
     """What a person should know of the cells of a comb that was read as `text`; "" where there is nothing."""
     held = places(cells, text)
     free = [k for k in range(len(cells)) if k not in held]
-    illegible = [k + 1 for k in range(len(cells)) if float(cells[k].max()) < LEGIBLE]
+    illegible = [k + 1 for k in range(len(cells)) if float(cells[k].max()) < COMB.min_legible_share]
     crossed = [k + 1 for k in free if cells[k, CROSSED] > cells[k, EMPTY]]
     between = [k + 1 for k in free if held and held[0] < k < held[-1]]
     if illegible:
@@ -126,4 +134,4 @@ def _named(numbers: Sequence[int]) -> str:
 
 def _doubted(cells: CellScores) -> NDArray[np.float64]:
     rows = np.asarray(cells, np.float64)
-    return np.asarray((1 - DOUBT) * rows + DOUBT / rows.shape[1])
+    return np.asarray((1 - COMB.doubt_share) * rows + COMB.doubt_share / rows.shape[1])

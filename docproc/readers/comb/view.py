@@ -6,16 +6,31 @@ wider than a cell is divided at the walls. So no digit is seen in two cells.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from docproc.types import CELL_CLASSES, CELL_SIDE, DIGIT_HEIGHT, EMPTY, CellPictures, CellScores, FieldInk
 
-LONGEST = 22  # px of the longer side of a cell's ink in its picture
-LEAST = 20  # px of the ink of a field that are brought to that side at least: smaller marks stay small
-SPECK = 0.006  # ink area below this share of the digit height squared does not move the picture
-WIDEST = 1.5  # cells; wider ink is divided at the walls
+
+@dataclass(frozen=True, slots=True)
+class CellTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+
+    ink_px: int = 22  # of the longer side of a cell's ink in its picture [guess]
+    min_ink_px: int = 20  # of a field's ink that are brought to that side at least: smaller marks stay small [guess]
+    width_weight: float = 0.75  # of the width of a cell's ink against its height, when its longer side is taken [guess]
+    speck_area_share: float = 0.006  # of the digit height squared; less ink does not move the picture [guess]
+    max_width_pitches: float = 1.5  # of ink that belongs to one cell as a whole; wider ink is divided at the walls [guess]
+    across_pull: float = 0.2  # by which the middle of a picture is drawn from its ink towards the cell [guess]
+    down_pull: float = 0.1  # towards the middle of the comb [guess]
+    blur: float = 0.35  # in px of the picture, before it is made smaller [guess]
+    min_blur_px: float = 0.3  # [guess]
+
+
+CELL = CellTuning()
 
 
 def cell_pictures(field: FieldInk) -> CellPictures:
@@ -36,16 +51,16 @@ def cell_pictures(field: FieldInk) -> CellPictures:
         if box is None:
             continue
         left, top, right, bottom = box
-        scale = LONGEST / max(bottom - top, 0.75 * (right - left), LEAST)
+        scale = CELL.ink_px / max(bottom - top, CELL.width_weight * (right - left), CELL.min_ink_px)
         x, y = (left + right) / 2, (top + bottom) / 2
         # What lies in the cell, and how high, says something; ink far from its middle is drawn towards it.
-        x = 0.8 * x + 0.2 * float(np.clip(x, edges[cell], edges[cell + 1]))
-        y = 0.9 * y + 0.1 * height / 2
+        x = (1 - CELL.across_pull) * x + CELL.across_pull * float(np.clip(x, edges[cell], edges[cell + 1]))
+        y = (1 - CELL.down_pull) * y + CELL.down_pull * height / 2
         to_picture = np.array([[scale, 0.0, CELL_SIDE / 2 - scale * x], [0.0, scale, CELL_SIDE / 2 - scale * y]])
         others = np.where(owner == cell, np.uint8(0), field.ink)
         peak = 1
         for layer, ink in enumerate((own, others)):
-            soft = cv2.GaussianBlur(ink, (0, 0), max(0.3, 0.35 / scale))
+            soft = cv2.GaussianBlur(ink, (0, 0), max(CELL.min_blur_px, CELL.blur / scale))
             small = cv2.warpAffine(soft, to_picture, (CELL_SIDE, CELL_SIDE), flags=cv2.INTER_LINEAR)
             if layer == 0:
                 # A thin pen is as good as a bold one.
@@ -74,7 +89,7 @@ def _owners(field: FieldInk) -> NDArray[np.int32]:
     home[0] = -1
     owner = home[field.labels]
     pitch = width if field.cells == 1 else float(np.diff([*field.walls]).mean()) if field.cells > 2 else width / 2
-    for k in np.flatnonzero(field.parts[:, 2] > WIDEST * pitch):
+    for k in np.flatnonzero(field.parts[:, 2] > CELL.max_width_pitches * pitch):
         owner = np.where(field.labels == k + 1, column[None, :], owner)
     return np.asarray(owner, np.int32)
 
@@ -84,7 +99,7 @@ def _extent(mask: NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
     count, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     if count < 2:
         return None
-    large = stats[1:][stats[1:, 4] >= SPECK * DIGIT_HEIGHT**2]
+    large = stats[1:][stats[1:, 4] >= CELL.speck_area_share * DIGIT_HEIGHT**2]
     if not len(large):
         return None
     left, top = large[:, 0].min(), large[:, 1].min()

@@ -1,1 +1,135 @@
-"""readers/lattice"""
+"""Reads a field by cutting: pieces of ink, candidates at 28x28, and the best path through their lattice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docproc.backends.form import Form
+from docproc.meaning.marks import MarkedDigits, marked_digits
+from docproc.mlp import Mlp, logit
+from docproc.readers.batching import flatten, regroup
+from docproc.readers.lattice.context import log_odds
+from docproc.readers.lattice.decode import Decoded, decode, trace
+from docproc.readers.lattice.normalize import normalize_all
+from docproc.readers.lattice.segment import candidate_ink, segment
+from docproc.readers.voter import MAX_PROPOSED
+from docproc.rules import FieldRules
+from docproc.types import CLASSES, GLYPH_SIDE, Field, FieldInk, Glyphs, Lattice, Recognizer, Scores
+
+FORM = Form("digit", (GLYPH_SIDE, GLYPH_SIDE), (CLASSES,))  # to probabilities
+
+MIN_LOG = -12.0  # natural log probability below which a doubt no longer counts [guess]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The lattice of a field, and its candidates as the digit network is shown them."""
+
+    lattice: Lattice
+    glyphs: Glyphs  # of the lattice's candidates
+
+
+def view(ink: FieldInk, field: Field) -> View:
+    """Cut a field's ink into candidates, and bring each to 28x28."""
+    lattice = segment(ink, amount=field.kind == "amount")
+    return View(lattice, glyphs_of(lattice))
+
+
+def glyphs_of(lattice: Lattice) -> Glyphs:
+    """All candidates of a lattice at 28x28."""
+    return normalize_all(candidate_ink(lattice, k) for k in range(len(lattice.candidates)))
+
+
+def score(views: Sequence[View], network: Recognizer) -> list[Scores]:
+    """The scores of the candidates of each view."""
+    batch, counts = flatten([one.glyphs for one in views])
+    return regroup(network.recognize(batch), counts)
+
+
+def fitted(card: Mapping[str, Any]) -> Mlp:
+    """The context network, see `context`."""
+    return Mlp.from_card(card["context"])
+
+
+def opinion(view: View, scores: Scores, digits: tuple[int, int] | None, context: Mlp | None) -> LatticeOpinion:
+    """See `voter.Voter.opinion`; without a `context` network a candidate's own score counts."""
+    return LatticeOpinion(view.lattice, scores, log_odds(view.lattice, scores, context), digits)
+
+
+class LatticeOpinion:
+    """See `voter.Opinion`. Beside texts it knows where their digits stand: the path through the lattice."""
+
+    def __init__(
+        self, lattice: Lattice, scores: Scores, odds: NDArray[np.float64], digits: tuple[int, int] | None = None
+    ) -> None:
+        self.lattice = lattice
+        self.scores = scores
+        self.log_odds = odds
+        self._digits = digits
+        self._judged: dict[str, tuple[float, tuple[int, ...]]] = {}
+        self._marked: dict[tuple[int, ...], MarkedDigits] = {}
+
+    @cached_property
+    def decoded(self) -> Decoded:
+        """All texts that the search finds."""
+        found = decode(self.lattice.pieces, self.lattice.candidates, self.log_odds, self.scores, self._digits)
+        for (text, share), path in zip(found.strings[:MAX_PROPOSED], found.paths, strict=False):
+            self._judged[text] = float(np.log(max(share, 1e-12))), path
+        return found
+
+    def propose(self, rules: FieldRules | None, others: Sequence[str] = ()) -> list[str]:
+        found = self.decoded
+        if rules is not None:
+            found = decode(self.lattice.pieces, self.lattice.candidates, self.log_odds, self.scores, self._digits, rules)
+        return [text for text, _ in found.strings[:MAX_PROPOSED]]
+
+    def log_probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        self._judge(texts)
+        return np.array([max(self._judged[text][0], MIN_LOG) for text in texts], np.float64)
+
+    def path(self, text: str) -> tuple[int, ...]:
+        """The candidates of a text, left to right; () where the lattice has no way to it."""
+        self._judge([text])
+        return self._judged[text][1]
+
+    def marks(self, path: tuple[int, ...]) -> MarkedDigits | None:
+        """The digits on a path and the marks around them; None where there is no path."""
+        if not path:
+            return None
+        if path not in self._marked:
+            self._marked[path] = marked_digits(self.lattice, path)
+        return self._marked[path]
+
+    def evidence(self, text: str) -> Mapping[str, float]:
+        lattice, taken = self.lattice, np.array(self.path(text), np.int64)
+        weakest, doubt, doubts = -8.0, -8.0, 1.0
+        if len(taken):
+            shown = np.asarray(self.scores[taken, :10], np.float64)
+            shown /= np.maximum(shown.sum(axis=1, keepdims=True), 1e-12)
+            own = shown[np.arange(len(taken)), [int(c) for c in text]]
+            weakest, doubt = float(self.log_odds[taken].min()), float(logit(own, 1e-5).min())
+            doubts = float(np.sum(1 - own))
+        used = np.zeros(lattice.pieces + 1, bool)
+        for k in taken:
+            used[[p + 1 for p in lattice.candidates[k].pieces]] = True
+        areas = np.bincount(lattice.labels.ravel(), minlength=lattice.pieces + 1)[1 : lattice.pieces + 1]
+        return {
+            "weakest_digit": float(np.clip(weakest, -8, 8)),
+            "weakest_class": float(np.clip(doubt, -8, 11)),
+            "doubt": doubts,
+            "left_over": float(areas[~used[1:]].sum()) / max(1.0, float(areas.sum())),
+            "pieces": float(lattice.pieces),
+        }
+
+    def _judge(self, texts: Sequence[str]) -> None:
+        whole = self.decoded.whole  # the search comes first: its texts have their probability from it
+        new = [text for text in dict.fromkeys(texts) if text not in self._judged]
+        if new:
+            traced = trace(self.lattice.pieces, self.lattice.candidates, self.log_odds, self.scores, new)
+            self._judged.update((text, (odds - whole, path)) for text, (odds, path) in zip(new, traced, strict=True))

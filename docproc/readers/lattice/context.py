@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.mlp import Net, logit
+from docproc.mlp import Mlp, logit
 from docproc.readers.lattice.decode import marginals
 from docproc.types import NOT_A_DIGIT, Candidate, Lattice, Scores
 
 
-def log_odds(lattice: Lattice, scores: Scores, net: Net | None) -> NDArray[np.float64]:
+def log_odds(lattice: Lattice, scores: Scores, net: Mlp | None) -> NDArray[np.float64]:
     """How much rather each candidate is one whole digit than not, (n,) natural log-odds.
 
     Without a `net` this is what the recognizer says by itself.

@@ -21,19 +21,34 @@ from math import exp, log1p
 import numpy as np
 from numpy.typing import NDArray
 
+from docproc.readers.beam import best_of_each_state
 from docproc.rules import Automaton, FieldRules, automaton
 from docproc.types import Candidate, Scores
 
-KEPT = 6  # strings kept at every node
-CLASSES_TRIED = 3  # of a candidate
-LEAST_SHARE = 0.005  # a class below this share of a candidate's digits is not tried
-LEAST_ODDS = -6.0  # a candidate with lower log-odds is on no path
-RULED_KEPT = 3  # strings kept at every node for every state of the rules
-RULED_MOST = 400  # strings kept at every node where there are rules
-RULED_SHARE = 1e-4  # a class below this share of a candidate's digits is not tried for the rules' sake either
-RULED_TOLD = 12  # allowed strings that are told
-RULED_REACHES = (8.0, 16.0, np.inf)  # below the best that could be: how far strings are followed, until one is found (log)
-RULED_SLACK = 3.0  # by how much what is found must lie above what was not followed (log)
+
+@dataclass(frozen=True, slots=True)
+class SearchTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+
+    max_kept: int = 6  # strings at every node [guess]
+    max_classes: int = 3  # of a candidate that are tried [guess]
+    min_share: float = 0.005  # a class below this share of a candidate's digits is not tried [guess]
+    min_log_odds: float = -6.0  # a candidate with less is on no path [guess]
+
+    # Where the field has rules.
+    max_kept_per_state: int = 3  # strings at every node for every state of the rules [guess]
+    max_kept_ruled: int = 400  # strings at every node [guess]
+    min_share_ruled: float = 1e-4  # a class below this share is not tried for the rules' sake either [guess]
+    max_listed: int = 12  # allowed strings [guess]
+    reaches_nats: tuple[float, ...] = (
+        8.0,
+        16.0,
+        np.inf,
+    )  # below the best possible, how far strings are followed, until one is found [guess]
+    slack_nats: float = 3.0  # by which what is found must lie above what was not followed [guess]
+
+
+SEARCH = SearchTuning()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +81,10 @@ def decode(
     if rules is not None:
         return _decode_ruled(pieces, candidates, log_odds, scores, digits, rules)
     logs = _log_shares(scores)
-    order = np.argsort(-logs, axis=1)[:, :CLASSES_TRIED]
+    order = np.argsort(-logs, axis=1)[:, : SEARCH.max_classes]
     fewest, most = digits if digits else (0, pieces)
     gains = log_odds[:, None] + np.take_along_axis(logs, order, axis=1)
-    least = np.log(LEAST_SHARE) if LEAST_SHARE > 0 else -np.inf
+    least = np.log(SEARCH.min_share)
     tried = [
         [(str(d), g) for d, g, whole in zip(ds, gs, own, strict=True) if g - whole >= least]
         for ds, gs, own in zip(
@@ -120,7 +135,7 @@ def _decode_ruled(
     if walk is None or walk.start < 0:
         return Decoded((), (), 0.0)
     logs = _log_shares(scores)
-    least = np.log(RULED_SHARE) if RULED_SHARE > 0 else -np.inf
+    least = np.log(SEARCH.min_share_ruled)
     tried = [
         [(d, str(d), odds + own[d]) for d in range(10) if own[d] >= least]
         for odds, own in zip(log_odds.tolist(), logs.tolist(), strict=True)
@@ -130,13 +145,13 @@ def _decode_ruled(
     if ahead[0][0] == -np.inf:
         return Decoded((), (), 0.0)
     traced: list[tuple[float, tuple[int, ...], str]] = []
-    for reach in RULED_REACHES:
+    for reach in SEARCH.reaches_nats:
         texts = _ruled_texts(pieces, candidates, ending, tried, walk, ahead, ahead[0][0] - reach)
         # The beam loses some ways to a text; the trace knows them all.
         found = trace(pieces, candidates, log_odds, scores, texts)
         traced = sorted(((*own, text) for own, text in zip(found, texts, strict=True)), key=lambda item: (-item[0], item[2]))
         # What was not followed is certainly worse than this.
-        if traced and traced[0][0] >= ahead[0][0] - reach + RULED_SLACK:
+        if traced and traced[0][0] >= ahead[0][0] - reach + SEARCH.slack_nats:
             break
     if not traced:
         return Decoded((), (), 0.0)
@@ -175,7 +190,7 @@ def _ruled_texts(
                     here[grown] = (mine, after)
         states.append(_keep_ruled(here, ahead[node], least))
     final = sorted(((total, text) for text, (total, state) in states[-1].items() if walk.good(state)), reverse=True)
-    return [text for _, text in final[:RULED_TOLD]]
+    return [text for _, text in final[: SEARCH.max_listed]]
 
 
 def _ahead(
@@ -292,7 +307,7 @@ def _log_shares(scores: Scores) -> NDArray[np.float64]:
 def _ending(pieces: int, candidates: Sequence[Candidate], log_odds: NDArray[np.float64]) -> list[list[int]]:
     """The candidates that end at every node, without those that are surely no digit."""
     ending: list[list[int]] = [[] for _ in range(pieces + 1)]
-    for k in np.flatnonzero(log_odds >= LEAST_ODDS).tolist():
+    for k in np.flatnonzero(log_odds >= SEARCH.min_log_odds).tolist():
         ending[candidates[k].last].append(k)
     return ending
 
@@ -311,30 +326,24 @@ def _back(candidates: Sequence[Candidate], came: NDArray[np.int64], node: int, p
 
 def _keep(states: dict[str, _State], by_length: bool) -> dict[str, _State]:
     """The best few states; of every length, where the length of the whole string is bounded from below."""
-    if len(states) <= KEPT:
+    if len(states) <= SEARCH.max_kept:
         return states
     ranked = sorted(states.items(), key=lambda item: -item[1][0])
     if not by_length:
-        return dict(ranked[:KEPT])
+        return dict(ranked[: SEARCH.max_kept])
     counts: Counter[int] = Counter()
     kept = {}
     for text, state in ranked:
         counts[len(text)] += 1
-        if counts[len(text)] <= KEPT:
+        if counts[len(text)] <= SEARCH.max_kept:
             kept[text] = state
     return kept
 
 
 def _keep_ruled(states: dict[str, tuple[float, int]], ahead: list[float], least: float) -> dict[str, tuple[float, int]]:
     """The texts that may still reach `least`: the best few of every state of the rules, and no more than a bound."""
-    ranked = sorted(((total + ahead[len(text)], text) for text, (total, _) in states.items()), reverse=True)
-    counts: Counter[int] = Counter()
-    kept: dict[str, tuple[float, int]] = {}
-    for hoped, text in ranked:
-        if hoped < least or hoped == -np.inf or len(kept) >= RULED_MOST:
-            break
-        own = states[text]
-        counts[own[1]] += 1
-        if counts[own[1]] <= RULED_KEPT:
-            kept[text] = own
-    return kept
+    hoped = ((total + ahead[len(text)], text) for text, (total, _) in states.items())
+    ranked = sorted((one for one in hoped if one[0] >= least and one[0] != -np.inf), reverse=True)
+    with_states = ((text, states[text][1]) for _, text in ranked)
+    kept = best_of_each_state(with_states, SEARCH.max_kept_per_state, SEARCH.max_kept_ruled)
+    return {text: states[text] for text in kept}

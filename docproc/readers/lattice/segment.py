@@ -11,6 +11,7 @@ al., ICDAR 1995, found by dynamic programming.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -19,21 +20,46 @@ from numpy.typing import NDArray
 from docproc.pixels import digit_height
 from docproc.types import DIGIT_HEIGHT, INK_MARGIN, Box, Candidate, FieldInk, Ink, Lattice
 
-MOST_PIECES = 64
-MOST_JOINED = 5  # pieces in one candidate
-WIDEST = 1.75  # times the digit height
-WIDEST_COMPONENT = 2.3  # a candidate made of one whole component may be this wide
-WIDEST_GAP = 0.28  # between neighboring pieces of one candidate
-LOWEST = 0.30  # a lower candidate is a dot or a dash
-SEAM_COST = 2.6  # stroke widths of ink that a cut may cross
-SEAM_COST_NARROW = 1.35  # the same in a component no wider than a digit
-WAIST = 0.72  # height of a waist, as a share of the component's
-HOLE_COST = 0.25  # px of ink that a px of a hole counts for
-SEAM_VALLEY = 0.10  # a valley is the lowest within this to both sides
-SEAM_SPACING = 0.20  # least distance of two cuts
-SEAM_DENSITY = 0.30  # least width of ink per cut
-SEAM_ROOM = 0.13  # no cut nearer than this to the end of a component
-SPECK = 0.006  # ink area below this share of the digit height squared is dust
+
+@dataclass(frozen=True, slots=True)
+class CutTuning:
+    """The numbers of this stage, lengths in digit heights; each says its kind, see docs/house.md."""
+
+    max_pieces: int = 64  # of a field [guess]
+    max_joined_pieces: int = 5  # in one candidate [guess]
+    max_width_digits: float = 1.75  # of a candidate [guess]
+    max_component_width_digits: float = 2.3  # of a candidate that is one whole component [guess]
+    max_gap_digits: float = 0.28  # between neighboring pieces of one candidate [guess]
+    min_height_digits: float = 0.30  # a lower candidate is a dot or a dash [guess]
+    speck_area_share: float = 0.006  # of the digit height squared; less ink is dust [guess]
+    tall_digits: float = 0.6  # pieces at least that high tell where the middle of the string is [guess]
+
+    # Cuts through touching digits.
+    min_cut_width_digits: float = 0.42  # of a component that is cut [guess]
+    min_cut_height_digits: float = 0.35  # the same [guess]
+    max_cost_strokes: float = 2.6  # ink that a cut may cross, in stroke widths [guess]
+    max_cost_narrow_strokes: float = 1.35  # the same in a component no wider than a digit [guess]
+    narrow_digits: float = 0.75  # which is one narrower than this [guess]
+    cost_room_px: float = 1.0  # added to both [guess]
+    paper_cost: float = 0.002  # of a px of paper, in px of ink: the shortest way through it [guess]
+    hole_cost: float = 0.25  # of a px of a hole, in px of ink: loops seldom belong to two digits [guess]
+    aside_cost: float = 0.12  # of a step aside, in px of ink [guess]
+    tie_cost: float = 0.05  # a cut that costs so little more than the lowest near it is a valley too [guess]
+    valley_digits: float = 0.10  # to both sides, over which a valley is the lowest [guess]
+    min_spacing_digits: float = 0.20  # of two cuts [guess]
+    min_ink_per_cut_digits: float = 0.30  # width of ink [guess]
+    end_room_digits: float = 0.13  # no cut nearer than this to the end of a component [guess]
+    waist_share: float = 0.72  # of a component's height; a lower column between higher ones is a waist [guess]
+    waist_spacing_share: float = 0.6  # of the spacing of cuts, from a waist to the next cut [guess]
+    wall_overlap_digits: float = 0.22  # by which ink reaches into a comb's next cell before it is cut [guess]
+
+    stroke_distance: float = 4.0  # stroke width over the mean distance of its ink to paper [geometry]
+    min_stroke_px: float = 2.0  # [guess]
+    max_stroke_px: float = 12.0  # [guess]
+
+
+CUT = CutTuning()
+
 
 GEOMETRY = (
     "height",
@@ -138,11 +164,11 @@ def candidate_box(lattice: Lattice, index: int) -> Box:
 def _pieces(field: FieldInk) -> tuple[NDArray[np.int32], _Pieces, float, float]:
     """Split the ink; returns the label of every pixel, the pieces from left to right, digit height, stroke width."""
     ink, labels, table = field.ink, field.labels, field.parts
-    keep = np.flatnonzero(table[:, 4] >= SPECK * DIGIT_HEIGHT**2)
+    keep = np.flatnonzero(table[:, 4] >= CUT.speck_area_share * DIGIT_HEIGHT**2)
     if not len(keep):
         return labels, np.zeros((0, 8)), float(DIGIT_HEIGHT), 1.0
-    if len(keep) > MOST_PIECES:
-        keep = np.sort(keep[np.argsort(-table[keep, 4], kind="stable")[:MOST_PIECES]])
+    if len(keep) > CUT.max_pieces:
+        keep = np.sort(keep[np.argsort(-table[keep, 4], kind="stable")[: CUT.max_pieces]])
     height = digit_height(table[keep], DIGIT_HEIGHT) or float(DIGIT_HEIGHT)
     stroke = _stroke_width((labels > 0).astype(np.uint8))
 
@@ -151,7 +177,11 @@ def _pieces(field: FieldInk) -> tuple[NDArray[np.int32], _Pieces, float, float]:
     if field.cells:
         seams = {k: _wall_seams(own[k], boxes[k].left, field.walls, height) for k in boxes}
     else:
-        wide = [k for k, box in boxes.items() if box.width > 0.42 * height and box.height > 0.35 * height]
+        wide = [
+            k
+            for k, box in boxes.items()
+            if box.width > CUT.min_cut_width_digits * height and box.height > CUT.min_cut_height_digits * height
+        ]
         cut = _seams([own[k] for k in wide], [boxes[k].cut(ink) for k in wide], height, stroke)
         seams = dict(zip(wide, cut, strict=True))
 
@@ -180,7 +210,7 @@ def _pieces(field: FieldInk) -> tuple[NDArray[np.int32], _Pieces, float, float]:
             target[part] = len(found)
 
     pieces = np.array(found, np.float64)
-    order = np.lexsort((pieces[:, TOP], pieces[:, LEFT] + pieces[:, RIGHT]))[:MOST_PIECES]
+    order = np.lexsort((pieces[:, TOP], pieces[:, LEFT] + pieces[:, RIGHT]))[: CUT.max_pieces]
     rank = np.zeros(len(found) + 1, np.int32)
     rank[order + 1] = np.arange(1, len(order) + 1)
     return rank[split], pieces[order], height, stroke
@@ -191,7 +221,11 @@ def _stroke_width(mask: NDArray[np.uint8]) -> float:
     distance = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
     inside = distance[distance > 0]
     # The mean distance over a stroke of width w is about w/4.
-    return float(np.clip(4.0 * inside.mean(), 2.0, 12.0)) if inside.size else 2.0
+    return (
+        float(np.clip(CUT.stroke_distance * inside.mean(), CUT.min_stroke_px, CUT.max_stroke_px))
+        if inside.size
+        else CUT.min_stroke_px
+    )
 
 
 _Seam = tuple[NDArray[np.int64], float]
@@ -205,11 +239,11 @@ def _seams(owns: Sequence[NDArray[np.bool_]], inks: Sequence[Ink], height: float
     """
     costs = []
     for own, ink in zip(owns, inks, strict=True):
-        cost = np.where(own, ink.astype(np.float32) / 255.0, np.float32(0.002))
+        cost = np.where(own, ink.astype(np.float32) / 255.0, np.float32(CUT.paper_cost))
         # A cut through a hole would open a loop, and loops seldom belong to two digits.
         outside = cv2.copyMakeBorder(own.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
         cv2.floodFill(outside, None, (0, 0), 2, flags=4)
-        cost[outside[1:-1, 1:-1] == 0] = HOLE_COST
+        cost[outside[1:-1, 1:-1] == 0] = CUT.hole_cost
         costs.append(cost)
     halves = [half for cost in costs for half in (cost[: len(cost) // 2 + 1], cost[len(cost) // 2 :][::-1])]
     dropped = _drop(halves)
@@ -224,18 +258,20 @@ def _choose(
 ) -> list[_Seam]:
     rows, width = own.shape
     through = above[0] + below[0] - cost[rows // 2]
-    room = max(2, round(SEAM_ROOM * height))
+    room = max(2, round(CUT.end_room_digits * height))
     if width <= 2 * room:
         return []
-    most = (SEAM_COST_NARROW if width < 0.75 * height else SEAM_COST) * stroke + 1.0
-    spacing = max(2, round(SEAM_SPACING * height))
+    narrow = width < CUT.narrow_digits * height
+    most_strokes = CUT.max_cost_narrow_strokes if narrow else CUT.max_cost_strokes
+    most = most_strokes * stroke + CUT.cost_room_px
+    spacing = max(2, round(CUT.min_spacing_digits * height))
     inner = through[room : width - room]
     # Only at valleys: beside a deep one, its slope would take the place of a true valley further on.
-    reach = 2 * max(1, round(SEAM_VALLEY * height)) + 1
+    reach = 2 * max(1, round(CUT.valley_digits * height)) + 1
     lowest = cv2.erode(through[None, :], np.ones((1, reach), np.uint8))[0, room : width - room]
     order = np.argsort(inner, kind="stable")
-    order = order[(inner[order] <= lowest[order] + 0.05) & (inner[order] <= most)]
-    limit = int(np.ceil(width / (SEAM_DENSITY * height)))
+    order = order[(inner[order] <= lowest[order] + CUT.tie_cost) & (inner[order] <= most)]
+    limit = int(np.ceil(width / (CUT.min_ink_per_cut_digits * height)))
     chosen: list[int] = []
     for k in order.tolist():
         column = k + room
@@ -249,7 +285,7 @@ def _choose(
         path = np.concatenate([_walk(above[1], column)[::-1], _walk(below[1], column)[1:]])
         seams.append((path, float(through[column])))
     for column in _waists(own, room, reach):
-        if all(abs(column - other) >= 0.6 * spacing for other in chosen):
+        if all(abs(column - other) >= CUT.waist_spacing_share * spacing for other in chosen):
             seams.append((np.full(rows, column, np.int64), float(own[:, column].sum())))
     return sorted(seams, key=lambda seam: float(seam[0].mean()))
 
@@ -259,7 +295,7 @@ def _waists(own: NDArray[np.bool_], room: int, reach: int) -> list[int]:
     rows = own.shape[0]
     extent = (rows - own[::-1].argmax(axis=0) - own.argmax(axis=0)).astype(np.float32)
     lowest = cv2.erode(extent[None, :], np.ones((1, reach), np.uint8))[0]
-    flat = (extent <= lowest) & (extent <= WAIST * rows)
+    flat = (extent <= lowest) & (extent <= CUT.waist_share * rows)
     flat[:room] = flat[len(flat) - room :] = False
     edges = np.flatnonzero(np.diff(np.r_[False, flat, False].astype(np.int8)))
     return [(int(start) + int(end) - 1) // 2 for start, end in edges.reshape(-1, 2)]
@@ -276,7 +312,7 @@ def _drop(costs: Sequence[NDArray[np.float32]]) -> list[_Drop]:
     if not costs:
         return []
     rows, width = max(len(cost) for cost in costs), max(cost.shape[1] for cost in costs)
-    aside, wall = np.float32(0.12), np.float32(1e6)
+    aside, wall = np.float32(CUT.aside_cost), np.float32(1e6)
     stack = np.full((rows, len(costs), width), wall, np.float32)
     for k, cost in enumerate(costs):
         stack[rows - len(cost) :, k, : cost.shape[1]] = cost
@@ -311,7 +347,7 @@ def _wall_seams(
     columns = own.sum(axis=0)
     for wall in walls:
         at = round(wall) - left
-        if 0 < at < own.shape[1] and min(at, own.shape[1] - at) > 0.22 * height:
+        if 0 < at < own.shape[1] and min(at, own.shape[1] - at) > CUT.wall_overlap_digits * height:
             seams.append((np.full(own.shape[0], at, np.int64), float(columns[at])))
     return seams
 
@@ -320,21 +356,21 @@ def _wall_seams(
 
 
 def _free_spans(pieces: _Pieces, height: float) -> list[_Span]:
-    """Unions of up to `MOST_JOINED` neighbors that could be one digit by their size."""
+    """Unions of up to `max_joined_pieces` neighbors that could be one digit by their size."""
     left, top, right, bottom = (pieces[:, k].copy() for k in (LEFT, TOP, RIGHT, BOTTOM))
     fits: NDArray[np.bool_] = np.ones(len(pieces), bool)
     whole: NDArray[np.bool_] = np.ones(len(pieces), bool)
     spans: list[_Span] = []
-    for size in range(1, min(MOST_JOINED, len(pieces)) + 1):
+    for size in range(1, min(CUT.max_joined_pieces, len(pieces)) + 1):
         if size > 1:
             added = pieces[size - 1 :]
             left, top, right, bottom = left[:-1], top[:-1], right[:-1], bottom[:-1]
-            fits = fits[:-1] & (added[:, LEFT] - right <= WIDEST_GAP * height)
+            fits = fits[:-1] & (added[:, LEFT] - right <= CUT.max_gap_digits * height)
             whole = whole[:-1] & (added[:, COMPONENT] == pieces[: len(added), COMPONENT])
             left, top = np.minimum(left, added[:, LEFT]), np.minimum(top, added[:, TOP])
             right, bottom = np.maximum(right, added[:, RIGHT]), np.maximum(bottom, added[:, BOTTOM])
-        fits = fits & (right - left <= np.where(whole, WIDEST_COMPONENT, WIDEST) * height)
-        for first in np.flatnonzero(fits & (bottom - top >= LOWEST * height)).tolist():
+        fits = fits & (right - left <= np.where(whole, CUT.max_component_width_digits, CUT.max_width_digits) * height)
+        for first in np.flatnonzero(fits & (bottom - top >= CUT.min_height_digits * height)).tolist():
             spans.append((first, first + size, tuple(range(first, first + size))))
     return sorted(spans)
 
@@ -353,7 +389,7 @@ def _cell_spans(pieces: _Pieces, walls: Sequence[float], height: float) -> list[
                 choices.add(tuple(sorted(largest[:2])))
         for used in sorted(choices):
             own = pieces[list(used)]
-            if own[:, BOTTOM].max() - own[:, TOP].min() >= LOWEST * height:
+            if own[:, BOTTOM].max() - own[:, TOP].min() >= CUT.min_height_digits * height:
                 spans.append((members[0], members[-1] + 1, used))
     return spans
 
@@ -378,7 +414,7 @@ def _geometry(
     spans: Sequence[_Span], members: NDArray[np.int64], boxes: NDArray[np.float64], pieces: _Pieces,
     labels: NDArray[np.int32], height: float, stroke: float,
 ) -> NDArray[np.float32]:  # fmt: skip
-    tall = pieces[pieces[:, BOTTOM] - pieces[:, TOP] >= 0.6 * height]
+    tall = pieces[pieces[:, BOTTOM] - pieces[:, TOP] >= CUT.tall_digits * height]
     tall = tall if len(tall) else pieces
     middle = float(np.median((tall[:, TOP] + tall[:, BOTTOM]) / 2))
     first, last = np.array([span[0] for span in spans]), np.array([span[1] for span in spans])

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
 from docproc.types import DIGIT_HEIGHT, LINE_HEIGHT, FieldInk, Line
 
-BAND = 1.7  # height of the strip in digit heights
-WIDTH_STEP = 32  # px; lines of one width are read together
-MARGIN = 5  # px of paper beside the ink
-WIDEST = 1024  # px
+
+@dataclass(frozen=True, slots=True)
+class LineTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+
+    band_digits: float = 1.7  # height of the strip [guess]
+    width_step_px: int = 32  # lines of one width are read together [guess]
+    margin_px: int = 5  # of paper beside the ink [guess]
+    max_width_px: int = 1024  # [guess]
+    tall_digits: float = 0.6  # components at least that high tell where the band lies [guess]
+    max_weight_digits: float = 2.0  # height with which a component counts there, at most [guess]
+    blur: float = 0.35  # in px of the strip, before it is made smaller [guess]
+
+
+LINE = LineTuning()
 
 
 def line(field: FieldInk) -> Line:
@@ -23,16 +36,16 @@ def line(field: FieldInk) -> Line:
     if not len(table):
         return np.zeros((LINE_HEIGHT, 0), np.uint8)
     heights = table[:, 3]
-    tall = table[heights >= min(0.6 * DIGIT_HEIGHT, float(heights.max()))]
+    tall = table[heights >= min(LINE.tall_digits * DIGIT_HEIGHT, float(heights.max()))]
     centers = tall[:, 1] + tall[:, 3] / 2
     order = np.argsort(centers)
-    weights = np.cumsum(np.minimum(tall[order, 3], 2 * DIGIT_HEIGHT))
+    weights = np.cumsum(np.minimum(tall[order, 3], LINE.max_weight_digits * DIGIT_HEIGHT))
     middle = float(centers[order][np.searchsorted(weights, weights[-1] / 2)])
-    scale = LINE_HEIGHT / (BAND * DIGIT_HEIGHT)
+    scale = LINE_HEIGHT / (LINE.band_digits * DIGIT_HEIGHT)
     left = float(table[:, 0].min())
-    width = (float((table[:, 0] + table[:, 2]).max()) - left) * scale + 2 * MARGIN
-    width = min(WIDEST, WIDTH_STEP * int(np.ceil(width / WIDTH_STEP)))
+    width = (float((table[:, 0] + table[:, 2]).max()) - left) * scale + 2 * LINE.margin_px
+    width = min(LINE.max_width_px, LINE.width_step_px * int(np.ceil(width / LINE.width_step_px)))
     # A little blur first, as an area interpolation would: the ink is made smaller.
-    soft = cv2.GaussianBlur(field.ink, (0, 0), 0.35 / scale)
-    to_line = np.array([[scale, 0.0, MARGIN - scale * left], [0.0, scale, LINE_HEIGHT / 2 - scale * middle]])
+    soft = cv2.GaussianBlur(field.ink, (0, 0), LINE.blur / scale)
+    to_line = np.array([[scale, 0.0, LINE.margin_px - scale * left], [0.0, scale, LINE_HEIGHT / 2 - scale * middle]])
     return np.asarray(cv2.warpAffine(soft, to_line, (width, LINE_HEIGHT), flags=cv2.INTER_LINEAR), np.uint8)

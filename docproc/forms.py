@@ -1,0 +1,154 @@
+"""Open layouts: a template's file and what lies beside it, the picture of its form, and which documents are such pictures."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from pathlib import Path
+
+from docproc.errors import BadConfig, BadUsage, DocumentError
+from docproc.fields import template
+from docproc.fields.layouts import LAYOUTS, KnownForm, Layout
+from docproc.fields.template import Beside, Template
+from docproc.files import Document, decode_pages, read_content
+from docproc.options import Limits
+from docproc.rules import PartOrder
+from docproc.types import Gray, Page, Placed
+
+TEMPLATE_FILE = "template.toml"  # that `auto` looks for beside the pages
+
+
+def open_layout(name: str, folders: tuple[str, ...], date_order: PartOrder = "auto") -> Layout:
+    """The layout called `name`, or the template in the file of that name; `date_order` is that of dates that leave it open.
+
+    `auto` takes a `template.toml` that lies in one of `folders` for the pages in it.
+    Raises BadUsage for an unknown name, BadConfig for a template with faults.
+    """
+    if name == "auto":
+        found = {f: _read(Path(f, TEMPLATE_FILE)) for f in folders if Path(f, TEMPLATE_FILE).is_file()}
+        return Layout(name, None, found, date_order)
+    if name in LAYOUTS:
+        return Layout(name, date_order=date_order)
+    path = Path(name)
+    if not path.is_file():
+        kind = "no such template" if path.suffix == ".toml" else "no such layout"
+        raise BadUsage(f"{kind}: {name}; --layout takes {', '.join(LAYOUTS)} or the path of a template")
+    return Layout("template", _read(path), date_order=date_order)
+
+
+def locator(layout: Layout, folder: str) -> Callable[[Page], Placed]:
+    """How the fields of pages that lie in `folder` are found, see `Layout.locate`."""
+    return partial(layout.locate, folder=folder, open_form=open_form)
+
+
+def scans(layout: Layout, documents: Sequence[Document]) -> list[Document]:
+    """The documents without those that are a template's own picture of its blank form."""
+    pictures = _pictures(layout, filled=False)
+    return [one for one in documents if not pictures or os.path.realpath(one.path) not in pictures]
+
+
+def is_form(layout: Layout, document: Document) -> bool:
+    """Whether the document is a template's own picture of its form, and may be a blank one."""
+    pictures = _pictures(layout, filled=None)
+    return bool(pictures) and os.path.realpath(document.path) in pictures
+
+
+def _pictures(layout: Layout, filled: bool | None) -> set[str]:
+    templates = (layout.template, *(layout.beside or {}).values())
+    return {os.path.realpath(one.reference) for one in templates if one and one.reference and one.filled is filled}
+
+
+@lru_cache(maxsize=8)
+def open_form(known: Template) -> KnownForm:
+    """What is known of a template's form, from its picture or its marks. Raises BadConfig."""
+    # Imported late: OpenCV has no business in the process that only hands out the work.
+    from docproc.pages.register import reference, reference_by_marks
+
+    if not known.reference:
+        return KnownForm(reference_by_marks((known.width, known.height), known.marks), None)
+    gray = form_page(known).gray
+    try:
+        return KnownForm(reference(gray, known.marks), _print_of(known, gray))
+    except ValueError as problem:
+        raise BadConfig(known.name, [f"the reference {known.reference}: {problem}"]) from problem
+
+
+def _print_of(known: Template, gray: Gray) -> Gray | None:
+    """What is printed on the form, by its picture; None where nothing is known of it.
+
+    A field that holds ink on the picture may have been filled in by somebody: unless the template says that it is print,
+    nothing is known of what is printed there.
+    """
+    from docproc.readers.read import prepare_field
+
+    if known.filled is not None:
+        return None if known.filled else gray
+    empty = gray.copy()
+    for field in known.fields:
+        box = field.crop.clip(known.width, known.height)
+        if prepare_field(field, box.cut(gray)).inked:
+            box.cut(empty)[:] = 255
+    return empty
+
+
+def form_page(known: Template) -> Page:
+    """The picture of a template's form, which it must have. Raises BadConfig."""
+    from docproc.pages.clean import clean
+
+    path = Path(known.reference)
+    try:
+        content = read_content(path, Limits())
+        page = next(decode_pages(path.name, content.data, Limits(), 0))
+        if isinstance(page, tuple):
+            raise page[1]
+        page = clean(page)
+        if (page.width, page.height) != (known.width, known.height):
+            raise DocumentError("unsupported", f"it has {page.width} x {page.height} pixels when it is upright")
+    except (DocumentError, StopIteration) as problem:
+        raise BadConfig(known.name, [f"the reference {path}: {problem}"]) from problem
+    return page
+
+
+def beside(folder: Path) -> Beside:
+    """How a template sees the files beside it."""
+
+    def picture(name: str) -> tuple[str, str, tuple[int, int]]:
+        import imagesize
+
+        path = folder / name
+        if not path.exists():
+            raise ValueError("there is no such file; it should lie beside the template")
+        try:
+            data = read_content(path, Limits()).data
+        except DocumentError as problem:
+            raise ValueError(str(problem)) from problem
+        width, height = imagesize.get(io.BytesIO(data))
+        if width <= 0 or height <= 0:
+            raise ValueError("this is no picture whose size can be told; PNG, JPEG and TIFF can")
+        return str(path), hashlib.sha256(data).hexdigest(), (int(width), int(height))
+
+    def column(name: str, wanted: str) -> frozenset[str]:
+        try:
+            with open(folder / name, newline="", encoding="utf-8-sig") as file:
+                rows = csv.DictReader(file)
+                if wanted not in (rows.fieldnames or ()):
+                    raise ValueError(f"there is no column {wanted!r}; there are {', '.join(rows.fieldnames or ())}")
+                return frozenset(text for row in rows if (text := (row[wanted] or "").strip()))
+        except OSError as problem:
+            raise ValueError(f"{problem.strerror}; it should lie beside the template") from problem
+        except (UnicodeDecodeError, csv.Error) as problem:
+            raise ValueError(f"this is no CSV table: {problem}") from problem
+
+    return Beside(picture, column)
+
+
+def _read(path: Path) -> Template:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise BadConfig(str(path), [f"cannot be read: {problem}"]) from problem
+    return template.parse(text, str(path), beside(path.parent))

@@ -1,0 +1,26 @@
+"""What the searches over texts and the states of a field's rules share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+def best_of_each_state(ranked: Iterable[tuple[Item, int]], per_state: int, most: int, first: int = 0) -> list[Item]:
+    """Of items with their states, best first: the best `per_state` of every state, and `most` in all.
+
+    The `first` ones are kept whatever their state. So a text that a check digit asks for is never lost to texts that look
+    better and break it.
+    """
+    counts: Counter[int] = Counter()
+    kept: list[Item] = []
+    for place, (item, state) in enumerate(ranked):
+        if len(kept) >= most:
+            break
+        counts[state] += 1
+        if counts[state] <= per_state or place < first:
+            kept.append(item)
+    return kept

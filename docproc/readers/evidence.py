@@ -1,0 +1,54 @@
+"""What speaks for the text that won the vote: the input of the calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docproc.mlp import logit
+from docproc.readers.vote import Verdict
+from docproc.readers.voter import Opinion
+
+FREE = (
+    "share",  # of the vote, log-odds
+    "lead",  # over the second text, log ratio
+    "lattice",  # log-odds of what this reader says of the text
+    "line",
+    "lattice_lead",  # over the best other text by this reader, log ratio
+    "line_lead",
+    "agreed",  # 1 where all readers put the text first
+    "weakest_digit",  # log-odds that the weakest candidate on its path is a whole digit
+    "weakest_class",  # log-odds that a candidate is this digit, the least
+    "doubt",  # about its digits, summed shares
+    "left_over",  # share of the ink that is on no digit
+    "digits",  # how many
+    "pieces",  # of ink
+)
+COMB = (
+    *FREE,
+    "cells",
+    "cells_lead",
+    "least_sure_cell",  # log-odds
+    "crossed",  # share of the cells that are crossed out
+)
+"""The order in which calibrations were fitted: of free fields, and of combs."""
+
+
+def evidence(verdict: Verdict, opinions: Mapping[str, Opinion]) -> NDArray[np.float64]:
+    """What speaks for the text that won the vote, (13,) float64 as in `FREE`, or (17,) as in `COMB`."""
+    won, others = verdict.ballots[0], verdict.ballots[1:]
+    second = verdict.shares[1] if len(others) else 0.0
+    found = {
+        "share": float(logit(np.array(verdict.shares[0]), 1e-5)),
+        "lead": float(np.log((verdict.shares[0] + 1e-5) / (second + 1e-5))),
+        "agreed": float(verdict.agreed),
+        "digits": float(len(won.text)),
+    }
+    for name, opinion in opinions.items():
+        best_other = max((ballot.logs[name] for ballot in others), default=-12.0)
+        found[name] = float(logit(np.exp(won.logs[name]), 1e-5))
+        found[f"{name}_lead"] = float(np.clip(won.logs[name] - best_other, -8, 12))
+        found |= opinion.evidence(won.text)
+    return np.array([found[name] for name in (COMB if "cells" in opinions else FREE)])

@@ -1,0 +1,164 @@
+"""Read what is written by hand: the readers look, propose and vote; rules and the confidence follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from docproc.meaning.marks import MarkedDigits
+from docproc.readers.comb import CombOpinion
+from docproc.readers.confidence import KEPT_DECIMALS, confidence
+from docproc.readers.evidence import evidence
+from docproc.readers.ink import comb_ink, free_ink
+from docproc.readers.lattice import LatticeOpinion, View
+from docproc.readers.model import Model
+from docproc.readers.repair import Choice, repair_field
+from docproc.readers.separators import weigh_separators
+from docproc.readers.vote import Verdict, Weights, ballots, vote
+from docproc.readers.voter import Opinion
+from docproc.readers.voters import VOTERS
+from docproc.rules import FieldRules
+from docproc.types import Field, Gray, Lattice, Reading
+
+MAX_ALTERNATIVES = 10  # other texts that are kept, for rules between fields and for people [guess]
+
+
+@dataclass(frozen=True, slots=True)
+class Handwritten:
+    """A written field that waits for the networks."""
+
+    field: Field
+    crop: Gray
+    views: Mapping[str, Any]  # by the names of the readers that read such fields
+
+    @property
+    def cut(self) -> View:
+        """The field as the lattice reader sees it."""
+        view: View = self.views["lattice"]
+        return view
+
+    @property
+    def lattice(self) -> Lattice:
+        return self.cut.lattice
+
+    @property
+    def inked(self) -> bool:
+        """Whether there is ink that could be a digit by its size."""
+        return not self.lattice.blank
+
+
+@dataclass(frozen=True, slots=True)
+class HandwrittenResult:
+    """A written field that was read, with all that led there."""
+
+    prepared: Handwritten
+    opinions: Mapping[str, Opinion]  # of the readers, by their names
+    reading: Reading
+    doubt: str = ""  # why nobody should rely on it, whatever was read
+
+    @property
+    def marked(self) -> MarkedDigits | None:
+        """The digits that were read and the marks around them; None where the lattice has no path to the text."""
+        return lattice_opinion(self.opinions).marks(self.reading.path)
+
+
+def prepare(field: Field, crop: Gray) -> Handwritten:
+    """Find a field's ink, and lay it out as each reader wants to see it."""
+    ink = comb_ink(crop, field.cells) if field.cells else free_ink(crop)
+    views = {name: voter.view(ink, field) for name, voter in VOTERS.items()}
+    return Handwritten(field, crop, {name: view for name, view in views.items() if view is not None})
+
+
+def read_all(fields: Sequence[Handwritten], model: Model) -> list[HandwrittenResult]:
+    """Read many fields; each network is asked once."""
+    scores = score_all([item.views for item in fields], model.networks)
+    results = []
+    for item, own in zip(fields, scores, strict=True):
+        opinions = opinions_of(item.views, own, item.field.digits, model.fitted)
+        results.append(HandwrittenResult(item, opinions, read(item, opinions, model)))
+    return results
+
+
+def score_all(views: Sequence[Mapping[str, Any]], networks: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the networks say of the views of many fields, one call to each: by the names of the readers, field by field."""
+    scores: list[dict[str, Any]] = [{} for _ in views]
+    for name, voter in VOTERS.items():
+        places = [k for k, own in enumerate(views) if name in own]
+        for k, one in zip(places, voter.score([views[k][name] for k in places], networks[name]), strict=True):
+            scores[k][name] = one
+    return scores
+
+
+def opinions_of(
+    views: Mapping[str, Any], scores: Mapping[str, Any], digits: tuple[int, int] | None, fitted: Mapping[str, Any]
+) -> dict[str, Opinion]:
+    """What each reader thinks of a field; `digits` bounds the length of its text."""
+    return {name: VOTERS[name].opinion(view, scores[name], digits, fitted.get(name)) for name, view in views.items()}
+
+
+def read(prepared: Handwritten, opinions: Mapping[str, Opinion], model: Model) -> Reading:
+    """The best text of a field and the probability that it is right."""
+    field = prepared.field
+    if prepared.lattice.blank:
+        return Reading("", 0.0)
+    rules, weights, comb = field.rules, model.weights[field.kind], opinions.get("cells")
+    verdict = decide(opinions, field, weights)
+    if not verdict.ballots or (not verdict.ballots[0].text and comb is None):
+        return Reading("", 0.0, (), verdict.texts[1:MAX_ALTERNATIVES])
+    text = verdict.ballots[0].text
+    choice = Choice(text, confidence(evidence(verdict, opinions), model.calibrations[field.kind]))
+    texts = verdict.texts
+    if rules is not None and text:
+        if rules.allows(text):
+            choice = _rounded(repair_field(texts, choice.confidence, rules))
+        else:
+            # What the readers propose under the rules comes after what they propose without, and is voted on like it.
+            ruled = vote(ballots(opinions, field.digits, rules), weights)
+            choice, texts = keep_rules(text, choice.confidence, ruled, rules), ruled.texts
+    others = tuple(one for one in texts if one[0] != choice.text and (rules is None or rules.allows(one[0])))
+    noted = comb.remark(choice.text) if isinstance(comb, CombOpinion) else ""
+    path = lattice_opinion(opinions).path(choice.text)
+    remark = noted or breaks(choice.broken)
+    return Reading(choice.text, choice.confidence, path, others[:MAX_ALTERNATIVES], remark, choice.rule)
+
+
+def read_as(result: HandwrittenResult, field: Field, model: Model) -> HandwrittenResult:
+    """The same ink read as another field, which may have other rules."""
+    prepared = replace(result.prepared, field=field)
+    if field.rules == result.prepared.field.rules or not result.reading.text:
+        return replace(result, prepared=prepared)
+    return replace(result, prepared=prepared, reading=read(prepared, result.opinions, model))
+
+
+def decide(opinions: Mapping[str, Opinion], field: Field, weights: Weights) -> Verdict:
+    """What the readers' votes come to without rules; in an amount its separators are heard too."""
+    verdict = vote(ballots(opinions, field.digits), weights)
+    dated = field.rules is not None and field.rules.date is not None
+    if field.kind != "amount" or dated or not verdict.ballots:
+        return verdict
+    cut = lattice_opinion(opinions)
+    return weigh_separators(verdict, lambda text: cut.marks(cut.path(text)))
+
+
+def keep_rules(text: str, confidence: float, ruled: Verdict, rules: FieldRules) -> Choice:
+    """The text that was read and breaks a rule, or another one of the vote under the rules, see `repair`."""
+    texts = ruled.texts
+    first = next(one for one in texts if one[0] == text)
+    return _rounded(repair_field((first, *(one for one in texts if one is not first)), confidence, rules))
+
+
+def breaks(rule: str) -> str:
+    """The remark on a text that breaks a rule; "" where it breaks none."""
+    return f"breaks a rule: {rule}" if rule else ""
+
+
+def lattice_opinion(opinions: Mapping[str, Opinion]) -> LatticeOpinion:
+    """The opinion of the reader that knows where digits stand."""
+    opinion = opinions["lattice"]
+    assert isinstance(opinion, LatticeOpinion)
+    return opinion
+
+
+def _rounded(choice: Choice) -> Choice:
+    return replace(choice, confidence=round(choice.confidence, KEPT_DECIMALS))

@@ -1,0 +1,10 @@
+"""The readers that vote, by the names that stand on the cards. To add one, write its folder and enter it here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from docproc.readers import comb, lattice, line
+from docproc.readers.voter import Voter
+
+VOTERS: Mapping[str, Voter] = {"lattice": lattice, "line": line, "cells": comb}
