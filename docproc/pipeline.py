@@ -33,7 +33,7 @@ from docproc.readers.lattice.context import log_odds
 from docproc.readers.lattice.normalize import normalize_all
 from docproc.readers.lattice.segment import candidate_ink, segment
 from docproc.readers.line.view import line
-from docproc.readers.repair import UNSEEN, Choice, repair_field, repair_page
+from docproc.readers.repair import REPAIR, Choice, repair_field, repair_page
 from docproc.readers.separators import weigh_separators
 from docproc.readers.vote import Ballot, Verdict, Weights, ballots, vote
 from docproc.rules import DateWindow, FieldRules, PageRule
@@ -296,7 +296,7 @@ def settle(results: Sequence[FieldResult], rules: Sequence[PageRule]) -> list[Fi
 def _probabilities(reading: Reading) -> tuple[tuple[str, float], ...]:
     """The texts of a field with their probabilities, the one that was read first."""
     rest = 1.0 - reading.confidence
-    whole = sum(share for _, share in reading.alternatives) + UNSEEN
+    whole = sum(share for _, share in reading.alternatives) + REPAIR.min_unseen_share
     others = ((text, rest * share / whole) for text, share in reading.alternatives)
     return ((reading.text, reading.confidence), *others)
 
