@@ -1,85 +1,98 @@
-"""Where a rule is broken: was it misread, or written so?
+"""Where a rule is broken: was the text misread, or written that way?
 
-The reader's probabilities are weighed against the chance that the writer slipped (Bayes' rule). A repair has to be among what
-the readers saw, its reach is bounded, it costs confidence, and where the writer's slip explains the page as well, what was
-written stays and a person is told which rule it breaks. A text that keeps its rules is never touched, and is believed more
-where other texts that the readers saw break them.
+The readers' probabilities are weighed against the chance that the writer slipped (Bayes' rule). A repair must be among what
+the readers proposed, differs little from what was read, and costs confidence. Where a slip of the writer explains the page as
+well, what was written stays and the broken rule is named for a person. A text that keeps its rules is never changed; its
+confidence rises where other texts that the readers proposed break them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, product
 from math import prod
 
 from docproc.rules import FieldRules, PageRule
 
-SLIP = 0.01  # how often a writer breaks a field's own rule
-PAGE_SLIP = 0.02  # how often a writer breaks a rule between fields
-MOST_EDITS = 2  # digits by which a repair may differ from what was read
-MOST_CHANGED = 2  # fields that may be repaired in one group
-MOST_TRIED = 4  # other texts tried of every field of a page
-KEPT_BY_CHANCE = 0.05  # of the pages with a misread number, those on which a rule holds all the same, at most
-CLEAR = 10.0  # how much more probable a repair of a page must be than the next
-REPAIRED_AT_MOST = 0.99  # confidence of a text that was repaired, and of all beside which one was
-MOST_GAIN = 1000.0  # by which a rule may speak for a text, however few it allows: slips lie near to what is allowed
-UNSEEN = 0.05  # least share of the texts that no reader proposed
+
+@dataclass(frozen=True, slots=True)
+class RepairTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+
+    slip: float = 0.01  # probability that a writer breaks a field's own rule [guess]
+    page_slip: float = 0.02  # probability that a writer breaks a rule between fields [guess]
+    max_edits_digits: int = 2  # between a repair and what was read [guess]
+    max_changed_fields: int = 2  # of one group, by one repair [guess]
+    max_tried_texts: int = 4  # beside the one that was read, of every field of a page [guess]
+    max_kept_by_chance_share: float = 0.05  # of the pages with a misread number: a rule holds on them all the same [guess]
+    min_lead: float = 10.0  # ratio of the probabilities of a page's best repair and the next [guess]
+    max_confidence: float = 0.99  # of a text that was repaired, and of all beside which one was [guess]
+    max_gain: float = (
+        1000.0  # by which a rule may favor a text, however few it allows: slips are close to allowed texts [guess]
+    )
+    min_unseen_share: float = 0.05  # of the texts that no reader proposed [guess]
+
+
+REPAIR = RepairTuning()
+
+Texts = Sequence[tuple[str, float]]  # texts with their probabilities or shares, 0..1
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What is told of a field after its rules were weighed."""
+    """A field's text and its confidence after the rules were weighed."""
 
     text: str
     confidence: float  # 0..1, probability that the text is what was written
-    changed: bool = False  # not the text that was read
+    changed: bool = False  # whether it is another text than the one that was read
     broken: str = ""  # the rule that the text breaks, in words; "" where it breaks none
-    rule: str = ""  # for which it was changed, in words
+    rule: str = ""  # the rule for which the text was changed, in words
 
 
-def repair_field(shares: Sequence[tuple[str, float]], confidence: float, rules: FieldRules, slip: float = SLIP) -> Choice:
+def repair_field(shares: Texts, confidence: float, rules: FieldRules, slip: float = REPAIR.slip) -> Choice:
     """The voted text, or the best allowed one where the voted text breaks the field's rules.
 
     `shares` are the voted texts with their shares (0..1), best first; `confidence` is the calibrated probability that the first
-    is right. What is left of it falls to the others by their shares, and to texts that no reader proposed. A writer keeps the
-    rules with the probability 1 - `slip`, and else writes any string; so an allowed text gains by as much as the rules make
-    it rare, at most a thousandfold. An allowed first text stays, and gains what others lose that are not allowed, up to a
-    confidence of 0.99; of what no reader proposed all may be allowed. A repair is at most two edits away, and more
-    probable than that the first text stands there and is a slip. Blank fields are not judged.
+    is right. The rest of the probability goes to the other texts by their shares, and to texts that no reader proposed.
+
+    A writer keeps the rules with probability 1 - `slip`, and otherwise writes any string. An allowed text is therefore the more
+    probable the fewer texts the rules allow, by a factor of 1000 at most. An allowed first text stays and gains what forbidden
+    texts lose, up to a confidence of 0.99; all texts that no reader proposed count as allowed here. A repair is at most two
+    edits away, and more probable than a slip that reads as the first text. Blank fields are not judged.
     """
     if not shares or not shares[0][0]:
         return Choice("", confidence if shares else 0.0)
     first = shares[0][0]
     broken = rules.named(first)
     others = sum(share for _, share in shares[1:])
-    unseen = max(1.0 - shares[0][1] - others, UNSEEN)
+    unseen = max(1.0 - shares[0][1] - others, REPAIR.min_unseen_share)
     rest = (1.0 - confidence) / (others + unseen)
     if not broken:
         against = rest * (unseen + sum(share * (1.0 if rules.allows(text) else slip) for text, share in shares[1:]))
         raised = confidence / (confidence + against) if confidence else 0.0
-        return Choice(first, max(confidence, min(raised, REPAIRED_AT_MOST)))
+        return Choice(first, max(confidence, min(raised, REPAIR.max_confidence)))
     weights = [confidence * slip]
     for text, share in shares[1:]:
-        gain = min(1.0 / max(rules.chance(len(text)), 1e-12), MOST_GAIN) if rules.allows(text) else 0.0
+        gain = min(1.0 / max(rules.chance(len(text)), 1e-12), REPAIR.max_gain) if rules.allows(text) else 0.0
         weights.append(rest * share * (slip + (1.0 - slip) * gain))
-    # Of the texts that no reader proposed as many are allowed as of all, and each of those weighs as much more.
+    # Among texts that no reader proposed the share of allowed ones is that among all texts, and their gain its inverse.
     total = sum(weights) + rest * unseen
     if total <= 0:
         return Choice(first, confidence, broken=broken)
     found = [
         (weight, text)
         for weight, (text, _) in zip(weights[1:], shares[1:], strict=True)
-        if rules.allows(text) and edits(first, text) <= MOST_EDITS
+        if rules.allows(text) and edits(first, text) <= REPAIR.max_edits_digits
     ]
     best = max(found, key=lambda item: item[0], default=(0.0, ""))
     if best[0] > weights[0]:
-        return Choice(best[1], min(best[0] / total, REPAIRED_AT_MOST), changed=True, rule=broken)
+        return Choice(best[1], min(best[0] / total, REPAIR.max_confidence), changed=True, rule=broken)
     return Choice(first, min(confidence, weights[0] / total), broken=broken)
 
 
 def edits(one: str, other: str) -> int:
-    """How many digits have to be put in, left out or replaced to get from one text to the other (V. Levenshtein, 1966)."""
+    """The number of digits to insert, delete or replace to get from one text to the other (V. Levenshtein, 1966)."""
     row = list(range(len(other) + 1))
     for k, mine in enumerate(one, 1):
         before, row[0] = row[0], k
@@ -88,143 +101,183 @@ def edits(one: str, other: str) -> int:
     return row[-1]
 
 
-# Of every field the other text that is put there; and how probable that is.
-_Hypothesis = tuple[Mapping[str, str], float]
+# ---------------------------------------------------------------------------------------------- rules between fields
 
 
-def repair_page(
-    fields: Mapping[str, Sequence[tuple[str, float]]], rules: Sequence[PageRule], slip: float = PAGE_SLIP
-) -> dict[str, Choice]:
+def repair_page(fields: Mapping[str, Texts], rules: Sequence[PageRule], slip: float = REPAIR.page_slip) -> dict[str, Choice]:
     """Weigh the rules between the fields of one page; one choice for every field.
 
     `fields` gives the texts of every field with their probabilities (0..1, at most 1 together), the one that was read first;
-    what lacks to 1 belongs to texts that nobody proposed. Fields with rules between them, directly or not, are judged together.
-    Where all their rules hold no text changes, and as a misread number would hardly keep them, confidence rises, to 0.99 at
-    most where it was lower. Else the most probable set of at most two other texts with which all hold is
-    weighed against a writer's slip (probability `slip`, the numbers it might have led to equally probable) and against an
-    unseen text. It is taken when it is more probable than these two together, and ten times as probable as the next such
-    set. The confidence of a group that was repaired is that of every text over all that was weighed, never above 0.99 and,
-    where the text stayed, never above what it was.
+    what is missing from 1 belongs to texts that nobody proposed. Fields that rules connect, directly or not, are judged
+    together.
+
+    Where all their rules hold no text changes, and confidence rises, up to 0.99, because a misread number would hardly keep
+    the rules. Otherwise the most probable set of at most two other texts with which all rules hold is weighed against a slip of
+    the writer (probability `slip`, spread evenly over the numbers it might lead to) and against an unseen text. It is taken
+    when it is more probable than these two together, and ten times as probable as the next such set. The confidence of a text
+    in a group that was repaired is its share of everything that was weighed, never above 0.99 and, where the text stayed, never
+    above what it was.
     """
     choices = {name: Choice(*texts[0]) if texts else Choice("", 0.0) for name, texts in fields.items()}
-    for group in _groups(rules):
-        choices.update(_repair_group(fields, choices, group, slip))
+    for connected in _connected(rules):
+        group = _Group.of(connected, fields, choices)
+        choices.update(_choose(group, _hypotheses(group, slip)) if group.broken else _confirm(group))
     return choices
 
 
-def _repair_group(
-    fields: Mapping[str, Sequence[tuple[str, float]]], read: Mapping[str, Choice], rules: Sequence[PageRule], slip: float
-) -> dict[str, Choice]:
-    names = [name for name in dict.fromkeys(name for rule in rules for name in rule.fields) if read.get(name, _BLANK).text]
-    texts = {name: read[name].text for name in names}
-    judged = [rule.holds(texts) for rule in rules]
-    broken = [rule for rule, held in zip(rules, judged, strict=True) if held is False]
-    if not broken:
-        agreeing = {name for rule, held in zip(rules, judged, strict=True) if held for name in rule.fields if name in texts}
-        others = [
-            ({name: text for name, (text, _) in changes.items()}, prod(p for _, p in changes.values()))
-            for changes in _changes(fields, read, names)
-            if all(rule.holds(texts | {name: text for name, (text, _) in changes.items()}) is not False for rule in rules)
-        ]
-        return {name: replace(read[name], confidence=_raised(read[name].confidence, name, others)) for name in agreeing}
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Rules that share fields, and those of their fields that are not blank."""
 
-    # All weights are over that of the page as it was read.
-    slipped = prod(slip / rule.totals(texts) for rule in broken) * (1 - slip) ** (len(rules) - len(broken))
-    kept = (1 - slip) ** len(rules)
-    hypotheses: list[_Hypothesis] = [({}, slipped)]
-    for changes in _changes(fields, read, names):
-        if any(not set(rule.fields) & changes.keys() for rule in broken):
-            continue
-        changed = texts | {name: text for name, (text, _) in changes.items()}
-        # A rule that was judged must hold; one that was not may not be broken either.
-        if all(
-            rule.holds(changed) or (was is None and rule.holds(changed) is None)
-            for rule, was in zip(rules, judged, strict=True)
-        ):
-            ratio = prod(p for _, p in changes.values())
-            hypotheses.append(({name: text for name, (text, _) in changes.items()}, kept * ratio))
-    unseen = _unseen(fields, read, names, broken, texts) * kept
+    rules: Sequence[PageRule]
+    read: Mapping[str, Choice]  # by field, as it was read
+    texts: Mapping[str, str]  # by field, as it was read
+    others: Mapping[str, Texts]  # by field, other texts to try, each with its probability over that of the text that was read
+    unseen: Mapping[
+        str, float
+    ]  # by field, the probability of all texts that nobody proposed over that of the one that was read
+    judged: Sequence[bool | None]  # whether each rule holds
 
-    total = sum(weight for _, weight in hypotheses) + unseen
-    ranked = sorted(hypotheses[1:], key=lambda item: -item[1])
-    best = ranked[0] if ranked else ({}, 0.0)
-    second = ranked[1][1] if len(ranked) > 1 else 0.0
-    won = best[1] > total - best[1] - sum(weight for _, weight in ranked[1:]) and best[1] >= CLEAR * second
-    taken = best[0] if won else {}
+    @staticmethod
+    def of(rules: Sequence[PageRule], fields: Mapping[str, Texts], choices: Mapping[str, Choice]) -> _Group:
+        names = dict.fromkeys(name for rule in rules for name in rule.fields if name in choices and choices[name].text)
+        read = {name: choices[name] for name in names}
+        texts = {name: choice.text for name, choice in read.items()}
+        others, unseen = {}, {}
+        for name, choice in read.items():
+            own = max(choice.confidence, 1e-6)
+            tried = [(text, p / own) for text, p in fields[name][1:] if text and text != choice.text and p > 0]
+            others[name] = tried[: REPAIR.max_tried_texts]
+            unseen[name] = max(0.0, 1.0 - sum(p for _, p in fields[name])) / own
+        return _Group(rules, read, texts, others, unseen, [rule.holds(texts) for rule in rules])
 
-    def share(name: str, text: str) -> float:
-        return sum(weight for put, weight in hypotheses if put.get(name, texts[name]) == text) / total if total > 0 else 0.0
+    @property
+    def broken(self) -> list[PageRule]:
+        return [rule for rule, held in zip(self.rules, self.judged, strict=True) if held is False]
+
+    def broken_by(self, name: str) -> str:
+        """The first broken rule of a field, in words; "" where there is none."""
+        return next((rule.called for rule in self.broken if name in rule.fields), "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """Other texts for some fields."""
+
+    put: Mapping[str, str]  # by field
+    weight: float  # its probability over that of the page as it was read
+
+
+def _confirm(group: _Group) -> dict[str, Choice]:
+    """All rules hold or cannot be judged: the texts stay, and those of rules that hold gain confidence."""
+    holding = [rule for rule, held in zip(group.rules, group.judged, strict=True) if held]
+    others = [
+        change
+        for change in _changes(group)
+        if all(rule.holds({**group.texts, **change.put}) is not False for rule in group.rules)
+    ]
+    return {
+        name: replace(choice, confidence=_raised(choice.confidence, name, others))
+        for name, choice in group.read.items()
+        if any(name in rule.fields for rule in holding)
+    }
+
+
+def _raised(confidence: float, name: str, others: Sequence[_Change]) -> float:
+    """The probability of a text whose rules hold, which they would hardly do with a misread one; never lower than it was.
+
+    `others` are the changes with which they hold as well.
+    """
+    kept = 1.0 + sum(change.weight for change in others if name not in change.put)
+    changed = sum(change.weight for change in others if name in change.put)
+    by_chance = (1.0 / max(confidence, 1e-12) - 1.0) * REPAIR.max_kept_by_chance_share
+    return max(confidence, min(kept / (kept + changed + by_chance), REPAIR.max_confidence))
+
+
+@dataclass(frozen=True, slots=True)
+class _Hypotheses:
+    """What may explain that rules are broken; all weights are probabilities over that of the page as it was read."""
+
+    slip: _Change  # nothing was misread: the writer slipped
+    repairs: Sequence[_Change]  # misread texts with which all rules hold
+    unseen: float  # a misread text that nobody proposed
+
+    @property
+    def weighed(self) -> list[_Change]:
+        return [self.slip, *self.repairs]
+
+    @property
+    def total(self) -> float:
+        return sum(change.weight for change in self.weighed) + self.unseen
+
+
+def _hypotheses(group: _Group, slip: float) -> _Hypotheses:
+    broken = group.broken
+    slipped = prod(slip / rule.totals(group.texts) for rule in broken) * (1 - slip) ** (len(group.rules) - len(broken))
+    kept = (1 - slip) ** len(group.rules)
+    repairs = [replace(change, weight=kept * change.weight) for change in _changes(group) if _mends(change, group, broken)]
+    return _Hypotheses(_Change({}, slipped), repairs, _unseen(group, broken) * kept)
+
+
+def _mends(change: _Change, group: _Group, broken: Sequence[PageRule]) -> bool:
+    """Whether all rules hold with the change; a rule that could not be judged may stay so."""
+    if any(not set(rule.fields) & change.put.keys() for rule in broken):
+        return False
+    changed = {**group.texts, **change.put}
+    return all(
+        rule.holds(changed) or (was is None and rule.holds(changed) is None)
+        for rule, was in zip(group.rules, group.judged, strict=True)
+    )
+
+
+def _unseen(group: _Group, broken: Sequence[PageRule]) -> float:
+    """How probable it is that one field holds a text that nobody proposed, with which all broken rules hold."""
+    # Of all the texts that might stand there one in so many makes every rule hold.
+    fitting = 1.0 / max(rule.totals(group.texts) for rule in broken)
+    found = 0.0
+    for name, left in group.unseen.items():
+        if all(name in rule.fields for rule in broken):
+            found += left * fitting
+    return found
+
+
+def _choose(group: _Group, hypotheses: _Hypotheses) -> dict[str, Choice]:
+    """The best repair where it clearly wins; otherwise the texts as they were read, with the rules that they break."""
+    total = hypotheses.total
+    ranked = sorted(hypotheses.repairs, key=lambda change: -change.weight)
+    best = ranked[0] if ranked else _Change({}, 0.0)
+    second = ranked[1].weight if len(ranked) > 1 else 0.0
+    against = total - best.weight - sum(change.weight for change in ranked[1:])
+    won = best.weight > against and best.weight >= REPAIR.min_lead * second
+    taken = best.put if won else {}
 
     found = {}
-    for name in names:
-        text = taken.get(name, texts[name])
-        confidence = min(share(name, text), REPAIRED_AT_MOST)
+    for name, read in group.read.items():
+        text = taken.get(name, read.text)
+        same = sum(change.weight for change in hypotheses.weighed if change.put.get(name, read.text) == text)
+        share = same / total if total > 0 else 0.0
+        rule = group.broken_by(name)
         if name in taken:
-            rule = next((rule.called for rule in broken if name in rule.fields), broken[0].called)
-            found[name] = Choice(text, confidence, changed=True, rule=rule)
+            rule = rule or group.broken[0].called
+            found[name] = Choice(text, min(share, REPAIR.max_confidence), changed=True, rule=rule)
         elif won:
-            found[name] = Choice(text, min(confidence, read[name].confidence))
+            found[name] = Choice(text, min(share, REPAIR.max_confidence, read.confidence))
         else:
-            breaks = next((rule.called for rule in broken if name in rule.fields), "")
-            lower = min(share(name, text), read[name].confidence) if breaks else read[name].confidence
-            found[name] = Choice(text, lower, broken=breaks)
+            found[name] = Choice(text, min(share, read.confidence) if rule else read.confidence, broken=rule)
     return found
 
 
-def _raised(confidence: float, name: str, others: Sequence[_Hypothesis]) -> float:
-    """The probability of a text when its rules hold, which a misreading would hardly keep; never lower than it was.
-
-    `others` are the sets of other texts with which they hold as well, with their probability over that of the page as read.
-    """
-    kept = 1.0 + sum(weight for put, weight in others if name not in put)
-    changed = sum(weight for put, weight in others if name in put)
-    by_chance = (1.0 / max(confidence, 1e-12) - 1.0) * KEPT_BY_CHANCE
-    return max(confidence, min(kept / (kept + changed + by_chance), REPAIRED_AT_MOST))
+def _changes(group: _Group) -> Iterator[_Change]:
+    """Every way to put other texts into at most two fields."""
+    for count in range(1, REPAIR.max_changed_fields + 1):
+        for names in combinations(group.read, count):
+            for others in product(*(group.others[name] for name in names)):
+                put = {name: text for name, (text, _) in zip(names, others, strict=True)}
+                yield _Change(put, prod(p for _, p in others))
 
 
-_BLANK = Choice("", 0.0)
-
-
-def _changes(
-    fields: Mapping[str, Sequence[tuple[str, float]]], read: Mapping[str, Choice], names: Sequence[str]
-) -> Iterator[dict[str, tuple[str, float]]]:
-    """Every way to put other texts into at most two fields, each with how probable it is over the one that was read."""
-    others = {
-        name: [
-            (text, p / max(read[name].confidence, 1e-6))
-            for text, p in fields[name][1:]
-            if text and text != read[name].text and p > 0
-        ][:MOST_TRIED]
-        for name in names
-    }
-    for count in range(1, MOST_CHANGED + 1):
-        for some in combinations(names, count):
-            ways: list[dict[str, tuple[str, float]]] = [{}]
-            for name in some:
-                ways = [way | {name: other} for way in ways for other in others[name]]
-            yield from ways
-
-
-def _unseen(
-    fields: Mapping[str, Sequence[tuple[str, float]]],
-    read: Mapping[str, Choice],
-    names: Sequence[str],
-    broken: Sequence[PageRule],
-    texts: Mapping[str, str],
-) -> float:
-    """How probable it is, over the page as it was read, that one field holds a text nobody proposed with which all is well."""
-    # Of all the texts that might stand there one in so many makes every rule hold.
-    fitting = 1.0 / max(rule.totals(texts) for rule in broken)
-    found = 0.0
-    for name in names:
-        if all(name in rule.fields for rule in broken):
-            left = max(0.0, 1.0 - sum(p for _, p in fields[name]))
-            found += left / max(read[name].confidence, 1e-6) * fitting
-    return found
-
-
-def _groups(rules: Sequence[PageRule]) -> list[list[PageRule]]:
-    """The rules by what fields they have in common, directly or through others; in the order in which they were given."""
+def _connected(rules: Sequence[PageRule]) -> list[list[PageRule]]:
+    """The rules in groups that share fields, directly or through others; in the order in which they were given."""
     groups: list[tuple[set[str], list[PageRule]]] = []
     for rule in rules:
         names, own = set(rule.fields), [rule]
