@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -11,17 +13,33 @@ from docproc.types import Gray
 
 Mask = NDArray[np.uint8]  # (height, width) uint8, 0 or 1
 
-REACH = 4  # px by which the print may lie aside of where it should
-SPREAD = 1  # px that print is broader on a scan than on the blank form
-PRESENT = 0.85  # of a printed part that is seen on the scan at least
-FAINT = 18.0  # gray levels below paper from which something is printed
+
+@dataclass(frozen=True, slots=True)
+class BlankTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+
+    max_shift_px: int = 4  # of the print on the scan, from where the registration puts it [guess]
+    min_gain_ratio: float = 0.98  # of the ink covered without a shift to the most that a shift covers: no shift then [guess]
+    spread_px: int = 1  # by which print is broader on the scan than on the blank form [guess]
+    min_seen_share: float = 0.85  # of a printed part on the scan, to be taken away there [guess]
+    min_contrast_gray: float = 18.0  # of print to paper [guess]
+    edge_share: float = 0.25  # of the way from Otsu's threshold to paper that still is print [guess]
+    paper_percentile: float = 90  # of the gray levels of a crop: paper [guess]
+    light_reach_share: float = 0.5  # of a crop's height, over which the light is flattened [guess]
+    min_light_reach_px: int = 9  # likewise [guess]
+    max_light_height_px: int = 160  # crops that are higher are flattened like one of this height [guess]
+    line_width_ratio: float = 4.0  # of a line's width to the mean distance of its pixels from the edge [geometry]
+    max_line_width_px: int = 9  # across which strokes of the pen are joined [guess]
+
+
+BLANK = BlankTuning()
 
 
 def without_print(crop: Gray, blank: Gray) -> Gray:
     """The crop (height, width) uint8 of a scan that was laid onto its form, with paper where the form is printed.
 
-    `blank` is the same part of the empty form. It is moved by a few px to where it lies best. A stroke that crosses what is
-    printed stays: where ink goes on at both sides of a printed line, the line is left between.
+    `blank` is the same part of the empty form; it is shifted by a few px to where it fits best. Strokes that cross print stay
+    whole: where ink goes on at both sides of a printed line, the line is kept between.
     """
     printed = _dark(blank)
     if not printed.any():
@@ -30,59 +48,71 @@ def without_print(crop: Gray, blank: Gray) -> Gray:
     x, y = _offset(ink, printed)
     shift = np.array([[1.0, 0, x], [0, 1.0, y]])
     moved = _seen(np.asarray(cv2.warpAffine(printed, shift, (crop.shape[1], crop.shape[0])), np.uint8), _shaded(crop))
-    covered: Mask = np.asarray(cv2.dilate(moved, np.ones((2 * SPREAD + 1, 2 * SPREAD + 1), np.uint8)), np.uint8)
+    covered = _broadened(moved)
     pen = ink & (1 - covered)
     # The pen's strokes at both sides of a line meet across it.
-    thick = 2 * SPREAD + 2 + _thickness(moved)
-    round_tip = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thick | 1, thick | 1))
+    gap = 2 * BLANK.spread_px + 2 + _line_width(moved)
+    round_tip = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (gap | 1, gap | 1))
     bridged: Mask = np.asarray(cv2.morphologyEx(pen, cv2.MORPH_CLOSE, round_tip), np.uint8)
     gone = (covered > 0) & (bridged & ink == 0)
-    paper = int(np.percentile(crop, 90))
+    paper = int(np.percentile(crop, BLANK.paper_percentile))
     return np.where(gone, np.maximum(crop, np.uint8(paper)), crop)
 
 
-def _shaded(gray: Gray) -> Mask:
-    """All that is darker than paper, were it as faint as a guide to write on."""
-    flat = flatten_light(gray, max(9, round(min(gray.shape[0], 160) * 0.5)))
-    return (flat <= np.median(flat) - FAINT).astype(np.uint8)
-
-
-def _seen(printed: Mask, shaded: Mask) -> Mask:
-    """The parts of what is printed that are there on the scan.
-
-    What is not, somebody wrote on a form that was thought to be empty, and it may not be cut out of what another wrote.
-    """
-    labels, table = components(printed)
-    near = cv2.dilate(shaded, np.ones((2 * SPREAD + 1, 2 * SPREAD + 1), np.uint8))
-    covered = np.bincount(labels[near > 0], minlength=len(table) + 1)
-    there = np.r_[False, covered[1:] >= PRESENT * table[:, 4]]
-    return np.asarray(there[labels], np.uint8)
+def _flat(gray: Gray) -> Gray:
+    height = min(gray.shape[0], BLANK.max_light_height_px)
+    return flatten_light(gray, max(BLANK.min_light_reach_px, round(height * BLANK.light_reach_share)))
 
 
 def _dark(gray: Gray) -> Mask:
-    flat = flatten_light(gray, max(9, round(min(gray.shape[0], 160) * 0.5)))
+    """Ink and print."""
+    flat = _flat(gray)
     threshold, dark, light = otsu(flat)
-    if light - dark < FAINT:
+    if light - dark < BLANK.min_contrast_gray:
         return np.zeros(gray.shape, np.uint8)
-    return (flat <= threshold + 0.25 * (light - threshold)).astype(np.uint8)
+    return (flat <= threshold + BLANK.edge_share * (light - threshold)).astype(np.uint8)
+
+
+def _shaded(gray: Gray) -> Mask:
+    """Everything darker than paper, also what is as faint as a guide line to write on."""
+    flat = _flat(gray)
+    return (flat <= np.median(flat) - BLANK.min_contrast_gray).astype(np.uint8)
+
+
+def _broadened(mask: Mask) -> Mask:
+    side = 2 * BLANK.spread_px + 1
+    return np.asarray(cv2.dilate(mask, np.ones((side, side), np.uint8)), np.uint8)
+
+
+def _seen(printed: Mask, shaded: Mask) -> Mask:
+    """The parts of the print that are there on the scan.
+
+    What is not there was written by hand on a form that was taken for empty. It must not be cut out of another's writing.
+    """
+    labels, table = components(printed)
+    covered = np.bincount(labels[_broadened(shaded) > 0], minlength=len(table) + 1)
+    there = np.r_[False, covered[1:] >= BLANK.min_seen_share * table[:, 4]]
+    return np.asarray(there[labels], np.uint8)
 
 
 def _offset(ink: Mask, printed: Mask) -> tuple[int, int]:
-    """How far to move what is printed so that it covers the most ink: columns and rows, px."""
+    """How far to shift the print so that it covers the most ink: columns and rows, px."""
     height, width = ink.shape
-    if min(height, width) <= 4 * REACH:
+    reach = BLANK.max_shift_px
+    if min(height, width) <= 4 * reach:
         return 0, 0
-    inner = printed[REACH : height - REACH, REACH : width - REACH].astype(np.float32)
+    inner = printed[reach : height - reach, reach : width - reach].astype(np.float32)
     found = cv2.matchTemplate(ink.astype(np.float32), inner, cv2.TM_CCORR)
     row, column = np.unravel_index(int(found.argmax()), found.shape)
-    # Equally good is good where it is.
-    if found[REACH, REACH] >= 0.98 * found[row, column]:
+    if found[reach, reach] >= BLANK.min_gain_ratio * found[row, column]:
         return 0, 0
-    return int(column) - REACH, int(row) - REACH
+    return int(column) - reach, int(row) - reach
 
 
-def _thickness(mask: Mask) -> int:
+def _line_width(mask: Mask) -> int:
     """Typical width in px of printed lines."""
     distance = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
     inside = distance[distance > 0]
-    return int(np.clip(round(4.0 * float(inside.mean())), 1, 9)) if inside.size else 1
+    if not inside.size:
+        return 1
+    return int(np.clip(round(BLANK.line_width_ratio * float(inside.mean())), 1, BLANK.max_line_width_px))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -10,20 +10,29 @@ import numpy as np
 from docproc.pixels import otsu
 from docproc.types import Box, Gray, Homography, Page
 
-DARK = 96  # a page whose median is darker than this may be a negative
+
+@dataclass(frozen=True, slots=True)
+class CleanTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+
+    sample_side_px: int = 1000  # about so many px of the longer side tell the paper's brightness [guess]
+    max_negative_gray: float = 96  # of the median: a lighter page is never a negative [guess]
+
+
+CLEAN = CleanTuning()
 
 
 def clean(page: Page) -> Page:
-    """The page with dark ink on light paper; a negative (white on black, as from microfilm) is turned over."""
+    """The page with dark ink on light paper; a negative (white on black, as from microfilm) is inverted."""
     return replace(page, gray=_positive(page.gray))
 
 
 def _positive(gray: Gray) -> Gray:
-    # Paper is what most of a page is. It may be dark on a bad scan; on a negative it is darker than what is written.
-    step = max(1, max(gray.shape) // 1000)
+    # Most of a page is paper. On a bad scan it may be dark, but only on a negative it is darker than the writing.
+    step = max(1, max(gray.shape) // CLEAN.sample_side_px)
     sample = np.ascontiguousarray(gray[::step, ::step])
     paper = float(np.median(sample))
-    if paper >= DARK:
+    if paper >= CLEAN.max_negative_gray:
         return gray
     _, dark, light = otsu(sample)
     return np.asarray(255 - gray, np.uint8) if paper - dark < light - paper else gray

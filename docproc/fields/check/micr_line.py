@@ -1,0 +1,174 @@
+"""Find the MICR line of a check: a row of characters of one height whose edges stand at one pitch, as those of E-13B do.
+
+`pixels.printed_line`, which finds the one line of a band, weighs every pair of components. A page has too many of them, and
+may hold several lines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docproc.fields.check.working import Mask
+from docproc.pixels import components
+
+
+@dataclass(frozen=True, slots=True)
+class MicrLineTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+
+    character_in: float = 0.117  # height of E-13B, ANSI X9.27 [standard]
+
+    # What may be a character, at the working size.
+    min_height_px: int = 9  # [guess]
+    max_height_px: int = 60  # [guess]
+    max_aspect_ratio: float = 1.6  # of its width to its height [guess]
+    min_fill_share: float = 0.12  # of its box that is ink [guess]
+
+    # What may be a row; shares are of the height of a character.
+    max_slope: float = 0.12  # of the line, on a page that was laid by hand or photographed [guess]
+    slopes: int = 61  # that are tried, from falling to rising [guess]
+    max_height_difference_share: float = 0.15  # of two characters [guess]
+    max_rise_share: float = 0.25  # of a character above or below another, besides the slope [guess]
+    max_offset_share: float = 0.12  # of a character's foot from the line through all [guess]
+    slack_px: int = 1  # in addition to the difference and the offset [guess]
+    min_characters: int = 9  # a routing number has as many digits [guess]
+
+    # What makes it a MICR line.
+    min_pitch_ratio: float = 0.88  # over the height of the characters; 125/117 is true [guess]
+    max_pitch_ratio: float = 1.32  # likewise [guess]
+    pitch_step_px: float = 0.04  # [guess]
+    min_regularity: float = 0.82  # how well the edges keep to one pitch, 1 when exactly [guess]
+    min_weight: float = 11.0  # characters, weighted by their regularity: by chance some rows are regular, too [guess]
+    clear_weight: float = 16.0  # of a line beyond doubt [guess]
+    min_own_share: float = 0.6  # of what is as high, between the first and the last character, that is in the row [guess]
+    min_other_height_share: float = 0.5  # of the characters, of what counts there [guess]
+
+    zone_share: float = 0.4  # of the page's height, from its foot, in which the line lies [guess]
+
+
+MICR_LINE = MicrLineTuning()
+
+
+@dataclass(frozen=True, slots=True)
+class CharacterRow:
+    """Characters of one height on one line, px at the working size."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    character: float  # height of the characters
+    slope: float  # px down for a px to the right
+    regularity: float  # 0..1, how well they keep to one pitch
+    count: int
+
+    @property
+    def inch(self) -> float:
+        """Px at the working size for an inch."""
+        return self.character / MICR_LINE.character_in
+
+    @property
+    def weight(self) -> float:
+        """How many characters, weighted by their regularity."""
+        return self.regularity**2 * self.count
+
+
+def find_micr_line(mask: Mask) -> tuple[CharacterRow | None, bool]:
+    """The MICR line of a page, and whether it stands at the foot, or upside down at the head."""
+    foot = _best_row(mask, at_foot=True)
+    if foot is not None and foot.weight >= MICR_LINE.clear_weight:
+        return foot, True
+    head = _best_row(mask, at_foot=False)
+    if head is None or (foot is not None and foot.weight >= head.weight):
+        return foot, True
+    return head, False
+
+
+def quarters_to_upright(mask: Mask) -> int | None:
+    """The quarter turns, counterclockwise, after which a page that stands on end has its MICR line at its foot."""
+    line, at_foot = find_micr_line(np.ascontiguousarray(np.rot90(mask)))
+    if line is None:
+        return None
+    return 1 if at_foot else 3
+
+
+def clear_lines(mask: Mask) -> list[CharacterRow]:
+    """The rows on a page, upright, that are MICR lines beyond doubt."""
+    return [row for row in _character_rows(mask, upright=True) if row.weight >= MICR_LINE.clear_weight]
+
+
+def _best_row(mask: Mask, at_foot: bool) -> CharacterRow | None:
+    """The row most like a MICR line at the foot or, upside down, at the head of a page."""
+    height = mask.shape[0]
+    start = round((1 - MICR_LINE.zone_share) * height) if at_foot else 0
+    zone = np.ascontiguousarray(mask[start : start + round(MICR_LINE.zone_share * height)])
+    best = max(_character_rows(zone, upright=at_foot), key=lambda row: row.weight, default=None)
+    return None if best is None else replace(best, top=best.top + start, bottom=best.bottom + start)
+
+
+def _character_rows(mask: Mask, upright: bool) -> list[CharacterRow]:
+    """Every row whose right edges keep to one pitch, or the left edges where characters are upside down."""
+    left, top, wide, tall = _characters(mask)
+    right, bottom = left + wide, top + tall
+    found: list[CharacterRow] = []
+    taken = np.zeros(len(left), np.bool_)
+    for k in np.argsort(-bottom, kind="stable"):
+        if taken[k]:
+            continue
+        # The line may lean, so what is near decides first, and then a straight line through it.
+        alike = np.abs(tall - tall[k]) <= MICR_LINE.max_height_difference_share * tall[k] + MICR_LINE.slack_px
+        rise = MICR_LINE.max_rise_share * tall[k] + MICR_LINE.max_slope * np.abs(left - left[k])
+        near = alike & (np.abs(bottom - bottom[k]) <= rise)
+        if np.count_nonzero(near) < MICR_LINE.min_characters:
+            continue
+        max_offset = MICR_LINE.max_offset_share * tall[k] + MICR_LINE.slack_px
+        slope, start = _straight_line(right[near].astype(np.float64), bottom[near].astype(np.float64), max_offset)
+        joined = near & (np.abs(bottom - slope * right - start) <= max_offset)
+        count = int(np.count_nonzero(joined))
+        if count < MICR_LINE.min_characters or not joined[k]:
+            continue
+        taken |= joined
+        character = float(np.median(tall[joined]))
+        regularity = _regularity((right if upright else left)[joined].astype(np.float64), character)
+        first, last = int(left[joined].min()), int(right[joined].max())
+        head, foot = int(top[joined].min()), int(bottom[joined].max())
+        between = (bottom > head) & (top < foot) & (tall > MICR_LINE.min_other_height_share * character)
+        between &= (left >= first) & (right <= last)
+        alone = count >= MICR_LINE.min_own_share * np.count_nonzero(between)
+        row = CharacterRow(first, head, last, foot, character, slope, regularity, count)
+        if regularity >= MICR_LINE.min_regularity and alone and row.weight >= MICR_LINE.min_weight:
+            found.append(row)
+    return found
+
+
+def _characters(mask: Mask) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """Left, top, width and height of the components, (n,) each, that may be characters."""
+    _, table = components(mask)
+    left, top, wide, tall, area = table.T
+    fit = (tall >= MICR_LINE.min_height_px) & (tall <= MICR_LINE.max_height_px)
+    fit &= (wide <= MICR_LINE.max_aspect_ratio * tall) & (area >= MICR_LINE.min_fill_share * wide * tall)
+    return left[fit], top[fit], wide[fit], tall[fit]
+
+
+def _regularity(edges: NDArray[np.float64], character: float) -> float:
+    """How well the edges keep to one pitch, 0..1: the length of the mean of their phases, at the best pitch."""
+    least, most = (ratio * character for ratio in (MICR_LINE.min_pitch_ratio, MICR_LINE.max_pitch_ratio))
+    pitches = np.arange(least, most, MICR_LINE.pitch_step_px)
+    return float(np.abs(np.exp(2j * np.pi * edges[None, :] / pitches[:, None]).mean(axis=1)).max())
+
+
+def _straight_line(x: NDArray[np.float64], y: NDArray[np.float64], max_offset: float) -> tuple[float, float]:
+    """Slope and start of the line within `max_offset` of the most points: the best slope, then least squares."""
+    slopes = np.linspace(-MICR_LINE.max_slope, MICR_LINE.max_slope, MICR_LINE.slopes)
+    starts = y[None, :] - slopes[:, None] * x[None, :]
+    middles = np.median(starts, axis=1)
+    close = np.abs(starts - middles[:, None]) <= max_offset
+    best = int(close.sum(axis=1).argmax())
+    on_line = close[best]
+    if np.count_nonzero(on_line) < 2 or np.ptp(x[on_line]) == 0:
+        return float(slopes[best]), float(middles[best])
+    slope, start = np.polyfit(x[on_line], y[on_line], 1)
+    return float(slope), float(start)

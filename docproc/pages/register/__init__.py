@@ -1,0 +1,167 @@
+"""Bring a scan onto the form that a template describes.
+
+First a rough guess where the form lies: by its corner marks, by features of its print, or by its ruled lines. Then the same
+for each guess: small patches of the form's print are looked for where the guess puts them, the homography is fitted to those
+that are found, and their share decides whether the page is a scan of this form at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from docproc.errors import DocumentError
+from docproc.pages.register.features import guesses_by_features
+from docproc.pages.register.form import Reference, reference, reference_by_marks
+from docproc.pages.register.lines import guesses_by_lines
+from docproc.pages.register.marks import places_by_marks
+from docproc.pages.register.refine import refine
+from docproc.pages.register.warp import (
+    WARP,
+    Matrix,
+    at_working_size,
+    corners_of,
+    is_plausible,
+    local_scales,
+    mapped,
+    resizing,
+    warped,
+)
+from docproc.types import Box, Gray
+
+__all__ = (
+    "Reference",
+    "Registration",
+    "box_on_page",
+    "natural_scale",
+    "rectify",
+    "reference",
+    "reference_by_marks",
+    "register",
+)
+
+Method = Literal["marks", "features", "lines"]
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+
+    work_side_px: int = 1400  # of the page's longer side, at most; more than of the form: there may be a table around [guess]
+    min_side_px: int = 100  # of the page's shorter side then [guess]
+    max_mark_guesses: int = 4  # places by marks that are tried where there is a picture as well [guess]
+    max_alone_bend_share: float = 0.01  # of the diagonal, by marks alone and with one missing: specks may lie so [guess]
+    min_alone_cover_share: float = 0.25  # of the page's area that the form covers, by marks alone [guess]
+    min_named_share: float = 0.05  # of the patches; fewer are "next to nothing" in the message [guess]
+
+    min_scale: float = 0.5  # px of a rectified page for a px of the form [guess]
+    max_scale: float = 4.0  # likewise [guess]
+    max_pixels: int = 60_000_000  # of a rectified page [guess]
+    rounding_px: float = 1e-3  # by which an edge may lie beyond a whole pixel and not take another one [geometry]
+
+
+REGISTER = RegisterTuning()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Registration:
+    """Where the form lies on a page."""
+
+    to_page: Matrix  # px of the reference to px of the page
+    residual: float  # px of the reference, root mean square over the patches (or the marks' corners) that were found
+    method: Method  # that gave the first guess
+    turned: int  # 0, 90, 180, 270 degrees clockwise by which the form lies turned on the page
+    share: float  # 0..1 of the patches that were found (of the marks, where there is no picture)
+
+
+def register(gray: Gray, reference: Reference) -> Registration:
+    """Where the form lies on the page `gray` (height, width) uint8, dark ink on light paper.
+
+    Raises DocumentError `does_not_fit` where the page is no scan of this form.
+    """
+    page, scale = at_working_size(gray, REGISTER.work_side_px)
+    if min(page.shape) < REGISTER.min_side_px:
+        size = f"{gray.shape[1]} x {gray.shape[0]} px"
+        raise DocumentError(
+            "does_not_fit", f"the page of {size} is too small or too narrow to show the form; is it another form?"
+        )
+    if not len(reference.patches):
+        return _registered_by_marks(gray, reference)
+    share = 0.0
+    for method, guess in _guesses(gray, page, scale, reference):
+        if not is_plausible(guess, reference.working_size, page.shape):
+            continue
+        fit = refine(gray, page, scale, reference, guess)
+        if fit is None:
+            continue
+        if fit.good:
+            to_page = fit.to_page @ resizing(reference.scale)
+            return _registration(to_page, fit.residual / reference.scale, method, fit.share, reference.size)
+        share = max(share, fit.share)
+    much = f"only {share:.0%} of" if share >= REGISTER.min_named_share else "next to nothing of"
+    message = f"{much} the form's printed structure is found where it should be on the page; is it another form, or incomplete?"
+    raise DocumentError("does_not_fit", message)
+
+
+def _guesses(gray: Gray, page: Gray, scale: float, reference: Reference) -> Iterator[tuple[Method, Matrix]]:
+    """Homographies from px of the form's picture to px of `page`, which is `gray` at `scale`; the likeliest first."""
+    for place in places_by_marks(gray, reference.marks, reference.size, reference.scale)[: REGISTER.max_mark_guesses]:
+        yield "marks", resizing(scale) @ place.to_page
+    for guess in guesses_by_features(page, reference.points, reference.descriptors):
+        yield "features", guess
+    for guess in guesses_by_lines(page, reference.lines, reference.picture.shape):
+        yield "lines", guess
+
+
+def _registered_by_marks(gray: Gray, reference: Reference) -> Registration:
+    for place in places_by_marks(gray, reference.marks, reference.size, reference.scale):
+        # Nothing else tells whether these are the marks: specks or letters may lie as marks do.
+        bent = place.share < 1 and place.bend > REGISTER.max_alone_bend_share
+        if bent or place.cover < REGISTER.min_alone_cover_share:
+            continue
+        if is_plausible(place.to_page, reference.working_size, gray.shape):
+            to_page = place.to_page @ resizing(reference.scale)
+            return _registration(to_page, place.residual, "marks", place.share, reference.size)
+    message = f"the form's {len(reference.marks)} corner marks are not found on the page; is it another form?"
+    raise DocumentError("does_not_fit", message)
+
+
+def _registration(to_page: Matrix, residual: float, method: Method, share: float, size: tuple[int, int]) -> Registration:
+    to_page = to_page / to_page[2, 2]
+    width, height = size
+    left, right = mapped(to_page, np.array([[0.25 * width, height / 2], [0.75 * width, height / 2]]))
+    turned = round(np.degrees(np.arctan2(right[1] - left[1], right[0] - left[0])) / 90) % 4 * 90
+    return Registration(to_page, float(residual), method, int(turned), float(share))
+
+
+def natural_scale(registration: Registration, size: tuple[int, int]) -> float:
+    """Px for a px of the reference of `size` (width, height), 0.5..4, at which rectifying keeps the page's own resolution."""
+    width, height = size
+    places = np.vstack([corners_of(width, height), [[width / 2, height / 2]]])
+    scale = float(np.median(local_scales(registration.to_page, places)))
+    pixels = float(np.sqrt(REGISTER.max_pixels / (width * height)))
+    return min(max(scale, REGISTER.min_scale), REGISTER.max_scale, WARP.max_side_px / max(size), pixels)
+
+
+def rectify(gray: Gray, registration: Registration, size: tuple[int, int], scale: float | None = None) -> Gray:
+    """The page laid onto the reference of `size` (width, height) px, `scale` times as large; paper white outside.
+
+    Without `scale`, as large as the page itself shows it: see `natural_scale`. A box of the reference is
+    `box.scaled(scale)` on the result, (round(height * scale), round(width * scale)) uint8.
+    """
+    scale = natural_scale(registration, size) if scale is None else scale
+    matrix = registration.to_page @ resizing(1 / scale)
+    return warped(gray, matrix, (max(1, round(size[0] * scale)), max(1, round(size[1] * scale))), cv2.INTER_CUBIC)
+
+
+def box_on_page(box: Box, registration: Registration) -> Box:
+    """The upright rectangle on the page, in its px and not clipped to it, around a box of the reference."""
+    corners = corners_of(box.width, box.height, box.left, box.top)
+    placed = mapped(registration.to_page, corners) + 0.5
+    left, top = (int(v) for v in np.floor(placed.min(0) + REGISTER.rounding_px))
+    right, bottom = (int(v) for v in np.ceil(placed.max(0) - REGISTER.rounding_px))
+    return Box(left, top, right - left, bottom - top)
