@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 from docproc.errors import BadConfig, BadInput, BadUsage, CannotWrite, DocumentError, OutputExists
 from docproc.fields import template
 from docproc.fields.boxes import find_frames
-from docproc.fields.layouts import Layout, beside, form_page, lay, open_layout
+from docproc.fields.layouts import Layout, lay
 from docproc.fields.template import Template
 from docproc.files import Document, find_documents, open_pages
+from docproc.forms import beside, form_page, is_form, open_form, open_layout
+from docproc.forms import scans as without_forms
 from docproc.options import Limits
 from docproc.pages.clean import clean
 from docproc.pages.register import reference
@@ -299,7 +301,7 @@ def _fit(page: Page, known: Template) -> _Fit:
         shift = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
         size = f"{page.width} x {page.height} px for the template's {known.width} x {known.height}"
         return _Fit(placed, shift, (across, down), f"taken as it lies, {size}")
-    placed, found = lay(page, known)
+    placed, found = lay(page, known, open_form(known))
     turned = f"turned by {found.turned} degrees clockwise" if found.turned else "upright"
     said = f"{found.residual:.2f} px of the form off, by its {found.method}, {turned}"
     return _Fit(placed, found.to_page, (placed.page.width / known.width, placed.page.height / known.height), said)
@@ -342,7 +344,7 @@ def lint_template(path: Path, scans: Sequence[Path], tell: Callable[[str], None]
     """
     known = _open(path)
     layout = Layout(str(path), known)
-    documents = [one for one in layout.scans(find_documents(scans)[0]) if not layout.is_form(one)]
+    documents = [one for one in without_forms(layout, find_documents(scans)[0]) if not is_form(layout, one)]
     if not documents:
         raise BadInput("no scans to hold the template against: " + ", ".join(map(str, scans)))
     wrong = 0

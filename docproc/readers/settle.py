@@ -10,7 +10,7 @@ from docproc.readers.confidence import KEPT_DECIMALS
 from docproc.readers.e13b import PrintedResult
 from docproc.readers.handwriting import breaks
 from docproc.readers.read import FieldResult
-from docproc.readers.repair import UNSEEN, Choice, repair_page
+from docproc.readers.repair import REPAIR, Choice, repair_page
 from docproc.rules import PageRule
 from docproc.types import Reading
 
@@ -49,6 +49,6 @@ def _settled(reading: Read, choice: Choice) -> Read:
 def _probabilities(reading: Reading) -> tuple[tuple[str, float], ...]:
     """The texts of a field with their probabilities, the one that was read first."""
     rest = 1.0 - reading.confidence
-    whole = sum(share for _, share in reading.alternatives) + UNSEEN
+    whole = sum(share for _, share in reading.alternatives) + REPAIR.min_unseen_share
     others = ((text, rest * share / whole) for text, share in reading.alternatives)
     return ((reading.text, reading.confidence), *others)
