@@ -12,22 +12,9 @@ from numpy.typing import NDArray
 
 from docproc.errors import MissingPart
 from docproc.learn.composing.strokes import MARKS, Pen, draw, draw_digit
-from docproc.pipeline import Reader
-from docproc.types import (
-    CELL_CLASSES,
-    CLASSES,
-    EMPTY,
-    LINE_READERS,
-    CellPictures,
-    CellScores,
-    Frames,
-    Glyphs,
-    Gray,
-    Line,
-    ModelHash,
-    Scores,
-)
-from docproc.weights.opening import open_reader
+from docproc.readers.model import Model
+from docproc.types import CELL_CLASSES, CLASSES, EMPTY, LINE_READERS, Frames, Gray, Line, ModelHash, Pictures, Scores
+from docproc.weights.opening import open_model
 
 PROJECT = Path(__file__).parent.parent
 SAMPLES = PROJECT / "samples"
@@ -54,9 +41,9 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def reader() -> Reader:
+def model() -> Model:
     """The shipped model."""
-    return open_reader("onnx")
+    return open_model("onnx")
 
 
 @pytest.fixture(scope="session")
@@ -100,8 +87,8 @@ class NullRecognizer:
     name = "null"
     model_hash = ModelHash("0" * 64)
 
-    def recognize(self, glyphs: Glyphs) -> Scores:
-        scores = np.zeros((len(glyphs), CLASSES), np.float32)
+    def recognize(self, pictures: Pictures) -> Scores:
+        scores = np.zeros((len(pictures), CLASSES), np.float32)
         scores[:, -1] = 1
         return scores
 
@@ -112,7 +99,7 @@ class NullLineRecognizer:
     name = "null"
     model_hash = ModelHash("0" * 64)
 
-    def read_lines(self, lines: Sequence[Line]) -> list[Frames]:
+    def recognize(self, lines: Sequence[Line]) -> list[Frames]:
         frames = []
         for line in lines:
             own = np.full((line.shape[1] // 2, LINE_READERS, CLASSES), -20.0, np.float32)
@@ -127,7 +114,7 @@ class NullCellRecognizer:
     name = "null"
     model_hash = ModelHash("0" * 64)
 
-    def recognize_cells(self, pictures: CellPictures) -> CellScores:
+    def recognize(self, pictures: Pictures) -> Scores:
         scores = np.zeros((len(pictures), CELL_CLASSES), np.float32)
         scores[:, EMPTY] = 1
         return scores
@@ -139,5 +126,5 @@ class FailingRecognizer:
     name = "failing"
     model_hash = ModelHash("f" * 64)
 
-    def recognize(self, glyphs: Glyphs) -> Scores:
+    def recognize(self, pictures: Pictures) -> Scores:
         raise MissingPart("this recognizer always fails")

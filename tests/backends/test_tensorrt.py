@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from docproc.backends import tensorrt as backend
 from docproc.backends.cuda import Cuda, Device
 from docproc.backends.recognizers import CELLS, GLYPHS, LINES, MICR, Form, PictureRecognizer, StripRecognizer
 from docproc.errors import MissingPart
-from docproc.types import CLASSES, LINE_HEIGHT, LineRecognizer
+from docproc.types import CELL_CLASSES, CLASSES, LINE_HEIGHT, LineRecognizer
 from docproc.weights.cards import network_files
 from tests.backends.fakes import FakeDriver, FakeEngine, fake_tensorrt
 
@@ -161,9 +162,31 @@ def test_an_engine_that_was_damaged_is_not_loaded(tmp_path: Path) -> None:
     assert backend.read_plan(path) is None
 
 
-def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
-    (tmp_path / "engines").write_text("a file")
-    backend.keep_plan(tmp_path / "engines" / "one.plan", b"an engine")
+@pytest.mark.parametrize("writable", [True, False])
+def test_an_engine_that_cannot_be_kept_is_built_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writable: bool) -> None:
+    driver, built = FakeDriver(), []
+    engine = FakeEngine(FILES["cells"], backend.profile_of(CELLS)[2], driver)
+    runtime = SimpleNamespace(deserialize_cuda_engine=lambda plan: engine if plan == b"an engine" else None)
+    library = fake_tensorrt(ILogger=object, Runtime=lambda log: runtime)
+
+    def build(*_: object) -> bytes:
+        built.append("cells")
+        return b"an engine"
+
+    monkeypatch.setattr(gpu, "library", lambda: "tensorrt")
+    monkeypatch.setattr(backend, "import_module", lambda name: library)
+    monkeypatch.setattr(backend, "Cuda", lambda: Cuda(driver))
+    monkeypatch.setattr(backend, "build", build)
+    cache = tmp_path / "cache"
+    monkeypatch.setattr(backend, "cache_folder", lambda: cache)
+    if not writable:
+        cache.write_text("a file, where the folder should be")
+    cells = np.random.default_rng(3).integers(0, 256, (2, 32, 32, 2)).astype(np.uint8)
+    for _ in range(2):
+        found = PictureRecognizer(backend.open_network(b"a model", CELLS), CELLS, b"").recognize_cells(cells)
+        assert found.shape == (2, CELL_CLASSES)
+    assert built == (["cells"] if writable else ["cells"] * 2)
+    assert cache.is_dir() == writable
 
 
 # ------------------------------------------------------------------------------------- whether it works, and why not

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from docproc.learn.training.calibration import expected_calibration_error, threshold_for
-from docproc.mlp import Net
+from docproc.mlp import Mlp
 from docproc.readers.confidence import Calibration, judge, least
 from docproc.types import Reading
 
 
 def calibration() -> Calibration:
-    net = Net(np.zeros(2), np.ones(2), ((np.array([[1.0], [0.0]]), np.array([0.5])),))
+    net = Mlp(np.zeros(2), np.ones(2), ((np.array([[1.0], [0.0]]), np.array([0.5])),))
     return Calibration(net, ((0.005, 0.99), (0.01, 0.95), (0.05, 0.7)))
 
 
@@ -69,4 +69,4 @@ def test_calibration_error_of_a_perfect_and_of_a_boastful_reader() -> None:
 def test_a_damaged_network_in_a_card_is_refused(damage: dict[str, object]) -> None:
     card = calibration().net.to_card() | damage
     with pytest.raises((ValueError, KeyError, TypeError)):
-        Net.from_card(card)
+        Mlp.from_card(card)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docproc.readers.ctc import DOUBT, best_texts, each_reader, text_scores
+from docproc.readers.ctc import CTC, best_texts, each_reader, text_scores
 from docproc.types import NOT_A_DIGIT, Frames
 
 BLANK = NOT_A_DIGIT
@@ -76,4 +76,4 @@ def test_readers_side_by_side_are_joined_by_what_they_read() -> None:
 def test_one_reader_cannot_silence_another() -> None:
     sure, blind = frames_of({1: 1}, {BLANK: 1}, {7: 1}), np.full((3, 11), -200.0, np.float32)
     blind[:, BLANK] = 0
-    assert text_scores(np.hstack([sure, blind]), ["17"])[0] == pytest.approx((text_scores(sure, ["17"])[0] + DOUBT) / 2)
+    assert text_scores(np.hstack([sure, blind]), ["17"])[0] == pytest.approx((text_scores(sure, ["17"])[0] + CTC.min_log) / 2)

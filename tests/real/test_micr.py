@@ -83,7 +83,7 @@ def test_bands_of_real_cheques(shared: Path, reader: Reader) -> None:
 
 
 def test_half_of_the_resolution_is_enough(shared: Path, reader: Reader) -> None:
-    from docproc.readers.e13b.decode import tell
+    from docproc.readers.e13b.decode import decode
     from docproc.readers.e13b.view import micr_line
 
     folder = shared / "cheques"
@@ -98,6 +98,6 @@ def test_half_of_the_resolution_is_enough(shared: Path, reader: Reader) -> None:
                 crop = Box(*(int(row[key]) for key in ("left", "top", "width", "height"))).cut(page.gray)
                 small = np.asarray(cv2.resize(crop, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
                 frames = reader.micr_recognizer.read_lines([micr_line(small).line])[0]
-                right += tell(frames).value == truth[row["document"]]
+                right += decode(frames).value == truth[row["document"]]
     lines = len(truth)
     assert right >= 0.96 * lines

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docproc.readers.e13b.decode import ROUTING, digits_of, evidence, goes_on, parse, tell
+from docproc.readers.e13b.decode import decode, evidence, goes_on
+from docproc.readers.e13b.parts import digits_of, parse
 from docproc.types import LINE_HEIGHT, MICR_CLASSES, MICR_SYMBOLS, Frames, Ink
 
 GOOD, BAD = "021000089", "021000088"  # with and without the right check digit
@@ -29,7 +30,7 @@ def frames_of(text: str, doubts: dict[int, tuple[str, float]] | None = None, gap
 
 @pytest.mark.parametrize("text", ["⑈123456⑈⑆021000089⑆1234567⑈", "11001", "⑇0000012345⑇", "⑉⑉", ""])
 def test_what_the_frames_show_is_read(text: str) -> None:
-    told = tell(frames_of(text))
+    told = decode(frames_of(text))
     assert told.value == text
     assert told.shares[0][1] > 0.99
     assert len(told.centers) == len(told.peaks) == len(text)
@@ -47,27 +48,27 @@ def strip(columns: int, *inked: tuple[int, int, int]) -> Ink:
 
 
 def test_a_line_that_goes_on_is_told() -> None:
-    told = tell(frames_of("1234"))  # at 12, 28, 44, 60 px, more or less
+    told = decode(frames_of("1234"))  # at 12, 28, 44, 60 px, more or less
     characters = [(int(center) - 5, int(center) + 5, 18) for center in told.centers]
     assert not goes_on(told, strip(120, *characters))
     assert goes_on(told, strip(120, *characters, (110, 114, 18)))  # a character that is cut
     assert goes_on(told, strip(200, *characters, (120, 130, 18), (140, 150, 18)))
     assert not goes_on(told, strip(120, *characters, (100, 102, 6)))  # a speck
     assert not goes_on(told, strip(120, *characters, (110, 114, 32)))  # the edge of the paper
-    assert not goes_on(tell(frames_of("")), strip(40, (10, 20, 18)))
+    assert not goes_on(decode(frames_of("")), strip(40, (10, 20, 18)))
 
 
 def test_the_check_digit_decides_where_a_digit_is_in_doubt() -> None:
     value = f"⑆{GOOD}⑆5⑈"
     doubtful = frames_of(f"⑆{BAD}⑆5⑈", {9: ("9", 0.2)})
-    told = tell(doubtful)
+    told = decode(doubtful)
     assert told.value == value
     assert told.changed_by == "check digit (aba)"
     assert 0.5 < told.shares[0][1] < 0.999
 
 
 def test_a_clear_line_is_not_bent_to_fit_the_check_digit() -> None:
-    told = tell(frames_of(f"⑆{BAD}⑆5⑈"))
+    told = decode(frames_of(f"⑆{BAD}⑆5⑈"))
     assert told.value == f"⑆{BAD}⑆5⑈"
     assert told.changed_by == ""
 
@@ -76,17 +77,40 @@ def test_a_clear_line_is_not_bent_to_fit_the_check_digit() -> None:
 def test_the_check_digit_says_nothing_of_other_lines(form: str) -> None:
     value = form.format(BAD)
     place = value.rindex("8")
-    told = tell(frames_of(value, {place: ("9", 0.3)}))
+    told = decode(frames_of(value, {place: ("9", 0.3)}))
     assert told.value == value
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.text(MICR_SYMBOLS, max_size=30), st.integers(1, 4))
+Built = tuple[str, dict[str, str]]  # a line, and the parts that it was built of
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> Built:
+    """Lines as banks print them: a check's number at the start or the end, a routing number, an account, an amount."""
+    number = st.text("0123456789", min_size=1, max_size=9)
+    routing = draw(st.sampled_from([GOOD, BAD]) | st.from_regex(r"[0-9]{5}⑉[0-9]{3}", fullmatch=True) | number)
+    account = draw(st.text("0123456789⑉", max_size=12))
+    first, last, cents = (
+        draw(st.none() | number),
+        draw(st.none() | st.just("") | number),
+        draw(st.none() | st.integers(0, 10**10 - 1)),
+    )
+    opened = draw(st.booleans())
+    value = f"⑈{first}⑈" if first else ""
+    value += f"{'⑆' if opened else ''}{routing}⑆{account}" + (f"⑈{last}" if last is not None else "")
+    parts = {"routing": routing, "account": account, "check_number": first or (last if opened else "") or ""}
+    if cents is not None:
+        value += f"⑇{cents:010}" + draw(st.sampled_from(["⑇", ""]))
+        parts["encoded_amount"] = f"{cents // 100}.{cents % 100:02}"
+    return value, {name: text for name, text in parts.items() if text}
+
+
+@settings(max_examples=50, deadline=None)
+@given(lines().map(lambda line: line[0]) | st.text(MICR_SYMBOLS, max_size=30), st.integers(1, 4))
 def test_any_text_comes_back(text: str, gap: int) -> None:
     frames = frames_of(text, gap=gap)
-    told = tell(frames)
-    if ROUTING.allows(text) or "⑆" not in text:
-        assert told.value == text
+    told = decode(frames)
+    assert told.value == text
     found = evidence(told, frames, np.zeros((LINE_HEIGHT, 4 * len(frames)), np.uint8))
     assert found.shape == (11,)
     assert np.isfinite(found).all()
@@ -97,7 +121,7 @@ def test_any_text_comes_back(text: str, gap: int) -> None:
 def test_any_frames_give_a_line(seed: int, count: int) -> None:
     logits = np.random.default_rng(seed).normal(0, 3, (count, MICR_CLASSES))
     frames = (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).astype(np.float32)
-    told = tell(frames)
+    told = decode(frames)
     assert set(told.value) <= set(MICR_SYMBOLS)
     assert len(told.centers) == len(told.value)
     assert np.isfinite(evidence(told, frames, np.zeros((LINE_HEIGHT, 4 * count), np.uint8))).all()
@@ -143,8 +167,23 @@ def test_a_space_parts_the_check_number_from_the_account() -> None:
     assert named(value, swapped) == {"routing": GOOD, "account": "0152123", "check_number": "4567"}
 
 
-@given(st.text(MICR_SYMBOLS, max_size=40))
-def test_parts_are_pieces_of_the_line(value: str) -> None:
+@settings(max_examples=200, deadline=None)
+@given(lines())
+def test_parts_are_those_that_the_line_was_built_of(line: Built) -> None:
+    value, parts = line
+    assert named(value) == parts
     for part in parse(value):
-        assert part.text == digits_of(value[part.first : part.last])
-        assert part.value == value[part.first : part.last] or part.name == "encoded_amount"
+        piece = value[part.first : part.last]
+        assert part.text == digits_of(piece)
+        if part.name == "encoded_amount":
+            units, cents = part.value.split(".")
+            assert f"{units:0>8}{cents}" == piece
+        else:
+            assert part.value == piece
+
+
+@given(st.text(MICR_SYMBOLS, max_size=40))
+def test_the_parts_of_any_text_are_pieces_of_it(value: str) -> None:
+    found = sorted((part.first, part.last) for part in parse(value))
+    assert [place for span in found for place in span] == sorted(place for span in found for place in span)
+    assert all(0 <= first < last <= len(value) for first, last in found)

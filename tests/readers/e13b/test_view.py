@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from docproc.learn.composing.e13b import GRID, draw_line
-from docproc.readers.e13b.view import FOOT, MARGIN, PRINT_HEIGHT, WIDTH_STEP, micr_line, part_box
+from docproc.readers.e13b.font import PRINT_HEIGHT_PX
+from docproc.readers.e13b.view import STRIP, micr_line, part_box
 from docproc.types import LINE_HEIGHT, Gray
 
 LINE = "⑆021000089⑆ 1234567⑈ 0152"
@@ -33,19 +34,19 @@ def rows_of(line: Gray) -> tuple[int, int]:
 def test_characters_come_to_one_size_and_place(dpi: int) -> None:
     found = micr_line(on_paper(draw_line(LINE, dpi), dpi // 20))
     assert found.line.shape[0] == LINE_HEIGHT
-    assert found.line.shape[1] % WIDTH_STEP == 0
+    assert found.line.shape[1] % STRIP.width_step_px == 0
     top, foot = rows_of(found.line)
-    assert foot == pytest.approx(FOOT, abs=1.5)
-    assert foot - top == pytest.approx(PRINT_HEIGHT, abs=1.5 if dpi > 100 else 2.5)
-    assert found.line.shape[1] == pytest.approx(20 + 19.2 * len(LINE), abs=WIDTH_STEP + (10 if dpi > 100 else 30))
+    assert foot == pytest.approx(STRIP.foot_px, abs=1.5)
+    assert foot - top == pytest.approx(PRINT_HEIGHT_PX, abs=1.5 if dpi > 100 else 2.5)
+    assert found.line.shape[1] == pytest.approx(20 + 19.2 * len(LINE), abs=STRIP.width_step_px + (10 if dpi > 100 else 30))
 
 
 @pytest.mark.parametrize("turn", [-4.0, -1.0, 2.0, 4.0])
 def test_a_turned_line_is_laid_level(turn: float) -> None:
     found = micr_line(on_paper(draw_line(LINE, 200), 40, turn))
     top, foot = rows_of(found.line)
-    assert foot == pytest.approx(FOOT, abs=2)
-    assert foot - top == pytest.approx(PRINT_HEIGHT, abs=3)
+    assert foot == pytest.approx(STRIP.foot_px, abs=2)
+    assert foot - top == pytest.approx(PRINT_HEIGHT_PX, abs=3)
 
 
 def test_groups_are_followed_where_they_stand_lower_or_are_smaller() -> None:
@@ -56,16 +57,16 @@ def test_groups_are_followed_where_they_stand_lower_or_are_smaller() -> None:
     found = micr_line(gray)
     for half in np.array_split(found.line, 2, axis=1):
         top, foot = rows_of(half)
-        assert foot == pytest.approx(FOOT, abs=2)
-        assert foot - top == pytest.approx(PRINT_HEIGHT, abs=2)
+        assert foot == pytest.approx(STRIP.foot_px, abs=2)
+        assert foot - top == pytest.approx(PRINT_HEIGHT_PX, abs=2)
 
 
 def test_other_print_near_the_line_is_passed_over() -> None:
     gray = on_paper(draw_line(LINE, 300), 60)
     cv2.putText(gray, "pay to the order of", (80, 40), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 40, 2)
     top, foot = rows_of(micr_line(gray).line[:, 40:])
-    assert foot == pytest.approx(FOOT, abs=2)
-    assert foot - top == pytest.approx(PRINT_HEIGHT, abs=2)
+    assert foot == pytest.approx(STRIP.foot_px, abs=2)
+    assert foot - top == pytest.approx(PRINT_HEIGHT_PX, abs=2)
 
 
 def test_black_and_white_and_pale_lines_look_alike() -> None:
@@ -84,7 +85,7 @@ def test_places_lead_back_to_the_crop() -> None:
     unit = dpi * GRID
     # The second of four characters, two px of the strip for a column of the grid; the strip begins with the foot of the 1.
     right = room + (2 + 7 + 125 / 13) * unit
-    box = part_box(found, [MARGIN + (0.5 + 125 / 13) * 2])
+    box = part_box(found, [STRIP.margin_px + (0.5 + 125 / 13) * 2])
     assert box.right == pytest.approx(right, abs=6)
     assert box.top == pytest.approx(room + 2 * unit, abs=2)
     assert box.bottom == pytest.approx(room + 11 * unit, abs=2)
@@ -103,7 +104,7 @@ def test_any_picture_gives_a_line(gray: Gray) -> None:
     before = gray.copy()
     found = micr_line(gray)
     assert found.line.shape[0] == LINE_HEIGHT
-    assert found.line.shape[1] % WIDTH_STEP == 0
+    assert found.line.shape[1] % STRIP.width_step_px == 0
     assert found.places.shape == (found.line.shape[1], 3)
     assert np.isfinite(found.places).all()
     assert np.array_equal(gray, before)
