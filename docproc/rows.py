@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from docproc.readers.confidence import Acceptance, judge
 from docproc.readers.e13b import PrintedResult
+from docproc.readers.e13b.locate import part_box
 from docproc.readers.e13b.parts import PARTS, Part, parse
-from docproc.readers.e13b.view import part_box
 from docproc.readers.read import FieldResult
 from docproc.readers.value import value_of
 from docproc.types import Box, Page, PageId, Placed, Row

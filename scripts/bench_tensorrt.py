@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.backends import available, open_network
-from docproc.backends.recognizers import Form
+from docproc.backends.form import Form
 from docproc.backends.tensorrt import BATCH, Slot, TensorrtNetwork
 from docproc.errors import MissingPart
 from docproc.learn.evaluation.bench import best_of

@@ -18,15 +18,18 @@ from pathlib import Path
 
 import cv2
 
-from docproc.fields.layouts import open_layout
 from docproc.files import find_documents, open_pages
+from docproc.forms import locator, open_layout
 from docproc.options import Limits
-from docproc.pipeline import Prepared, cells_of, frames_of, place, prepare, read
-from docproc.readers.batching import flatten, regroup
-from docproc.readers.lattice.normalize import normalize_all
-from docproc.readers.lattice.segment import candidate_ink
+from docproc.pages.clean import clean
+from docproc.pipeline import prepare
+from docproc.readers import MICR, e13b
+from docproc.readers.e13b import Printed
+from docproc.readers.handwriting import Handwritten, opinions_of, read, score_all
+from docproc.readers.read import Prepared
+from docproc.readers.voters import VOTERS
 from docproc.types import Page
-from docproc.weights.opening import open_reader
+from docproc.weights.opening import open_model
 
 PROJECT = Path(__file__).parent.parent
 ROUNDS = 5
@@ -60,39 +63,39 @@ def main() -> None:
         print(f"docproc run, one image   {seconds(program(*one)):8.3f} s")
 
     cv2.setNumThreads(1)
-    reader = open_reader("onnx")
+    model = open_model("onnx")
     layout = open_layout(layout_name, tuple(sorted({str(d.path.parent) for d in documents})))
-    opened = [(page, str(d.path.parent)) for d in documents for page in open_pages(d, Limits()) if isinstance(page, Page)]
+    pages = [
+        (clean(page), locator(layout, str(document.path.parent)))
+        for document in documents
+        for page in open_pages(document, Limits())
+        if isinstance(page, Page)
+    ]
     prepared: list[Prepared] = []
 
     def prepare_all() -> None:
-        prepared[:] = [item for page, folder in opened for item in prepare(place(page, partial(layout.locate, folder=folder)))]
+        prepared[:] = [item for page, locate in pages for item in prepare(locate(page))]
 
-    total = seconds(prepare_all)
-    inks = [[candidate_ink(p.lattice, k) for k in range(len(p.lattice.candidates))] for p in prepared]
-    normalizing = seconds(lambda: [normalize_all(own) for own in inks])
-    batch, counts = flatten([p.glyphs for p in prepared])
-    recognizing = seconds(lambda: reader.recognizer.recognize(batch))
-    scores = regroup(reader.recognizer.recognize(batch), counts)
-    lining = seconds(lambda: frames_of(prepared, reader))
-    frames = frames_of(prepared, reader)
-    pictures = [p.cells for p in prepared]
-    boxing = seconds(lambda: cells_of(pictures, reader.cell_recognizer))
-    cells = cells_of(pictures, reader.cell_recognizer)
-    decoding = seconds(lambda: [read(*each, reader) for each in zip(prepared, scores, frames, cells, strict=True)])
-    count = len(prepared)
-    print(f"\n{count} fields, {len(batch) / count:.1f} candidates each; ms a field on one core")
-    for name, value in (
-        ("locate and segment", total - normalizing),
-        ("normalize", normalizing),
-        ("recognize glyphs", recognizing),
-        ("recognize lines", lining),
-        ("recognize cells", boxing),
-        ("decode and vote", decoding),
-        ("together", total + recognizing + lining + boxing + decoding),
-    ):
+    preparing = seconds(prepare_all)
+    written = [item for item in prepared if isinstance(item, Handwritten)]
+    printed = [item for item in prepared if isinstance(item, Printed)]
+    steps = {"locate and cut": preparing}
+    for name, voter in VOTERS.items():
+        views = [item.views[name] for item in written if name in item.views]
+        steps[f"recognize: {name}"] = seconds(partial(voter.score, views, model.networks[name]))
+    scores = score_all([item.views for item in written], model.networks)
+
+    def decode_all() -> None:
+        for item, own in zip(written, scores, strict=True):
+            read(item, opinions_of(item.views, own, item.field.digits, model.fitted), model)
+
+    steps["search and vote"] = seconds(decode_all)
+    steps["lines of E-13B"] = seconds(lambda: e13b.read_all(printed, model.micr, model.calibrations[MICR]))
+    count, candidates = len(prepared), sum(len(item.cut.glyphs) for item in written)
+    print(f"\n{count} fields, {candidates / max(1, len(written)):.1f} candidates each; ms a field on one core")
+    for name, value in (steps | {"together": sum(steps.values())}).items():
         print(f"  {name:22} {value / count * 1000:7.2f}")
-    print(f"\n{len(batch) / recognizing:,.0f} glyphs a second through {reader.recognizer.name}")
+    print(f"\n{candidates / steps['recognize: lattice']:,.0f} glyphs a second through {model.networks['lattice'].name}")
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def test_one_call_for_many_fields_reads_as_each_alone(model: Model, write_field:
 
 def test_a_recognizer_that_sees_no_digit_invents_none(model: Model, write_field: WriteField) -> None:
     gray = write_field("2417")
-    blind = replace(model, networks=model.networks | {"lattice": NullRecognizer(), "line": NullLineRecognizer()}, fitted={})
+    blind = replace(model, networks={**model.networks, "lattice": NullRecognizer(), "line": NullLineRecognizer()}, fitted={})
     (row,) = rows_of(page(gray), located(whole(gray)), blind, 0.5)
     assert (row.text, row.status) == ("", "review")
 
@@ -88,7 +88,7 @@ def test_a_recognizer_that_fails_is_heard(model: Model, write_field: WriteField)
     gray = write_field("2417")
     with pytest.raises(MissingPart):
         rows_of(
-            page(gray), located(whole(gray)), replace(model, networks=model.networks | {"lattice": FailingRecognizer()}), 0.5
+            page(gray), located(whole(gray)), replace(model, networks={**model.networks, "lattice": FailingRecognizer()}), 0.5
         )
 
 

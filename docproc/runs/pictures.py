@@ -13,7 +13,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 from docproc.readers.ctc import best_texts, each_reader
 from docproc.readers.e13b import PrintedResult
 from docproc.readers.handwriting import HandwrittenResult, lattice_opinion
-from docproc.readers.lattice.segment import candidate_box
+from docproc.readers.lattice.cuts import candidate_box
 from docproc.readers.line import LineOpinion
 from docproc.readers.read import FieldResult
 from docproc.types import MICR_SYMBOLS, NOT_A_DIGIT, Frames, Gray, Row, Scores

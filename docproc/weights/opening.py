@@ -15,7 +15,7 @@ from docproc.errors import MissingPart
 from docproc.readers import MICR, NETWORKS, e13b, lattice
 from docproc.readers.confidence import Calibration, from_card
 from docproc.readers.e13b.font import PRINT_HEIGHT_PX
-from docproc.readers.lattice.segment import GEOMETRY
+from docproc.readers.lattice.cuts import GEOMETRY
 from docproc.readers.model import Model
 from docproc.readers.vote import Weights
 from docproc.readers.voters import VOTERS

@@ -17,19 +17,17 @@ from docproc.backends import (
     BACKENDS,
     available,
     choose,
-    open_cell_recognizer,
     open_line_recognizer,
-    open_micr_recognizer,
     open_recognizer,
 )
 from docproc.errors import BadUsage, MissingPart
+from docproc.readers import comb, e13b, lattice, line
 from docproc.types import (
     CELL_CLASSES,
     CLASSES,
     LINE_HEIGHT,
     LINE_READERS,
     MICR_CLASSES,
-    CellRecognizer,
     Line,
     LineRecognizer,
     Recognizer,
@@ -49,7 +47,7 @@ def model(name: str, network: str) -> bytes:
 
 @cache
 def backend(name: str) -> Recognizer:
-    return open_recognizer(name, model(name, "glyphs"))
+    return open_recognizer(name, model(name, "glyphs"), lattice.FORM)
 
 
 MAKERS: dict[str, Callable[[], Recognizer]] = {"null": NullRecognizer}
@@ -101,7 +99,7 @@ def test_a_failing_recognizer_fails_loudly() -> None:
 
 def test_an_unknown_backend_is_bad_usage() -> None:
     with pytest.raises(BadUsage, match="abacus"):
-        open_recognizer("abacus", b"")
+        open_recognizer("abacus", b"", lattice.FORM)
 
 
 def test_auto_takes_what_works_and_says_what_does_not() -> None:
@@ -116,11 +114,11 @@ def test_auto_takes_what_works_and_says_what_does_not() -> None:
 def test_what_is_no_model_is_refused(name: str, data: bytes) -> None:
     model(name, "glyphs")
     with pytest.raises(MissingPart):
-        open_recognizer(name, data)
+        open_recognizer(name, data, lattice.FORM)
     with pytest.raises(MissingPart):
-        open_line_recognizer(name, data)
+        open_line_recognizer(name, data, line.FORM)
     with pytest.raises(MissingPart):
-        open_micr_recognizer(name, data)
+        open_line_recognizer(name, data, e13b.FORM)
 
 
 @pytest.fixture(params=sorted(BACKENDS))
@@ -130,7 +128,7 @@ def line_recognizer(request: pytest.FixtureRequest) -> LineRecognizer:
 
 @cache
 def open_lines(name: str) -> LineRecognizer:
-    return open_line_recognizer(name, model(name, "lines"))
+    return open_line_recognizer(name, model(name, "lines"), line.FORM)
 
 
 def lines(*widths: int) -> list[Line]:
@@ -139,55 +137,55 @@ def lines(*widths: int) -> list[Line]:
 
 
 def test_frames_are_log_probabilities_in_the_order_of_the_lines(line_recognizer: LineRecognizer) -> None:
-    frames = line_recognizer.read_lines(lines(64, 0, 128, 64))
+    frames = line_recognizer.recognize(lines(64, 0, 128, 64))
     assert [f.shape for f in frames] == [(count, LINE_READERS * CLASSES) for count in (32, 0, 64, 32)]
     for each in frames:
         assert each.dtype == np.float32
         assert np.allclose(np.exp(each).reshape(-1, LINE_READERS, CLASSES).sum(axis=2), 1, atol=1e-4)
-    assert line_recognizer.read_lines([]) == []
+    assert line_recognizer.recognize([]) == []
 
 
 def test_frames_do_not_depend_on_the_other_lines(line_recognizer: LineRecognizer) -> None:
     many = lines(*[64, 96, 64, 160] * 10)
-    together = line_recognizer.read_lines(many)
-    for line, frames in zip(many, together, strict=True):
-        assert np.abs(np.exp(line_recognizer.read_lines([line])[0]) - np.exp(frames)).max() < 1e-5
+    together = line_recognizer.recognize(many)
+    for one, frames in zip(many, together, strict=True):
+        assert np.abs(np.exp(line_recognizer.recognize([one])[0]) - np.exp(frames)).max() < 1e-5
 
 
 @pytest.mark.parametrize("name", sorted(BACKENDS))
 def test_frames_of_e13b_are_log_probabilities_of_their_own_line(name: str) -> None:
-    recognizer = open_micr_recognizer(name, model(name, "micr"))
+    recognizer = open_line_recognizer(name, model(name, "micr"), e13b.FORM)
     many = lines(64, 0, 128, 64, 160)
-    together = recognizer.read_lines(many)
-    assert [f.shape for f in together] == [(line.shape[1] // 4, MICR_CLASSES) for line in many]
-    for line, frames in zip(many, together, strict=True):
+    together = recognizer.recognize(many)
+    assert [f.shape for f in together] == [(one.shape[1] // 4, MICR_CLASSES) for one in many]
+    for one, frames in zip(many, together, strict=True):
         assert frames.dtype == np.float32
         assert np.allclose(np.exp(frames).sum(axis=1), 1, atol=1e-4)
-        assert np.abs(np.exp(recognizer.read_lines([line])[0]) - np.exp(frames)).max(initial=0) < 1e-5
+        assert np.abs(np.exp(recognizer.recognize([one])[0]) - np.exp(frames)).max(initial=0) < 1e-5
 
 
 @pytest.mark.parametrize("name", sorted(BACKENDS))
 def test_cells_are_scored(name: str) -> None:
-    recognizer: CellRecognizer = open_cell_recognizer(name, model(name, "cells"))
+    recognizer = open_recognizer(name, model(name, "cells"), comb.FORM)
     pictures = np.random.default_rng(6).integers(0, 256, (5, 32, 32, 2)).astype(np.uint8)
-    scores = recognizer.recognize_cells(pictures)
+    scores = recognizer.recognize(pictures)
     assert scores.shape == (5, CELL_CLASSES)
     assert np.allclose(scores.sum(axis=1), 1, atol=1e-4)
-    assert recognizer.recognize_cells(pictures[:0]).shape == (0, CELL_CLASSES)
+    assert recognizer.recognize(pictures[:0]).shape == (0, CELL_CLASSES)
 
 
 @pytest.mark.parametrize("name", sorted(BACKENDS))
 def test_one_network_is_not_taken_for_the_other(name: str) -> None:
     with pytest.raises(MissingPart, match="MICR network"):
-        open_micr_recognizer(name, model(name, "lines"))
+        open_line_recognizer(name, model(name, "lines"), e13b.FORM)
     with pytest.raises(MissingPart, match="line network"):
-        open_line_recognizer(name, model(name, "micr"))
+        open_line_recognizer(name, model(name, "micr"), line.FORM)
     with pytest.raises(MissingPart, match="line network"):
-        open_line_recognizer(name, model(name, "glyphs"))
+        open_line_recognizer(name, model(name, "glyphs"), line.FORM)
     with pytest.raises(MissingPart, match="digit network"):
-        open_recognizer(name, model(name, "lines"))
+        open_recognizer(name, model(name, "lines"), lattice.FORM)
     with pytest.raises(MissingPart, match="digit network"):
-        open_recognizer(name, model(name, "cells"))
+        open_recognizer(name, model(name, "cells"), lattice.FORM)
 
 
 def test_each_backend_has_its_own_files() -> None:
@@ -231,7 +229,7 @@ def test_a_lambda_layer_is_refused_unopened() -> None:
         layers[1] = {"module": "keras.layers", "class_name": "Lambda", "config": {"function": "…"}, "registered_name": None}
 
     with pytest.raises(MissingPart, match=r"was not opened, because it names keras\.layers\.Lambda"):
-        open_recognizer("tensorflow", rewritten(change))
+        open_recognizer("tensorflow", rewritten(change), lattice.FORM)
 
 
 def test_a_function_from_elsewhere_is_refused_unopened() -> None:
@@ -241,17 +239,17 @@ def test_a_function_from_elsewhere_is_refused_unopened() -> None:
         config["config"]["layers"][1]["module"] = "os"  # type: ignore[index]
 
     with pytest.raises(MissingPart, match=r"because it names os\.Rescaling"):
-        open_recognizer("tensorflow", rewritten(change))
+        open_recognizer("tensorflow", rewritten(change), lattice.FORM)
 
 
 def test_a_keras_file_with_something_else_in_it_is_refused() -> None:
     model("tensorflow", "glyphs")
     with pytest.raises(MissingPart, match=r"is no Keras file: it holds assets/payload"):
-        open_recognizer("tensorflow", rewritten(lambda config: None, {"assets/payload.py": b"print()"}))
+        open_recognizer("tensorflow", rewritten(lambda config: None, {"assets/payload.py": b"print()"}), lattice.FORM)
 
 
 def test_a_keras_file_whose_weights_are_damaged_is_refused() -> None:
     whole = bytearray(model("tensorflow", "glyphs"))
     whole[len(whole) // 2] ^= 0xFF
     with pytest.raises(MissingPart, match=r"Keras"):
-        open_recognizer("tensorflow", bytes(whole))
+        open_recognizer("tensorflow", bytes(whole), lattice.FORM)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,21 +14,21 @@ import pytest
 from docproc.backends import (
     cuda,
     gpu,
-    open_cell_recognizer,
     open_line_recognizer,
-    open_micr_recognizer,
     open_recognizer,
 )
 from docproc.backends import tensorrt as backend
 from docproc.backends.cuda import Cuda, Device
-from docproc.backends.recognizers import CELLS, GLYPHS, LINES, MICR, Form, PictureRecognizer, StripRecognizer
+from docproc.backends.form import Form
+from docproc.backends.recognizers import PictureRecognizer, StripRecognizer
 from docproc.errors import MissingPart
-from docproc.types import CELL_CLASSES, CLASSES, LINE_HEIGHT, LineRecognizer
+from docproc.readers import comb, e13b, lattice, line
+from docproc.types import CELL_CLASSES, CLASSES, LINE_HEIGHT
 from docproc.weights.cards import network_files
 from tests.backends.fakes import FakeDriver, FakeEngine, fake_tensorrt
 
 FILES = network_files("tensorrt")
-FORMS = {"glyphs": GLYPHS, "lines": LINES, "cells": CELLS, "micr": MICR}
+FORMS = {"glyphs": lattice.FORM, "lines": line.FORM, "cells": comb.FORM, "micr": e13b.FORM}
 
 # ------------------------------------------------------------------------------------------- building, for real
 
@@ -51,31 +50,31 @@ def test_an_engine_is_built_without_a_gpu(trt: Any, name: str) -> None:
 
 def test_an_engine_is_built_for_a_gpu_that_is_not_here(trt: Any) -> None:
     log = backend.keeper(trt)
-    plan = backend.build(trt, FILES["cells"].read_bytes(), CELLS, log, target="SM89")
-    assert plan != backend.build(trt, FILES["cells"].read_bytes(), CELLS, log, target="SM120")
+    plan = backend.build(trt, FILES["cells"].read_bytes(), comb.FORM, log, target="SM89")
+    assert plan != backend.build(trt, FILES["cells"].read_bytes(), comb.FORM, log, target="SM120")
 
 
 @pytest.mark.parametrize("data", [b"", b"not a model", b"\x80\x04K\x01.", b"\x08\x07" + bytes(200)])
 def test_what_is_no_model_is_refused(trt: Any, data: bytes) -> None:
     with pytest.raises(MissingPart):
-        backend.build(trt, data, GLYPHS, backend.keeper(trt))
+        backend.build(trt, data, lattice.FORM, backend.keeper(trt))
 
 
 def test_a_model_cut_short_is_refused_in_the_words_of_the_parser(trt: Any) -> None:
     data = FILES["glyphs"].read_bytes()
     with pytest.raises(MissingPart, match=r"TensorRT cannot read the model: .*[Pp]ars"):
-        backend.build(trt, data[: len(data) // 2], GLYPHS, backend.keeper(trt))
+        backend.build(trt, data[: len(data) // 2], lattice.FORM, backend.keeper(trt))
 
 
 def test_one_network_is_not_built_as_another(trt: Any) -> None:
     with pytest.raises(MissingPart, match=r"not a line network: it should take uint8 \(any, 32, any\)"):
-        backend.build(trt, FILES["glyphs"].read_bytes(), LINES, backend.keeper(trt))
+        backend.build(trt, FILES["glyphs"].read_bytes(), line.FORM, backend.keeper(trt))
 
 
 def test_a_profile_that_does_not_fit_is_told(trt: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend, "USUAL", backend.BATCH + 1)
     with pytest.raises(MissingPart, match=r"refuses the profile .*profile->isValid"):
-        backend.build(trt, FILES["glyphs"].read_bytes(), GLYPHS, backend.keeper(trt))
+        backend.build(trt, FILES["glyphs"].read_bytes(), lattice.FORM, backend.keeper(trt))
 
 
 # ------------------------------------------------------------------------------ running, with a GPU that is none
@@ -92,26 +91,26 @@ def network(name: str, driver: FakeDriver | None = None) -> backend.TensorrtNetw
 @pytest.mark.parametrize("count", [0, 1, 1024, 1025, 5000])
 def test_batches_come_back_in_order(count: int) -> None:
     glyphs = np.random.default_rng(1).integers(0, 256, (count, 28, 28)).astype(np.uint8)
-    found = PictureRecognizer(network("glyphs"), GLYPHS, b"").recognize(glyphs)
-    wanted = open_recognizer("onnx", FILES["glyphs"].read_bytes()).recognize(glyphs)
+    found = PictureRecognizer(network("glyphs"), lattice.FORM, b"").recognize(glyphs)
+    wanted = open_recognizer("onnx", FILES["glyphs"].read_bytes(), lattice.FORM).recognize(glyphs)
     assert found.shape == (count, CLASSES)
     assert np.abs(found - wanted).max(initial=0) < 1e-5
 
 
-@pytest.mark.parametrize(("name", "opener"), [("lines", open_line_recognizer), ("micr", open_micr_recognizer)])
-def test_lines_of_many_widths_come_back_in_order(name: str, opener: Callable[[str, bytes], LineRecognizer]) -> None:
+@pytest.mark.parametrize("name", ["lines", "micr"])
+def test_lines_of_many_widths_come_back_in_order(name: str) -> None:
     rng = np.random.default_rng(2)
     lines = [rng.integers(0, 256, (LINE_HEIGHT, int(w))).astype(np.uint8) for w in rng.integers(0, 9, 100) * 32]
-    found = StripRecognizer(network(name), FORMS[name], b"").read_lines(lines)
-    wanted = opener("onnx", FILES[name].read_bytes()).read_lines(lines)
+    found = StripRecognizer(network(name), FORMS[name], b"").recognize(lines)
+    wanted = open_line_recognizer("onnx", FILES[name].read_bytes(), FORMS[name]).recognize(lines)
     assert [f.shape for f in found] == [w.shape for w in wanted]
     assert all(np.abs(f - w).max(initial=0) < 1e-3 for f, w in zip(found, wanted, strict=True))
 
 
 def test_cells_are_scored() -> None:
     cells = np.random.default_rng(3).integers(0, 256, (9, 32, 32, 2)).astype(np.uint8)
-    found = PictureRecognizer(network("cells"), CELLS, b"").recognize_cells(cells)
-    wanted = open_cell_recognizer("onnx", FILES["cells"].read_bytes()).recognize_cells(cells)
+    found = PictureRecognizer(network("cells"), comb.FORM, b"").recognize(cells)
+    wanted = open_recognizer("onnx", FILES["cells"].read_bytes(), comb.FORM).recognize(cells)
     assert np.abs(found - wanted).max() < 1e-5
 
 
@@ -121,14 +120,14 @@ def test_who_goes_away_in_the_middle_leaves_nothing_behind() -> None:
     glyphs = np.random.default_rng(4).integers(0, 256, (6, 2, 28, 28)).astype(np.uint8)
     next(own.run(glyphs[:5]))
     (found,) = own.run(glyphs[5:])
-    wanted = open_recognizer("onnx", FILES["glyphs"].read_bytes()).recognize(glyphs[5])
+    wanted = open_recognizer("onnx", FILES["glyphs"].read_bytes(), lattice.FORM).recognize(glyphs[5])
     assert np.abs(found - wanted).max() < 1e-5
 
 
 def test_a_line_wider_than_the_profile_is_refused() -> None:
-    line = np.zeros((LINE_HEIGHT, backend.WIDEST + 32), np.uint8)
+    wide = np.zeros((LINE_HEIGHT, backend.WIDEST + 32), np.uint8)
     with pytest.raises(MissingPart, match="not built for an input of"):
-        StripRecognizer(network("lines"), LINES, b"").read_lines([line])
+        StripRecognizer(network("lines"), line.FORM, b"").recognize([wide])
 
 
 # ---------------------------------------------------------------------------------------- what is kept of engines
@@ -137,13 +136,13 @@ def test_a_line_wider_than_the_profile_is_refused() -> None:
 def test_an_engine_is_kept_for_one_model_gpu_and_version() -> None:
     device = Device("Fake GPU", (9, 0), 13000)
 
-    def key(model: bytes = b"m", form: Form = GLYPHS, device: Device = device, version: str = "11.0") -> str:
+    def key(model: bytes = b"m", form: Form = lattice.FORM, device: Device = device, version: str = "11.0") -> str:
         library = fake_tensorrt()
         library.__version__ = version
         return backend.engine_key(library, model, form, device)
 
     others = [
-        key(b"n"), key(form=LINES), key(version="11.1"), key(device=Device("Other GPU", (9, 0), 13000)),
+        key(b"n"), key(form=line.FORM), key(version="11.1"), key(device=Device("Other GPU", (9, 0), 13000)),
         key(device=Device("Fake GPU", (8, 9), 13000)), key(device=Device("Fake GPU", (9, 0), 13010)),
     ]  # fmt: skip
     assert key() == key()
@@ -165,7 +164,7 @@ def test_an_engine_that_was_damaged_is_not_loaded(tmp_path: Path) -> None:
 @pytest.mark.parametrize("writable", [True, False])
 def test_an_engine_that_cannot_be_kept_is_built_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writable: bool) -> None:
     driver, built = FakeDriver(), []
-    engine = FakeEngine(FILES["cells"], backend.profile_of(CELLS)[2], driver)
+    engine = FakeEngine(FILES["cells"], backend.profile_of(comb.FORM)[2], driver)
     runtime = SimpleNamespace(deserialize_cuda_engine=lambda plan: engine if plan == b"an engine" else None)
     library = fake_tensorrt(ILogger=object, Runtime=lambda log: runtime)
 
@@ -183,7 +182,7 @@ def test_an_engine_that_cannot_be_kept_is_built_again(tmp_path: Path, monkeypatc
         cache.write_text("a file, where the folder should be")
     cells = np.random.default_rng(3).integers(0, 256, (2, 32, 32, 2)).astype(np.uint8)
     for _ in range(2):
-        found = PictureRecognizer(backend.open_network(b"a model", CELLS), CELLS, b"").recognize_cells(cells)
+        found = PictureRecognizer(backend.open_network(b"a model", comb.FORM), comb.FORM, b"").recognize(cells)
         assert found.shape == (2, CELL_CLASSES)
     assert built == (["cells"] if writable else ["cells"] * 2)
     assert cache.is_dir() == writable

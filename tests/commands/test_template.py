@@ -18,7 +18,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from docproc.fields.boxes import find_boxes, find_frames
-from docproc.fields.layouts import open_layout
+from docproc.forms import open_layout
 from docproc.types import Box, Field, Page, PageId
 from tests.conftest import PROJECT, SAMPLES
 

@@ -143,7 +143,7 @@ def test_a_filled_form_may_serve_as_the_picture_of_the_form(tmp_path: Path, said
 
 def test_a_changed_picture_of_the_form_is_noticed(tmp_path: Path) -> None:
     known = template(tmp_path)
-    from docproc.fields.layouts import open_layout
+    from docproc.forms import open_layout
 
     one = open_layout(str(known), ())
     save(np.asarray(255 - form(), np.uint8), tmp_path / "blank.png")

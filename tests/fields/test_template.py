@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from docproc.errors import BadConfig, DocumentError
-from docproc.fields.layouts import open_layout
 from docproc.fields.template import Beside, json_schema, parse, place
+from docproc.forms import open_layout
 from docproc.rules import DateOrder, FieldRules, SumRule, Weighted
 from docproc.types import Box, Field, Page, PageId
 from tests.conftest import SAMPLES

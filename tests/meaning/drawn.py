@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.learn.composing.strokes import Pen, draw_digit
+from docproc.meaning.marks import MarkedDigits, marked_digits
 from docproc.types import Box, Candidate, Ink, Lattice
 
 HEIGHT, BASE, PEN = 40, 60, 4
@@ -74,3 +75,9 @@ def drawn(text: str) -> tuple[Lattice, tuple[int, ...], str]:
 def box_of(mask: NDArray[np.bool_]) -> Box:
     """The box around the pixels of a mask."""
     return Box(*cv2.boundingRect(mask.astype(np.uint8)))
+
+
+def marked(text: str) -> tuple[MarkedDigits, str]:
+    """The digits and the marks of a drawn field, and the digits' text, see `drawn`."""
+    lattice, path, digits = drawn(text)
+    return marked_digits(lattice, path), digits

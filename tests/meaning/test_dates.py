@@ -4,9 +4,9 @@ from datetime import date
 
 import pytest
 
-from docproc.meaning.dates import IMPOSSIBLE, OPEN, date_value, stands_apart
+from docproc.meaning.dates import ANY_DATE, IMPOSSIBLE, OPEN, date_value, stands_apart
 from docproc.rules import DateWindow, FieldRules
-from tests.meaning.drawn import drawn
+from tests.meaning.drawn import marked
 
 
 @pytest.mark.parametrize(
@@ -27,14 +27,12 @@ from tests.meaning.drawn import drawn
     ],
 )
 def test_the_value_of_a_drawn_date(text: str, rules: FieldRules, value: str, doubt: str) -> None:
-    lattice, path, digits = drawn(text)
-    assert date_value(rules, lattice, path, digits) == (value, doubt)
+    assert date_value(rules, *marked(text)) == (value, doubt)
 
 
 def test_a_date_outside_of_its_window_keeps_its_value() -> None:
-    lattice, path, digits = drawn("25/11/2019")
     window = DateWindow("6m", date(2026, 11, 21))
-    value, doubt = date_value(FieldRules(date="auto"), lattice, path, digits, window)
+    value, doubt = date_value(FieldRules(date="auto"), *marked("25/11/2019"), window)
     assert value == "2019-11-25"
     assert doubt.startswith("stale")
 
@@ -52,6 +50,6 @@ def test_a_date_outside_of_its_window_keeps_its_value() -> None:
     ],
 )
 def test_slashes_or_dashes_set_the_parts_of_a_date_apart(text: str, apart: bool) -> None:
-    lattice, path, digits = drawn(text)
-    assert stands_apart(lattice, path, digits, FieldRules(date="auto")) is apart
-    assert not stands_apart(lattice, (), digits, FieldRules(date="auto"))
+    found, digits = marked(text)
+    assert stands_apart(found, digits, ANY_DATE) is apart
+    assert not stands_apart(None, digits, ANY_DATE)

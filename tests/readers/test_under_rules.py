@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from docproc.readers.ctc import best_texts, text_scores
-from docproc.readers.lattice.decode import decode
+from docproc.readers.handwriting import lattice_opinion
+from docproc.readers.lattice.search import decode
 from docproc.readers.vote import ballots
 from docproc.rules import FieldRules, Weighted, luhn
 from docproc.types import NOT_A_DIGIT, Candidate, Scores
-from tests.readers.lattice.test_decode import all_paths, candidate, lattices, scores_of
+from tests.readers.lattice.test_search import all_paths, candidate, lattices, scores_of
 from tests.readers.test_ctc import frames_of
-from tests.readers.test_vote import lattice
+from tests.readers.test_vote import lattice, opinions
 from tests.rules.test_field import SMALL
 
 BLANK = NOT_A_DIGIT
@@ -126,8 +127,8 @@ def test_a_remainder_is_not_lost_among_many_texts(
         scores[np.arange(20), rng.integers(0, 10, 20)] = 1.0
     if scant:
         # One text for each remainder is enough.
-        monkeypatch.setattr("docproc.readers.lattice.decode.RULED_KEPT", 1)
-        monkeypatch.setattr("docproc.readers.lattice.decode.RULED_MOST", 97)
+        monkeypatch.setattr("docproc.readers.lattice.search.RULED_KEPT", 1)
+        monkeypatch.setattr("docproc.readers.lattice.search.RULED_MOST", 97)
     shares = np.log(scores[:, :10].astype(float) / scores[:, :10].sum(axis=1, keepdims=True).astype(float))
     best = {0: 0.0}
     for row in shares:
@@ -189,16 +190,17 @@ def test_what_cannot_be_spread_over_the_frames_is_not_told() -> None:
 
 def test_ballots_hold_the_plain_texts_first_and_the_allowed_ones() -> None:
     cut = lattice((0, 1), (1, 2))
-    odds, scores = np.array([6.0, 6.0]), scores_of(1, 7, share=0.97)
-    frames = frames_of({1: 1}, {BLANK: 1}, {7: 1})
+    scores, frames = scores_of(1, 7, share=0.97), frames_of({1: 1}, {BLANK: 1}, {7: 1})
     rules = FieldRules(check="luhn", digits=(2, 2))
-    plain = ballots(cut, odds, scores, frames, (2, 2))
-    both = ballots(cut, odds, scores, frames, (2, 2), rules=rules)
+    heard = opinions(cut, scores, frames, (2, 2))
+    plain = ballots(heard, (2, 2))
+    both = ballots(heard, (2, 2), rules)
     assert both[: len(plain)] == plain
     assert plain[0].text == "17"
     assert "18" in {ballot.text for ballot in both if rules.allows(ballot.text)}
     assert len({ballot.text for ballot in both}) == len(both)
     fits = next(ballot for ballot in both if ballot.text == "18")
-    assert fits.path == (0, 1)
-    assert fits.lattice < plain[0].lattice
-    assert ballots(cut, odds, scores, frames, (1, 1), rules=rules) == ballots(cut, odds, scores, frames, (1, 1))
+    assert lattice_opinion(heard).path("18") == (0, 1)
+    assert fits.logs["lattice"] < plain[0].logs["lattice"]
+    single = opinions(cut, scores, frames, (1, 1))
+    assert ballots(single, (1, 1), rules) == ballots(single, (1, 1))

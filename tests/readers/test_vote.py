@@ -9,7 +9,7 @@ from docproc.readers.line import LineOpinion
 from docproc.readers.vote import Ballot, Weights, ballots, vote
 from docproc.readers.voter import Opinion
 from docproc.types import Box, Candidate, Frames, Lattice, Scores
-from tests.readers.lattice.test_decode import scores_of
+from tests.readers.lattice.test_search import scores_of
 from tests.readers.test_ctc import BLANK, frames_of
 
 EVEN = Weights({"lattice": 1.0, "line": 1.0})

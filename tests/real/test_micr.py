@@ -10,7 +10,8 @@ import numpy as np
 
 from docproc.files import Document, open_pages
 from docproc.options import Limits
-from docproc.pipeline import Reader, place, read_placed, tabulate
+from docproc.pipeline import read_page
+from docproc.readers.model import Model
 from docproc.types import Box, Field, Page, Placed, Row
 from tests.test_cli import docproc, table
 
@@ -48,26 +49,26 @@ def test_real_lines(shared: Path, tmp_path: Path) -> None:
     assert accepted >= ACCEPTED * lines
 
 
-def read_bands(shared: Path, reader: Reader) -> dict[str, list[Row]]:
+def read_bands(shared: Path, model: Model) -> dict[str, tuple[Row, ...]]:
     """The bands of whole cheques, each as a field with its parts."""
     folder = shared / "cheques"
     with open(folder / "fields.csv", newline="", encoding="utf-8") as file:
         boxes = {row["document"]: row for row in csv.DictReader(file) if row["field"] == "micr"}
-    rows = {}
+    rows, accept = {}, model.accepts(0.01)
     for name, entry in boxes.items():
         page = next(open_pages(Document(name, folder / "images" / name), Limits()))
         assert isinstance(page, Page)
         box = Box(*(int(entry[key]) for key in ("left", "top", "width", "height")))
         field = Field("micr", box, "micr", parts=True)
-        placed = place(page, lambda page, field=field: Placed(page, (field,)))  # type: ignore[misc]
-        rows[name] = tabulate(placed, read_placed(placed, reader), reader.accepts(0.01))
+        read = read_page(page, lambda page, field=field: Placed(page, (field,)), model, accept)  # type: ignore[misc]
+        rows[name] = read.rows
     return rows
 
 
-def test_bands_of_real_cheques(shared: Path, reader: Reader) -> None:
+def test_bands_of_real_cheques(shared: Path, model: Model) -> None:
     with open(shared / "cheques" / "truth.csv", newline="", encoding="utf-8") as file:
         truth = {row["document"]: row["value"] for row in csv.DictReader(file) if row["field"] == "micr"}
-    found = read_bands(shared, reader)
+    found = read_bands(shared, model)
     right = [name for name, value in truth.items() if found[name][0].value == value]
     lines, exact = len(truth), len(right)
     assert exact >= 0.96 * lines
@@ -82,9 +83,9 @@ def test_bands_of_real_cheques(shared: Path, reader: Reader) -> None:
         assert lefts == sorted(lefts)
 
 
-def test_half_of_the_resolution_is_enough(shared: Path, reader: Reader) -> None:
-    from docproc.readers.e13b.decode import decode
-    from docproc.readers.e13b.view import micr_line
+def test_half_of_the_resolution_is_enough(shared: Path, model: Model) -> None:
+    from docproc.readers.e13b.locate import micr_line
+    from docproc.readers.e13b.search import decode
 
     folder = shared / "cheques"
     with open(folder / "truth.csv", newline="", encoding="utf-8") as file:
@@ -97,7 +98,7 @@ def test_half_of_the_resolution_is_enough(shared: Path, reader: Reader) -> None:
                 assert isinstance(page, Page)
                 crop = Box(*(int(row[key]) for key in ("left", "top", "width", "height"))).cut(page.gray)
                 small = np.asarray(cv2.resize(crop, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
-                frames = reader.micr_recognizer.read_lines([micr_line(small).line])[0]
+                frames = model.micr.recognize([micr_line(small).line])[0]
                 right += decode(frames).value == truth[row["document"]]
     lines = len(truth)
     assert right >= 0.96 * lines

@@ -9,62 +9,60 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from docproc.backends import BACKENDS, available
-from docproc.fields.layouts import open_layout
 from docproc.files import find_documents, open_pages
+from docproc.forms import locator, open_layout, scans
 from docproc.options import Limits, RunRequest
-from docproc.pipeline import Prepared, Reader, elected, place, prepare, recognize, settle
+from docproc.pipeline import Locate, read_page
+from docproc.readers.model import Model
 from docproc.runs import batch
 from docproc.runs.batch import settings_for
-from docproc.types import Page, Placed, Reading
-from docproc.weights import opening as modelfiles
+from docproc.types import Page, Reading
+from docproc.weights import opening
 from docproc.weights.cards import model_folder
-from docproc.weights.opening import open_reader
+from docproc.weights.opening import open_model
 from tests.conftest import SAMPLES
 from tests.test_cli import docproc, table
 
 SAME = 1e-3  # of the confidence, between float32 and sixteen bits
 NEAR = 0.05  # between eight bits and float
 
-Prepareds = list[tuple[Placed, list[Prepared]]]
 FLOAT16 = model_folder() / "digits.fp16.onnx"
+
+Pages = list[tuple[Page, Locate]]
 
 
 @pytest.fixture(scope="module")
-def pages() -> Prepareds:
-    """The pages of the samples, cut and waiting for a recognizer."""
+def pages() -> Pages:
+    """The pages of the samples, and how their fields are found."""
     documents, _ = find_documents([SAMPLES])
     layout = open_layout("auto", tuple(sorted({str(d.path.parent) for d in documents})))
     found = []
-    for document in layout.scans(documents):
+    for document in scans(layout, documents):
         for page in open_pages(document, Limits()):
             assert isinstance(page, Page)
-            placed = place(page, partial(layout.locate, folder=str(document.path.parent)))
-            found.append((placed, prepare(placed)))
+            found.append((page, locator(layout, str(document.path.parent))))
     return found
 
 
-def readings(pages: Prepareds, reader: Reader) -> list[Reading]:
-    results = [
-        result for placed, own in pages for result in settle(elected(recognize(own, reader), placed, reader), placed.rules)
-    ]
-    return [result.reading for result in results]
+def readings(pages: Pages, model: Model) -> list[Reading]:
+    accept = model.accepts(0.01)
+    return [result.reading for page, locate in pages for result in read_page(page, locate, model, accept).results]
 
 
-def opened(backend: str, model: Path | None = None) -> Reader:
+def opened(backend: str, model: Path | None = None) -> Model:
     if (reason := available(backend)) is not None:
         pytest.skip(reason)
-    return open_reader(backend, model)
+    return open_model(backend, model)
 
 
 @pytest.fixture(scope="module")
-def float16(pages: Prepareds) -> list[Reading]:
+def float16(pages: Pages) -> list[Reading]:
     """What the file for GPUs says, on ONNX Runtime."""
     return readings(pages, opened("onnx", FLOAT16))
 
@@ -74,14 +72,14 @@ def largest_difference(some: list[Reading], others: list[Reading]) -> float:
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "tensorrt"])
-def test_backends_agree_on_the_float_network(pages: Prepareds, float16: list[Reading], backend: str) -> None:
+def test_backends_agree_on_the_float_network(pages: Pages, float16: list[Reading], backend: str) -> None:
     found = readings(pages, opened(backend))
     assert len(found) > 100
     assert [r.text for r in found] == [r.text for r in float16]
     assert largest_difference(found, float16) <= SAME
 
 
-def test_eight_bits_read_the_same(pages: Prepareds, float16: list[Reading]) -> None:
+def test_eight_bits_read_the_same(pages: Pages, float16: list[Reading]) -> None:
     found = readings(pages, opened("onnx"))
     assert [r.text for r in found] == [r.text for r in float16]
     assert largest_difference(found, float16) <= NEAR
@@ -105,7 +103,7 @@ def test_what_a_backend_builds_is_built_before_the_workers_start(monkeypatch: py
     documents, _ = find_documents([SAMPLES / "checks"])
     request = RunRequest((SAMPLES,), Path("t.csv"), layout="amount", backend="onnx")
     opened: list[tuple[object, ...]] = []
-    monkeypatch.setattr(modelfiles, "open_reader", lambda *arguments: opened.append(arguments))
+    monkeypatch.setattr(opening, "open_model", lambda *arguments: opened.append(arguments))
     settings_for(documents, request)
     assert not opened
     monkeypatch.setattr(batch, "BACKENDS", {"onnx": replace(BACKENDS["onnx"], builds=True)})

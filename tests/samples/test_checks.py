@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import cv2
 import numpy as np
 import pytest
 
 from docproc.errors import DocumentError
-from docproc.fields.layouts import open_layout
 from docproc.files import Document, open_pages
+from docproc.forms import locator, open_layout
 from docproc.options import Limits
-from docproc.pipeline import Reader, place, read_page
+from docproc.pages.clean import clean
+from docproc.pipeline import read_page
+from docproc.readers.model import Model
 from docproc.types import Gray, Page, PageId, Placed
 from tests.conftest import SAMPLES
 
@@ -25,7 +25,7 @@ def page_of(name: str) -> Page:
 
 @pytest.mark.parametrize("name", ["check_1.jpg", "check_3.png", "check_5_bw.tif"])
 def test_a_check_is_known_by_itself(name: str) -> None:
-    placed = place(page_of(f"bank_checks/{name}"), partial(open_layout("auto", ()).locate, folder=""))
+    placed = locator(open_layout("auto", ()), "")(clean(page_of(f"bank_checks/{name}")))
     assert placed.expected == ("amount", "date", "micr")
     assert [field.parts for field in placed.fields if field.kind == "micr"] == [True]
 
@@ -37,7 +37,7 @@ def scaled(gray: Gray, scale: float) -> Gray:
 
 def by_itself(gray: Gray) -> Placed:
     page = Page(PageId("a"), np.ascontiguousarray(gray))
-    return place(page, partial(open_layout("auto", ()).locate, folder=""))
+    return locator(open_layout("auto", ()), "")(clean(page))
 
 
 @pytest.mark.parametrize("scale", [0.2, 0.3, 0.48])
@@ -65,14 +65,14 @@ def test_what_is_cut_out_of_a_check_is_none(part: str, size: float) -> None:
 @pytest.mark.parametrize("name", ["survey/form_1.jpg", "survey/blank.png", "meters/card_3.png"])
 def test_a_form_is_no_check(name: str) -> None:
     with pytest.raises(DocumentError, match="does not look like a check") as caught:
-        place(page_of(name), partial(open_layout("check", ()).locate, folder=""))
+        locator(open_layout("check", ()), "")(clean(page_of(name)))
     assert caught.value.code == "not_a_check"
 
 
 def test_empty_paper_is_no_check() -> None:
     page = Page(PageId("blank"), np.full((825, 1800), 240, np.uint8))
     with pytest.raises(DocumentError, match="does not look like a check"):
-        place(page, partial(open_layout("check", ()).locate, folder=""))
+        locator(open_layout("check", ()), "")(clean(page))
 
 
 def test_two_checks_on_a_page_are_an_error_that_says_so() -> None:
@@ -80,28 +80,28 @@ def test_two_checks_on_a_page_are_an_error_that_says_so() -> None:
     for top, name in ((300, "check_1.jpg"), (1600, "check_2.jpg")):
         sheet[top : top + 825, 300:2100] = page_of(f"bank_checks/{name}").gray
     with pytest.raises(DocumentError, match="2 checks lie on this page") as caught:
-        place(Page(PageId("sheet"), sheet), partial(open_layout("check", ()).locate, folder=""))
+        locator(open_layout("check", ()), "")(clean(Page(PageId("sheet"), sheet)))
     assert caught.value.code == "several_checks"
 
 
-def test_what_a_check_lacks_is_told(reader: Reader) -> None:
+def test_what_a_check_lacks_is_told(model: Model) -> None:
     page = page_of("bank_checks/check_1.jpg")
     gray = page.gray.copy()
     gray[100:340, 1050:] = 235  # neither date nor amount
-    rows = read_page(Page(PageId("a"), gray), partial(open_layout("check", ()).locate, folder=""), reader, 0.01)
+    rows = read_page(Page(PageId("a"), gray), locator(open_layout("check", ()), ""), model, model.accepts(0.01)).rows
     told = {row.field: (row.text, row.status, row.reason) for row in rows}
     assert told["amount"] == ("", "review", "no amount was found on this page")
     assert told["date"] == ("", "review", "no date was found on this page")
     assert told["routing"][0] == "991234561"
 
 
-def test_the_printed_number_speaks_against_the_line(reader: Reader) -> None:
+def test_the_printed_number_speaks_against_the_line(model: Model) -> None:
     page = page_of("bank_checks/check_1.jpg")
     gray = page.gray.copy()
     other = page_of("bank_checks/check_3.png").gray[::-1, ::-1]
     gray[30:110, 1500:1760] = other[30:110, 1500:1760]  # 1043 in place of 1042
-    locate = partial(open_layout("check", ()).locate, folder="")
-    rows = {row.field: row for row in read_page(Page(PageId("a"), gray), locate, reader, 0.01)}
+    locate = locator(open_layout("check", ()), "")
+    rows = {row.field: row for row in read_page(Page(PageId("a"), gray), locate, model, model.accepts(0.01)).rows}
     assert rows["check_number"].text == "1042"
     assert rows["check_number"].status == "review"
     assert "1043" in rows["check_number"].reason

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from docproc.errors import BadConfig, BadUsage
-from docproc.pipeline import Reader
 from docproc.readers.confidence import LOW
+from docproc.readers.model import Model
 from docproc.types import Box, Field, Reading, Row
 from docproc.weights.thresholds import own_thresholds, read_thresholds, thresholds_file
 
@@ -69,15 +69,15 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     assert json.loads(thresholds_file(MODELS, 0.95, []))["models"] == MODELS
 
 
-def test_a_field_is_accepted_by_its_own_threshold_and_else_by_its_kinds(reader: Reader) -> None:
-    accept = reader.accepts(0.01, own={"amount": 0.25})
-    model = reader.accepts(0.01)
+def test_a_field_is_accepted_by_its_own_threshold_and_else_by_its_kinds(model: Model) -> None:
+    accept = model.accepts(0.01, own={"amount": 0.25})
+    plain = model.accepts(0.01)
     field = Field("amount", Box(0, 0, 9, 9), "amount")
     reading = Reading("12", 0.5)
     assert accept.of(field, reading) == 0.25
-    assert model.of(field, reading) == model.kinds["amount"] > 0.25
+    assert plain.of(field, reading) == plain.kinds["amount"] > 0.25
     other = replace(field, name="other")
-    assert accept.of(other, reading) == model.of(other, reading)
+    assert accept.of(other, reading) == plain.of(other, reading)
     # A part of a field has its own, or goes with the whole.
     whole = Row("a", 1, "micr", "12", "", 0.5, "review", LOW, "", 0, 0, 9, 9)
     assert accept.of_part("amount", whole) == ("ok", "")
@@ -86,4 +86,4 @@ def test_a_field_is_accepted_by_its_own_threshold_and_else_by_its_kinds(reader: 
     assert accept.of_part("routing", whole) == ("review", LOW)
     # What a rule changed has to be as sure as the model says in any case.
     changed = replace(reading, changed_by="mod11")
-    assert accept.of(field, changed) == np.maximum(0.25, model.repaired)
+    assert accept.of(field, changed) == np.maximum(0.25, plain.repaired)

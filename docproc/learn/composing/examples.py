@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.learn.composing.strips import AMBIGUOUS, Digits, Strip, compose, compose_comb, label
-from docproc.readers.comb.view import cell_pictures
+from docproc.readers.comb.cells import cell_pictures
 from docproc.readers.ink import comb_ink, free_ink
+from docproc.readers.lattice.cuts import candidate_ink, segment
 from docproc.readers.lattice.normalize import normalize
-from docproc.readers.lattice.segment import candidate_ink, segment
-from docproc.readers.line.view import line
+from docproc.readers.line.band import line
 from docproc.types import CELL_SIDE, CROSSED, EMPTY, NOT_A_DIGIT, CellPictures, FieldInk, Glyphs, Lattice, Line
 
 CHUNK = 250  # strips that a process makes at a time

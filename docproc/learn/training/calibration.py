@@ -15,8 +15,8 @@ from docproc.pipeline import cells_of, decide, keep_rules
 from docproc.readers.batching import flatten, regroup
 from docproc.readers.confidence import Calibration, Thresholds, confidence, evidence
 from docproc.readers.lattice.context import features, log_odds
+from docproc.readers.lattice.cuts import candidate_ink
 from docproc.readers.lattice.normalize import normalize_all
-from docproc.readers.lattice.segment import candidate_ink
 from docproc.readers.vote import Ballot, Weights, arguments, ballots, vote
 from docproc.rules import FieldRules, Weighted
 from docproc.types import (

@@ -20,7 +20,7 @@ from docproc.pipeline import FieldResult
 from docproc.readers.comb import decode as in_cells
 from docproc.readers.ctc import text_scores
 from docproc.readers.lattice.context import log_odds
-from docproc.readers.lattice.decode import decode, trace
+from docproc.readers.lattice.search import decode, trace
 from docproc.types import CELL_SIDE, GLYPH_SIDE, NOT_A_DIGIT, CellPictures, Glyphs, Lattice, Line
 
 HELD_BACK = 1 / 3  # share of the documents that is never trained on

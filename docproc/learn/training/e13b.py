@@ -22,9 +22,9 @@ from docproc.learn.training.fit import MICR_PROGRESS, fit_micr_network
 from docproc.learn.training.progress import Epoch, Tell
 from docproc.mlp import sigmoid
 from docproc.readers.confidence import Calibration, least
-from docproc.readers.e13b.decode import evidence
-from docproc.readers.e13b.decode import tell as tell_micr
-from docproc.readers.e13b.view import PRINT_HEIGHT, micr_line
+from docproc.readers.e13b.locate import PRINT_HEIGHT, micr_line
+from docproc.readers.e13b.search import evidence
+from docproc.readers.e13b.search import tell as tell_micr
 from docproc.readers.repair import edits
 from docproc.types import Line, LineRecognizer, MicrLine
 

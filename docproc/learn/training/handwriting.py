@@ -41,7 +41,7 @@ from docproc.learn.training.fit import (
 )
 from docproc.learn.training.progress import Epoch, Tell
 from docproc.readers.confidence import Calibration, to_card
-from docproc.readers.lattice.segment import GEOMETRY
+from docproc.readers.lattice.cuts import GEOMETRY
 from docproc.types import NOT_A_DIGIT, Kind
 from docproc.weights.cards import DECODER_FILE
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from docproc.backends.form import Form
 from docproc.mlp import logit
 from docproc.readers.batching import flatten, regroup
-from docproc.readers.comb.decode import best_texts, remark, text_scores
-from docproc.readers.comb.view import cell_pictures, without_ink
+from docproc.readers.comb.cells import cell_pictures, without_ink
+from docproc.readers.comb.search import best_texts, remark, text_scores
 from docproc.readers.voter import MAX_PROPOSED
 from docproc.rules import FieldRules
 from docproc.types import CELL_CLASSES, CELL_SIDE, CROSSED, CellPictures, CellScores, Field, FieldInk, Recognizer

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from docproc.backends.form import Form
 from docproc.readers.confidence import Calibration, confidence
-from docproc.readers.e13b.decode import GOES_ON, decode, evidence, goes_on
+from docproc.readers.e13b.locate import micr_line
 from docproc.readers.e13b.parts import digits_of
-from docproc.readers.e13b.view import micr_line
+from docproc.readers.e13b.search import GOES_ON, decode, evidence, goes_on
 from docproc.types import LINE_HEIGHT, MICR_CLASSES, Field, Frames, Gray, LineRecognizer, MicrLine, MicrReading
 
 FORM = Form("MICR", (LINE_HEIGHT, None), (None, MICR_CLASSES))  # to logits

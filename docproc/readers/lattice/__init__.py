@@ -15,9 +15,9 @@ from docproc.meaning.marks import MarkedDigits, marked_digits
 from docproc.mlp import Mlp, logit
 from docproc.readers.batching import flatten, regroup
 from docproc.readers.lattice.context import log_odds
-from docproc.readers.lattice.decode import Decoded, decode, trace
+from docproc.readers.lattice.cuts import candidate_ink, segment
 from docproc.readers.lattice.normalize import normalize_all
-from docproc.readers.lattice.segment import candidate_ink, segment
+from docproc.readers.lattice.search import Decoded, decode, trace
 from docproc.readers.voter import MAX_PROPOSED
 from docproc.rules import FieldRules
 from docproc.types import CLASSES, GLYPH_SIDE, Field, FieldInk, Glyphs, Lattice, Recognizer, Scores

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.mlp import Mlp, logit
-from docproc.readers.lattice.decode import marginals
+from docproc.readers.lattice.search import marginals
 from docproc.types import NOT_A_DIGIT, Candidate, Lattice, Scores
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from docproc.backends.form import Form
 from docproc.readers.ctc import likely_texts, text_scores
-from docproc.readers.line.view import line
+from docproc.readers.line.band import line
 from docproc.readers.voter import MAX_PROPOSED
 from docproc.rules import FieldRules
 from docproc.types import CLASSES, LINE_HEIGHT, LINE_READERS, Field, FieldInk, Frames, Line, LineRecognizer

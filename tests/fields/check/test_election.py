@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from docproc.fields.check import PRINTED, elect
-from docproc.rules import FieldRules
+from docproc.fields.check import elect as elect_fields
+from docproc.rules import FieldRules, PartOrder
 from docproc.types import Box, Elected, Field, Seen
 
 
@@ -22,6 +22,11 @@ NUMBER = seen(40, "1042", "1042", 0.99)
 DAY = seen(150, "11202026", "", 0.9, dated=0.8)
 SUM = seen(270, "85000", "850.00", 0.6)
 LINE = Seen(Field("micr", Box(100, 700, 900, 60), "micr"), "991234561", "⑆991234561⑆000123456789⑈1042", 0.99)
+
+
+def elect(places: list[Seen], order: PartOrder = "auto", dated: float = 0.0) -> tuple[Elected, ...]:
+    """The election where a place that is read again as a date has the confidence `dated`."""
+    return elect_fields(places, lambda place, field: replace(places[place], field=field, dated=dated), order)
 
 
 def named(places: list[Seen], chosen: tuple[Elected, ...]) -> dict[str, str]:
@@ -81,9 +86,26 @@ def test_the_line_tells_the_order_of_the_date(line: str, order: str) -> None:
     assert elect(unsure)[1].field.rules == FieldRules(date="auto")
 
 
+def test_places_are_read_again_as_dates_only_where_none_shows() -> None:
+    hidden = [NUMBER, replace(DAY, dated=0.0), SUM]
+    asked: list[tuple[int, str | None]] = []
+
+    def again(place: int, field: Field) -> Seen:
+        asked.append((place, field.rules.date if field.rules else None))
+        return replace(hidden[place], field=field, dated=0.7 if place == 1 else 0.0)
+
+    assert named(hidden, elect_fields(hidden, again)) == {"amount": "85000", "date": "11202026"}
+    assert asked == [(0, "auto"), (1, "auto"), (2, "auto")]
+    shown = [NUMBER, DAY, SUM]
+    assert named(shown, elect_fields(shown, again)) == {"amount": "85000", "date": "11202026"}
+    assert len(asked) == 3
+
+
 def test_the_printed_number_is_what_stands_above_the_date() -> None:
-    places = [NUMBER, DAY, SUM, LINE]
-    assert named(places, elect(places))[PRINTED] == "1042"
+    def printed(*places: Seen) -> str:
+        return "".join(one.printed for one in elect(list(places)))
+
+    assert printed(NUMBER, DAY, SUM, LINE) == "1042"
     for other in (replace(NUMBER, confidence=0.6), replace(NUMBER, text="12"), seen(300, "1042", "", 0.99)):
-        assert PRINTED not in named([other, DAY, SUM, LINE], elect([other, DAY, SUM, LINE]))
-    assert PRINTED not in named([NUMBER, DAY, SUM], elect([NUMBER, DAY, SUM]))
+        assert printed(other, DAY, SUM, LINE) == ""
+    assert printed(NUMBER, DAY, SUM) == ""

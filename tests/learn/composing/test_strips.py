@@ -6,7 +6,7 @@ import pytest
 from docproc.learn.composing.strips import AMBIGUOUS, MARK, Digits, compose, compose_comb, label
 from docproc.learn.composing.strokes import Pen, draw_digit
 from docproc.readers.ink import comb_ink, free_ink
-from docproc.readers.lattice.segment import segment
+from docproc.readers.lattice.cuts import segment
 from docproc.types import NOT_A_DIGIT
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from docproc.readers.lattice.decode import decode, marginals, trace
+from docproc.readers.lattice.search import decode, marginals, trace
 from docproc.types import Box, Candidate, Scores
 
 BOX = Box(0, 0, 1, 1)
@@ -99,10 +99,10 @@ def test_against_all_paths_one_by_one(
                 weight[text] += w
     quick = decode(pieces, candidates, odds, scores, digits)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("docproc.readers.lattice.decode.KEPT", 10**6)
-        patch.setattr("docproc.readers.lattice.decode.CLASSES_TRIED", 10)
-        patch.setattr("docproc.readers.lattice.decode.LEAST_SHARE", 0.0)
-        patch.setattr("docproc.readers.lattice.decode.LEAST_ODDS", -np.inf)
+        patch.setattr("docproc.readers.lattice.search.KEPT", 10**6)
+        patch.setattr("docproc.readers.lattice.search.CLASSES_TRIED", 10)
+        patch.setattr("docproc.readers.lattice.search.LEAST_SHARE", 0.0)
+        patch.setattr("docproc.readers.lattice.search.LEAST_ODDS", -np.inf)
         whole = decode(pieces, candidates, odds, scores, digits)
     if not weight:
         assert quick.strings == whole.strings == ()

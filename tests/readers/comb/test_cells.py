@@ -3,7 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from docproc.readers.comb.view import cell_pictures, without_ink
+from docproc.readers.comb.cells import cell_pictures, without_ink
 from docproc.readers.ink import NO_INK, comb_ink
 from docproc.types import CELL_CLASSES, EMPTY, Gray
 from tests.conftest import draw_digits_into

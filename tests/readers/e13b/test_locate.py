@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from docproc.learn.composing.e13b import GRID, draw_line
 from docproc.readers.e13b.font import PRINT_HEIGHT_PX
-from docproc.readers.e13b.view import STRIP, micr_line, part_box
+from docproc.readers.e13b.locate import STRIP, micr_line, part_box
 from docproc.types import LINE_HEIGHT, Gray
 
 LINE = "⑆021000089⑆ 1234567⑈ 0152"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from docproc.readers.ink import NO_INK, free_ink
-from docproc.readers.line.view import WIDTH_STEP, line
+from docproc.readers.line.band import LINE, line
 from docproc.types import LINE_HEIGHT
 from tests.conftest import WriteField
 
@@ -14,7 +14,7 @@ from tests.conftest import WriteField
 def test_digits_come_to_one_size_and_place(write_field: WriteField, height: int) -> None:
     strip = line(free_ink(write_field("3160", height=height, gap=height // 5)))
     assert strip.shape[0] == LINE_HEIGHT
-    assert strip.shape[1] % WIDTH_STEP == 0
+    assert strip.shape[1] % LINE.width_step_px == 0
     rows = np.flatnonzero((strip > 127).any(axis=1))
     assert rows[0] == pytest.approx(7, abs=2)
     assert rows[-1] == pytest.approx(25, abs=2)

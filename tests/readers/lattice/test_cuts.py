@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from docproc.readers.ink import comb_ink, free_ink
-from docproc.readers.lattice import segment as module
-from docproc.readers.lattice.segment import GEOMETRY, candidate_box, candidate_ink, segment
+from docproc.readers.lattice import cuts as module
+from docproc.readers.lattice.cuts import GEOMETRY, candidate_box, candidate_ink, segment
 from docproc.types import Gray, Lattice
 from tests.conftest import WriteField
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docproc.readers.e13b.decode import decode, evidence, goes_on
 from docproc.readers.e13b.parts import digits_of, parse
+from docproc.readers.e13b.search import decode, evidence, goes_on
 from docproc.types import LINE_HEIGHT, MICR_CLASSES, MICR_SYMBOLS, Frames, Ink
 
 GOOD, BAD = "021000089", "021000088"  # with and without the right check digit

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from docproc.readers.comb.decode import best_texts, places, remark, text_scores
+from docproc.readers.comb.search import best_texts, places, remark, text_scores
 from docproc.rules import FieldRules
 from docproc.types import CELL_CLASSES, CROSSED, EMPTY, CellScores
 
