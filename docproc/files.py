@@ -27,7 +27,11 @@ from docproc.options import Limits
 from docproc.types import Gray, Page, PageId
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".pdf", ".bmp", ".webp", ".gif"})
-_PDF_IMAGE = 3  # FPDF_PAGEOBJ_IMAGE
+_PDF_IMAGE = 3  # FPDF_PAGEOBJ_IMAGE [standard]
+PDF_HEAD_BYTES = 1024  # in which `%PDF-` may stand, as Acrobat has it [standard]
+PDF_POINTS_PER_INCH = 72  # [standard]
+MAX_INK_GRAY = 250  # a drawn PDF page on which every pixel is lighter shows nothing [guess]
+MAX_PDF_FORMS = 3  # in which an image may be nested, to be looked for on such a page [guess]
 PICTURES = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP")
 
 _MAGIC = (
@@ -222,7 +226,7 @@ def sniff(data: bytes) -> str:
             return kind
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "picture"
-    return "pdf" if b"%PDF-" in data[:1024] else "unknown"
+    return "pdf" if b"%PDF-" in data[:PDF_HEAD_BYTES] else "unknown"
 
 
 def _picture_pages(name: str, data: bytes, limits: Limits, enough: int) -> Iterator[Page | tuple[PageId, DocumentError]]:
@@ -430,14 +434,16 @@ def _pdf_pages(name: str, data: bytes, limits: Limits) -> Iterator[Page | tuple[
 
 def _draw_pdf_page(page: Any, limits: Limits) -> tuple[Gray, str]:
     """A page and what is wrong with it: pdfium leaves out an image that it cannot decode, and says nothing."""
-    scale = limits.pdf_dpi / 72
+    scale = limits.pdf_dpi / PDF_POINTS_PER_INCH
     width, height = page.get_size()
     _check_size(round(width * scale), round(height * scale), limits)
     try:
         bitmap = page.render(scale=scale, grayscale=True)
         drawn = bitmap.to_numpy()
         gray = np.array(drawn[:, :, 0] if drawn.ndim == 3 else drawn, np.uint8)
-        if int(gray.min()) > 250 and any(True for _ in page.get_objects(filter=(_PDF_IMAGE,), max_depth=3)):
+        if int(gray.min()) > MAX_INK_GRAY and any(
+            True for _ in page.get_objects(filter=(_PDF_IMAGE,), max_depth=MAX_PDF_FORMS)
+        ):
             return gray, "the page holds an image and was drawn empty"
         return gray, ""
     finally:

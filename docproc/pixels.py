@@ -10,12 +10,48 @@ from numpy.typing import NDArray
 
 from docproc.types import Gray
 
-LEAST_PAPER = 24  # gray levels; darker is no paper
-STEEPEST = 0.14  # slope of a printed line
-SLACK = 0.14  # of a character's height by which it may stand higher or lower than its line
-MOST_JOINED = 4.0  # width over height of components on a line: characters that touch
-MOST_PAIRED = 70  # components that propose lines, the highest ones
-MOST_COMPARED = 4  # lines of which the pitch is looked at
+
+@dataclass(frozen=True, slots=True)
+class PixelTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+
+    min_paper_gray: int = 24  # darker is no paper, but the black beside a page [guess]
+
+    # Components that may be digits.
+    min_digit_px: float = 5.0  # height [guess]
+    min_digit_share: float = 0.12  # likewise, of the crop's height [guess]
+    max_digit_aspect_ratio: float = 12  # of width to height: a whole number in one go, and no line [guess]
+    min_digit_area_px: int = 8  # [guess]
+    min_relative_height: float = 0.4  # of the highest [guess]
+
+    # Components on a printed line; shares are of the height of its characters.
+    min_aspect_ratio: float = 0.08  # of width to height [guess]
+    max_aspect_ratio: float = 4.0  # likewise: characters that touch [guess]
+    max_proposing: int = 70  # components whose pairs propose lines, the highest ones [guess]
+    max_slope: float = 0.14  # [guess]
+    max_offset_share: float = 0.14  # by which a character may stand higher or lower than its line [guess]
+    max_height_difference_share: float = 0.15  # of the two that propose a line [guess]
+    min_distance_share: float = 0.6  # of the two that propose a line [guess]
+    max_counted_distance: float = 20.0  # heights: neighbors tell a slope badly, so pairs far apart count a little more [guess]
+    distance_per_member: float = 40  # heights that are worth one more component [guess]
+    max_same_share: float = 0.5  # of its components, that a line has in common with a better one [guess]
+    max_compared: int = 4  # lines whose pitch is looked at [guess]
+
+    # The pitch; in heights of a character.
+    base_score_share: float = 0.25  # that a line keeps which keeps no pitch [guess]
+    min_step: float = 0.7  # between right edges of neighbors [guess]
+    max_step: float = 6  # likewise [guess]
+    min_steps: int = 2  # [guess]
+    min_pitch: float = 0.9  # [guess]
+    max_pitch: float = 1.3  # [guess]
+    pitches: int = 21  # that are tried, from the least to the greatest [guess]
+    max_pitch_offset: float = 0.09  # of a step from a multiple of the pitch [guess]
+    true_pitch: float = 125 / 117  # of E-13B, ANSI X9.27 [standard]
+    off_pitch_penalty: float = 0.1  # share of the steps, for a pitch that differs from it by one height [guess]
+    min_share: float = 0.5  # of the steps, that keep a pitch [guess]
+
+
+PIXELS = PixelTuning()
 
 
 def flatten_light(gray: Gray, reach: int) -> Gray:
@@ -29,8 +65,7 @@ def flatten_light(gray: Gray, reach: int) -> Gray:
     paper = cv2.morphologyEx(gray, cv2.MORPH_CLOSE, kernel, borderType=cv2.BORDER_REPLICATE)
     paper = cv2.blur(paper, (side, side), borderType=cv2.BORDER_REPLICATE)
     flat = cv2.divide(gray, np.maximum(paper, 1), scale=255.0)
-    # Where no paper is seen, in the black beside a page, nothing can be told from it.
-    flat[paper < LEAST_PAPER] = 255
+    flat[paper < PIXELS.min_paper_gray] = 255
     return np.asarray(flat, np.uint8)
 
 
@@ -69,11 +104,12 @@ def digit_height(table: NDArray[np.int32], crop_height: int) -> float | None:
     """
     heights = table[:, 3].astype(np.float64)
     widths, areas = table[:, 2], table[:, 4]
-    digits = (heights >= max(5.0, 0.12 * crop_height)) & (widths <= 12 * heights) & (areas >= 8)
-    heights = np.sort(heights[digits])
+    high = heights >= max(PIXELS.min_digit_px, PIXELS.min_digit_share * crop_height)
+    fit = high & (widths <= PIXELS.max_digit_aspect_ratio * heights) & (areas >= PIXELS.min_digit_area_px)
+    heights = np.sort(heights[fit])
     if not len(heights):
         return None
-    heights = heights[heights >= 0.4 * heights[-1]]
+    heights = heights[heights >= PIXELS.min_relative_height * heights[-1]]
     weight = np.cumsum(heights)
     return float(heights[np.searchsorted(weight, 0.5 * weight[-1])])
 
@@ -100,48 +136,66 @@ def printed_line(table: NDArray[np.int32], least_height: float) -> PrintedLine |
     Every pair of components proposes a line; the one with the most members wins (M. Fischler and R. Bolles, 1981), and is
     then fitted to all of them. A line whose right edges keep one pitch, as E-13B does, counts more.
     """
-    heights, widths = table[:, 3].astype(np.float64), table[:, 2].astype(np.float64)
-    able = np.flatnonzero((heights >= least_height) & (widths <= MOST_JOINED * heights) & (widths >= 0.08 * heights))
-    if len(able) > MOST_PAIRED:
-        able = np.sort(able[np.argsort(-heights[able], kind="stable")[:MOST_PAIRED]])
+    able = _on_a_line(table, least_height)
     if len(able) < 2:
         return None
-    high, middle = heights[able], table[able, 0] + widths[able] / 2
+    high, middle = table[able, 3].astype(np.float64), table[able, 0] + table[able, 2].astype(np.float64) / 2
     foot, right = ((table[able, k] + table[able, k + 2]).astype(np.float64) for k in (1, 0))
     one, other = np.triu_indices(len(able), 1)
     across = middle[other] - middle[one]
     mean = (high[one] + high[other]) / 2
     slope = (foot[other] - foot[one]) / np.where(across == 0, 1.0, across)
-    fine = (np.abs(high[other] - high[one]) <= 0.15 * mean) & (np.abs(across) >= 0.6 * mean) & (np.abs(slope) <= STEEPEST)
+    fine = np.abs(high[other] - high[one]) <= PIXELS.max_height_difference_share * mean
+    fine &= (np.abs(across) >= PIXELS.min_distance_share * mean) & (np.abs(slope) <= PIXELS.max_slope)
     if not fine.any():
         return None
     one, slope, mean, across = one[fine], slope[fine], mean[fine], np.abs(across[fine])
     start = foot[one] - slope * middle[one]
     ground = start[:, None] + slope[:, None] * middle[None, :]
-    near = SLACK * mean[:, None]
+    near = PIXELS.max_offset_share * mean[:, None]
     on = (np.abs(foot[None, :] - ground) <= near) & (np.abs(foot - high - (ground - mean[:, None])) <= near)
-    # Neighbors tell a slope badly: a pair far apart is worth a little more.
-    count = on.sum(axis=1) + np.minimum(across / mean, 20.0) / 40
-    best: tuple[float, int, float, float] = (0.0, -1, 0.0, 0.0)
-    open_ = np.ones(len(count), bool)
-    for _ in range(MOST_COMPARED):
-        if not open_.any():
-            break
-        k = int(np.argmax(np.where(open_, count, -1.0)))
-        pitch, share = _pitch(np.sort(right[on[k]]), mean[k])
-        score = float(count[k]) * (0.25 + share)
-        # Fine print is more of it.
-        weight = score * float(np.sqrt(mean[k]))
-        if weight > best[0]:
-            best = (weight, k, pitch, score)
-        # Next the best of those that are another line.
-        open_ &= (on & on[k]).sum(axis=1) <= 0.5 * on.sum(axis=1)
-    _, k, pitch, score = best
+    count = on.sum(axis=1) + np.minimum(across / mean, PIXELS.max_counted_distance) / PIXELS.distance_per_member
+    k, pitch, score = _best_line(on, count, right, mean)
     taken = np.flatnonzero(on[k])
     fitted, ground_at = _fit_line(middle[taken], foot[taken], slope[k])
     members = able[taken]
     order = np.argsort(table[members, 0], kind="stable")
     return PrintedLine(fitted, ground_at, float(np.median(high[taken])), members[order], pitch, score)
+
+
+def _on_a_line(table: NDArray[np.int32], least_height: float) -> NDArray[np.int64]:
+    """Rows of the table of components that may stand on a printed line, only the highest where there are many."""
+    heights, widths = table[:, 3].astype(np.float64), table[:, 2].astype(np.float64)
+    fit = (heights >= least_height) & (widths <= PIXELS.max_aspect_ratio * heights)
+    able = np.flatnonzero(fit & (widths >= PIXELS.min_aspect_ratio * heights))
+    if len(able) > PIXELS.max_proposing:
+        able = np.sort(able[np.argsort(-heights[able], kind="stable")[: PIXELS.max_proposing]])
+    return able
+
+
+def _best_line(
+    on: NDArray[np.bool_], count: NDArray[np.float64], right: NDArray[np.float64], height: NDArray[np.float64]
+) -> tuple[int, float, float]:
+    """Which of the proposed lines is best, its pitch, and its score.
+
+    `on` (lines, components) tells what stands on each line, `count` (lines,) how much that is; `right` (components,) are right
+    edges, `height` (lines,) the heights of the characters.
+    """
+    best: tuple[float, int, float, float] = (0.0, -1, 0.0, 0.0)
+    open_ = np.ones(len(count), bool)
+    for _ in range(PIXELS.max_compared):
+        if not open_.any():
+            break
+        k = int(np.argmax(np.where(open_, count, -1.0)))
+        pitch, share = _pitch(np.sort(right[on[k]]), height[k])
+        score = float(count[k]) * (PIXELS.base_score_share + share)
+        # Fine print is more of it.
+        weight = score * float(np.sqrt(height[k]))
+        if weight > best[0]:
+            best = (weight, k, pitch, score)
+        # Next the best of those that are another line.
+        open_ &= (on & on[k]).sum(axis=1) <= PIXELS.max_same_share * on.sum(axis=1)
+    return best[1:]
 
 
 def _fit_line(x: NDArray[np.float64], y: NDArray[np.float64], slope: float) -> tuple[float, float]:
@@ -155,12 +209,12 @@ def _fit_line(x: NDArray[np.float64], y: NDArray[np.float64], slope: float) -> t
 def _pitch(right: NDArray[np.float64], height: float) -> tuple[float, float]:
     """The pitch in px that right edges keep, and the share of the distances between neighbors that are multiples of it."""
     steps = np.diff(right)
-    steps = steps[(steps > 0.7 * height) & (steps < 6 * height)]
-    if len(steps) < 2:
+    steps = steps[(steps > PIXELS.min_step * height) & (steps < PIXELS.max_step * height)]
+    if len(steps) < PIXELS.min_steps:
         return 0.0, 0.0
-    tried = height * np.linspace(0.9, 1.3, 21)
-    off = steps[:, None] / tried
-    close = np.abs(off - np.rint(off)) * tried <= 0.09 * height
+    tried = height * np.linspace(PIXELS.min_pitch, PIXELS.max_pitch, PIXELS.pitches)
+    multiples = steps[:, None] / tried
+    close = np.abs(multiples - np.rint(multiples)) * tried <= PIXELS.max_pitch_offset * height
     share = close.mean(axis=0)
-    k = int(np.argmax(share - 0.1 * np.abs(tried / height - 125 / 117)))
-    return (float(tried[k]), float(share[k])) if share[k] >= 0.5 else (0.0, float(share[k]))
+    k = int(np.argmax(share - PIXELS.off_pitch_penalty * np.abs(tried / height - PIXELS.true_pitch)))
+    return (float(tried[k]), float(share[k])) if share[k] >= PIXELS.min_share else (0.0, float(share[k]))

@@ -19,28 +19,94 @@ from numpy.typing import NDArray
 from docproc.pixels import flatten_light, otsu
 from docproc.types import Box, Field, Gray, Page
 
-WORK_WIDTH = 1700  # px to which a page is brought: 200 dpi on letter paper
-SHORTEST_LINE = 22  # px at that width
-LEAST_PAPER = 0.45  # of a cell that is left when a digit's strokes pass for lines
-LEAST_CELLS = 3  # of a row that is told from digits by itself
-MOST_INSIDE = 0.98  # of the ink that lies in the row then
-CELL_SIDES = (16, 130)  # px at that width, least and most of a cell's width and height
+MAX_CELLS = 64  # of a comb; a longer row is squared paper [guess]
+MAX_ROWS_BACK = 8  # rows to which a box is compared when boxes are brought in order [guess]
 
-BESIDE = 0.3  # of a cell's width that the next box of a row is away, at most
-SPACED = 0.8  # the same where a row's boxes stand evenly apart
-MOST_CELLS = 64  # of a comb; a longer row is squared paper
-WIDEST_CELL = 1.6  # of its height; what is wider holds a number and no digit
-FRAME_HEIGHTS = (24, 200)  # px at that width, of a frame for a whole number
-LONE_SIDE = 36  # px at that width; a single square that is smaller is a box to tick
-FRAME_PAPER = 0.6  # of a frame's rectangle that is one piece of paper
-MOST_PRINT = 0.02  # of what a frame encloses; with more it holds text
-TICK_ZONE = (0.04, 0.14)  # of a frame's height above its foot: ticks stand there, and digits hardly do
-TICK_FULL = 0.7  # of that zone is ink where a tick stands
-TICK_OFF = 0.1  # of a cell's width, from where an even division puts it
-TICK_SHARE = 0.6  # of the uprights at a frame's foot that are its ticks
-WRITING_LINE = 60  # px at that width, the shortest line to write on
-WIDEST_LINE = 0.75  # of the page; a longer one divides the form
-ROOM = (30, 100)  # px at that width above a line to write on: the least, and what its box takes, half an inch
+
+@dataclass(frozen=True, slots=True)
+class BoxTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md.
+
+    All px are at the working size.
+    """
+
+    # Ink and lines.
+    work_width_px: int = 1700  # to which a page is brought: letter paper at 200 dpi [guess]
+    light_reach_px: int = 41  # over which the light is flattened [guess]
+    min_contrast_gray: float = 30  # between paper and ink [guess]
+    edge_share: float = 0.3  # of the way from Otsu's threshold to paper that still is ink [guess]
+    min_line_px: int = 22  # of a ruled line [guess]
+
+    # Cells; shares are of a cell's width or height.
+    min_side_px: int = 16  # of a cell [guess]
+    max_side_px: int = 130  # likewise [guess]
+    min_paper_share: float = 0.45  # of its area, that is left when a digit's strokes pass for lines [guess]
+    max_aspect_ratio: float = 1.6  # of width to height; what is wider holds a number and no digit [guess]
+
+    # Rows of cells.
+    max_gap_share: float = 0.3  # from one cell to the next [guess]
+    max_even_gap_share: float = 0.8  # the same where a row's boxes stand evenly apart [guess]
+    min_gap_px: int = 12  # a gap that is always allowed: the walls of two boxes [guess]
+    max_drop_share: float = 0.15  # of the next cell, up or down [guess]
+    max_height_difference_share: float = 0.2  # of two cells [guess]
+    max_width_difference_share: float = 0.25  # of two cells [guess]
+    max_uneven_px: int = 4  # by which the steps of an even row differ [guess]
+    min_sure_cells: int = 3  # of a row that is told from digits by itself [guess]
+    row_heights: float = 1.5  # boxes whose tops fall into one such band of their heights are read from left to right [guess]
+    margin_px: int = 4  # around a row that is read, so that its own walls are seen [guess]
+
+    # A row that is all there is on a cut-out field.
+    rim_share: float = 0.05  # of its height, around it, in which ink counts as inside [guess]
+    min_inside_share: float = 0.98  # of all ink [guess]
+
+    # Frames for whole numbers.
+    min_frame_px: int = 24  # height and width [guess]
+    max_frame_px: int = 200  # height [guess]
+    min_frame_paper_share: float = 0.6  # of its rectangle that is one piece of paper [guess]
+    max_print_share: float = 0.02  # of its rectangle that is ink; with more it holds text [guess]
+    max_square_ratio: float = 1.3  # of width to height of a single square [guess]
+    max_tick_box_px: int = 36  # of a single square: a smaller one is a box to tick [guess]
+    min_frame_ratio: float = 0.6  # of width to height [guess]
+
+    # Ticks at a frame's foot or head; shares are of the frame's height or of a cell's width.
+    tick_from_share: float = 0.04  # above the foot: ticks stand there, and digits hardly do [guess]
+    tick_to_share: float = 0.14  # likewise [guess]
+    tick_ink_share: float = 0.7  # of the rows between, where a tick stands [guess]
+    max_tick_width_px: int = 5  # [guess]
+    max_tick_width_share: float = 0.1  # likewise, in high frames [guess]
+    max_foot_skew_share: float = 0.02  # of the frame's width, by which its foot may not be level [guess]
+    max_foot_skew_px: int = 2  # likewise, in addition [guess]
+    wall_outside_px: tuple[float, float] = (-2.5, 1.5)  # middles of the outermost walls, beyond the paper [geometry]
+    min_pitch_px: float = 12.0  # of ticks [guess]
+    min_pitch_share: float = 0.25  # likewise, of the frame's height [guess]
+    max_tick_offset_px: float = 2.0  # from where an even division puts it [guess]
+    max_tick_offset_share: float = 0.1  # likewise, of a cell's width [guess]
+    min_tick_share: float = 0.6  # of the uprights at a frame's foot that are its ticks [guess]
+
+    # Lines to write on.
+    min_writing_line_px: int = 60  # [guess]
+    max_writing_line_share: float = 0.75  # of the page's width; a longer one divides the form [guess]
+    max_thickness_px: int = 8  # of a line, as it lies [guess]
+    max_thickness_share: float = 0.02  # likewise, of its length, in addition [guess]
+    clear_px: int = 4  # around it, where nothing else is ruled [guess]
+    min_print_px: int = 3  # ink in a row that makes it print [guess]
+    print_gap_px: int = 4  # from what is printed above to where one may write [guess]
+    min_room_px: int = 30  # above it [guess]
+    max_room_px: int = 100  # above it, that its box takes: half an inch [guess]
+    min_room_ratio: float = 0.8  # of the room's width to its height [guess]
+
+    # The outer edges of printed lines.
+    edge_reach_px: int = 8  # beyond the paper of a cell or frame, in which its lines end [guess]
+    usual_line_px: int = 4  # thickness where no line is seen [guess]
+    min_edge_ink_share: float = 0.4  # of a row of px that is a line's [guess]
+    edge_fall_share: float = 0.5  # of a line's fullest row: a row with less is outside [guess]
+    inner_slack_px: int = 2  # by which the paper that was found may reach into the line, in px of the page [guess]
+
+    max_nested_share: float = 0.5  # of a box that another covers; of two such the smaller one stays [guess]
+    min_row_share: float = 0.5  # of the lower one's height that two boxes of one row share [guess]
+
+
+BOXES = BoxTuning()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,17 +124,17 @@ def find_boxes(page: Page) -> tuple[Field, ...]:
     """Every row of two or more equal boxes as a comb `field_1`, `field_2`, …, from the top down, left to right."""
     gray, scale = _at_work(page)
     rows = _rows(_cells(_ruled(gray)))
-    rows.sort(key=lambda row: (round(row[0].top / (1.5 * row[0].height)), row[0].left))
+    rows.sort(key=lambda row: (round(row[0].top / (BOXES.row_heights * row[0].height)), row[0].left))
     fields = []
     for number, row in enumerate(rows, 1):
         around = _around(row)
-        # The frame itself belongs to the crop: the segmenter finds the walls by it.
-        pad = 4
+        # The frame itself belongs to the crop: the cells' walls are found by it.
+        margin = BOXES.margin_px
         box = Box(
-            round((around.left - pad) / scale),
-            round((around.top - pad) / scale),
-            round((around.width + 2 * pad) / scale),
-            round((around.height + 2 * pad) / scale),
+            round((around.left - margin) / scale),
+            round((around.top - margin) / scale),
+            round((around.width + 2 * margin) / scale),
+            round((around.height + 2 * margin) / scale),
         ).clip(page.width, page.height)
         fields.append(Field(f"field_{number}", box, "comb", (0, len(row)), cells=len(row)))
     return tuple(fields)
@@ -88,15 +154,15 @@ def find_frames(page: Page, filled: bool = False) -> tuple[Field, ...]:
     found: list[tuple[Box, int]] = []  # at the working size, inside of the lines; and how many cells
     taken: set[Box] = set()
     cells = _cells(ruled)
-    rows = [row for row in _rows(cells) if row[0].width <= WIDEST_CELL * row[0].height]
+    rows = [row for row in _rows(cells) if _is_narrow(row[0])]
     joined = {cell for row in rows for cell in row}
-    rows += [row for row in _rows([cell for cell in cells if cell not in joined], SPACED) if _even(row)]
+    rows += [row for row in _rows([cell for cell in cells if cell not in joined], BOXES.max_even_gap_share) if _even(row)]
     for row in rows:
         taken.update(row)
-        if len(row) <= MOST_CELLS:
+        if len(row) <= MAX_CELLS:
             found.append((_around(row), len(row)))
     found += list(_frames(ruled, taken, [box for box, _ in found], filled))
-    fine = ruled.mask if scale == 1 else _ink_mask(page.gray, round(41 / scale))
+    fine = ruled.mask if scale == 1 else _ink_mask(page.gray, round(BOXES.light_reach_px / scale))
     exact = [(_outer_edges(fine, box, scale), cells) for box, cells in found]
     if not filled:
         near = [box for box, _ in found]
@@ -112,45 +178,43 @@ def find_frames(page: Page, filled: bool = False) -> tuple[Field, ...]:
 def lone_row(page: Page, name: str) -> Field | None:
     """The row of boxes that is all that stands on a cut-out field, as a comb; None where there is none."""
     found = find_boxes(page)
-    if len(found) != 1 or found[0].cells < LEAST_CELLS:
+    if len(found) != 1 or found[0].cells < BOXES.min_sure_cells:
         return None
     box = found[0].box
-    flat = flatten_light(page.gray, 41)
+    flat = flatten_light(page.gray, BOXES.light_reach_px)
     threshold, _, _ = otsu(flat)
     ink = (flat <= threshold).astype(np.uint8)
-    rim = round(0.05 * box.height)
+    rim = round(BOXES.rim_share * box.height)
     whole = Box(box.left - rim, box.top - rim, box.width + 2 * rim, box.height + 2 * rim).clip(page.width, page.height)
     inside = int(whole.cut(ink).sum())
-    return replace(found[0], name=name) if inside >= MOST_INSIDE * int(ink.sum()) else None
+    return replace(found[0], name=name) if inside >= BOXES.min_inside_share * int(ink.sum()) else None
 
 
 def _at_work(page: Page) -> tuple[Gray, float]:
     """The page at the working size, and px of it for a px of the page."""
-    scale = min(1.0, WORK_WIDTH / page.width)
+    scale = min(1.0, BOXES.work_width_px / page.width)
     size = (max(1, round(page.width * scale)), max(1, round(page.height * scale)))
     return np.asarray(cv2.resize(page.gray, size, interpolation=cv2.INTER_AREA), np.uint8), scale
 
 
-def _ink_mask(gray: Gray, reach: int) -> NDArray[np.uint8] | None:
+def _ink_mask(gray: Gray, light_reach: int) -> NDArray[np.uint8] | None:
     """1 where there is ink, (height, width); None on a page without contrast."""
-    flat = flatten_light(gray, reach)
+    flat = flatten_light(gray, light_reach)
     threshold, dark, light = otsu(flat)
-    if light - dark < 30:
+    if light - dark < BOXES.min_contrast_gray:
         return None
-    return (flat <= min(255.0, threshold + 0.3 * (light - threshold))).astype(np.uint8)
+    return (flat <= min(255.0, threshold + BOXES.edge_share * (light - threshold))).astype(np.uint8)
 
 
 def _ruled(gray: Gray) -> _Ruled | None:
     """The lines of a page at the working size; None on a page without contrast."""
-    mask = _ink_mask(gray, 41)
+    mask = _ink_mask(gray, BOXES.light_reach_px)
     if mask is None:
         return None
-    thick = np.ones((3, 3), np.uint8)
-    level = cv2.morphologyEx(cv2.dilate(mask, np.ones((2, 1), np.uint8)), cv2.MORPH_OPEN, np.ones((1, SHORTEST_LINE), np.uint8))
-    upright = cv2.morphologyEx(
-        cv2.dilate(mask, np.ones((1, 2), np.uint8)), cv2.MORPH_OPEN, np.ones((SHORTEST_LINE, 1), np.uint8)
-    )
-    lines = cv2.dilate(np.maximum(level, upright), thick)
+    length = BOXES.min_line_px
+    level = cv2.morphologyEx(cv2.dilate(mask, np.ones((2, 1), np.uint8)), cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
+    upright = cv2.morphologyEx(cv2.dilate(mask, np.ones((1, 2), np.uint8)), cv2.MORPH_OPEN, np.ones((length, 1), np.uint8))
+    lines = cv2.dilate(np.maximum(level, upright), np.ones((3, 3), np.uint8))
     _, labels, stats, _ = cv2.connectedComponentsWithStats((lines == 0).astype(np.uint8), connectivity=4)
     return _Ruled(
         mask,
@@ -166,20 +230,21 @@ def _cells(ruled: _Ruled | None) -> list[Box]:
     if ruled is None:
         return []
     width, height, area = ruled.stats[:, 2], ruled.stats[:, 3], ruled.stats[:, 4]
-    least, most = CELL_SIDES
-    fit = (width >= least) & (width <= most) & (height >= least) & (height <= most) & (area > LEAST_PAPER * width * height)
+    least, most = BOXES.min_side_px, BOXES.max_side_px
+    fit = (width >= least) & (width <= most) & (height >= least) & (height <= most)
+    fit &= area > BOXES.min_paper_share * width * height
     fit[0] = False
-    # The eye of an 8 is enclosed as well, within its cell.
+    # The eye of an 8 is enclosed too, within its cell.
     cells = ruled.stats[fit, :4]
     return [Box(*(int(v) for v in cell)) for cell in cells[~_enclosed(cells)]]
 
 
 def _enclosed(cells: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """(n,) whether another of the (n, 4) boxes holds the box; only those that begin a cell's width before are looked at."""
+    """(n,) whether another of the (n, 4) boxes holds the box; only those that begin within a cell's width are looked at."""
     order = np.argsort(cells[:, 0], kind="stable")
     left, top = cells[order, 0], cells[order, 1]
     right, bottom = left + cells[order, 2], top + cells[order, 3]
-    starts = np.searchsorted(left, left - CELL_SIDES[1])
+    starts = np.searchsorted(left, left - BOXES.max_side_px)
     ends = np.searchsorted(left, left, side="right")
     found = np.zeros(len(cells), np.bool_)
     for k, (start, end) in enumerate(zip(starts, ends, strict=True)):
@@ -189,42 +254,50 @@ def _enclosed(cells: NDArray[np.int32]) -> NDArray[np.bool_]:
     return found
 
 
-def _rows(cells: Sequence[Box], apart: float = BESIDE) -> list[list[Box]]:
-    """Runs of cells that stand side by side, alike in size, divided by no more than a line or `apart` of their width."""
+def _rows(cells: Sequence[Box], max_gap: float = BOXES.max_gap_share) -> list[list[Box]]:
+    """Runs of cells that stand side by side, alike in size, divided by no more than a line or `max_gap` of their width."""
     if not cells:
         return []
-    # Rows by where they end, so that a cell only meets those that end near it.
-    across = max(12, round(apart * max(cell.width for cell in cells)))
-    down = max(1, round(0.15 * max(cell.height for cell in cells)))
+    # Rows by where they end, so that a cell is only compared with those that end near it.
+    across = max(BOXES.min_gap_px, round(max_gap * max(cell.width for cell in cells)))
+    down = max(1, round(BOXES.max_drop_share * max(cell.height for cell in cells)))
     rows: list[list[Box]] = []
     ends: dict[tuple[int, int], set[int]] = defaultdict(set)
 
-    def room(cell: Box) -> tuple[int, int]:
+    def tile(cell: Box) -> tuple[int, int]:
         return cell.right // across, cell.top // down
 
     for cell in sorted(cells, key=lambda c: c.left):
         column, level = cell.left // across, cell.top // down
         near = sorted(k for x in (column - 1, column) for y in (level - 1, level, level + 1) for k in ends.get((x, y), ()))
-        chosen = next((k for k in near if _follows(rows[k][-1], cell, apart)), len(rows))
+        chosen = next((k for k in near if _follows(rows[k][-1], cell, max_gap)), len(rows))
         if chosen == len(rows):
             rows.append([])
         else:
-            ends[room(rows[chosen][-1])].discard(chosen)
+            ends[tile(rows[chosen][-1])].discard(chosen)
         rows[chosen].append(cell)
-        ends[room(cell)].add(chosen)
+        ends[tile(cell)].add(chosen)
     return [row for row in rows if len(row) >= 2]
+
+
+def _is_narrow(cell: Box) -> bool:
+    """Whether a cell holds a digit, and not a number."""
+    return cell.width <= BOXES.max_aspect_ratio * cell.height
 
 
 def _even(row: Sequence[Box]) -> bool:
     """Whether boxes that stand apart belong together: three or more digit boxes, one as far from the next as the other."""
     steps = [right.left - left.left for left, right in pairwise(row)]
-    return len(row) >= LEAST_CELLS and row[0].width <= WIDEST_CELL * row[0].height and max(steps) - min(steps) <= 4
+    return len(row) >= BOXES.min_sure_cells and _is_narrow(row[0]) and max(steps) - min(steps) <= BOXES.max_uneven_px
 
 
-def _follows(last: Box, cell: Box, apart: float) -> bool:
-    level = abs(cell.top - last.top) <= 0.15 * last.height and abs(cell.height - last.height) <= 0.2 * last.height
-    beside = 0 <= cell.left - last.right <= max(12, apart * last.width)
-    return level and beside and abs(cell.width - last.width) <= 0.25 * last.width
+def _follows(last: Box, cell: Box, max_gap: float) -> bool:
+    """Whether a cell may be the next in a row."""
+    level = abs(cell.top - last.top) <= BOXES.max_drop_share * last.height
+    beside = 0 <= cell.left - last.right <= max(BOXES.min_gap_px, max_gap * last.width)
+    as_high = abs(cell.height - last.height) <= BOXES.max_height_difference_share * last.height
+    as_wide = abs(cell.width - last.width) <= BOXES.max_width_difference_share * last.width
+    return level and beside and as_high and as_wide
 
 
 def _around(row: Sequence[Box]) -> Box:
@@ -237,22 +310,28 @@ def _around(row: Sequence[Box]) -> Box:
 
 def _frames(ruled: _Ruled, taken: set[Box], combs: Sequence[Box], filled: bool) -> Iterator[tuple[Box, int]]:
     """Enclosed rectangles that are no cell of a row, as they lie within their lines, with the cells that ticks make."""
-    lowest, highest = FRAME_HEIGHTS
-    lines = cv2.dilate(np.maximum(ruled.level, ruled.upright), np.ones((5, 5), np.uint8))
+    lines = np.asarray(cv2.dilate(np.maximum(ruled.level, ruled.upright), np.ones((5, 5), np.uint8)), np.uint8)
     for label, (left, top, width, height, area) in enumerate(ruled.stats.tolist()):
         box = Box(left, top, width, height)
-        if label == 0 or not (lowest <= height <= highest and width >= lowest and area >= FRAME_PAPER * width * height):
-            continue
-        if box in taken or any(_holds(box, comb) for comb in combs):
+        if label == 0 or not _may_be_frame(box, area) or box in taken or any(_holds(box, comb) for comb in combs):
             continue
         part, own = box.cut(ruled.mask), box.cut(ruled.labels) == label
         cells = max(_ticked(part, own), _ticked(part[::-1], own[::-1]))
-        if not cells and not filled:
-            ink = np.count_nonzero((part > 0) & (box.cut(lines) == 0))
-            square = width < 1.3 * height and min(width, height) < LONE_SIDE
-            if square or width < 0.6 * height or ink > MOST_PRINT * width * height:
-                continue
-        yield box, cells
+        if cells or filled or _is_empty_frame(box, part, box.cut(lines)):
+            yield box, cells
+
+
+def _may_be_frame(box: Box, area: int) -> bool:
+    high = BOXES.min_frame_px <= box.height <= BOXES.max_frame_px
+    return high and box.width >= BOXES.min_frame_px and area >= BOXES.min_frame_paper_share * box.width * box.height
+
+
+def _is_empty_frame(box: Box, ink: NDArray[np.uint8], lines: NDArray[np.uint8]) -> bool:
+    """Whether one may write a number into a frame: it is no box to tick, and nothing but its lines is in it."""
+    tick_box = box.width < BOXES.max_square_ratio * box.height and min(box.width, box.height) < BOXES.max_tick_box_px
+    if tick_box or box.width < BOXES.min_frame_ratio * box.height:
+        return False
+    return int(np.count_nonzero((ink > 0) & (lines == 0))) <= BOXES.max_print_share * box.width * box.height
 
 
 def _holds(box: Box, other: Box) -> bool:
@@ -266,49 +345,66 @@ def _ticked(part: NDArray[np.uint8], own: NDArray[np.bool_]) -> int:
     `part` is the ink within the frame's lines, `own` its paper, both (height, width).
     """
     height, width = own.shape
-    columns = np.flatnonzero(own.any(axis=0))
-    feet = height - np.argmax(own[::-1], axis=0)[columns]
-    # On a page that lies askew the foot is not level.
-    near = np.abs(feet - np.median(feet)) <= 0.02 * width + 2
-    slope, start = np.polyfit(columns[near], feet[near], 1) if np.count_nonzero(near) > 1 else (0.0, float(height))
-    foot = slope * np.arange(width) + start
-    steps = np.arange(np.ceil(TICK_ZONE[0] * height), np.ceil(TICK_ZONE[1] * height) + 2)
-    rows = np.clip(np.rint(foot - 1 - steps[:, None]), 0, height - 1).astype(np.int64)
-    full = np.pad((part[rows, np.arange(width)].mean(axis=0) >= TICK_FULL).astype(np.int8), 1)
-    begins, ends = np.flatnonzero(np.diff(full) == 1), np.flatnonzero(np.diff(full) == -1)
-    thin = (ends - begins <= max(5, 0.1 * height)) & (begins > 0) & (ends < width)
-    middles = (begins[thin] + ends[thin] - 1) / 2
+    middles = _thin_uprights(part, _foot(own))
     best = 0
-    for cells in range(2, min(MOST_CELLS, len(middles) + 1) + 1):
-        # The frame's own lines are the outermost walls; `own` ends a little before them.
-        walls = np.linspace(-2.5, width + 1.5, cells + 1)
+    for cells in range(2, min(MAX_CELLS, len(middles) + 1) + 1):
+        # The frame's own lines are the outermost walls; its paper ends a little before them.
+        before, behind = BOXES.wall_outside_px
+        walls = np.linspace(before, width + behind, cells + 1)
         pitch = float(walls[1] - walls[0])
-        if not max(12.0, 0.25 * height) <= pitch <= WIDEST_CELL * height:
+        if not max(BOXES.min_pitch_px, BOXES.min_pitch_share * height) <= pitch <= BOXES.max_aspect_ratio * height:
             continue
-        off = np.abs(middles[:, None] - walls[1:-1]) <= max(2.0, TICK_OFF * pitch)
-        if off.any(axis=0).all() and np.count_nonzero(off.any(axis=1)) >= TICK_SHARE * len(middles):
+        max_offset = max(BOXES.max_tick_offset_px, BOXES.max_tick_offset_share * pitch)
+        at_wall = np.abs(middles[:, None] - walls[1:-1]) <= max_offset
+        if at_wall.any(axis=0).all() and np.count_nonzero(at_wall.any(axis=1)) >= BOXES.min_tick_share * len(middles):
             best = cells
     return best
+
+
+def _foot(own: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The row below a frame's paper, in every column. Where a page lies askew it is not level."""
+    height, width = own.shape
+    columns = np.flatnonzero(own.any(axis=0))
+    feet = height - np.argmax(own[::-1], axis=0)[columns]
+    near = np.abs(feet - np.median(feet)) <= BOXES.max_foot_skew_share * width + BOXES.max_foot_skew_px
+    slope, start = np.polyfit(columns[near], feet[near], 1) if np.count_nonzero(near) > 1 else (0.0, float(height))
+    return np.asarray(slope * np.arange(width) + start, np.float64)
+
+
+def _thin_uprights(part: NDArray[np.uint8], foot: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The middles, in columns, of what stands as ticks do on the foot of a frame."""
+    height, width = part.shape
+    steps = np.arange(np.ceil(BOXES.tick_from_share * height), np.ceil(BOXES.tick_to_share * height) + 2)
+    rows = np.clip(np.rint(foot - 1 - steps[:, None]), 0, height - 1).astype(np.int64)
+    inked = part[rows, np.arange(width)].mean(axis=0) >= BOXES.tick_ink_share
+    change = np.diff(np.pad(inked.astype(np.int8), 1))
+    begins, ends = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
+    max_width = max(BOXES.max_tick_width_px, BOXES.max_tick_width_share * height)
+    thin = (ends - begins <= max_width) & (begins > 0) & (ends < width)
+    return np.asarray((begins[thin] + ends[thin] - 1) / 2, np.float64)
 
 
 def _writing_lines(ruled: _Ruled, frames: Sequence[Box]) -> Iterator[Box]:
     """The room above every level line that belongs to no frame, down to the line's lower edge, at the working size."""
     height, width = ruled.mask.shape
     _, _, stats, _ = cv2.connectedComponentsWithStats(ruled.level, connectivity=8)
-    least, most = ROOM
+    clear, max_room = BOXES.clear_px, BOXES.max_room_px
     for left, top, wide, high, _ in stats[1:].tolist():
-        if not WRITING_LINE <= wide <= WIDEST_LINE * width or high > 8 + 0.02 * wide:
+        if not BOXES.min_writing_line_px <= wide <= BOXES.max_writing_line_share * width:
             continue
-        line = Box(left, top, wide, max(1, high - 1))  # what finds lines thickens them downwards
-        around = Box(left - 4, top - 4, wide + 8, high + 8).clip(width, height)
+        if high > BOXES.max_thickness_px + BOXES.max_thickness_share * wide:
+            continue
+        line = Box(left, top, wide, max(1, high - 1))  # lines were thickened downwards to be found
+        around = Box(left - clear, top - clear, wide + 2 * clear, high + 2 * clear).clip(width, height)
         if around.cut(ruled.upright).any() or any(_touch(around, frame) for frame in frames):
             continue
-        above = Box(left, top - most - 4, wide, most).clip(width, height)
-        used = np.flatnonzero(above.cut(ruled.mask).sum(axis=1) >= 3)
-        # A gap is left below what is printed there.
-        begin = max(above.top + int(used[-1]) + 4 if len(used) else 0, line.bottom - most)
-        if line.bottom - begin >= least and wide >= 0.8 * (line.bottom - begin):
-            yield Box(left, begin, wide, line.bottom - begin)
+        above = Box(left, top - max_room - clear, wide, max_room).clip(width, height)
+        printed = np.flatnonzero(above.cut(ruled.mask).sum(axis=1) >= BOXES.min_print_px)
+        free = above.top + int(printed[-1]) + BOXES.print_gap_px if len(printed) else 0
+        begin = max(free, line.bottom - max_room)
+        room = line.bottom - begin
+        if room >= BOXES.min_room_px and wide >= BOXES.min_room_ratio * room:
+            yield Box(left, begin, wide, room)
 
 
 def _touch(one: Box, other: Box) -> bool:
@@ -326,7 +422,7 @@ def _outer_edges(ink: NDArray[np.uint8] | None, inner: Box, scale: float) -> Box
     box = _on_page(inner, scale)
     if ink is None:
         return box
-    reach = round(8 / scale) + 2
+    reach = round(BOXES.edge_reach_px / scale) + BOXES.inner_slack_px
     inside = box.clip(ink.shape[1], ink.shape[0])
     if not inside.width or not inside.height:
         return box
@@ -334,7 +430,7 @@ def _outer_edges(ink: NDArray[np.uint8] | None, inner: Box, scale: float) -> Box
     around = around.clip(ink.shape[1], ink.shape[0])
     rows = ink[around.top : around.bottom, inside.left : inside.right].mean(axis=1)
     columns = ink[inside.top : inside.bottom, around.left : around.right].mean(axis=0)
-    thickness = round(4 / scale)
+    thickness = round(BOXES.usual_line_px / scale)
     top = around.bottom - _outer_edge(rows[::-1], around.bottom - inside.top, thickness)
     bottom = around.top + _outer_edge(rows, inside.bottom - around.top, thickness)
     left = around.right - _outer_edge(columns[::-1], around.right - inside.left, thickness)
@@ -347,26 +443,26 @@ def _outer_edge(profile: NDArray[np.float64], inner: int, otherwise: int) -> int
 
     Where no line is seen, the edge is `otherwise` rows further.
     """
-    start = max(0, inner - 2)
+    start = max(0, inner - BOXES.inner_slack_px)
     window = profile[start:]
-    if not len(window) or window.max() < 0.4:
+    if not len(window) or window.max() < BOXES.min_edge_ink_share:
         return min(len(profile), inner + otherwise)
-    dark = window >= 0.5 * window.max()
+    dark = window >= BOXES.edge_fall_share * window.max()
     first = int(dark.argmax())
     rest = np.flatnonzero(~dark[first:])
     return start + first + (int(rest[0]) if len(rest) else len(dark) - first)
 
 
 def _without_nests(found: Sequence[tuple[Box, int]]) -> list[tuple[Box, int]]:
-    """Boxes of which none lies on another: of two that do, the smaller stays."""
+    """The boxes, so that none lies on another: of two that do, the smaller one stays."""
     kept: list[tuple[Box, int]] = []
     edges = np.zeros((len(found), 4), np.int64)
     for box, cells in sorted(found, key=lambda item: item[0].width * item[0].height):
-        own = edges[: len(kept)]
-        across = np.minimum(own[:, 2], box.right) - np.maximum(own[:, 0], box.left)
-        down = np.minimum(own[:, 3], box.bottom) - np.maximum(own[:, 1], box.top)
+        others = edges[: len(kept)]
+        across = np.minimum(others[:, 2], box.right) - np.maximum(others[:, 0], box.left)
+        down = np.minimum(others[:, 3], box.bottom) - np.maximum(others[:, 1], box.top)
         common = np.maximum(across, 0) * np.maximum(down, 0)
-        if not (2 * common > (own[:, 2] - own[:, 0]) * (own[:, 3] - own[:, 1])).any():
+        if not (common > BOXES.max_nested_share * (others[:, 2] - others[:, 0]) * (others[:, 3] - others[:, 1])).any():
             edges[len(kept)] = box.left, box.top, box.right, box.bottom
             kept.append((box, cells))
     return kept
@@ -376,10 +472,10 @@ def _in_order(found: Sequence[tuple[Box, int]]) -> list[tuple[Box, int]]:
     """From the top down; what stands in one row, sharing half of the lower one's height, from left to right."""
     rows: list[list[tuple[Box, int]]] = []
     for box, cells in sorted(found, key=lambda item: (item[0].top, item[0].left)):
-        for row in reversed(rows[-8:]):
+        for row in reversed(rows[-MAX_ROWS_BACK:]):
             first = row[0][0]
             shared = min(first.bottom, box.bottom) - max(first.top, box.top)
-            if shared >= 0.5 * min(first.height, box.height):
+            if shared >= BOXES.min_row_share * min(first.height, box.height):
                 row.append((box, cells))
                 break
         else:
