@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from docproc.learn.evaluation.scoring import calibration_error, confusion, curve, interval
 from docproc.types import Glyphs, Recognizer
 
-DIGITS = tuple("0123456789")
+DIGIT_NAMES = tuple("0123456789")
 
 
 def digit_accuracy(recognizer: Recognizer, images: Glyphs, labels: NDArray[np.uint8]) -> float:
@@ -52,7 +52,7 @@ def digit_figures(found: Guesses) -> dict[str, Any]:
     - `ece`: see `scoring.calibration_error`; `read@1%`, `read@0.5%`: see `scoring.figures`
     """
     right, count = found.right, len(found.read)
-    counts = confusion(((DIGITS[a], DIGITS[b]) for a, b in zip(found.read, found.labels, strict=True)), DIGITS)
+    counts = confusion(((DIGIT_NAMES[a], DIGIT_NAMES[b]) for a, b in zip(found.read, found.labels, strict=True)), DIGIT_NAMES)
     ranked = curve(found.confidence, right)
     return {
         "digits": count,
@@ -67,7 +67,7 @@ def digit_figures(found: Guesses) -> dict[str, Any]:
                 "recall": float(counts[k, k] / max(1, counts[k].sum())),
                 "precision": float(counts[k, k] / max(1, counts[:, k].sum())),
             }
-            for k, digit in enumerate(DIGITS)
+            for k, digit in enumerate(DIGIT_NAMES)
         },
         "confusion": counts.tolist(),
     }

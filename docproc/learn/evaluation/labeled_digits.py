@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from docproc.errors import BadInput
 from docproc.files import find_documents
 from docproc.learn.composing import mnist
-from docproc.learn.evaluation.accuracy import DIGITS
+from docproc.learn.evaluation.accuracy import DIGIT_NAMES
 from docproc.learn.evaluation.digit_pictures import digit_glyph
 from docproc.runs.tables import shown_name
 from docproc.types import Glyphs
@@ -32,7 +32,7 @@ def labeled(on: str) -> Labeled:
     Raises BadInput where there is neither, or a picture shows nothing.
     """
     folder = Path(on)
-    classes = [folder / digit for digit in DIGITS if (folder / digit).is_dir()]
+    classes = [folder / digit for digit in DIGIT_NAMES if (folder / digit).is_dir()]
     if on == "mnist" or not classes:
         data = mnist.load(None if on == "mnist" else folder)
         return Labeled(data.test_images, data.test_labels, "MNIST's test digits")

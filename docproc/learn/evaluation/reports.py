@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.learn.evaluation import plots
-from docproc.learn.evaluation.accuracy import DIGITS, Guesses, digit_figures, guesses, least_sure, most_wrong
+from docproc.learn.evaluation.accuracy import DIGIT_NAMES, Guesses, digit_figures, guesses, least_sure, most_wrong
 from docproc.learn.evaluation.formatting import BY_FIELD, NAMES, counted, field_rows, figure_rows, percent
 from docproc.learn.evaluation.html import Section, gallery, report, side_by_side, table
 from docproc.learn.evaluation.labeled_digits import Labeled
@@ -68,7 +68,7 @@ def digit_sections(found: Guesses, told: Mapping[str, Any], images: Glyphs, redr
         return gallery(list(255 - images[places]), captions)
 
     drawn = {
-        "Confusion: what digits were read as": plots.confusion_plot(np.array(told["confusion"]), DIGITS),
+        "Confusion: what digits were read as": plots.confusion_plot(np.array(told["confusion"]), DIGIT_NAMES),
         "Error against the share that is accepted, surest first": plots.error_reject_plot(
             {"digits": curve(found.confidence, found.right)}
         ),
@@ -132,7 +132,7 @@ def results_report(
 
     `crops` are wrong fields as they stand on paper.
     """
-    names = (*DIGITS, GAP)
+    names = (*DIGIT_NAMES, GAP)
     pairs = (pair for one in judged if one.found for pair in aligned(one.text, one.truth))
     drawn = {
         "Error against the share that is accepted, surest first": plots.error_reject_plot(_curves(judged)),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.learn.composing.examples import Example
+from docproc.learn.composing.examples import StripExample
 from docproc.learn.composing.strips import AMBIGUOUS, label
 from docproc.mlp import Net, sigmoid
 from docproc.pipeline import cells_of, decide, keep_rules
@@ -41,13 +41,13 @@ ERRORS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)  # for which thresholds ar
 class Scored:
     """An example with what the networks say of it."""
 
-    example: Example
+    example: StripExample
     scores: Scores
     frames: Frames
     cells: CellScores
 
 
-def scored(made: Sequence[Example], recognizer: Recognizer, lines: LineRecognizer, cells: CellRecognizer) -> list[Scored]:
+def scored(made: Sequence[StripExample], recognizer: Recognizer, lines: LineRecognizer, cells: CellRecognizer) -> list[Scored]:
     """Run the networks over the examples."""
     batch, counts = flatten([glyph_batch(e.lattice) for e in made])
     scores = regroup(recognizer.recognize(batch), counts)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.learn.composing.strips import MOSTLY
+from docproc.learn.composing.strips import MIN_F1_AMBIGUOUS
 from docproc.mlp import Net
 from docproc.pipeline import FieldResult
 from docproc.readers.comb import decode as in_cells
@@ -106,7 +106,7 @@ def labeled(
     area = holds @ areas
     shared = (holds * areas) @ holds[list(path)].T
     alike = 2 * shared / np.maximum(1.0, area[:, None] + area[None, list(path)])  # F1, as `synthesis.label` has it
-    wrong = np.flatnonzero((shared.max(axis=1) > 0) & (alike.max(axis=1) < MOSTLY))
+    wrong = np.flatnonzero((shared.max(axis=1) > 0) & (alike.max(axis=1) < MIN_F1_AMBIGUOUS))
     if len(wrong) > not_digits:
         wrong = rng.choice(wrong, not_digits, replace=False)
     labels = [*(int(c) for c in text), *[NOT_A_DIGIT] * len(wrong)]

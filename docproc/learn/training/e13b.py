@@ -6,16 +6,13 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from docproc._version import __version__
-from docproc.learn.composing.e13b import Spoiled, compose
-from docproc.learn.composing.examples import in_processes
+from docproc.learn.composing.e13b_examples import E13bExample, e13b_examples
 from docproc.learn.training.calibration import ERRORS, expected_calibration_error, fit_logistic, threshold_for
 from docproc.learn.training.export import export_micr_network, file_hash
 from docproc.learn.training.fit import MICR_PROGRESS, fit_micr_network
@@ -24,9 +21,9 @@ from docproc.mlp import sigmoid
 from docproc.readers.confidence import Calibration, least
 from docproc.readers.e13b.decode import evidence
 from docproc.readers.e13b.decode import tell as tell_micr
-from docproc.readers.e13b.view import PRINT_HEIGHT, micr_line
+from docproc.readers.e13b.view import PRINT_HEIGHT
 from docproc.readers.repair import edits
-from docproc.types import Line, LineRecognizer, MicrLine
+from docproc.types import Line, LineRecognizer
 
 if TYPE_CHECKING:
     import keras
@@ -52,15 +49,6 @@ class Recipe:
     calibration_lines: int = 8_000
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A composed line as the recognizer sees it."""
-
-    found: MicrLine
-    text: str
-    placed: bool  # the strip shows the line, and not something else that is near it
-
-
 def train(recipe: Recipe, folder: Path, jobs: int, tell: Tell) -> dict[str, Any]:
     """Train by the recipe; write the network (`FILES`) and its card `micr.json` to `folder`.
 
@@ -69,15 +57,15 @@ def train(recipe: Recipe, folder: Path, jobs: int, tell: Tell) -> dict[str, Any]
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     tell(f"composing {recipe.lines} lines of E-13B in {jobs} processes")
-    made = _placed(examples(recipe.seed, 0, recipe.lines, jobs, tell))
-    held = _placed(examples(recipe.seed, 2, int(np.clip(recipe.lines // 50, 50, 500)), jobs, lambda _: None))
+    made = _placed(e13b_examples(recipe.seed, 0, recipe.lines, jobs, tell))
+    held = _placed(e13b_examples(recipe.seed, 2, int(np.clip(recipe.lines // 50, 50, 500)), jobs, lambda _: None))
     tell(f"the network: {len(made[0])} lines")
     trained = fit_micr_network(recipe, recipe.epochs, recipe.batch, made, held, folder, tell)
     del made
     return finish(recipe, trained.model, trained.history, folder, jobs, tell, (time.monotonic() - began) / 60)
 
 
-def _placed(made: Sequence[Example]) -> tuple[list[Line], list[str]]:
+def _placed(made: Sequence[E13bExample]) -> tuple[list[Line], list[str]]:
     """The lines on whose strip the line is, and their texts."""
     placed = [one for one in made if one.placed]
     return [one.found.line for one in placed], [one.text for one in placed]
@@ -92,7 +80,7 @@ def finish(
     """
     began = time.monotonic()
     model.save(folder / "micr.keras")
-    unseen = examples(recipe.seed, 1, recipe.calibration_lines, jobs, tell)
+    unseen = e13b_examples(recipe.seed, 1, recipe.calibration_lines, jobs, tell)
     probe = [one.found.line for one in unseen[:PROBED] if one.found.line.shape[1]]
     recognizer, agrees = export_micr_network(model, folder / "micr.onnx", probe)
     tell("fitting the calibration")
@@ -115,7 +103,7 @@ def finish(
     return card
 
 
-def fit_micr_calibration(unseen: Sequence[Example], recognizer: LineRecognizer) -> tuple[Calibration, dict[str, float]]:
+def fit_micr_calibration(unseen: Sequence[E13bExample], recognizer: LineRecognizer) -> tuple[Calibration, dict[str, float]]:
     """Learn when a line is right; thresholds come from the half that was not fitted on.
 
     Returns the calibration and its figures: lines read exactly, their characters, and the expected calibration error.
@@ -143,36 +131,3 @@ def fit_micr_calibration(unseen: Sequence[Example], recognizer: LineRecognizer) 
         "synthetic_accepted": float(np.mean(p >= least(thresholds, 0.01))),
     }
     return Calibration(net, thresholds), figures
-
-
-def example(seed: int, part: int, number: int) -> Example:
-    """Compose the line of that number and find it in its picture; each has its own generator."""
-    made = compose(np.random.default_rng((seed, part, number)))
-    found = micr_line(made.gray)
-    return Example(found, made.text, _shows(found, made))
-
-
-def examples(seed: int, part: int, count: int, jobs: int, tell: Tell) -> list[Example]:
-    """The first `count` examples of one part of a seed, composed in `jobs` processes."""
-    made: list[Example] = []
-    for some in in_processes(partial(_chunk, seed, part), count, jobs):
-        made += some
-        if len(made) * 10 // count > (len(made) - len(some)) * 10 // count:
-            tell(f"  {len(made) * 100 // count} %")
-    return made
-
-
-def _chunk(seed: int, part: int, numbers: Sequence[int]) -> list[Example]:
-    cv2.setNumThreads(1)
-    return [example(seed, part, number) for number in numbers]
-
-
-def _shows(found: MicrLine, made: Spoiled) -> bool:
-    """Whether the middle of the line that was drawn is, about as high, on the strip."""
-    if not made.text:
-        return True
-    if not found.line.shape[1]:
-        return False
-    column, foot, height = made.middle
-    _, head, ground = found.places[int(np.argmin(np.abs(found.places[:, 0] - column)))]
-    return bool(abs(ground - foot) < 0.5 * height and 0.65 < (ground - head) / height < 1.5)

@@ -21,7 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.errors import MissingPart
-from docproc.learn.composing.examples import Source, cell_material, composed, examples, in_processes, material
+from docproc.learn.composing.examples import (
+    Source,
+    cell_training_data,
+    compose_strip,
+    map_chunks,
+    strip_examples,
+    training_data,
+)
 from docproc.learn.composing.mnist import Mnist
 from docproc.learn.composing.strips import Digits
 from docproc.learn.composing.strokes import Pen, draw_digit
@@ -113,8 +120,8 @@ def learn(
     if lines or len(labels):
         tell(f"composing {recipe.strips} strips in {jobs} processes")
         source = Source(digits, recipe.seed, 7, recipe.combs)
-        made = material(source, recipe.strips, recipe.not_digits, jobs, tell)
-        probe = list(examples(Source(digits, recipe.seed, 8, recipe.combs), PROBED, 1))
+        made = training_data(source, recipe.strips, recipe.not_digits, jobs, tell)
+        probe = list(strip_examples(Source(digits, recipe.seed, 8, recipe.combs), PROBED, 1))
     if lines:
         own = lines * _repeats(len(lines), len(made.lines))
         tell(f"the line network: {len(made.lines)} composed lines, {len(lines)} of your own {len(own) // len(lines)} times")
@@ -144,7 +151,7 @@ def learn(
     else:
         _copy("glyphs", base, card, folder)
     if len(marks):
-        pictures, named = cell_material(Source(digits, recipe.seed, 9, 1.0), recipe.cell_combs, jobs)
+        pictures, named = cell_training_data(Source(digits, recipe.seed, 9, 1.0), recipe.cell_combs, jobs)
         times = _repeats(len(marks), len(named))
         tell(f"the cell network: {len(named)} composed cells, {len(marks)} of your own {times} times")
         cell_network = fit_cell_network(
@@ -202,17 +209,19 @@ def _copy(network: str, base: Mapping[str, Path], card: Mapping[str, Any], folde
 # -------------------------------------------------------------------------------------------------- judging
 
 
-def read_composed(model: Path, digits: Digits, count: int, haste: float, max_error: float, jobs: int) -> tuple[Judged, ...]:
+def read_composed(
+    model: Path, digits: Digits, count: int, carelessness: float, max_error: float, jobs: int
+) -> tuple[Judged, ...]:
     """What a model (the .onnx file of its glyph network) reads of composed fields; they are the same every time."""
-    source = Source(digits, COMPOSED_SEED, 0, COMBS, haste)
-    return tuple(one for chunk in in_processes(partial(_read_chunk, source, model, max_error), count, jobs) for one in chunk)
+    source = Source(digits, COMPOSED_SEED, 0, COMBS, carelessness)
+    return tuple(one for chunk in map_chunks(partial(_read_chunk, source, model, max_error), count, jobs) for one in chunk)
 
 
 def _read_chunk(source: Source, model: Path, max_error: float, numbers: Sequence[int]) -> list[Judged]:
     cv2.setNumThreads(1)
     reader = open_reader("onnx", model)
     accept = reader.accepts(max_error)
-    strips = [composed(source, number) for number in numbers]
+    strips = [compose_strip(source, number) for number in numbers]
     fields = []
     for strip in strips:
         height, width = strip.gray.shape

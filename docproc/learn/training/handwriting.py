@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc._version import __version__
-from docproc.learn.composing.examples import Example, Source, cell_material, examples, material
+from docproc.learn.composing.examples import Source, StripExample, cell_training_data, strip_examples, training_data
 from docproc.learn.composing.mnist import Mnist
 from docproc.learn.composing.strips import Digits
 from docproc.learn.evaluation.accuracy import digit_accuracy
@@ -101,11 +101,11 @@ def train(recipe: Recipe, data: Mnist, folder: Path, jobs: int, tell: Tell) -> d
     kept, held = _split(recipe, data)
     tell(f"composing {recipe.strips} strips in {jobs} processes")
     source = Source(Digits.of(*kept), recipe.seed, 0, recipe.combs)
-    made = material(source, recipe.strips, recipe.not_digits, jobs, tell)
+    made = training_data(source, recipe.strips, recipe.not_digits, jobs, tell)
     # What validates is composed of digits that no training shows.
     unseen = Source(Digits.of(*held), recipe.seed, 7, recipe.combs)
     few = int(np.clip(recipe.strips // 50, 100, 1_500))
-    judging = material(unseen, few, recipe.not_digits, jobs, lambda _: None)
+    judging = training_data(unseen, few, recipe.not_digits, jobs, lambda _: None)
     tell(f"the line network: {len(made.lines)} lines")
     lines = fit_line_network(recipe, (made.lines, made.texts), (judging.lines, judging.texts), folder, tell)
     glyphs = np.concatenate([made.glyphs, *[kept[0]] * recipe.mnist_repeats])
@@ -115,9 +115,9 @@ def train(recipe: Recipe, data: Mnist, folder: Path, jobs: int, tell: Tell) -> d
     judged = (np.concatenate([judging.glyphs, held[0]]), np.concatenate([judging.labels, held[1].astype(np.int8)]))
     digits = fit_glyph_network(recipe, (glyphs, labels), judged, folder, tell)
     del glyphs, labels, judging, judged
-    shown = cell_material(Source(source.digits, recipe.seed, 4, 1.0), recipe.cell_combs, jobs)
+    shown = cell_training_data(Source(source.digits, recipe.seed, 4, 1.0), recipe.cell_combs, jobs)
     tell(f"the cell network: {len(shown[1])} cells")
-    cells = fit_cell_network(recipe, shown, cell_material(replace(unseen, combs=1.0), few, jobs), folder, tell)
+    cells = fit_cell_network(recipe, shown, cell_training_data(replace(unseen, combs=1.0), few, jobs), folder, tell)
     del shown
     history = {"digits": digits.history, "lines": lines.history, "cells": cells.history}
     minutes = (time.monotonic() - began) / 60
@@ -137,8 +137,8 @@ def finish(
     kept, held = _split(recipe, data)
     unseen = Digits.of(*held)
 
-    def composed(part: int, count: int, combs: float, haste: float = 1.0) -> list[Example]:
-        return list(examples(Source(unseen, recipe.seed, part, combs, haste), count, jobs))
+    def composed(part: int, count: int, combs: float, haste: float = 1.0) -> list[StripExample]:
+        return list(strip_examples(Source(unseen, recipe.seed, part, combs, haste), count, jobs))
 
     some = composed(1, recipe.context_strips, recipe.combs)
     boxes = composed(5, recipe.comb_strips // 2, 1.0)
@@ -155,7 +155,7 @@ def finish(
     tell(f"MNIST test: {accuracy:.4%}")
     redrawn = fit_decoder(networks.digits, kept[0], data.test_images, recipe.seed, folder / f"digits{DECODER_FILE}")
 
-    def read(made: list[Example]) -> list[Scored]:
+    def read(made: list[StripExample]) -> list[Scored]:
         return scored(made, recognizer, line_recognizer, cell_recognizer)
 
     tell("fitting the context and the vote")

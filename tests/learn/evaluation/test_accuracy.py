@@ -11,7 +11,7 @@ import pytest
 
 from docproc.errors import MissingPart
 from docproc.learn.evaluation import plots
-from docproc.learn.evaluation.accuracy import DIGITS, Guesses, digit_figures, guesses, least_sure, most_wrong
+from docproc.learn.evaluation.accuracy import DIGIT_NAMES, Guesses, digit_figures, guesses, least_sure, most_wrong
 from docproc.learn.evaluation.html import Section, gallery, report, side_by_side, table
 from docproc.learn.evaluation.scoring import curve, reliability
 from docproc.types import CLASSES, Glyphs, ModelHash, Scores
@@ -69,7 +69,7 @@ def drawn() -> dict[str, str]:
     right = rng.uniform(0, 1, 300) < confidence
     one = curve(confidence, right)
     return {
-        "confusion": plots.confusion_plot(rng.integers(0, 5, (10, 10)), DIGITS),
+        "confusion": plots.confusion_plot(rng.integers(0, 5, (10, 10)), DIGIT_NAMES),
         "reliability": plots.reliability_plot(reliability(confidence, right)),
         "reject": plots.error_reject_plot({"all": one}),
         "several": plots.error_reject_plot({"all": one, "first": curve(confidence[:99], right[:99])}),
@@ -89,7 +89,7 @@ def test_nothing_and_little_can_be_drawn(right: list[bool]) -> None:
     confidence, told = np.linspace(0.9, 1, len(right)), np.array(right, bool)
     assert plots.error_reject_plot({"all": curve(confidence, told)})
     assert plots.reliability_plot(reliability(confidence, told))
-    assert plots.confusion_plot(np.zeros((10, 10), np.int64), DIGITS)
+    assert plots.confusion_plot(np.zeros((10, 10), np.int64), DIGIT_NAMES)
 
 
 def test_a_report_needs_nothing_from_elsewhere() -> None:
