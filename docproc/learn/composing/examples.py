@@ -1,6 +1,6 @@
-"""Composed strips on their way to the readers: cut, brought to a line, labeled; many at once in several processes.
+"""Composed strips as training examples: prepared by the real stages, labeled, and made in several processes.
 
-Every strip has its own generator, so the examples do not depend on how many processes make them.
+Every strip has its own random generator, so the examples do not depend on the number of processes.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from docproc.readers.lattice.normalize import normalize
 from docproc.readers.line.band import line
 from docproc.types import CELL_SIDE, CROSSED, EMPTY, NOT_A_DIGIT, CellPictures, FieldInk, Glyphs, Lattice, Line
 
-CHUNK = 250  # strips that a process makes at a time
+CHUNK = 250  # items that a process makes at a time
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class StripExample:
     """A composed strip as the readers see it."""
 
     strip: Strip
@@ -37,8 +37,8 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """What the glyph and the line network are trained on."""
+class TrainingData:
+    """Training examples of the glyph network and of the line network."""
 
     glyphs: Glyphs
     labels: NDArray[np.int8]  # (n,) of the glyphs: 0..9 or NOT_A_DIGIT
@@ -48,36 +48,42 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where examples come from: one part of a seed gives the same examples every time."""
+    """Where strips come from: the same seed and part always give the same strips."""
 
     digits: Digits
     seed: int
-    part: int
+    part: int  # of the seed: another part gives other strips
     combs: float  # share of combs among the strips
-    haste: float = 1.0  # 0..1, how carelessly the strips are written
+    carelessness: float = 1.0  # 0..1, of the handwriting
 
 
-def example(source: Source, number: int) -> Example:
-    """Compose the strip of that number, cut it, and bring it to a line."""
+def compose_strip(source: Source, number: int) -> Strip:
+    """Strip `number` of a source, as it would be scanned."""
+    rng = np.random.default_rng((source.seed, source.part, number))
+    return (compose_comb if rng.random() < source.combs else compose)(source.digits, rng, source.carelessness)
+
+
+def strip_example(source: Source, number: int) -> StripExample:
+    """Strip `number` of a source, prepared for all readers."""
     strip, ink = _written(source, number)
-    return Example(strip, segment(ink, strip.amount), line(ink), cell_pictures(ink))
+    return StripExample(strip, segment(ink, strip.amount), line(ink), cell_pictures(ink))
 
 
-def examples(source: Source, count: int, jobs: int) -> Iterator[Example]:
-    """The first `count` examples, for what is fitted on fields."""
-    for made in in_processes(partial(_chunk, source), count, jobs):
+def strip_examples(source: Source, count: int, jobs: int) -> Iterator[StripExample]:
+    """The first `count` strips of a source, prepared for all readers in `jobs` processes."""
+    for made in map_chunks(partial(_example_chunk, source), count, jobs):
         yield from made
 
 
-def material(source: Source, count: int, not_digits: int, jobs: int, tell: Callable[[str], None]) -> Material:
-    """What to train on from `count` strips; of every strip at most `not_digits` wrong candidates are kept."""
-    parts: list[Material] = []
+def training_data(source: Source, count: int, not_digits: int, jobs: int, log: Callable[[str], None]) -> TrainingData:
+    """Lines and labeled glyphs of `count` strips; at most `not_digits` wrong candidates are kept of every strip."""
+    parts: list[TrainingData] = []
     chunks = -(-count // CHUNK)
-    for done, part in enumerate(in_processes(partial(_material_chunk, source, not_digits), count, jobs), 1):
+    for done, part in enumerate(map_chunks(partial(_training_chunk, source, not_digits), count, jobs), 1):
         parts.append(part)
         if done % max(1, chunks // 10) == 0:
-            tell(f"  {done * 100 // chunks} %")
-    return Material(
+            log(f"  {done * 100 // chunks} %")
+    return TrainingData(
         np.concatenate([p.glyphs for p in parts]),
         np.concatenate([p.labels for p in parts]),
         tuple(line for p in parts for line in p.lines),
@@ -85,52 +91,37 @@ def material(source: Source, count: int, not_digits: int, jobs: int, tell: Calla
     )
 
 
-def cell_material(source: Source, count: int, jobs: int) -> tuple[CellPictures, NDArray[np.int8]]:
-    """Every cell of `count` combs that holds ink, and what it is: (n,) int8, a digit, `CROSSED` or `EMPTY`."""
-    parts = list(in_processes(partial(_cell_chunk, source), count, jobs))
+def cell_training_data(source: Source, count: int, jobs: int) -> tuple[CellPictures, NDArray[np.int8]]:
+    """All inked cells of `count` combs with their labels: (n,) int8, a digit, `CROSSED` or `EMPTY`."""
+    parts = list(map_chunks(partial(_cell_chunk, source), count, jobs))
     return np.concatenate([pictures for pictures, _ in parts]), np.concatenate([labels for _, labels in parts])
 
 
-def _cell_chunk(source: Source, numbers: Sequence[int]) -> tuple[CellPictures, NDArray[np.int8]]:
-    cv2.setNumThreads(1)
-    pictures, labels = [np.zeros((0, CELL_SIDE, CELL_SIDE, 2), np.uint8)], []
-    for number in numbers:
-        rng = np.random.default_rng((source.seed, source.part, number))
-        strip = compose_comb(source.digits, rng, source.haste)
-        seen = cell_pictures(comb_ink(strip.gray, strip.cells))
-        if len(seen) != len(strip.marks):  # nothing was seen at all
-            continue
-        inked = np.asarray(seen[..., 0].any(axis=(1, 2)))
-        pictures.append(seen[inked])
-        labels += [_cell_label(mark) for mark, there in zip(strip.marks, inked, strict=True) if there]
-    return np.concatenate(pictures), np.array(labels, np.int8)
-
-
-def _cell_label(mark: str) -> int:
-    return EMPTY if not mark else CROSSED if mark == "x" else int(mark)
-
-
-def composed(source: Source, number: int) -> Strip:
-    """The strip of that number as it would be scanned."""
-    rng = np.random.default_rng((source.seed, source.part, number))
-    return (compose_comb if rng.random() < source.combs else compose)(source.digits, rng, source.haste)
+def map_chunks(work: Callable[[Sequence[int]], Any], count: int, jobs: int) -> Iterator[Any]:
+    """What `work` makes of the numbers 0 .. `count` - 1, chunk by chunk and in order, in `jobs` processes."""
+    chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+    if jobs <= 1:
+        yield from map(work, chunks)
+        return
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        yield from pool.imap(work, chunks)
 
 
 def _written(source: Source, number: int) -> tuple[Strip, FieldInk]:
-    strip = composed(source, number)
+    strip = compose_strip(source, number)
     return strip, comb_ink(strip.gray, strip.cells) if strip.cells else free_ink(strip.gray)
 
 
-def _chunk(source: Source, numbers: Sequence[int]) -> list[Example]:
+def _example_chunk(source: Source, numbers: Sequence[int]) -> list[StripExample]:
     cv2.setNumThreads(1)
-    return [example(source, number) for number in numbers]
+    return [strip_example(source, number) for number in numbers]
 
 
-def _material_chunk(source: Source, not_digits: int, numbers: Sequence[int]) -> Material:
+def _training_chunk(source: Source, not_digits: int, numbers: Sequence[int]) -> TrainingData:
     cv2.setNumThreads(1)
     glyphs, labels, lines, texts = [], [], [], []
     for number in numbers:
-        made = example(source, number)
+        made = strip_example(source, number)
         names = label(made.lattice, made.strip)
         right = np.flatnonzero((names != NOT_A_DIGIT) & (names != AMBIGUOUS))
         wrong = np.flatnonzero(names == NOT_A_DIGIT)
@@ -142,14 +133,23 @@ def _material_chunk(source: Source, not_digits: int, numbers: Sequence[int]) -> 
             labels.append(names[k])
         lines.append(made.line)
         texts.append(made.strip.text)
-    return Material(np.array(glyphs, np.uint8).reshape(-1, 28, 28), np.array(labels, np.int8), tuple(lines), tuple(texts))
+    return TrainingData(np.array(glyphs, np.uint8).reshape(-1, 28, 28), np.array(labels, np.int8), tuple(lines), tuple(texts))
 
 
-def in_processes(work: Callable[[Sequence[int]], Any], count: int, jobs: int) -> Iterator[Any]:
-    """What `work` makes of the numbers 0 .. `count` - 1, chunk by chunk and in order, in `jobs` processes."""
-    chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
-    if jobs <= 1:
-        yield from map(work, chunks)
-        return
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        yield from pool.imap(work, chunks)
+def _cell_chunk(source: Source, numbers: Sequence[int]) -> tuple[CellPictures, NDArray[np.int8]]:
+    cv2.setNumThreads(1)
+    pictures, labels = [np.zeros((0, CELL_SIDE, CELL_SIDE, 2), np.uint8)], []
+    for number in numbers:
+        rng = np.random.default_rng((source.seed, source.part, number))
+        strip = compose_comb(source.digits, rng, source.carelessness)
+        seen = cell_pictures(comb_ink(strip.gray, strip.cells))
+        if len(seen) != len(strip.marks):  # no ink was found at all
+            continue
+        inked = np.asarray(seen[..., 0].any(axis=(1, 2)))
+        pictures.append(seen[inked])
+        labels += [_cell_label(mark) for mark, there in zip(strip.marks, inked, strict=True) if there]
+    return np.concatenate(pictures), np.array(labels, np.int8)
+
+
+def _cell_label(mark: str) -> int:
+    return EMPTY if not mark else CROSSED if mark == "x" else int(mark)

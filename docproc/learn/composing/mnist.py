@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from docproc.errors import BadInput
 
-ARRAYS = {"train_images": "x_train", "train_labels": "y_train", "test_images": "x_test", "test_labels": "y_test"}
-FILES = {
+NPZ_ARRAYS = {"train_images": "x_train", "train_labels": "y_train", "test_images": "x_test", "test_labels": "y_test"}
+IDX_FILES = {
     "train_images": "train-images-idx3-ubyte",
     "train_labels": "train-labels-idx1-ubyte",
     "test_images": "t10k-images-idx3-ubyte",
@@ -45,7 +45,7 @@ def load(source: Path | None) -> Mnist:
     if source is not None and (source.is_file() or source.suffix == ".npz"):
         arrays = _read_npz(source)
     elif source is not None:
-        arrays = {name: _read_idx(_find(source, stem)) for name, stem in FILES.items()}
+        arrays = {name: _read_idx(_find(source, stem)) for name, stem in IDX_FILES.items()}
     else:
         from keras.datasets import mnist  # the only way to the network, and only in training
 
@@ -73,12 +73,14 @@ def _read_npz(path: Path) -> dict[str, NDArray[np.uint8]]:
     """Arrays of unsigned bytes, and nothing that would have to be unpickled."""
     try:
         with np.load(path, allow_pickle=False) as kept:
-            arrays = {name: kept[own] for name, own in ARRAYS.items()}
+            arrays = {name: kept[own] for name, own in NPZ_ARRAYS.items()}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, TypeError) as problem:
-        raise BadInput(f"cannot read {path}: it should be an .npz with {', '.join(ARRAYS.values())} ({problem})") from problem
+        raise BadInput(
+            f"cannot read {path}: it should be an .npz with {', '.join(NPZ_ARRAYS.values())} ({problem})"
+        ) from problem
     for name, array in arrays.items():
         if array.dtype != np.uint8:
-            raise BadInput(f"{path}: {ARRAYS[name]} should be unsigned bytes, and is {array.dtype}")
+            raise BadInput(f"{path}: {NPZ_ARRAYS[name]} should be unsigned bytes, and is {array.dtype}")
     return arrays
 
 

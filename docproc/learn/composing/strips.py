@@ -1,9 +1,9 @@
-"""Write number fields that nobody wrote, and know every pixel's owner.
+"""Compose number fields from MNIST digits and drawn strokes, and keep for every pixel the digit that it belongs to.
 
-A strip is composed from MNIST digits and drawn strokes the way people fill in amounts and form fields: one hand, one
-slant, digits that touch, zeros that shrink and run together, separators and trailing marks, ruled lines, frames,
-security patterns, bad light, JPEG. The real segmenter then cuts the strip, and `label` says of each candidate which digit
-it is, or that it is none: the recognizer is trained on what it will meet.
+A strip imitates how people fill in amounts and form fields: one hand, one slant, digits that touch, zeros that shrink and
+run together, separators and trailing marks, ruled lines, frames, security patterns, bad light, JPEG. The real segmenter
+then cuts the strip, and `label` gives every candidate its digit, or *not a digit*: the recognizer is trained on exactly
+what the segmenter gives it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from skimage.morphology import skeletonize
 from docproc.learn.composing import strokes
 from docproc.types import NOT_A_DIGIT, Gray, Ink, Kind, Lattice
 
-WHOLE, MOSTLY = 0.80, 0.65  # F1 of a candidate's ink against a digit's, from which it is that digit, or ambiguous
-AMBIGUOUS = -1  # label of a candidate that is neither clearly a digit nor clearly none
+# F1 of a candidate's ink against a digit's: from the first on it is that digit, from the second on it is ambiguous.
+MIN_F1_DIGIT, MIN_F1_AMBIGUOUS = 0.80, 0.65
+AMBIGUOUS = -1  # label of a candidate that is neither clearly a digit nor clearly not one
 
-Owner = NDArray[np.int16]  # (height, width) int16, 0 nobody, k+1 digit k of the text, MARK any other ink
+Owner = NDArray[np.int16]  # (height, width) int16: 0 paper, k + 1 digit k of the text, MARK any other ink
 MARK = 1000
 AMOUNT_ODDS = np.array([0.17, 0.21, 0.12, 0.09, 0.08, 0.11, 0.06, 0.06, 0.05, 0.05])  # of the digits 0..9
 
@@ -66,16 +67,16 @@ class _Hand:
     boldness: float  # where an MNIST digit's ramp sits: low is bold
     traced: bool  # MNIST digits are written anew along their middle line, with this hand's pen
     styles: tuple[int, ...]  # one drawn style for every digit
-    haste: float  # 0..1, how little the digits of one string resemble each other
+    carelessness: float  # 0..1, how little the digits of one string resemble each other
 
 
 # ---------------------------------------------------------------------------------------------------- composing
 
 
-def compose(digits: Digits, rng: np.random.Generator, haste: float = 1.0) -> Strip:
-    """One free strip: an amount, a number or a date. `haste` 0..1 says how carelessly the hand writes."""
+def compose(digits: Digits, rng: np.random.Generator, carelessness: float = 1.0) -> Strip:
+    """One free strip: an amount, a number or a date. `carelessness` 0..1 is that of the handwriting."""
     text = _text(rng)
-    hand = _hand(rng, haste)
+    hand = _hand(rng, carelessness)
     marks = rng.random() < 0.75
     if marks and len(text) > 1 and text[0] == "0" and rng.random() < 0.9:
         text = str(rng.integers(1, 10)) + text[1:]  # amounts seldom begin with a zero, other numbers may
@@ -92,7 +93,7 @@ def compose(digits: Digits, rng: np.random.Generator, haste: float = 1.0) -> Str
         add(ink, base + raised, MARK, height * rng.uniform(0.02, 0.4) if gap is None else gap)
 
     style = _style(rng) if marks else PLAIN
-    date = marks and rng.random() < DATES
+    date = marks and rng.random() < DATE_SHARE
     if date:
         text, between = _date(rng)
         cents = len(text)
@@ -115,7 +116,7 @@ def compose(digits: Digits, rng: np.random.Generator, haste: float = 1.0) -> Str
             add_mark(str(rng.choice(["$", "#", "*", "=", "-"])), rng.uniform(0.6, 1.1))
     tightness = rng.normal(0.18, 0.11)
     touching = rng.random() < 0.45
-    link = int(rng.integers(len(strokes.LINKED_ZEROS))) if rng.random() < LINKED else None
+    link = int(rng.integers(len(strokes.LINKED_ZEROS))) if rng.random() < LINKED_SHARE else None
     linked = False
     shrink = 1.0
     for place, digit in enumerate(text):
@@ -172,18 +173,18 @@ def compose(digits: Digits, rng: np.random.Generator, haste: float = 1.0) -> Str
     alpha, owner = _arrange(parts, height, rng)
     slant = float(np.clip(rng.normal(0.18, 0.26), -0.35, 0.95))
     alpha, owner = _shear(alpha, owner, slant, rng.normal(0, 0.025))
-    alpha, owner = _bend(alpha, owner, height, rng, haste)
+    alpha, owner = _bend(alpha, owner, height, rng, carelessness)
     alpha, owner, base = _frame_space(alpha, owner, height, rng)
     alpha = _rules(alpha, owner, base, height, rng)
     return Strip(_print(alpha, rng), text, owner, amount=bool(marks))
 
 
-def compose_comb(digits: Digits, rng: np.random.Generator, haste: float = 1.0) -> Strip:
-    """A row of boxes or a comb with a digit in each; some stay empty, some are crossed out. `haste` as in `compose`."""
+def compose_comb(digits: Digits, rng: np.random.Generator, carelessness: float = 1.0) -> Strip:
+    """A row of boxes or a comb with a digit in each; some stay empty, some are crossed out. `carelessness` as in `compose`."""
     cells = int(rng.integers(1, 11))
     pitch = float(rng.uniform(24, 80))
     cell_height = pitch * rng.uniform(0.85, 1.7)
-    hand = _hand(rng, haste, height=float(min(cell_height * rng.uniform(0.35, 0.85), pitch * rng.uniform(0.55, 1.1))))
+    hand = _hand(rng, carelessness, height=float(min(cell_height * rng.uniform(0.35, 0.85), pitch * rng.uniform(0.55, 1.1))))
     margin = int(rng.uniform(0.02, 0.25) * pitch)
     width, height = int(pitch * cells) + 2 * margin + 2, int(cell_height) + 2 * margin + 2
     alpha = np.zeros((height, width), np.float32)
@@ -232,7 +233,7 @@ def compose_comb(digits: Digits, rng: np.random.Generator, haste: float = 1.0) -
     return Strip(_print(alpha, rng), text, owner, cells, tuple(marks))
 
 
-CROSSINGS: Mapping[str, strokes.Shape] = {
+CROSSINGS: Mapping[str, strokes.StrokeShape] = {
     "x": [[(0.0, 0.0), (0.8, 1.0)], [(0.8, 0.0), (0.0, 1.0)]],
     "wide x": [[(0.0, 0.15), (1.1, 0.9)], [(1.1, 0.1), (0.0, 0.85)]],
     "curled x": [[(0.05, 0.1), (0.2, 0.0), (0.75, 0.9), (0.85, 0.85)], [(0.8, 0.05), (0.4, 0.5), (0.0, 1.0)]],
@@ -332,18 +333,18 @@ def _text(rng: np.random.Generator) -> str:
     return text
 
 
-def _hand(rng: np.random.Generator, haste: float, height: float | None = None) -> _Hand:
+def _hand(rng: np.random.Generator, carelessness: float, height: float | None = None) -> _Hand:
     if height is None:
         height = float(rng.uniform(18, 46)) if rng.random() < 0.8 else float(rng.uniform(46, 90))
     pen = strokes.Pen(
         width=float(np.clip(rng.lognormal(np.log(0.085), 0.35), 0.035, 0.2)),
-        wobble=haste * float(rng.uniform(0.008, 0.05)),
+        wobble=carelessness * float(rng.uniform(0.008, 0.05)),
         widen=float(np.clip(rng.lognormal(0.05, 0.3), 0.6, 2.2)),
     )
     drawn = float(rng.choice([0.0, 0.15, 0.5, 1.0], p=[0.15, 0.25, 0.3, 0.3]))
     return _Hand(
         height, pen, drawn, float(rng.uniform(0, 1)), float(rng.uniform(0.25, 0.62)), bool(rng.random() < 0.6),
-        tuple(rng.integers(0, 99, 10)), haste,
+        tuple(rng.integers(0, 99, 10)), carelessness,
     )  # fmt: skip
 
 
@@ -353,7 +354,7 @@ def _digit(
     """One digit `height` px tall, stretched by `wide`, with the row of its base line."""
     hand = replace(hand, pen=replace(hand.pen, widen=hand.pen.widen * wide))
     if rng.random() < hand.drawn:
-        style = hand.styles[digit] if rng.random() < 1 - 0.2 * hand.haste else int(rng.integers(99))
+        style = hand.styles[digit] if rng.random() < 1 - 0.2 * hand.carelessness else int(rng.integers(99))
         return strokes.draw_digit(digit, max(6.0, height), hand.pen, rng, style)
     return _restyle(digits.images[rng.choice(digits.by_class[digit])], max(6.0, height), hand, rng)
 
@@ -481,8 +482,8 @@ AMERICAN = _Style(
     ("$", "$", "$", "£", "€"), 0.6, 0.5, (3, 3), 0.3, 2, 6, {"": 6, "-": 0.7, "=": 0.2, "*": 0.2, "#": 0.2, ".": 0.1}
 )
 
-LINKED = 0.2  # of the strings, those whose zeros are written in one go
-DATES = 0.1  # of the strips with marks
+LINKED_SHARE = 0.2  # of the strings: zeros are written in one stroke
+DATE_SHARE = 0.1  # of the strips with marks: a date
 
 
 def _style(rng: np.random.Generator) -> _Style:
@@ -548,10 +549,10 @@ def _shear(alpha: NDArray[np.float32], owner: Owner, slant: float, turn: float) 
 
 
 def _bend(
-    alpha: NDArray[np.float32], owner: Owner, height: float, rng: np.random.Generator, haste: float
+    alpha: NDArray[np.float32], owner: Owner, height: float, rng: np.random.Generator, carelessness: float
 ) -> tuple[NDArray[np.float32], Owner]:
     """Bend the writing smoothly (elastic distortion, P. Simard et al., ICDAR 2003): no two hands lead a pen alike."""
-    strength = float(rng.choice([0.0, 0.02, 0.035, 0.05])) * height * haste
+    strength = float(rng.choice([0.0, 0.02, 0.035, 0.05])) * height * carelessness
     if not strength:
         return alpha, owner
     rows, columns = alpha.shape
@@ -709,7 +710,7 @@ def label(lattice: Lattice, strip: Strip) -> NDArray[np.int8]:
     digit = overlap.argmax(axis=1)
     own = overlap.max(axis=1)
     best = overlap.max(axis=0)[digit]
-    right = (own >= WHOLE) & (own >= best - 0.03) & (whole[digit] >= 0.7)
-    names[own >= MOSTLY] = AMBIGUOUS
+    right = (own >= MIN_F1_DIGIT) & (own >= best - 0.03) & (whole[digit] >= 0.7)
+    names[own >= MIN_F1_AMBIGUOUS] = AMBIGUOUS
     names[right] = [int(strip.text[d - 1]) for d in digit[right]]
     return names

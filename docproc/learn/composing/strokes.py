@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from docproc.types import Ink
 
 Stroke = Sequence[tuple[float, float]]
-Shape = Sequence[Stroke]
+StrokeShape = Sequence[Stroke]
 
-SHARP = 1e-3  # two points this near each other make a corner
+MAX_DUPLICATE_DISTANCE = 1e-3  # digit heights: two points this close are one point twice, a corner
 
 _ZERO_RING: Stroke = [
     (0.34, 0.02),
@@ -33,7 +33,7 @@ _ZERO_RING: Stroke = [
     (0.33, 0.01),
 ]
 
-DIGITS: Mapping[str, Sequence[Shape]] = {
+DIGIT_SHAPES: Mapping[str, Sequence[StrokeShape]] = {
     "0": [
         [_ZERO_RING],
         [[(0.30, 0.02), (0.08, 0.22), (0.03, 0.62), (0.20, 0.97), (0.45, 0.92), (0.56, 0.5), (0.46, 0.10), (0.22, 0.06)]],
@@ -207,7 +207,7 @@ DIGITS: Mapping[str, Sequence[Shape]] = {
 }  # fmt: skip
 """Shapes of every digit."""
 
-MARKS: Mapping[str, Sequence[Shape]] = {
+MARKS: Mapping[str, Sequence[StrokeShape]] = {
     "-": [[[(0.0, 0.55), (0.40, 0.53)]], [[(0.0, 0.6), (0.2, 0.55), (0.62, 0.58)]], [[(0.0, 0.52), (0.14, 0.46), (0.30, 0.56), (0.46, 0.48)]]],
     "=": [[[(0.0, 0.42), (0.40, 0.40)], [(0.02, 0.62), (0.42, 0.60)]], [[(0.0, 0.20), (0.26, 0.18)], [(0.0, 0.34), (0.26, 0.34)]]],
     "/": [[[(0.40, 0.0), (0.0, 1.05)]], [[(0.30, -0.1), (0.0, 1.1)]]],
@@ -234,7 +234,7 @@ MARKS: Mapping[str, Sequence[Shape]] = {
 }  # fmt: skip
 """Shapes that stand beside digits and are none."""
 
-LINKED_ZEROS: Sequence[Shape] = (
+LINKED_ZEROS: Sequence[StrokeShape] = (
     [[(0.30, 0.06), (0.04, 0.30), (0.06, 0.80), (0.28, 1.0), (0.48, 0.75), (0.46, 0.25), (0.30, 0.04), (0.55, 0.02), (0.84, 0.08)]],
     [[(0.02, 0.05), (0.0, 0.55), (0.12, 0.95), (0.30, 0.98), (0.44, 0.70), (0.46, 0.12), (0.60, 0.04), (0.82, 0.10)]],
     [[(0.10, 0.10), (0.0, 0.50), (0.15, 1.0), (0.38, 0.85), (0.42, 0.30), (0.30, 0.05), (0.48, 0.18), (0.76, 0.06)]],
@@ -252,7 +252,7 @@ class Pen:
     widen: float = 1.0  # horizontal stretch
 
 
-def draw(shape: Shape, height: float, pen: Pen, rng: np.random.Generator) -> tuple[Ink, int]:
+def draw(shape: StrokeShape, height: float, pen: Pen, rng: np.random.Generator) -> tuple[Ink, int]:
     """Draw one jittered shape `height` px tall.
 
     Returns the ink (rows, columns) uint8, cropped to what was drawn with a margin of 2 px, and the row of its base line.
@@ -275,16 +275,16 @@ def draw(shape: Shape, height: float, pen: Pen, rng: np.random.Generator) -> tup
 
 def draw_digit(digit: int, height: float, pen: Pen, rng: np.random.Generator, style: int | None = None) -> tuple[Ink, int]:
     """Draw `digit` in the given style of its family, or in any; see `draw`."""
-    family = DIGITS[str(digit)]
+    family = DIGIT_SHAPES[str(digit)]
     return draw(family[int(rng.integers(len(family))) if style is None else style % len(family)], height, pen, rng)
 
 
 def _jitter(stroke: Stroke, pen: Pen, rng: np.random.Generator) -> NDArray[np.float64]:
     points = np.array(stroke, np.float64)
-    twins = np.r_[False, np.hypot(*np.diff(points, axis=0).T) < SHARP]
+    duplicates = _repeats_last(points)
     moved = rng.normal(0, pen.wobble, points.shape)
     # The two points of a corner move together, or the corner would open.
-    moved[twins] = moved[np.flatnonzero(twins) - 1]
+    moved[duplicates] = moved[np.flatnonzero(duplicates) - 1]
     points += moved
     points[:, 0] *= pen.widen
     # The whole stroke drifts a little against the others and bends.
@@ -294,10 +294,15 @@ def _jitter(stroke: Stroke, pen: Pen, rng: np.random.Generator) -> NDArray[np.fl
     return points
 
 
+def _repeats_last(points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of the points (n, 2) lie on the point before: there the stroke has a corner. (n,) bool."""
+    return np.append(False, np.hypot(*np.diff(points, axis=0).T) < MAX_DUPLICATE_DISTANCE)
+
+
 def _smooth(points: NDArray[np.float64], steps: int = 8) -> NDArray[np.float64]:
     """A Catmull-Rom curve through the points, broken where two of them coincide."""
-    twins = np.flatnonzero(np.hypot(*np.diff(points, axis=0).T) < SHARP) if len(points) > 1 else np.array([], np.int64)
-    parts = [part for part in np.split(points, twins + 1) if len(part)]
+    duplicates = np.flatnonzero(_repeats_last(points)[1:])
+    parts = [part for part in np.split(points, duplicates + 1) if len(part)]
     return np.concatenate([_spline(part, steps) for part in parts])
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from docproc.learn.composing.e13b import COLUMNS, GRID, ROWS, SHAPES, compose, draw_line, glyph
-from docproc.learn.training.e13b import example
+from docproc.learn.composing.e13b import CHARACTERS, COLUMNS, GRID_IN, PITCH_IN, ROWS, compose_line, draw_line, glyph
+from docproc.learn.composing.e13b_examples import e13b_example
 from docproc.types import MICR_SYMBOLS
 
 
 def test_there_are_fourteen_characters() -> None:
-    assert set(SHAPES) == set(MICR_SYMBOLS)
+    assert set(CHARACTERS) == set(MICR_SYMBOLS)
 
 
 @pytest.mark.parametrize("name", MICR_SYMBOLS)
@@ -22,7 +22,7 @@ def test_a_character_keeps_to_the_grid(name: str) -> None:
     assert drawn[:, -2:].max() == 1
     if name.isdigit():
         assert drawn[:2].max() == drawn[-2:].max() == 1
-    left = min(shape[0] for shape in SHAPES[name])
+    left = min(shape[0] for shape in CHARACTERS[name])
     assert drawn[:, : round(left * 12)].max(initial=0) == 0
 
 
@@ -42,7 +42,7 @@ def test_all_characters_differ() -> None:
 @pytest.mark.parametrize("dpi", [100, 240, 300, 600])
 def test_a_line_has_its_true_pitch(dpi: int) -> None:
     dark = np.flatnonzero((draw_line("1" * 9, dpi) < 128).any(axis=0))
-    assert dark[-1] - dark[0] == pytest.approx((8 * 0.125 + 4 * GRID) * dpi, abs=2)
+    assert dark[-1] - dark[0] == pytest.approx((8 * PITCH_IN + 4 * GRID_IN) * dpi, abs=2)
     assert draw_line("1 1", dpi).shape == draw_line("111", dpi).shape
 
 
@@ -52,13 +52,13 @@ def test_what_e13b_has_not_is_refused() -> None:
 
 
 def test_a_composed_line_is_the_same_every_time() -> None:
-    one, other = (compose(np.random.default_rng(5)) for _ in range(2))
+    one, other = (compose_line(np.random.default_rng(5)) for _ in range(2))
     assert one.text == other.text
     assert np.array_equal(one.gray, other.gray)
 
 
 def test_most_composed_lines_are_found() -> None:
-    made = [example(3, 0, number) for number in range(60)]
+    made = [e13b_example(3, 0, number) for number in range(60)]
     assert all(set(one.text) <= set(MICR_SYMBOLS) for one in made)
     assert sum(one.placed for one in made) >= 50
     assert sum(bool(one.text) for one in made) >= 48

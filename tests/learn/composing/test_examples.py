@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from docproc.learn.composing.examples import Source, cell_material, example, examples, material
+from docproc.learn.composing.examples import Source, cell_training_data, strip_example, strip_examples, training_data
 from docproc.learn.composing.strips import Digits
 from docproc.learn.composing.strokes import Pen, draw_digit
 from docproc.readers.lattice.normalize import normalize
@@ -19,7 +19,7 @@ def source() -> Source:
 
 
 def test_examples_do_not_depend_on_the_number_of_processes(source: Source) -> None:
-    alone, shared = list(examples(source, 300, 1)), list(examples(source, 300, 2))
+    alone, shared = list(strip_examples(source, 300, 1)), list(strip_examples(source, 300, 2))
     assert [e.strip.text for e in alone] == [e.strip.text for e in shared]
     assert all(np.array_equal(a.line, b.line) for a, b in zip(alone, shared, strict=True))
     assert all(np.array_equal(a.lattice.geometry, b.lattice.geometry) for a, b in zip(alone, shared, strict=True))
@@ -27,12 +27,12 @@ def test_examples_do_not_depend_on_the_number_of_processes(source: Source) -> No
 
 def test_another_part_is_other_strips(source: Source) -> None:
     other = Source(source.digits, source.seed, 1, source.combs)
-    assert [example(source, k).strip.text for k in range(8)] != [example(other, k).strip.text for k in range(8)]
+    assert [strip_example(source, k).strip.text for k in range(8)] != [strip_example(other, k).strip.text for k in range(8)]
 
 
-def test_material_holds_what_both_networks_need(source: Source) -> None:
-    said: list[str] = []
-    made = material(source, 40, 3, 1, said.append)
+def test_training_data_is_for_both_networks(source: Source) -> None:
+    logged: list[str] = []
+    made = training_data(source, 40, 3, 1, logged.append)
     assert len(made.lines) == len(made.texts) == 40
     assert all(line.shape[0] == LINE_HEIGHT for line in made.lines)
     assert made.glyphs.shape == (len(made.labels), 28, 28)
@@ -40,25 +40,25 @@ def test_material_holds_what_both_networks_need(source: Source) -> None:
     # At most three wrong candidates of a strip, and most of the digits.
     assert (made.labels == 10).sum() <= 3 * 40
     assert (made.labels < 10).sum() >= 0.7 * sum(len(text) for text in made.texts)
-    assert said
+    assert logged
 
 
-def test_cell_material_holds_digits_crosses_and_remains(source: Source) -> None:
-    pictures, labels = cell_material(source, 60, 1)
+def test_cell_training_data_holds_digits_crosses_and_remains(source: Source) -> None:
+    pictures, labels = cell_training_data(source, 60, 1)
     assert pictures.shape == (len(labels), 32, 32, 2)
     assert pictures[..., 0].any(axis=(1, 2)).all()
     assert set(labels.tolist()) <= {*range(10), CROSSED, EMPTY}
     assert (labels == CROSSED).any()
     assert (labels < 10).sum() > 2 * (labels == CROSSED).sum() > 0
-    again, same = cell_material(source, 60, 2)
+    again, same = cell_training_data(source, 60, 2)
     assert np.array_equal(pictures, again)
     assert np.array_equal(labels, same)
 
 
-def test_haste_changes_the_hand_and_not_the_text(source: Source) -> None:
-    patient = Source(source.digits, source.seed, source.part, 0.0, haste=0.0)
-    hasty = Source(source.digits, source.seed, source.part, 0.0, haste=1.0)
+def test_carelessness_changes_the_hand_and_not_the_text(source: Source) -> None:
+    careful = Source(source.digits, source.seed, source.part, 0.0, carelessness=0.0)
+    careless = Source(source.digits, source.seed, source.part, 0.0, carelessness=1.0)
     for number in range(3):
-        one, two = example(patient, number), example(hasty, number)
+        one, two = strip_example(careful, number), strip_example(careless, number)
         assert one.strip.text == two.strip.text
-    assert any(not np.array_equal(example(patient, k).line, example(hasty, k).line) for k in range(5))
+    assert any(not np.array_equal(strip_example(careful, k).line, strip_example(careless, k).line) for k in range(5))

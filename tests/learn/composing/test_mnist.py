@@ -47,7 +47,7 @@ def test_plain_and_compressed_files(folder: Path) -> None:
     assert data.train_images.shape == (3, 28, 28)
     assert data.train_images[0, 0, 5] == 5
     assert data.test_labels.tolist() == [1, 2, 9]
-    assert set(data.hashes) == set(mnist.FILES)
+    assert set(data.hashes) == set(mnist.IDX_FILES)
 
 
 def test_a_missing_file_is_named(folder: Path) -> None:

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from docproc.learn.composing.strokes import DIGITS, MARKS, Pen, draw, draw_digit
+from docproc.learn.composing.strokes import DIGIT_SHAPES, MARKS, Pen, draw, draw_digit
 
 
 @pytest.mark.parametrize("digit", range(10))
 def test_every_style_draws_a_digit_of_its_height(digit: int) -> None:
-    for style in range(len(DIGITS[str(digit)])):
+    for style in range(len(DIGIT_SHAPES[str(digit)])):
         ink, base = draw_digit(digit, 60, Pen(0.08, 0.0), np.random.default_rng(1), style)
         rows = np.flatnonzero((ink > 127).any(axis=1))
         assert 50 <= rows[-1] - rows[0] + 1 <= 76

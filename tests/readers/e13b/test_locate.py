@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from docproc.learn.composing.e13b import GRID, draw_line
+from docproc.learn.composing.e13b import GRID_IN, draw_line
 from docproc.readers.e13b.font import PRINT_HEIGHT_PX
 from docproc.readers.e13b.locate import STRIP, micr_line, part_box
 from docproc.types import LINE_HEIGHT, Gray
@@ -82,7 +82,7 @@ def test_black_and_white_and_pale_lines_look_alike() -> None:
 def test_places_lead_back_to_the_crop() -> None:
     dpi, room = 300, 30
     found = micr_line(on_paper(draw_line("1234", dpi), room))
-    unit = dpi * GRID
+    unit = dpi * GRID_IN
     # The second of four characters, two px of the strip for a column of the grid; the strip begins with the foot of the 1.
     right = room + (2 + 7 + 125 / 13) * unit
     box = part_box(found, [STRIP.margin_px + (0.5 + 125 / 13) * 2])
