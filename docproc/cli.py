@@ -707,13 +707,13 @@ def predict(
     from docproc.commands.predict import draw_predictions
     from docproc.commands.predict import predict as read_digits
     from docproc.errors import OutputExists
-    from docproc.weights.opening import open_digit_reader
+    from docproc.weights.opening import open_digit_model
 
     if picture and picture.suffix.lower() != ".png":
         raise BadUsage(f"the picture is a PNG: {picture} should end in .png")
     if picture and picture.exists() and not overwrite:
         raise OutputExists(f"{picture} is there already; give --overwrite or another name")
-    reader = open_digit_reader(backend, model_path)
+    reader = open_digit_model(backend, model_path)
     found = read_digits(images, reader)
     if picture:
         draw_predictions(found, reader, picture)

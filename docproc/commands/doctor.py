@@ -13,9 +13,10 @@ import numpy as np
 from docproc._version import __version__
 from docproc.backends import BACKENDS, available
 from docproc.errors import DocprocError
+from docproc.readers import MICR
 from docproc.types import GLYPH_SIDE
-from docproc.weights.cards import MICR, model_folder, read_card
-from docproc.weights.opening import open_reader
+from docproc.weights.cards import model_folder, read_card
+from docproc.weights.opening import open_model
 
 PACKAGES = (
     "numpy", "opencv-python-headless", "pandas", "pillow", "simplejpeg", "pypdfium2", "onnxruntime", "pydantic", "xlsxwriter",
@@ -51,8 +52,7 @@ def examine() -> Report:
         reason = available(backend)
         if reason is None:
             try:
-                reader = open_reader(backend)
-                reader.recognizer.recognize(np.zeros((1, GLYPH_SIDE, GLYPH_SIDE), np.uint8))
+                open_model(backend).networks["lattice"].recognize(np.zeros((1, GLYPH_SIDE, GLYPH_SIDE), np.uint8))
                 working.append(backend)
             except DocprocError as problem:
                 reason = str(problem)

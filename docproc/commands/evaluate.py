@@ -30,7 +30,7 @@ from docproc.runs.tables import TWIN, safe_name, shown_name, write_whole
 from docproc.runs.truth import read_results, read_truth
 from docproc.types import Box, Gray, Page
 from docproc.weights.cards import model_folder, model_hashes, read_card
-from docproc.weights.opening import open_digit_reader
+from docproc.weights.opening import open_digit_model
 from docproc.weights.thresholds import thresholds_file
 
 SHIPPED = "digits.onnx"
@@ -45,7 +45,7 @@ def evaluate_model(model: Path | None, on: str, backend: str, report: Path, json
     """
     _check_free((report, json_file), overwrite)
     check_plots()
-    reader = open_digit_reader(backend, model)
+    reader = open_digit_model(backend, model)
     metrics, page = model_report(reader, read_card(model or model_folder() / SHIPPED), load_labeled_digits(on))
     _write(json_file, json.dumps(metrics, indent=1) + "\n")
     _write(report, page)

@@ -13,7 +13,7 @@ from docproc.learn.evaluation.digit_images import load_digit
 from docproc.runs.pictures import digit_sheet, stack
 from docproc.runs.tables import shown_name, write_whole
 from docproc.types import NOT_A_DIGIT, Glyphs
-from docproc.weights.opening import DigitReader
+from docproc.weights.opening import DigitModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Prediction:
     glyph: Glyphs  # (28, 28) what the network was shown
 
 
-def predict(images: Sequence[Path], reader: DigitReader) -> list[Prediction]:
+def predict(images: Sequence[Path], reader: DigitModel) -> list[Prediction]:
     """Read pictures of one digit each, of any size, dark on light or light on dark.
 
     Raises BadInput if one cannot be opened or shows nothing.
@@ -41,7 +41,7 @@ def predict(images: Sequence[Path], reader: DigitReader) -> list[Prediction]:
     ]
 
 
-def draw_predictions(predictions: Sequence[Prediction], reader: DigitReader, target: Path) -> None:
+def draw_predictions(predictions: Sequence[Prediction], reader: DigitModel, target: Path) -> None:
     """Write a picture (PNG) of what the network was shown, and, if the model has a decoder, of what it saw there."""
     glyphs = np.stack([one.glyph for one in predictions])
     drawn = reader.decoder.reconstruct(glyphs) if reader.decoder else None

@@ -38,14 +38,15 @@ from docproc.learn.training.model_card import HANDWRITING_FILES, write_card
 from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import FINETUNING, HandwritingRecipe
 from docproc.options import Limits, RunRequest
-from docproc.pipeline import read_placed, tabulate
+from docproc.readers import MICR
+from docproc.readers.e13b import PrintedResult
 from docproc.rules import PartOrder
-from docproc.runs.batch import Settings, placed_pages, read_documents, settings_for
+from docproc.runs.batch import Settings, read_documents, read_pages, settings_for
 from docproc.runs.tables import safe_name, write_whole
 from docproc.runs.workers import process_map
 from docproc.types import Mapper, Row
-from docproc.weights.cards import MICR, card_path, model_folder, network_files, read_card
-from docproc.weights.opening import open_reader
+from docproc.weights.cards import card_path, model_folder, network_files, read_card
+from docproc.weights.opening import open_model
 
 CARD = "digits.json"
 
@@ -224,8 +225,8 @@ def _open_extractor(settings: Settings, seed: int, not_digits: int) -> Callable[
     import cv2
 
     cv2.setNumThreads(1)
-    reader = open_reader(settings.backend, settings.model)
-    accept = reader.accepts(settings.max_error)
+    model = open_model(settings.backend, settings.model)
+    accept = model.accepts(settings.max_error)
 
     def work(one: CorrectedDocument) -> _DocumentExamples:
         content = read_content(one.document.path, settings.limits)
@@ -234,23 +235,22 @@ def _open_extractor(settings: Settings, seed: int, not_digits: int) -> Callable[
         printed: set[str] = set()
         seen: set[FieldKey] = set()
         moved = 0
-        for placed in placed_pages(one.document, content, settings):
-            if isinstance(placed, Row):
+        for page in read_pages(one.document, content, settings, model, accept):
+            if isinstance(page, Row):
                 continue
-            results = read_placed(placed, reader)
-            rows = {row.field: row for row in tabulate(placed, results, accept)}
-            named = {result.prepared.field.name: result for result in results if result.prepared.field.kind != "micr"}
-            printed |= rows.keys() - named.keys() - set(placed.expected)
-            printed |= {result.prepared.field.name for result in results if result.prepared.field.kind == "micr"}
-            for name, result in named.items():
-                key = placed.page.id.page, name
+            rows = {row.field: row for row in page.rows}
+            written = {r.prepared.field.name: r for r in page.results if not isinstance(r, PrintedResult)}
+            printed |= rows.keys() - written.keys() - set(page.placed.expected)
+            printed |= {r.prepared.field.name for r in page.results if isinstance(r, PrintedResult)}
+            for name, result in written.items():
+                key = page.placed.page.id.page, name
                 if key not in one.texts:
                     continue
                 seen.add(key)
                 if key in one.boxes and box_of(rows[name]) != one.boxes[key]:
                     moved += 1
                 else:
-                    examples.append(correction_examples(result, one.texts[key], reader.context, not_digits, rng))
+                    examples.append(correction_examples(result, one.texts[key], not_digits, rng))
         lost = [key for key in one.texts if key not in seen and key[1] not in printed]
         return _DocumentExamples(tuple(examples), frozenset(printed), moved, len(lost))
 

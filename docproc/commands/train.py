@@ -20,7 +20,7 @@ from docproc.learn.training.handwriting import train_handwriting
 from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import ClassicRecipe, E13bRecipe, HandwritingRecipe, Recipe
 from docproc.runs.tables import write_whole
-from docproc.weights.opening import open_digit_reader
+from docproc.weights.opening import open_digit_model
 
 RECIPES: Mapping[str, Recipe] = {"digits": HandwritingRecipe(), "classic": ClassicRecipe(), "micr": E13bRecipe()}
 
@@ -86,5 +86,5 @@ def _flags(names: Iterable[str]) -> str:
 
 
 def _digit_report(model: Path, card: Mapping[str, Any], data: Mnist) -> str:
-    reader = open_digit_reader("onnx", model)
+    reader = open_digit_model("onnx", model)
     return model_report(reader, card, LabeledDigits(data.test_images, data.test_labels, "MNIST's test digits"))[1]

@@ -12,6 +12,7 @@ from docproc.readers.confidence import KEPT_DECIMALS, confidence
 from docproc.readers.evidence import evidence
 from docproc.readers.ink import comb_ink, free_ink
 from docproc.readers.lattice import LatticeOpinion, View
+from docproc.readers.line import LineOpinion
 from docproc.readers.model import Model
 from docproc.readers.repair import Choice, repair_field
 from docproc.readers.separators import weigh_separators
@@ -19,7 +20,7 @@ from docproc.readers.vote import Verdict, Weights, ballots, vote
 from docproc.readers.voter import Opinion
 from docproc.readers.voters import VOTERS
 from docproc.rules import FieldRules
-from docproc.types import Field, Gray, Lattice, Reading
+from docproc.types import Field, Frames, Gray, Lattice, Reading
 
 MAX_ALTERNATIVES = 10  # other texts that are kept, for rules between fields and for people [guess]
 
@@ -158,6 +159,13 @@ def lattice_opinion(opinions: Mapping[str, Opinion]) -> LatticeOpinion:
     opinion = opinions["lattice"]
     assert isinstance(opinion, LatticeOpinion)
     return opinion
+
+
+def line_frames(opinions: Mapping[str, Opinion]) -> Frames:
+    """What the line network saw."""
+    opinion = opinions["line"]
+    assert isinstance(opinion, LineOpinion)
+    return opinion.frames
 
 
 def _rounded(choice: Choice) -> Choice:

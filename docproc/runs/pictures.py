@@ -12,11 +12,10 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from docproc.readers.ctc import best_texts, each_reader
 from docproc.readers.e13b import PrintedResult
-from docproc.readers.handwriting import HandwrittenResult, lattice_opinion
+from docproc.readers.handwriting import HandwrittenResult, lattice_opinion, line_frames
 from docproc.readers.lattice.cuts import candidate_box
-from docproc.readers.line import LineOpinion
 from docproc.readers.read import FieldResult
-from docproc.types import MICR_SYMBOLS, NOT_A_DIGIT, Frames, Gray, Row, Scores
+from docproc.types import MICR_SYMBOLS, NOT_A_DIGIT, Gray, Row, Scores
 
 Color = tuple[int, int, int]
 Picture = Image.Image
@@ -79,7 +78,7 @@ def _handwritten_steps(result: HandwrittenResult) -> list[tuple[str, Picture | N
             _candidate_grid(result, shown),
         ),
         ("5  The path of the reading" if reading.path else "5  The lattice has no path to this reading", _path(result)),
-        (f"6  The line, read without cutting: {_listed(best_texts(_frames(result))[:3])}", _line(result)),
+        (f"6  The line, read without cutting: {_listed(best_texts(line_frames(result.opinions))[:3])}", _line(result)),
         (f"7  Other readings with their share when the readers vote: {_listed(reading.alternatives)}", None),
     ]
 
@@ -231,12 +230,6 @@ def _scores(result: HandwrittenResult) -> Scores:
     return lattice_opinion(result.opinions).scores
 
 
-def _frames(result: HandwrittenResult) -> Frames:
-    opinion = result.opinions["line"]
-    assert isinstance(opinion, LineOpinion)
-    return opinion.frames
-
-
 def _pieces(result: HandwrittenResult) -> Picture:
     labels = result.prepared.lattice.labels
     palette = np.array([PAPER, *PIECES], np.uint8)
@@ -287,7 +280,7 @@ def _path(result: HandwrittenResult) -> Picture:
 
 def _line(result: HandwrittenResult) -> Picture:
     """The line with the digits that its frames are surest of below."""
-    line, frames = result.prepared.views["line"], each_reader(_frames(result))[0]
+    line, frames = result.prepared.views["line"], each_reader(line_frames(result.opinions))[0]
     if not line.shape[1]:
         return Image.new("RGB", (10, 10), PAPER)
     scale = min(4.0, (WIDTH - 2 * PAD) / line.shape[1])

@@ -15,16 +15,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.readers.e13b.search import AMOUNT, DASH, ON_US, TRANSIT
+from docproc.readers.e13b.font import AMOUNT, DASH, ON_US, PITCH_IN, TRANSIT
 from docproc.types import MICR_SYMBOLS, Gray
 
 Alpha = NDArray[np.float32]  # (height, width) float32, 0 paper .. 1 full ink
 Rect = tuple[float, float, float, float]  # left, top, right, bottom in columns and rows of the grid
 
 # Lengths here are in inches and in columns of the standard's grid. The strip that the recognizer reads has two px a column, so
-# that its pitch (PITCH in readers/e13b) is twice PITCH_COLUMNS: 18 px * 125 / 117.
+# that its pitch (PITCH_PX of readers/e13b/font.py) is twice PITCH_COLUMNS.
 GRID_IN = 0.013  # a column, and a row
-PITCH_IN = 0.125  # from a character to the next
 ROWS, COLUMNS = 9, 7  # of a character
 PITCH_COLUMNS = PITCH_IN / GRID_IN
 MARGIN_ROWS = 2.0  # paper above and below a clean line

@@ -6,7 +6,7 @@ Every strip has its own random generator, so the examples do not depend on the n
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from docproc.learn.composing.strips import AMBIGUOUS, Digits, Strip, compose, compose_comb, label
 from docproc.readers.comb.cells import cell_pictures
+from docproc.readers.handwriting import prepare
 from docproc.readers.ink import comb_ink, free_ink
+from docproc.readers.lattice import View
 from docproc.readers.lattice.cuts import candidate_ink, segment
 from docproc.readers.lattice.normalize import normalize
 from docproc.readers.line.band import line
-from docproc.types import CELL_SIDE, CROSSED, EMPTY, NOT_A_DIGIT, CellPictures, FieldInk, Glyphs, Lattice, Line
+from docproc.types import CELL_SIDE, CROSSED, EMPTY, NOT_A_DIGIT, Box, CellPictures, Field, FieldInk, Glyphs, Line
 
 CHUNK = 250  # items that a process makes at a time
 
@@ -31,9 +33,22 @@ class StripExample:
     """A composed strip as the readers see it."""
 
     strip: Strip
-    lattice: Lattice
-    line: Line
-    cells: CellPictures
+    views: Mapping[str, Any]  # by the names of the readers, see `readers.handwriting`
+
+    @property
+    def cut(self) -> View:
+        """The strip as the lattice reader sees it."""
+        view: View = self.views["lattice"]
+        return view
+
+    @property
+    def line(self) -> Line:
+        return np.asarray(self.views["line"], np.uint8)
+
+    @property
+    def cells(self) -> CellPictures:
+        """The pictures of a comb's cells; none of a free field."""
+        return np.asarray(self.views.get("cells", np.zeros((0, CELL_SIDE, CELL_SIDE, 2))), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +80,15 @@ def compose_strip(source: Source, number: int) -> Strip:
 
 def strip_example(source: Source, number: int) -> StripExample:
     """Strip `number` of a source, prepared for all readers."""
-    strip, ink = _written(source, number)
-    return StripExample(strip, segment(ink, strip.amount), line(ink), cell_pictures(ink))
+    strip = compose_strip(source, number)
+    return StripExample(strip, prepare(field_of(strip), strip.gray).views)
+
+
+def field_of(strip: Strip) -> Field:
+    """A strip as the field of a page."""
+    height, width = strip.gray.shape
+    digits = (0, strip.cells) if strip.cells else None
+    return Field(strip.kind, Box(0, 0, width, height), strip.kind, digits, cells=strip.cells)
 
 
 def strip_examples(source: Source, count: int, jobs: int) -> Iterator[StripExample]:
@@ -121,18 +143,20 @@ def _training_chunk(source: Source, not_digits: int, numbers: Sequence[int]) -> 
     cv2.setNumThreads(1)
     glyphs, labels, lines, texts = [], [], [], []
     for number in numbers:
-        made = strip_example(source, number)
-        names = label(made.lattice, made.strip)
+        # The networks of lines and glyphs alone are trained on this: bringing all candidates to 28x28 would take long.
+        strip, ink = _written(source, number)
+        lattice = segment(ink, strip.amount)
+        names = label(lattice, strip)
         right = np.flatnonzero((names != NOT_A_DIGIT) & (names != AMBIGUOUS))
         wrong = np.flatnonzero(names == NOT_A_DIGIT)
         if len(wrong) > not_digits:
             chosen = np.random.default_rng((source.seed, source.part, number, 1))
             wrong = chosen.choice(wrong, not_digits, replace=False)
         for k in (*right, *wrong):
-            glyphs.append(normalize(candidate_ink(made.lattice, int(k))))
+            glyphs.append(normalize(candidate_ink(lattice, int(k))))
             labels.append(names[k])
-        lines.append(made.line)
-        texts.append(made.strip.text)
+        lines.append(line(ink))
+        texts.append(strip.text)
     return TrainingData(np.array(glyphs, np.uint8).reshape(-1, 28, 28), np.array(labels, np.int8), tuple(lines), tuple(texts))
 
 

@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 
 from docproc.backends import BACKENDS, available, open_network
-from docproc.backends.recognizers import Form, Network, PictureRecognizer
+from docproc.backends.form import Form
+from docproc.backends.recognizers import Network, PictureRecognizer
 from docproc.errors import DocprocError
 from docproc.types import GLYPH_SIDE, Glyphs
-from docproc.weights.cards import glyph_form, network_files, read_card
-from docproc.weights.opening import model_bytes
+from docproc.weights.cards import network_files, read_card
+from docproc.weights.opening import glyph_form, model_bytes
 
 TURNS = 5
 WEIGHTED_OPERATORS = ("Conv", "MatMul", "Gemm")

@@ -42,7 +42,7 @@ from docproc.learn.evaluation.scoring import (
 )
 from docproc.runs.tables import shown_name
 from docproc.types import Glyphs, Gray
-from docproc.weights.opening import DigitReader
+from docproc.weights.opening import DigitModel
 
 MAX_GLYPHS = 60  # of a gallery
 RECONSTRUCTED = 20  # digits of each kind
@@ -50,7 +50,7 @@ MAX_LISTED = 40  # fields of a list
 MAX_CURVES = 6  # more cannot be told from each other
 
 
-def model_report(reader: DigitReader, card: Mapping[str, Any], digits: LabeledDigits) -> tuple[dict[str, Any], str]:
+def model_report(reader: DigitModel, card: Mapping[str, Any], digits: LabeledDigits) -> tuple[dict[str, Any], str]:
     """How well a model reads digits, and its training as far as its card has it: the metrics, and a page of HTML."""
     found = predict_digits(reader.recognizer, digits.images, digits.labels)
     about = {"model": reader.recognizer.model_hash, "backend": reader.recognizer.name, "data": digits.name}

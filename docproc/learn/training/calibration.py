@@ -4,37 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.learn.composing.examples import StripExample
+from docproc.learn.composing.examples import StripExample, field_of
 from docproc.learn.composing.strips import AMBIGUOUS, label
 from docproc.learn.evaluation.risk_control import ERROR_RATES
-from docproc.mlp import Net, sigmoid
-from docproc.pipeline import cells_of, decide, keep_rules
-from docproc.readers.batching import flatten, regroup
-from docproc.readers.confidence import Calibration, Thresholds, confidence, evidence
-from docproc.readers.lattice.context import features, log_odds
-from docproc.readers.lattice.cuts import candidate_ink
-from docproc.readers.lattice.normalize import normalize_all
-from docproc.readers.vote import Ballot, Weights, arguments, ballots, vote
+from docproc.mlp import Mlp, sigmoid
+from docproc.readers import NETWORKS
+from docproc.readers.confidence import Calibration, Thresholds, confidence
+from docproc.readers.evidence import evidence
+from docproc.readers.handwriting import decide, keep_rules, opinions_of, score_all
+from docproc.readers.lattice.context import features
+from docproc.readers.vote import Weights, arguments, ballots, vote
+from docproc.readers.voter import Opinion
 from docproc.rules import FieldRules, Weighted
-from docproc.types import (
-    KINDS,
-    NOT_A_DIGIT,
-    CellRecognizer,
-    CellScores,
-    Frames,
-    Glyphs,
-    Kind,
-    Lattice,
-    LineRecognizer,
-    Recognizer,
-    Scores,
-)
+from docproc.types import KINDS, NOT_A_DIGIT, Kind
 
 MAX_RULED_DIGITS = 10  # of a field that is given a check digit
+
+
+START_WEIGHTS: Mapping[str, float] = {"lattice": 0.5, "line": 0.5}  # from which the fit begins; of other readers 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,58 +34,55 @@ class RecognizedExample:
     """A composed strip with the output of the networks."""
 
     example: StripExample
-    scores: Scores
-    frames: Frames
-    cells: CellScores
+    scores: Mapping[str, Any]  # by the names of the readers
+
+    @property
+    def digits(self) -> tuple[int, int] | None:
+        """The bounds of the length of its text."""
+        return field_of(self.example.strip).digits
+
+    def opinions(self, context: Mlp) -> dict[str, Opinion]:
+        """What each reader thinks of it."""
+        return opinions_of(self.example.views, self.scores, self.digits, {"lattice": context})
 
 
-def recognize_examples(
-    made: Sequence[StripExample], recognizer: Recognizer, lines: LineRecognizer, cells: CellRecognizer
-) -> list[RecognizedExample]:
-    """Run the networks over composed strips."""
-    batch, counts = flatten([glyph_batch(e.lattice) for e in made])
-    scores = regroup(recognizer.recognize(batch), counts)
-    frames = lines.read_lines([e.line for e in made])
-    boxed = cells_of([e.cells for e in made], cells)
-    return [RecognizedExample(*each) for each in zip(made, scores, frames, boxed, strict=True)]
+def recognize_examples(made: Sequence[StripExample], networks: Mapping[str, Any]) -> list[RecognizedExample]:
+    """Run the networks, by the names of the readers, over composed strips."""
+    scores = score_all([one.views for one in made], networks)
+    return [RecognizedExample(*each) for each in zip(made, scores, strict=True)]
 
 
-def glyph_batch(lattice: Lattice) -> Glyphs:
-    """All candidates of a lattice at 28x28."""
-    return normalize_all(candidate_ink(lattice, k) for k in range(len(lattice.candidates)))
-
-
-def fit_context(fields: Sequence[RecognizedExample], seed: int) -> Net:
+def fit_context(fields: Sequence[RecognizedExample], seed: int) -> Mlp:
     """Learn from labeled lattices which candidates are whole digits, see `readers.lattice.context`."""
     inputs, targets = [], []
     for field in fields:
-        lattice = field.example.lattice
+        lattice = field.example.cut.lattice
         names = label(lattice, field.example.strip)
         clear = names != AMBIGUOUS
         if clear.any():
-            inputs.append(features(lattice, field.scores)[clear])
+            inputs.append(features(lattice, field.scores["lattice"])[clear])
             targets.append(names[clear] != NOT_A_DIGIT)
     return fit_net(np.concatenate(inputs), np.concatenate(targets), (32, 16), seed, epochs=8)
 
 
-def fit_weights(fields: Sequence[RecognizedExample], context: Net) -> dict[Kind, Weights]:
+def fit_weights(fields: Sequence[RecognizedExample], context: Mlp) -> dict[Kind, Weights]:
     """Learn the weight of each reader in each kind of field, see `readers.vote`."""
     return {kind: _fit_weights([f for f in fields if f.example.strip.kind == kind], context) for kind in KINDS}
 
 
-def _fit_weights(fields: Sequence[RecognizedExample], context: Net) -> Weights:
+def _fit_weights(fields: Sequence[RecognizedExample], context: Mlp) -> Weights:
     """The weights that maximize the likelihood of the true texts among all proposed ones."""
-    tables = []
+    names, tables = tuple(NETWORKS), []
     for field in fields:
-        cast = _cast(field, context)[0]
+        cast = ballots(field.opinions(context), field.digits)
         true = [ballot.text == field.example.strip.text for ballot in cast]
         if any(true) and len(cast) > 1:
-            tables.append((arguments(cast), true.index(True)))
-    start = np.array([0.5, 0.5, 0.0, 0.0])
+            tables.append((arguments(cast, names), true.index(True)))
+    start = np.array([*(START_WEIGHTS.get(name, 0.0) for name in names), 0.0])
     weights = start
     # Newton's method on the log-likelihood of a conditional logit, with a small ridge penalty on the distance from the start.
     for _ in range(30):
-        slope, curve = -1e-2 * (weights - start), -1e-2 * np.eye(4)
+        slope, curve = -1e-2 * (weights - start), -1e-2 * np.eye(len(start))
         for table, true_row in tables:
             p = np.exp(table @ weights - (table @ weights).max())
             p /= p.sum()
@@ -104,28 +93,29 @@ def _fit_weights(fields: Sequence[RecognizedExample], context: Net) -> Weights:
         weights = weights - step
         if np.abs(step).max() < 1e-6:
             break
-    lattice, line, leading_zero, cells = (float(weight) for weight in weights)
-    return Weights(max(0.0, lattice), max(0.0, line), min(0.0, leading_zero), max(0.0, cells))
+    *readers, leading_zero = (float(weight) for weight in weights)
+    return Weights({name: max(0.0, weight) for name, weight in zip(names, readers, strict=True)}, min(0.0, leading_zero))
 
 
 def fit_calibration(
-    fields: Sequence[RecognizedExample], context: Net, weights: Mapping[Kind, Weights]
+    fields: Sequence[RecognizedExample], context: Mlp, weights: Mapping[Kind, Weights]
 ) -> tuple[Calibration, dict[str, float]]:
     """Fit the probability that a field is right on one half of `fields`; the thresholds come from the other half.
 
     Returns the calibration and its scores: fields read exactly, also by each reader alone, and the expected calibration error.
     """
-    found, right, alone = [], [], []
+    found, right = [], []
+    alone: dict[str, list[bool]] = {}
     for field in fields:
-        cast, odds = _cast(field, context)
-        truth = field.example.strip.text
-        if not cast or field.example.lattice.blank:
+        opinions, truth = field.opinions(context), field.example.strip.text
+        verdict = decide(opinions, field_of(field.example.strip), weights[field.example.strip.kind])
+        if not verdict.ballots or field.example.cut.lattice.blank:
             continue
-        verdict = decide(cast, field.example.strip.kind, field.example.lattice, weights[field.example.strip.kind])
-        alone.append([max(cast, key=lambda b: getattr(b, by)).text == truth for by in ("lattice", "line", "cells")])
-        boxed = field.cells if len(field.cells) else None
-        if verdict.ballots[0].text or boxed is not None:
-            found.append(evidence(verdict, field.example.lattice, field.scores, odds, boxed))
+        cast = ballots(opinions, field.digits)
+        for name in opinions:
+            alone.setdefault(name, []).append(max(cast, key=lambda ballot: ballot.logs[name]).text == truth)
+        if verdict.ballots[0].text or "cells" in opinions:
+            found.append(evidence(verdict, opinions))
             right.append(verdict.ballots[0].text == truth)
     inputs, targets = np.array(found), np.array(right)
     half = len(inputs) // 2
@@ -135,18 +125,15 @@ def fit_calibration(
     thresholds = tuple((error, threshold_for(p, truth_there, error)) for error in ERROR_RATES)
     scores = {
         "synthetic_fields_exact": float(np.mean(right)),
-        "synthetic_lattice_exact": float(np.mean(alone, axis=0)[0]),
-        "synthetic_line_exact": float(np.mean(alone, axis=0)[1]),
+        **{f"synthetic_{name}_exact": float(np.mean(exact)) for name, exact in alone.items()},
         "synthetic_ece": expected_calibration_error(p, truth_there),
     }
-    if any(len(field.cells) for field in fields):
-        scores["synthetic_cells_exact"] = float(np.mean(alone, axis=0)[2])
     return Calibration(net, thresholds), scores
 
 
 def fit_repairs(
     fields: Sequence[RecognizedExample],
-    context: Net,
+    context: Mlp,
     weights: Mapping[Kind, Weights],
     calibrations: Mapping[Kind, Calibration],
     seed: int,
@@ -160,21 +147,19 @@ def fit_repairs(
     for field in fields:
         strip = field.example.strip
         truth, kind = strip.text, strip.kind
-        if not 3 <= len(truth) <= MAX_RULED_DIGITS or field.example.lattice.blank:
+        if not 3 <= len(truth) <= MAX_RULED_DIGITS or field.example.cut.lattice.blank:
             continue
         drawn = tuple(int(weight) for weight in rng.choice([1, 3, 7, 9], MAX_RULED_DIGITS))
         remainder = sum(int(d) * w for d, w in zip(truth, drawn[-len(truth) :], strict=True)) % 10
         rules = FieldRules(digits=(len(truth), len(truth)), check=Weighted(drawn, 10, remainder))
-        cast, odds = _cast(field, context)
-        verdict = decide(cast, kind, field.example.lattice, weights[kind])
+        opinions = field.opinions(context)
+        verdict = decide(opinions, field_of(strip), weights[kind])
         text = verdict.ballots[0].text
         if not text or rules.allows(text):
             continue
         broke += 1
-        boxed = field.cells if len(field.cells) else None
-        found = evidence(verdict, field.example.lattice, field.scores, odds, boxed)
-        first = confidence(found, calibrations[kind])
-        ruled = vote(_cast(field, context, rules)[0], weights[kind])
+        first = confidence(evidence(verdict, opinions), calibrations[kind])
+        ruled = vote(ballots(opinions, field.digits, rules), weights[kind])
         choice = keep_rules(text, first, ruled, rules)
         if choice.changed:
             sure.append(choice.confidence)
@@ -190,16 +175,6 @@ def fit_repairs(
         "rule_kept_as_slip": float(slipped),
     }
     return thresholds, scores
-
-
-def _cast(
-    field: RecognizedExample, context: Net, rules: FieldRules | None = None
-) -> tuple[tuple[Ballot, ...], NDArray[np.float64]]:
-    """The ballots of a field, and the log-odds of its candidates."""
-    lattice, strip = field.example.lattice, field.example.strip
-    odds = log_odds(lattice, field.scores, context)
-    boxed = field.cells if len(field.cells) else None
-    return ballots(lattice, odds, field.scores, field.frames, (0, strip.cells) if strip.cells else None, boxed, rules), odds
 
 
 def threshold_for(confidence: NDArray[np.float64], right: NDArray[np.bool_], max_error: float) -> float:
@@ -220,7 +195,7 @@ def expected_calibration_error(confidence: NDArray[np.float64], right: NDArray[n
     return float(sum(abs(confidence[p].mean() - right[p].mean()) * len(p) for p in parts) / max(1, len(order)))
 
 
-def fit_logistic(inputs: NDArray[np.float64], targets: NDArray[np.bool_], ridge: float = 1.0) -> Net:
+def fit_logistic(inputs: NDArray[np.float64], targets: NDArray[np.bool_], ridge: float = 1.0) -> Mlp:
     """Logistic regression by Newton's method, with a small ridge penalty so that it converges on separable data too."""
     mean, scale = inputs.mean(axis=0), inputs.std(axis=0) + 1e-6
     x = np.column_stack([np.clip((inputs - mean) / scale, -6, 6), np.ones(len(inputs))])
@@ -234,11 +209,11 @@ def fit_logistic(inputs: NDArray[np.float64], targets: NDArray[np.bool_], ridge:
         weights += step
         if np.abs(step).max() < 1e-8:
             break
-    return Net(mean, scale, ((weights[:-1, None], weights[-1:]),))
+    return Mlp(mean, scale, ((weights[:-1, None], weights[-1:]),))
 
 
-def fit_net(inputs: NDArray[np.float64], targets: NDArray[np.bool_], hidden: tuple[int, ...], seed: int, epochs: int) -> Net:
-    """Train a multilayer perceptron from inputs (n, features) float64 to the log-odds of `targets` (n,), see `mlp.Net`."""
+def fit_net(inputs: NDArray[np.float64], targets: NDArray[np.bool_], hidden: tuple[int, ...], seed: int, epochs: int) -> Mlp:
+    """Train a multilayer perceptron from inputs (n, features) float64 to the log-odds of `targets` (n,), see `mlp.Mlp`."""
     import keras
 
     keras.utils.set_random_seed(seed)
@@ -252,4 +227,4 @@ def fit_net(inputs: NDArray[np.float64], targets: NDArray[np.bool_], hidden: tup
     model.compile(keras.optimizers.AdamW(rate, weight_decay=1e-4), loss)
     model.fit(x, targets.astype(np.float32), batch_size=256, epochs=epochs, verbose=0)
     weights = [np.asarray(w, np.float64) for w in model.get_weights()]
-    return Net(mean, scale, tuple(zip(weights[::2], weights[1::2], strict=True)))
+    return Mlp(mean, scale, tuple(zip(weights[::2], weights[1::2], strict=True)))

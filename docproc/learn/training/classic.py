@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from docproc.backends.recognizers import DIGITS
+from docproc.backends.form import DIGITS
 from docproc.learn.composing.mnist import Mnist
 from docproc.learn.evaluation.accuracy import digit_accuracy
 from docproc.learn.training.decoder import fit_decoder

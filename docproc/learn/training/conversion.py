@@ -14,16 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.backends import available, open_network
-from docproc.backends.recognizers import CELLS, GLYPHS, LINES, MICR, Form, Network, log_probabilities
+from docproc.backends.form import Form
+from docproc.backends.recognizers import Network, log_probabilities
 from docproc.errors import MissingPart, OutputExists
 from docproc.learn.composing.mnist import Mnist
 from docproc.learn.training.export import file_hash, to_float16, to_float32
 from docproc.learn.training.model_card import write_card
+from docproc.readers import MICR, NETWORKS, e13b
+from docproc.readers.voters import VOTERS
 from docproc.types import CELL_SIDE, LINE_HEIGHT
-from docproc.weights.cards import card_path, cards_of, glyph_form, network_files, read_card, reads_pages
-from docproc.weights.opening import model_bytes
+from docproc.weights.cards import card_path, cards_of, network_files, read_card, reads_pages
+from docproc.weights.opening import glyph_form, model_bytes
 
-FORMS: Mapping[str, Form] = {"glyphs": GLYPHS, "lines": LINES, "cells": CELLS, "micr": MICR}
+FORMS: Mapping[str, Form] = {
+    **{network: VOTERS[name].FORM for name, network in NETWORKS.items()},
+    MICR: e13b.FORM,
+}
 PRECISIONS: Mapping[str, str] = {"float32": ".fp32.onnx", "float16": ".fp16.onnx"}
 DIGITS_PER_LINE = 5  # of MNIST, for networks that read lines
 

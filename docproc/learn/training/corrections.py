@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.learn.composing.strips import MIN_F1_AMBIGUOUS
-from docproc.mlp import Net
-from docproc.pipeline import FieldResult
-from docproc.readers.comb import decode as in_cells
+from docproc.readers.comb import CombOpinion
+from docproc.readers.comb import search as in_cells
 from docproc.readers.ctc import text_scores
-from docproc.readers.lattice.context import log_odds
+from docproc.readers.handwriting import HandwrittenResult, lattice_opinion, line_frames
+from docproc.readers.lattice import LatticeOpinion
 from docproc.readers.lattice.search import decode, trace
+from docproc.readers.read import FieldResult
 from docproc.types import CELL_SIDE, GLYPH_SIDE, NOT_A_DIGIT, CellPictures, Glyphs, Lattice, Line
 
 HELD_OUT_SHARE = 1 / 3  # of the documents, never trained on
@@ -56,41 +57,44 @@ def is_held_out(sha256: str, seed: int) -> bool:
     return int.from_bytes(drawn, "big") < HELD_OUT_SHARE * 2**64
 
 
-def correction_examples(
-    result: FieldResult, text: str, context: Net | None, not_digits: int, rng: np.random.Generator
-) -> CorrectionExamples:
+def correction_examples(result: FieldResult, text: str, not_digits: int, rng: np.random.Generator) -> CorrectionExamples:
     """The training examples of a field that was read as `result` and holds `text` (digits).
 
     At most `not_digits` wrong candidates are among them.
     """
-    prepared = result.prepared
     nothing = CorrectionExamples(
         text, (), np.zeros((0, GLYPH_SIDE, GLYPH_SIDE), np.uint8), np.zeros(0, np.int8),
         np.zeros((0, CELL_SIDE, CELL_SIDE, 2), np.uint8), np.zeros(0, np.int8),
     )  # fmt: skip
-    if not text or prepared.micr is not None or prepared.lattice.blank:
+    if not text or not isinstance(result, HandwrittenResult) or result.prepared.lattice.blank:
         return nothing
-    lines = (prepared.line,) if _each(text_scores(result.frames, [text])[0], text) >= MIN_LINE_NATS else ()
-    path = spelling_path(result, text, context) if lines else ()
-    chosen, labels = label_along_path(prepared.lattice, path, text, not_digits, rng)
-    marked = prepared.cells[..., 0].any(axis=(1, 2))
+    views, opinions = result.prepared.views, result.opinions
+    line_nats = _each(text_scores(line_frames(opinions), [text])[0], text)
+    lines = (views["line"],) if line_nats >= MIN_LINE_NATS else ()
+    path = spelling_path(lattice_opinion(opinions), text) if lines else ()
+    chosen, labels = label_along_path(result.prepared.lattice, path, text, not_digits, rng)
+    pictures, comb = views.get("cells", nothing.cells), opinions.get("cells")
+    marked = pictures[..., 0].any(axis=(1, 2))
     # If a digit was struck out, or another one strayed into a cell, it is not known which is which.
-    sure = int(marked.sum()) == len(text) and _each(in_cells.text_scores(result.cells, [text])[0], text) >= MIN_LINE_NATS
-    cells = marked & sure
+    sure = (
+        isinstance(comb, CombOpinion)
+        and int(marked.sum()) == len(text)
+        and _each(in_cells.text_scores(comb.scores, [text])[0], text) >= MIN_LINE_NATS
+    )
     return CorrectionExamples(
-        text, lines, prepared.glyphs[chosen], labels, prepared.cells[cells],
+        text, lines, result.prepared.cut.glyphs[chosen], labels, pictures[marked & sure],
         np.array([int(c) for c in text] if sure else [], np.int8),
     )  # fmt: skip
 
 
-def spelling_path(result: FieldResult, text: str, context: Net | None) -> tuple[int, ...]:
+def spelling_path(opinion: LatticeOpinion, text: str) -> tuple[int, ...]:
     """The most probable candidates that spell `text`, left to right; () if none do so plausibly."""
-    lattice = result.prepared.lattice
-    odds = log_odds(lattice, result.scores, context)
-    found, path = trace(lattice.pieces, lattice.candidates, odds, result.scores, [text])[0]
+    lattice, odds, scores = opinion.lattice, opinion.log_odds, opinion.scores
+    found, path = trace(lattice.pieces, lattice.candidates, odds, scores, [text])[0]
     if not path:
         return ()
-    whole = decode(lattice.pieces, lattice.candidates, odds, result.scores).whole
+    # Of all texts, whatever lengths the field's rules allow.
+    whole = decode(lattice.pieces, lattice.candidates, odds, scores).whole
     return path if _each(found - whole, text) >= MIN_LATTICE_NATS else ()
 
 

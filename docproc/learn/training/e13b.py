@@ -20,9 +20,8 @@ from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import E13bRecipe
 from docproc.mlp import sigmoid
 from docproc.readers.confidence import Calibration, least
-from docproc.readers.e13b.search import evidence
-from docproc.readers.e13b.search import tell as tell_micr
-from docproc.readers.e13b.locate import PRINT_HEIGHT
+from docproc.readers.e13b.font import PRINT_HEIGHT_PX
+from docproc.readers.e13b.search import decode, evidence
 from docproc.readers.repair import edits
 from docproc.types import Line, LineRecognizer
 
@@ -77,7 +76,7 @@ def finish_e13b(
             {**scores, "micr_onnx_agrees_with_keras": agreement},
             {"micr": trained.history},
             E13B_FILES,
-            {"print_height": PRINT_HEIGHT, "calibration": calibration.to_card()},
+            {"print_height": PRINT_HEIGHT_PX, "calibration": calibration.to_card()},
         ),
         folder,
     )
@@ -91,10 +90,10 @@ def fit_micr_calibration(unseen: Sequence[E13bExample], recognizer: LineRecogniz
     Returns the calibration and its scores: lines read exactly, their characters, the expected calibration error, and the
     share of lines that is accepted at an error rate of 1 %.
     """
-    frames = recognizer.read_lines([one.found.line for one in unseen])
+    frames = recognizer.recognize([one.found.line for one in unseen])
     found, right, exact, characters, wrong = [], [], [], 0, 0
     for one, seen in zip(unseen, frames, strict=True):
-        told = tell_micr(seen)
+        told = decode(seen)
         if one.text:
             exact.append(told.value == one.text)
             characters += len(one.text)

@@ -17,20 +17,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.backends import (
-    open_cell_recognizer,
-    open_line_recognizer,
-    open_micr_recognizer,
-    open_recognizer,
-)
-from docproc.backends.recognizers import GLYPHS, LINES, MICR, Form, log_probabilities
+from docproc.backends import open_line_recognizer, open_recognizer
+from docproc.backends.form import Form
+from docproc.backends.recognizers import log_probabilities
 from docproc.errors import DocprocError
+from docproc.readers import comb, e13b, lattice, line
 from docproc.types import (
     CELL_SIDE,
     GLYPH_SIDE,
     LINE_HEIGHT,
     CellPictures,
-    CellRecognizer,
     Glyphs,
     Line,
     LineRecognizer,
@@ -49,7 +45,7 @@ MAX_DIFFERENCE_FLOAT16 = 2e-2  # the same for float16
 MIN_AGREEMENT_INT8 = 0.98  # share of the probe on which eight bits have the same most probable class
 
 
-def export_glyph_network(model: keras.Model, path: Path, probe: Glyphs, form: Form = GLYPHS) -> tuple[Recognizer, float]:
+def export_glyph_network(model: keras.Model, path: Path, probe: Glyphs, form: Form = lattice.FORM) -> tuple[Recognizer, float]:
     """Write the network quantized to eight bits to `path`, and in float16, for GPUs, to NAME.fp16.onnx beside it.
 
     The batch is dynamic, the input uint8. Returns the quantized network, and the share of `probe` on which it has the same
@@ -63,29 +59,28 @@ def export_glyph_network(model: keras.Model, path: Path, probe: Glyphs, form: Fo
     return _export(model, path, (None, GLYPH_SIDE, GLYPH_SIDE), partial(open_recognizer, form=form), compare, _batches(probe))
 
 
-def export_cell_network(model: keras.Model, path: Path, probe: CellPictures) -> tuple[CellRecognizer, float]:
+def export_cell_network(model: keras.Model, path: Path, probe: CellPictures) -> tuple[Recognizer, float]:
     """The same for the network of cells."""
     expected = np.asarray(model.predict(probe, verbose=0))
 
-    def compare(recognizer: CellRecognizer) -> tuple[float, float]:
-        return _differences(recognizer.recognize_cells(probe), expected)
+    def compare(recognizer: Recognizer) -> tuple[float, float]:
+        return _differences(recognizer.recognize(probe), expected)
 
-    return _export(model, path, (None, CELL_SIDE, CELL_SIDE, 2), open_cell_recognizer, compare, _batches(probe))
+    opener = partial(open_recognizer, form=comb.FORM)
+    return _export(model, path, (None, CELL_SIDE, CELL_SIDE, 2), opener, compare, _batches(probe))
 
 
 def export_line_network(model: keras.Model, path: Path, probe: Sequence[Line]) -> tuple[LineRecognizer, float]:
     """The same for the line network, with a dynamic width; the share is that of frames."""
-    return _export_lines(model, path, probe, open_line_recognizer, LINES)
+    return _export_lines(model, path, probe, line.FORM)
 
 
 def export_micr_network(model: keras.Model, path: Path, probe: Sequence[Line]) -> tuple[LineRecognizer, float]:
     """The same for the network of E-13B."""
-    return _export_lines(model, path, probe, open_micr_recognizer, MICR)
+    return _export_lines(model, path, probe, e13b.FORM)
 
 
-def _export_lines(
-    model: keras.Model, path: Path, probe: Sequence[Line], opener: Callable[[str, bytes], LineRecognizer], form: Form
-) -> tuple[LineRecognizer, float]:
+def _export_lines(model: keras.Model, path: Path, probe: Sequence[Line], form: Form) -> tuple[LineRecognizer, float]:
     import tensorflow as tf
 
     # One graph for all widths: eager execution would take five times as long.
@@ -93,11 +88,12 @@ def _export_lines(
     expected = [log_probabilities(run(line[None]).numpy()[0], form) for line in probe]
 
     def compare(recognizer: LineRecognizer) -> tuple[float, float]:
-        pairs = list(zip(recognizer.read_lines(probe), expected, strict=True))
+        pairs = list(zip(recognizer.recognize(probe), expected, strict=True))
         differs = max(float(np.abs(np.exp(found) - np.exp(logs)).max()) for found, logs in pairs)
         same = np.concatenate([_top_class(found, form) == _top_class(logs, form) for found, logs in pairs])
         return differs, float(same.mean())
 
+    opener = partial(open_line_recognizer, form=form)
     return _export(model, path, (None, LINE_HEIGHT, None), opener, compare, [line[None] for line in probe])
 
 

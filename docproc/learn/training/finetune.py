@@ -26,6 +26,7 @@ from docproc.learn.composing.examples import (
     TrainingData,
     cell_training_data,
     compose_strip,
+    field_of,
     map_chunks,
     strip_examples,
     training_data,
@@ -34,7 +35,6 @@ from docproc.learn.composing.mnist import Mnist
 from docproc.learn.composing.strips import Digits
 from docproc.learn.composing.strokes import Pen, draw_digit
 from docproc.learn.evaluation.scoring import ScoredField
-from docproc.learn.training.calibration import glyph_batch
 from docproc.learn.training.conversion import FORMS
 from docproc.learn.training.corrections import CorrectionExamples
 from docproc.learn.training.decoder import fit_decoder
@@ -43,12 +43,11 @@ from docproc.learn.training.fit import fit_cell_network, fit_glyph_network, fit_
 from docproc.learn.training.model_card import NETWORK_ENDINGS
 from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import HandwritingRecipe
-from docproc.pipeline import prepare_field, recognize
 from docproc.readers.confidence import LOW
 from docproc.readers.lattice.normalize import normalize
-from docproc.types import Box, Field
+from docproc.readers.read import prepare_field, recognize
 from docproc.weights.cards import DECODER_FILE
-from docproc.weights.opening import model_bytes, open_reader
+from docproc.weights.opening import model_bytes, open_model
 
 if TYPE_CHECKING:
     import keras
@@ -186,7 +185,7 @@ def _finetune_glyphs(
     )
     network = fit_glyph_network(recipe, train, (plain, plain_labels), folder, log, base.network("glyphs")).model
     network.save(folder / "digits.keras")
-    probe = np.concatenate([*(glyph_batch(example.lattice) for example in replay.probe), plain[:512], glyphs[:2048]])
+    probe = np.concatenate([*(example.cut.glyphs for example in replay.probe), plain[:512], glyphs[:2048]])
     agreement = export_glyph_network(network, folder / "digits.onnx", probe)[1]
     fit_decoder(network, plain, plain[:DECODER_TEST_DIGITS], recipe.seed, folder / f"digits{DECODER_FILE}")
     return agreement
@@ -253,15 +252,10 @@ def read_composed(
 
 def _read_chunk(source: Source, model: Path, max_error: float, numbers: Sequence[int]) -> list[ScoredField]:
     cv2.setNumThreads(1)
-    reader = open_reader("onnx", model)
+    reader = open_model("onnx", model)
     accept = reader.accepts(max_error)
     strips = [compose_strip(source, number) for number in numbers]
-    fields = []
-    for strip in strips:
-        height, width = strip.gray.shape
-        digits = (0, strip.cells) if strip.cells else None
-        fields.append(Field(strip.kind, Box(0, 0, width, height), strip.kind, digits, cells=strip.cells))
-    results = recognize([prepare_field(field, strip.gray) for field, strip in zip(fields, strips, strict=True)], reader)
+    results = recognize([prepare_field(field_of(strip), strip.gray) for strip in strips], reader)
     scored = []
     for number, strip, result in zip(numbers, strips, results, strict=True):
         field, reading = result.prepared.field, result.reading

@@ -30,7 +30,7 @@ from docproc.learn.training.batches import (
 from docproc.learn.training.loop import TrainedNetwork, Training, train_network
 from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import ClassicRecipe, E13bRecipe, HandwritingRecipe
-from docproc.readers.e13b.search import STRIDE as MICR_STRIDE
+from docproc.readers.e13b.font import STRIDE_PX as MICR_STRIDE
 from docproc.types import LINE_READERS, MICR_SYMBOLS
 
 if TYPE_CHECKING:

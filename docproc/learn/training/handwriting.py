@@ -20,12 +20,10 @@ from docproc.learn.composing.strips import Digits
 from docproc.learn.evaluation.accuracy import digit_accuracy
 from docproc.learn.evaluation.history import Histories
 from docproc.learn.training.calibration import (
-    RecognizedExample,
     fit_calibration,
     fit_context,
     fit_repairs,
     fit_weights,
-    glyph_batch,
     recognize_examples,
 )
 from docproc.learn.training.decoder import fit_decoder
@@ -41,11 +39,11 @@ from docproc.learn.training.fit import (
 from docproc.learn.training.model_card import HANDWRITING_FILES, TrainedModel, write_model_card
 from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import HandwritingRecipe
-from docproc.mlp import Net
+from docproc.mlp import Mlp
 from docproc.readers.confidence import Calibration, to_card
 from docproc.readers.lattice.cuts import GEOMETRY
 from docproc.readers.vote import Weights
-from docproc.types import NOT_A_DIGIT, CellRecognizer, Kind, LineRecognizer, Recognizer
+from docproc.types import NOT_A_DIGIT, Kind
 from docproc.weights.cards import DECODER_FILE
 
 if TYPE_CHECKING:
@@ -71,19 +69,6 @@ class Networks:
     def named(self) -> Mapping[str, keras.Model]:
         """By the names of their files."""
         return {"digits": self.digits, "lines": self.lines, "cells": self.cells}
-
-
-@dataclass(frozen=True, slots=True)
-class Recognizers:
-    """The exported networks, as the readers run them."""
-
-    glyphs: Recognizer
-    lines: LineRecognizer
-    cells: CellRecognizer
-
-    def recognize(self, examples: Sequence[StripExample]) -> list[RecognizedExample]:
-        """Run all networks over examples."""
-        return recognize_examples(examples, self.glyphs, self.lines, self.cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +137,7 @@ def finish_handwriting(
     strips = unseen.compose(CONTEXT_PART, recipe.context_strips, recipe.combs)
     combs = unseen.compose(VOTE_COMB_PART, recipe.comb_strips // 2, 1.0)
     recognizers, agreement = _export(networks, strips[:PROBE_FIELDS], combs[:PROBE_FIELDS], data, folder)
-    accuracy = digit_accuracy(recognizers.glyphs, data.test_images, data.test_labels)
+    accuracy = digit_accuracy(recognizers["lattice"], data.test_images, data.test_labels)
     log(f"MNIST test: {accuracy:.4%}")
     decoder_error = fit_decoder(networks.digits, images, data.test_images, recipe.seed, folder / f"digits{DECODER_FILE}")
     log("fitting the context and the vote")
@@ -186,18 +171,18 @@ def finish_handwriting(
 
 def _export(
     networks: Networks, strips: Sequence[StripExample], combs: Sequence[StripExample], data: Mnist, folder: Path
-) -> tuple[Recognizers, dict[str, float]]:
-    """Export all networks; returns them as exported, and how far each agrees with Keras, for the card.
+) -> tuple[Mapping[str, Any], dict[str, float]]:
+    """Export all networks; returns them by the names of their readers, and how far each agrees with Keras, for the card.
 
     The ranges of the eight bits are set by strips, combs and digits of MNIST.
     """
-    glyphs = np.concatenate([*(glyph_batch(example.lattice) for example in strips), data.train_images[:PROBE_DIGITS]])
+    glyphs = np.concatenate([*(example.cut.glyphs for example in strips), data.train_images[:PROBE_DIGITS]])
     digits, digits_agree = export_glyph_network(networks.digits, folder / "digits.onnx", glyphs)
     probe = [example.line for example in strips if example.line.shape[1]]
     lines, lines_agree = export_line_network(networks.lines, folder / "lines.onnx", probe)
     pictures = np.concatenate([example.cells for example in combs])
     cells, cells_agree = export_cell_network(networks.cells, folder / "cells.onnx", pictures)
-    return Recognizers(digits, lines, cells), {
+    return {"lattice": digits, "line": lines, "cells": cells}, {
         "digits_onnx_agrees_with_keras": digits_agree,
         "lines_onnx_agrees_with_keras": lines_agree,
         "cells_onnx_agrees_with_keras": cells_agree,
@@ -205,22 +190,22 @@ def _export(
 
 
 def _fit_context_and_vote(
-    recipe: HandwritingRecipe, recognizers: Recognizers, strips: Sequence[StripExample], combs: Sequence[StripExample]
-) -> tuple[Net, dict[Kind, Weights]]:
-    fields = recognizers.recognize(strips)
+    recipe: HandwritingRecipe, recognizers: Mapping[str, Any], strips: Sequence[StripExample], combs: Sequence[StripExample]
+) -> tuple[Mlp, dict[Kind, Weights]]:
+    fields = recognize_examples(strips, recognizers)
     context = fit_context(fields, recipe.seed)
     # On careless strips: on careful ones the line network hardly needs the lattice, and on unfamiliar hands it does.
     free = [field for field in fields if not field.example.strip.cells]
-    return context, fit_weights([*free, *recognizers.recognize(combs)], context)
+    return context, fit_weights([*free, *recognize_examples(combs, recognizers)], context)
 
 
 def _fit_calibrations(
-    recipe: HandwritingRecipe, recognizers: Recognizers, unseen: _Unseen, context: Net, weights: Mapping[Kind, Weights]
+    recipe: HandwritingRecipe, recognizers: Mapping[str, Any], unseen: _Unseen, context: Mlp, weights: Mapping[Kind, Weights]
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """The calibrations and the thresholds of repairs, for the card; and their scores."""
     carelessness = recipe.calibration_haste
-    fields = recognizers.recognize(unseen.compose(CALIBRATION_PART, recipe.calibration_strips, 0.0, carelessness))
-    combs = recognizers.recognize(unseen.compose(CALIBRATION_COMB_PART, recipe.comb_strips, 1.0, carelessness))
+    fields = recognize_examples(unseen.compose(CALIBRATION_PART, recipe.calibration_strips, 0.0, carelessness), recognizers)
+    combs = recognize_examples(unseen.compose(CALIBRATION_COMB_PART, recipe.comb_strips, 1.0, carelessness), recognizers)
     # Marks and unfamiliar hands make amounts and free numbers alike in what goes wrong; combs differ.
     free, free_scores = fit_calibration(fields, context, weights)
     comb, comb_scores = fit_calibration(combs, context, weights)

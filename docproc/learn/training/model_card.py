@@ -12,7 +12,8 @@ from docproc._version import __version__
 from docproc.learn.evaluation.history import Histories, histories_to_card
 from docproc.learn.training.export import file_hash
 from docproc.learn.training.recipes import Recipe
-from docproc.weights.cards import CELLS, CLASSIC, DECODER_FILE, LINES, MICR
+from docproc.readers import MICR, NETWORKS
+from docproc.weights.cards import CLASSIC, DECODER_FILE, GLYPHS
 
 NETWORK_ENDINGS = (".onnx", ".fp16.onnx", ".keras")  # eight bits, float16, as trained
 
@@ -22,7 +23,10 @@ def _files_of(*networks: str) -> tuple[str, ...]:
 
 
 # The files of each model, beside its card.
-HANDWRITING_FILES = (*_files_of("digits", LINES, CELLS), f"digits{DECODER_FILE}")
+HANDWRITING_FILES = (
+    *_files_of("digits", *(network for network in NETWORKS.values() if network != GLYPHS)),
+    f"digits{DECODER_FILE}",
+)
 CLASSIC_FILES = (*_files_of(CLASSIC), f"{CLASSIC}{DECODER_FILE}")
 E13B_FILES = _files_of(MICR)
 
