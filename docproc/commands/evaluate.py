@@ -30,6 +30,29 @@ SIDES = ("left", "top", "width", "height")
 PLACE = ("document", "page", "field")
 
 
+def evaluate(
+    subjects: Sequence[Path], on: str | None, backend: str, report: Path | None, json_file: Path | None, *, overwrite: bool
+) -> tuple[str, tuple[Path, ...]]:
+    """Evaluate a model on digits, or results against truth.
+
+    With `on` the subject is a model, or there is none and the shipped one is evaluated, see `assess_model`; without it the
+    subjects are results and their truth, see `assess_results`. Returns what to say, and the files that were written. Raises
+    BadUsage for anything else.
+    """
+    if on is not None and len(subjects) <= 1:
+        report, json_file = report or Path("evaluation.html"), json_file or Path("evaluation.json")
+        summary = assess_model(subjects[0] if subjects else None, on, backend, report, json_file, overwrite=overwrite)
+    elif on is None and len(subjects) == 2:
+        results, truth = subjects
+        summary = assess_results(results, truth, report, json_file, overwrite=overwrite)
+    else:
+        raise BadUsage(
+            "give a model and what it is evaluated on: docproc model evaluate MODEL --on mnist; "
+            "or results and their truth: docproc model evaluate RESULTS TRUTH"
+        )
+    return summary, tuple(path for path in (json_file, report) if path)
+
+
 def assess_model(model: Path | None, on: str, backend: str, report: Path, json_file: Path, *, overwrite: bool) -> str:
     """Read digits through `model`, or the shipped one; write the report and the figures, and say the main ones.
 

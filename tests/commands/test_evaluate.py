@@ -16,8 +16,8 @@ from docproc.errors import BadInput, BadUsage, MissingPart, OutputExists
 from docproc.pipeline import Reader
 from docproc.weights.cards import model_folder, model_hashes, read_card
 from docproc.weights.thresholds import own_thresholds
+from tests.cli.program import docproc, table
 from tests.learn.composing.test_mnist import draw_mnist
-from tests.test_cli import docproc, table
 
 Line = tuple[str, str, str, float, bool]  # document, field, truth, confidence, whether it was read right
 

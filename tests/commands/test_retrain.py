@@ -24,8 +24,8 @@ from docproc.learn.training.handwriting import FILES
 from docproc.pipeline import prepare_field
 from docproc.types import Box, Field
 from docproc.weights.cards import model_folder, read_card
+from tests.cli.program import docproc, table
 from tests.conftest import PROJECT, draw_field
-from tests.test_cli import docproc, table
 
 needs_tensorflow = pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow (the extra `train`)")
 

@@ -16,9 +16,9 @@ from docproc.learn.evaluation.bench import work_of
 from docproc.learn.training.conversion import FORMS, _batches
 from docproc.weights.cards import model_folder, network_files
 from docproc.weights.opening import open_reader
+from tests.cli.program import docproc
 from tests.conftest import PROJECT
 from tests.learn.composing.test_mnist import write_mnist
-from tests.test_cli import docproc
 
 needs_tensorflow = pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow (the extra `train`)")
 
