@@ -1,24 +1,18 @@
-"""Settings: defaults < user file < project file < environment < flags.
-
-Files are TOML: `docproc/config.toml` in the user's configuration folder, and `docproc.toml` in the working folder. Keys are
-the long flags of `docproc run` with `_` for `-`. Environment variables are `DOCPROC_` and the key in capitals.
-"""
+"""What a run is asked to do and within which limits, and where the user's files are on this system."""
 
 from __future__ import annotations
 
-import os
-import sys
-import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from docproc.errors import BadConfig
-from docproc.rules import PartOrder
+if TYPE_CHECKING:
+    from platformdirs.api import PlatformDirsABC
 
-PROJECT_FILE = "docproc.toml"
+    from docproc.rules import PartOrder
+
+PROJECT_FILE = "docproc.toml"  # settings of the working folder; how they are read: docproc.cli.settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +34,7 @@ def limit(text: str) -> tuple[str, float]:
     name, _, value = text.partition("=")
     kinds = {field.name: field.type for field in fields(Limits)}
     if name not in kinds:
-        raise ValueError(f"{name!r} is no limit; there are {', '.join(kinds)}")
+        raise ValueError(f"unknown limit {name!r}; choose one of {', '.join(kinds)}")
     try:
         number = float(value) if kinds[name] == "float" else int(value.replace("_", ""))
     except ValueError:
@@ -75,69 +69,18 @@ class RunRequest:
     command: str = ""  # that makes this request, to be told when a run is interrupted
 
 
-DEFAULTS: Mapping[str, tuple[type, ...]] = {
-    "layout": (str,),
-    "jobs": (int,),
-    "backend": (str,),
-    "max_error": (str, float),
-    "thresholds": (str,),
-    "date_order": (str,),
-    "date_window": (str,),
-    "recursive": (bool,),
-    "overwrite": (bool,),
-    "wide": (bool,),
-    "fail_on_review": (bool,),
-    "limits": (list,),  # of "name=value"
-}
-"""What a settings file may set, and of which types."""
+def user_file() -> Path:
+    """The user's own settings on this system, there or not."""
+    return _folders().user_config_path / "config.toml"
 
 
-def user_file(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
-    """Where the user's settings lie on this system."""
-    home = Path.home()
-    if platform == "win32":
-        folder = Path(environment.get("APPDATA") or home / "AppData" / "Roaming")
-    elif platform == "darwin":
-        folder = home / "Library" / "Application Support"
-    else:
-        folder = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
-    return folder / "docproc" / "config.toml"
+def cache_folder() -> Path:
+    """The folder for what can be made again."""
+    return _folders().user_cache_path
 
 
-def cache_folder(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
-    """Where on this system lies what can be made again."""
-    home = Path.home()
-    if platform == "win32":
-        folder = Path(environment.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif platform == "darwin":
-        folder = home / "Library" / "Caches"
-    else:
-        folder = Path(environment.get("XDG_CACHE_HOME") or home / ".cache")
-    return folder / "docproc"
+def _folders() -> PlatformDirsABC:
+    """On Windows without the author's folder above, without `Cache` below, and with settings that roam."""
+    from platformdirs import PlatformDirs
 
-
-def read_settings(*paths: Path) -> dict[str, Any]:
-    """The settings of those files that exist; a later file wins. Raises BadConfig with all faults of a file."""
-    settings: dict[str, Any] = {}
-    for path in paths:
-        if path.is_file():
-            settings.update(_read(path))
-    return settings
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
-        raise BadConfig(str(path), [str(problem)]) from problem
-    faults = []
-    for key, value in found.items():
-        wanted = DEFAULTS.get(key)
-        if wanted is None:
-            faults.append(f"{key}: no such setting; there are {', '.join(DEFAULTS)}")
-        elif type(value) not in wanted:
-            names = " or ".join(kind.__name__ for kind in wanted)
-            faults.append(f"{key}: should be {names}, is {type(value).__name__} {value!r}")
-    if faults:
-        raise BadConfig(str(path), faults)
-    return found
+    return PlatformDirs("docproc", appauthor=False, roaming=True, opinion=False)

@@ -20,10 +20,10 @@ from docproc.weights.opening import open_model
 
 PACKAGES = (
     "numpy", "opencv-python-headless", "pandas", "pillow", "simplejpeg", "pypdfium2", "onnxruntime", "pydantic", "xlsxwriter",
-    "click", "rich",
+    "click", "platformdirs", "rich",
 )  # fmt: skip
 SAFE = {"libtiff": ((4, 7, 2), "CVE-2026-4775"), "libwebp": ((1, 3, 2), "CVE-2023-4863")}
-"""The first versions of decoders without a hole that is known, and the hole."""
+"""The first versions of decoders without a known vulnerability, and the vulnerability."""
 EXTRAS = (
     "tensorflow", "tensorflow-cpu", "keras", "tf2onnx", "tensorrt-cu13", "tensorrt-cu12", "tensorrt-rtx", "matplotlib",
     "openpyxl", "pyarrow",
@@ -91,7 +91,7 @@ def _codecs() -> tuple[list[str], list[str]]:
     names = {"jpg": "libjpeg", "libtiff": "libtiff", "zlib": "zlib", "webp": "libwebp"}
     found = {label: str(features.version(name)) for name, label in names.items() if features.check(name)}
     outdated = [
-        f"  {label} {found[label]} has a known hole ({why}): pip install --upgrade pillow"
+        f"  {label} {found[label]} has a known vulnerability ({why}): pip install --upgrade pillow"
         for label, (floor, why) in SAFE.items()
         if label in found and _numbers(found[label]) < floor
     ]

@@ -38,6 +38,29 @@ BOX_COLUMNS = ("left", "top", "width", "height")
 KEY_COLUMNS = ("document", "page", "field")
 
 
+def evaluate(
+    subjects: Sequence[Path], on: str | None, backend: str, report: Path | None, json_file: Path | None, *, overwrite: bool
+) -> tuple[str, tuple[Path, ...]]:
+    """Evaluate a model on digits, or results against truth.
+
+    With `on` the subject is a model, or there is none and the shipped one is evaluated, see `evaluate_model`; without it the
+    subjects are results and their truth, see `evaluate_results`. Returns what to say, and the files that were written. Raises
+    BadUsage for anything else.
+    """
+    if on is not None and len(subjects) <= 1:
+        report, json_file = report or Path("evaluation.html"), json_file or Path("evaluation.json")
+        summary = evaluate_model(subjects[0] if subjects else None, on, backend, report, json_file, overwrite=overwrite)
+    elif on is None and len(subjects) == 2:
+        results, truth = subjects
+        summary = evaluate_results(results, truth, report, json_file, overwrite=overwrite)
+    else:
+        raise BadUsage(
+            "give a model and what it is evaluated on: docproc model evaluate MODEL --on mnist; "
+            "or results and their truth: docproc model evaluate RESULTS TRUTH"
+        )
+    return summary, tuple(path for path in (json_file, report) if path)
+
+
 def evaluate_model(model: Path | None, on: str, backend: str, report: Path, json_file: Path, *, overwrite: bool) -> str:
     """Evaluate `model`, or the shipped one, on single digits; write the report and the metrics, and return a summary.
 

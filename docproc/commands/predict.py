@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from docproc.errors import BadUsage, OutputExists
 from docproc.learn.evaluation.digit_images import load_digit
 from docproc.runs.pictures import digit_sheet, stack
 from docproc.runs.tables import shown_name, write_whole
 from docproc.types import NOT_A_DIGIT, Glyphs
-from docproc.weights.opening import DigitModel
+from docproc.weights.opening import DigitModel, open_digit_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,24 @@ class Prediction:
     probabilities: tuple[float, ...]  # of the ten digits, given that it is one
     a_digit: float  # 0..1, the probability that it is one
     glyph: Glyphs  # (28, 28) what the network was shown
+
+
+def predict_pictures(
+    images: Sequence[Path], model: Path | None, backend: str, picture: Path | None, *, overwrite: bool
+) -> list[Prediction]:
+    """Read pictures of one digit each by `model` (None: the shipped one), and draw what it saw to `picture` (PNG).
+
+    Raises BadUsage for a picture of another format, OutputExists, and what `predict` and `open_digit_model` raise.
+    """
+    if picture and picture.suffix.lower() != ".png":
+        raise BadUsage(f"the picture is a PNG: {picture} should end in .png")
+    if picture and picture.exists() and not overwrite:
+        raise OutputExists(f"{picture} is there already; give --overwrite or another name")
+    reader = open_digit_model(backend, model)
+    found = predict(images, reader)
+    if picture:
+        draw_predictions(found, reader, picture)
+    return found
 
 
 def predict(images: Sequence[Path], reader: DigitModel) -> list[Prediction]:

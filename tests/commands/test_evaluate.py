@@ -13,11 +13,11 @@ import pytest
 from docproc.commands import evaluate as assess
 from docproc.commands.evaluate import calibrate, evaluate_model, evaluate_results
 from docproc.errors import BadInput, BadUsage, MissingPart, OutputExists
-from docproc.pipeline import Reader
+from docproc.readers.model import Model
 from docproc.weights.cards import model_folder, model_hashes, read_card
 from docproc.weights.thresholds import own_thresholds
+from tests.cli.program import docproc, table
 from tests.learn.composing.test_mnist import draw_mnist
-from tests.test_cli import docproc, table
 
 Line = tuple[str, str, str, float, bool]  # document, field, truth, confidence, whether it was read right
 
@@ -39,8 +39,8 @@ def write(folder: Path, lines: Sequence[Line], run: str) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def run_name(reader: Reader) -> str:
-    return reader.name
+def run_name(model: Model) -> str:
+    return model.name
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from docproc.learn.composing.strokes import Pen, draw_digit
 from docproc.learn.evaluation.digit_images import load_digit
 from docproc.readers.lattice.normalize import normalize
 from docproc.types import Glyphs, Gray
-from docproc.weights.opening import open_digit_reader
+from docproc.weights.opening import open_digit_model
 from tests.conftest import PROJECT
 
 
@@ -38,7 +38,7 @@ def saved(gray: Gray, folder: Path, name: str = "digit.png") -> Path:
 @pytest.mark.parametrize(("paper", "ink"), [(255, 20), (170, 60), (10, 245), (60, 190)])
 def test_any_size_either_polarity(height: int, paper: int, ink: int, tmp_path: Path) -> None:
     paths = [saved(picture(digit, height, paper, ink), tmp_path, f"{digit}.png") for digit in range(10)]
-    found = predict(paths, open_digit_reader("onnx"))
+    found = predict(paths, open_digit_model("onnx"))
     assert [one.digit for one in found] == list(range(10))
     for one in found:
         assert sum(one.probabilities) == pytest.approx(1, abs=1e-6)
@@ -49,7 +49,7 @@ def test_any_size_either_polarity(height: int, paper: int, ink: int, tmp_path: P
 def test_a_tight_crop_and_an_uneven_light(tmp_path: Path) -> None:
     gray = picture(3, 120, margin=0.03)
     light = np.linspace(0.55, 1.0, gray.shape[1])[None, :]
-    found = predict([saved(np.asarray(gray * light, np.uint8), tmp_path)], open_digit_reader("onnx"))
+    found = predict([saved(np.asarray(gray * light, np.uint8), tmp_path)], open_digit_model("onnx"))
     assert found[0].digit == 3
 
 
@@ -107,7 +107,7 @@ def test_the_command(tmp_path: Path) -> None:
 def test_real_digits_in_other_sizes(shared: Path, tmp_path: Path) -> None:
     """MNIST's test digits, enlarged, as ink on paper: nearly as good as the originals."""
     data = mnist.load(shared / "mnist")
-    shown, reader = data.test_images[:500], open_digit_reader("onnx")
+    shown, reader = data.test_images[:500], open_digit_model("onnx")
     glyphs = []
     for k, glyph in enumerate(shown):
         large = cv2.resize(glyph, None, fx=4.3, fy=4.3, interpolation=cv2.INTER_CUBIC)

@@ -21,11 +21,12 @@ from docproc.commands.retrain import RetrainRequest, retrain
 from docproc.errors import BadInput, BadUsage, DocprocError, MissingPart, OutputExists
 from docproc.learn.training.model_card import HANDWRITING_FILES
 from docproc.learn.training.recipes import FINETUNING
-from docproc.pipeline import prepare_field
+from docproc.readers import line
+from docproc.readers.handwriting import prepare
 from docproc.types import Box, Field
 from docproc.weights.cards import model_folder, read_card
+from tests.cli.program import docproc, table
 from tests.conftest import PROJECT, draw_field
-from tests.test_cli import docproc, table
 
 needs_tensorflow = pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow (the extra `train`)")
 
@@ -200,21 +201,20 @@ def test_what_is_no_better_is_not_written(scans: Path, reviewed: Path, tmp_path:
 def spoil(folder: Path) -> Path:
     """The shipped model with noise in the last weights of its line networks, whole with its card."""
     from docproc.backends import tensorflow
-    from docproc.backends.recognizers import LINES
     from docproc.learn.training.architectures import each_line_reader
     from docproc.learn.training.export import export_line_network, file_hash
 
     folder.mkdir()
     for name in (*HANDWRITING_FILES, "digits.json"):
         shutil.copyfile(model_folder() / name, folder / name)
-    network = tensorflow.load((folder / "lines.keras").read_bytes(), LINES)
+    network = tensorflow.load((folder / "lines.keras").read_bytes(), line.FORM)
     rng = np.random.default_rng(0)
     for reader in each_line_reader(network):
         weights = reader.get_weights()
         weights[-2] += rng.normal(0, 0.42, weights[-2].shape)
         reader.set_weights(weights)
     network.save(folder / "lines.keras")
-    probe = [prepare_field(Field("f", Box(0, 0, 150, 70)), draw_field(text)).line for text in numbers()[:20]]
+    probe = [prepare(Field("f", Box(0, 0, 150, 70)), draw_field(text)).views["line"] for text in numbers()[:20]]
     export_line_network(network, folder / "lines.onnx", probe)
     card = read_card(folder / "digits.onnx")
     card["sha256"] |= {path.name: file_hash(path) for path in folder.glob("lines.*")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from tests.test_cli import docproc, table
+from tests.cli.program import docproc, table
 
 
 def test_real_amounts(shared: Path, tmp_path: Path) -> None:

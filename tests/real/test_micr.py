@@ -13,7 +13,7 @@ from docproc.options import Limits
 from docproc.pipeline import read_page
 from docproc.readers.model import Model
 from docproc.types import Box, Field, Page, Placed, Row
-from tests.test_cli import docproc, table
+from tests.cli.program import docproc, table
 
 # The transcripts of sixteen lines say another thing than their pictures show (two digits swapped in one line that was scanned
 # eleven times; a character too much or too few), told by eye: so many accepted lines count as wrong and are not.

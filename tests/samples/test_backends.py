@@ -26,8 +26,8 @@ from docproc.types import Page, Reading
 from docproc.weights import opening
 from docproc.weights.cards import model_folder
 from docproc.weights.opening import open_model
+from tests.cli.program import docproc, table
 from tests.conftest import SAMPLES
-from tests.test_cli import docproc, table
 
 SAME = 1e-3  # of the confidence, between float32 and sixteen bits
 NEAR = 0.05  # between eight bits and float
@@ -135,6 +135,6 @@ def test_a_backend_that_does_not_work_ends_with_its_reason(tmp_path: Path) -> No
     done = docproc("run", SAMPLES / "checks", "-o", tmp_path / "t.csv", "--backend", "tensorrt")
     assert done.returncode == 4
     assert reason in done.stderr
-    done = docproc("run", SAMPLES / "checks", "-o", tmp_path / "t.csv")
+    done = docproc("run", SAMPLES / "checks", "-o", tmp_path / "t.csv", "-v")
     assert done.returncode == 0
     assert f"backend onnx; not tensorrt: {reason}" in done.stderr

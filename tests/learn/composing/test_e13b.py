@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from docproc.learn.composing.e13b import CHARACTERS, COLUMNS, GRID_IN, PITCH_IN, ROWS, compose_line, draw_line, glyph
+from docproc.learn.composing.e13b import CHARACTERS, COLUMNS, GRID_IN, ROWS, compose_line, draw_line, glyph
 from docproc.learn.composing.e13b_examples import e13b_example
+from docproc.readers.e13b.font import PITCH_IN
 from docproc.types import MICR_SYMBOLS
 
 

@@ -22,7 +22,7 @@ def test_examples_do_not_depend_on_the_number_of_processes(source: Source) -> No
     alone, shared = list(strip_examples(source, 300, 1)), list(strip_examples(source, 300, 2))
     assert [e.strip.text for e in alone] == [e.strip.text for e in shared]
     assert all(np.array_equal(a.line, b.line) for a, b in zip(alone, shared, strict=True))
-    assert all(np.array_equal(a.lattice.geometry, b.lattice.geometry) for a, b in zip(alone, shared, strict=True))
+    assert all(np.array_equal(a.cut.lattice.geometry, b.cut.lattice.geometry) for a, b in zip(alone, shared, strict=True))
 
 
 def test_another_part_is_other_strips(source: Source) -> None:

@@ -19,7 +19,7 @@ from docproc.learn.composing.strokes import Pen, draw_digit
 from docproc.learn.training.model_card import CLASSIC_FILES
 from docproc.readers.lattice.normalize import normalize
 from docproc.weights.cards import read_card
-from docproc.weights.opening import open_digit_reader, open_reader
+from docproc.weights.opening import open_digit_model, open_model
 from tests.conftest import PROJECT
 from tests.learn.composing.test_mnist import draw_mnist
 
@@ -71,21 +71,21 @@ def test_the_network_is_that_of_the_textbooks(trained: tuple[Path, subprocess.Co
 @needs_tensorflow
 def test_it_reads_digits_and_no_pages(trained: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
     model = trained[0] / "models" / "classic.onnx"
-    reader = open_digit_reader("onnx", model)
+    reader = open_digit_model("onnx", model)
     glyphs = np.stack([normalize(draw_digit(d, 60, Pen(0.1, 0.0), np.random.default_rng(d), 0)[0]) for d in range(10)])
     scores = reader.recognizer.recognize(glyphs)
     assert scores.shape == (10, 11)
     assert not scores[:, 10].any()
     assert (scores.argmax(axis=1) == np.arange(10)).mean() >= 0.8
-    theirs = open_digit_reader("tensorflow", model).recognizer.recognize(glyphs)
+    theirs = open_digit_model("tensorflow", model).recognizer.recognize(glyphs)
     assert np.abs(scores - theirs).max() < 0.1
     with pytest.raises(MissingPart, match="reads single digits"):
-        open_reader("onnx", model)
+        open_model("onnx", model)
 
 
 @needs_tensorflow
 def test_the_decoder_draws_what_was_seen(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    decoder = open_digit_reader("onnx", trained[0] / "models" / "classic.onnx").decoder
+    decoder = open_digit_model("onnx", trained[0] / "models" / "classic.onnx").decoder
     assert decoder is not None
     glyphs = np.stack([normalize(draw_digit(d, 60, Pen(0.1, 0.0), np.random.default_rng(d), 0)[0]) for d in range(10)])
     drawn = decoder.reconstruct(glyphs).astype(np.float64)
@@ -124,7 +124,7 @@ def test_it_is_exported_and_timed(trained: tuple[Path, subprocess.CompletedProce
     if find_spec("tensorrt_rtx"):
         assert rows["TensorRT float16"]["bytes"] > 100_000
     assert sorted(path.name for path in out.iterdir()) == sorted([*CLASSIC_FILES, "classic.fp32.onnx", "classic.json"])
-    assert open_digit_reader("onnx", out / "classic.fp32.onnx").recognizer.recognize(np.zeros((1, 28, 28), np.uint8)).any()
+    assert open_digit_model("onnx", out / "classic.fp32.onnx").recognizer.recognize(np.zeros((1, 28, 28), np.uint8)).any()
     timing = ("--backend", "onnx", "--batch", 4, "--seconds", 0.01, "--json")
     done = docproc("model", "bench", "--model", out / "classic.onnx", *timing)
     assert done.returncode == 0, done.stderr

@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 
 from docproc.backends import available
-from docproc.backends.recognizers import CELLS, GLYPHS, LINES, MICR
 from docproc.learn.evaluation.bench import work_of
 from docproc.learn.training.conversion import FORMS, _batches
 from docproc.weights.cards import model_folder, network_files
-from docproc.weights.opening import open_reader
+from docproc.weights.opening import open_model
+from tests.cli.program import docproc
 from tests.conftest import PROJECT
 from tests.learn.composing.test_mnist import write_mnist
-from tests.test_cli import docproc
 
 needs_tensorflow = pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow (the extra `train`)")
 
@@ -50,7 +49,7 @@ def test_networks_are_written_in_all_precisions_and_compared(digits: Path, tmp_p
             assert available("tensorrt") in engine["remark"]
     # What was written is a model: each precision runs.
     for name in ("digits.fp32.onnx", "digits.fp16.onnx", "digits.onnx"):
-        assert open_reader("onnx", out / name).recognizer.recognize(np.zeros((1, 28, 28), np.uint8)).shape == (1, 11)
+        assert open_model("onnx", out / name).networks["lattice"].recognize(np.zeros((1, 28, 28), np.uint8)).shape == (1, 11)
     done = docproc("model", "export", "-o", out, "--data", digits)
     assert done.returncode == 6
     assert "--overwrite" in done.stderr
@@ -62,8 +61,8 @@ def test_the_shipped_float16_is_that_of_keras(digits: Path, tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     assert "ONNX float16" in done.stdout
     glyphs = np.random.default_rng(1).integers(0, 256, (20, 28, 28)).astype(np.uint8)
-    shipped, made = (open_reader("onnx", folder / "digits.fp16.onnx") for folder in (model_folder(), tmp_path / "m"))
-    assert np.array_equal(shipped.recognizer.recognize(glyphs), made.recognizer.recognize(glyphs))
+    shipped, made = (open_model("onnx", folder / "digits.fp16.onnx") for folder in (model_folder(), tmp_path / "m"))
+    assert np.array_equal(shipped.networks["lattice"].recognize(glyphs), made.networks["lattice"].recognize(glyphs))
 
 
 @needs_tensorflow
@@ -83,7 +82,7 @@ def test_a_keras_file_that_was_changed_is_not_opened(digits: Path, tmp_path: Pat
     assert "not the model that its card describes" in done.stderr
 
 
-@pytest.mark.parametrize(("name", "form"), [("glyphs", GLYPHS), ("lines", LINES), ("cells", CELLS), ("micr", MICR)])
+@pytest.mark.parametrize(("name", "form"), FORMS.items())
 def test_digits_of_mnist_fit_every_network(name: str, form: object) -> None:
     images = np.zeros((50, 28, 28), np.uint8)
     images[:, 5, 6] = 255

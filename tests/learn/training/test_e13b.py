@@ -16,7 +16,7 @@ import pytest
 from docproc.errors import MissingPart
 from docproc.learn.training.model_card import E13B_FILES
 from docproc.weights.cards import model_folder, read_card
-from docproc.weights.opening import open_reader
+from docproc.weights.opening import open_model
 from tests.conftest import PROJECT
 
 needs_tensorflow = pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow (the extra `train`)")
@@ -52,7 +52,7 @@ def test_a_network_that_is_not_the_cards_is_refused(tmp_path: Path) -> None:
     with open(tmp_path / "micr.onnx", "ab") as file:
         file.write(b" ")
     with pytest.raises(MissingPart, match=r"micr\.onnx is not the model"):
-        open_reader("onnx", tmp_path / "digits.onnx")
+        open_model("onnx", tmp_path / "digits.onnx")
 
 
 def test_the_shipped_network_is_taken_where_none_lies_beside_a_model(tmp_path: Path) -> None:
@@ -60,6 +60,6 @@ def test_the_shipped_network_is_taken_where_none_lies_beside_a_model(tmp_path: P
         if not path.name.startswith("micr"):
             shutil.copy(path, tmp_path)
     assert (
-        open_reader("onnx", tmp_path / "digits.onnx").micr_recognizer.model_hash
+        open_model("onnx", tmp_path / "digits.onnx").micr.model_hash
         == read_card(model_folder() / "micr.onnx")["sha256"]["micr.onnx"]
     )

@@ -14,7 +14,7 @@ import pytest
 
 from docproc.learn.training.model_card import HANDWRITING_FILES
 from docproc.weights.cards import model_folder, read_card
-from docproc.weights.opening import open_reader
+from docproc.weights.opening import open_model
 from tests.conftest import PROJECT
 from tests.learn.composing.test_mnist import draw_mnist
 
@@ -66,8 +66,8 @@ def test_training_writes_a_model_that_reads(trained: tuple[Path, subprocess.Comp
     assert 0.98 <= scores["digits_onnx_agrees_with_keras"] <= 1
     assert 0.98 <= scores["lines_onnx_agrees_with_keras"] <= 1
     assert 0.98 <= scores["cells_onnx_agrees_with_keras"] <= 1
-    reader = open_reader("onnx", folder / "models" / "digits.onnx")
-    assert reader.recognizer.recognize(np.zeros((3, 28, 28), np.uint8)).shape == (3, 11)
+    model = open_model("onnx", folder / "models" / "digits.onnx")
+    assert model.networks["lattice"].recognize(np.zeros((3, 28, 28), np.uint8)).shape == (3, 11)
     assert sorted(p.name for p in (folder / "models").iterdir()) == sorted([*HANDWRITING_FILES, "digits.html", "digits.json"])
 
 

@@ -1,0 +1,59 @@
+"""The program `docproc`. A command builds a request, calls one function of `commands` or `runs`, and says what came of it.
+
+Whatever a command needs is imported when it runs: `docproc --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from docproc._version import __version__
+from docproc.cli.doctor import doctor
+from docproc.cli.explain import explain
+from docproc.cli.journal import status, table, verify
+from docproc.cli.model import model
+from docproc.cli.run import run, watch
+from docproc.cli.template import template
+from docproc.errors import DONE, INTERRUPTED, BadConfig, BadUsage, DocprocError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="docproc")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Read the digits on paper: scanned forms, checks and cut-out fields to a table with a confidence."""
+    from docproc.cli.settings import default_map
+    from docproc.options import PROJECT_FILE, user_file
+
+    try:
+        context.default_map = default_map(main, user_file(), Path(PROJECT_FILE))
+    except BadConfig as problem:
+        context.obj = problem  # raised by `options.Command`, unless only its help is asked for
+
+
+for command in (run, watch, status, table, verify, explain, template, model, doctor):
+    main.add_command(command)
+
+
+def entry() -> NoReturn:
+    """Run the program: every error of docproc becomes a message and an exit code."""
+    # A closed stdout, or a name that the terminal cannot show, must not end a run.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        # Outside of standalone mode click returns what a command exits with.
+        code = main.main(standalone_mode=False, auto_envvar_prefix="DOCPROC") or DONE
+    except (click.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
+    except click.ClickException as problem:
+        problem.show()
+        code = BadUsage.exit_code
+    except DocprocError as problem:
+        click.echo(f"docproc: {problem}", err=True)
+        code = problem.exit_code
+    sys.exit(code)

@@ -1,0 +1,94 @@
+"""What a person is told, on stderr: messages, progress and summaries. Data goes to stdout."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from docproc.cli import signals
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SECONDS_A_LINE = 60.0  # between two lines of progress where there is no terminal
+
+
+@cache
+def stderr() -> Console:
+    """The console of this process."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Print a message as it is. A closed stderr ends nothing: later messages are dropped."""
+    try:
+        stderr().print(text, markup=False, emoji=False)  # a file may be called :smile:.png
+    except (OSError, SystemExit):  # rich ends the program when the pipe is closed
+        stderr().quiet = True
+        signals.raise_pending()
+
+
+def print_json(value: Any) -> None:
+    """Print a value on stdout, for another program."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def many(count: int, name: str) -> str:
+    """`1 page`, `2 pages`."""
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"
+
+
+def field_counts(fields: int, by_status: Mapping[Any, int], failed: int) -> str:
+    """How many fields were accepted, go to review, or are blank, and how many documents failed."""
+    blank = f", {by_status['blank']} blank" if by_status["blank"] else ""
+    lost = f"; {many(failed, 'document')} failed" if failed else ""
+    return f"{many(fields, 'field')}: {by_status['ok']} accepted, {by_status['review']} for review{blank}{lost}"
+
+
+class Progress:
+    """How far the work has come: a bar on a terminal; elsewhere a line a minute, if the work has one to say."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._bar: Any = None
+        self._name = ""
+        self._task: Any = None
+        self._said = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        if stderr().is_terminal and not self._quiet:
+            from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(
+                TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn(),
+                console=stderr(), transient=True,
+            )  # fmt: skip
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def update(self, name: str, done: int, total: int | None, note: str = "", line: str = "") -> None:
+        """Show that `done` of `total` steps (None: not known yet) of the work called `name` are done.
+
+        `note` stands beside the bar. Without a terminal `line` is said instead, if the last one was said a minute ago.
+        """
+        if self._bar:
+            if name != self._name:
+                if self._task is not None:
+                    self._bar.remove_task(self._task)
+                self._name, self._task = name, self._bar.add_task(name, total=total, completed=done, note=note)
+            self._bar.update(self._task, completed=done, total=total, note=note)
+        elif line and not self._quiet and time.monotonic() - self._said >= SECONDS_A_LINE:
+            self._said = time.monotonic()
+            say(line)

@@ -1,0 +1,164 @@
+"""The options that several commands share, their types, and how an option is called in settings and environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from docproc.errors import BadConfig
+
+if TYPE_CHECKING:
+    from datetime import date
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+BACKENDS = ("auto", "onnx", "tensorrt", "tensorflow")
+DATE_ORDERS = ("DMY", "MDY", "YMD", "auto")
+FILE = click.Path(path_type=Path)
+
+
+class Share(click.ParamType[float]):
+    """`1%` or `0.01`."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        text = str(value).strip()
+        try:
+            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            self.fail(f"{text!r} is not a share; use 1% or 0.01", param, ctx)
+        if not 0 <= share <= 1:
+            self.fail(f"{text} is not between 0% and 100%", param, ctx)
+        return share
+
+
+class Limit(click.ParamType[tuple[str, float]]):
+    """`pages=5000`."""
+
+    name = "limit"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+        from docproc.options import limit
+
+        if isinstance(value, tuple):
+            return value
+        try:
+            return limit(str(value))
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
+
+
+class Span(click.ParamType[str]):
+    """`180d`, `6m` or `1y`."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from datetime import date
+
+        from docproc.rules import DateWindow
+
+        try:
+            return DateWindow(str(value), date.min).span if value else ""
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
+
+
+class Day(click.ParamType["date"]):
+    """`2026-11-21`."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        from datetime import date
+
+        try:
+            return value if isinstance(value, date) else date.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a date; use YYYY-MM-DD", param, ctx)
+
+
+class Option(click.Option):
+    """An option that settings and the environment know by its long flag.
+
+    A `local` one is set by the table of its command and not at the top level of a settings file: it names what one call reads
+    or writes, or means something else than the option of that name in other commands.
+    """
+
+    def __init__(self, *names: Any, local: bool = False, **attributes: Any) -> None:
+        super().__init__(*names, **attributes)
+        self.local = local
+
+    @property
+    def key(self) -> str:
+        """The long flag with `_` for `-`."""
+        return next(name for name in self.opts if name.startswith("--"))[2:].replace("-", "_")
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """What the variable `DOCPROC_COMMAND_KEY` says; click itself would name it after the parameter of the function."""
+        named = os.environ.get(f"{ctx.auto_envvar_prefix}_{self.key.upper()}") if ctx.auto_envvar_prefix else None
+        return named or super().resolve_envvar_value(ctx)
+
+
+class Command(click.Command):
+    """A command that does not run by faulty settings, though its help is shown."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if isinstance(ctx.obj, BadConfig):
+            raise ctx.obj
+        return super().invoke(ctx)
+
+
+def command(**attributes: Any) -> Callable[[Callable[..., Any]], Command]:
+    """Make a command of a function."""
+    return click.command(cls=Command, **attributes)
+
+
+def option(*names: str, **attributes: Any) -> Callable[[Function], Function]:
+    """Give a command an `Option`."""
+    return click.option(*names, cls=Option, **attributes)
+
+
+def given(context: click.Context, *names: str) -> bool:
+    """Whether one of these parameters was given with this call, and not by a settings file."""
+    here = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
+    return any(context.get_parameter_source(name) in here for name in names)
+
+
+def overwrite(what: str) -> Callable[[Function], Function]:
+    """`--overwrite` of a command that writes `what`.
+
+    Local: `overwrite = true` at the top level of a settings file lets runs replace their tables, and no other command anything.
+    """
+    return option("--overwrite", is_flag=True, local=True, help=f"Replace {what} that is there.")
+
+
+layout = option(
+    "--layout", default="auto", show_default=True, metavar="auto|digits|amount|micr|check|TEMPLATE.toml",
+    help="What a page holds: digits, amount or micr (a line of E-13B) for a cut-out field, check for a bank check, a template "
+         "for a form. auto takes a template.toml beside the pages, else tells cut-out fields, checks and forms apart and finds "
+         "their boxes.",
+)  # fmt: skip
+backend = option(
+    "--backend", default="auto", show_default=True, type=click.Choice(BACKENDS),
+    help="What runs the networks; auto takes the best that works here.",
+)  # fmt: skip
+model = option("--model", type=FILE, help="A model of your own (.onnx, its card beside it).")
+max_error = option(
+    "--max-error", default="1%", show_default=True, type=Share(),
+    help='Target error rate among accepted fields; less certain fields are marked "review".',
+)  # fmt: skip
+thresholds = option(
+    "--thresholds", type=FILE, metavar="FILE", help="Accept by thresholds that docproc model calibrate measured on your truth."
+)
+date_order = option(
+    "--date-order", default="auto", show_default=True, type=click.Choice(DATE_ORDERS),
+    help="Day/month order where the template sets none; auto accepts a date only if a single order is possible.",
+)  # fmt: skip
+wide = option("--wide/--no-wide", default=False, help="One row a page and one column a field.")
+as_json = option("--json", "as_json", is_flag=True, local=True, help="For a program to read.")

@@ -1,0 +1,218 @@
+"""What reads documents into a table: `docproc run` and `watch`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from docproc.cli import options, signals
+from docproc.cli.console import Progress, field_counts, many, say
+from docproc.cli.options import FILE, Day, Function, Limit, Span, command, option
+from docproc.errors import DONE, NEEDS_REVIEW, SOME_FAILED, DocprocError
+
+if TYPE_CHECKING:
+    from docproc.options import RunRequest
+    from docproc.runs.batch import Summary
+    from docproc.types import Row
+
+MAX_NAMED = 10  # failures, and files that came twice, that are named at the end of a run
+
+
+def _reading_options(function: Function) -> Function:
+    """The options that `run` and `watch` share."""
+    shared = (
+        option("-o", "--output", required=True, type=FILE, help="The table: .csv, .jsonl, .xlsx or .parquet."),
+        options.layout,
+        option("-j", "--jobs", default=0, type=click.IntRange(0), help="Processes; 0 takes every core.  [default: 0]"),
+        options.backend,
+        options.model,
+        options.max_error,
+        options.thresholds,
+        options.date_order,
+        option("--date-window", default="", type=Span(), metavar="180d|6m|1y",
+               help="Dates that are older, or lie in the future, go to review."),
+        option("--as-of", type=Day(), metavar="YYYY-MM-DD",
+               help="The day from which --date-window counts.  [default: the day on which the run is begun]"),
+        option("--recursive/--no-recursive", default=True, show_default=True, help="Also read the folders in a folder."),
+        # Not local as that of other commands: a run that is repeated every day may replace its table.
+        option("--overwrite/--no-overwrite", default=False, help="Replace a table that is there."),
+        options.wide,
+        option("--crops", type=FILE, metavar="DIR", help="Also save a picture of every field here."),
+        option("--limit", "limits", multiple=True, type=Limit(), metavar="NAME=VALUE",
+               help="Override a per-document safety limit: file_bytes, pixels, side, pages, scans, memory, pdf_dpi, seconds."),
+        option("-q", "--quiet", is_flag=True, help="Only say what went wrong."),
+        option("-v", "--verbose", is_flag=True, help="Name every document as it is read, and the backend."),
+    )  # fmt: skip
+    for add in reversed(shared):
+        function = add(function)
+    return function
+
+
+@command()
+@click.argument("inputs", nargs=-1, required=True, type=FILE, metavar="INPUT...")
+@_reading_options
+@option("--resume/--no-resume", default=None, local=True,
+        help="Bring a table that is there up to date, reading only what is new or changed; or begin anew. A run that was "
+             "interrupted goes on in any case, unless --no-resume is given.")  # fmt: skip
+@option("--fail-on-review/--no-fail-on-review", default=False, help="Exit with 7 when a person should look at something.")
+@click.pass_context
+def run(context: click.Context, /, quiet: bool, verbose: bool, **wishes: Any) -> None:
+    """Read documents into a table.
+
+    INPUT is files or folders: PNG, JPEG, TIFF (all pages), PDF, BMP, WebP, GIF. Beside the table lies its journal,
+    NAME.docproc: an interrupted run goes on with the same command, and docproc status and docproc table look into it.
+
+    Exit codes: 0 done, 1 some documents failed, 2 usage, 3 bad template or settings, 4 missing model or backend, 5 nothing
+    to read, 6 the output exists, 7 --fail-on-review, 8 the output cannot be written, 9 another run holds the output, 130 and
+    143 interrupted.
+    """
+    from docproc.runs.batch import run as run_batch
+
+    request = _request(wishes)
+    signals.install()
+    if verbose and not quiet:
+        _say_backend(request.backend)
+    with Progress(quiet=quiet) as progress, _interruptions_explained(request):
+        summary = run_batch(request, reporter(progress, verbose=verbose))
+    _say_end(summary, quiet=quiet)
+    if summary.failed:
+        context.exit(SOME_FAILED)
+    context.exit(NEEDS_REVIEW if request.fail_on_review and summary.by_status["review"] else DONE)
+
+
+@command()
+@click.argument("folder", type=FILE)
+@_reading_options
+@option("--resume/--no-resume", default=None, local=True,
+        help="Go on with what the journal holds, or begin anew.  [default: resume]")  # fmt: skip
+@option("--settle", default=2.0, show_default=True, type=click.FloatRange(0), metavar="SECONDS",
+        help="How long a file must be unchanged before it is read.")  # fmt: skip
+@option("--every", default=2.0, show_default=True, type=click.FloatRange(0.05), metavar="SECONDS",
+        help="How often the folder is looked at.")  # fmt: skip
+def watch(folder: Path, settle: float, every: float, quiet: bool, verbose: bool, **wishes: Any) -> None:
+    """Read what arrives in a folder, as soon as it is complete, and keep the table up to date.
+
+    Ends with Ctrl-C, and goes on where it was when it is started again.
+    """
+    from docproc.runs.watch import watch as watch_folder
+
+    request = _request({**wishes, "inputs": (folder,)})
+    signals.install()
+    if verbose and not quiet:
+        _say_backend(request.backend)
+    if not quiet:
+        say(f"watching {folder}; Ctrl-C ends it")
+
+    def update(done: int, total: int, rows: Sequence[Row]) -> None:
+        signals.raise_pending()
+        if verbose:
+            _say_document(rows)
+
+    with _interruptions_explained(request):
+        watch_folder(request, settle, every, lambda summary: _say_end(summary, quiet=quiet), update)
+
+
+def _request(wishes: dict[str, Any]) -> RunRequest:
+    from docproc.options import Limits, RunRequest
+
+    limits = replace(Limits(), **dict(wishes.pop("limits")))
+    return RunRequest(limits=limits, command=shlex.join(["docproc", *sys.argv[1:]]), **wishes)
+
+
+def reporter(progress: Progress, *, verbose: bool) -> Callable[[int, int, Sequence[Row]], None]:
+    """What shows the progress of a run, and with `verbose` names each document, as a `batch.Progress`."""
+    began = time.monotonic()
+    failed = pages = 0
+    progress.update("reading", 0, None)
+
+    def update(done: int, total: int, rows: Sequence[Row]) -> None:
+        nonlocal failed, pages
+        signals.raise_pending()
+        pages += len({row.page for row in rows})
+        failed += any(row.status == "error" for row in rows)
+        if verbose:
+            _say_document(rows)
+        seconds = time.monotonic() - began
+        rate, lost = pages / max(1e-6, seconds), f", {failed} failed" if failed else ""
+        minutes_left = (total - done) * seconds / done / 60
+        progress.update(
+            "reading", done, total, f"{done}/{total} {rate:.1f} pages/s{lost}",
+            f"{done} of {total} documents{lost}; {rate:.1f} pages/s, {minutes_left:.0f} min left",
+        )  # fmt: skip
+
+    return update
+
+
+@contextmanager
+def _interruptions_explained(request: RunRequest) -> Iterator[None]:
+    """When a run is ended before its time, say what is kept and how to go on."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        from docproc.commands.status import run_status
+
+        with suppress(DocprocError):
+            standing = run_status(request.output).standing
+            say(f"docproc: interrupted; {standing.done} of {many(standing.documents, 'document')} are read and kept")
+            say(f"to continue, run: {request.command}")
+        raise
+
+
+def _say_backend(backend: str) -> None:
+    """Which backend reads, and why `auto` passed over a better one."""
+    from docproc.backends import choose
+
+    chosen = choose(backend)
+    say(f"backend {chosen.backend}{f'; not {chosen.passed_over}' if chosen.passed_over else ''}")
+
+
+def _say_document(rows: Sequence[Row]) -> None:
+    from docproc.runs.tables import shown_name
+
+    if rows:
+        readings = ", ".join(f"{row.field} {row.text or row.status}" for row in rows if row.field)
+        say(f"{shown_name(rows[0].document)}: {readings or rows[0].reason}")
+
+
+def _say_end(summary: Summary, *, quiet: bool) -> None:
+    """What came of a run; when `quiet` only what failed."""
+    if not quiet:
+        _say_summary(summary)
+    if summary.failed:
+        _say_failures(summary.output, quiet=quiet)
+
+
+def _say_summary(summary: Summary) -> None:
+    from docproc.runs.tables import shown_name
+
+    say(f"{many(summary.documents, 'document')}, {field_counts(summary.fields, summary.by_status, summary.failed)}")
+    if summary.read < summary.documents:
+        say(f"{summary.documents - summary.read} of them were read before, {summary.read} now")
+    for one, first in summary.twins[:MAX_NAMED]:
+        say(f"  the same file twice: {shown_name(one)} and {shown_name(first)}")
+    if len(summary.twins) > MAX_NAMED:
+        say(f"  and {len(summary.twins) - MAX_NAMED} more; the table says so of each")
+    if summary.passed_over == 1:
+        say("1 file skipped (not a document)")
+    elif summary.passed_over:
+        say(f"{summary.passed_over} files skipped (not documents)")
+    say(f"table: {summary.output}")
+
+
+def _say_failures(output: Path, *, quiet: bool) -> None:
+    from docproc.commands.status import run_status
+    from docproc.runs.tables import shown_name
+
+    failures = run_status(output).standing.failures
+    for document, page, reason in failures[:MAX_NAMED]:
+        say(f"  failed: {shown_name(document)}, page {page}: {reason}")
+    if len(failures) > MAX_NAMED and not quiet:
+        say(f"  and more; the table has a row with the reason for each, and so has: docproc status {output}")

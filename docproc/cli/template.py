@@ -1,0 +1,87 @@
+"""`docproc template`: what helps to describe a form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from docproc.cli import options
+from docproc.cli.console import many, print_json, say
+from docproc.cli.options import FILE, command, option
+from docproc.errors import SOME_FAILED
+
+
+@click.group()
+def template() -> None:
+    """Create, preview and check form templates."""
+
+
+@command()
+@click.argument("blank", type=FILE)
+@option("-o", "--output", default=Path("template.toml"), show_default=True, type=FILE, local=True, help="The template.")
+@option("--name", local=True, help="Of the form.  [default: the name of BLANK]")
+@option("--from", "table", type=FILE, metavar="TABLE.csv", local=True,
+        help="Take names and boxes from the table of a run over BLANK.")  # fmt: skip
+@options.overwrite("a template")
+def init(blank: Path, output: Path, name: str | None, table: Path | None, overwrite: bool) -> None:
+    """Propose a template from a blank form: rows of boxes, frames and lines to write on, each found where it is printed.
+
+    BLANK is any document; its first page is taken.
+    """
+    from docproc.commands.template import propose_template
+
+    found = propose_template(blank, output, name=name, table=table, overwrite=overwrite)
+    free = len(found.fields) - found.combs
+    say(f"{many(found.combs, 'comb')} and {free} {'box' if free == 1 else 'boxes'} for free numbers")
+    if found.beside:
+        say(f"{many(found.beside, 'more frame')} on the form; without --from they are proposed too")
+    if not found.reference:
+        say("pages are taken as they lie: docproc cannot lay them onto this form; a PNG with more print could do it")
+    say(f"template: {output}")
+    say(f"look at it with:  docproc template preview {output}")
+    say(f"try it on scans:  docproc template lint {output} --on SCANS")
+
+
+@command()
+@click.argument("template_file", type=FILE, metavar="TEMPLATE")
+@click.argument("scan", required=False, type=FILE)
+@option("-o", "--output", default=Path("preview.png"), show_default=True, type=FILE, local=True, help="The picture.")
+@option("--page", default=1, show_default=True, type=click.IntRange(1), local=True, help="Of a scan with several.")
+@options.overwrite("a picture")
+def preview(template_file: Path, scan: Path | None, output: Path, page: int, overwrite: bool) -> None:
+    """Draw the boxes of a template over a scan, or over the form itself: where they lie and what they are."""
+    from docproc.commands.template import preview_template
+
+    fit = preview_template(template_file, scan, output, page=page, overwrite=overwrite)
+    say(f"{scan or template_file}: {fit}")
+    say(f"picture: {output}")
+
+
+@command()
+@click.argument("template_file", type=FILE, metavar="TEMPLATE")
+@option("--on", "scans", multiple=True, required=True, type=FILE, metavar="SCANS...",
+        help="Scans of the form: files or folders.")  # fmt: skip
+@click.argument("more", nargs=-1, type=FILE, metavar="")
+@click.pass_context
+def lint(context: click.Context, template_file: Path, scans: tuple[Path, ...], more: tuple[Path, ...]) -> None:
+    """Hold a template against scans: do they fit, do the boxes lie on what is printed, is writing cut off?
+
+    Exits with 1 where something is wrong, and with 3 where the template itself has faults.
+    """
+    from docproc.commands.template import lint_template
+
+    if lint_template(template_file, (*scans, *more), click.echo):
+        context.exit(SOME_FAILED)
+
+
+@command()
+def schema() -> None:
+    """Print the JSON Schema of a template, for an editor or a check of your own."""
+    from docproc.fields.template import json_schema
+
+    print_json(json_schema())
+
+
+for member in (init, preview, lint, schema):
+    template.add_command(member)

@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+from docproc._version import __version__
+from tests.cli.program import docproc
+
+
+def test_doctor_finds_this_machine_well() -> None:
+    done = docproc("doctor")
+    assert done.returncode == 0, done.stdout
+    assert f"docproc {__version__}" in done.stdout
+    assert "docproc run works here" in done.stdout

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from PIL import Image
+
+from docproc.weights.cards import model_hashes
+from docproc.weights.thresholds import thresholds_file
+from tests.cli.program import docproc, table
+from tests.conftest import SAMPLES
+
+
+def test_explain_draws_a_field_and_a_page(tmp_path: Path, amounts: Path) -> None:
+    done = docproc("explain", amounts / "1407.png", "--layout", "amount", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("amount: 1407")
+    with Image.open(tmp_path / "1407.explain.png") as sheet:
+        assert sheet.width > 800
+        assert sheet.height > 500
+    target = tmp_path / "page.png"
+    assert docproc("explain", SAMPLES / "survey" / "batch.tif", "--page", 2, "-o", target).returncode == 0
+    assert docproc("explain", SAMPLES / "survey" / "batch.tif", "--page", 2, "-o", target).returncode == 6
+    assert docproc("explain", SAMPLES / "survey" / "batch.tif", "--page", 9, "-o", tmp_path / "x.png").returncode == 5
+    done = docproc("explain", SAMPLES / "survey" / "form_1.jpg", "--field", "ages", "-o", tmp_path / "x.png")
+    assert done.returncode == 2
+    assert "household_id" in done.stderr
+
+
+def test_explain_accepts_by_the_thresholds_of_a_run(tmp_path: Path, amounts: Path) -> None:
+    image, own = amounts / "1407.png", tmp_path / "own.json"
+    read = ["--layout", "amount", "--thresholds", own]
+
+    def threshold(confidence: float, models: dict[str, str]) -> None:
+        group = {"fields": ["amount"], "truth": 900, "thresholds": [{"max_error": 0.01, "confidence": confidence}]}
+        own.write_text(thresholds_file(models, 0.95, [group]))
+
+    for confidence, wanted in ((0.1, "ok"), (1.01, "review")):
+        threshold(confidence, model_hashes())
+        assert docproc("run", image, "-o", tmp_path / "t.csv", "--overwrite", *read).returncode == 0
+        assert table(tmp_path / "t.csv")[0]["status"] == wanted
+        done = docproc("explain", image, "-o", tmp_path / "e.png", "--overwrite", *read)
+        assert done.returncode == 0, done.stderr
+        assert re.fullmatch(rf"amount: 1407  [0-9.]+%  {wanted}(: low confidence)?\n", done.stdout)
+    done = docproc("explain", image, "-o", tmp_path / "e.png", "--overwrite", *read, "--max-error", "0.1%")
+    assert done.returncode == 2
+    assert "cannot promise an error of 0.1%" in done.stderr
+    threshold(0.1, model_hashes() | {"lines": "0" * 64})
+    assert docproc("explain", image, "-o", tmp_path / "f.png", *read).returncode == 3
+    assert not (tmp_path / "f.png").exists()
+
+
+def test_a_blank_field_is_explained_too(tmp_path: Path) -> None:
+    Image.new("L", (200, 60), 240).save(tmp_path / "blank.png")
+    done = docproc("explain", tmp_path / "blank.png", "--layout", "digits", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "digits: blank\n"
+    assert (tmp_path / "blank.explain.png").exists()

@@ -1,0 +1,68 @@
+"""What the journal of a run tells afterwards."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.cli.program import docproc, table
+from tests.conftest import draw_field
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The table of a run over two good documents and a bad one, its inputs beside it."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "in").mkdir()
+    for text in ("1407", "33"):
+        Image.fromarray(draw_field(text)).save(folder / "in" / f"{text}.png")
+    (folder / "in" / "bad.png").write_text("no picture")
+    assert docproc("run", folder / "in", "-o", folder / "t.csv", "--layout", "amount").returncode == 1
+    return folder / "t.csv"
+
+
+def test_the_status_of_a_run(finished: Path) -> None:
+    done = docproc("status", finished)
+    assert done.returncode == 0, done.stderr
+    assert "finished" in done.stdout
+    assert "3 of 3 documents read" in done.stdout
+    assert "failed: bad.png, page 1: not_an_image" in done.stdout
+    told = json.loads(docproc("status", finished, "--json").stdout)
+    assert (told["state"], told["documents"], told["failed"], told["fields"]) == ("finished", 3, 1, 2)
+    missing = docproc("status", finished.with_name("none.csv"))
+    assert missing.returncode == 5
+    assert "there is no journal" in missing.stderr
+
+
+def test_the_table_again_in_every_format(finished: Path, tmp_path: Path) -> None:
+    for name in ("again.csv", "again.jsonl", "again.xlsx", "again.parquet"):
+        done = docproc("table", finished, "-o", tmp_path / name)
+        assert done.returncode == 0, done.stderr
+        assert docproc("table", finished, "-o", tmp_path / name).returncode == 6
+    assert (tmp_path / "again.csv").read_bytes() == finished.read_bytes()
+    assert docproc("table", finished, "-o", tmp_path / "wide.csv", "--wide").returncode == 0
+    assert [r["amount"] for r in table(tmp_path / "wide.csv")] == ["1407", "33", ""]
+
+
+def test_what_was_changed_afterwards_is_found(finished: Path, tmp_path: Path) -> None:
+    for path in (finished, finished.with_name("t.csv.docproc")):
+        shutil.copy(path, tmp_path)
+    done = docproc("verify", tmp_path / "t.csv")
+    assert done.returncode == 0, done.stdout
+    data = (tmp_path / "t.csv").read_bytes()
+    (tmp_path / "t.csv").write_bytes(data.replace(b",1407,", b",1408,", 1))
+    original = (finished.parent / "in" / "33.png").read_bytes()
+    try:
+        (finished.parent / "in" / "33.png").write_bytes(original + b" ")
+        done = docproc("verify", tmp_path / "t.csv")
+    finally:
+        (finished.parent / "in" / "33.png").write_bytes(original)
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        "33.png: its content is not the one that was read",
+        f"{tmp_path / 't.csv'}: line 2 was changed",
+    ]

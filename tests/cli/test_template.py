@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+import json
+
+from tests.cli.program import docproc
+
+
+def test_the_schema_is_json() -> None:
+    done = docproc("template", "schema")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["title"] == "TemplateFile"
