@@ -83,14 +83,14 @@ def retrain(request: RetrainRequest, log: Log) -> tuple[str, bool]:
     recipe = replace(FINETUNING, **(dict(request.changes) | {"seed": _seed(request, base.card)}))
     _check_output_is_free(request)
     documents, settings = _documents(request, base_model, log)
-    train, held_out = _split(documents, recipe.seed)
-    _check_enough(held_out, request.max_error)
-    corrections, printed = _extract_examples(train, settings, recipe, request.jobs, log)
-    held_out = [_without_fields(one, printed) for one in held_out]
-    _check_enough(held_out, request.max_error)
+    split = _Split.of(documents, recipe.seed)
+    _check_enough(split.held_out, request.max_error)
+    corrections, printed = _extract_examples(split.train, settings, recipe, request.jobs, log)
+    split = split.without_fields(printed)
+    _check_enough(split.held_out, request.max_error)
     digits = ReplayDigits.of(mnist.load(request.data) if request.data else None)
-    test = _Test(held_out, settings, digits.test, recipe, request.max_error, request.jobs)
-    log(f"reading {len(held_out)} documents that were held back, and {recipe.calibration_strips} composed fields")
+    test = _Test(split.held_out, settings, digits.test, recipe, request.max_error, request.jobs)
+    log(f"reading {len(split.held_out)} documents that were held back, and {recipe.calibration_strips} composed fields")
     before = test.read(base_model)
     import_tensorflow()
     with tempfile.TemporaryDirectory() as temporary:
@@ -104,9 +104,15 @@ def retrain(request: RetrainRequest, log: Log) -> tuple[str, bool]:
         if comparison.refusals:
             reasons = [f"  {reason}" for reason in comparison.refusals]
             return "\n".join([text, "", "not better, and nothing was written:", *reasons]), False
-        trained_on = {"documents": len(train), **_counts(corrections)}
         card |= {"minutes": round((time.monotonic() - began) / 60, 1), "scores": agreement}
-        card |= _provenance(request, base, recipe, documents, len(held_out), trained_on, digits, comparison)
+        reviewed = {
+            "table": file_hash(request.corrections),
+            **_data_on_card(split, corrections, comparison),
+            "seed": recipe.seed,
+            "replayed": dict(digits.origin),
+        }
+        card["data"] = dict(base.card.get("data", {})) | {"reviewed": reviewed}
+        card |= _origin_on_card(base) | _comparison_on_card(comparison, request.max_error)
         write_card(folder / CARD, card)
         _publish(folder, base, request.output)
     return f"{text}\n\nbetter; written: {request.output / 'digits.onnx'}", True
@@ -146,14 +152,24 @@ def _documents(request: RetrainRequest, model: Path, log: Log) -> tuple[list[Cor
     return documents, settings_for([one.document for one in documents], run)
 
 
-def _split(documents: Sequence[CorrectedDocument], seed: int) -> tuple[list[CorrectedDocument], list[CorrectedDocument]]:
-    """Those to train on, and those held out."""
-    held_out = [one for one in documents if is_held_out(one.sha256, seed)]
-    return [one for one in documents if not is_held_out(one.sha256, seed)], held_out
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """The documents to train on, and those to test with."""
 
+    train: Sequence[CorrectedDocument]
+    held_out: Sequence[CorrectedDocument]
 
-def _without_fields(document: CorrectedDocument, names: frozenset[str]) -> CorrectedDocument:
-    return replace(document, texts={key: text for key, text in document.texts.items() if key[1] not in names})
+    @staticmethod
+    def of(documents: Sequence[CorrectedDocument], seed: int) -> _Split:
+        held_out = [one for one in documents if is_held_out(one.sha256, seed)]
+        return _Split([one for one in documents if not is_held_out(one.sha256, seed)], held_out)
+
+    def without_fields(self, names: frozenset[str]) -> _Split:
+        """The same split, without the held-out fields of these names."""
+        held_out = [
+            replace(one, texts={key: text for key, text in one.texts.items() if key[1] not in names}) for one in self.held_out
+        ]
+        return _Split(self.train, held_out)
 
 
 def _check_enough(held_out: Sequence[CorrectedDocument], max_error: float) -> None:
@@ -186,13 +202,13 @@ def _extract_examples(
     mapper = _mapper(settings.limits, jobs, len(documents))
     found: dict[str, _DocumentExamples] = {}
     unread = 0
-    for one, own in mapper(partial(_open_extractor, settings, recipe.seed, recipe.not_digits), documents):
-        if isinstance(own, DocumentError):
+    for one, extracted in mapper(partial(_open_extractor, settings, recipe.seed, recipe.not_digits), documents):
+        if isinstance(extracted, DocumentError):
             unread += 1
         else:
-            found[one.sha256] = own
-    moved, lost = sum(own.moved for own in found.values()), sum(own.lost for own in found.values())
-    if moved > sum(len(own.fields) for own in found.values()):
+            found[one.sha256] = extracted
+    moved, lost = sum(each.moved for each in found.values()), sum(each.lost for each in found.values())
+    if moved > sum(len(each.fields) for each in found.values()):
         raise BadInput(
             f"{moved} fields lie elsewhere on their pages than where the run read them: give the template that it read with as "
             "--layout"
@@ -210,7 +226,7 @@ def _extract_examples(
     )
     if not useful:
         raise BadInput("nothing can be learned from these fields: their texts are far from what can be seen")
-    return useful, frozenset(name for own in found.values() for name in own.printed)
+    return useful, frozenset(name for each in found.values() for name in each.printed)
 
 
 def _counts(examples: Sequence[CorrectionExamples]) -> dict[str, int]:
@@ -355,34 +371,37 @@ def _card_of_networks(base: Base, recipe: HandwritingRecipe, folder: Path) -> di
     }
 
 
-def _provenance(
-    request: RetrainRequest, base: Base, recipe: HandwritingRecipe, documents: Sequence[CorrectedDocument], held_out: int,
-    trained_on: Mapping[str, int], digits: ReplayDigits, comparison: _Comparison,
-) -> dict[str, Any]:  # fmt: skip
-    """What a fine-tuned model was trained on, what it comes from, and how it compares, for its card."""
-    own, composed = comparison.held_out, comparison.composed
+def _data_on_card(
+    split: _Split, corrections: Sequence[CorrectionExamples], comparison: _Comparison
+) -> dict[str, str | dict[str, int]]:
+    """The documents, by a hash that does not depend on their order, and what was used of them."""
+    contents = sorted(one.sha256 for one in (*split.train, *split.held_out))
     return {
-        "data": dict(base.card.get("data", {}))
-        | {
-            "reviewed": {
-                "table": file_hash(request.corrections),
-                "documents": hashlib.sha256("".join(sorted(one.sha256 for one in documents)).encode()).hexdigest(),
-                "trained_on": dict(trained_on),
-                "held_back": {"documents": held_out, "fields": own[0].fields},
-                "seed": recipe.seed,
-                "replayed": dict(digits.origin),
-            }
-        },
+        "documents": hashlib.sha256("".join(contents).encode()).hexdigest(),
+        "trained_on": {"documents": len(split.train), **_counts(corrections)},
+        "held_back": {"documents": len(split.held_out), "fields": comparison.held_out[0].fields},
+    }
+
+
+def _origin_on_card(base: Base) -> dict[str, Any]:
+    """The model that was fine-tuned."""
+    return {
         "base": {
             "sha256": {path.name: base.card["sha256"][path.name] for key, path in base.files.items() if key in NETWORK_NAMES},
             "kept": "context, vote, calibration and repairs are those of the base",
             **{name: base.card[name] for name in ("recipe", "scores", "base") if name in base.card},
-        },
+        }
+    }
+
+
+def _comparison_on_card(comparison: _Comparison, max_error: float) -> dict[str, Any]:
+    held_out, composed = comparison.held_out, comparison.composed
+    return {
         "judged": {
-            "max_error": request.max_error,
-            "held_back": {"before": asdict(own[0]), "after": asdict(own[1]), "gain": list(comparison.gain)},
+            "max_error": max_error,
+            "held_back": {"before": asdict(held_out[0]), "after": asdict(held_out[1]), "gain": list(comparison.gain)},
             "composed": {"before": asdict(composed[0]), "after": asdict(composed[1])},
-        },
+        }
     }
 
 

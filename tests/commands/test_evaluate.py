@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from docproc.commands import evaluate as assess
+from docproc.commands import evaluate as command
 from docproc.commands.evaluate import calibrate, evaluate_model, evaluate_results
 from docproc.errors import BadInput, BadUsage, MissingPart, OutputExists
 from docproc.readers.model import Model
@@ -155,7 +155,7 @@ def test_a_report_that_cannot_be_drawn_is_told_before_the_work(tmp_path: Path, m
     def missing() -> None:
         raise MissingPart("reports need matplotlib")
 
-    monkeypatch.setattr(assess, "check_plots", missing)
+    monkeypatch.setattr(command, "check_plots", missing)
     with pytest.raises(MissingPart):
         evaluate_results(tmp_path / "none.csv", tmp_path / "none.csv", tmp_path / "r.html", None, overwrite=False)
 

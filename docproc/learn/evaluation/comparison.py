@@ -20,7 +20,7 @@ from docproc.learn.evaluation.scoring import (
     rights,
 )
 
-MIN_HELD_OUT_FIELDS = 50  # with fewer nothing can be said
+MIN_HELD_OUT_FIELDS = 50  # fewer prove nothing
 MAX_READ_RATE_LOSS = 0.01  # share of all composed fields: by how much the read rate may fall
 LIKELY_SHARE = 2 / 3  # share of the resamples in which the gain must be one: a handful of fields decides a read rate
 
@@ -60,8 +60,8 @@ def read_rate_gain(
     """
 
     def gain(times: NDArray[np.int64]) -> float:
-        rates = [error_reject_curve(confidences(some), rights(some), times).read_rate(max_error) for some in (before, after)]
-        return rates[1] - rates[0]
+        old, new = (error_reject_curve(confidences(one), rights(one), times) for one in (before, after))
+        return new.read_rate(max_error) - old.read_rate(max_error)
 
     return bootstrap_interval(before, gain, certainty)
 
@@ -72,7 +72,7 @@ def likely_gain(before: Sequence[ScoredField], after: Sequence[ScoredField], max
 
 
 def min_held_out_fields(max_error: float) -> int:
-    """The least number of held-out fields that can tell something of an error rate, 0..1: one error among them is allowed."""
+    """The least number of held-out fields for an error rate, 0..1: enough that one error among them is allowed."""
     return max(MIN_HELD_OUT_FIELDS, ceil(1 / max_error - 1e-9))
 
 

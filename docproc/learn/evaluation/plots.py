@@ -96,12 +96,12 @@ def error_reject_plot(curves: Mapping[str, Curve]) -> str:
     def draw(axes: Axes) -> None:
         most = 0.0
         for color, (name, one) in zip(COLORS * len(curves), curves.items(), strict=False):
-            shown = _thinned(one)
-            share, error = one.accepted[shown] / max(1, one.fields), one.wrong[shown] / one.accepted[shown]
+            points = _thinned(one)
+            share, error = one.accepted[points] / max(1, one.fields), one.wrong[points] / one.accepted[points]
             axes.plot(100 * share, 100 * error, color=color, linewidth=1.4, label=name)
             most = max(most, float(error[-1]) if len(error) else 0.0)
             if len(curves) == 1:
-                bound = [error_upper_bound(int(one.wrong[k]), int(one.accepted[k])) for k in shown]
+                bound = [error_upper_bound(int(one.wrong[k]), int(one.accepted[k])) for k in points]
                 axes.fill_between(100 * share, 100 * error, 100 * np.array(bound), color=color, alpha=0.15, linewidth=0)
         axes.set_xlim(0, 100)
         axes.set_ylim(0, max(0.5, 125 * most))

@@ -45,7 +45,7 @@ from docproc.types import Glyphs, Gray
 from docproc.weights.opening import DigitModel
 
 MAX_GLYPHS = 60  # of a gallery
-RECONSTRUCTED = 20  # digits of each kind
+REDRAWN = 20  # digits of each kind
 MAX_LISTED = 40  # fields of a list
 MAX_CURVES = 6  # more cannot be told from each other
 
@@ -111,8 +111,8 @@ def digit_sections(
 
 def _redrawn(found: DigitPredictions, images: Glyphs, redrawn: Glyphs) -> Section:
     """Digits beside the decoder's drawings of them: two of each, then the most confident errors."""
-    two_each = np.concatenate([np.flatnonzero(found.labels == digit)[: RECONSTRUCTED // 10] for digit in range(10)])
-    places = np.concatenate([two_each, most_wrong(found, RECONSTRUCTED)])
+    two_each = np.concatenate([np.flatnonzero(found.labels == digit)[: REDRAWN // 10] for digit in range(10)])
+    places = np.concatenate([two_each, most_wrong(found, REDRAWN)])
     pairs = [255 - np.hstack([images[k], np.zeros((28, 4), np.uint8), redrawn[k]]) for k in places]
     return Section(
         "What the network saw",

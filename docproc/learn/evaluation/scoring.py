@@ -132,14 +132,14 @@ def bootstrap_interval(
 
     `measure` computes the metric from how often each field was drawn, (n,) int64.
     """
-    names = {name: k for k, name in enumerate(dict.fromkeys(one.document for one in scored))}
-    own = np.array([names[one.document] for one in scored])
+    numbers = {name: k for k, name in enumerate(dict.fromkeys(one.document for one in scored))}
+    document = np.array([numbers[one.document] for one in scored])
     rng = np.random.default_rng(0)
-    found = []
+    values = []
     for _ in range(RESAMPLES):
-        drawn = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names))
-        found.append(measure(drawn[own]))
-    low, high = np.quantile(found, [(1 - certainty) / 2, 1 - (1 - certainty) / 2])
+        drawn = np.bincount(rng.integers(0, len(numbers), len(numbers)), minlength=len(numbers))
+        values.append(measure(drawn[document]))
+    low, high = np.quantile(values, [(1 - certainty) / 2, 1 - (1 - certainty) / 2])
     return float(low), float(high)
 
 

@@ -15,7 +15,7 @@ FEATURES = "features"  # the last hidden layer of a network of single digits, fr
 LINE_STRIDE = 2  # px of a line for one frame of the line network; the E-13B network has its STRIDE in readers/e13b
 
 
-def classic() -> keras.Model:
+def classic_network() -> keras.Model:
     """The textbook network: two convolutions, 10 classes, 0.23 million weights."""
     import keras
     from keras import layers
@@ -30,7 +30,7 @@ def classic() -> keras.Model:
     return keras.Model(glyph, scores, name="classic")
 
 
-def decoder(features: int) -> keras.Model:
+def decoder_network(features: int) -> keras.Model:
     """From the features of a network, (n, features) float32, back to digits (n, 28, 28) float32, 0 paper .. 1 ink."""
     import keras
     from keras import layers
@@ -44,7 +44,7 @@ def decoder(features: int) -> keras.Model:
     return keras.Model(seen, layers.Reshape((GLYPH_SIDE, GLYPH_SIDE))(x), name="decoder")
 
 
-def digits() -> keras.Model:
+def digit_network() -> keras.Model:
     """The shipped network: four small convolutions, 11 classes, about 0.37 million weights.
 
     Two heads say whether a glyph is a digit, and which one. With a single head for all eleven classes, a glyph that looks
@@ -183,4 +183,4 @@ def cell_network() -> keras.Model:
     return keras.Model(cell, scores, name="cells")
 
 
-DIGIT_NETWORKS: Mapping[str, Callable[[], keras.Model]] = {"digits": digits, "classic": classic}
+DIGIT_NETWORKS: Mapping[str, Callable[[], keras.Model]] = {"digits": digit_network, "classic": classic_network}

@@ -45,8 +45,8 @@ def plain_pictures(labeled: LabeledPictures, size: int, seed: Seed) -> TrainingB
 
     def of_epoch(epoch: int) -> Iterator[Batch]:
         rng = np.random.default_rng((*seed, epoch))
-        for some in np.array_split(rng.permutation(len(labels)), steps):
-            yield pictures[some], labels[some].astype(np.int32)
+        for chosen in np.array_split(rng.permutation(len(labels)), steps):
+            yield pictures[chosen], labels[chosen].astype(np.int32)
 
     return TrainingBatches(steps, of_epoch)
 
@@ -59,8 +59,8 @@ def warped_pictures(labeled: LabeledPictures, size: int, epochs: int, seed: Seed
     def of_epoch(epoch: int) -> Iterator[Batch]:
         rng = np.random.default_rng((*seed, epoch))
         warps = draw_warps(rng, pictures.shape[1], warp_strength(epoch, epochs))
-        for some in np.array_split(rng.permutation(len(labels)), steps):
-            yield warp_pictures(pictures[some], warps, rng), labels[some].astype(np.int32)
+        for chosen in np.array_split(rng.permutation(len(labels)), steps):
+            yield warp_pictures(pictures[chosen], warps, rng), labels[chosen].astype(np.int32)
 
     return TrainingBatches(steps, of_epoch)
 
@@ -79,8 +79,8 @@ def varied_lines(encoded: EncodedLines, size: int, stride: int, seed: Seed, widt
         for members in by_width.values():
             order += np.array_split(rng.permutation(members), _batch_count(members, size))
         for place in rng.permutation(len(order)):
-            some = order[place]
-            yield np.stack([vary_line(lines[k], rng, widths) for k in some]), _targets([texts[k] for k in some])
+            chosen = order[place]
+            yield np.stack([vary_line(lines[k], rng, widths) for k in chosen]), _targets([texts[k] for k in chosen])
 
     return TrainingBatches(sum(_batch_count(members, size) for members in by_width.values()), of_epoch)
 
@@ -91,8 +91,8 @@ def validation_pictures(labeled: LabeledPictures) -> ValidationBatches:
 
     def batches() -> Iterator[Batch]:
         for start in range(0, len(labels), VALIDATION_BATCH):
-            some = slice(start, start + VALIDATION_BATCH)
-            yield pictures[some], labels[some].astype(np.int32)
+            chosen = slice(start, start + VALIDATION_BATCH)
+            yield pictures[chosen], labels[chosen].astype(np.int32)
 
     return batches
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from docproc.backends import open_decoder
 from docproc.errors import DocprocError
-from docproc.learn.training.architectures import FEATURES, decoder
+from docproc.learn.training.architectures import FEATURES, decoder_network
 from docproc.learn.training.export import MAX_DIFFERENCE_FLOAT16, to_float16, to_float32
 from docproc.types import GLYPH_SIDE, Glyphs
 
@@ -34,7 +34,7 @@ def fit_decoder(network: keras.Model, train: Glyphs, test: Glyphs, seed: int, pa
     keras.utils.set_random_seed(seed)
     encoder = keras.Model(network.input, network.get_layer(FEATURES).output)
     features = encoder.predict(train, batch_size=1_024, verbose=0)
-    head = decoder(features.shape[1])
+    head = decoder_network(features.shape[1])
     steps = -(-len(train) // BATCH)
     epochs = max(MIN_EPOCHS, -(-MIN_STEPS // steps))
     rate = keras.optimizers.schedules.CosineDecay(3e-3, epochs * steps)

@@ -1,4 +1,4 @@
-"""A training that was interrupted goes on where it stood."""
+"""The training loop: one that was interrupted resumes, and one that gets no better stops."""
 
 from __future__ import annotations
 
