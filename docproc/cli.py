@@ -626,29 +626,29 @@ def train(
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # without it sixteen bits are emulated, many times slower
-    from docproc.commands.train import changed, recipe, train_model
+    from docproc.commands.train import make_recipe, recipe_changes, train_model
 
     changes = {name: value for name, value in changes.items() if value is not None}
     jobs = jobs or os.cpu_count() or 1
     if reviewed is None:
         if base or results or layout or max_error is not None:
             raise BadUsage("--base, --results, --layout and --max-error go with --from REVIEWED")
-        output, chosen = output or Path("models"), recipe(network, changes)
+        output, chosen = output or Path("models"), make_recipe(network, changes)
         with _TrainingWatcher(_console()) as watcher:
             card = train_model(chosen, data, output, jobs, overwrite, watcher.tell)
         click.echo(json.dumps(card["scores"], indent=2))
         _say(_console(), f"report: {output / network}.html")
         return
-    from docproc.commands.retrain import Relearning, relearn
+    from docproc.commands.retrain import RetrainRequest, retrain
 
     if network != "digits":
         raise BadUsage("--from corrects what is written by hand; it has no --network")
-    wish = Relearning(
+    request = RetrainRequest(
         reviewed, output or Path("learned"), base, results, layout or "", data, 0.01 if max_error is None else max_error,
-        changed("digits", changes), jobs, overwrite,
+        recipe_changes("digits", changes), jobs, overwrite,
     )  # fmt: skip
     with _TrainingWatcher(_console()) as watcher:
-        said, better = relearn(wish, watcher.tell)
+        said, better = retrain(request, watcher.tell)
     click.echo(said)
     context.exit(DONE if better else SOME_FAILED)
 
@@ -704,7 +704,7 @@ def predict(
 
     IMAGE holds one digit: any size, dark on light or light on dark.
     """
-    from docproc.commands.predict import draw
+    from docproc.commands.predict import draw_predictions
     from docproc.commands.predict import predict as read_digits
     from docproc.errors import OutputExists
     from docproc.weights.opening import open_digit_reader
@@ -716,7 +716,7 @@ def predict(
     reader = open_digit_reader(backend, model_path)
     found = read_digits(images, reader)
     if picture:
-        draw(found, reader, picture)
+        draw_predictions(found, reader, picture)
     if as_json:
         told = [{"image": one.image, "digit": one.digit, "probabilities": one.probabilities, "a_digit": one.a_digit}
                 for one in found]  # fmt: skip
@@ -751,14 +751,14 @@ def evaluate(
     left out), field, text, and value if you like: .csv, .jsonl, .xlsx or .parquet. A field counts as right only when its
     whole text is.
     """
-    from docproc.commands.evaluate import assess_model, assess_results
+    from docproc.commands.evaluate import evaluate_model, evaluate_results
 
     if on is not None and len(subjects) <= 1:
         model_path = subjects[0] if subjects else None
         report, figures = report or Path("evaluation.html"), figures or Path("evaluation.json")
-        said = assess_model(model_path, on, backend, report, figures, overwrite=overwrite)
+        said = evaluate_model(model_path, on, backend, report, figures, overwrite=overwrite)
     elif on is None and len(subjects) == 2:
-        said = assess_results(*subjects, report, figures, overwrite=overwrite)
+        said = evaluate_results(*subjects, report, figures, overwrite=overwrite)
     else:
         raise BadUsage("give a model and what it is evaluated on: docproc model evaluate MODEL --on mnist; "
                        "or results and their truth: docproc model evaluate RESULTS TRUTH")  # fmt: skip

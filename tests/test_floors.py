@@ -24,7 +24,6 @@ FLOORS = (
     ("docproc.runs", 4),
     ("docproc.learn", 4),
     ("docproc.files", 4),
-    ("docproc.learn.evaluation.digit_pictures", 4),
     ("docproc.fields.layouts", 4),
     ("docproc.weights.opening", 4),
     ("docproc.weights.cards", 4),

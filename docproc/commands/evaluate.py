@@ -1,4 +1,4 @@
-"""How good is it? A model on single digits, results against truth, and thresholds from truth: files in, words and files out."""
+"""Evaluate a model on single digits, or results against truth; select thresholds from truth. Files in, text and files out."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ from pathlib import Path
 
 from docproc.errors import BadInput, BadUsage, DocumentError, OutputExists
 from docproc.files import open_pages
-from docproc.learn.evaluation.formatting import BY_FIELD, NAMES, columns, counted, field_rows, figure_rows, percent
-from docproc.learn.evaluation.labeled_digits import labeled
+from docproc.learn.evaluation.digit_images import load_labeled_digits
+from docproc.learn.evaluation.formatting import (
+    FIELD_METRICS,
+    METRIC_NAMES,
+    align_columns,
+    field_count,
+    field_metric_rows,
+    metric_rows,
+    percent,
+)
 from docproc.learn.evaluation.plots import check_plots
-from docproc.learn.evaluation.reports import LISTED, model_report, results_report
-from docproc.learn.evaluation.risk_control import ERRORS, Promise, promise
-from docproc.learn.evaluation.scoring import Judged, Record, by_field, figures, judge
+from docproc.learn.evaluation.reports import MAX_LISTED, model_report, results_report
+from docproc.learn.evaluation.risk_control import ERROR_RATES, ThresholdSelection, select_thresholds
+from docproc.learn.evaluation.scoring import Record, ScoredField, by_field, field_metrics, score_fields
 from docproc.options import Limits
 from docproc.runs.journal import Journal, journal_path
 from docproc.runs.tables import TWIN, safe_name, shown_name, write_whole
@@ -26,47 +34,48 @@ from docproc.weights.opening import open_digit_reader
 from docproc.weights.thresholds import thresholds_file
 
 SHIPPED = "digits.onnx"
-SIDES = ("left", "top", "width", "height")
-PLACE = ("document", "page", "field")
+BOX_COLUMNS = ("left", "top", "width", "height")
+KEY_COLUMNS = ("document", "page", "field")
 
 
-def assess_model(model: Path | None, on: str, backend: str, report: Path, json_file: Path, *, overwrite: bool) -> str:
-    """Read digits through `model`, or the shipped one; write the report and the figures, and say the main ones.
+def evaluate_model(model: Path | None, on: str, backend: str, report: Path, json_file: Path, *, overwrite: bool) -> str:
+    """Evaluate `model`, or the shipped one, on single digits; write the report and the metrics, and return a summary.
 
-    `on` is `mnist`, MNIST's files (see `mnist.load`), or a folder with pictures of digits in folders named 0 to 9. Raises an
-    error of the DocprocError tree.
+    `on` is a source of `digit_images.load_labeled_digits`. Raises an error of the DocprocError tree.
     """
     _check_free((report, json_file), overwrite)
     check_plots()
     reader = open_digit_reader(backend, model)
-    told, page = model_report(reader, read_card(model or model_folder() / SHIPPED), labeled(on))
-    _write(json_file, json.dumps(told, indent=1) + "\n")
+    metrics, page = model_report(reader, read_card(model or model_folder() / SHIPPED), load_labeled_digits(on))
+    _write(json_file, json.dumps(metrics, indent=1) + "\n")
     _write(report, page)
-    low, high = told["accuracy_interval"]
-    return f"{told['digits']} digits: {percent(told['accuracy'])} right (95% sure: {percent(low)} to {percent(high)})"
+    low, high = metrics["accuracy_interval"]
+    return f"{metrics['digits']} digits: {percent(metrics['accuracy'])} right (95% sure: {percent(low)} to {percent(high)})"
 
 
-def assess_results(results: Path, truth: Path, report: Path | None, json_file: Path | None, *, overwrite: bool) -> str:
-    """Hold the results of a run against truth; say the figures, of all and of each field, and write what is asked for.
+def evaluate_results(results: Path, truth: Path, report: Path | None, json_file: Path | None, *, overwrite: bool) -> str:
+    """Score the results of a run against truth; write the report and the metrics if asked for.
 
-    Raises an error of the DocprocError tree.
+    Returns the metrics of all fields together and of each field as text. Raises an error of the DocprocError tree.
     """
     _check_free((report, json_file), overwrite)
     if report:
         check_plots()
     rows = read_results(results)
-    judged = _held(rows, read_truth(truth))
-    found = figures(judged)
-    fields = {name: figures(own) for name, own in by_field(judged).items()}
+    scored = _score(rows, read_truth(truth))
+    metrics = field_metrics(scored)
+    metrics_by_field = {name: field_metrics(own) for name, own in by_field(scored).items()}
     if json_file:
-        _write(json_file, json.dumps(found | {"by_field": fields}, indent=1) + "\n")
+        _write(json_file, json.dumps(metrics | {"by_field": metrics_by_field}, indent=1) + "\n")
     if report:
-        wrong = sorted((one for one in judged if not one.right), key=lambda one: -one.confidence)[:LISTED]
+        wrong = sorted((one for one in scored if not one.right), key=lambda one: -one.confidence)[:MAX_LISTED]
         crops = _crops(results, rows, wrong)
-        _write(report, results_report(judged, found, fields, crops, {"results": results.name, "truth": truth.name}))
-    lines = [counted(found), "", *columns([["", "", "95% sure"], *figure_rows(found)])]
-    if len(fields) > 1:
-        lines += ["", *columns([["field", "fields", *map(NAMES.__getitem__, BY_FIELD)], *field_rows(fields)])]
+        about = {"results": results.name, "truth": truth.name}
+        _write(report, results_report(scored, metrics, metrics_by_field, crops, about))
+    lines = [field_count(metrics), "", *align_columns([["", "", "95% sure"], *metric_rows(metrics)])]
+    if len(metrics_by_field) > 1:
+        head = ["field", "fields", *map(METRIC_NAMES.__getitem__, FIELD_METRICS)]
+        lines += ["", *align_columns([head, *field_metric_rows(metrics_by_field)])]
     return "\n".join(lines)
 
 
@@ -80,10 +89,10 @@ def calibrate(
     model: Path | None,
     overwrite: bool,
 ) -> tuple[str, bool, list[str]]:
-    """Find the thresholds that keep errors, of each field or of all together, and write them to `output`.
+    """Select the thresholds that keep error rates, for each field or for all together, and write them to `output`.
 
-    Returns what to say of them, whether `max_error` (0..1) is kept for all, and what else a person should know. Nothing is
-    written where it is kept for none. Raises an error of the DocprocError tree.
+    Returns the thresholds as text, whether `max_error` (0..1) is kept for all fields, and notes for a person. Nothing is
+    written if it is kept for none. Raises an error of the DocprocError tree.
     """
     if not 0.5 <= certainty < 1:
         raise BadUsage(f"--certainty {percent(certainty)}: give at least 50% and less than 100%")
@@ -92,110 +101,113 @@ def calibrate(
     models = model_hashes(model)
     rows = read_results(results)
     _check_models(results, (row.get("run", "") for row in rows), models)
-    truths = read_truth(truth)
-    everything = _held(rows, truths)
-    # A copy says again what was said.
-    judged = tuple(one for one in everything if TWIN not in one.reason)
-    if not judged:
+    truth_rows = read_truth(truth)
+    everything = _score(rows, truth_rows)
+    # The fields of a copy are not independent of those of its original.
+    scored = tuple(one for one in everything if TWIN not in one.reason)
+    if not scored:
         raise BadInput(f"{truth} speaks of nothing but copies of other documents")
-    parts = [judged] if together else list(by_field(judged).values())
-    found = [promise(part, (*ERRORS, max_error), certainty) for part in parts]
-    text = _what_if(found[0], max_error, certainty) if len(found) == 1 else _each_field(found, max_error, certainty)
-    notes = _doubts(rows, truths, everything)
-    if len(judged) < len(everything):
-        notes.append(f"fields on documents that are copies of others, and do not count: {len(everything) - len(judged)}")
-    kept = [one for one in found if one.at(max_error)]
-    if len(kept) < len(found):
-        notes.append(_refusal([one for one in found if not one.at(max_error)], max_error))
+    parts = [scored] if together else list(by_field(scored).values())
+    selections = [select_thresholds(part, (*ERROR_RATES, max_error), certainty) for part in parts]
+    if len(selections) == 1:
+        text = _thresholds_of_one(selections[0], max_error, certainty)
+    else:
+        text = _thresholds_of_fields(selections, max_error, certainty)
+    notes = _truth_warnings(rows, truth_rows, everything)
+    if len(scored) < len(everything):
+        notes.append(f"fields on documents that are copies of others, and do not count: {len(everything) - len(scored)}")
+    kept = [one for one in selections if one.at(max_error)]
+    if len(kept) < len(selections):
+        notes.append(_refusal([one for one in selections if not one.at(max_error)], max_error))
     if output and kept:
         groups = [
-            {"fields": list(one.names), "truth": one.fields, "thresholds": [asdict(threshold) for threshold in one.kept]}
-            for one in found
+            {"fields": list(one.names), "truth": one.fields, "thresholds": [asdict(own) for own in one.thresholds]}
+            for one in selections
         ]
         _write(output, thresholds_file(models, certainty, groups))
         notes.append(f"thresholds: {output}; docproc run --thresholds {output} accepts by them")
     elif output:
         notes.append(f"{output} is not written: there is nothing to promise")
-    return text, len(kept) == len(found), notes
+    return text, len(kept) == len(selections), notes
 
 
-# ---------------------------------------------------------------------------------------------------- words
+# ---------------------------------------------------------------------------------------------------- text
 
 
-def _what_if(found: Promise, max_error: float, certainty: float) -> str:
-    """What each error would cost."""
+def _thresholds_of_one(selection: ThresholdSelection, max_error: float, certainty: float) -> str:
+    """The share that is accepted at each error rate."""
     rows = [["--max-error", "accepted", "confidence", "wrong of these", f"{percent(certainty)} sure: at most"]]
-    lacking = dict(found.lacking)
-    for error in sorted({*lacking, *(one.max_error for one in found.kept)}):
-        one = found.at(error)
+    missing = dict(selection.missing)
+    for error in sorted({*missing, *(one.max_error for one in selection.thresholds)}):
+        one = selection.at(error)
         mark = "  <-" if error == max_error else ""
         if one:
             wrong = f"{one.wrong} of {one.accepted}"
-            share = percent(one.accepted / found.fields)
+            share = percent(one.accepted / selection.fields)
             rows.append([percent(error), share, f"{one.confidence:.4f}", wrong, percent(one.at_most) + mark])
         else:
-            rows.append([percent(error), "-", "", "", _more(lacking[error], found.fields) + mark])
-    head = f"{', '.join(found.names)}: {found.fields} fields with truth, {found.exact} read exactly"
-    return "\n".join([head, *(f"  {line}" for line in columns(rows))])
+            rows.append([percent(error), "-", "", "", _truth_needed(missing[error], selection.fields) + mark])
+    head = f"{', '.join(selection.names)}: {selection.fields} fields with truth, {selection.exact} read exactly"
+    return "\n".join([head, *(f"  {line}" for line in align_columns(rows))])
 
 
-def _more(needed: int | None, there: int) -> str:
-    return f"needs about {_rounded(needed - there)} more fields" if needed else "not to be had: too many are wrong"
+def _truth_needed(needed: int | None, there: int) -> str:
+    return f"needs about {_two_digits(needed - there)} more fields" if needed else "not to be had: too many are wrong"
 
 
-def _rounded(count: int) -> int:
-    """Two digits are all that is known of it."""
+def _two_digits(count: int) -> int:
+    """Rounded up to two digits: more is not known."""
     step = int(10 ** max(0, len(str(count)) - 2))
     return -(-count // step) * step
 
 
-def _each_field(found: Sequence[Promise], max_error: float, certainty: float) -> str:
-    """The share of each field that is accepted at each error, and what is lacking."""
-    errors = [error for error in sorted({*ERRORS, max_error}) if error == max_error or any(one.at(error) for one in found)]
+def _thresholds_of_fields(selections: Sequence[ThresholdSelection], max_error: float, certainty: float) -> str:
+    """The share of each field that is accepted at each error rate, and how much more truth `max_error` takes."""
+    kept = {error for error in ERROR_RATES if any(one.at(error) for one in selections)}
+    errors = sorted({*kept, max_error})
     rows = [["field", "fields", "exact", *map(percent, errors), f"for {percent(max_error)}"]]
-    for one in found:
-        kept = [one.at(error) for error in errors]
-        shares = [percent(each.accepted / one.fields) if each else "-" for each in kept]
-        lacking = dict(one.lacking)
-        more = _more(lacking[max_error], one.fields) if max_error in lacking else ""
+    for one in selections:
+        shares = [percent(own.accepted / one.fields) if (own := one.at(error)) else "-" for error in errors]
+        missing = dict(one.missing)
+        more = _truth_needed(missing[max_error], one.fields) if max_error in missing else ""
         rows.append([", ".join(one.names), str(one.fields), str(one.exact), *shares, more])
-    return "\n".join([f"accepted at each --max-error, {percent(certainty)} sure:", *columns(rows)])
+    return "\n".join([f"accepted at each --max-error, {percent(certainty)} sure:", *align_columns(rows)])
 
 
-def _refusal(refused: Sequence[Promise], max_error: float) -> str:
+def _refusal(refused: Sequence[ThresholdSelection], max_error: float) -> str:
     names = [name for one in refused for name in one.names]
-    told = f"an error of {percent(max_error)} cannot be promised for {', '.join(names)}"
+    refusal = f"an error of {percent(max_error)} cannot be promised for {', '.join(names)}"
     if len(refused) > 1:
-        return f"{told}; --together takes less truth"
+        return f"{refusal}; --together takes less truth"
     one = refused[0]
-    needed = dict(one.lacking)[max_error]
+    needed = dict(one.missing)[max_error]
     if needed is None:
         why = "even among the surest fields more are wrong"
     else:
-        why = f"{one.fields} fields are too few, it takes about {_rounded(needed - one.fields)} more"
-    return f"{told}: {why}{f'; it could be {percent(one.kept[0].max_error)}' if one.kept else ''}"
+        why = f"{one.fields} fields are too few, it takes about {_two_digits(needed - one.fields)} more"
+    return f"{refusal}: {why}{f'; it could be {percent(one.thresholds[0].max_error)}' if one.thresholds else ''}"
 
 
-def _held(rows: Sequence[Record], truths: Sequence[Record]) -> tuple[Judged, ...]:
-    """Results held against truth. Raises BadInput where they have nothing in common."""
-    judged = judge(rows, truths)
-    if not any(one.found for one in judged):
-        one, other = ({name: row.get(name, "1") for name in PLACE} for row in (truths[0], rows[0]))
+def _score(rows: Sequence[Record], truth_rows: Sequence[Record]) -> tuple[ScoredField, ...]:
+    """Score results against truth. Raises BadInput if they have no field in common."""
+    scored = score_fields(rows, truth_rows)
+    if not any(one.found for one in scored):
+        one, other = ({name: row.get(name, "1") for name in KEY_COLUMNS} for row in (truth_rows[0], rows[0]))
         raise BadInput(
             "no field of the truth is in the results: document, page and field should be the same in both; the truth begins "
             f"with {', '.join(one.values())}, the results with {', '.join(other.values())}"
         )
-    return judged
+    return scored
 
 
-def _doubts(rows: Sequence[Record], truths: Sequence[Record], judged: Sequence[Judged]) -> list[str]:
-    """What may be wrong with the truth as a sample."""
+def _truth_warnings(rows: Sequence[Record], truth_rows: Sequence[Record], scored: Sequence[ScoredField]) -> list[str]:
+    """Reasons to doubt that the truth is a fair sample."""
     notes = []
-    if "status" in truths[0]:
-        notes.append(f"the truth is a table of results: all of its {len(truths)} rows count as looked at by a person")
-    pages = {(one.document, one.page) for one in judged}
-    names = {one.field for one in judged}
-    there = {(one.document, one.page, one.field) for one in judged}
+    if "status" in truth_rows[0]:
+        notes.append(f"the truth is a table of results: all of its {len(truth_rows)} rows count as looked at by a person")
+    pages = {(one.document, one.page) for one in scored}
+    names = {one.field for one in scored}
+    there = {(one.document, one.page, one.field) for one in scored}
     places = [(row["document"], int(row.get("page") or 1), row["field"]) for row in rows]
     left_out = [place for place in places if place[:2] in pages and place[2] in names and place not in there]
     if left_out:
@@ -203,15 +215,15 @@ def _doubts(rows: Sequence[Record], truths: Sequence[Record], judged: Sequence[J
             f"{len(left_out)} fields without truth lie on the pages of the truth: if they were left out because they are hard "
             "to read, more will be wrong than promised"
         )
-    missing = [one for one in judged if not one.found]
+    missing = [one for one in scored if not one.found]
     if missing:
         more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
-        notes.append(f"without a result, and so not accepted, is of the truth: {_place(missing[0])}{more}")
+        notes.append(f"without a result, and so not accepted, is of the truth: {_describe(missing[0])}{more}")
     return notes
 
 
 def _check_models(results: Path, runs: Iterable[str], models: Mapping[str, str]) -> None:
-    """Raises BadInput where results were not all read by these models."""
+    """Raises BadInput if not all results were read by these models."""
     known = {digest[:8] for digest in models.values()}
     for run in dict.fromkeys(runs):
         if not run or not set(run.split("-")) <= known:
@@ -221,23 +233,23 @@ def _check_models(results: Path, runs: Iterable[str], models: Mapping[str, str])
             )
 
 
-def _place(one: Judged) -> str:
+def _describe(one: ScoredField) -> str:
     return f"{shown_name(one.document)}, page {one.page}, {one.field}"
 
 
-def _crops(results: Path, rows: Sequence[Record], some: Sequence[Judged]) -> list[tuple[Judged, Gray]]:
-    """Fields as they stand on their pages, as far as the journal beside the results knows the documents, and they are there."""
+def _crops(results: Path, rows: Sequence[Record], wanted: Sequence[ScoredField]) -> list[tuple[ScoredField, Gray]]:
+    """Pictures of fields, as far as the journal beside the results knows their documents and these can be opened."""
     if not journal_path(results).is_file():
         return []
     with Journal.look(results) as journal:
         documents = {safe_name(document.name): document for document, _ in journal.contents()}
     boxes = {
-        (row["document"], int(row["page"]), row["field"]): Box(*(int(row[side]) for side in SIDES))
+        (row["document"], int(row["page"]), row["field"]): Box(*(int(row[side]) for side in BOX_COLUMNS))
         for row in rows
-        if all(row.get(side) for side in SIDES)
+        if all(row.get(side) for side in BOX_COLUMNS)
     }
     crops = []
-    for one in some:
+    for one in wanted:
         box, document = boxes.get((one.document, one.page, one.field)), documents.get(one.document)
         if box is None or document is None:
             continue

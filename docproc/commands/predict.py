@@ -1,4 +1,4 @@
-"""What is this digit? Pictures of one digit each, read by a network of single digits."""
+"""Read pictures of one digit each with a network of single digits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from docproc.learn.evaluation.digit_pictures import digit_glyph
+from docproc.learn.evaluation.digit_images import load_digit
 from docproc.runs.pictures import digit_sheet, stack
 from docproc.runs.tables import shown_name, write_whole
 from docproc.types import NOT_A_DIGIT, Glyphs
@@ -18,11 +18,11 @@ from docproc.weights.opening import DigitReader
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a network says of one picture."""
+    """What a network reads in one picture."""
 
     image: str
     digit: int
-    probabilities: tuple[float, ...]  # of the ten digits, if it is one
+    probabilities: tuple[float, ...]  # of the ten digits, given that it is one
     a_digit: float  # 0..1, the probability that it is one
     glyph: Glyphs  # (28, 28) what the network was shown
 
@@ -30,9 +30,9 @@ class Prediction:
 def predict(images: Sequence[Path], reader: DigitReader) -> list[Prediction]:
     """Read pictures of one digit each, of any size, dark on light or light on dark.
 
-    Raises BadInput where one cannot be opened or shows nothing.
+    Raises BadInput if one cannot be opened or shows nothing.
     """
-    glyphs = np.stack([digit_glyph(path) for path in images])
+    glyphs = np.stack([load_digit(path) for path in images])
     scores = reader.recognizer.recognize(glyphs).astype(np.float64)
     ten = scores[:, :NOT_A_DIGIT] / np.maximum(scores[:, :NOT_A_DIGIT].sum(axis=1, keepdims=True), 1e-12)
     return [
@@ -41,8 +41,8 @@ def predict(images: Sequence[Path], reader: DigitReader) -> list[Prediction]:
     ]
 
 
-def draw(predictions: Sequence[Prediction], reader: DigitReader, target: Path) -> None:
-    """Write a picture (PNG) of what the network was shown, and of what it saw there where the model has a decoder."""
+def draw_predictions(predictions: Sequence[Prediction], reader: DigitReader, target: Path) -> None:
+    """Write a picture (PNG) of what the network was shown, and, if the model has a decoder, of what it saw there."""
     glyphs = np.stack([one.glyph for one in predictions])
     drawn = reader.decoder.reconstruct(glyphs) if reader.decoder else None
     sheets = [

@@ -1,10 +1,9 @@
-"""Learn from a user's corrections: a table in, and a model out where it reads better than the one before."""
+"""Fine-tune the shipped networks on a user's corrections: a table in, and a model out if it reads better than its base."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 import tempfile
 import time
 from collections import Counter
@@ -18,356 +17,238 @@ import numpy as np
 
 from docproc._version import __version__
 from docproc.errors import BadInput, BadUsage, CannotWrite, DocprocError, DocumentError, OutputExists
-from docproc.files import Document, read_content
+from docproc.files import read_content
 from docproc.learn.composing import mnist
-from docproc.learn.evaluation.scoring import Judged, judge
-from docproc.learn.training.corrections import HELD_BACK, Lesson, held_back, lesson
-from docproc.learn.training.export import file_hash
-from docproc.learn.training.finetune import (
-    NETWORKS,
-    RECIPE,
-    Drawn,
-    Pair,
-    fields_needed,
-    gain,
-    learn,
+from docproc.learn.composing.strips import Digits
+from docproc.learn.evaluation.comparison import (
+    BeforeAfter,
     likely_gain,
-    measured,
-    read_composed,
+    min_held_out_fields,
+    performance,
+    read_rate_gain,
     refusals,
 )
-from docproc.learn.training.fit import check_training, import_tensorflow
-from docproc.learn.training.handwriting import FILES, Recipe
-from docproc.learn.training.progress import Tell
+from docproc.learn.evaluation.scoring import Interval, ScoredField, score_fields
+from docproc.learn.training.corrected_documents import CorrectedDocument, FieldKey, box_of, find_corrected_documents
+from docproc.learn.training.corrections import HELD_OUT_SHARE, CorrectionExamples, correction_examples, is_held_out
+from docproc.learn.training.environment import check_training, import_tensorflow
+from docproc.learn.training.export import file_hash
+from docproc.learn.training.finetune import NETWORK_NAMES, Base, ReplayDigits, finetune, read_composed
+from docproc.learn.training.model_card import HANDWRITING_FILES, write_card
+from docproc.learn.training.progress import Log
+from docproc.learn.training.recipes import FINETUNING, HandwritingRecipe
 from docproc.options import Limits, RunRequest
 from docproc.pipeline import read_placed, tabulate
 from docproc.rules import PartOrder
 from docproc.runs.batch import Settings, placed_pages, read_documents, settings_for
-from docproc.runs.journal import Journal, journal_path
-from docproc.runs.tables import safe_name, shown_name, write_whole
-from docproc.runs.truth import read_truth
+from docproc.runs.tables import safe_name, write_whole
 from docproc.runs.workers import process_map
-from docproc.types import Box, Mapper, Row
+from docproc.types import Mapper, Row
 from docproc.weights.cards import MICR, card_path, model_folder, network_files, read_card
 from docproc.weights.opening import open_reader
-
-Place = tuple[int, str]  # page and field
 
 CARD = "digits.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Relearning:
-    """What a model is to be learned from, and where it goes."""
+class RetrainRequest:
+    """What a model is fine-tuned on, and where it goes."""
 
-    reviewed: Path  # a table of results whose texts a person has corrected
+    corrections: Path  # a table of results whose texts a person has corrected
     output: Path  # a folder
-    base: Path | None = None  # of the glyph network, the others beside it; None: the shipped one
-    results: Path | None = None  # of the run that was corrected, or its journal; None: that beside `reviewed`
+    base: Path | None = None  # its glyph network, with the others beside it; None: the shipped one
+    results: Path | None = None  # the run that was corrected, or its journal; None: that beside `corrections`
     layout: str = ""  # "": that of the run
     data: Path | None = None  # MNIST; None: digits that the project draws
-    max_error: float = 0.01  # at which more fields are to be accepted
-    changes: Mapping[str, Any] = field(default_factory=dict)  # of the recipe
+    max_error: float = 0.01  # error rate at which more fields are to be accepted, 0..1
+    changes: Mapping[str, Any] = field(default_factory=dict)  # of the recipe, by its fields
     jobs: int = 1
     overwrite: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Reviewed:
-    """A document, and what a person says of it."""
+def retrain(request: RetrainRequest, log: Log) -> tuple[str, bool]:
+    """Fine-tune on two thirds of the documents, test on the others; write a model to the folder if it is the better one.
 
-    document: Document
-    sha256: str
-    texts: Mapping[Place, str]
-    boxes: Mapping[Place, Box]  # where the run read them
-
-
-@dataclass(frozen=True, slots=True)
-class _Taught:
-    """What a document teaches."""
-
-    lessons: tuple[Lesson, ...]
-    printed: frozenset[str]  # fields that other networks read
-    moved: int  # fields that lie elsewhere now
-    lost: int  # fields that were not found again
-
-
-@dataclass(frozen=True, slots=True)
-class _Before:
-    """How a run stood that was corrected."""
-
-    contents: Mapping[str, tuple[Document, str]]  # by the document's name in tables: it, and the SHA-256 of what was read
-    rows: Mapping[tuple[str, int, str], Row]
-    notes: Mapping[str, str]
-
-
-def relearn(wish: Relearning, tell: Tell) -> tuple[str, bool]:
-    """Train on two thirds of the documents, judge on the others; write a model to the folder if it is the better one.
-
-    Returns what to say of before and after, and whether the model was written. Raises an error of the DocprocError tree: where
-    the documents are not there, or are not those that were read, and where too few were held back to tell anything.
+    Returns a comparison as text, and whether the model was written. Raises an error of the DocprocError tree: if the documents
+    are not there, or have changed, and if too few were held out to tell anything.
     """
     began = time.monotonic()
     check_training()
-    if not 0 < wish.max_error < 1:
+    if not 0 < request.max_error < 1:
         raise BadUsage("--max-error: give an error above 0% and below 100%")
-    base = network_files("tensorflow", card_path(wish.base or model_folder() / "digits.onnx").with_suffix(".onnx"))
-    reading = base["glyphs"].with_suffix(".onnx")
-    card = read_card(reading)
-    recipe = replace(RECIPE, **(dict(wish.changes) | {"seed": _seed(wish, card)}))
-    _check_free(wish)
-    documents, settings = _documents(wish, reading, tell)
-    held = [one for one in documents if held_back(one.sha256, recipe.seed)]
-    shown = [one for one in documents if not held_back(one.sha256, recipe.seed)]
-    _check_enough(sum(len(one.texts) for one in held), wish.max_error)
-    lessons, printed = _lessons(shown, settings, recipe, wish.jobs, tell)
-    held = [replace(one, texts={place: text for place, text in one.texts.items() if place[1] not in printed}) for one in held]
-    _check_enough(sum(len(one.texts) for one in held), wish.max_error)
-
-    digits = Drawn.of(mnist.load(wish.data) if wish.data else None)
-
-    def judged(model: Path) -> tuple[tuple[Judged, ...], tuple[Judged, ...]]:
-        own = replace(settings, model=model, models=())
-        count, haste = recipe.calibration_strips, recipe.calibration_haste
-        return _judged(held, own, wish.jobs), read_composed(model, digits.test, count, haste, wish.max_error, wish.jobs)
-
-    tell(f"reading {len(held)} documents that were held back, and {recipe.calibration_strips} composed fields")
-    before = judged(reading)
+    files = network_files("tensorflow", card_path(request.base or model_folder() / "digits.onnx").with_suffix(".onnx"))
+    base_model = files["glyphs"].with_suffix(".onnx")
+    base = Base(files, read_card(base_model))
+    recipe = replace(FINETUNING, **(dict(request.changes) | {"seed": _seed(request, base.card)}))
+    _check_output_is_free(request)
+    documents, settings = _documents(request, base_model, log)
+    split = _Split.of(documents, recipe.seed)
+    _check_enough(split.held_out, request.max_error)
+    corrections, printed = _extract_examples(split.train, settings, recipe, request.jobs, log)
+    split = split.without_fields(printed)
+    _check_enough(split.held_out, request.max_error)
+    digits = ReplayDigits.of(mnist.load(request.data) if request.data else None)
+    test = _Test(split.held_out, settings, digits.test, recipe, request.max_error, request.jobs)
+    log(f"reading {len(split.held_out)} documents that were held back, and {recipe.calibration_strips} composed fields")
+    before = test.read(base_model)
     import_tensorflow()
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        agree = learn(recipe, lessons, digits.train, base, card, folder, wish.jobs, tell)
-        made = dict(card) | {
-            "docproc": __version__,
-            "recipe": asdict(recipe),
-            "sha256": {name: file_hash(folder / name) for name in FILES if (folder / name).is_file()},
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        agreement = finetune(recipe, corrections, digits.train, base, folder, request.jobs, log)
+        card = _card_of_networks(base, recipe, folder)
+        write_card(folder / CARD, card)  # without it nothing reads them
+        log("reading them again")
+        comparison = _compare(before, test.read(folder / "digits.onnx"), request.max_error)
+        text = _comparison_table(comparison, request.max_error)
+        if comparison.refusals:
+            reasons = [f"  {reason}" for reason in comparison.refusals]
+            return "\n".join([text, "", "not better, and nothing was written:", *reasons]), False
+        card |= {"minutes": round((time.monotonic() - began) / 60, 1), "scores": agreement}
+        reviewed = {
+            "table": file_hash(request.corrections),
+            **_data_on_card(split, corrections, comparison),
+            "seed": recipe.seed,
+            "replayed": dict(digits.origin),
         }
-        _write_card(folder / CARD, made)  # without it nothing reads them
-        tell("reading them again")
-        after = judged(folder / "digits.onnx")
-        own, composed = (
-            (measured(one, wish.max_error), measured(other, wish.max_error)) for one, other in zip(before, after, strict=True)
-        )
-        risen = gain(before[0], after[0], wish.max_error)
-        reasons = refusals(own, composed, likely_gain(before[0], after[0], wish.max_error), wish.max_error)
-        said = _said(own, composed, risen, wish.max_error)
-        if reasons:
-            told = [said, "", "not better, and nothing was written:", *(f"  {reason}" for reason in reasons)]
-            return "\n".join(told), False
-        made["minutes"] = round((time.monotonic() - began) / 60, 1)
-        made["scores"] = agree
-        made["data"] = dict(card.get("data", {})) | {
-            "reviewed": {
-                "table": file_hash(wish.reviewed),
-                "documents": hashlib.sha256("".join(sorted(one.sha256 for one in documents)).encode()).hexdigest(),
-                "trained_on": {"documents": len(shown), **_counts(lessons)},
-                "held_back": {"documents": len(held), "fields": own[0].fields},
-                "seed": recipe.seed,
-                "replayed": dict(digits.origin),
-            }
-        }
-        made["base"] = {
-            "sha256": {path.name: card["sha256"][path.name] for name, path in base.items() if name in NETWORKS},
-            "kept": "context, vote, calibration and repairs are those of the base",
-            **{name: card[name] for name in ("recipe", "scores", "base") if name in card},
-        }
-        made["judged"] = {
-            "max_error": wish.max_error,
-            "held_back": {"before": asdict(own[0]), "after": asdict(own[1]), "gain": list(risen)},
-            "composed": {"before": asdict(composed[0]), "after": asdict(composed[1])},
-        }
-        _write_card(folder / CARD, made)
-        _put(folder, base, wish.output)
-    return f"{said}\n\nbetter; written: {wish.output / 'digits.onnx'}", True
+        card["data"] = dict(base.card.get("data", {})) | {"reviewed": reviewed}
+        card |= _origin_on_card(base) | _comparison_on_card(comparison, request.max_error)
+        write_card(folder / CARD, card)
+        _publish(folder, base, request.output)
+    return f"{text}\n\nbetter; written: {request.output / 'digits.onnx'}", True
 
 
-def _seed(wish: Relearning, card: Mapping[str, Any]) -> int:
-    """The seed of the split: a base that has learned from corrections must not be judged on what it was trained on."""
+def _seed(request: RetrainRequest, card: Mapping[str, Any]) -> int:
+    """The seed of the split. A base that was fine-tuned keeps its seed, so that it is not tested on what it was trained on."""
     used = card.get("data", {}).get("reviewed", {}).get("seed")
-    asked = wish.changes.get("seed")
+    asked = request.changes.get("seed")
     if used is not None and asked is not None and asked != used:
         raise BadUsage(
             f"the base has learned from corrections with --seed {used}; with another it would be judged on documents that it "
             "was trained on: leave --seed out"
         )
-    return int(next(seed for seed in (asked, used, RECIPE.seed) if seed is not None))
+    return int(next(seed for seed in (asked, used, FINETUNING.seed) if seed is not None))
 
 
-def _check_free(wish: Relearning) -> None:
-    there = [name for name in (*FILES, CARD) if (wish.output / name).exists()]
-    if there and not wish.overwrite:
-        raise OutputExists(f"{wish.output / there[0]} is there already; give --overwrite or another folder with -o")
-
-
-def _check_enough(there: int, max_error: float) -> None:
-    needed = fields_needed(max_error)
-    if there < needed:
-        raise DocprocError(
-            f"only {there} fields lie on the documents that are held back, and it takes {needed} to tell what comes of an "
-            f"error of {100 * max_error:g}%: correct about {round((needed - there) / HELD_BACK)} fields more, on other "
-            "documents, or give a larger --max-error"
-        )
+def _check_output_is_free(request: RetrainRequest) -> None:
+    there = [name for name in (*HANDWRITING_FILES, CARD) if (request.output / name).exists()]
+    if there and not request.overwrite:
+        raise OutputExists(f"{request.output / there[0]} is there already; give --overwrite or another folder with -o")
 
 
 # ------------------------------------------------------------------------------------------------ documents
 
 
-def _documents(wish: Relearning, reading: Path, tell: Tell) -> tuple[list[_Reviewed], Settings]:
-    """The documents of which a person speaks, copies as one, and how their fields are found."""
-    before = _before(wish)
-    texts = _texts(wish.reviewed)
-    known = {place: text for place, text in texts.items() if place[0] in before.contents}
-    if not known:
-        raise BadInput(
-            f"the run knows no document of {wish.reviewed}, which begins with {next(iter(texts))[0]}: give the table of the "
-            "run that it corrects with --results"
-        )
-    changed = sum(place not in before.rows or before.rows[place].text != text for place, text in known.items())
-    if not changed:
-        raise BadInput(f"every text in {wish.reviewed} is the one that was read: there is no correction to learn from")
-    by_content: dict[str, dict[str, dict[Place, str]]] = {}
-    for (name, page, written), text in sorted(known.items()):
-        by_content.setdefault(before.contents[name][1], {}).setdefault(name, {})[page, written] = text
-    documents, doubtful = [], 0
-    for sha256, copies in by_content.items():
-        said: dict[Place, set[str]] = {}
-        for own in copies.values():
-            for place, text in own.items():
-                said.setdefault(place, set()).add(text)
-        doubtful += sum(len(one) > 1 for one in said.values())
-        name = next(iter(copies))
-        boxes = {place: box for place in said if (box := _box(before.rows.get((name, *place)))) is not None}
-        agreed = {place: next(iter(one)) for place, one in said.items() if len(one) == 1}
-        documents.append(_Reviewed(before.contents[name][0], sha256, agreed, boxes))
-    _check_unchanged(documents)
-    left_out = len(texts) - len(known)
-    tell(
-        f"{len(known)} fields on {len(documents)} documents, {changed} of them corrected; all count as looked at by a person"
-        + (f"; {left_out} on documents that the run does not know" if left_out else "")
-        + (f"; {doubtful} of which copies of one document say different things are left out" if doubtful else "")
-    )
+def _documents(request: RetrainRequest, model: Path, log: Log) -> tuple[list[CorrectedDocument], Settings]:
+    """The corrected documents, and the settings to read them with `model` as the run did."""
+    documents, notes = find_corrected_documents(request.corrections, request.results, log)
     known_limits = {one.name for one in fields(Limits)}
-    given = json.loads(before.notes.get("limits") or "{}")
+    given = json.loads(notes.get("limits") or "{}")
     limits = Limits(**{name: value for name, value in given.items() if name in known_limits})
-    request = RunRequest(
-        (), Path(), wish.layout or before.notes.get("layout", "auto"), backend="onnx", model=reading, max_error=wish.max_error,
-        date_order=cast(PartOrder, before.notes.get("date_order") or "auto"), limits=limits,
+    run = RunRequest(
+        (), Path(), request.layout or notes.get("layout", "auto"), backend="onnx", model=model, max_error=request.max_error,
+        date_order=cast(PartOrder, notes.get("date_order") or "auto"), limits=limits,
     )  # fmt: skip
-    return documents, settings_for([one.document for one in documents], request)
+    return documents, settings_for([one.document for one in documents], run)
 
 
-def _before(wish: Relearning) -> _Before:
-    run = wish.results or wish.reviewed
-    if not journal_path(run).is_file():
-        raise BadInput(
-            f"there is no journal {journal_path(run)}, which tells where the documents lie: give the table of the run that "
-            f"{wish.reviewed.name} corrects with --results"
-        )
-    with Journal.look(run) as journal:
-        contents = {safe_name(document.name): (document, sha256) for document, sha256 in journal.contents()}
-        rows = {(safe_name(row.document), row.page, row.field): row for row in journal.rows()}
-        return _Before(contents, rows, journal.standing().notes)
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """The documents to train on, and those to test with."""
+
+    train: Sequence[CorrectedDocument]
+    held_out: Sequence[CorrectedDocument]
+
+    @staticmethod
+    def of(documents: Sequence[CorrectedDocument], seed: int) -> _Split:
+        held_out = [one for one in documents if is_held_out(one.sha256, seed)]
+        return _Split([one for one in documents if not is_held_out(one.sha256, seed)], held_out)
+
+    def without_fields(self, names: frozenset[str]) -> _Split:
+        """The same split, without the held-out fields of these names."""
+        held_out = [
+            replace(one, texts={key: text for key, text in one.texts.items() if key[1] not in names}) for one in self.held_out
+        ]
+        return _Split(self.train, held_out)
 
 
-def _texts(reviewed: Path) -> dict[tuple[str, int, str], str]:
-    """What a person says: (document, page, field) to text. Raises BadInput."""
-    rows = read_truth(reviewed)
-    if "text" not in rows[0]:
-        raise BadInput(f"{reviewed} has no column text: networks learn from what is written, and not from what it means")
-    texts: dict[tuple[str, int, str], str] = {}
-    for row in rows:
-        place, text = (row["document"], int(row.get("page") or 1), row["field"]), row["text"]
-        if not re.fullmatch("[0-9]*", text):
-            raise BadInput(f"{reviewed}: {place[0]}, page {place[1]}, {place[2]}: the text {text!r} holds more than digits")
-        if place in texts:
-            raise BadInput(f"{reviewed}: two rows are of {place[0]}, page {place[1]}, field {place[2]!r}")
-        texts[place] = text
-    return texts
-
-
-def _box(row: Row | None) -> Box | None:
-    if row is None or row.left is None or row.top is None or row.width is None or row.height is None:
-        return None
-    return Box(row.left, row.top, row.width, row.height)
-
-
-def _check_unchanged(documents: Sequence[_Reviewed]) -> None:
-    """Raises BadInput where documents are not there, or are not those that were read."""
-    faults = []
-    for one in documents:
-        try:
-            found = read_content(one.document.path, Limits(file_bytes=1 << 62)).sha256
-        except DocumentError as problem:
-            faults.append(f"{shown_name(one.document.name)}: {problem}")
-            continue
-        if found != one.sha256:
-            faults.append(f"{shown_name(one.document.name)}: its content is not the one that was read")
-    if faults:
-        more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
-        raise BadInput(
-            f"{faults[0]}{more}: put the documents back where the run found them, or read them again with docproc run and "
-            "correct that table"
+def _check_enough(held_out: Sequence[CorrectedDocument], max_error: float) -> None:
+    there, needed = sum(len(one.texts) for one in held_out), min_held_out_fields(max_error)
+    if there < needed:
+        raise DocprocError(
+            f"only {there} fields lie on the documents that are held back, and it takes {needed} to tell what comes of an "
+            f"error of {100 * max_error:g}%: correct about {round((needed - there) / HELD_OUT_SHARE)} fields more, on other "
+            "documents, or give a larger --max-error"
         )
 
 
-# -------------------------------------------------------------------------------------------------- lessons
+# ---------------------------------------------------------------------------------------- training examples
 
 
-def _lessons(
-    documents: Sequence[_Reviewed], settings: Settings, recipe: Recipe, jobs: int, tell: Tell
-) -> tuple[list[Lesson], frozenset[str]]:
-    """What documents teach, and which of their fields other networks read. Raises BadInput where they teach nothing."""
+@dataclass(frozen=True, slots=True)
+class _DocumentExamples:
+    """The training examples of one document."""
+
+    fields: tuple[CorrectionExamples, ...]
+    printed: frozenset[str]  # names of fields that other networks read
+    moved: int  # fields that lie elsewhere than when the run read them
+    lost: int  # fields that were not found again
+
+
+def _extract_examples(
+    documents: Sequence[CorrectedDocument], settings: Settings, recipe: HandwritingRecipe, jobs: int, log: Log
+) -> tuple[list[CorrectionExamples], frozenset[str]]:
+    """The examples of all documents, and the names of fields that other networks read. Raises BadInput if there are none."""
     mapper = _mapper(settings.limits, jobs, len(documents))
-    found: dict[str, _Taught] = {}
+    found: dict[str, _DocumentExamples] = {}
     unread = 0
-    for one, taught in mapper(partial(_open_teacher, settings, recipe.seed, recipe.not_digits), documents):
-        if isinstance(taught, DocumentError):
+    for one, extracted in mapper(partial(_open_extractor, settings, recipe.seed, recipe.not_digits), documents):
+        if isinstance(extracted, DocumentError):
             unread += 1
         else:
-            found[one.sha256] = taught
-    moved, lost = sum(taught.moved for taught in found.values()), sum(taught.lost for taught in found.values())
-    if moved > sum(len(taught.lessons) for taught in found.values()):
+            found[one.sha256] = extracted
+    moved, lost = sum(each.moved for each in found.values()), sum(each.lost for each in found.values())
+    if moved > sum(len(each.fields) for each in found.values()):
         raise BadInput(
             f"{moved} fields lie elsewhere on their pages than where the run read them: give the template that it read with as "
             "--layout"
         )
-    # In the order of the documents, whoever was read first.
-    lessons = [one for document in documents if document.sha256 in found for one in found[document.sha256].lessons]
-    useful = [one for one in lessons if not one.empty]
-    count = _counts(lessons)
-    tell(
+    # In the order of the documents, not in that in which the workers finished.
+    examples = [one for document in documents if document.sha256 in found for one in found[document.sha256].fields]
+    useful = [one for one in examples if not one.empty]
+    count = _counts(examples)
+    log(
         f"{count['fields']} fields to learn from: {count['lines']} lines, {count['glyphs']} glyphs, {count['cells']} cells of "
-        f"combs; {len(lessons) - len(useful)} teach nothing, being blank or far from what can be seen"
+        f"combs; {len(examples) - len(useful)} teach nothing, being blank or far from what can be seen"
         + (f"; {moved} lie elsewhere than before" if moved else "")
         + (f"; {lost} were not found again" if lost else "")
         + (f"; {unread} documents could not be read" if unread else "")
     )
     if not useful:
         raise BadInput("nothing can be learned from these fields: their texts are far from what can be seen")
-    return useful, frozenset(name for taught in found.values() for name in taught.printed)
+    return useful, frozenset(name for each in found.values() for name in each.printed)
 
 
-def _counts(lessons: Sequence[Lesson]) -> dict[str, int]:
+def _counts(examples: Sequence[CorrectionExamples]) -> dict[str, int]:
     count: Counter[str] = Counter()
-    for one in lessons:
-        count.update(fields=not one.empty, lines=len(one.lines), glyphs=len(one.labels), cells=len(one.marks))
+    for one in examples:
+        count.update(fields=not one.empty, lines=len(one.lines), glyphs=len(one.labels), cells=len(one.cell_labels))
     return {name: count[name] for name in ("fields", "lines", "glyphs", "cells")}
 
 
-def _open_teacher(settings: Settings, seed: int, not_digits: int) -> Callable[[_Reviewed], _Taught]:
-    """In a worker: read a document as a run does, and see what it teaches."""
+def _open_extractor(settings: Settings, seed: int, not_digits: int) -> Callable[[CorrectedDocument], _DocumentExamples]:
+    """In a worker: read documents as a run does, and make training examples of their fields."""
     import cv2
 
     cv2.setNumThreads(1)
     reader = open_reader(settings.backend, settings.model)
     accept = reader.accepts(settings.max_error)
 
-    def work(one: _Reviewed) -> _Taught:
+    def work(one: CorrectedDocument) -> _DocumentExamples:
         content = read_content(one.document.path, settings.limits)
         rng = np.random.default_rng((seed, int(one.sha256[:8], 16)))
-        lessons: list[Lesson] = []
+        examples: list[CorrectionExamples] = []
         printed: set[str] = set()
-        seen: set[Place] = set()
+        seen: set[FieldKey] = set()
         moved = 0
         for placed in placed_pages(one.document, content, settings):
             if isinstance(placed, Row):
@@ -378,16 +259,16 @@ def _open_teacher(settings: Settings, seed: int, not_digits: int) -> Callable[[_
             printed |= rows.keys() - named.keys() - set(placed.expected)
             printed |= {result.prepared.field.name for result in results if result.prepared.field.kind == "micr"}
             for name, result in named.items():
-                place = placed.page.id.page, name
-                if place not in one.texts:
+                key = placed.page.id.page, name
+                if key not in one.texts:
                     continue
-                seen.add(place)
-                if place in one.boxes and _box(rows[name]) != one.boxes[place]:
+                seen.add(key)
+                if key in one.boxes and box_of(rows[name]) != one.boxes[key]:
                     moved += 1
                 else:
-                    lessons.append(lesson(result, one.texts[place], reader.context, not_digits, rng))
-        lost = [place for place in one.texts if place not in seen and place[1] not in printed]
-        return _Taught(tuple(lessons), frozenset(printed), moved, len(lost))
+                    examples.append(correction_examples(result, one.texts[key], reader.context, not_digits, rng))
+        lost = [key for key in one.texts if key not in seen and key[1] not in printed]
+        return _DocumentExamples(tuple(examples), frozenset(printed), moved, len(lost))
 
     return work
 
@@ -396,32 +277,73 @@ def _mapper(limits: Limits, jobs: int, items: int) -> Mapper:
     return cast(Mapper, partial(process_map, jobs=max(1, min(jobs, items)), seconds=limits.seconds, memory=limits.memory))
 
 
-def _judged(held: Sequence[_Reviewed], settings: Settings, jobs: int) -> tuple[Judged, ...]:
-    """What a run reads of documents, held against what a person says of them."""
-    mapper = _mapper(settings.limits, jobs, len(held))
+# ----------------------------------------------------------------------------------------------- comparison
+
+
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """What a model is tested on: the held-out documents, and composed fields."""
+
+    held_out: Sequence[CorrectedDocument]
+    settings: Settings
+    digits: Digits
+    recipe: HandwritingRecipe
+    max_error: float
+    jobs: int
+
+    def read(self, model: Path) -> tuple[tuple[ScoredField, ...], tuple[ScoredField, ...]]:
+        """The fields of the held-out documents, and the composed fields, as `model` reads them."""
+        documents = _read_documents(self.held_out, replace(self.settings, model=model, models=()), self.jobs)
+        count, carelessness = self.recipe.calibration_strips, self.recipe.calibration_haste
+        return documents, read_composed(model, self.digits, count, carelessness, self.max_error, self.jobs)
+
+
+def _read_documents(documents: Sequence[CorrectedDocument], settings: Settings, jobs: int) -> tuple[ScoredField, ...]:
+    """Read documents as a run does, and score what was read."""
+    mapper = _mapper(settings.limits, jobs, len(documents))
     rows = [
         {
             "document": safe_name(row.document), "page": str(row.page), "field": row.field, "text": row.text,
             "confidence": str(row.confidence or 0), "status": row.status, "reason": row.reason,
         }
-        for found in read_documents([one.document for one in held], settings, mapper)
+        for found in read_documents([one.document for one in documents], settings, mapper)
         for row in found
         if row.status != "error"
     ]  # fmt: skip
     truth = [
         {"document": safe_name(one.document.name), "page": str(page), "field": field, "text": text}
-        for one in held
+        for one in documents
         for (page, field), text in one.texts.items()
     ]
-    return judge(rows, truth)
+    return score_fields(rows, truth)
 
 
-# ---------------------------------------------------------------------------------------------------- words
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """The base model and the fine-tuned one on the same fields."""
+
+    held_out: BeforeAfter
+    composed: BeforeAfter
+    gain: Interval  # of the read rate on the held-out documents
+    refusals: tuple[str, ...]  # why the fine-tuned model may not replace its base
 
 
-def _said(own: Pair, composed: Pair, risen: tuple[float, float], max_error: float) -> str:
+def _compare(
+    before: tuple[Sequence[ScoredField], Sequence[ScoredField]],
+    after: tuple[Sequence[ScoredField], Sequence[ScoredField]],
+    max_error: float,
+) -> _Comparison:
+    held_out, composed = (
+        (performance(one, max_error), performance(other, max_error)) for one, other in zip(before, after, strict=True)
+    )
+    gain = read_rate_gain(before[0], after[0], max_error)
+    reasons = refusals(held_out, composed, likely_gain(before[0], after[0], max_error), max_error)
+    return _Comparison(held_out, composed, gain, reasons)
+
+
+def _comparison_table(comparison: _Comparison, max_error: float) -> str:
     """Before and after, side by side."""
-    four = (*own, *composed)
+    four = (*comparison.held_out, *comparison.composed)
     error = f"{100 * max_error:g}%"
     lines = [
         ("", "held back", "", "composed", ""),
@@ -433,27 +355,66 @@ def _said(own: Pair, composed: Pair, risen: tuple[float, float], max_error: floa
         ("wrong of these", *(f"{one.wrong} of {one.accepted}" for one in four)),
     ]
     table = [f"{name:32}{a:>14}{b:>14}{c:>16}{d:>14}".rstrip() for name, a, b, c, d in lines]
-    low, high = (f"{100 * side:+.1f}" for side in risen)
+    low, high = (f"{100 * side:+.1f}" for side in comparison.gain)
     return "\n".join([*table, f"could be accepted: {low} to {high} points on the documents held back, 95% sure"])
 
 
-# ---------------------------------------------------------------------------------------------------- files
+# -------------------------------------------------------------------------------------------- card and files
 
 
-def _put(folder: Path, base: Mapping[str, Path], output: Path) -> None:
-    """Move a whole model to where it belongs; the card comes last, for it vouches for the others."""
+def _card_of_networks(base: Base, recipe: HandwritingRecipe, folder: Path) -> dict[str, Any]:
+    """The card of the base, with the recipe and the hashes of the fine-tuned networks: enough to read with them."""
+    return dict(base.card) | {
+        "docproc": __version__,
+        "recipe": asdict(recipe),
+        "sha256": {name: file_hash(folder / name) for name in HANDWRITING_FILES if (folder / name).is_file()},
+    }
+
+
+def _data_on_card(
+    split: _Split, corrections: Sequence[CorrectionExamples], comparison: _Comparison
+) -> dict[str, str | dict[str, int]]:
+    """The documents, by a hash that does not depend on their order, and what was used of them."""
+    contents = sorted(one.sha256 for one in (*split.train, *split.held_out))
+    return {
+        "documents": hashlib.sha256("".join(contents).encode()).hexdigest(),
+        "trained_on": {"documents": len(split.train), **_counts(corrections)},
+        "held_back": {"documents": len(split.held_out), "fields": comparison.held_out[0].fields},
+    }
+
+
+def _origin_on_card(base: Base) -> dict[str, Any]:
+    """The model that was fine-tuned."""
+    return {
+        "base": {
+            "sha256": {path.name: base.card["sha256"][path.name] for key, path in base.files.items() if key in NETWORK_NAMES},
+            "kept": "context, vote, calibration and repairs are those of the base",
+            **{name: base.card[name] for name in ("recipe", "scores", "base") if name in base.card},
+        }
+    }
+
+
+def _comparison_on_card(comparison: _Comparison, max_error: float) -> dict[str, Any]:
+    held_out, composed = comparison.held_out, comparison.composed
+    return {
+        "judged": {
+            "max_error": max_error,
+            "held_back": {"before": asdict(held_out[0]), "after": asdict(held_out[1]), "gain": list(comparison.gain)},
+            "composed": {"before": asdict(composed[0]), "after": asdict(composed[1])},
+        }
+    }
+
+
+def _publish(folder: Path, base: Base, output: Path) -> None:
+    """Move a whole model to its folder; the card comes last, because it vouches for the other files."""
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise CannotWrite(f"cannot make the folder {output}: {problem.strerror}") from problem
-    files = {name: folder / name for name in FILES if (folder / name).is_file()}
-    micr = card_path(base[MICR])
+    files = {name: folder / name for name in HANDWRITING_FILES if (folder / name).is_file()}
+    micr = card_path(base.files[MICR])
     if micr.parent != model_folder() and micr.parent.resolve() != output.resolve():
         files |= {name: micr.with_name(name) for name in (micr.name, *read_card(micr)["sha256"])}
     for name, path in (*files.items(), (CARD, folder / CARD)):
         data = path.read_bytes()
         write_whole(output / name, lambda file, data=data: file.write(data))  # type: ignore[misc]
-
-
-def _write_card(path: Path, card: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

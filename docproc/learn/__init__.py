@@ -1,1 +1,1 @@
-"""Training, evaluation and all that only it needs."""
+"""Training data, training and evaluation. Nothing that reads pages imports it; floors: training > evaluation > composing."""

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from docproc.commands import evaluate as assess
-from docproc.commands.evaluate import assess_model, assess_results, calibrate
+from docproc.commands import evaluate as command
+from docproc.commands.evaluate import calibrate, evaluate_model, evaluate_results
 from docproc.errors import BadInput, BadUsage, MissingPart, OutputExists
 from docproc.pipeline import Reader
 from docproc.weights.cards import model_folder, model_hashes, read_card
@@ -55,7 +55,7 @@ def lines() -> list[Line]:
 def test_results_are_told_of_all_and_of_each_field(tmp_path: Path, lines: list[Line], run_name: str) -> None:
     files = write(tmp_path, lines, run_name)
     report, figures = tmp_path / "r.html", tmp_path / "f.json"
-    said = assess_results(*files, report, figures, overwrite=False).splitlines()
+    said = evaluate_results(*files, report, figures, overwrite=False).splitlines()
     right = sum(line[-1] for line in lines)
     told = json.loads(figures.read_text())
     assert told["exact"] == pytest.approx(right / 600)
@@ -67,15 +67,15 @@ def test_results_are_told_of_all_and_of_each_field(tmp_path: Path, lines: list[L
     assert page.count("data:image/svg+xml") == 3
     assert "010220260" in page  # the surest wrong reading
     with pytest.raises(OutputExists):
-        assess_results(*files, report, None, overwrite=False)
-    assess_results(*files, report, None, overwrite=True)
+        evaluate_results(*files, report, None, overwrite=False)
+    evaluate_results(*files, report, None, overwrite=True)
 
 
 def test_names_that_never_agree_are_told(tmp_path: Path, lines: list[Line], run_name: str) -> None:
     results, truth = write(tmp_path, lines, run_name)
     truth.write_text(truth.read_text().replace("\n", "\nscans/"))
     with pytest.raises(BadInput, match=r"the truth begins with scans/0.png, 1, amount, the results with 0.png, 1, amount"):
-        assess_results(results, truth, None, None, overwrite=False)
+        evaluate_results(results, truth, None, None, overwrite=False)
 
 
 def test_each_field_gets_its_threshold(tmp_path: Path, lines: list[Line], run_name: str) -> None:
@@ -139,7 +139,7 @@ def test_results_of_other_networks_are_refused(tmp_path: Path, lines: list[Line]
 def test_a_model_is_told_and_drawn(tmp_path: Path) -> None:
     draw_mnist(tmp_path / "mnist", 200)
     report, figures = tmp_path / "r.html", tmp_path / "f.json"
-    said = assess_model(None, str(tmp_path / "mnist"), "onnx", report, figures, overwrite=False)
+    said = evaluate_model(None, str(tmp_path / "mnist"), "onnx", report, figures, overwrite=False)
     told = json.loads(figures.read_text())
     assert told["digits"] == 200
     assert told["accuracy"] > 0.8
@@ -155,9 +155,9 @@ def test_a_report_that_cannot_be_drawn_is_told_before_the_work(tmp_path: Path, m
     def missing() -> None:
         raise MissingPart("reports need matplotlib")
 
-    monkeypatch.setattr(assess, "check_plots", missing)
+    monkeypatch.setattr(command, "check_plots", missing)
     with pytest.raises(MissingPart):
-        assess_results(tmp_path / "none.csv", tmp_path / "none.csv", tmp_path / "r.html", None, overwrite=False)
+        evaluate_results(tmp_path / "none.csv", tmp_path / "none.csv", tmp_path / "r.html", None, overwrite=False)
 
 
 def test_from_results_to_thresholds_to_a_run(tmp_path: Path, lines: list[Line], run_name: str) -> None:

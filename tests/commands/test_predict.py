@@ -16,7 +16,7 @@ from docproc.commands.predict import predict
 from docproc.errors import BadInput
 from docproc.learn.composing import mnist
 from docproc.learn.composing.strokes import Pen, draw_digit
-from docproc.learn.evaluation.digit_pictures import digit_glyph
+from docproc.learn.evaluation.digit_images import load_digit
 from docproc.readers.lattice.normalize import normalize
 from docproc.types import Glyphs, Gray
 from docproc.weights.opening import open_digit_reader
@@ -56,29 +56,29 @@ def test_a_tight_crop_and_an_uneven_light(tmp_path: Path) -> None:
 def test_what_is_like_mnist_already_is_shown_as_it_is(tmp_path: Path) -> None:
     glyph: Glyphs = normalize(draw_digit(5, 60, Pen(0.1, 0.0), np.random.default_rng(5), 0)[0])
     for k, gray in enumerate((glyph, 255 - glyph)):
-        assert np.array_equal(digit_glyph(saved(gray, tmp_path, f"{k}.png")), glyph)
+        assert np.array_equal(load_digit(saved(gray, tmp_path, f"{k}.png")), glyph)
 
 
 def test_specks_and_a_line_below_are_left_out(tmp_path: Path) -> None:
     clean, spoiled = picture(7, 90), picture(7, 90)
     spoiled[5:9, 5:9] = 20
     cv2.line(spoiled, (0, spoiled.shape[0] - 6), (spoiled.shape[1], spoiled.shape[0] - 6), 120, 2)
-    shown = [digit_glyph(saved(gray, tmp_path, f"{k}.png")) for k, gray in enumerate((clean, spoiled))]
+    shown = [load_digit(saved(gray, tmp_path, f"{k}.png")) for k, gray in enumerate((clean, spoiled))]
     assert np.abs(shown[0].astype(int) - shown[1]).mean() < 6
 
 
 @pytest.mark.parametrize("gray", [np.full((40, 30), 255, np.uint8), np.zeros((28, 28), np.uint8), np.full((1, 1), 9, np.uint8)])
 def test_nothing_is_written(gray: Gray, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="nothing is written"):
-        digit_glyph(saved(gray, tmp_path))
+        load_digit(saved(gray, tmp_path))
 
 
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(BadInput, match=r"text\.png"):
-        digit_glyph(tmp_path / "text.png")
+        load_digit(tmp_path / "text.png")
     with pytest.raises(BadInput, match="no such file"):
-        digit_glyph(tmp_path / "none.png")
+        load_digit(tmp_path / "none.png")
 
 
 def docproc(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -111,6 +111,6 @@ def test_real_digits_in_other_sizes(shared: Path, tmp_path: Path) -> None:
     glyphs = []
     for k, glyph in enumerate(shown):
         large = cv2.resize(glyph, None, fx=4.3, fy=4.3, interpolation=cv2.INTER_CUBIC)
-        glyphs.append(digit_glyph(saved(np.asarray(230 - large * (200 / 255), np.uint8), tmp_path, f"{k}.png")))
+        glyphs.append(load_digit(saved(np.asarray(230 - large * (200 / 255), np.uint8), tmp_path, f"{k}.png")))
     right = reader.recognizer.recognize(np.stack(glyphs))[:, :10].argmax(axis=1) == data.test_labels[:500]
     assert right.mean() >= 0.98

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from docproc.commands import retrain as door
-from docproc.commands.retrain import Relearning, relearn
+from docproc.commands import retrain as command
+from docproc.commands.retrain import RetrainRequest, retrain
 from docproc.errors import BadInput, BadUsage, DocprocError, MissingPart, OutputExists
-from docproc.learn.training.finetune import RECIPE
-from docproc.learn.training.handwriting import FILES
+from docproc.learn.training.model_card import HANDWRITING_FILES
+from docproc.learn.training.recipes import FINETUNING
 from docproc.pipeline import prepare_field
 from docproc.types import Box, Field
 from docproc.weights.cards import model_folder, read_card
@@ -75,15 +75,15 @@ def reviewed(scans: Path) -> Path:
     return scans / "reviewed.csv"
 
 
-def wish(reviewed: Path, output: Path, **changes: object) -> Relearning:
-    return Relearning(reviewed, output, results=reviewed.with_name("results.csv"), max_error=0.05, **changes)  # type: ignore[arg-type]
+def request(reviewed: Path, output: Path, **changes: object) -> RetrainRequest:
+    return RetrainRequest(reviewed, output, results=reviewed.with_name("results.csv"), max_error=0.05, **changes)  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_learned_from_is_told_with_what_to_do(scans: Path, reviewed: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"give the table of the run that reviewed.csv corrects with --results"):
-        relearn(Relearning(reviewed, tmp_path), print)
+        retrain(RetrainRequest(reviewed, tmp_path), print)
     with pytest.raises(BadInput, match=r"every text in .* is the one that was read"):
-        relearn(wish(scans / "results.csv", tmp_path), print)
+        retrain(request(scans / "results.csv", tmp_path), print)
     for text, told in (
         ("document,page,field,text\nother.png,1,digits,12\n", "the run knows no document of .* begins with other.png"),
         ("document,page,field,text\n007.png,1,digits,1.2\n", r"007.png, page 1, digits: the text '1.2' holds more than digits"),
@@ -93,19 +93,19 @@ def test_what_cannot_be_learned_from_is_told_with_what_to_do(scans: Path, review
         own = scans / "own.csv"
         own.write_text(text)
         with pytest.raises(BadInput, match=told):
-            relearn(wish(own, tmp_path), print)
+            retrain(request(own, tmp_path), print)
     with pytest.raises(BadUsage, match="--max-error"):
-        relearn(Relearning(reviewed, tmp_path, max_error=0.0), print)
+        retrain(RetrainRequest(reviewed, tmp_path, max_error=0.0), print)
     (tmp_path / "lines.keras").touch()
     with pytest.raises(OutputExists, match=r"lines.keras is there already"):
-        relearn(wish(reviewed, tmp_path), print)
+        retrain(request(reviewed, tmp_path), print)
 
 
 def test_too_few_held_back_are_refused_before_the_work(reviewed: Path, tmp_path: Path) -> None:
     with pytest.raises(
         DocprocError, match=r"only \d+ fields lie on the documents .* it takes 100 .* of 1%: correct about \d+ "
     ) as told:
-        relearn(Relearning(reviewed, tmp_path, results=reviewed.with_name("results.csv"), max_error=0.01), print)
+        retrain(RetrainRequest(reviewed, tmp_path, results=reviewed.with_name("results.csv"), max_error=0.01), print)
     assert told.value.exit_code == 1
 
 
@@ -118,10 +118,10 @@ def test_documents_that_are_gone_or_changed_are_told(scans: Path, tmp_path: Path
     correct(tmp_path / "results.csv", tmp_path / "reviewed.csv", {"001.png": "5"})
     (tmp_path / "in" / "002.png").rename(tmp_path / "002.png")
     with pytest.raises(BadInput, match=r"002.png: .*: put the documents back"):
-        relearn(wish(tmp_path / "reviewed.csv", tmp_path / "out"), print)
+        retrain(request(tmp_path / "reviewed.csv", tmp_path / "out"), print)
     shutil.copyfile(tmp_path / "in" / "001.png", tmp_path / "in" / "002.png")
     with pytest.raises(BadInput, match=r"002.png: its content is not the one that was read"):
-        relearn(wish(tmp_path / "reviewed.csv", tmp_path / "out"), print)
+        retrain(request(tmp_path / "reviewed.csv", tmp_path / "out"), print)
 
 
 def test_fields_that_lie_elsewhere_now_are_told(scans: Path, reviewed: Path, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_fields_that_lie_elsewhere_now_are_told(scans: Path, reviewed: Path, tmp
         '[[field]]\nname = "digits"\nbox = [4, 4, 90, 60]\nkind = "string"\n'
     )
     with pytest.raises(BadInput, match=r"fields lie elsewhere on their pages .* --layout"):
-        relearn(wish(reviewed, tmp_path / "out", layout=str(template)), print)
+        retrain(request(reviewed, tmp_path / "out", layout=str(template)), print)
 
 
 def test_copies_are_one_document(scans: Path, tmp_path: Path) -> None:
@@ -143,13 +143,15 @@ def test_copies_are_one_document(scans: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     # Of the second pair only one is corrected, of the third both are.
     correct(tmp_path / "results.csv", tmp_path / "reviewed.csv", {"02.png": "5", "04.png": "6", "05.png": "6"})
-    said: list[str] = []
-    documents, settings = door._documents(
-        wish(tmp_path / "reviewed.csv", tmp_path / "out"), model_folder() / "digits.onnx", lambda text: said.append(str(text))
+    logged: list[str] = []
+    documents, settings = command._documents(
+        request(tmp_path / "reviewed.csv", tmp_path / "out"),
+        model_folder() / "digits.onnx",
+        lambda text: logged.append(str(text)),
     )
     assert len(documents) == 20
-    assert said[0].startswith("40 fields on 20 documents, 3 of them corrected")
-    assert "1 of which copies of one document say different things are left out" in said[0]
+    assert logged[0].startswith("40 fields on 20 documents, 3 of them corrected")
+    assert "1 of which copies of one document say different things are left out" in logged[0]
     texts = {one.document.name: dict(one.texts) for one in documents}
     assert texts["02.png"] == {}
     assert texts["04.png"] == {(1, "digits"): "6"}
@@ -160,18 +162,18 @@ def test_copies_are_one_document(scans: Path, tmp_path: Path) -> None:
 
 def test_a_base_that_has_learned_keeps_its_seed(reviewed: Path, tmp_path: Path) -> None:
     card = read_card(model_folder() / "digits.onnx")
-    for name in FILES:
+    for name in HANDWRITING_FILES:
         shutil.copyfile(model_folder() / name, tmp_path / name)
     card["data"]["reviewed"] = {"seed": 12}
     (tmp_path / "digits.json").write_text(json.dumps(card))
     with pytest.raises(BadUsage, match="learned from corrections with --seed 12"):
-        relearn(wish(reviewed, tmp_path / "out", base=tmp_path / "digits.keras", changes={"seed": 13}), print)
-    assert door._seed(wish(reviewed, tmp_path / "out"), card) == 12
-    assert door._seed(wish(reviewed, tmp_path / "out", changes={"seed": 12}), card) == 12
-    assert door._seed(wish(reviewed, tmp_path / "out", changes={"seed": 13}), {}) == 13
-    assert door._seed(wish(reviewed, tmp_path / "out"), {}) == RECIPE.seed
+        retrain(request(reviewed, tmp_path / "out", base=tmp_path / "digits.keras", changes={"seed": 13}), print)
+    assert command._seed(request(reviewed, tmp_path / "out"), card) == 12
+    assert command._seed(request(reviewed, tmp_path / "out", changes={"seed": 12}), card) == 12
+    assert command._seed(request(reviewed, tmp_path / "out", changes={"seed": 13}), {}) == 13
+    assert command._seed(request(reviewed, tmp_path / "out"), {}) == FINETUNING.seed
     with pytest.raises(MissingPart):
-        relearn(wish(reviewed, tmp_path / "out", base=tmp_path / "none" / "digits.keras"), print)
+        retrain(request(reviewed, tmp_path / "out", base=tmp_path / "none" / "digits.keras"), print)
 
 
 def test_options_of_learning_go_with_it(tmp_path: Path) -> None:
@@ -203,7 +205,7 @@ def spoil(folder: Path) -> Path:
     from docproc.learn.training.export import export_line_network, file_hash
 
     folder.mkdir()
-    for name in (*FILES, "digits.json"):
+    for name in (*HANDWRITING_FILES, "digits.json"):
         shutil.copyfile(model_folder() / name, folder / name)
     network = tensorflow.load((folder / "lines.keras").read_bytes(), LINES)
     rng = np.random.default_rng(0)
@@ -244,7 +246,7 @@ def test_a_network_that_reads_badly_learns_to_read_better(scans: Path, tmp_path:
     told = card["judged"]["held_back"]
     assert told["after"]["read_rate"] > told["before"]["read_rate"]
     assert card["data"]["reviewed"]["held_back"]["fields"] == told["after"]["fields"] >= 50
-    assert sorted(path.name for path in learned.iterdir()) == sorted([*FILES, "digits.json"])
+    assert sorted(path.name for path in learned.iterdir()) == sorted([*HANDWRITING_FILES, "digits.json"])
     # There is no comb among the scans, so there was nothing to learn for cells.
     for name in ("cells.onnx", "cells.fp16.onnx", "cells.keras"):
         assert (learned / name).read_bytes() == (model_folder() / name).read_bytes()

@@ -1,1 +1,1 @@
-"""Fields that nobody wrote: what networks are trained on."""
+"""Training data: MNIST, and fields composed of drawn strokes, MNIST digits and E-13B characters."""

@@ -156,33 +156,33 @@ def _bank_line(rng: np.random.Generator) -> str:
     def gap(most: int = 4) -> str:
         return " " * int(rng.integers(0, most))
 
-    def some(fewest: int, most: int) -> str:
+    def digits(fewest: int, most: int) -> str:
         return _random_digits(rng, int(rng.integers(fewest, most + 1)))
 
     way = rng.random()
     if way < 0.35:  # United States
-        routing, account = f"{TRANSIT}{_routing_number(rng)}{TRANSIT}", some(4, 13)
+        routing, account = f"{TRANSIT}{_routing_number(rng)}{TRANSIT}", digits(4, 13)
         if rng.random() < 0.3:
             cut = int(rng.integers(2, max(3, len(account))))
             account = account[:cut] + (DASH if rng.random() < 0.5 else " ") + account[cut:]
         if rng.random() < 0.5:
-            line = f"{ON_US}{some(3, 10)}{ON_US}{gap()}{routing}{gap()}{account}{ON_US}"
+            line = f"{ON_US}{digits(3, 10)}{ON_US}{gap()}{routing}{gap()}{account}{ON_US}"
         else:
-            line = f"{routing}{gap()}{account}{ON_US}{gap()}{some(0, 5)}"
+            line = f"{routing}{gap()}{account}{ON_US}{gap()}{digits(0, 5)}"
         if rng.random() < 0.15:
-            line = f"{routing}{some(3, 5)}{gap()}{account}{ON_US}"
+            line = f"{routing}{digits(3, 5)}{gap()}{account}{ON_US}"
     elif way < 0.48:  # Canada
-        line = f"{ON_US}{some(3, 7)}{ON_US}{gap()}{TRANSIT}{some(5, 5)}{DASH}{some(3, 3)}{TRANSIT}{gap()}"
-        line += f"{some(2, 4)}{DASH}{some(3, 4)}{DASH}{some(1, 2)}{ON_US}"
+        line = f"{ON_US}{digits(3, 7)}{ON_US}{gap()}{TRANSIT}{digits(5, 5)}{DASH}{digits(3, 3)}{TRANSIT}{gap()}"
+        line += f"{digits(2, 4)}{DASH}{digits(3, 4)}{DASH}{digits(1, 2)}{ON_US}"
     elif way < 0.63:  # India
-        line = f"{ON_US}{some(6, 6)}{ON_US}{gap()}{some(9, 9)}{TRANSIT}{gap()}{some(6, 7)}{ON_US}{gap()}{some(2, 2)}"
+        line = f"{ON_US}{digits(6, 6)}{ON_US}{gap()}{digits(9, 9)}{TRANSIT}{gap()}{digits(6, 7)}{ON_US}{gap()}{digits(2, 2)}"
     elif way < 0.75:  # sort codes
-        line = f"{ON_US}{some(6, 6)}{ON_US}{gap()}{some(2, 6)}{DASH}{some(3, 4)}{TRANSIT}{gap()}"
-        line += f"{some(8, 10)}{ON_US}{gap()}{some(0, 2)}"
+        line = f"{ON_US}{digits(6, 6)}{ON_US}{gap()}{digits(2, 6)}{DASH}{digits(3, 4)}{TRANSIT}{gap()}"
+        line += f"{digits(8, 10)}{ON_US}{gap()}{digits(0, 2)}"
     else:
         line = ""
         for _ in range(int(rng.integers(2, 9))):
-            line += str(rng.choice(list(MICR_SYMBOLS[10:]))) if rng.random() < 0.5 else some(1, 8)
+            line += str(rng.choice(list(MICR_SYMBOLS[10:]))) if rng.random() < 0.5 else digits(1, 8)
             line += gap(3) if rng.random() < 0.3 else ""
     if rng.random() < 0.25:
         line += f"{gap(8)}{AMOUNT}{_random_digits(rng, 10)}{AMOUNT}"

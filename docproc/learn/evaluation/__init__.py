@@ -1,1 +1,1 @@
-"""How good it is: results against truth, reports, speed."""
+"""How good is it: results scored against truth, thresholds, comparisons, reports, speed."""

@@ -1,7 +1,6 @@
-"""Digits a second: through docproc, by a plain call of the library on the same file, and the floor that the machine lays.
+"""Throughput in digits a second: through docproc, by a plain call of the library on the same file, and the machine's limit.
 
-Only ratios within one run mean much on a machine that others use: what is compared is measured in turns, and the best turn
-counts.
+On a shared machine only ratios within one run mean much: what is compared is measured in turns, and the best turn counts.
 """
 
 from __future__ import annotations
@@ -17,60 +16,57 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from docproc.backends import BACKENDS, available, open_network
 from docproc.backends.recognizers import Form, Network, PictureRecognizer
 from docproc.errors import DocprocError
-from docproc.types import GLYPH_SIDE
+from docproc.types import GLYPH_SIDE, Glyphs
 from docproc.weights.cards import glyph_form, network_files, read_card
 from docproc.weights.opening import model_bytes
 
 TURNS = 5
-WEIGHTY = ("Conv", "MatMul", "Gemm")
-MATRICES = (128, 256, 512)  # rows of those that show how fast this core multiplies
-BLOCK = 1_000_000  # bytes that show how fast it copies
-
-Glyphs = NDArray[np.uint8]
+WEIGHTED_OPERATORS = ("Conv", "MatMul", "Gemm")
+MATRIX_ROWS = (128, 256, 512)  # of the products that measure how fast this core multiplies
+BLOCK_BYTES = 1_000_000  # of the block that measures how fast it copies
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Digits a second of one backend at one batch size."""
+    """The throughput of one backend at one batch size, in digits a second."""
 
     backend: str
     file: str
     batch: int
     docproc: float  # through `recognize`
-    plain: float  # by the library itself: `session.run`, a call of the Keras model, or the engine without copies
+    plain: float  # by the library alone: `session.run`, a call of the Keras model, or the engine without copies
 
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """What a core can do at best with the glyph network, digits a second."""
+    """The limit that one core sets to the glyph network: no code of ours can be faster than its arithmetic or its memory."""
 
-    operations: float  # multiplications and additions in a digit
-    bytes: float  # of a digit: what each layer writes, and the next one reads
+    operations: float  # multiplications and additions for a digit
+    bytes: float  # memory traffic of a digit: what each layer writes, and the next one reads
     precision: str  # eight bits or float32
-    operations_a_second: float  # of this core in that precision, measured on a product of matrices
-    bytes_a_second: float  # that this core copies
-    by_arithmetic: float  # digits a second that these allow
-    by_bytes: float
+    operations_a_second: float  # of this core in that precision, measured on matrix products
+    bytes_a_second: float  # of this core, measured on copies
+    by_arithmetic: float  # digits a second that the operations allow
+    by_bytes: float  # digits a second that the memory traffic allows
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What was measured."""
+    """All measurements."""
 
     rates: tuple[Rate, ...]
-    silent: tuple[tuple[str, str], ...]  # backends that do not work here, and why
-    floor: Floor | str  # or why there is none
+    silent: tuple[tuple[str, str], ...]  # backends that do not work here, with the reasons
+    floor: Floor | str  # or the reason why it was not measured
 
 
 def bench(backends: Sequence[str], model: Path | None, batches: Sequence[int], seconds: float) -> Bench:
     """Measure the glyph network of `model` (None: the shipped one) on each backend at each batch size.
 
-    `seconds` is how long one turn takes. Raises MissingPart where a file is missing or not what its card says.
+    `seconds` is the duration of one turn. Raises MissingPart if a file is missing or is not the one on its card.
     """
     rates: list[Rate] = []
     silent = []
@@ -85,7 +81,7 @@ def bench(backends: Sequence[str], model: Path | None, batches: Sequence[int], s
     path = network_files("onnx", model)["glyphs"]
     if (reason := available("onnx")) is None and find_spec("onnx") is None:
         reason = "it takes the package onnx: pip install onnx"
-    floor = lay_floor(model_bytes(path, read_card(path))) if reason is None else reason
+    floor = measure_floor(model_bytes(path, read_card(path))) if reason is None else reason
     return Bench(tuple(rates), tuple(silent), floor)
 
 
@@ -108,7 +104,7 @@ def _measured(backend: str, model: Path | None, batches: Sequence[int], seconds:
 
 
 def best_of(works: Sequence[Callable[[], object]], seconds: float) -> list[float]:
-    """The least time of each of several works, in seconds, measured in turns of `seconds` each."""
+    """The least time of each function, in seconds; they are called in turns of `seconds` each."""
     least = [float("inf")] * len(works)
     for work in works:
         work()
@@ -132,7 +128,7 @@ def _session(model: bytes) -> Any:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-Plain = Callable[[Glyphs], Callable[[], object] | None]  # None for a batch that the library does not take at once
+Plain = Callable[[Glyphs], Callable[[], object] | None]  # None for a batch that is too large for the library
 
 
 def _plain_onnx(model: bytes, form: Form, network: Network) -> Plain:
@@ -177,21 +173,21 @@ PLAIN: dict[str, Callable[[bytes, Form, Network], Plain]] = {
 # ------------------------------------------------------------------------------------------------- the floor
 
 
-def lay_floor(model: bytes) -> Floor:
-    """What one core can do at best with an ONNX network of glyphs."""
+def measure_floor(model: bytes) -> Floor:
+    """The limit of one core for an ONNX network of glyphs."""
     operations, size, eight = work_of(model)
-    block = np.ones(BLOCK, np.uint8)
+    block = np.ones(BLOCK_BYTES, np.uint8)
     copy = np.empty_like(block)
-    products = [_product(side, eight=eight) for side in MATRICES]
+    products = [_product(side, eight=eight) for side in MATRIX_ROWS]
     *multiplying, copying = best_of([*products, lambda: np.copyto(copy, block)], 0.1)
-    speed = max(2 * side**3 / taken for side, taken in zip(MATRICES, multiplying, strict=True))
-    stream = 2 * BLOCK / copying
+    speed = max(2 * side**3 / taken for side, taken in zip(MATRIX_ROWS, multiplying, strict=True))
+    stream = 2 * BLOCK_BYTES / copying
     precision = "eight bits" if eight else "float32"
     return Floor(operations, size, precision, speed, stream, speed / operations, stream / size)
 
 
 def _product(side: int, *, eight: bool) -> Callable[[], object]:
-    """A product of matrices by ONNX Runtime, as the network does it: on one thread, and of eight bits with weights of seven."""
+    """A matrix product in ONNX Runtime, computed as in the network: on one thread; eight bits go with weights of seven bits."""
     from onnx import TensorProto, helper, numpy_helper
 
     rng = np.random.default_rng(0)
@@ -211,10 +207,10 @@ def _product(side: int, *, eight: bool) -> Callable[[], object]:
 
 
 def work_of(model: bytes) -> tuple[float, float, bool]:
-    """Operations in a digit (a multiplication and an addition are two), bytes that its layers write and read again, and
-    whether it is done in eight bits.
+    """The work for one digit: operations (a multiplication and an addition are two), bytes of memory traffic, and whether it
+    is done in eight bits.
 
-    Counted on what ONNX Runtime tells of every node that it ran, by the shapes of its weights and of what comes out.
+    Counted in the profile of ONNX Runtime, from the shapes of every node's weights and output.
     """
     import onnxruntime
 
@@ -226,21 +222,25 @@ def work_of(model: bytes) -> tuple[float, float, bool]:
         options.log_severity_level = 4
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         session.run(None, {session.get_inputs()[0].name: np.zeros((1, GLYPH_SIDE, GLYPH_SIDE), np.uint8)})
-        told = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
-    eight = any(event.get("args", {}).get("op_name") == "QuantizeLinear" for event in told)
+        profile = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+    eight = any(event.get("args", {}).get("op_name") == "QuantizeLinear" for event in profile)
     operations, size = 0.0, float(GLYPH_SIDE**2)
-    for event in told:
+    for event in profile:
         work = event.get("args", {})
-        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time") and work["op_name"] in (*WEIGHTY, "MaxPool"):
+        if (
+            event.get("cat") == "Node"
+            and event["name"].endswith("_kernel_time")
+            and work["op_name"] in (*WEIGHTED_OPERATORS, "MaxPool")
+        ):
             given = int(np.prod(_shape(work["output_type_shape"][0])))
             size += 2 * given * (1 if eight else 4)
-            if work["op_name"] in WEIGHTY:
-                # Of a product the shape of the weights is not always told.
+            if work["op_name"] in WEIGHTED_OPERATORS:
+                # The profile does not always have the shape of a product's weights.
                 shapes = [_shape(one) for one in work["input_type_shape"]]
                 operations += 2 * given * (int(np.prod(shapes[1][1:])) if work["op_name"] == "Conv" else shapes[0][-1])
     return operations, size, eight
 
 
-def _shape(told: dict[str, Any]) -> list[int]:
-    (shape,) = told.values()
+def _shape(typed: dict[str, Any]) -> list[int]:
+    (shape,) = typed.values()
     return list(shape)

@@ -1,4 +1,4 @@
-"""One page of HTML that holds all it shows: no script, no network, and fit to be printed."""
+"""A self-contained page of HTML: no script, no network, and ready to print."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ th:first-child, td:first-child { text-align: left; } td.text { text-align: left;
 """
 
 
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # nothing is fetched, nothing is run
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # fetch nothing, run nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a report: what stands in `body` is HTML, see `table`, `side_by_side` and `gallery`."""
+    """A part of a page."""
 
     title: str
-    body: str
+    body: str  # HTML, see `table`, `side_by_side` and `gallery`
     note: str = ""
 
 
-def report(title: str, about: Mapping[str, str], sections: Iterable[Section]) -> str:
-    """The whole page; `about` says what was examined."""
-    told = " · ".join(f"{name}: {value}" for name, value in {**about, "docproc": __version__}.items())
+def render_page(title: str, about: Mapping[str, str], sections: Iterable[Section]) -> str:
+    """The whole page; `about` names what was examined."""
+    subject = " · ".join(f"{name}: {value}" for name, value in {**about, "docproc": __version__}.items())
     parts = "".join(f"<section><h2>{escape(one.title)}</h2>{_note(one.note)}{one.body}</section>\n" for one in sections)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width">\n'
         f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f"<h1>{escape(title)}</h1>\n{_note(told)}\n{parts}</body>\n</html>\n"
+        f"<h1>{escape(title)}</h1>\n{_note(subject)}\n{parts}</body>\n</html>\n"
     )
 
 
@@ -55,9 +55,9 @@ def _note(text: str) -> str:
     return f"<p class=note>{escape(text)}</p>" if text else ""
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], texts: Iterable[int] = ()) -> str:
-    """A table of cells; the columns in `texts` are words, the others but the first numbers."""
-    words = set(texts)
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], text_columns: Iterable[int] = ()) -> str:
+    """A table. The first column and those in `text_columns` are text, the others numbers."""
+    words = set(text_columns)
     head = "".join(f"<th>{escape(name)}</th>" for name in columns)
     body = "".join(
         "<tr>"
@@ -68,29 +68,29 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], texts: Iterable
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def side_by_side(drawn: Mapping[str, str]) -> str:
-    """SVG pictures beside each other, each under its caption."""
-    shown = "".join(
+def side_by_side(plots: Mapping[str, str]) -> str:
+    """SVG plots by their captions, beside each other."""
+    figures = "".join(
         f'<figure><img alt="{escape(caption)}" src="data:image/svg+xml;base64,{_base64(svg.encode())}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
-        for caption, svg in drawn.items()
+        for caption, svg in plots.items()
     )
-    return f'<div class="plots">{shown}</div>'
+    return f'<div class="plots">{figures}</div>'
 
 
 def gallery(pictures: Sequence[Gray], captions: Sequence[str], height: int = 56) -> str:
-    """Pictures (h, w) uint8, 0 black .. 255 white, shown `height` px high, each over its caption."""
+    """Pictures (h, w) uint8, 0 black .. 255 white, at a height of `height` px, each with its caption."""
     from PIL import Image
 
-    shown = []
+    figures = []
     for picture, caption in zip(pictures, captions, strict=True):
         file = io.BytesIO()
         Image.fromarray(picture).save(file, "PNG")
         source = f"data:image/png;base64,{_base64(file.getvalue())}"
-        shown.append(
+        figures.append(
             f'<figure><img alt="" height="{height}" src="{source}"><figcaption>{escape(caption)}</figcaption></figure>'
         )
-    return f'<div class="gallery">{"".join(shown)}</div>' if shown else "<p>none</p>"
+    return f'<div class="gallery">{"".join(figures)}</div>' if figures else "<p>none</p>"
 
 
 def _base64(data: bytes) -> str:

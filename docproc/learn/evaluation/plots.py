@@ -1,4 +1,4 @@
-"""Drawings for a report: each takes numbers and gives one SVG. Matplotlib is imported here and nowhere else."""
+"""Plots for a report: numbers in, one SVG out. Matplotlib is imported in this module only, and late."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.errors import MissingPart
-from docproc.learn.evaluation.scoring import Bin, Curve, error_at_most, interval
+from docproc.learn.evaluation.scoring import Bin, Curve, error_upper_bound, interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BLUE, RED, GRAY = "#0b5394", "#b3261e", "#8a8f98"
 COLORS = (BLUE, "#c77700", "#2e7d32", "#7b3fa0", "#00838f", "#6d4c41")
-SIZE = (4.6, 3.7)  # inches
-POINTS = 400  # of a curve, at most
+SIZE_IN = (4.6, 3.7)
+MAX_POINTS = 400  # of a curve
 
 
 def check_plots() -> None:
-    """Raises MissingPart where nothing can be drawn."""
+    """Raises MissingPart if Matplotlib is not installed."""
     if not find_spec("matplotlib"):
         raise MissingPart('reports need matplotlib: pip install "docproc[report]"')
 
 
-def _svg(draw: Callable[[Axes], object], size: tuple[float, float] = SIZE) -> str:
-    """One set of axes, drawn, as SVG; the same numbers give the same bytes. Raises MissingPart."""
+def _svg(draw: Callable[[Axes], object], size: tuple[float, float] = SIZE_IN) -> str:
+    """Draw one set of axes, as SVG; the same numbers give the same bytes. Raises MissingPart."""
     check_plots()
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -47,13 +47,13 @@ def _svg(draw: Callable[[Axes], object], size: tuple[float, float] = SIZE) -> st
 
 
 def confusion_plot(counts: NDArray[np.int64], names: Sequence[str]) -> str:
-    """A matrix of (n, n) counts, rows the truth, columns what was read; what is right is gray, what is wrong is red."""
+    """A confusion matrix of (n, n) counts, rows the truth, columns what was read; the diagonal is gray, errors are red."""
 
     def draw(axes: Axes) -> None:
         axes.grid(False)
         wrong = np.where(np.eye(len(names), dtype=bool), 0, counts)
         places = np.arange(len(names))
-        # The few that are wrong should be seen beside the many that are right.
+        # The few errors should be visible beside the many right readings.
         shades = np.ma.masked_equal(np.sqrt(wrong), 0)
         axes.pcolormesh(places, places, shades, cmap="Reds", vmin=0, vmax=max(1.0, 1.25 * float(np.sqrt(wrong.max()))))
         for k in places:
@@ -71,7 +71,7 @@ def confusion_plot(counts: NDArray[np.int64], names: Sequence[str]) -> str:
 
 
 def reliability_plot(bins: Sequence[Bin]) -> str:
-    """What was promised against what came true: bins of equal count with their 95 % intervals; a good reader is on the line."""
+    """A reliability diagram: bins of equal count with their 95 % intervals; a calibrated reader lies on the diagonal."""
 
     def draw(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=GRAY, linewidth=1, linestyle="--")
@@ -88,20 +88,20 @@ def reliability_plot(bins: Sequence[Bin]) -> str:
 
 
 def error_reject_plot(curves: Mapping[str, Curve]) -> str:
-    """How many of the accepted are wrong, for every share that is accepted, most confident first.
+    """The error rate among the accepted fields, for every share that is accepted, most confident first.
 
-    A band reaches up to the error that is not exceeded with 95 % certainty, where there is one curve.
+    A single curve has a band up to the error rate that is not exceeded with 95 % certainty.
     """
 
     def draw(axes: Axes) -> None:
         most = 0.0
         for color, (name, one) in zip(COLORS * len(curves), curves.items(), strict=False):
-            shown = _thinned(one)
-            share, error = one.accepted[shown] / max(1, one.fields), one.wrong[shown] / one.accepted[shown]
+            points = _thinned(one)
+            share, error = one.accepted[points] / max(1, one.fields), one.wrong[points] / one.accepted[points]
             axes.plot(100 * share, 100 * error, color=color, linewidth=1.4, label=name)
             most = max(most, float(error[-1]) if len(error) else 0.0)
             if len(curves) == 1:
-                bound = [error_at_most(int(one.wrong[k]), int(one.accepted[k])) for k in shown]
+                bound = [error_upper_bound(int(one.wrong[k]), int(one.accepted[k])) for k in points]
                 axes.fill_between(100 * share, 100 * error, 100 * np.array(bound), color=color, alpha=0.15, linewidth=0)
         axes.set_xlim(0, 100)
         axes.set_ylim(0, max(0.5, 125 * most))
@@ -114,11 +114,11 @@ def error_reject_plot(curves: Mapping[str, Curve]) -> str:
 
 
 def _thinned(one: Curve) -> NDArray[np.int64]:
-    return np.unique(np.linspace(0, len(one.accepted) - 1, min(POINTS, len(one.accepted))).astype(np.int64))
+    return np.unique(np.linspace(0, len(one.accepted) - 1, min(MAX_POINTS, len(one.accepted))).astype(np.int64))
 
 
 def history_plot(history: Mapping[str, Sequence[float]], label: str) -> str:
-    """How figures went over the epochs of a training: a line for each name, one value an epoch; `label` names the values."""
+    """Metrics over the epochs of a training: a line for each name, one value an epoch; `label` is that of the y axis."""
 
     def draw(axes: Axes) -> None:
         from matplotlib.ticker import MaxNLocator

@@ -1,4 +1,4 @@
-"""What a report says: of a network on single digits, of a training, and of results held against truth."""
+"""Reports as HTML: of a network on single digits, of a training, and of results scored against truth."""
 
 from __future__ import annotations
 
@@ -9,68 +9,91 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.learn.evaluation import plots
-from docproc.learn.evaluation.accuracy import DIGIT_NAMES, Guesses, digit_figures, guesses, least_sure, most_wrong
-from docproc.learn.evaluation.formatting import BY_FIELD, NAMES, counted, field_rows, figure_rows, percent
-from docproc.learn.evaluation.html import Section, gallery, report, side_by_side, table
-from docproc.learn.evaluation.labeled_digits import Labeled
+from docproc.learn.evaluation.accuracy import (
+    DIGIT_NAMES,
+    DigitPredictions,
+    digit_metrics,
+    least_sure,
+    most_wrong,
+    predict_digits,
+)
+from docproc.learn.evaluation.digit_images import LabeledDigits
+from docproc.learn.evaluation.formatting import (
+    FIELD_METRICS,
+    METRIC_NAMES,
+    field_count,
+    field_metric_rows,
+    metric_rows,
+    percent,
+)
+from docproc.learn.evaluation.history import Histories, histories_from_card
+from docproc.learn.evaluation.html import Section, gallery, render_page, side_by_side, table
 from docproc.learn.evaluation.scoring import (
     GAP,
     Curve,
-    Judged,
-    aligned,
+    ScoredField,
+    align,
     by_field,
     confidences,
     confusion,
-    curve,
+    error_reject_curve,
     reliability,
     rights,
 )
-from docproc.learn.training.progress import Epoch
 from docproc.runs.tables import shown_name
 from docproc.types import Glyphs, Gray
 from docproc.weights.opening import DigitReader
 
-SHOWN = 60  # glyphs of a gallery
-REDRAWN = 20  # of each kind
-LISTED = 40  # readings of a list
-SEVERAL = 6  # curves that can be told from each other
+MAX_GLYPHS = 60  # of a gallery
+REDRAWN = 20  # digits of each kind
+MAX_LISTED = 40  # fields of a list
+MAX_CURVES = 6  # more cannot be told from each other
 
 
-def model_report(reader: DigitReader, card: Mapping[str, Any], digits: Labeled) -> tuple[dict[str, Any], str]:
-    """How well a model reads digits, and how it was trained as far as its card tells: the figures, and a page of HTML."""
-    found = guesses(reader.recognizer, digits.images, digits.labels)
+def model_report(reader: DigitReader, card: Mapping[str, Any], digits: LabeledDigits) -> tuple[dict[str, Any], str]:
+    """How well a model reads digits, and its training as far as its card has it: the metrics, and a page of HTML."""
+    found = predict_digits(reader.recognizer, digits.images, digits.labels)
     about = {"model": reader.recognizer.model_hash, "backend": reader.recognizer.name, "data": digits.name}
-    told = about | digit_figures(found)
+    metrics = about | digit_metrics(found)
     redrawn = reader.decoder.reconstruct(digits.images) if reader.decoder else None
-    histories = {name: [Epoch(**epoch) for epoch in epochs] for name, epochs in dict(card.get("history", {})).items()}
-    sections = [*digit_sections(found, told, digits.images, redrawn), *history_sections(histories)]
-    return told, report("How well single digits are read", about, sections)
+    sections = [*digit_sections(found, metrics, digits.images, redrawn), *history_sections(histories_from_card(card))]
+    return metrics, render_page("How well single digits are read", about, sections)
 
 
-def digit_sections(found: Guesses, told: Mapping[str, Any], images: Glyphs, redrawn: Glyphs | None = None) -> list[Section]:
-    """How well `images` (n, 28, 28) uint8 were read, `told` as `evaluate.digit_figures` has it.
+def training_report(network: str, card: Mapping[str, Any]) -> str:
+    """How a network was trained, from its card: a page of HTML."""
+    return render_page(
+        f"How {network} was trained", {"recipe": str(card["recipe"])}, history_sections(histories_from_card(card))
+    )
 
-    `redrawn`, (n, 28, 28) uint8, is what a decoder made of what the network saw in each.
+
+def digit_sections(
+    found: DigitPredictions, metrics: Mapping[str, Any], images: Glyphs, redrawn: Glyphs | None = None
+) -> list[Section]:
+    """How well `images` (n, 28, 28) uint8 were read; `metrics` are those of `accuracy.digit_metrics`.
+
+    `redrawn`, (n, 28, 28) uint8, is the decoder's drawing of each from the network's last features.
     """
-    low, high = told["accuracy_interval"]
-    names = {key: NAMES[key] for key in ("read@1%", "read@0.5%", "ece")}
+    low, high = metrics["accuracy_interval"]
+    names = {key: METRIC_NAMES[key] for key in ("read@1%", "read@0.5%", "ece")}
     rows = [
-        ["digits", str(told["digits"]), ""],
-        ["accuracy", percent(told["accuracy"]), f"{percent(low)} to {percent(high)}"],
-        *([name, percent(told[key]), ""] for key, name in names.items()),
+        ["digits", str(metrics["digits"]), ""],
+        ["accuracy", percent(metrics["accuracy"]), f"{percent(low)} to {percent(high)}"],
+        *([name, percent(metrics[key]), ""] for key, name in names.items()),
     ]
     classes = [
-        [digit, str(own["count"]), percent(own["recall"]), percent(own["precision"])] for digit, own in told["by_digit"].items()
+        [digit, str(own["count"]), percent(own["recall"]), percent(own["precision"])]
+        for digit, own in metrics["by_digit"].items()
     ]
 
-    def shown(places: NDArray[np.int64]) -> str:
+    def glyph_gallery(places: NDArray[np.int64]) -> str:
         captions = [f"{found.labels[k]} read as {found.read[k]}, {percent(found.confidence[k])}" for k in places]
         return gallery(list(255 - images[places]), captions)
 
     drawn = {
-        "Confusion: what digits were read as": plots.confusion_plot(np.array(told["confusion"]), DIGIT_NAMES),
+        "Confusion: what digits were read as": plots.confusion_plot(np.array(metrics["confusion"]), DIGIT_NAMES),
         "Error against the share that is accepted, surest first": plots.error_reject_plot(
-            {"digits": curve(found.confidence, found.right)}
+            {"digits": error_reject_curve(found.confidence, found.right)}
         ),
         "Reliability: confidence against what came true": plots.reliability_plot(reliability(found.confidence, found.right)),
     }
@@ -78,16 +101,16 @@ def digit_sections(found: Guesses, told: Mapping[str, Any], images: Glyphs, redr
         Section("Figures", table(["", "", "95% sure"], rows)),
         Section("Plots", side_by_side(drawn)),
         Section("Each digit", table(["digit", "count", "recall", "precision"], classes)),
-        Section("Wrong, the surest first", shown(most_wrong(found, SHOWN))),
-        Section("The least sure", shown(least_sure(found, SHOWN))),
+        Section("Wrong, the surest first", glyph_gallery(most_wrong(found, MAX_GLYPHS))),
+        Section("The least sure", glyph_gallery(least_sure(found, MAX_GLYPHS))),
     ]
     if redrawn is not None:
         sections.append(_redrawn(found, images, redrawn))
     return sections
 
 
-def _redrawn(found: Guesses, images: Glyphs, redrawn: Glyphs) -> Section:
-    """Digits beside what a decoder makes of what the network saw: two of each, then the most wrong."""
+def _redrawn(found: DigitPredictions, images: Glyphs, redrawn: Glyphs) -> Section:
+    """Digits beside the decoder's drawings of them: two of each, then the most confident errors."""
     two_each = np.concatenate([np.flatnonzero(found.labels == digit)[: REDRAWN // 10] for digit in range(10)])
     places = np.concatenate([two_each, most_wrong(found, REDRAWN)])
     pairs = [255 - np.hstack([images[k], np.zeros((28, 4), np.uint8), redrawn[k]]) for k in places]
@@ -99,8 +122,8 @@ def _redrawn(found: Guesses, images: Glyphs, redrawn: Glyphs) -> Section:
     )
 
 
-def history_sections(histories: Mapping[str, Sequence[Epoch]]) -> list[Section]:
-    """The curves of a training: loss and accuracy over the epochs of each network."""
+def history_sections(histories: Histories) -> list[Section]:
+    """The learning curves of a training: loss and accuracy over the epochs of each network."""
     drawn = {}
     for name, history in histories.items():
         if not history:
@@ -122,54 +145,55 @@ def history_sections(histories: Mapping[str, Sequence[Epoch]]) -> list[Section]:
 
 
 def results_report(
-    judged: Sequence[Judged],
-    found: Mapping[str, Any],
-    fields: Mapping[str, Mapping[str, Any]],
-    crops: Sequence[tuple[Judged, Gray]],
+    scored: Sequence[ScoredField],
+    metrics: Mapping[str, Any],
+    metrics_by_field: Mapping[str, Mapping[str, Any]],
+    crops: Sequence[tuple[ScoredField, Gray]],
     about: Mapping[str, str],
 ) -> str:
-    """Results held against truth: `found` and `fields` as `scoring.figures` has them, of all and of each field.
+    """Results scored against truth, with the `scoring.field_metrics` of all fields together and of each field.
 
-    `crops` are wrong fields as they stand on paper.
+    `crops` are pictures of wrong fields.
     """
     names = (*DIGIT_NAMES, GAP)
-    pairs = (pair for one in judged if one.found for pair in aligned(one.text, one.truth))
+    pairs = (pair for one in scored if one.found for pair in align(one.text, one.truth))
     drawn = {
-        "Error against the share that is accepted, surest first": plots.error_reject_plot(_curves(judged)),
+        "Error against the share that is accepted, surest first": plots.error_reject_plot(_curves(scored)),
         "Reliability: confidence against what came true": plots.reliability_plot(
-            reliability(confidences(judged), rights(judged))
+            reliability(confidences(scored), rights(scored))
         ),
         f"Confusion of digits; {GAP}: one that was not seen, or is not there": plots.confusion_plot(
             confusion(pairs, names), names
         ),
     }
-    wrong = sorted((one for one in judged if not one.right), key=lambda one: -one.confidence)
-    shown = [f"{one.truth} read as {one.text or 'nothing'}, {one.confidence:.4f}" for one, _ in crops]
-    unsure = sorted((one for one in judged if one.right and one.found), key=lambda one: one.confidence)
-    return report(
+    wrong = sorted((one for one in scored if not one.right), key=lambda one: -one.confidence)
+    captions = [f"{one.truth} read as {one.text or 'nothing'}, {one.confidence:.4f}" for one, _ in crops]
+    field_columns = ["field", "fields", *(METRIC_NAMES[key] for key in FIELD_METRICS)]
+    unsure = sorted((one for one in scored if one.right and one.found), key=lambda one: one.confidence)
+    return render_page(
         "How well the results agree with the truth",
         about,
         [
-            Section("Figures", table(["", "", "95% sure"], figure_rows(found)), counted(found)),
+            Section("Figures", table(["", "", "95% sure"], metric_rows(metrics)), field_count(metrics)),
             Section("Plots", side_by_side(drawn)),
-            Section("Each field", table(["field", "fields", *(NAMES[key] for key in BY_FIELD)], field_rows(fields))),
-            Section("Wrong, the surest first", _readings(wrong)),
-            *([Section("How these look", gallery([crop for _, crop in crops], shown, 40))] if crops else []),
-            Section("Right, the least sure first", _readings(unsure)),
+            Section("Each field", table(field_columns, field_metric_rows(metrics_by_field))),
+            Section("Wrong, the surest first", _field_list(wrong)),
+            *([Section("How these look", gallery([crop for _, crop in crops], captions, 40))] if crops else []),
+            Section("Right, the least sure first", _field_list(unsure)),
         ],
     )
 
 
-def _curves(judged: Sequence[Judged]) -> dict[str, Curve]:
-    parts = {"all": tuple(judged)}
-    if 1 < len(by_field(judged)) <= SEVERAL:
-        parts |= by_field(judged)
-    return {name: curve(confidences(part), rights(part)) for name, part in parts.items()}
+def _curves(scored: Sequence[ScoredField]) -> dict[str, Curve]:
+    parts = {"all": tuple(scored)}
+    if 1 < len(by_field(scored)) <= MAX_CURVES:
+        parts |= by_field(scored)
+    return {name: error_reject_curve(confidences(part), rights(part)) for name, part in parts.items()}
 
 
-def _readings(some: Sequence[Judged]) -> str:
+def _field_list(scored: Sequence[ScoredField]) -> str:
     rows = [
         [shown_name(one.document), str(one.page), one.field, one.truth, one.text, f"{one.confidence:.4f}", one.status]
-        for one in some[:LISTED]
+        for one in scored[:MAX_LISTED]
     ]
-    return table(["document", "page", "field", "truth", "read", "confidence", "status"], rows, texts=(2, 6))
+    return table(["document", "page", "field", "truth", "read", "confidence", "status"], rows, text_columns=(2, 6))

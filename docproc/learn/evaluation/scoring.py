@@ -1,6 +1,6 @@
-"""Results held against truth, and what can be said of them: shares with their intervals, curves, confusions.
+"""Score results against truth: metrics with their confidence intervals, error-reject curves, confusion matrices.
 
-Everything here is a pure function of rows; a field counts as right only when its whole text is right.
+Everything here is a pure function of rows. A field is right only if its whole text is right.
 """
 
 from __future__ import annotations
@@ -20,76 +20,77 @@ from docproc.readers.confidence import LOW
 
 CERTAINTY = 0.95
 RESAMPLES = 400
-GAP = "-"  # in a confusion: a digit that was not seen, or one that is not there
+GAP = "-"  # in a confusion matrix: a digit that was missed, or one that is not there
 
 Record = Mapping[str, str]  # a row of a table: column to text
 Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """A field of the truth, and what was read there."""
+class ScoredField:
+    """A field of the truth with what was read there."""
 
     document: str
     page: int
     field: str
     truth: str
     text: str
-    confidence: float  # 0 where nothing was read
+    confidence: float  # 0..1; 0 if nothing was read
     right: bool
-    found: bool  # whether the results have a row for it
+    found: bool  # the results have a row for it
     status: str = ""
     reason: str = ""
     run: str = ""
-    value_right: bool | None = None  # None where the truth says no value
+    value_right: bool | None = None  # None if the truth has no value
 
     @property
     def acceptable(self) -> bool:
-        """Whether its confidence alone decides if it is accepted."""
+        """Whether confidence alone decides if the field is accepted."""
         return self.status == "ok" or self.reason.startswith(LOW)
 
 
-def judge(results: Iterable[Record], truth: Iterable[Record]) -> tuple[Judged, ...]:
-    """Hold results against truth, row by row of the truth.
+def score_fields(results: Iterable[Record], truth: Iterable[Record]) -> tuple[ScoredField, ...]:
+    """Score every field of the truth.
 
-    The rows of both have `document`, `page` (1 where it is left out) and `field`; of the truth `text`, `value` or both,
-    of the results also `confidence` and `status`. Without `text` in the truth, a field is right when its `value` is.
-    Raises BadInput where two rows are of the same field.
+    The rows of both tables have `document`, `page` (1 if missing) and `field`; the truth has `text`, `value` or both, the
+    results also `confidence` and `status`. If the truth has no `text`, a field is right when its `value` is. Raises BadInput
+    for two rows of the same field.
     """
-    rows = _by_place(results, "results")
-    judged = []
-    for place, expected in _by_place(truth, "truth").items():
-        row = rows.get(place)
-        own: Record = row if row is not None else {}
-        text, value = own.get("text", ""), own.get("value", "")
-        wanted, meant = expected.get("text"), expected.get("value", "")
-        value_right = row is not None and value == meant if meant else None
-        right = row is not None and (text == wanted if wanted is not None else value == meant)
-        judged.append(
-            Judged(
-                *place, wanted if wanted is not None else meant, text if wanted is not None else value,
-                float(own.get("confidence") or 0), right, row is not None, own.get("status", ""), own.get("reason", ""),
-                own.get("run", ""), value_right,
+    rows = _by_key(results, "results")
+    scored = []
+    for key, expected in _by_key(truth, "truth").items():
+        row = rows.get(key)
+        found: Record = row if row is not None else {}
+        text, value = found.get("text", ""), found.get("value", "")
+        true_text, true_value = expected.get("text"), expected.get("value", "")
+        value_right = row is not None and value == true_value if true_value else None
+        right = row is not None and (text == true_text if true_text is not None else value == true_value)
+        scored.append(
+            ScoredField(
+                *key, true_text if true_text is not None else true_value, text if true_text is not None else value,
+                float(found.get("confidence") or 0), right, row is not None, found.get("status", ""),
+                found.get("reason", ""), found.get("run", ""), value_right,
             )
         )  # fmt: skip
-    return tuple(judged)
+    return tuple(scored)
 
 
-def _by_place(table: Iterable[Record], which: str) -> dict[tuple[str, int, str], Record]:
+def _by_key(table: Iterable[Record], which: str) -> dict[tuple[str, int, str], Record]:
+    """The rows of a table by document, page and field. Raises BadInput."""
     rows: dict[tuple[str, int, str], Record] = {}
     for row in table:
-        place = row["document"], int(row.get("page") or 1), row["field"]
-        if place in rows:
-            raise BadInput(f"two rows in the {which} are of {place[0]}, page {place[1]}, field {place[2]!r}")
-        rows[place] = row
+        key = row["document"], int(row.get("page") or 1), row["field"]
+        if key in rows:
+            raise BadInput(f"two rows in the {which} are of {key[0]}, page {key[1]}, field {key[2]!r}")
+        rows[key] = row
     return rows
 
 
 # ------------------------------------------------------------------------------------------------ intervals
 
 
-def chance(wrong: int, count: int, share: float) -> float:
-    """The probability that at most `wrong` of `count` are wrong where each is with the probability `share`, 0..1."""
+def binomial_cdf(wrong: int, count: int, share: float) -> float:
+    """The probability of at most `wrong` errors among `count`, if each is an error with the probability `share`, 0..1."""
     if wrong >= count or share <= 0:
         return 1.0
     if share >= 1:
@@ -100,18 +101,18 @@ def chance(wrong: int, count: int, share: float) -> float:
 
 
 @lru_cache(maxsize=4096)
-def error_at_most(wrong: int, count: int, certainty: float = CERTAINTY) -> float:
-    """The share of wrong ones that is exceeded with the probability 1 - `certainty` at most, when `wrong` of `count` are.
+def error_upper_bound(wrong: int, count: int, certainty: float = CERTAINTY) -> float:
+    """Upper bound of the error rate, 0..1, at the confidence level `certainty`, after `wrong` errors among `count`.
 
-    The upper bound of C. Clopper and E. Pearson, "The use of confidence or fiducial limits illustrated in the case of the
-    binomial" (1934): the share at which so few wrong ones would be just as improbable. 1.0 where `count` is 0.
+    C. Clopper and E. Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial" (1934): the
+    rate at which so few errors have the probability 1 - `certainty`. 1.0 if `count` is 0.
     """
     if wrong >= count:
         return 1.0
     low, high = wrong / count, 1.0
     while high - low > 1e-12:
         middle = (low + high) / 2
-        if chance(wrong, count, middle) > 1 - certainty:
+        if binomial_cdf(wrong, count, middle) > 1 - certainty:
             low = middle
         else:
             high = middle
@@ -119,26 +120,26 @@ def error_at_most(wrong: int, count: int, certainty: float = CERTAINTY) -> float
 
 
 def interval(hits: int, count: int, certainty: float = CERTAINTY) -> Interval:
-    """Between which two shares the true one lies when `hits` of `count` were seen (Clopper-Pearson, two-sided)."""
+    """Two-sided confidence interval of a share after `hits` among `count` (Clopper-Pearson)."""
     each = 1 - (1 - certainty) / 2
-    return 1 - error_at_most(count - hits, count, each), error_at_most(hits, count, each)
+    return 1 - error_upper_bound(count - hits, count, each), error_upper_bound(hits, count, each)
 
 
-def resampled(
-    judged: Sequence[Judged], measure: Callable[[NDArray[np.int64]], float], certainty: float = CERTAINTY
+def bootstrap_interval(
+    scored: Sequence[ScoredField], measure: Callable[[NDArray[np.int64]], float], certainty: float = CERTAINTY
 ) -> Interval:
-    """Between which two values a measure lies when whole documents are drawn again (B. Efron's bootstrap, percentiles).
+    """Confidence interval of a metric by resampling whole documents (B. Efron's bootstrap, percentile method).
 
-    `measure` gets how often each field was drawn, (n,) int64.
+    `measure` computes the metric from how often each field was drawn, (n,) int64.
     """
-    names = {name: k for k, name in enumerate(dict.fromkeys(one.document for one in judged))}
-    own = np.array([names[one.document] for one in judged])
+    numbers = {name: k for k, name in enumerate(dict.fromkeys(one.document for one in scored))}
+    document = np.array([numbers[one.document] for one in scored])
     rng = np.random.default_rng(0)
-    found = []
+    values = []
     for _ in range(RESAMPLES):
-        drawn = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names))
-        found.append(measure(drawn[own]))
-    low, high = np.quantile(found, [(1 - certainty) / 2, 1 - (1 - certainty) / 2])
+        drawn = np.bincount(rng.integers(0, len(numbers), len(numbers)), minlength=len(numbers))
+        values.append(measure(drawn[document]))
+    low, high = np.quantile(values, [(1 - certainty) / 2, 1 - (1 - certainty) / 2])
     return float(low), float(high)
 
 
@@ -147,25 +148,25 @@ def resampled(
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """What is accepted, most confident first, and what of it is wrong; a point for each confidence, ties as one."""
+    """An error-reject curve: what is accepted, most confident first, and its errors. One point for each confidence."""
 
     confidence: NDArray[np.float64]  # (n,) float64, falling
     accepted: NDArray[np.int64]  # (n,) int64, fields with that confidence or more
-    wrong: NDArray[np.int64]  # (n,) int64, of those
-    fields: int
+    wrong: NDArray[np.int64]  # (n,) int64, errors among those
+    fields: int  # in all
 
     def read_rate(self, max_error: float) -> float:
-        """The largest share of all fields that can be accepted with at most `max_error` of them wrong."""
+        """The largest share of all fields that can be accepted with an error rate of at most `max_error`."""
         fine = np.flatnonzero(self.wrong <= max_error * self.accepted)
         return float(self.accepted[fine[-1]] / self.fields) if len(fine) and self.fields else 0.0
 
 
-def curve(
+def error_reject_curve(
     confidence: NDArray[np.float64], right: NDArray[np.bool_], times: NDArray[np.int64] | None = None, fields: int | None = None
 ) -> Curve:
-    """The error-reject curve of (n,) confidences, 0..1, and whether each is right.
+    """The error-reject curve of n fields, from their confidences, 0..1, and whether each is right.
 
-    `times` counts a field several times, or not at all; `fields` is how many there are where these are not all.
+    `times` is how often each field counts (once by default). `fields` is the number of all fields, if these are not all.
     """
     times = np.ones(len(right), np.int64) if times is None else times
     order = np.argsort(-confidence, kind="stable")
@@ -176,7 +177,7 @@ def curve(
 
 
 def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int = 10) -> float:
-    """The mean gap between confidence and the share that is right, over bins of equal count (M. Naeini et al., 2015)."""
+    """Expected calibration error: the mean gap between confidence and accuracy over bins of equal count (M. Naeini, 2015)."""
     return float(sum(abs(b.confidence - b.right / b.count) * b.count for b in reliability(confidence, right, bins))) / max(
         1, len(right)
     )
@@ -184,7 +185,7 @@ def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_],
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Fields of like confidence."""
+    """Fields of similar confidence."""
 
     confidence: float  # their mean
     right: int
@@ -192,47 +193,47 @@ class Bin:
 
 
 def reliability(confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int = 10) -> list[Bin]:
-    """Bins of equal count, least confident first: what was promised, and what came true. Ties: the wrong ones first."""
+    """A reliability diagram's bins of equal count, least confident first. Among ties the wrong fields come first."""
     order = np.lexsort((right, confidence))
     edges = [b * len(order) // bins for b in range(bins + 1)]
     parts = [order[one:other] for one, other in pairwise(edges) if other > one]
     return [Bin(float(confidence[part].mean()), int(right[part].sum()), len(part)) for part in parts]
 
 
-def figures(judged: Sequence[Judged]) -> dict[str, Any]:
-    """How well fields were read. Raises BadInput where there are none.
+def field_metrics(scored: Sequence[ScoredField]) -> dict[str, Any]:
+    """How well fields were read. Raises BadInput if there are none.
 
-    Each is a share of the fields, 0..1, unless said otherwise:
+    All but the counts are shares of the fields, 0..1:
 
-    - `fields`: how many; `missing`: how many have no result (each counts as wrong)
-    - `exact`: read exactly, nothing refused; `value_exact`: the same of the values, where the truth says them
+    - `fields`: their number; `missing`: how many of them have no result (each counts as wrong)
+    - `exact`: read exactly, without rejecting any; `value_exact`: the same of the values, if the truth has them
     - `digit_acc`: 1 - summed edit distance / digits of the truth
-    - `read@1%`, `read@0.5%`: the most that can be accepted, most confident first, with that share of them wrong at most
-    - `accepted`: have the status ok; `accepted_err`: the share of these that is wrong
-    - `ece`: the expected calibration error of the confidence, 10 bins of equal count
-    - `intervals`: for those with one, between which two values they lie in 95 of 100 such samples
+    - `read@1%`, `read@0.5%`: the most that can be accepted, most confident first, at that error rate
+    - `accepted`: with the status ok; `accepted_err`: the error rate among these
+    - `ece`: expected calibration error of the confidence, 10 bins of equal count
+    - `intervals`: the 95 % confidence intervals of those metrics that have one
     """
-    if not judged:
+    if not scored:
         raise BadInput("the truth has no rows")
-    confidence, right = confidences(judged), rights(judged)
-    digits = np.array([len(one.truth) for one in judged])
-    apart = np.array([distance(one.text, one.truth) for one in judged])
-    accepted = [one.right for one in judged if one.status == "ok"]
-    valued = [one.value_right for one in judged if one.value_right is not None]
-    count = len(judged)
+    confidence, right = confidences(scored), rights(scored)
+    digits = np.array([len(one.truth) for one in scored])
+    distances = np.array([edit_distance(one.text, one.truth) for one in scored])
+    accepted = [one.right for one in scored if one.status == "ok"]
+    valued = [one.value_right for one in scored if one.value_right is not None]
+    count = len(scored)
 
     def digit_accuracy(times: NDArray[np.int64]) -> float:
-        return 1 - float((apart * times).sum()) / max(1, int((digits * times).sum()))
+        return 1 - float((distances * times).sum()) / max(1, int((digits * times).sum()))
 
-    ranked = np.argsort(-confidence, kind="stable")  # once: a sample of what is sorted is sorted quickly
+    ranked = np.argsort(-confidence, kind="stable")  # once: sorting is quick for a sample of what is sorted already
 
     def read_rate(max_error: float) -> Callable[[NDArray[np.int64]], float]:
-        return lambda times: curve(confidence[ranked], right[ranked], times[ranked]).read_rate(max_error)
+        return lambda times: error_reject_curve(confidence[ranked], right[ranked], times[ranked]).read_rate(max_error)
 
     once = np.ones(count, np.int64)
     found: dict[str, Any] = {
         "fields": count,
-        "missing": sum(not one.found for one in judged),
+        "missing": sum(not one.found for one in scored),
         "exact": int(right.sum()) / count,
         "digit_acc": digit_accuracy(once),
         "read@1%": read_rate(0.01)(once),
@@ -242,9 +243,9 @@ def figures(judged: Sequence[Judged]) -> dict[str, Any]:
         "ece": calibration_error(confidence, right),
         "intervals": {
             "exact": interval(int(right.sum()), count),
-            "digit_acc": resampled(judged, digit_accuracy),
-            "read@1%": resampled(judged, read_rate(0.01)),
-            "read@0.5%": resampled(judged, read_rate(0.005)),
+            "digit_acc": bootstrap_interval(scored, digit_accuracy),
+            "read@1%": bootstrap_interval(scored, read_rate(0.01)),
+            "read@0.5%": bootstrap_interval(scored, read_rate(0.005)),
             "accepted": interval(len(accepted), count),
             "accepted_err": interval(accepted.count(False), len(accepted)),
         },
@@ -255,32 +256,32 @@ def figures(judged: Sequence[Judged]) -> dict[str, Any]:
     return found
 
 
-def by_field(judged: Sequence[Judged]) -> dict[str, tuple[Judged, ...]]:
-    """The fields by their names, in the order in which the truth names them."""
-    names = dict.fromkeys(one.field for one in judged)
-    return {name: tuple(one for one in judged if one.field == name) for name in names}
+def by_field(scored: Sequence[ScoredField]) -> dict[str, tuple[ScoredField, ...]]:
+    """The fields grouped by name, in the order of the truth."""
+    names = dict.fromkeys(one.field for one in scored)
+    return {name: tuple(one for one in scored if one.field == name) for name in names}
 
 
-def confidences(judged: Sequence[Judged]) -> NDArray[np.float64]:
-    """(n,) float64, 0..1."""
-    return np.array([one.confidence for one in judged], np.float64)
+def confidences(scored: Sequence[ScoredField]) -> NDArray[np.float64]:
+    """The confidence of each field: (n,) float64, 0..1."""
+    return np.array([one.confidence for one in scored], np.float64)
 
 
-def rights(judged: Sequence[Judged]) -> NDArray[np.bool_]:
-    """(n,) bool."""
-    return np.array([one.right for one in judged], bool)
+def rights(scored: Sequence[ScoredField]) -> NDArray[np.bool_]:
+    """Whether each field is right: (n,) bool."""
+    return np.array([one.right for one in scored], bool)
 
 
 # ------------------------------------------------------------------------------------------------ confusion
 
 
-def distance(text: str, truth: str) -> int:
-    """The fewest digits to put in, take out or replace so that one becomes the other (V. Levenshtein, 1966)."""
-    return sum(one != other for one, other in aligned(text, truth))
+def edit_distance(text: str, truth: str) -> int:
+    """The least number of insertions, deletions and replacements that turn one text into the other (V. Levenshtein, 1966)."""
+    return sum(one != other for one, other in align(text, truth))
 
 
-def aligned(text: str, truth: str) -> list[tuple[str, str]]:
-    """The digits of a text beside those of the truth, each or neither `GAP`, with the fewest differences."""
+def align(text: str, truth: str) -> list[tuple[str, str]]:
+    """Align a text with the truth at the least edit distance: pairs (read, true), in which one side may be `GAP`."""
     if text == truth:
         return list(zip(text, truth, strict=True))
     table = np.zeros((len(text) + 1, len(truth) + 1), np.int64)
@@ -303,9 +304,9 @@ def aligned(text: str, truth: str) -> list[tuple[str, str]]:
 
 
 def confusion(pairs: Iterable[tuple[str, str]], names: Sequence[str]) -> NDArray[np.int64]:
-    """How often each name was read where each is true: (n, n) int64, rows the truth, columns what was read.
+    """The confusion matrix of (read, true) pairs: (n, n) int64 counts, rows the truth, columns what was read.
 
-    Pairs are (read, true); those with a name that is not among `names` are left out.
+    Pairs with a name that is not among `names` are left out.
     """
     counts = Counter(pairs)
     return np.array([[counts[read, true] for read in names] for true in names], np.int64)

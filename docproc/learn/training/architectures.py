@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     import keras
 
 
-FEATURES = "features"  # the layer from which a network of single digits tells what it sees
+FEATURES = "features"  # the last hidden layer of a network of single digits, from which the decoder draws
+LINE_STRIDE = 2  # px of a line for one frame of the line network; the E-13B network has its STRIDE in readers/e13b
 
 
-def classic() -> keras.Model:
-    """The network of the textbooks: two convolutions, 10 classes, 0.23 million weights."""
+def classic_network() -> keras.Model:
+    """The textbook network: two convolutions, 10 classes, 0.23 million weights."""
     import keras
     from keras import layers
 
@@ -29,8 +30,8 @@ def classic() -> keras.Model:
     return keras.Model(glyph, scores, name="classic")
 
 
-def decoder(features: int) -> keras.Model:
-    """From (n, features) float32, what a network sees in digits, back to digits (n, 28, 28) float32, 0 paper .. 1 ink."""
+def decoder_network(features: int) -> keras.Model:
+    """From the features of a network, (n, features) float32, back to digits (n, 28, 28) float32, 0 paper .. 1 ink."""
     import keras
     from keras import layers
 
@@ -43,11 +44,11 @@ def decoder(features: int) -> keras.Model:
     return keras.Model(seen, layers.Reshape((GLYPH_SIDE, GLYPH_SIDE))(x), name="decoder")
 
 
-def digits() -> keras.Model:
+def digit_network() -> keras.Model:
     """The shipped network: four small convolutions, 11 classes, about 0.37 million weights.
 
-    Whether a glyph is a digit, and which one, are told by two heads. With one for all eleven classes, what looks like a
-    piece of ink would hardly teach the network which digit it might be.
+    Two heads say whether a glyph is a digit, and which one. With a single head for all eleven classes, a glyph that looks
+    like a piece of ink would hardly teach the network which digit it might be.
     """
     import keras
     from keras import layers
@@ -67,7 +68,7 @@ def digits() -> keras.Model:
     x = layers.Dropout(0.1)(layers.Flatten()(x))
     x = layers.ReLU(name=FEATURES)(layers.Dense(96)(x))
     x = layers.Dropout(0.1)(x)
-    # Probabilities in float32, whatever the precision of the training.
+    # Probabilities are float32 in any precision of training.
     which = layers.Softmax(dtype="float32")(layers.Dense(CLASSES - 1, dtype="float32")(x))
     whether = layers.Softmax(dtype="float32")(layers.Dense(2, dtype="float32")(x))
     digit, none = whether[:, :1], whether[:, 1:]
@@ -76,9 +77,9 @@ def digits() -> keras.Model:
 
 
 def line_readers(readers: Sequence[keras.Model]) -> keras.Model:
-    """Several line networks as one: (n, 32, width) uint8 to (n, width / 2, readers * 11) logits.
+    """Several line networks joined to one: (n, 32, width) uint8 to (n, width / 2, readers * 11) logits.
 
-    Networks that were trained by themselves make different mistakes; see `readings.sequence` for how they are joined.
+    Networks that were trained separately make different mistakes; `readers.ctc` averages what they say of a text.
     """
     import keras
     from keras import layers
@@ -93,14 +94,15 @@ def line_readers(readers: Sequence[keras.Model]) -> keras.Model:
 
 
 def each_line_reader(network: keras.Model) -> list[keras.Model]:
-    """The networks that `line_readers` made one."""
+    """The networks that `line_readers` joined."""
     return [layer for layer in network.layers if layer.name.startswith("reader_")]
 
 
 def line_network(name: str = "lines") -> keras.Model:
-    """A reader of lines: (n, 32, width) uint8 to (n, width / 2, 11) logits, the last class being the blank of CTC.
+    """A reader of lines: (n, 32, width) uint8 to (n, width / 2, 11) logits; the last class is the blank of CTC.
 
-    Convolutions only, so any width will do, about 0.39 million weights. Frames see 36 px, nearly two digits, to each side.
+    Fully convolutional, for lines of any width; about 0.39 million weights. A frame sees 36 px, nearly two digits, to each
+    side.
     """
     import keras
     from keras import layers
@@ -129,10 +131,10 @@ def line_network(name: str = "lines") -> keras.Model:
 
 
 def micr_network() -> keras.Model:
-    """The reader of E-13B: (n, 32, width) uint8 to (n, width / 4, 15) logits, the last class being the blank of CTC.
+    """The reader of E-13B: (n, 32, width) uint8 to (n, width / 4, 15) logits; the last class is the blank of CTC.
 
-    Print is the same every time, so a third of the weights of the line network will do, 0.12 million. Frames see 30 px, one
-    and a half characters, to each side.
+    Print varies little, so a third of the line network's weights are enough, 0.12 million. A frame sees 30 px, one and a half
+    characters, to each side.
     """
     import keras
     from keras import layers
@@ -181,4 +183,4 @@ def cell_network() -> keras.Model:
     return keras.Model(cell, scores, name="cells")
 
 
-NETWORKS: Mapping[str, Callable[[], keras.Model]] = {"digits": digits, "classic": classic}
+DIGIT_NETWORKS: Mapping[str, Callable[[], keras.Model]] = {"digits": digit_network, "classic": classic_network}

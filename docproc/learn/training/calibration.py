@@ -1,4 +1,4 @@
-"""Fit what is learned beside the networks: the context of a candidate, the vote, the probability that a field is right."""
+"""Fit what stands beside the networks: the context of a candidate, the weights of the vote, the calibration of confidence."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from docproc.learn.composing.examples import StripExample
 from docproc.learn.composing.strips import AMBIGUOUS, label
+from docproc.learn.evaluation.risk_control import ERROR_RATES
 from docproc.mlp import Net, sigmoid
 from docproc.pipeline import cells_of, decide, keep_rules
 from docproc.readers.batching import flatten, regroup
@@ -33,13 +34,12 @@ from docproc.types import (
     Scores,
 )
 
-MOST_RULED = 10  # digits of a field that is given a check digit
-ERRORS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)  # for which thresholds are measured
+MAX_RULED_DIGITS = 10  # of a field that is given a check digit
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """An example with what the networks say of it."""
+class RecognizedExample:
+    """A composed strip with the output of the networks."""
 
     example: StripExample
     scores: Scores
@@ -47,13 +47,15 @@ class Scored:
     cells: CellScores
 
 
-def scored(made: Sequence[StripExample], recognizer: Recognizer, lines: LineRecognizer, cells: CellRecognizer) -> list[Scored]:
-    """Run the networks over the examples."""
+def recognize_examples(
+    made: Sequence[StripExample], recognizer: Recognizer, lines: LineRecognizer, cells: CellRecognizer
+) -> list[RecognizedExample]:
+    """Run the networks over composed strips."""
     batch, counts = flatten([glyph_batch(e.lattice) for e in made])
     scores = regroup(recognizer.recognize(batch), counts)
     frames = lines.read_lines([e.line for e in made])
     boxed = cells_of([e.cells for e in made], cells)
-    return [Scored(*each) for each in zip(made, scores, frames, boxed, strict=True)]
+    return [RecognizedExample(*each) for each in zip(made, scores, frames, boxed, strict=True)]
 
 
 def glyph_batch(lattice: Lattice) -> Glyphs:
@@ -61,8 +63,8 @@ def glyph_batch(lattice: Lattice) -> Glyphs:
     return normalize_all(candidate_ink(lattice, k) for k in range(len(lattice.candidates)))
 
 
-def fit_context(fields: Sequence[Scored], seed: int) -> Net:
-    """Learn from labeled lattices which candidates are whole digits, see `readings.context`."""
+def fit_context(fields: Sequence[RecognizedExample], seed: int) -> Net:
+    """Learn from labeled lattices which candidates are whole digits, see `readers.lattice.context`."""
     inputs, targets = [], []
     for field in fields:
         lattice = field.example.lattice
@@ -74,13 +76,13 @@ def fit_context(fields: Sequence[Scored], seed: int) -> Net:
     return fit_net(np.concatenate(inputs), np.concatenate(targets), (32, 16), seed, epochs=8)
 
 
-def fit_weights(fields: Sequence[Scored], context: Net) -> dict[Kind, Weights]:
-    """Learn how much each reader counts in each kind of field, see `readings.vote`."""
+def fit_weights(fields: Sequence[RecognizedExample], context: Net) -> dict[Kind, Weights]:
+    """Learn the weight of each reader in each kind of field, see `readers.vote`."""
     return {kind: _fit_weights([f for f in fields if f.example.strip.kind == kind], context) for kind in KINDS}
 
 
-def _fit_weights(fields: Sequence[Scored], context: Net) -> Weights:
-    """The weights under which the true texts are likeliest among all proposed."""
+def _fit_weights(fields: Sequence[RecognizedExample], context: Net) -> Weights:
+    """The weights that maximize the likelihood of the true texts among all proposed ones."""
     tables = []
     for field in fields:
         cast = _cast(field, context)[0]
@@ -89,7 +91,7 @@ def _fit_weights(fields: Sequence[Scored], context: Net) -> Weights:
             tables.append((arguments(cast), true.index(True)))
     start = np.array([0.5, 0.5, 0.0, 0.0])
     weights = start
-    # Newton's method on the log-likelihood of a conditional logit, held near the start by a small ridge.
+    # Newton's method on the log-likelihood of a conditional logit, with a small ridge penalty on the distance from the start.
     for _ in range(30):
         slope, curve = -1e-2 * (weights - start), -1e-2 * np.eye(4)
         for table, true_row in tables:
@@ -107,12 +109,11 @@ def _fit_weights(fields: Sequence[Scored], context: Net) -> Weights:
 
 
 def fit_calibration(
-    fields: Sequence[Scored], context: Net, weights: Mapping[Kind, Weights]
+    fields: Sequence[RecognizedExample], context: Net, weights: Mapping[Kind, Weights]
 ) -> tuple[Calibration, dict[str, float]]:
-    """Learn when a field is right, for free fields or for combs; thresholds come from the half that was not fitted on.
+    """Fit the probability that a field is right on one half of `fields`; the thresholds come from the other half.
 
-    Returns the calibration and its figures on that half: fields read exactly, by each reader alone as well, and the expected
-    calibration error.
+    Returns the calibration and its scores: fields read exactly, also by each reader alone, and the expected calibration error.
     """
     found, right, alone = [], [], []
     for field in fields:
@@ -131,33 +132,37 @@ def fit_calibration(
     net = fit_logistic(inputs[:half], targets[:half])
     p = sigmoid(net(inputs[half:]))
     truth_there = targets[half:]
-    thresholds = tuple((error, threshold_for(p, truth_there, error)) for error in ERRORS)
-    figures = {
+    thresholds = tuple((error, threshold_for(p, truth_there, error)) for error in ERROR_RATES)
+    scores = {
         "synthetic_fields_exact": float(np.mean(right)),
         "synthetic_lattice_exact": float(np.mean(alone, axis=0)[0]),
         "synthetic_line_exact": float(np.mean(alone, axis=0)[1]),
         "synthetic_ece": expected_calibration_error(p, truth_there),
     }
     if any(len(field.cells) for field in fields):
-        figures["synthetic_cells_exact"] = float(np.mean(alone, axis=0)[2])
-    return Calibration(net, thresholds), figures
+        scores["synthetic_cells_exact"] = float(np.mean(alone, axis=0)[2])
+    return Calibration(net, thresholds), scores
 
 
 def fit_repairs(
-    fields: Sequence[Scored], context: Net, weights: Mapping[Kind, Weights], calibrations: Mapping[Kind, Calibration], seed: int
+    fields: Sequence[RecognizedExample],
+    context: Net,
+    weights: Mapping[Kind, Weights],
+    calibrations: Mapping[Kind, Calibration],
+    seed: int,
 ) -> tuple[Thresholds, dict[str, float]]:
-    """Learn how sure a text must be that was put in for a rule's sake; with what became of the fields that broke one.
+    """Find the thresholds for texts that were changed to keep a rule; and count what became of the fields that broke one.
 
-    Each field is given a check digit of its own, a weighted sum with random weights that its true text fulfills.
+    Each field is given its own check digit, a weighted sum with random weights that holds for its true text.
     """
     rng = np.random.default_rng(seed)
     sure, right, broke, slipped = [], [], 0, 0
     for field in fields:
         strip = field.example.strip
         truth, kind = strip.text, strip.kind
-        if not 3 <= len(truth) <= MOST_RULED or field.example.lattice.blank:
+        if not 3 <= len(truth) <= MAX_RULED_DIGITS or field.example.lattice.blank:
             continue
-        drawn = tuple(int(weight) for weight in rng.choice([1, 3, 7, 9], MOST_RULED))
+        drawn = tuple(int(weight) for weight in rng.choice([1, 3, 7, 9], MAX_RULED_DIGITS))
         remainder = sum(int(d) * w for d, w in zip(truth, drawn[-len(truth) :], strict=True)) % 10
         rules = FieldRules(digits=(len(truth), len(truth)), check=Weighted(drawn, 10, remainder))
         cast, odds = _cast(field, context)
@@ -177,18 +182,20 @@ def fit_repairs(
         else:
             slipped += 1
     p, correct = np.array(sure), np.array(right, bool)
-    thresholds = tuple((error, threshold_for(p, correct, error)) for error in ERRORS)
-    figures = {
+    thresholds = tuple((error, threshold_for(p, correct, error)) for error in ERROR_RATES)
+    scores = {
         "rule_broken": float(broke),
         "rule_repaired": float(len(sure)),
         "rule_repaired_right": float(correct.sum()),
         "rule_kept_as_slip": float(slipped),
     }
-    return thresholds, figures
+    return thresholds, scores
 
 
-def _cast(field: Scored, context: Net, rules: FieldRules | None = None) -> tuple[tuple[Ballot, ...], NDArray[np.float64]]:
-    """The ballots of one field and the log-odds of its candidates."""
+def _cast(
+    field: RecognizedExample, context: Net, rules: FieldRules | None = None
+) -> tuple[tuple[Ballot, ...], NDArray[np.float64]]:
+    """The ballots of a field, and the log-odds of its candidates."""
     lattice, strip = field.example.lattice, field.example.strip
     odds = log_odds(lattice, field.scores, context)
     boxed = field.cells if len(field.cells) else None
@@ -196,7 +203,7 @@ def _cast(field: Scored, context: Net, rules: FieldRules | None = None) -> tuple
 
 
 def threshold_for(confidence: NDArray[np.float64], right: NDArray[np.bool_], max_error: float) -> float:
-    """The least confidence above which at most `max_error` of the fields are wrong; 1.01 where none is."""
+    """The least confidence from which the error rate is at most `max_error`; 1.01 if there is none."""
     order = np.argsort(-confidence, kind="stable")
     wrong = np.cumsum(~right[order])
     count = np.arange(1, len(order) + 1)
@@ -214,7 +221,7 @@ def expected_calibration_error(confidence: NDArray[np.float64], right: NDArray[n
 
 
 def fit_logistic(inputs: NDArray[np.float64], targets: NDArray[np.bool_], ridge: float = 1.0) -> Net:
-    """Logistic regression by Newton's method, with a small ridge penalty so that it also ends on separable data."""
+    """Logistic regression by Newton's method, with a small ridge penalty so that it converges on separable data too."""
     mean, scale = inputs.mean(axis=0), inputs.std(axis=0) + 1e-6
     x = np.column_stack([np.clip((inputs - mean) / scale, -6, 6), np.ones(len(inputs))])
     weights = np.zeros(x.shape[1])
@@ -231,7 +238,7 @@ def fit_logistic(inputs: NDArray[np.float64], targets: NDArray[np.bool_], ridge:
 
 
 def fit_net(inputs: NDArray[np.float64], targets: NDArray[np.bool_], hidden: tuple[int, ...], seed: int, epochs: int) -> Net:
-    """A small network (n, features) float64 to the log-odds of `targets` (n,), see `net.Net`."""
+    """Train a multilayer perceptron from inputs (n, features) float64 to the log-odds of `targets` (n,), see `mlp.Net`."""
     import keras
 
     keras.utils.set_random_seed(seed)

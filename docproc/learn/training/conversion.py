@@ -1,8 +1,7 @@
-"""A model in other forms, and what each is worth: how far it is from Keras on MNIST's test digits."""
+"""Write a model in other precisions, and compare every form with Keras on MNIST's test digits."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -19,25 +18,26 @@ from docproc.backends.recognizers import CELLS, GLYPHS, LINES, MICR, Form, Netwo
 from docproc.errors import MissingPart, OutputExists
 from docproc.learn.composing.mnist import Mnist
 from docproc.learn.training.export import file_hash, to_float16, to_float32
+from docproc.learn.training.model_card import write_card
 from docproc.types import CELL_SIDE, LINE_HEIGHT
 from docproc.weights.cards import card_path, cards_of, glyph_form, network_files, read_card, reads_pages
 from docproc.weights.opening import model_bytes
 
 FORMS: Mapping[str, Form] = {"glyphs": GLYPHS, "lines": LINES, "cells": CELLS, "micr": MICR}
 PRECISIONS: Mapping[str, str] = {"float32": ".fp32.onnx", "float16": ".fp16.onnx"}
-PER_LINE = 5  # digits of MNIST on a line
+DIGITS_PER_LINE = 5  # of MNIST, for networks that read lines
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What became of a network."""
+    """A network in one form."""
 
     network: str  # glyphs, lines, cells or micr
     form: str  # Keras, ONNX float32, ...
-    backend: str  # that ran it, "" where none could
+    backend: str  # that ran it, "" if none could
     bytes: int
-    same: float | None = None  # share of the digits, or of the frames of lines, with the same class first as in Keras
-    differs: float | None = None  # largest difference of a probability
+    same: float | None = None  # share of the digits, or of the frames of lines, with the same most probable class as in Keras
+    differs: float | None = None  # largest difference of a probability from Keras
     remark: str = ""
 
 
@@ -46,9 +46,9 @@ def convert(
 ) -> list[Conversion]:
     """Write the networks of `model` (None: the shipped one) to `folder` as ONNX in other precisions, and compare all forms.
 
-    The folder gets the other files of the model and cards with all hashes, too, so that it is a model itself. Where TensorRT
-    is installed its engines are built as well. Raises OutputExists, and MissingPart where Keras is missing or a file is not
-    what its card says.
+    The folder also gets the model's other files and cards with all hashes, so that it is a model itself. If TensorRT is
+    installed, its engines are built as well. Raises OutputExists; MissingPart if Keras is missing, or if a file is not the
+    one on its card.
     """
     sources = network_files("tensorflow", model)
     if not reads_pages(read_card(sources["glyphs"])):
@@ -69,25 +69,24 @@ def convert(
     from docproc.backends import tensorflow
 
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as place:
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
         for name, network in networks.items():
             form = forms[name]
-            exact = Path(place) / "exact.onnx"
+            exact = Path(temporary) / "exact.onnx"
             to_float32(tensorflow.load(network, form), exact, (None, *form.takes))
             if (name, "float16") in targets:
-                to_float16(exact, Path(place) / "half.onnx")
-                (Path(place) / "half.onnx").replace(targets[name, "float16"])
+                to_float16(exact, Path(temporary) / "half.onnx")
+                (Path(temporary) / "half.onnx").replace(targets[name, "float16"])
             if (name, "float32") in targets:
                 exact.replace(targets[name, "float32"])
     for name, source in sources.items():
-        for beside in cards[name]["sha256"]:
-            if (source.parent / beside).is_file() and not (folder / beside).exists():
-                shutil.copyfile(source.parent / beside, folder / beside)
+        for file in cards[name]["sha256"]:
+            if (source.parent / file).is_file() and not (folder / file).exists():
+                shutil.copyfile(source.parent / file, folder / file)
     for (name, _), target in targets.items():
         cards[name]["sha256"][target.name] = file_hash(target)
     for name in {"glyphs", "micr"} & set(sources):
-        text = json.dumps(cards[name], indent=1) + "\n"
-        (folder / card_path(sources[name]).name).write_text(text, encoding="utf-8")
+        write_card(folder / card_path(sources[name]).name, cards[name])
     return [row for name in networks for row in _compared(name, forms[name], folder / sources[name].name, cards[name], data)]
 
 
@@ -96,15 +95,15 @@ def _compared(name: str, form: Form, keras_file: Path, card: Mapping[str, object
     truth = _probabilities(open_network("tensorflow", model_bytes(keras_file, card), form), form, batches)
     rows = [Conversion(name, "Keras", "tensorflow", keras_file.stat().st_size, 1.0, 0.0)]
 
-    def row(told: str, backend: str, path: Path) -> Conversion:
+    def row(label: str, backend: str, path: Path) -> Conversion:
         found = _probabilities(open_network(backend, model_bytes(path, card), form), form, batches)
         same = float((found.argmax(axis=-1) == truth.argmax(axis=-1)).mean())
-        return Conversion(name, told, backend, path.stat().st_size, same, float(np.abs(found - truth).max()))
+        return Conversion(name, label, backend, path.stat().st_size, same, float(np.abs(found - truth).max()))
 
-    for told, ending in (("ONNX float32", ".fp32.onnx"), ("ONNX float16", ".fp16.onnx"), ("ONNX eight bits", ".onnx")):
+    for label, ending in (("ONNX float32", ".fp32.onnx"), ("ONNX float16", ".fp16.onnx"), ("ONNX eight bits", ".onnx")):
         path = keras_file.with_name(keras_file.name.replace(".keras", ending))
         if path.exists():
-            rows.append(row(told, "onnx", path))
+            rows.append(row(label, "onnx", path))
     path = keras_file.with_name(keras_file.name.replace(".keras", ".fp16.onnx"))
     if path.exists():
         reason = available("tensorrt")
@@ -113,7 +112,7 @@ def _compared(name: str, form: Form, keras_file: Path, card: Mapping[str, object
 
 
 def _built(name: str, form: Form, path: Path, reason: str) -> Conversion:
-    """TensorRT for RTX builds engines where nothing can run them."""
+    """Build the engine without running it: TensorRT for RTX can do that on a machine without a GPU."""
     if find_spec("tensorrt_rtx") is None:
         return Conversion(name, "TensorRT float16", "", 0, remark=reason)
     from docproc.backends.tensorrt import build, keeper
@@ -124,10 +123,10 @@ def _built(name: str, form: Form, path: Path, reason: str) -> Conversion:
 
 
 def _batches(name: str, form: Form, images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """MNIST's digits (n, 28, 28) as a network takes them: as they are, five on a line, or alone in a cell."""
+    """MNIST's digits (n, 28, 28) uint8 as input of a network: single, five on a line, or alone in a cell."""
     if form.of_lines:
-        count = len(images) // PER_LINE
-        rows = images[: count * PER_LINE].reshape(count, PER_LINE, *images.shape[1:]).transpose(0, 2, 1, 3)
+        count = len(images) // DIGITS_PER_LINE
+        rows = images[: count * DIGITS_PER_LINE].reshape(count, DIGITS_PER_LINE, *images.shape[1:]).transpose(0, 2, 1, 3)
         side = LINE_HEIGHT - images.shape[1]
         pictures = np.pad(rows.reshape(count, images.shape[1], -1), ((0, 0), (side // 2, side - side // 2), (10, 10)))
     elif name == "cells":
@@ -141,7 +140,7 @@ def _batches(name: str, form: Form, images: NDArray[np.uint8]) -> list[NDArray[n
 
 
 def _probabilities(network: Network, form: Form, batches: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
-    """What a network says, (..., classes), of each of its readers."""
+    """The probabilities that each reader of a network gives, (n, ..., readers, classes) float64."""
     given = np.concatenate(list(network.run(batches))).astype(np.float64)
     if form.of_lines:
         given = np.exp(log_probabilities(given, form))

@@ -1,8 +1,8 @@
-"""What a field teaches whose true text a person has told: its line, its digits and what is none, its cells.
+"""Training examples from a field whose true text a person has keyed: its line, its digits and wrong candidates, its cells.
 
-The person says what was written, and not where. The digits are found by holding the true text against the lattice, as the
-readers see it now: the likeliest path that spells it. Where no path does so sensibly, because the ink is cut badly or the
-text is that of another field, nothing is guessed.
+The person keyed what is written, but not where. The digits are located by aligning the true text with the lattice: the most
+probable path that spells it. If no path does so plausibly, because the ink was cut badly or the text belongs to another
+field, there are no examples.
 """
 
 from __future__ import annotations
@@ -23,79 +23,85 @@ from docproc.readers.lattice.context import log_odds
 from docproc.readers.lattice.decode import decode, trace
 from docproc.types import CELL_SIDE, GLYPH_SIDE, NOT_A_DIGIT, CellPictures, Glyphs, Lattice, Line
 
-HELD_BACK = 1 / 3  # share of the documents that is never trained on
-# Natural log for each digit. Measured on real amounts: the true text has -0.01 in the middle and hardly ever less, that of
-# another field -12, and a text with a digit too few or too many -2 on the lattice.
-LINE_LEAST = -4.0  # of a text on the line, and on the cells
-LATTICE_LEAST = -2.0  # of a text among all that the lattice could say
+HELD_OUT_SHARE = 1 / 3  # of the documents, never trained on
+# Log probabilities in nats a digit. Measured on real amounts: the median of true texts is -0.01, and hardly any is lower; that
+# of another field's text is -12; a text with a digit too few or too many has -2 on the lattice.
+MIN_LINE_NATS = -4.0  # of a text on the line, and on the cells
+MIN_LATTICE_NATS = -2.0  # of a text among all that the lattice allows
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """What is learned from one field; each part may be empty."""
+class CorrectionExamples:
+    """The training examples of one corrected field; each part may be empty."""
 
     text: str
     lines: tuple[Line, ...]  # the field's line, or none
     glyphs: Glyphs
     labels: NDArray[np.int8]  # (n,) of the glyphs: 0..9 or NOT_A_DIGIT
     cells: CellPictures
-    marks: NDArray[np.int8]  # (n,) of the cells: 0..9
+    cell_labels: NDArray[np.int8]  # (n,) of the cells: 0..9
 
     @property
     def empty(self) -> bool:
-        return not (self.lines or len(self.labels) or len(self.marks))
+        return not (self.lines or len(self.labels) or len(self.cell_labels))
 
 
-def held_back(sha256: str, seed: int) -> bool:
-    """Whether a document with this content is kept to judge by.
+def is_held_out(sha256: str, seed: int) -> bool:
+    """Whether a document with this content is held out from training.
 
-    It hangs on nothing but the content and the seed: copies stay together, and what was held back once still is when more
-    documents have come.
+    It depends on the content and the seed alone: copies stay together, and a document that was held out once still is when
+    more documents have been added.
     """
     drawn = hashlib.sha256(f"{seed}:{sha256}".encode()).digest()[:8]
-    return int.from_bytes(drawn, "big") < HELD_BACK * 2**64
+    return int.from_bytes(drawn, "big") < HELD_OUT_SHARE * 2**64
 
 
-def lesson(result: FieldResult, text: str, context: Net | None, not_digits: int, rng: np.random.Generator) -> Lesson:
-    """What a field teaches that was read as `result` and holds `text` (digits); at most `not_digits` wrong candidates."""
+def correction_examples(
+    result: FieldResult, text: str, context: Net | None, not_digits: int, rng: np.random.Generator
+) -> CorrectionExamples:
+    """The training examples of a field that was read as `result` and holds `text` (digits).
+
+    At most `not_digits` wrong candidates are among them.
+    """
     prepared = result.prepared
-    nothing = Lesson(
+    nothing = CorrectionExamples(
         text, (), np.zeros((0, GLYPH_SIDE, GLYPH_SIDE), np.uint8), np.zeros(0, np.int8),
         np.zeros((0, CELL_SIDE, CELL_SIDE, 2), np.uint8), np.zeros(0, np.int8),
     )  # fmt: skip
     if not text or prepared.micr is not None or prepared.lattice.blank:
         return nothing
-    lines = (prepared.line,) if _each(text_scores(result.frames, [text])[0], text) >= LINE_LEAST else ()
-    path = spelled(result, text, context) if lines else ()
-    chosen, labels = labeled(prepared.lattice, path, text, not_digits, rng)
+    lines = (prepared.line,) if _each(text_scores(result.frames, [text])[0], text) >= MIN_LINE_NATS else ()
+    path = spelling_path(result, text, context) if lines else ()
+    chosen, labels = label_along_path(prepared.lattice, path, text, not_digits, rng)
     marked = prepared.cells[..., 0].any(axis=(1, 2))
-    # Where a digit was struck out, or another strayed, it is not known which is which.
-    told = int(marked.sum()) == len(text) and _each(in_cells.text_scores(result.cells, [text])[0], text) >= LINE_LEAST
-    cells = marked & told
-    return Lesson(
+    # If a digit was struck out, or another one strayed into a cell, it is not known which is which.
+    sure = int(marked.sum()) == len(text) and _each(in_cells.text_scores(result.cells, [text])[0], text) >= MIN_LINE_NATS
+    cells = marked & sure
+    return CorrectionExamples(
         text, lines, prepared.glyphs[chosen], labels, prepared.cells[cells],
-        np.array([int(c) for c in text] if told else [], np.int8),
+        np.array([int(c) for c in text] if sure else [], np.int8),
     )  # fmt: skip
 
 
-def spelled(result: FieldResult, text: str, context: Net | None) -> tuple[int, ...]:
-    """The likeliest candidates that spell `text`, left to right; () where none do so sensibly."""
+def spelling_path(result: FieldResult, text: str, context: Net | None) -> tuple[int, ...]:
+    """The most probable candidates that spell `text`, left to right; () if none do so plausibly."""
     lattice = result.prepared.lattice
     odds = log_odds(lattice, result.scores, context)
     found, path = trace(lattice.pieces, lattice.candidates, odds, result.scores, [text])[0]
     if not path:
         return ()
     whole = decode(lattice.pieces, lattice.candidates, odds, result.scores).whole
-    return path if _each(found - whole, text) >= LATTICE_LEAST else ()
+    return path if _each(found - whole, text) >= MIN_LATTICE_NATS else ()
 
 
-def labeled(
+def label_along_path(
     lattice: Lattice, path: Sequence[int], text: str, not_digits: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
-    """(candidates, labels) of a lattice on which `path` spells `text`: the digits, and others that share ink with them.
+    """Label candidates of a lattice on which `path` spells `text`: (candidates, labels).
 
-    Those others are no digits, unless they hold nearly the same ink as one: then it cannot be said. Ink beside the path is
-    left out as well, because a digit of the form, or of the neighboring field, may stand there.
+    Those on the path are its digits. Candidates that share ink with one of them are no digits, except those that hold nearly
+    the same ink, which stay unlabeled. So do candidates beside the path: a digit of the printed form, or of the neighboring
+    field, may stand there.
     """
     if not path:
         return np.zeros(0, np.int64), np.zeros(0, np.int8)
@@ -105,8 +111,8 @@ def labeled(
         holds[k, list(candidate.pieces)] = 1
     area = holds @ areas
     shared = (holds * areas) @ holds[list(path)].T
-    alike = 2 * shared / np.maximum(1.0, area[:, None] + area[None, list(path)])  # F1, as `synthesis.label` has it
-    wrong = np.flatnonzero((shared.max(axis=1) > 0) & (alike.max(axis=1) < MIN_F1_AMBIGUOUS))
+    f1 = 2 * shared / np.maximum(1.0, area[:, None] + area[None, list(path)])  # as in `strips.label`
+    wrong = np.flatnonzero((shared.max(axis=1) > 0) & (f1.max(axis=1) < MIN_F1_AMBIGUOUS))
     if len(wrong) > not_digits:
         wrong = rng.choice(wrong, not_digits, replace=False)
     labels = [*(int(c) for c in text), *[NOT_A_DIGIT] * len(wrong)]

@@ -1,4 +1,4 @@
-"""Keras to ONNX, to floats of sixteen bits, and to whole numbers of eight."""
+"""From Keras to ONNX: float32, float16, and quantized to eight bits. Every file is compared with Keras before it is kept."""
 
 from __future__ import annotations
 
@@ -43,38 +43,38 @@ if TYPE_CHECKING:
 Opened = TypeVar("Opened")
 Feed = NDArray[np.uint8]
 
-AGREES = 1e-4  # largest difference of a probability between Keras and ONNX Runtime in float32
-AGREES_FLOAT16 = 2e-2  # the same for floats of sixteen bits
-AGREES_INT8 = 0.98  # least share of the probe on which eight bits put the same class first
+PROBE_FIELDS = 200  # on which a training exports: they set the ranges of the eight bits, and are read in every precision
+MAX_DIFFERENCE = 1e-4  # of a probability between Keras and ONNX Runtime in float32
+MAX_DIFFERENCE_FLOAT16 = 2e-2  # the same for float16
+MIN_AGREEMENT_INT8 = 0.98  # share of the probe on which eight bits have the same most probable class
 
 
 def export_glyph_network(model: keras.Model, path: Path, probe: Glyphs, form: Form = GLYPHS) -> tuple[Recognizer, float]:
-    """Write the network with a dynamic batch, uint8 input, and weights and activations of eight bits.
+    """Write the network quantized to eight bits to `path`, and in float16, for GPUs, to NAME.fp16.onnx beside it.
 
-    Beside it, as NAME.fp16.onnx, in floats of sixteen bits for GPUs. Returns it as the file of eight bits reads, and the
-    share of `probe` on which that puts the same class first as Keras does. Raises DocprocError where the two disagree: such
-    files are not left behind.
+    The batch is dynamic, the input uint8. Returns the quantized network, and the share of `probe` on which it has the same
+    most probable class as Keras. Raises DocprocError, and leaves no file, if the two disagree.
     """
-    theirs = np.asarray(model.predict(probe, verbose=0))
+    expected = np.asarray(model.predict(probe, verbose=0))
 
     def compare(recognizer: Recognizer) -> tuple[float, float]:
-        return _differences(recognizer.recognize(probe)[:, : form.classes], theirs)
+        return _differences(recognizer.recognize(probe)[:, : form.classes], expected)
 
     return _export(model, path, (None, GLYPH_SIDE, GLYPH_SIDE), partial(open_recognizer, form=form), compare, _batches(probe))
 
 
 def export_cell_network(model: keras.Model, path: Path, probe: CellPictures) -> tuple[CellRecognizer, float]:
     """The same for the network of cells."""
-    theirs = np.asarray(model.predict(probe, verbose=0))
+    expected = np.asarray(model.predict(probe, verbose=0))
 
     def compare(recognizer: CellRecognizer) -> tuple[float, float]:
-        return _differences(recognizer.recognize_cells(probe), theirs)
+        return _differences(recognizer.recognize_cells(probe), expected)
 
     return _export(model, path, (None, CELL_SIDE, CELL_SIDE, 2), open_cell_recognizer, compare, _batches(probe))
 
 
 def export_line_network(model: keras.Model, path: Path, probe: Sequence[Line]) -> tuple[LineRecognizer, float]:
-    """The same for the line network, with a dynamic width; the share is of frames."""
+    """The same for the line network, with a dynamic width; the share is that of frames."""
     return _export_lines(model, path, probe, open_line_recognizer, LINES)
 
 
@@ -88,14 +88,14 @@ def _export_lines(
 ) -> tuple[LineRecognizer, float]:
     import tensorflow as tf
 
-    # One graph for all widths: layer by layer it would take five times as long.
+    # One graph for all widths: eager execution would take five times as long.
     run = tf.function(partial(model, training=False), input_signature=[tf.TensorSpec((None, LINE_HEIGHT, None), tf.uint8)])
-    theirs = [log_probabilities(run(line[None]).numpy()[0], form) for line in probe]
+    expected = [log_probabilities(run(line[None]).numpy()[0], form) for line in probe]
 
     def compare(recognizer: LineRecognizer) -> tuple[float, float]:
-        pairs = list(zip(recognizer.read_lines(probe), theirs, strict=True))
-        differs = max(float(np.abs(np.exp(mine) - np.exp(logs)).max()) for mine, logs in pairs)
-        same = np.concatenate([_first(mine, form) == _first(logs, form) for mine, logs in pairs])
+        pairs = list(zip(recognizer.read_lines(probe), expected, strict=True))
+        differs = max(float(np.abs(np.exp(found) - np.exp(logs)).max()) for found, logs in pairs)
+        same = np.concatenate([_top_class(found, form) == _top_class(logs, form) for found, logs in pairs])
         return differs, float(same.mean())
 
     return _export(model, path, (None, LINE_HEIGHT, None), opener, compare, [line[None] for line in probe])
@@ -106,8 +106,9 @@ def file_hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _differences(mine: NDArray[np.float32], theirs: NDArray[Any]) -> tuple[float, float]:
-    return float(np.abs(mine - theirs).max()), float((mine.argmax(axis=1) == theirs.argmax(axis=1)).mean())
+def _differences(found: NDArray[np.float32], expected: NDArray[Any]) -> tuple[float, float]:
+    """The largest difference of a probability, and the share with the same most probable class."""
+    return float(np.abs(found - expected).max()), float((found.argmax(axis=1) == expected.argmax(axis=1)).mean())
 
 
 def _batches(probe: Feed) -> list[Feed]:
@@ -127,14 +128,14 @@ def _export(
         exact, small, half = Path(folder) / "float32.onnx", Path(folder) / path.name, Path(folder) / "float16.onnx"
         to_float32(model, exact, shape)
         to_float16(exact, half)
-        for made, bound in ((exact, AGREES), (half, AGREES_FLOAT16)):
+        for made, bound in ((exact, MAX_DIFFERENCE), (half, MAX_DIFFERENCE_FLOAT16)):
             differs, _ = compare(opener("onnx", made.read_bytes()))
             if not differs <= bound:
                 raise DocprocError(f"ONNX Runtime and Keras differ by {differs:.2g}; {path.name} was not written")
         _quantize(exact, small, name, feeds)
         opened = opener("onnx", small.read_bytes())
         _, agreement = compare(opened)
-        if not agreement >= AGREES_INT8:
+        if not agreement >= MIN_AGREEMENT_INT8:
             raise DocprocError(f"with eight bits only {agreement:.1%} stay the same; {path.name} was not written")
         os.replace(half, path.with_suffix(".fp16.onnx"))
         os.replace(small, path)
@@ -142,10 +143,10 @@ def _export(
 
 
 def to_float32(model: keras.Model, path: Path, shape: tuple[int | None, ...]) -> None:
-    """Write the network as it is; `shape` is that of its input, batch first."""
+    """Write the network in float32; `shape` is that of its input, batch first."""
     import tensorflow as tf
 
-    # tf2onnx talks a great deal on stdout, where only data belongs.
+    # tf2onnx prints on stdout, which is for data only.
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         signature = [tf.TensorSpec(shape, tf.uint8, name=model.inputs[0].name)]
@@ -153,9 +154,9 @@ def to_float32(model: keras.Model, path: Path, shape: tuple[int | None, ...]) ->
 
 
 def to_float16(exact: Path, half: Path) -> None:
-    """Write a network of float32 in floats of sixteen bits, from the first cast to the last weights.
+    """Convert a float32 network to float16, from the first cast to the last weights.
 
-    What follows these, and the output, stay float32: a logit of sixteen bits is off by a hundredth.
+    What follows these, and the output, stay float32: a float16 logit is off by a hundredth.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -194,7 +195,7 @@ def to_float16(exact: Path, half: Path) -> None:
 
 
 def _quantize(exact: Path, small: Path, name: str, feeds: Iterable[Feed]) -> None:
-    """Static quantization to eight bits, in the form of QuantizeLinear and DequantizeLinear pairs."""
+    """Static quantization to eight bits, as QuantizeLinear and DequantizeLinear pairs."""
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -211,7 +212,7 @@ def _quantize(exact: Path, small: Path, name: str, feeds: Iterable[Feed]) -> Non
     logging.getLogger().setLevel(logging.ERROR)
     quant_pre_process(str(exact), str(prepared), skip_symbolic_shape=True)
     kept = _last_layer(onnx.load(str(prepared)).graph)
-    # Weights of seven bits: processors without VNNI add two products in sixteen bits, and eight would overflow there.
+    # Weights of seven bits: processors without VNNI add two products in sixteen bits, which eight bits would overflow.
     quantize_static(
         str(prepared), str(small), Reader(), quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=True,
         activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_exclude=kept,
@@ -219,9 +220,9 @@ def _quantize(exact: Path, small: Path, name: str, feeds: Iterable[Feed]) -> Non
 
 
 def _last_layer(graph: Any) -> list[str]:
-    """The names of the nodes from the last weights to the output: in eight bits every doubt below 1/255 would be lost.
+    """The names of the nodes from the last weights to the output: in eight bits probabilities below 1/255 would be lost.
 
-    What only asks for the shape of an earlier layer belongs to them, and that layer does not.
+    They include nodes that only ask for the shape of an earlier layer, but not that layer.
     """
     makers = {output: node for node in graph.node for output in node.output}
     names: list[str] = []
@@ -236,6 +237,6 @@ def _last_layer(graph: Any) -> list[str]:
     return names
 
 
-def _first(frames: NDArray[Any], form: Form) -> NDArray[np.int64]:
-    """The likeliest class of every frame and reader."""
+def _top_class(frames: NDArray[Any], form: Form) -> NDArray[np.int64]:
+    """The most probable class of every frame and reader."""
     return np.asarray(frames.reshape(len(frames), form.readers, -1).argmax(axis=-1))

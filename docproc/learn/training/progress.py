@@ -1,4 +1,4 @@
-"""What a training says while it runs, and what it remembers of its epochs."""
+"""What a training reports while it runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Where the training of a network stands."""
+    """How far the training of a network is."""
 
     network: str
     epoch: int  # from 1
@@ -18,18 +18,4 @@ class Step:
     loss: float  # mean of the epoch so far
 
 
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """What came of one epoch.
-
-    Losses are those of the network's own kind. Accuracies are shares, 0..1, of pictures whose class is likeliest; None of
-    networks that read lines.
-    """
-
-    loss: float  # mean over the epoch, while the weights moved
-    accuracy: float | None
-    validation_loss: float  # of the averaged weights at its end
-    validation_accuracy: float | None
-
-
-Tell = Callable[[str | Step], None]
+Log = Callable[[str | Step], None]

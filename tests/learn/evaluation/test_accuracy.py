@@ -1,4 +1,4 @@
-"""Figures of single digits, and a report that holds all it shows."""
+"""Metrics of single digits, and a report that is self-contained."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ import pytest
 
 from docproc.errors import MissingPart
 from docproc.learn.evaluation import plots
-from docproc.learn.evaluation.accuracy import DIGIT_NAMES, Guesses, digit_figures, guesses, least_sure, most_wrong
-from docproc.learn.evaluation.html import Section, gallery, report, side_by_side, table
-from docproc.learn.evaluation.scoring import curve, reliability
+from docproc.learn.evaluation.accuracy import (
+    DIGIT_NAMES,
+    DigitPredictions,
+    digit_metrics,
+    least_sure,
+    most_wrong,
+    predict_digits,
+)
+from docproc.learn.evaluation.html import Section, gallery, render_page, side_by_side, table
+from docproc.learn.evaluation.scoring import error_reject_curve, reliability
 from docproc.types import CLASSES, Glyphs, ModelHash, Scores
 
 
 class Fixed:
-    """Says the same of every glyph that has its number in a corner."""
+    """Gives fixed scores to every glyph, by the number in its corner."""
 
     name = "fixed"
     model_hash = ModelHash("0" * 64)
@@ -30,7 +37,7 @@ class Fixed:
         return self._scores[glyphs[:, 0, 0]]
 
 
-def some() -> Guesses:
+def some() -> DigitPredictions:
     scores = np.zeros((4, CLASSES), np.float32)
     scores[0, 3], scores[0, 8] = 0.9, 0.1
     scores[1, 3], scores[1, 5] = 0.6, 0.4
@@ -38,7 +45,7 @@ def some() -> Guesses:
     scores[3, 1], scores[3, 7] = 0.51, 0.49
     glyphs = np.zeros((4, 28, 28), np.uint8)
     glyphs[:, 0, 0] = range(4)
-    return guesses(Fixed(scores), glyphs, np.array([3, 5, 7, 7], np.uint8))
+    return predict_digits(Fixed(scores), glyphs, np.array([3, 5, 7, 7], np.uint8))
 
 
 def test_what_is_asked_is_which_of_the_ten() -> None:
@@ -50,14 +57,14 @@ def test_what_is_asked_is_which_of_the_ten() -> None:
     assert least_sure(found, 2).tolist() == [3, 1]
 
 
-def test_figures_of_digits() -> None:
-    told = digit_figures(some())
-    assert (told["digits"], told["accuracy"]) == (4, 0.5)
-    assert told["by_digit"]["3"] == {"count": 1, "recall": 1.0, "precision": 0.5}
-    assert told["by_digit"]["7"] == {"count": 2, "recall": 0.5, "precision": 1.0}
-    assert told["by_digit"]["0"] == {"count": 0, "recall": 0.0, "precision": 0.0}
-    assert np.sum(told["confusion"]) == 4
-    assert told["confusion"][5][3] == told["confusion"][7][1] == 1
+def test_metrics_of_digits() -> None:
+    metrics = digit_metrics(some())
+    assert (metrics["digits"], metrics["accuracy"]) == (4, 0.5)
+    assert metrics["by_digit"]["3"] == {"count": 1, "recall": 1.0, "precision": 0.5}
+    assert metrics["by_digit"]["7"] == {"count": 2, "recall": 0.5, "precision": 1.0}
+    assert metrics["by_digit"]["0"] == {"count": 0, "recall": 0.0, "precision": 0.0}
+    assert np.sum(metrics["confusion"]) == 4
+    assert metrics["confusion"][5][3] == metrics["confusion"][7][1] == 1
 
 
 # --------------------------------------------------------------------------------------------------- reports
@@ -67,12 +74,12 @@ def drawn() -> dict[str, str]:
     rng = np.random.default_rng(1)
     confidence = rng.uniform(0, 1, 300)
     right = rng.uniform(0, 1, 300) < confidence
-    one = curve(confidence, right)
+    one = error_reject_curve(confidence, right)
     return {
         "confusion": plots.confusion_plot(rng.integers(0, 5, (10, 10)), DIGIT_NAMES),
         "reliability": plots.reliability_plot(reliability(confidence, right)),
         "reject": plots.error_reject_plot({"all": one}),
-        "several": plots.error_reject_plot({"all": one, "first": curve(confidence[:99], right[:99])}),
+        "several": plots.error_reject_plot({"all": one, "first": error_reject_curve(confidence[:99], right[:99])}),
         "history": plots.history_plot({"training": [0.5, 0.3], "validation": [0.6, 0.4]}, "loss"),
     }
 
@@ -86,16 +93,16 @@ def test_plots_are_drawn_the_same_twice() -> None:
 
 @pytest.mark.parametrize("right", [[], [True], [False], [True] * 30])
 def test_nothing_and_little_can_be_drawn(right: list[bool]) -> None:
-    confidence, told = np.linspace(0.9, 1, len(right)), np.array(right, bool)
-    assert plots.error_reject_plot({"all": curve(confidence, told)})
-    assert plots.reliability_plot(reliability(confidence, told))
+    confidence, correct = np.linspace(0.9, 1, len(right)), np.array(right, bool)
+    assert plots.error_reject_plot({"all": error_reject_curve(confidence, correct)})
+    assert plots.reliability_plot(reliability(confidence, correct))
     assert plots.confusion_plot(np.zeros((10, 10), np.int64), DIGIT_NAMES)
 
 
 def test_a_report_needs_nothing_from_elsewhere() -> None:
     glyphs = np.zeros((2, 28, 28), np.uint8)
     pictures = plots.reliability_plot(reliability(np.array([0.5, 0.9]), np.array([True, False])))
-    page = report(
+    page = render_page(
         "A <report>",
         {"model": "<b>"},
         [
@@ -104,18 +111,18 @@ def test_a_report_needs_nothing_from_elsewhere() -> None:
             Section("Three", gallery(list(glyphs), ["3 read as 8", "&"])),
         ],
     )
-    told: list[tuple[str, dict[str, str | None]]] = []
+    elements: list[tuple[str, dict[str, str | None]]] = []
 
     class Reader(HTMLParser):
         def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-            told.append((tag, dict(attrs)))
+            elements.append((tag, dict(attrs)))
 
     Reader().feed(page)
-    tags = [tag for tag, _ in told]
+    tags = [tag for tag, _ in elements]
     assert "script" not in tags
     assert "b" not in tags
     assert tags.count("img") == 3
-    assert all(str(own["src"]).startswith("data:image/") for tag, own in told if tag == "img")
+    assert all(str(own["src"]).startswith("data:image/") for tag, own in elements if tag == "img")
     assert not re.findall(r"(?:src|href)=\"(?!data:)", page)
     assert "default-src 'none'" in page
 

@@ -17,17 +17,17 @@ from docproc.errors import BadInput
 from docproc.learn.evaluation.scoring import (
     GAP,
     Record,
-    aligned,
+    align,
+    binomial_cdf,
     calibration_error,
-    chance,
     confusion,
-    curve,
-    distance,
-    error_at_most,
-    figures,
+    edit_distance,
+    error_reject_curve,
+    error_upper_bound,
+    field_metrics,
     interval,
-    judge,
     reliability,
+    score_fields,
 )
 from docproc.runs.truth import read_results, read_truth
 from tests.conftest import PROJECT
@@ -49,9 +49,9 @@ def truth(document: str, text: str, field: str = "amount", **more: str) -> Recor
 
 def test_the_chance_of_a_few_wrong_ones() -> None:
     # Two coins: none wrong in a quarter, at most one in three quarters.
-    assert chance(0, 2, 0.5) == pytest.approx(0.25)
-    assert chance(1, 2, 0.5) == pytest.approx(0.75)
-    assert chance(2, 2, 0.5) == 1
+    assert binomial_cdf(0, 2, 0.5) == pytest.approx(0.25)
+    assert binomial_cdf(1, 2, 0.5) == pytest.approx(0.75)
+    assert binomial_cdf(2, 2, 0.5) == 1
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_the_chance_of_a_few_wrong_ones() -> None:
     ],
 )
 def test_the_upper_bound_of_an_error(wrong: int, count: int, bound: float) -> None:
-    assert error_at_most(wrong, count) == pytest.approx(bound, abs=5e-6)
+    assert error_upper_bound(wrong, count) == pytest.approx(bound, abs=5e-6)
 
 
 @pytest.mark.parametrize(
@@ -83,25 +83,25 @@ def test_the_bound_is_the_quantile_of_a_beta_distribution(count: int, share: flo
     from scipy.stats import beta
 
     wrong = int(share * (count - 1))
-    assert error_at_most(wrong, count, certainty) == pytest.approx(beta.ppf(certainty, wrong + 1, count - wrong), abs=1e-9)
+    assert error_upper_bound(wrong, count, certainty) == pytest.approx(beta.ppf(certainty, wrong + 1, count - wrong), abs=1e-9)
 
 
 def test_bounds_of_many_fields() -> None:
-    assert error_at_most(1_000, 100_000) == pytest.approx(0.010532, abs=2e-6)
+    assert error_upper_bound(1_000, 100_000) == pytest.approx(0.010532, abs=2e-6)
 
 
 # -------------------------------------------------------------------------------------------------- figures
 
 
 def test_results_are_held_against_the_truth() -> None:
-    judged = judge(
+    scored = score_fields(
         [result("a", "12", 0.9), result("b", "13", 0.8, "review"), result("c", "7", 0.5), result("x", "1", 0.9)],
         [truth("a", "12"), truth("b", "14"), truth("c", "7"), truth("d", "99")],
     )
-    assert [(one.document, one.right, one.found, one.confidence) for one in judged] == [
+    assert [(one.document, one.right, one.found, one.confidence) for one in scored] == [
         ("a", True, True, 0.9), ("b", False, True, 0.8), ("c", True, True, 0.5), ("d", False, False, 0.0),
     ]  # fmt: skip
-    found = figures(judged)
+    found = field_metrics(scored)
     assert (found["fields"], found["missing"], found["exact"], found["accepted"]) == (4, 1, 0.5, 0.5)
     assert found["accepted_err"] == 0
     # One digit replaced and two never seen, of seven.
@@ -112,9 +112,9 @@ def test_results_are_held_against_the_truth() -> None:
 
 def test_values_are_scored_where_the_truth_says_them() -> None:
     read = [{**result("a", "1234", 0.9), "value": "12.34"}, result("b", "1", 0.9)]
-    both = figures(judge(read, [truth("a", "1234", value="12.34"), truth("b", "1", value="")]))
+    both = field_metrics(score_fields(read, [truth("a", "1234", value="12.34"), truth("b", "1", value="")]))
     assert (both["exact"], both["value_exact"]) == (1, 1)
-    only = judge(
+    only = score_fields(
         read, [{"document": "a", "field": "amount", "value": "12.34"}, {"document": "b", "field": "amount", "value": "2"}]
     )
     assert [one.right for one in only] == [True, False]
@@ -122,20 +122,20 @@ def test_values_are_scored_where_the_truth_says_them() -> None:
 
 def test_two_rows_of_one_field_are_refused() -> None:
     with pytest.raises(BadInput, match="two rows in the results are of a, page 1, field 'amount'"):
-        judge([result("a", "1", 0.9), result("a", "2", 0.9)], [truth("a", "1")])
+        score_fields([result("a", "1", 0.9), result("a", "2", 0.9)], [truth("a", "1")])
     with pytest.raises(BadInput, match="two rows in the truth"):
-        judge([], [truth("a", "1"), truth("a", "1")])
+        score_fields([], [truth("a", "1"), truth("a", "1")])
     with pytest.raises(BadInput, match="no rows"):
-        figures(())
+        field_metrics(())
 
 
 def test_ties_are_accepted_together() -> None:
-    found = curve(np.array([0.9, 0.9, 0.8, 0.7]), np.array([True, False, True, True]))
+    found = error_reject_curve(np.array([0.9, 0.9, 0.8, 0.7]), np.array([True, False, True, True]))
     assert found.confidence.tolist() == [0.9, 0.8, 0.7]
     assert found.accepted.tolist() == [2, 3, 4]
     assert found.wrong.tolist() == [1, 1, 1]
     assert (found.read_rate(0.0), found.read_rate(0.25), found.read_rate(0.5)) == (0, 1, 1)
-    assert curve(np.array([]), np.array([], bool)).read_rate(0.1) == 0
+    assert error_reject_curve(np.array([]), np.array([], bool)).read_rate(0.1) == 0
 
 
 def test_bins_hold_like_counts() -> None:
@@ -153,13 +153,13 @@ def test_bins_hold_like_counts() -> None:
     [("", "", 0), ("12", "", 2), ("123", "123", 0), ("1223", "123", 1), ("19", "91", 2), ("13", "123", 1)],
 )
 def test_the_distance_of_two_texts(text: str, other: str, apart: int) -> None:
-    assert distance(text, other) == distance(other, text) == apart
+    assert edit_distance(text, other) == edit_distance(other, text) == apart
 
 
 def test_digits_beside_each_other() -> None:
-    assert aligned("13", "123") == [("1", "1"), (GAP, "2"), ("3", "3")]
-    assert aligned("1823", "123") == [("1", "1"), ("8", GAP), ("2", "2"), ("3", "3")]
-    counts = confusion([*aligned("13", "123"), *aligned("1", "7")], ("1", "2", "7", GAP))
+    assert align("13", "123") == [("1", "1"), (GAP, "2"), ("3", "3")]
+    assert align("1823", "123") == [("1", "1"), ("8", GAP), ("2", "2"), ("3", "3")]
+    counts = confusion([*align("13", "123"), *align("1", "7")], ("1", "2", "7", GAP))
     assert counts.tolist() == [[1, 0, 0, 0], [0, 0, 0, 1], [1, 0, 0, 0], [0, 0, 0, 0]]
 
 
@@ -181,5 +181,5 @@ def test_the_figures_are_those_of_an_independent_scorer(tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text("\n".join(read))
     arguments = [sys.executable, str(scorer), str(tmp_path / "r.csv"), str(tmp_path / "t.csv"), "--json"]
     theirs = json.loads(subprocess.run(arguments, capture_output=True, text=True, check=True).stdout)
-    ours = figures(judge(read_results(tmp_path / "r.csv"), read_truth(tmp_path / "t.csv")))
+    ours = field_metrics(score_fields(read_results(tmp_path / "r.csv"), read_truth(tmp_path / "t.csv")))
     assert {name: ours[name] for name in theirs} == pytest.approx(theirs, abs=1e-12)

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from docproc.commands.train import recipe
+from docproc.commands.train import make_recipe
 from docproc.errors import BadUsage, MissingPart
 from docproc.learn.composing.strokes import Pen, draw_digit
-from docproc.learn.training.classic import FILES
+from docproc.learn.training.model_card import CLASSIC_FILES
 from docproc.readers.lattice.normalize import normalize
 from docproc.weights.cards import read_card
 from docproc.weights.opening import open_digit_reader, open_reader
@@ -47,10 +47,12 @@ def test_it_is_trained_and_told_of(trained: tuple[Path, subprocess.CompletedProc
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["mnist_test_accuracy"] > 0.8
     assert "classic, epoch 8/8: loss" in done.stderr
-    assert sorted(path.name for path in (folder / "models").iterdir()) == sorted([*FILES, "classic.json", "classic.html"])
+    assert sorted(path.name for path in (folder / "models").iterdir()) == sorted(
+        [*CLASSIC_FILES, "classic.json", "classic.html"]
+    )
     card = read_card(folder / "models" / "classic.onnx")
     assert (card["name"], card["recipe"]["seed"]) == ("classic", 3)
-    assert set(card["sha256"]) == set(FILES)
+    assert set(card["sha256"]) == set(CLASSIC_FILES)
     losses = [epoch["loss"] for epoch in card["history"]["classic"]]
     assert losses[-1] < losses[0]
     page = (folder / "models" / "classic.html").read_text()
@@ -121,7 +123,7 @@ def test_it_is_exported_and_timed(trained: tuple[Path, subprocess.CompletedProce
     assert rows["ONNX float32"]["same"] == 1
     if find_spec("tensorrt_rtx"):
         assert rows["TensorRT float16"]["bytes"] > 100_000
-    assert sorted(path.name for path in out.iterdir()) == sorted([*FILES, "classic.fp32.onnx", "classic.json"])
+    assert sorted(path.name for path in out.iterdir()) == sorted([*CLASSIC_FILES, "classic.fp32.onnx", "classic.json"])
     assert open_digit_reader("onnx", out / "classic.fp32.onnx").recognizer.recognize(np.zeros((1, 28, 28), np.uint8)).any()
     timing = ("--backend", "onnx", "--batch", 4, "--seconds", 0.01, "--json")
     done = docproc("model", "bench", "--model", out / "classic.onnx", *timing)
@@ -131,6 +133,6 @@ def test_it_is_exported_and_timed(trained: tuple[Path, subprocess.CompletedProce
 
 
 def test_options_that_a_network_does_not_have_are_refused() -> None:
-    assert recipe("micr", {"strips": 300, "seed": 1}).seed == 1
+    assert make_recipe("micr", {"strips": 300, "seed": 1}).seed == 1
     with pytest.raises(BadUsage, match=r"classic has no --strips, --line-epochs; it takes --seed, --epochs, --patience"):
-        recipe("classic", {"strips": 300, "line_epochs": 2, "seed": 1})
+        make_recipe("classic", {"strips": 300, "line_epochs": 2, "seed": 1})

@@ -1,4 +1,4 @@
-"""What a field teaches whose true text is known, and what is kept to judge by."""
+"""Training examples from fields whose true text is known, and which documents are held out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from docproc.learn.training.corrections import HELD_BACK, held_back, labeled, lesson, spelled
+from docproc.learn.training.corrections import HELD_OUT_SHARE, correction_examples, is_held_out, label_along_path, spelling_path
 from docproc.pipeline import FieldResult, Reader, prepare_field, recognize
 from docproc.types import LINE_HEIGHT, NOT_A_DIGIT, Box, Candidate, Field, Gray, Lattice
 from tests.conftest import draw_digits_into, draw_field
@@ -36,49 +36,49 @@ def wrong() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
-def test_a_third_is_held_back_whatever_else_there_is() -> None:
+def test_a_third_is_held_out_whatever_else_there_is() -> None:
     names = [f"{k:064x}" for k in range(3000)]
-    kept = {name for name in names if held_back(name, 7)}
-    assert abs(len(kept) / len(names) - HELD_BACK) < 0.03
-    assert kept == {name for name in reversed(names) if held_back(name, 7)}
-    other = {name for name in names if held_back(name, 8)}
+    kept = {name for name in names if is_held_out(name, 7)}
+    assert abs(len(kept) / len(names) - HELD_OUT_SHARE) < 0.03
+    assert kept == {name for name in reversed(names) if is_held_out(name, 7)}
+    other = {name for name in names if is_held_out(name, 8)}
     assert len(kept & other) < 0.5 * len(kept)
 
 
 def test_the_digits_are_found_where_they_stand(reader: Reader) -> None:
     result = read(draw_field("1407"), reader)
-    taught = lesson(result, "1407", reader.context, 6, wrong())
-    assert taught.labels[:4].tolist() == [1, 4, 0, 7]
-    assert set(taught.labels[4:].tolist()) <= {NOT_A_DIGIT}
-    assert taught.glyphs.shape == (len(taught.labels), 28, 28)
-    assert [line.shape[0] for line in taught.lines] == [LINE_HEIGHT]
-    assert np.array_equal(taught.lines[0], result.prepared.line)
-    boxes = [result.prepared.lattice.candidates[k].box for k in spelled(result, "1407", reader.context)]
+    made = correction_examples(result, "1407", reader.context, 6, wrong())
+    assert made.labels[:4].tolist() == [1, 4, 0, 7]
+    assert set(made.labels[4:].tolist()) <= {NOT_A_DIGIT}
+    assert made.glyphs.shape == (len(made.labels), 28, 28)
+    assert [line.shape[0] for line in made.lines] == [LINE_HEIGHT]
+    assert np.array_equal(made.lines[0], result.prepared.line)
+    boxes = [result.prepared.lattice.candidates[k].box for k in spelling_path(result, "1407", reader.context)]
     assert all(one.right <= other.left + 1 for one, other in pairwise(boxes))
 
 
-def test_a_digit_that_was_misread_is_taught_as_what_it_is(reader: Reader) -> None:
+def test_a_digit_that_was_misread_is_labeled_as_what_it_is(reader: Reader) -> None:
     result = read(draw_field("1407"), reader)
     # As if the glyph network had taken the 0 for a 6.
-    path = spelled(result, "1407", reader.context)
+    path = spelling_path(result, "1407", reader.context)
     scores = result.scores.copy()
     scores[path[2], [0, 6]] = 0.1, 0.9
     misread = FieldResult(result.prepared, scores, result.frames, result.cells, result.reading)
-    taught = lesson(misread, "1407", reader.context, 6, wrong())
-    assert taught.labels[:4].tolist() == [1, 4, 0, 7]
-    assert np.array_equal(taught.glyphs[2], result.prepared.glyphs[path[2]])
+    made = correction_examples(misread, "1407", reader.context, 6, wrong())
+    assert made.labels[:4].tolist() == [1, 4, 0, 7]
+    assert np.array_equal(made.glyphs[2], result.prepared.glyphs[path[2]])
 
 
 @pytest.mark.parametrize("text", ["", "9250", "33", "140714"])
-def test_a_text_that_does_not_stand_there_teaches_nothing(reader: Reader, text: str) -> None:
-    assert lesson(read(draw_field("1407"), reader), text, reader.context, 6, wrong()).empty
+def test_a_text_that_does_not_stand_there_gives_no_examples(reader: Reader, text: str) -> None:
+    assert correction_examples(read(draw_field("1407"), reader), text, reader.context, 6, wrong()).empty
 
 
-def test_a_digit_too_few_teaches_no_glyphs(reader: Reader) -> None:
-    assert spelled(read(draw_field("1407"), reader), "147", reader.context) == ()
+def test_a_digit_too_few_gives_no_glyphs(reader: Reader) -> None:
+    assert spelling_path(read(draw_field("1407"), reader), "147", reader.context) == ()
 
 
-def test_what_shares_ink_with_a_digit_is_none() -> None:
+def test_what_shares_ink_with_a_digit_is_no_digit() -> None:
     # Five pieces with 100 px of ink each but for the second, which is a speck of the first.
     labels = np.zeros((10, 50), np.int32)
     for piece, (left, columns) in enumerate(((0, 9), (9, 1), (20, 10), (30, 10), (40, 10)), 1):
@@ -88,31 +88,32 @@ def test_what_shares_ink_with_a_digit_is_none() -> None:
     ink = np.where(labels > 0, 255, 0).astype(np.uint8)
     lattice = Lattice(ink, labels, 5, candidates, np.zeros((7, 1), np.float32), np.zeros((2, 3)))
     # The path holds the first two pieces, and the third; the fourth is beside it, and so is the fifth.
-    chosen, names = labeled(lattice, (0, 2), "47", 6, wrong())
+    chosen, names = label_along_path(lattice, (0, 2), "47", 6, wrong())
     assert chosen[:2].tolist() == [0, 2]
     assert names[:2].tolist() == [4, 7]
     # Candidate 1 lacks a speck only, 4 holds half as much again as a digit: F1 0.67. 3, 5 and 6 share no ink.
     assert chosen.tolist() == [0, 2]
     # With a path on pieces three and four together, each of them alone is as near; a longer union is not.
-    chosen, names = labeled(lattice, (4,), "0", 6, wrong())
+    chosen, names = label_along_path(lattice, (4,), "0", 6, wrong())
     assert sorted(chosen[1:].tolist()) == [5]
     assert names.tolist() == [0, NOT_A_DIGIT]
-    assert labeled(lattice, (), "", 6, wrong())[0].tolist() == []
+    assert label_along_path(lattice, (), "", 6, wrong())[0].tolist() == []
 
 
 def test_no_more_wrong_candidates_than_asked_for(reader: Reader) -> None:
     result = read(draw_field("8888888", gap=-9), reader)
-    many = labeled(result.prepared.lattice, spelled(result, "8888888", reader.context), "8888888", 99, wrong())[1]
-    few = labeled(result.prepared.lattice, spelled(result, "8888888", reader.context), "8888888", 2, wrong())[1]
+    lattice, path = result.prepared.lattice, spelling_path(result, "8888888", reader.context)
+    many = label_along_path(lattice, path, "8888888", 99, wrong())[1]
+    few = label_along_path(lattice, path, "8888888", 2, wrong())[1]
     assert (many == NOT_A_DIGIT).sum() > 2
     assert few.tolist() == [8] * 7 + [NOT_A_DIGIT] * 2
 
 
-def test_cells_teach_where_each_holds_a_digit(reader: Reader) -> None:
+def test_cells_are_examples_if_each_holds_a_digit(reader: Reader) -> None:
     result = read(comb("  407 "), reader, cells=6)
-    taught = lesson(result, "407", reader.context, 6, wrong())
-    assert taught.marks.tolist() == [4, 0, 7]
-    assert np.array_equal(taught.cells, result.prepared.cells[[2, 3, 4]])
-    crossed = lesson(read(comb("x 407 "), reader, cells=6), "407", reader.context, 6, wrong())
-    assert crossed.marks.tolist() == []
+    made = correction_examples(result, "407", reader.context, 6, wrong())
+    assert made.cell_labels.tolist() == [4, 0, 7]
+    assert np.array_equal(made.cells, result.prepared.cells[[2, 3, 4]])
+    crossed = correction_examples(read(comb("x 407 "), reader, cells=6), "407", reader.context, 6, wrong())
+    assert crossed.cell_labels.tolist() == []
     assert crossed.cells.shape[0] == 0

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from docproc.errors import MissingPart
-from docproc.learn.training.e13b import FILES
+from docproc.learn.training.model_card import E13B_FILES
 from docproc.weights.cards import model_folder, read_card
 from docproc.weights.opening import open_reader
 from tests.conftest import PROJECT
@@ -34,12 +34,12 @@ def test_training_writes_the_network_and_its_card(tmp_path: Path) -> None:
     card = read_card(tmp_path / "micr.onnx")
     assert (card["recipe"]["seed"], card["recipe"]["lines"]) == (3, 250)
     assert card["calibration"]["thresholds"]
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*FILES, "micr.html", "micr.json"])
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*E13B_FILES, "micr.html", "micr.json"])
 
 
 def test_the_shipped_card_describes_the_shipped_files() -> None:
     card = read_card(model_folder() / "micr.onnx")
-    assert set(card["sha256"]) == set(FILES)
+    assert set(card["sha256"]) == set(E13B_FILES)
     for name, expected in card["sha256"].items():
         assert hashlib.sha256((model_folder() / name).read_bytes()).hexdigest() == expected
     assert card["scores"]["synthetic_lines_exact"] > 0.8

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from docproc.learn.training.handwriting import FILES
+from docproc.learn.training.model_card import HANDWRITING_FILES
 from docproc.weights.cards import model_folder, read_card
 from docproc.weights.opening import open_reader
 from tests.conftest import PROJECT
@@ -68,7 +68,7 @@ def test_training_writes_a_model_that_reads(trained: tuple[Path, subprocess.Comp
     assert 0.98 <= scores["cells_onnx_agrees_with_keras"] <= 1
     reader = open_reader("onnx", folder / "models" / "digits.onnx")
     assert reader.recognizer.recognize(np.zeros((3, 28, 28), np.uint8)).shape == (3, 11)
-    assert sorted(p.name for p in (folder / "models").iterdir()) == sorted([*FILES, "digits.html", "digits.json"])
+    assert sorted(p.name for p in (folder / "models").iterdir()) == sorted([*HANDWRITING_FILES, "digits.html", "digits.json"])
 
 
 @needs_tensorflow
@@ -78,7 +78,7 @@ def test_the_card_tells_how_it_was_made(trained: tuple[Path, subprocess.Complete
     assert card["recipe"]["seed"] == 3
     assert card["recipe"]["strips"] == 300
     assert set(card["data"]["mnist"]) == {"train_images", "train_labels", "test_images", "test_labels"}
-    assert set(card["sha256"]) == set(FILES)
+    assert set(card["sha256"]) == set(HANDWRITING_FILES)
     assert [len(card["history"][name]) for name in ("digits", "lines", "cells")] == [12, 2, 12]
     page = (folder / "models" / "digits.html").read_text()
     assert all(f"{name}: loss" in page for name in ("digits", "lines", "cells"))
@@ -103,10 +103,10 @@ def test_the_shipped_card_describes_the_shipped_files() -> None:
 
 
 def test_the_shipped_model_reads_mnist_as_its_card_says(shared: Path, tmp_path: Path) -> None:
-    from docproc.commands.evaluate import assess_model
+    from docproc.commands.evaluate import evaluate_model
 
     report, figures = tmp_path / "report.html", tmp_path / "figures.json"
-    assess_model(None, str(shared / "mnist"), "onnx", report, figures, overwrite=False)
+    evaluate_model(None, str(shared / "mnist"), "onnx", report, figures, overwrite=False)
     found = json.loads(figures.read_text())
     card = read_card(model_folder() / "digits.onnx")
     assert found["accuracy"] == pytest.approx(card["scores"]["mnist_test_accuracy"], abs=2e-4)

@@ -1,4 +1,4 @@
-"""A training that was interrupted goes on where it stood."""
+"""The training loop: one that was interrupted resumes, and one that gets no better stops."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from docproc.learn.training.fit import CELL_PROGRESS, Trained, fit_cell_network
-from docproc.learn.training.handwriting import Recipe
-from docproc.learn.training.progress import Step, Tell
+from docproc.learn.training.fit import CELL_PROGRESS, fit_cell_network
+from docproc.learn.training.loop import TrainedNetwork
+from docproc.learn.training.progress import Log, Step
+from docproc.learn.training.recipes import HandwritingRecipe
 from docproc.types import CELL_CLASSES, CELL_SIDE
 
 pytestmark = pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow (the extra `train`)")
 
-RECIPE = Recipe(batch=32, cell_epochs=3, precision="float32")
+RECIPE = HandwritingRecipe(batch=32, cell_epochs=3, precision="float32")
 
 
 class Interrupted(Exception):
     pass
 
 
-def material(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int8]]:
+def labeled_pictures(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int8]]:
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, CELL_CLASSES, 96).astype(np.int8)
     pictures = rng.integers(0, 60, (96, CELL_SIDE, CELL_SIDE, 2)).astype(np.uint8)
@@ -33,29 +34,31 @@ def material(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int8]]:
     return pictures, labels
 
 
-def weights(recipe: Recipe, folder: Path, stop: int = 0, told: list[str] | None = None) -> list[NDArray[np.float32]]:
-    def tell(said: str | Step) -> None:
-        if isinstance(said, Step):
-            if said.epoch == stop:
+def weights(
+    recipe: HandwritingRecipe, folder: Path, stop: int = 0, logged: list[str] | None = None
+) -> list[NDArray[np.float32]]:
+    def log(entry: str | Step) -> None:
+        if isinstance(entry, Step):
+            if entry.epoch == stop:
                 raise Interrupted
-        elif told is not None:
-            told.append(said)
+        elif logged is not None:
+            logged.append(entry)
 
-    return list(trained(recipe, folder, tell).model.get_weights())
+    return list(trained(recipe, folder, log).model.get_weights())
 
 
-def trained(recipe: Recipe, folder: Path, tell: Tell = lambda _: None) -> Trained:
+def trained(recipe: HandwritingRecipe, folder: Path, log: Log = lambda _: None) -> TrainedNetwork:
     folder.mkdir(exist_ok=True)
-    return fit_cell_network(recipe, material(1), material(2), folder, tell)
+    return fit_cell_network(recipe, labeled_pictures(1), labeled_pictures(2), folder, log)
 
 
 def test_what_was_interrupted_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     whole = weights(RECIPE, tmp_path / "whole")
     with pytest.raises(Interrupted):
         weights(RECIPE, tmp_path / "parts", stop=2)
-    told: list[str] = []
-    parts = weights(RECIPE, tmp_path / "parts", told=told)
-    assert "going on after epoch 1/3" in told[0]
+    logged: list[str] = []
+    parts = weights(RECIPE, tmp_path / "parts", logged=logged)
+    assert "going on after epoch 1/3" in logged[0]
     for one, other in zip(whole, parts, strict=True):
         assert np.allclose(one, other, atol=1e-4)
 
@@ -63,9 +66,9 @@ def test_what_was_interrupted_ends_as_if_it_had_not_been(tmp_path: Path) -> None
 def test_another_recipe_begins_anew(tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         weights(RECIPE, tmp_path / "a", stop=2)
-    told: list[str] = []
-    weights(replace(RECIPE, learning_rate=1e-3), tmp_path / "a", told=told)
-    assert "epoch 1/3" in told[0]
+    logged: list[str] = []
+    weights(replace(RECIPE, learning_rate=1e-3), tmp_path / "a", logged=logged)
+    assert "epoch 1/3" in logged[0]
     assert (tmp_path / "a" / CELL_PROGRESS).is_file()
 
 
@@ -84,7 +87,7 @@ def test_training_ends_when_validation_gets_no_better(tmp_path: Path) -> None:
     best = losses.index(min(losses))
     assert len(losses) == best + 3 < 40
     # The weights are those of the best epoch.
-    pictures, labels = material(2)
+    pictures, labels = labeled_pictures(2)
     scores = np.asarray(found.model.predict(pictures, verbose=0))
     loss = -np.log(np.maximum(scores[np.arange(len(labels)), labels], 1e-7)).mean()
     assert loss == pytest.approx(losses[best], rel=1e-3)

@@ -1,0 +1,99 @@
+"""Recipes: everything that decides the outcome of a training, besides its data.
+
+The names of the fields stand on the cards of models and in the saved progress of trainings: they are a file format.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from docproc.weights.cards import CLASSIC
+
+
+class Plan(Protocol):
+    """What the training loop needs to know of a recipe."""
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def patience(self) -> int: ...  # epochs without a better validation loss until the training stops; 0: never
+
+
+@dataclass(frozen=True, slots=True)
+class HandwritingRecipe:
+    """The three networks that read handwriting, and what is fitted on their scores."""
+
+    network: str = "digits"
+    seed: int = 20261121
+    strips: int = 150_000  # composed fields to train on
+    combs: float = 0.12  # share of them that are combs
+    not_digits: int = 6  # wrong candidates kept of every strip
+    mnist_repeats: int = 12  # how often MNIST's own glyphs are shown beside the candidates
+    epochs: int = 8
+    batch: int = 256
+    line_epochs: int = 9
+    line_batch: int = 96
+    cell_combs: int = 60_000  # composed combs whose cells are trained on
+    cell_epochs: int = 9
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    precision: str = "mixed_bfloat16"
+    patience: int = 3  # epochs without a better validation loss until a training stops
+    held_out: int = 5_000  # MNIST training digits kept for what is fitted on the networks' scores
+    context_strips: int = 6_000
+    calibration_strips: int = 10_000
+    comb_strips: int = 6_000  # combs for what is fitted on combs alone
+    calibration_haste: float = 0.4  # 0..1, carelessness of the handwriting: people write amounts more carefully than we train
+
+
+@dataclass(frozen=True, slots=True)
+class ClassicRecipe:
+    """The textbook network on single digits."""
+
+    network: str = CLASSIC
+    seed: int = 20261121
+    epochs: int = 15
+    batch: int = 128
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    precision: str = "float32"
+    patience: int = 4  # epochs without a better validation loss until the training stops
+    held_out: int = 5_000  # training digits kept for validation
+
+
+@dataclass(frozen=True, slots=True)
+class E13bRecipe:
+    """The network that reads E-13B, and its calibration."""
+
+    network: str = "micr"
+    seed: int = 20261121
+    lines: int = 60_000  # composed lines to train on
+    epochs: int = 10
+    batch: int = 32
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    precision: str = "mixed_bfloat16"
+    patience: int = 3  # epochs without a better validation loss until the training stops
+    calibration_lines: int = 8_000
+
+
+Recipe = HandwritingRecipe | ClassicRecipe | E13bRecipe
+
+# Few epochs, at a tenth of the learning rate of a training from scratch.
+FINETUNING = HandwritingRecipe(
+    strips=4_000,
+    cell_combs=2_000,
+    epochs=3,
+    line_epochs=4,
+    cell_epochs=3,
+    learning_rate=2e-4,
+    calibration_strips=2_000,
+    patience=0,
+)
