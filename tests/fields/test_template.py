@@ -222,6 +222,20 @@ def test_faults_of_rules(old: str, new: str, line: int, say: str) -> None:
     assert any(fault.startswith(f"line {line}:") and say in fault for fault in caught.value.faults), caught.value
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "say"),
+    [
+        ("modulus = 10", "modulus = 10, module = 7", "check_digit.module: no such key; there are weights, modulus, remainder"),
+        ('column = "code"', 'column = "code", colum = "x"', "allowed.colum: no such key; there are file, column"),
+        ("digits = 2", "digits = 2\nint = 2", "int: no such key; there are name, box"),
+    ],
+)
+def test_a_key_of_an_inner_table_that_is_not_known(old: str, new: str, say: str) -> None:
+    with pytest.raises(BadConfig) as caught:
+        parse(RULED.replace(old, new), "t.toml", beside())
+    assert any(say in fault for fault in caught.value.faults), caught.value
+
+
 def test_a_page_needs_a_picture_or_a_size() -> None:
     with pytest.raises(BadConfig, match="give reference, the picture of the form, or size"):
         parse(GOOD.replace("size = [1000, 800]\n", ""), "t.toml")

@@ -1,0 +1,39 @@
+"""A form's template: a TOML file that says where the fields are, and what they may say.
+
+    schema_version = 1
+    name = "household survey"
+
+    [page]
+    reference = "blank.png"        # the blank form, beside this file: scans are laid onto it, and its print is taken away
+    marks = [[40, 40, 50, 50]]     # solid corner marks on it, three or more; may be left out
+    # or, without a picture:
+    # size = [2550, 3300]          # width, height in pixels of the scans on which the boxes were measured
+
+    [[field]]
+    name = "household_id"
+    box = [210, 340, 880, 96]      # left, top, width, height
+    kind = "comb"                  # comb | string | amount | date | micr
+    digits = 8                     # or [fewest, most]; a comb has as many cells as its most
+    check_digit = "mod11"          # luhn, mod10, mod11, mod97, aba, verhoeff, or { weights = [3, 7, 1], modulus = 10 }
+
+    [[field]]
+    name = "born"
+    box = [210, 500, 640, 96]
+    kind = "date"
+    order = "DDMMYYYY"             # or DMY, MDY, YMD, where zeros may lack; left out where any order may be
+    cells = 8                      # of its comb; left out where it is written freely
+
+    [[rule]]
+    sum = ["men", "women"]
+    equals = "total"
+
+A page without a picture to lay it onto, and without marks, is accepted when its shape agrees: the boxes are scaled.
+"""
+
+from __future__ import annotations
+
+from docproc.fields.template.parse import ALONE, Beside, parse
+from docproc.fields.template.placing import Template, enough, place
+from docproc.fields.template.schema import json_schema
+
+__all__ = ("ALONE", "Beside", "Template", "enough", "json_schema", "parse", "place")

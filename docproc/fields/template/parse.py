@@ -1,0 +1,319 @@
+"""From the text of a template to a template without faults, or to all of its faults at once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from docproc.errors import BadConfig
+from docproc.fields.template.faults import Faults, Spoiled, validated
+from docproc.fields.template.placing import Template
+from docproc.fields.template.schema import FieldTable, PageTable, RuleTable, TemplateFile, WeightedTable
+from docproc.rules import (
+    CheckName,
+    DateOrder,
+    EqualRule,
+    FieldRules,
+    OrderRule,
+    PageRule,
+    SumRule,
+    Weighted,
+    automaton,
+    date_forms,
+)
+from docproc.types import Box, Field, Kind
+
+RESERVED = ("document", "page", "status", "review", "reason")  # columns of the wide table
+DATE_KEYS = ("order", "years")  # of a date alone
+WRITTEN_KEYS = ("digits", "cells", "pattern", "range", "check_digit", "allowed")  # of all fields but a line of E-13B
+
+Size = tuple[int, int]  # width, height in px
+Bounds = tuple[int, int]  # fewest and most digits
+Fault = Callable[[str, str], None]  # what is wrong with a key of a field: the key, and a message
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+
+    min_box_width_px: int = 4  # that holds a digit [guess]
+    min_box_height_px: int = 6  # likewise [guess]
+    max_overlap_share: float = 0.5  # of the smaller one of two fields' boxes [guess]
+    comb_rim_share: float = 0.10  # of a comb's height, cut out around it: its own lines tell where the cells are [guess]
+
+
+TEMPLATE = TemplateTuning()
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """How a template looks at the files beside it. Each raises ValueError that says what is wrong with the file."""
+
+    picture: Callable[[str], tuple[str, str, Size]]  # name to path, SHA-256, and width and height in px
+    column: Callable[[str, str], frozenset[str]]  # name of a CSV file and of a column to what stands there
+
+
+def _nothing(*_: str) -> Any:
+    raise ValueError("cannot be read from here")
+
+
+ALONE = Beside(_nothing, _nothing)
+
+
+def parse(text: str, source: str, beside: Beside = ALONE) -> Template:
+    """Read a template. Raises BadConfig with every fault, its line, and what to write instead."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise BadConfig(source, [f"not TOML: {problem}"]) from problem
+    faults = Faults(text)
+    parsed, spoiled = validated(table, faults)
+    if parsed is None:
+        raise BadConfig(source, faults.all())
+    path, digest, size = _page(parsed.page, beside, faults)
+    _check_places(parsed, size, spoiled, faults)
+    fields = tuple(_field(k, entry, beside, faults) for k, entry in enumerate(parsed.field) if ("field", k) not in spoiled)
+    rules = tuple(
+        rule
+        for k, entry in enumerate(parsed.rule)
+        if ("rule", k) not in spoiled
+        if (rule := _rule(k, entry, parsed, spoiled, faults))
+    )
+    if faults.found or not size:
+        raise BadConfig(source, faults.all())
+    marks = tuple(Box(*mark) for mark in parsed.page.marks)
+    if path or marks:
+        # Boxes are exact there; where pages are taken as they are, whoever drew them left room for how pages lie.
+        fields = tuple(replace(field, rim=_rim(field)) for field in fields)
+    return Template(parsed.name, *size, fields, rules, path, digest, parsed.page.filled, marks)
+
+
+def _rim(field: Field) -> int:
+    return round(TEMPLATE.comb_rim_share * field.box.height) if field.cells else 0
+
+
+# ---------------------------------------------------------------------------------------------------------- page
+
+
+def _page(page: PageTable, beside: Beside, faults: Faults) -> tuple[str, str, Size | None]:
+    """Path and hash of the reference, and the size of the page."""
+    path = digest = ""
+    size: Size | None = (page.size[0], page.size[1]) if page.size else None
+    if page.reference is not None:
+        try:
+            path, digest, shown = beside.picture(page.reference)
+        except ValueError as problem:
+            faults.add(("page", "reference"), f"reference = {page.reference!r}: {problem}")
+            return "", "", size
+        if size and size != shown:
+            faults.add(("page", "size"), f"size = {list(size)}: the reference has {list(shown)} pixels; leave size out")
+        size = shown
+    elif size is None:
+        faults.add(("page",), "page: give reference, the picture of the form, or size, the width and height of its scans")
+    elif page.filled is not None:
+        faults.add(("page", "filled"), "filled says something of the reference, and there is none")
+    if 0 < len(page.marks) < 3:
+        faults.add(("page", "marks"), f"marks: {len(page.marks)} are too few, give three or four, or none")
+    for mark in page.marks:
+        if size and not _inside(mark, size):
+            faults.add(("page", "marks"), f"marks: {mark} reaches beyond the page of {size[0]} x {size[1]}")
+    return path, digest, size
+
+
+def _inside(box: list[int], size: Size) -> bool:
+    left, top, wide, high = box
+    return left >= 0 and top >= 0 and wide > 0 and high > 0 and left + wide <= size[0] and top + high <= size[1]
+
+
+# -------------------------------------------------------------------------------------------------------- fields
+
+
+def _check_places(parsed: TemplateFile, size: Size | None, spoiled: Spoiled, faults: Faults) -> None:
+    """Names and boxes of the fields, that each by itself may be right, and beside the others wrong."""
+    names = Counter(entry.name for entry in parsed.field)
+    seen: set[str] = set()
+    for index, entry in enumerate(parsed.field):
+        if ("field", index) in spoiled:
+            continue
+        where = ("field", index)
+        _check_box(where, entry, size, faults)
+        if names[entry.name] > 1 and entry.name in seen:
+            faults.add((*where, "name"), f"there is another field {entry.name!r}: give each its own name")
+        seen.add(entry.name)
+        if entry.name in RESERVED:
+            message = f"field {entry.name!r}: the name of another column; call it number_{entry.name}, say"
+            faults.add((*where, "name"), message)
+        for place, earlier in enumerate(parsed.field[:index]):
+            if ("field", place) not in spoiled and _overlap(entry.box, earlier.box) > TEMPLATE.max_overlap_share:
+                faults.add((*where, "box"), f"field {entry.name!r}: lies on top of field {earlier.name!r}")
+
+
+def _check_box(where: tuple[str, int], entry: FieldTable, size: Size | None, faults: Faults) -> None:
+    wide, high = entry.box[2:]
+    if wide < TEMPLATE.min_box_width_px or high < TEMPLATE.min_box_height_px:
+        faults.add(
+            (*where, "box"),
+            f"field {entry.name!r}: a box of {wide} x {high} pixels holds no digit; box is [left, top, width, height]",
+        )
+    elif size and not _inside(entry.box, size):
+        faults.add((*where, "box"), f"field {entry.name!r}: the box reaches beyond the page of {size[0]} x {size[1]}")
+
+
+def _overlap(one: list[int], other: list[int]) -> float:
+    """Common area as a share 0..1 of the smaller box."""
+    across = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    down = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    smaller = min(one[2] * one[3], other[2] * other[3])
+    return max(0, across) * max(0, down) / smaller if smaller > 0 else 0.0
+
+
+def _field(index: int, entry: FieldTable, beside: Beside, faults: Faults) -> Field:
+    """The field of an entry; what is wrong with it is added to the faults."""
+
+    def fault(key: str, message: str) -> None:
+        faults.add(("field", index, key), f"field {entry.name!r}: {message}")
+
+    _check_keys(entry, fault)
+    digits = _digits(entry, fault)
+    box = Box(*entry.box)
+    if entry.kind == "micr":
+        return Field(entry.name, box, "micr", required=entry.required)
+    cells = _cells(entry, digits, fault)
+    order: DateOrder | None = entry.order or ("auto" if entry.kind == "date" else None)
+    if entry.kind == "date" and order:
+        digits = _date_digits(order, digits, fault)
+    if cells and digits and digits[1] > cells:
+        fault("cells", f"{digits[1]} digits do not go into {cells} cells")
+    rules = _rules(entry, digits, order, beside, fault)
+    if entry.kind == "comb" and digits and isinstance(entry.digits, int):
+        # Cells may stay empty; a full comb is not promised by its number of cells, unless a rule counts on it.
+        digits = (0, digits[1])
+        rules = replace(rules, digits=digits)
+    if not rules.trivial and automaton(rules).start < 0:
+        fault("name", "no text fulfils all of its rules")
+    kind: Kind = "comb" if cells else "amount" if entry.kind == "amount" else "string"
+    if entry.cents and kind != "amount":
+        fault("cents", 'cents is for a field of the kind "amount" that is written without boxes')
+    asked = None if rules.trivial else rules
+    return Field(entry.name, box, kind, digits, entry.required, cells, rules=asked, cents=entry.cents)
+
+
+def _check_keys(entry: FieldTable, fault: Fault) -> None:
+    """Keys that are not for a field of this kind."""
+    for key in DATE_KEYS if entry.kind != "date" else ():
+        if getattr(entry, key) is not None:
+            fault(key, f'{key} is for a field of the kind "date"')
+    for key in WRITTEN_KEYS if entry.kind == "micr" else ():
+        if getattr(entry, key) is not None:
+            fault(key, f"{key} is not for a line of E-13B, whose check digit is known")
+
+
+def _digits(entry: FieldTable, fault: Fault) -> Bounds | None:
+    """How many digits are written; None where the entry does not say."""
+    if entry.digits is None:
+        return None
+    if isinstance(entry.digits, int):
+        return entry.digits, entry.digits
+    fewest, most = entry.digits
+    if fewest > most:
+        fault("digits", f"digits = {entry.digits} should be [fewest, most]")
+    return min(fewest, most), max(fewest, most)
+
+
+def _cells(entry: FieldTable, digits: Bounds | None, fault: Fault) -> int:
+    """The cells of a comb, 0 for a field that is written freely."""
+    if entry.cells or entry.kind != "comb":
+        return entry.cells or 0
+    if digits is None:
+        fault("name", "a comb needs digits = NUMBER OF CELLS")
+        return 0
+    return digits[1]
+
+
+def _date_digits(order: DateOrder, digits: Bounds | None, fault: Fault) -> Bounds:
+    """How many digits a date has; fewer ways where the entry says so."""
+    lengths = sorted({len(form) for form in date_forms(order)})
+    possible = lengths[0], lengths[-1]
+    if digits is None:
+        return possible
+    if not possible[0] <= digits[0] <= digits[1] <= possible[1]:
+        fault("digits", f"a date {order} has {' to '.join(map(str, sorted(set(possible))))} digits; leave digits out")
+        return possible
+    return digits
+
+
+def _rules(entry: FieldTable, digits: Bounds | None, order: DateOrder | None, beside: Beside, fault: Fault) -> FieldRules:
+    """What the text of the field is held to, without the keys that make no sense."""
+    asked: dict[str, dict[str, Any]] = {
+        "pattern": {"pattern": entry.pattern},
+        "range": {"bounds": tuple(entry.range) if entry.range else None},
+        "check_digit": {"check": _check_digit(entry, fault)},
+        "allowed": {"allowed": _allowed(entry, beside, fault)},
+        "order": {"date": order},
+        "years": {"years": tuple(entry.years)} if entry.years else {},
+    }
+    rules = FieldRules(digits=digits)
+    for key, rule in asked.items():
+        try:
+            rules = replace(rules, **rule)
+        except ValueError as problem:
+            fault(key, f"{key}: {problem}")
+    return rules
+
+
+def _check_digit(entry: FieldTable, fault: Fault) -> CheckName | Weighted | None:
+    check = entry.check_digit
+    if not isinstance(check, WeightedTable):
+        return check
+    try:
+        return Weighted(tuple(check.weights), check.modulus, check.remainder)
+    except ValueError as problem:
+        fault("check_digit", str(problem))
+        return None
+
+
+def _allowed(entry: FieldTable, beside: Beside, fault: Fault) -> frozenset[str] | None:
+    """The closed list of what may stand in the field."""
+    if entry.allowed is None:
+        return None
+    try:
+        return beside.column(entry.allowed.file, entry.allowed.column)
+    except ValueError as problem:
+        fault("allowed", f"allowed = {entry.allowed.file!r}: {problem}")
+        return None
+
+
+# --------------------------------------------------------------------------------------------------------- rules
+
+
+def _rule(index: int, entry: RuleTable, parsed: TemplateFile, spoiled: Spoiled, faults: Faults) -> PageRule | None:
+    """The rule of an entry; None, and a fault, where it makes no sense."""
+    by_name = {field.name: field for field in parsed.field}
+    asked = [key for key in ("sum", "equal", "order") if getattr(entry, key) is not None]
+    if len(asked) != 1 or (entry.equals is not None) != (asked == ["sum"]):
+        faults.add(
+            ("rule", index),
+            "rule: give sum = [FIELDS] and equals = FIELD, or equal = [ONE, OTHER], or order = [EARLIER, LATER]",
+        )
+        return None
+    names = [*getattr(entry, asked[0]), *([entry.equals] if entry.equals else [])]
+    for name in names:
+        if name not in by_name:
+            faults.add(("rule", index, asked[0]), f"rule: no field is called {name!r}; there are {', '.join(by_name)}")
+    if len(set(names)) < len(names):
+        faults.add(("rule", index, asked[0]), f"rule: a field stands in it twice: {', '.join(names)}")
+    unclear = {parsed.field[place].name for kind, place in spoiled if kind == "field"}
+    if not set(names) <= set(by_name) or unclear & set(names):
+        return None
+    if asked == ["sum"]:
+        return SumRule(tuple(names[:-1]), names[-1], entry.name)
+    if asked == ["equal"]:
+        return EqualRule(names[0], names[1], entry.name)
+    if any(by_name[name].kind != "date" for name in names):
+        faults.add(("rule", index, "order"), 'rule: order compares two fields of the kind "date"')
+        return None
+    orders = [by_name[name].order or "auto" for name in names]
+    return OrderRule(names[0], names[1], orders[0], orders[1], entry.name)
