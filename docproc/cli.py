@@ -236,13 +236,14 @@ def status(output: Path, as_json: bool) -> None:
             "state": state.partition(" ")[0], "documents": standing.documents, "done": standing.done, "failed": standing.failed,
             "pages": standing.pages, "fields": standing.fields, "status": dict(count),
             "failures": [{"document": shown_name(d), "page": p, "reason": r} for d, p, r in standing.failures],
-            "twins": [[shown_name(one), shown_name(first)] for one, first in standing.twins], "notes": dict(standing.notes),
+            "duplicates": [[shown_name(one), shown_name(first)] for one, first in standing.duplicates],
+            "notes": dict(standing.notes),
         }, indent=2))  # fmt: skip
         return
     click.echo(f"{output}: {state}; begun {standing.notes.get('begun', '?')}, {standing.done} of "
                f"{_many(standing.documents, 'document')} read")  # fmt: skip
     click.echo(_counts(standing.fields, count, standing.failed))
-    for one, first in standing.twins[:10]:
+    for one, first in standing.duplicates[:10]:
         click.echo(f"  the same file twice: {shown_name(one)} and {shown_name(first)}")
     for document, page, reason in standing.failures:
         click.echo(f"  failed: {shown_name(document)}, page {page}: {reason}")
@@ -404,10 +405,10 @@ def _tell_summary(console: Console, summary: Summary) -> None:
     _say(console, f"{_many(summary.documents, 'document')}, {_counts(summary.fields, summary.by_status, summary.failed)}")
     if summary.read < summary.documents:
         _say(console, f"{summary.documents - summary.read} of them were read before, {summary.read} now")
-    for one, first in summary.twins[:10]:
+    for one, first in summary.duplicates[:10]:
         _say(console, f"  the same file twice: {shown_name(one)} and {shown_name(first)}")
-    if len(summary.twins) > 10:
-        _say(console, f"  and {len(summary.twins) - 10} more; the table says so of each")
+    if len(summary.duplicates) > 10:
+        _say(console, f"  and {len(summary.duplicates) - 10} more; the table says so of each")
     if summary.passed_over:
         _say(console, f"{_many(summary.passed_over, 'other file')} left alone")
     _say(console, f"table: {summary.output}")

@@ -18,7 +18,7 @@ from docproc.learn.evaluation.risk_control import ERRORS, Promise, promise
 from docproc.learn.evaluation.scoring import Judged, Record, by_field, figures, judge
 from docproc.options import Limits
 from docproc.runs.journal import Journal, journal_path
-from docproc.runs.tables import TWIN, safe_name, shown_name, write_whole
+from docproc.runs.tables import DUPLICATE_OF, safe_name, shown_name, write_whole
 from docproc.runs.truth import read_results, read_truth
 from docproc.types import Box, Gray, Page
 from docproc.weights.cards import model_folder, model_hashes, read_card
@@ -95,7 +95,7 @@ def calibrate(
     truths = read_truth(truth)
     everything = _held(rows, truths)
     # A copy says again what was said.
-    judged = tuple(one for one in everything if TWIN not in one.reason)
+    judged = tuple(one for one in everything if DUPLICATE_OF not in one.reason)
     if not judged:
         raise BadInput(f"{truth} speaks of nothing but copies of other documents")
     parts = [judged] if together else list(by_field(judged).values())
