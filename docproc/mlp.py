@@ -1,4 +1,4 @@
-"""A very small feed-forward network in numpy: what the readings stage learns beside the big one.
+"""A multilayer perceptron in numpy, for the context of candidates and for calibration.
 
 Fitted with Keras in `learn`, stored as numbers in a model's card, and run here without any inference library.
 """

@@ -1,7 +1,7 @@
 """The backends, by name. Each is imported when it is asked for, so that none costs anything to those who use another.
 
 A backend is a module with one function, `open_network`, from the bytes of a model and the form that it should have to a
-`networks.Network`. To add one, write a module that shows only what differs and enter it here; the contract tests run every
+`recognizers.Network`. To add one, write a module that shows only what differs and enter it here; the contract tests run every
 backend that works.
 """
 
@@ -97,7 +97,7 @@ def open_network(backend: str, model: bytes, form: Form) -> Network:
 def open_recognizer(backend: str, model: bytes, form: Form = GLYPHS) -> Recognizer:
     """A recognizer of glyphs for the bytes of a model, see `open_network`.
 
-    A network of the form `networks.DIGITS` never says that a glyph is no digit.
+    A network of the form `recognizers.DIGITS` never says that a glyph is no digit.
     """
     return PictureRecognizer(open_network(backend, model, form), form, model)
 

@@ -35,7 +35,7 @@ def open_network(model: bytes, form: Form) -> OnnxNetwork:
 
 
 class OnnxNetwork:
-    """See `networks.Network`."""
+    """See `recognizers.Network`."""
 
     name = "onnx"
 

@@ -76,7 +76,7 @@ def load(model: bytes, form: Form, *, alone: bool = True) -> keras.Model:
 
 
 class TensorflowNetwork:
-    """See `networks.Network`."""
+    """See `recognizers.Network`."""
 
     name = "tensorflow"
 

@@ -132,7 +132,7 @@ def read_plan(path: Path) -> bytes | None:
 
 
 class TensorrtNetwork:
-    """See `networks.Network`. While the GPU works on a batch, the next one is brought and the last one fetched."""
+    """See `recognizers.Network`. While the GPU works on a batch, the next one is brought and the last one fetched."""
 
     name = "tensorrt"
 
