@@ -1,17 +1,17 @@
-"""The tree of troubles. Each class owns the exit code of a command that ends with it, and says what to do next.
+"""Exceptions and exit codes. Each class has the exit code of a command that ends with it; its message says what to do next.
 
     DocprocError                1
     ├── BadUsage                2   the command line makes no sense
-    ├── BadConfig               3   a template or a settings file has faults (all of them are listed)
+    ├── BadConfig               3   a template or a settings file has faults; all of them are listed
     ├── MissingPart             4   a model or a backend is missing, or is not what it should be
-    ├── BadInput                5   nothing readable was given
-    ├── OutputExists            6   the output is there and --overwrite was not given
+    ├── BadInput                5   there is nothing readable in the input
+    ├── OutputExists            6   the output exists and --overwrite was not given
     ├── CannotWrite             8   the output cannot be written
-    ├── OutputHeld              9   another run holds the output
-    └── DocumentError           -   one document cannot be read: a value in the table, not the end of a run
+    ├── OutputHeld              9   another run is writing the output
+    └── DocumentError           -   one document cannot be read: a row of the table, not the end of a run
 
-A run that ends normally exits 0 (everything was read; review is no failure), 1 (some documents failed) or 7
-(--fail-on-review and there is something to review); 130 and 143 mean interrupted by Ctrl-C or SIGTERM.
+A run that ends normally exits with 0 (every document was read; fields for review are no failure), 1 (some documents failed) or
+7 (--fail-on-review was given and there are fields for review); 130 and 143 mean interrupted by Ctrl-C or SIGTERM.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ TERMINATED = 143
 
 
 class DocprocError(Exception):
-    """Something went wrong that the user can do something about; `str()` says what."""
+    """A failure that the user can do something about; `str()` says what."""
 
     exit_code = 1
 
 
 class BadUsage(DocprocError):
+    """The command line makes no sense."""
+
     exit_code = 2
 
 
@@ -51,22 +53,32 @@ class BadConfig(DocprocError):
 
 
 class MissingPart(DocprocError):
+    """A model, a backend or an optional package is missing, or is not what it should be."""
+
     exit_code = 4
 
 
 class BadInput(DocprocError):
+    """There is nothing readable in the input."""
+
     exit_code = 5
 
 
 class OutputExists(DocprocError):
+    """The output exists and may not be overwritten."""
+
     exit_code = 6
 
 
 class CannotWrite(DocprocError):
+    """The output cannot be written."""
+
     exit_code = 8
 
 
 class OutputHeld(DocprocError):
+    """Another run is writing the output."""
+
     exit_code = 9
 
 

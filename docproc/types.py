@@ -22,7 +22,7 @@ from docproc.rules import FieldRules, PageRule
 Gray = NDArray[np.uint8]  # (height, width) uint8, 0 black ink .. 255 white paper
 Ink = NDArray[np.uint8]  # (height, width) uint8, 0 paper .. 255 full ink
 Glyphs = NDArray[np.uint8]  # (n, 28, 28) uint8, 0 paper .. 255 ink
-Line = NDArray[np.uint8]  # (32, width) uint8, 0 paper .. 255 ink: a whole field, see digits.line
+Line = NDArray[np.uint8]  # (32, width) uint8, 0 paper .. 255 ink: a whole field, see readers.line.band
 Pictures = NDArray[np.uint8]  # (n, height, width, ...) uint8: glyphs, or pictures of cells
 CellPictures = NDArray[np.uint8]  # (n, 32, 32, 2) uint8, 0 paper .. 255 ink: a cell's own ink, and its neighbors'
 CellScores = NDArray[np.float32]  # (n, 12) float32 probabilities; columns 0..9, CROSSED and EMPTY
@@ -245,7 +245,7 @@ class Lattice:
     labels: NDArray[np.int32]  # (height, width) int32, 0 no ink, k+1 the ink of piece k
     pieces: int
     candidates: tuple[Candidate, ...]
-    geometry: NDArray[np.float32]  # (len(candidates), GEOMETRY) float32, see digits.segment
+    geometry: NDArray[np.float32]  # (len(candidates), GEOMETRY) float32, see readers.lattice.cuts
     to_ink: Affine
 
     @property

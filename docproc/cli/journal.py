@@ -29,7 +29,7 @@ def status(output: Path, as_json: bool) -> None:
     click.echo(f"{output}: {state}; begun {standing.notes.get('begun', '?')}, {standing.done} of "
                f"{many(standing.documents, 'document')} read")  # fmt: skip
     click.echo(field_counts(standing.fields, standing.by_status, standing.failed))
-    for one, first in standing.twins[:10]:
+    for one, first in standing.duplicates[:10]:
         click.echo(f"  the same file twice: {shown_name(one)} and {shown_name(first)}")
     for document, page, reason in standing.failures:
         click.echo(f"  failed: {shown_name(document)}, page {page}: {reason}")

@@ -196,10 +196,10 @@ def _say_summary(summary: Summary) -> None:
     say(f"{many(summary.documents, 'document')}, {field_counts(summary.fields, summary.by_status, summary.failed)}")
     if summary.read < summary.documents:
         say(f"{summary.documents - summary.read} of them were read before, {summary.read} now")
-    for one, first in summary.twins[:MAX_NAMED]:
+    for one, first in summary.duplicates[:MAX_NAMED]:
         say(f"  the same file twice: {shown_name(one)} and {shown_name(first)}")
-    if len(summary.twins) > MAX_NAMED:
-        say(f"  and {len(summary.twins) - MAX_NAMED} more; the table says so of each")
+    if len(summary.duplicates) > MAX_NAMED:
+        say(f"  and {len(summary.duplicates) - MAX_NAMED} more; the table says so of each")
     if summary.passed_over == 1:
         say("1 file skipped (not a document)")
     elif summary.passed_over:

@@ -1,4 +1,4 @@
-"""What is installed here, what works, and what to do where something does not."""
+"""What is installed, what works, and what to do where something does not."""
 
 from __future__ import annotations
 
@@ -32,47 +32,58 @@ EXTRAS = (
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found, line by line, and whether `docproc run` works."""
+    """What was found, in lines for a person, and whether `docproc run` works."""
 
     lines: tuple[str, ...]
     works: bool
 
 
 def examine() -> Report:
-    """Look at Python, packages, codecs, models and backends; each backend reads a glyph."""
+    """Check Python, packages, codecs, models and backends; each backend reads one glyph."""
     lines = [f"docproc {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}", ""]
     missing = [name for name in PACKAGES if _version(name) is None]
     lines += [f"  {name:24}{_version(name) or 'MISSING: pip install ' + name}" for name in PACKAGES]
     lines += [f"  {name:24}{found}" for name in EXTRAS if (found := _version(name))]
     codecs, outdated = _codecs()
     lines += ["", *codecs, ""]
+    faults = {backend: _fault_of_backend(backend) for backend in BACKENDS}
+    for backend, fault in faults.items():
+        lines.append(f"  backend {backend:16}{'works' if fault is None else 'does not work: ' + fault}")
+    lines += [f"  model digits          {_digits_model()}", f"  model micr            {_micr_model()}"]
+    works = None in faults.values() and not missing and not outdated and sys.version_info >= (3, 11)
+    lines += ["", "docproc run works here" if works else "docproc run does not work here: see above"]
+    return Report(tuple(lines), works)
 
-    working = []
-    for backend in BACKENDS:
-        reason = available(backend)
-        if reason is None:
-            try:
-                open_model(backend).networks["lattice"].recognize(np.zeros((1, GLYPH_SIDE, GLYPH_SIDE), np.uint8))
-                working.append(backend)
-            except DocprocError as problem:
-                reason = str(problem)
-        lines.append(f"  backend {backend:16}{'works' if reason is None else 'does not work: ' + reason}")
+
+def _fault_of_backend(backend: str) -> str | None:
+    """Why a backend does not work here, None where it does."""
+    reason = available(backend)
+    if reason is not None:
+        return reason
+    try:
+        open_model(backend).networks["lattice"].recognize(np.zeros((1, GLYPH_SIDE, GLYPH_SIDE), np.uint8))
+    except DocprocError as problem:
+        return str(problem)
+    return None
+
+
+def _digits_model() -> str:
     try:
         card = read_card(model_folder() / "digits.onnx")
         accuracy = card["scores"].get("mnist_test_accuracy")
-        told = "learned from corrections" if accuracy is None else f"MNIST test {accuracy:.2%}"
-        lines.append(f"  model digits          {card['sha256']['digits.onnx'][:12]}, {told}")
+        scores = "learned from corrections" if accuracy is None else f"MNIST test {accuracy:.2%}"
+        return f"{card['sha256']['digits.onnx'][:12]}, {scores}"
     except (DocprocError, KeyError) as problem:
-        lines.append(f"  model digits          does not work: {problem}")
+        return f"does not work: {problem}"
+
+
+def _micr_model() -> str:
     try:
         card = read_card(model_folder() / f"{MICR}.onnx")
         exact = card["scores"]["synthetic_lines_exact"]
-        lines.append(f"  model micr            {card['sha256'][f'{MICR}.onnx'][:12]}, composed lines {exact:.2%}")
+        return f"{card['sha256'][f'{MICR}.onnx'][:12]}, composed lines {exact:.2%}"
     except (DocprocError, KeyError) as problem:
-        lines.append(f"  model micr            does not work: {problem}")
-    works = bool(working) and not missing and not outdated and sys.version_info >= (3, 11)
-    lines += ["", "docproc run works here" if works else "docproc run does not work here: see above"]
-    return Report(tuple(lines), works)
+        return f"does not work: {problem}"
 
 
 def _version(package: str) -> str | None:
@@ -83,7 +94,7 @@ def _version(package: str) -> str | None:
 
 
 def _codecs() -> tuple[list[str], list[str]]:
-    """The decoders that the wheels carry, which no package list shows; and what is wrong with them."""
+    """(lines, outdated): the decoders that Pillow's wheel contains, which no package list shows; and the vulnerable ones."""
     try:
         from PIL import features
     except ImportError:

@@ -26,7 +26,7 @@ from docproc.learn.evaluation.risk_control import ERROR_RATES, ThresholdSelectio
 from docproc.learn.evaluation.scoring import Record, ScoredField, by_field, field_metrics, score_fields
 from docproc.options import Limits
 from docproc.runs.journal import Journal, journal_path
-from docproc.runs.tables import TWIN, safe_name, shown_name, write_whole
+from docproc.runs.tables import DUPLICATE_OF, safe_name, shown_name, write_whole
 from docproc.runs.truth import read_results, read_truth
 from docproc.types import Box, Gray, Page
 from docproc.weights.cards import model_folder, model_hashes, read_card
@@ -127,7 +127,7 @@ def calibrate(
     truth_rows = read_truth(truth)
     everything = _score(rows, truth_rows)
     # The fields of a copy are not independent of those of its original.
-    scored = tuple(one for one in everything if TWIN not in one.reason)
+    scored = tuple(one for one in everything if DUPLICATE_OF not in one.reason)
     if not scored:
         raise BadInput(f"{truth} speaks of nothing but copies of other documents")
     parts = [scored] if together else list(by_field(scored).values())

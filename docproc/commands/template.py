@@ -1,4 +1,4 @@
-"""Describe a form: propose its template, draw one, and hold one against scans."""
+"""Describe a form: propose a template for it, draw a template, check a template against scans."""
 
 from __future__ import annotations
 
@@ -33,16 +33,44 @@ from docproc.runs.pictures import QUIET, Color, Outline, form_overlay
 from docproc.runs.tables import safe_name, shown_name, write_whole
 from docproc.types import Box, Field, Gray, Homography, Page, Placed
 
-NAME = r"[A-Za-z_][A-Za-z0-9_]*"  # of a field
-SAME_PLACE = 0.5  # of the smaller of two boxes that both hold: they mean the same
-MOST_AROUND = 3.0  # areas of a field's box that its printed frame may have
-NEAR_FRAME = (4.0, 0.05)  # px of the form, and share of a box's height, by which it may lie aside of its frame
-NEAR_LINE = (8.0, 0.1)  # the same for a line to write on
-LEAST_OVERLAP = 2  # px of the form in both directions by which two boxes overlap
-CROSSING = (4.0, 0.08)  # px of the form, and share of a box's height, that writing has on both sides of an edge
-LEAST_STROKE = 0.006  # of a box's height squared, the ink outside
-AROUND = 0.35  # of a box's height that is looked at around it
-AGREED = 0.6  # of the pages that have to tell the same number of cells
+FIELD_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+
+
+@dataclass(frozen=True, slots=True)
+class LintTuning:
+    """The numbers of these commands; each says its unit and its kind, see docs/house.md. Px are those of the form."""
+
+    # Which printed frame belongs to a box.
+    same_place_share: float = 0.5  # of the smaller of two boxes that both contain: they mean the same place [guess]
+    max_frame_areas: float = 3.0  # of a field's box, that a frame around it may have [guess]
+    agreed_share: float = 0.6  # of the pages that must show the same number of cells [guess]
+
+    # How far a box may lie from what is printed: px, and share of its height; the larger counts.
+    frame_tolerance_px: float = 4.0  # [guess]
+    frame_tolerance_share: float = 0.05  # [guess]
+    line_tolerance_px: float = 8.0  # of a line to write on [guess]
+    line_tolerance_share: float = 0.1  # [guess]
+    max_size_difference_share: float = 0.1  # of two frames that are the same, of a box and its line [guess]
+    max_overlap_px: int = 2  # in both directions, of two boxes [guess]
+    max_outside_px: float = 2.0  # of the page, by which a box may reach beyond it [guess]
+
+    # Writing that is cut off.
+    around_share: float = 0.35  # of a box's height that is looked at around it [guess]
+    min_crossing_px: float = 4.0  # on both sides of an edge; this and the next, the larger counts [guess]
+    min_crossing_share: float = 0.08  # of a box's height [guess]
+    min_stroke_share: float = 0.006  # of a box's height squared, the ink outside [guess]
+
+    # What is print and what is writing.
+    flatten_px: int = 41  # side of the window for the light, at least [guess]
+    flatten_pages: int = 40  # such windows across a page [guess]
+    min_contrast_gray: int = 28  # between paper and ink [guess]
+    print_pages: int = 360  # lines of print across a page by which the form's print is widened [guess]
+    min_print_px: int = 3  # the same, at least [guess]
+    min_long_px: int = 24  # of a line that is print where there is no blank form; this and the next [guess]
+    min_long_heights: float = 1.2  # of the highest box [guess]
+
+
+LINT = LintTuning()
 
 KIND_COLORS: dict[str, Color] = {"comb": (0, 90, 230), "string": (0, 130, 60), "amount": (200, 0, 130), "micr": (120, 80, 200)}
 
@@ -52,11 +80,11 @@ KIND_COLORS: dict[str, Color] = {"comb": (0, 90, 230), "string": (0, 130, 60), "
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What was proposed for a form."""
+    """The fields that were proposed for a form."""
 
     fields: tuple[Field, ...]
-    reference: bool  # scans will be laid onto the picture
-    beside: int = 0  # frames of the form that no field of the table names
+    reference: bool  # whether scans will be registered on the picture
+    beside: int = 0  # frames of the form that are no field of the table
 
     @property
     def combs(self) -> int:
@@ -66,9 +94,9 @@ class Proposal:
 def propose_template(blank: Path, target: Path, *, name: str | None, table: Path | None, overwrite: bool) -> Proposal:
     """Write a template to `target` with a field for every frame on the first page of the form `blank`.
 
-    With a `table` of an earlier run, the fields and boxes are those that it has for this document's first page.
-    Raises OutputExists; BadInput where the form cannot be read or nothing is found on it; BadUsage for a table that
-    names no field of it.
+    With the `table` of an earlier run, names and boxes are those of its rows for this document's first page.
+    Raises OutputExists, CannotWrite; BadInput where the form cannot be read or nothing is found on it; BadUsage for a table
+    without a field of it.
     """
     if target.exists() and not overwrite:
         raise OutputExists(f"{target} is there already; give --overwrite or another name with -o")
@@ -78,7 +106,7 @@ def propose_template(blank: Path, target: Path, *, name: str | None, table: Path
     found = find_frames(page)
     rest = 0
     if table is not None:
-        fields = tuple(_as_printed(field, found) for field in _named(table, blank, page))
+        fields = tuple(_as_printed(field, found) for field in _table_fields(table, blank, page))
         rest = sum(not any(_same_place(one.box, field.box) for field in fields) for one in found)
     else:
         fields = found
@@ -87,32 +115,37 @@ def propose_template(blank: Path, target: Path, *, name: str | None, table: Path
             f"{blank}: no combs, frames or lines to write on were found; give a straight and clean scan of the form, or "
             "write the template by hand (docproc template schema)"
         )
-    title = name or blank.stem or "form"
-    for page_table, usable in _page_tables(page, blank, target.parent):
+    text, registers = _working_text(name or blank.stem or "form", page, blank, target, fields)
+    data = text.encode("utf-8")
+    write_whole(target, lambda file: file.write(data))
+    return Proposal(fields, registers, rest)
+
+
+def _working_text(title: str, page: Page, blank: Path, target: Path, fields: Sequence[Field]) -> tuple[str, bool]:
+    """The text of the best template for a form that docproc can use, and whether scans will be registered on its picture."""
+    for page_table, registers in _page_tables(page, blank, target.parent):
         text = _template_text(title, page_table, fields)
         try:
             known = template.parse(text, str(target), beside(target.parent))
         except BadConfig:
-            if not usable:
+            if not registers:
                 raise
             continue
-        # A picture that is turned when it is opened has another size in its file.
+        # A picture that is rotated when it is opened has another size in its file.
         if (known.width, known.height) == (page.width, page.height):
             break
-    data = text.encode("utf-8")
-    write_whole(target, lambda file: file.write(data))
-    return Proposal(fields, usable, rest)
+    return text, registers
 
 
-def _named(table: Path, blank: Path, page: Page) -> Iterator[Field]:
-    """The fields that a run's table has for the first page of a form."""
+def _table_fields(table: Path, blank: Path, page: Page) -> Iterator[Field]:
+    """The fields of the first page of a form in a run's table."""
     wanted = safe_name(blank.name)
     try:
         with open(table, newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file)
-            lacking = {"document", "page", "field", "left", "top", "width", "height"} - set(rows.fieldnames or ())
-            if lacking:
-                raise BadUsage(f"{table}: no column {', '.join(sorted(lacking))}; --from takes a long table as .csv")
+            missing = {"document", "page", "field", "left", "top", "width", "height"} - set(rows.fieldnames or ())
+            if missing:
+                raise BadUsage(f"{table}: no column {', '.join(sorted(missing))}; --from takes a long table as .csv")
             kept = list(rows)
     except OSError as problem:
         raise BadInput(f"{table}: {problem.strerror}") from problem
@@ -126,7 +159,7 @@ def _named(table: Path, blank: Path, page: Page) -> Iterator[Field]:
             box = Box(*(int(row[column]) for column in ("left", "top", "width", "height"))).clip(page.width, page.height)
         except (TypeError, ValueError):
             continue
-        name = row["field"] if re.fullmatch(NAME, row["field"]) else f"field_{number}"
+        name = row["field"] if re.fullmatch(FIELD_NAME, row["field"]) else f"field_{number}"
         yield Field(name, box)
 
 
@@ -135,12 +168,12 @@ def _as_printed(field: Field, found: Sequence[Field]) -> Field:
     combs = [one for one in found if one.kind == "comb" and _same_place(one.box, field.box)]
     if not combs:
         return field
-    best = max(combs, key=lambda one: _common(one.box, field.box))
+    best = max(combs, key=lambda one: _overlap(one.box, field.box))
     return replace(field, kind="comb", cells=best.cells, digits=best.digits)
 
 
 def _page_tables(page: Page, blank: Path, folder: Path) -> Iterator[tuple[list[str], bool]]:
-    """Ways to describe the page, the best first; and whether scans are laid onto the picture."""
+    """Ways to describe the page in the template, the best first; and whether scans are registered on the picture."""
     try:
         reference(page.gray)
         name = Path(os.path.relpath(blank, folder)).as_posix()
@@ -200,7 +233,8 @@ def _quoted(text: str) -> str:
 def preview_template(path: Path, scan: Path | None, target: Path, *, page: int, overwrite: bool) -> str:
     """Draw a template's boxes over a page of a scan, or over its form, into `target` (PNG); returns how the page fits.
 
-    Raises BadConfig for a template with faults, BadInput where the scan cannot be read or is none of this form.
+    Raises BadUsage, OutputExists; BadConfig for a template with faults, BadInput for a scan that cannot be read or shows
+    another form.
     """
     if target.suffix.lower() != ".png":
         raise BadUsage(f"the picture is a PNG: {target} should end in .png")
@@ -211,7 +245,7 @@ def preview_template(path: Path, scan: Path | None, target: Path, *, page: int, 
     if scan is None:
         gray = form_page(known).gray if known.reference else np.full((known.height, known.width), 255, np.uint8)
         shown = Path(known.reference).name if known.reference else f"{known.width} x {known.height} px, without a picture"
-        said, where = "the form as it is", f"{known.name}: {shown}"
+        summary, where = "the form as it is", f"{known.name}: {shown}"
     else:
         opened = _page(scan, page)
         gray = opened.gray
@@ -219,31 +253,31 @@ def preview_template(path: Path, scan: Path | None, target: Path, *, page: int, 
             fit = _fit(clean(opened), known)
         except DocumentError as problem:
             raise BadInput(f"{scan}, page {page}: {problem}") from problem
-        to_page, said, where = fit.to_page, fit.said, f"{known.name} on {shown_name(scan.name)}, page {page}"
+        to_page, summary, where = fit.to_page, fit.summary, f"{known.name} on {shown_name(scan.name)}, page {page}"
     outlines = [_outline(field, to_page) for field in known.fields]
     outlines += [_outlined(mark, "mark", QUIET, to_page) for mark in known.marks]
-    picture = form_overlay(gray, f"{where}: {said}", outlines)
+    picture = form_overlay(gray, f"{where}: {summary}", outlines)
     data = io.BytesIO()
     picture.save(data, "PNG")
     write_whole(target, lambda file: file.write(data.getvalue()))
-    return said
+    return summary
 
 
 def _outline(field: Field, to_page: Homography) -> Outline:
     box = field.box
     across = [box.left + box.width * k / field.cells for k in range(1, field.cells)]
     walls = _mapped(to_page, [(x, y) for x in across for y in (box.top, box.bottom)]).reshape(-1, 2, 2)
-    return replace(_outlined(box, _labeled(field), KIND_COLORS[field.kind], to_page), walls=walls)
+    return replace(_outlined(box, _label(field), KIND_COLORS[field.kind], to_page), walls=walls)
 
 
-def _labeled(field: Field) -> str:
-    said = f"{field.kind} of {field.cells}" if field.cells else field.kind
+def _label(field: Field) -> str:
+    kind = f"{field.kind} of {field.cells}" if field.cells else field.kind
     if field.rules and field.rules.date:
-        said = f"date {field.rules.date}" + (f" in {field.cells} cells" if field.cells else "")
+        kind = f"date {field.rules.date}" + (f" in {field.cells} cells" if field.cells else "")
     elif field.digits and not field.cells:
         fewest, most = field.digits
-        said += f" of {fewest}" if fewest == most else f" of {fewest} to {most}"
-    return f"{field.name}: {said}"
+        kind += f" of {fewest}" if fewest == most else f" of {fewest} to {most}"
+    return f"{field.name}: {kind}"
 
 
 def _outlined(box: Box, label: str, color: Color, to_page: Homography) -> Outline:
@@ -252,7 +286,7 @@ def _outlined(box: Box, label: str, color: Color, to_page: Homography) -> Outlin
 
 
 def _mapped(to_page: Homography, edges: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
-    """Edges of boxes on the form, (n, 2) px, to edges on the page; a homography maps the middles of pixels."""
+    """Edges of boxes on the form, (n, 2) px, to edges on the page. The homography maps the centers of pixels."""
     whole = np.array([(x - 0.5, y - 0.5, 1.0) for x, y in edges]).reshape(-1, 3) @ to_page.T
     return np.asarray(whole[:, :2] / whole[:, 2:] + 0.5, np.float64)
 
@@ -267,7 +301,7 @@ class _Fit:
     placed: Placed
     to_page: Homography  # px of the form to px of the page
     scale: tuple[float, float]  # px of the placed page for a px of the form, across and down
-    said: str  # how it fits
+    summary: str  # how it fits, in words
 
 
 def _open(path: Path) -> Template:
@@ -294,7 +328,7 @@ def _page(document: Path, number: int) -> Page:
 
 
 def _fit(page: Page, known: Template) -> _Fit:
-    """Raises DocumentError where the page is no scan of the form."""
+    """Lay a page onto the form, or scale the form to it. Raises DocumentError where the page shows another form."""
     if not known.registers:
         across, down = page.width / known.width, page.height / known.height
         placed = Placed(page, template.place(known, page), known.rules)
@@ -303,8 +337,8 @@ def _fit(page: Page, known: Template) -> _Fit:
         return _Fit(placed, shift, (across, down), f"taken as it lies, {size}")
     placed, found = lay(page, known, open_form(known))
     turned = f"turned by {found.turned} degrees clockwise" if found.turned else "upright"
-    said = f"{found.residual:.2f} px of the form off, by its {found.method}, {turned}"
-    return _Fit(placed, found.to_page, (placed.page.width / known.width, placed.page.height / known.height), said)
+    summary = f"{found.residual:.2f} px of the form off, by its {found.method}, {turned}"
+    return _Fit(placed, found.to_page, (placed.page.width / known.width, placed.page.height / known.height), summary)
 
 
 # ------------------------------------------------------------------------------------------------------- lint
@@ -318,7 +352,7 @@ class _Frame:
     top: float
     right: float
     bottom: float
-    cells: int = 0  # 0 where none were seen
+    cells: int = 0  # 0 where none were found
     line: bool = False  # a line to write on, whose box has no printed top
 
     @property
@@ -328,17 +362,34 @@ class _Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _PageFindings:
     """What one page shows of the fields, by their names."""
 
-    name: str
+    name: str  # of the page
     frames: dict[str, _Frame]
-    clipped: dict[str, tuple[str, int]]  # the side, and how many px of the form the writing goes on at least
+    cut_off: dict[str, tuple[str, int]]  # the side, and by how many px of the form at least the writing continues beyond it
     outside: dict[str, int]  # px of the page by which a box reaches beyond it
 
 
-def lint_template(path: Path, scans: Sequence[Path], tell: Callable[[str], None]) -> int:
-    """Hold a template against scans of its form and `tell` what is wrong, a line each; returns how many things are.
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """A template beside what its form and its scans show."""
+
+    template: Template
+    printed: dict[str, _Frame]  # by field, on the form's own picture
+    pages: Sequence[_PageFindings]
+
+    def frames(self, name: str) -> list[tuple[str, _Frame]]:
+        """The names of the pages on which a field's frame was found, and those frames."""
+        return [(page.name, page.frames[name]) for page in self.pages if name in page.frames]
+
+    def frame(self, name: str) -> _Frame | None:
+        """A field's frame: that of the form's own picture, or else the one on which the pages agree."""
+        return self.printed.get(name) or _median_frame([frame for _, frame in self.frames(name)])
+
+
+def lint_template(path: Path, scans: Sequence[Path], report: Callable[[str], None]) -> int:
+    """Check a template against scans of its form; `report` gets a line for each fault; returns the number of faults.
 
     Raises BadConfig with all faults of the template itself, BadInput where there are no scans.
     """
@@ -347,27 +398,27 @@ def lint_template(path: Path, scans: Sequence[Path], tell: Callable[[str], None]
     documents = [one for one in without_forms(layout, find_documents(scans)[0]) if not is_form(layout, one)]
     if not documents:
         raise BadInput("no scans to hold the template against: " + ", ".join(map(str, scans)))
-    wrong = 0
-    seen: list[_Seen] = []
+    count = 0
+    pages: list[_PageFindings] = []
     for name, page in _pages(documents):
         try:
             if isinstance(page, DocumentError):
                 raise page
             fit = _fit(clean(page), known)
         except DocumentError as problem:
-            wrong += 1
-            tell(f"{name}: does not fit: {problem}")
+            count += 1
+            report(f"{name}: does not fit: {problem}")
             continue
-        tell(f"{name}: fits, {fit.said}")
-        seen.append(_look(name, page, fit, known))
-    printed = _printed(known)
-    fields = [(field, say) for field in known.fields for say in _wrong(field, known, printed, seen)]
-    for field, say in fields:
-        tell(f"field {field.name}: {say}")
-    wrong += len(fields)
-    count = f"{_many(len(seen), 'page')} of this form, {_many(len(known.fields), 'field')}"
-    tell(f"{count}: {'nothing is' if not wrong else '1 thing is' if wrong == 1 else f'{wrong} things are'} wrong")
-    return wrong
+        report(f"{name}: fits, {fit.summary}")
+        pages.append(_inspect(name, page, fit, known))
+    evidence = _Evidence(known, _printed(known), pages)
+    for field in known.fields:
+        for fault in _faults(field, evidence):
+            count += 1
+            report(f"field {field.name}: {fault}")
+    total = f"{_many(len(pages), 'page')} of this form, {_many(len(known.fields), 'field')}"
+    report(f"{total}: {'nothing is' if not count else '1 thing is' if count == 1 else f'{count} things are'} wrong")
+    return count
 
 
 def _many(count: int, name: str) -> str:
@@ -385,8 +436,8 @@ def _pages(documents: Sequence[Document]) -> Iterator[tuple[str, Page | Document
             yield name, problem
 
 
-def _look(name: str, page: Page, fit: _Fit, known: Template) -> _Seen:
-    """Everything about one page that is kept when it is gone."""
+def _inspect(name: str, page: Page, fit: _Fit, known: Template) -> _PageFindings:
+    """Everything about one page that is kept after it is closed."""
     laid = fit.placed.page
     across, down = fit.scale
     pairs = list(zip(known.fields, fit.placed.fields, strict=True))
@@ -398,15 +449,15 @@ def _look(name: str, page: Page, fit: _Fit, known: Template) -> _Seen:
             frames[field.name] = replace(
                 match, left=match.left / across, right=match.right / across, top=match.top / down, bottom=match.bottom / down
             )
-    pen = _pen(fit.placed)
-    clipped = {field.name: over for field, placed in pairs if (over := _clipped(pen, placed, down))}
+    writing = _writing(fit.placed)
+    cut_off = {field.name: over for field, placed in pairs if (over := _cut_off(writing, placed, down))}
     outside = {}
     for field in known.fields:
         corners = _outlined(field.box, "", QUIET, fit.to_page).corners
         beyond = max(-corners.min(), float((corners - [page.width, page.height]).max()))
-        if beyond > 2:
+        if beyond > LINT.max_outside_px:
             outside[field.name] = round(float(beyond))
-    return _Seen(name, frames, clipped, outside)
+    return _PageFindings(name, frames, cut_off, outside)
 
 
 def _printed(known: Template) -> dict[str, _Frame]:
@@ -428,17 +479,18 @@ def _printed(known: Template) -> dict[str, _Frame]:
 
 
 def _match(box: Box, found: Sequence[Field], *, comb: bool) -> _Frame | None:
-    """The printed frame of a field with this box: the frames that lie on it together, or the one that holds it."""
-    on_it = [one for one in found if _common(one.box, box) >= SAME_PLACE * _area(one.box)]
+    """The printed frame of a field with this box: the frames that lie on it together, or the one that contains it."""
+    share = LINT.same_place_share
+    on_it = [one for one in found if _overlap(one.box, box) >= share * _area(one.box)]
     if comb and any(one.kind == "comb" for one in on_it):
         on_it = [one for one in on_it if one.kind == "comb"]
     if not on_it:
         around = [
             one
             for one in found
-            if _common(one.box, box) >= SAME_PLACE * _area(box) and _area(one.box) <= MOST_AROUND * _area(box)
+            if _overlap(one.box, box) >= share * _area(box) and _area(one.box) <= LINT.max_frame_areas * _area(box)
         ]
-        on_it = [max(around, key=lambda one: _common(one.box, box) / _area(one.box))] if around else []
+        on_it = [max(around, key=lambda one: _overlap(one.box, box) / _area(one.box))] if around else []
     if not on_it:
         return None
     edges = [(one.box.left, one.box.top, one.box.right, one.box.bottom) for one in on_it]
@@ -446,143 +498,179 @@ def _match(box: Box, found: Sequence[Field], *, comb: bool) -> _Frame | None:
     return _Frame(min(left), min(top), max(right), max(bottom), sum(one.cells for one in on_it))
 
 
-def _wrong(field: Field, known: Template, printed: dict[str, _Frame], seen: Sequence[_Seen]) -> Iterator[str]:
+# ------------------------------------------------------------------------------------------------ faults of a field
+
+
+def _faults(field: Field, evidence: _Evidence) -> Iterator[str]:
     """What is wrong with a field, in words."""
-    pages = [(one.name, one.frames[field.name]) for one in seen if field.name in one.frames]
-    frame = printed.get(field.name) or _agreed([frame for _, frame in pages])
-    if frame and (aside := _aside(field, frame) if known.registers else _beyond(field, frame)):
+    for find in (_misplaced, _miscounted, _shifted, _writing_cut_off, _off_the_page, _overlapping):
+        yield from find(field, evidence)
+
+
+def _misplaced(field: Field, evidence: _Evidence) -> Iterator[str]:
+    """The box does not lie on its printed frame."""
+    frame = evidence.frame(field.name)
+    if frame is None:
+        return
+    if not evidence.template.registers:
+        yield from _cut_by_frame(field, frame)
+    elif fault := _off_frame(field, frame):
         box = frame.box
-        where = f"; the frame is [{box.left}, {box.top}, {box.width}, {box.height}]" if known.registers else ""
-        yield aside + where
+        yield f"{fault}; the frame is [{box.left}, {box.top}, {box.width}, {box.height}]"
+
+
+def _miscounted(field: Field, evidence: _Evidence) -> Iterator[str]:
+    """A comb has another number of cells than are printed."""
+    frame = evidence.frame(field.name)
     if frame and field.cells and frame.cells and frame.cells != field.cells:
         yield f"{field.cells} cells in the template, {frame.cells} are printed"
-    if known.registers and field.name in printed and not printed[field.name].line:
-        own = printed[field.name]
-        lying = [(name, _shift(own, one)) for name, one in pages]
-        off = [(name, shift) for name, shift in lying if shift is not None and shift > _near(field, NEAR_FRAME)]
-        if off:
-            worst = max(off, key=lambda item: item[1])
-            yield f"its frame lies {worst[1]:.0f} px aside of where the form has it on {_among(worst[0], len(off))}"
-    clipped = [(one.name, *one.clipped[field.name]) for one in seen if field.name in one.clipped]
-    if clipped:
-        name, side, over = max(clipped, key=lambda item: item[2])
-        yield f"writing goes on {over} px or more beyond its {side} edge on {_among(name, len(clipped))}"
-    outside = [(one.name, one.outside[field.name]) for one in seen if field.name in one.outside]
-    if outside:
-        name, over = max(outside, key=lambda item: item[1])
-        yield f"the box reaches {over} px beyond the page on {_among(name, len(outside))}"
-    for other in known.fields[known.fields.index(field) + 1 :]:
+
+
+def _shifted(field: Field, evidence: _Evidence) -> Iterator[str]:
+    """On scans the printed frame lies elsewhere than on the form's own picture."""
+    own = evidence.printed.get(field.name)
+    if not evidence.template.registers or own is None or own.line:
+        return
+    shifts = [(name, _shift(own, frame)) for name, frame in evidence.frames(field.name)]
+    off = [(name, shift) for name, shift in shifts if shift is not None and shift > _frame_tolerance(field)]
+    if off:
+        worst = max(off, key=lambda item: item[1])
+        yield f"its frame lies {worst[1]:.0f} px aside of where the form has it on {_on_pages(worst[0], len(off))}"
+
+
+def _writing_cut_off(field: Field, evidence: _Evidence) -> Iterator[str]:
+    found = [(page.name, *page.cut_off[field.name]) for page in evidence.pages if field.name in page.cut_off]
+    if found:
+        name, side, over = max(found, key=lambda item: item[2])
+        yield f"writing goes on {over} px or more beyond its {side} edge on {_on_pages(name, len(found))}"
+
+
+def _off_the_page(field: Field, evidence: _Evidence) -> Iterator[str]:
+    found = [(page.name, page.outside[field.name]) for page in evidence.pages if field.name in page.outside]
+    if found:
+        name, over = max(found, key=lambda item: item[1])
+        yield f"the box reaches {over} px beyond the page on {_on_pages(name, len(found))}"
+
+
+def _overlapping(field: Field, evidence: _Evidence) -> Iterator[str]:
+    """The box overlaps those of later fields."""
+    fields = evidence.template.fields
+    for other in fields[fields.index(field) + 1 :]:
         across = min(field.box.right, other.box.right) - max(field.box.left, other.box.left)
         down = min(field.box.bottom, other.box.bottom) - max(field.box.top, other.box.top)
-        if min(across, down) > LEAST_OVERLAP:
+        if min(across, down) > LINT.max_overlap_px:
             yield f"overlaps field {other.name} by {across} x {down} px"
 
 
-def _among(name: str, count: int) -> str:
+def _on_pages(name: str, count: int) -> str:
     return name + (f" and {count - 1} more" if count > 1 else "")
 
 
-def _agreed(frames: Sequence[_Frame]) -> _Frame | None:
-    """The frame that the pages show: the middle of its edges, and the cells that most of them have."""
+def _median_frame(frames: Sequence[_Frame]) -> _Frame | None:
+    """The median of the frames' edges, and the number of cells that enough of them have."""
     if not frames:
         return None
     edges = np.median([(one.left, one.top, one.right, one.bottom) for one in frames], axis=0)
     left, top, right, bottom = (float(edge) for edge in edges)
     cells, count = Counter(one.cells for one in frames).most_common(1)[0]
-    return _Frame(left, top, right, bottom, cells if count >= AGREED * len(frames) else 0)
+    return _Frame(left, top, right, bottom, cells if count >= LINT.agreed_share * len(frames) else 0)
 
 
-def _near(field: Field, near: tuple[float, float]) -> float:
-    return max(near[0], near[1] * field.box.height)
+def _frame_tolerance(field: Field) -> float:
+    return max(LINT.frame_tolerance_px, LINT.frame_tolerance_share * field.box.height)
 
 
-def _aside(field: Field, frame: _Frame) -> str:
-    """How the box of a form that is laid lies aside of its printed frame; "" where it does not."""
+def _line_tolerance(field: Field) -> float:
+    return max(LINT.line_tolerance_px, LINT.line_tolerance_share * field.box.height)
+
+
+def _off_frame(field: Field, frame: _Frame) -> str:
+    """How a box lies off its printed frame, of a form that scans are laid onto; "" where it lies on it."""
     box = field.box
     off = (box.left - frame.left, box.top - frame.top, box.right - frame.right, box.bottom - frame.bottom)
     if frame.line:
-        # A box above a line is as high as one likes, and may take a part of it.
-        if abs(box.width - (frame.right - frame.left)) > 0.1 * box.width or max(map(abs, (off[0], off[2], off[3]))) <= _near(
-            field, NEAR_LINE
-        ):
+        # A box above a line may have any height, and may cover a part of the line only.
+        other_width = abs(box.width - (frame.right - frame.left)) > LINT.max_size_difference_share * box.width
+        if other_width or max(map(abs, (off[0], off[2], off[3]))) <= _line_tolerance(field):
             return ""
-        return f"lies {_sides((off[0] + off[2]) / 2, off[3])} its printed line"
-    near = _near(field, NEAR_FRAME)
-    if max(map(abs, off)) <= near:
+        return f"lies {_direction((off[0] + off[2]) / 2, off[3])} its printed line"
+    tolerance = _frame_tolerance(field)
+    if max(map(abs, off)) <= tolerance:
         return ""
-    if abs(off[0] - off[2]) <= near and abs(off[1] - off[3]) <= near:
-        return f"lies {_sides((off[0] + off[2]) / 2, (off[1] + off[3]) / 2)} its printed frame"
+    if abs(off[0] - off[2]) <= tolerance and abs(off[1] - off[3]) <= tolerance:
+        return f"lies {_direction((off[0] + off[2]) / 2, (off[1] + off[3]) / 2)} its printed frame"
     return f"its edges lie up to {max(map(abs, off)):.0f} px aside of its printed frame"
 
 
-def _sides(right: float, down: float) -> str:
-    said = []
+def _direction(right: float, down: float) -> str:
+    parts = []
     if abs(right) >= 1:
-        said.append(f"{abs(right):.0f} px {'right' if right > 0 else 'left'} of")
+        parts.append(f"{abs(right):.0f} px {'right' if right > 0 else 'left'} of")
     if abs(down) >= 1:
-        said.append(f"{abs(down):.0f} px {'below' if down > 0 else 'above'}")
-    return " and ".join(said)
+        parts.append(f"{abs(down):.0f} px {'below' if down > 0 else 'above'}")
+    return " and ".join(parts)
 
 
-def _beyond(field: Field, frame: _Frame) -> str:
-    """How far a frame reaches out of its box, where pages are taken as they lie."""
+def _cut_by_frame(field: Field, frame: _Frame) -> Iterator[str]:
+    """The printed frame reaches beyond its box, where pages are taken as they lie."""
     box = field.box
     beyond = {
         "left": box.left - frame.left, "upper": box.top - frame.top,
         "right": frame.right - box.right, "lower": frame.bottom - box.bottom,
     }  # fmt: skip
     side, most = max(beyond.items(), key=lambda item: item[1])
-    return f"its printed frame reaches {most:.0f} px beyond its {side} edge" if most > _near(field, NEAR_FRAME) else ""
+    if most > _frame_tolerance(field):
+        yield f"its printed frame reaches {most:.0f} px beyond its {side} edge"
 
 
 def _shift(own: _Frame, other: _Frame) -> float | None:
-    """Px by which one frame lies aside of another of its size; None where they differ in size and so are not the same."""
+    """Px between two frames of one size; None where their sizes differ, so that they are not the same frame."""
     off = np.array([other.left - own.left, other.top - own.top, other.right - own.right, other.bottom - own.bottom])
-    if max(abs(off[0] - off[2]), abs(off[1] - off[3])) > 0.1 * (own.bottom - own.top):
+    height = own.bottom - own.top
+    if max(abs(off[0] - off[2]), abs(off[1] - off[3])) > LINT.max_size_difference_share * height:
         return None
     return float(max(abs(off[0] + off[2]), abs(off[1] + off[3])) / 2)
 
 
-# ------------------------------------------------------------------------------------------------------ the pen
+# ---------------------------------------------------------------------------------------------------- the writing
 
 
-def _pen(placed: Placed) -> NDArray[np.uint8]:
-    """What was written on a page, (height, width) uint8, 1 ink: without what the blank form has, or without long lines."""
+def _writing(placed: Placed) -> NDArray[np.uint8]:
+    """What was written on a page, (height, width) uint8, 1 ink: without the print of the blank form, or without long lines."""
     ink = _inked(placed.page.gray)
-    thick = max(3, round(placed.page.width / 360)) | 1
+    thick = max(LINT.min_print_px, round(placed.page.width / LINT.print_pages)) | 1
     if placed.blank is not None:
         print_there = cv2.dilate(_inked(placed.blank), np.ones((thick, thick), np.uint8))
     else:
-        long = max(24, round(1.2 * max(field.box.height for field in placed.fields)))
+        highest = max(field.box.height for field in placed.fields)
+        long = max(LINT.min_long_px, round(LINT.min_long_heights * highest))
         level = cv2.morphologyEx(cv2.dilate(ink, np.ones((3, 1), np.uint8)), cv2.MORPH_OPEN, np.ones((1, long), np.uint8))
         upright = cv2.morphologyEx(cv2.dilate(ink, np.ones((1, 3), np.uint8)), cv2.MORPH_OPEN, np.ones((long, 1), np.uint8))
         print_there = cv2.dilate(np.maximum(level, upright), np.ones((3, 3), np.uint8))
     rest = np.where(print_there > 0, np.uint8(0), ink)
-    # A stroke that crosses a line goes on behind it.
+    # A stroke that crosses a line continues behind it.
     bridge = 2 * thick + 1
     return np.asarray(cv2.morphologyEx(rest, cv2.MORPH_CLOSE, np.ones((bridge, bridge), np.uint8)), np.uint8)
 
 
 def _inked(gray: Gray) -> NDArray[np.uint8]:
-    flat = flatten_light(gray, max(41, round(gray.shape[1] / 40)))
+    flat = flatten_light(gray, max(LINT.flatten_px, round(gray.shape[1] / LINT.flatten_pages)))
     threshold, dark, light = otsu(flat)
-    return ((flat <= threshold) & (light - dark >= 28)).astype(np.uint8)
+    return ((flat <= threshold) & (light - dark >= LINT.min_contrast_gray)).astype(np.uint8)
 
 
-def _clipped(pen: NDArray[np.uint8], field: Field, scale: float) -> tuple[str, int] | None:
-    """The edge of a field beyond which most of a stroke goes on, and how far, in px of the form; None where none does.
+def _cut_off(writing: NDArray[np.uint8], field: Field, scale: float) -> tuple[str, int] | None:
+    """The edge of a field beyond which a stroke continues farthest, and how far, in px of the form; None where none does.
 
     `scale` is px of the page for a px of the form.
     """
-    height, width = pen.shape
+    height, width = writing.shape
     box = field.crop.clip(width, height)
-    room = round(AROUND * field.box.height)
+    room = round(LINT.around_share * field.box.height)
     around = Box(box.left - room, box.top - room, box.width + 2 * room, box.height + 2 * room).clip(width, height)
-    least = max(CROSSING[0] * scale, CROSSING[1] * field.box.height)
-    labels, _ = components(np.ascontiguousarray(around.cut(pen)))
-    edges = {
-        "left": (box.left, -1, 1), "right": (box.right - 1, 1, 1), "upper": (box.top, -1, 0), "lower": (box.bottom - 1, 1, 0),
-    }  # fmt: skip
+    min_crossing = max(LINT.min_crossing_px * scale, LINT.min_crossing_share * field.box.height)
+    min_area = LINT.min_stroke_share * field.box.height**2
+    labels, _ = components(np.ascontiguousarray(around.cut(writing)))
     inside = np.zeros(labels.shape, np.bool_)
     Box(box.left - around.left, box.top - around.top, box.width, box.height).cut(inside)[:] = True
     found: list[tuple[str, int]] = []
@@ -590,15 +678,26 @@ def _clipped(pen: NDArray[np.uint8], field: Field, scale: float) -> tuple[str, i
         if label == 0:
             continue
         rows, columns = np.nonzero(labels == label)
-        places = rows + around.top, columns + around.left
         out = ~inside[rows, columns]
-        if np.count_nonzero(out) < LEAST_STROKE * field.box.height**2:
+        if np.count_nonzero(out) < min_area:
             continue
-        for side, (edge, sign, axis) in edges.items():
-            beyond = sign * (places[axis] - edge)
-            if beyond[out].max() >= least and (-beyond[~out]).max() >= least:
-                found.append((side, round(float(beyond.max()) / scale)))
+        crossed = _crossed(box, rows + around.top, columns + around.left, out, min_crossing)
+        found += [(side, round(far / scale)) for side, far in crossed]
     return max(found, key=lambda item: item[1]) if found else None
+
+
+def _crossed(
+    box: Box, rows: NDArray[np.int64], columns: NDArray[np.int64], out: NDArray[np.bool_], min_crossing: float
+) -> Iterator[tuple[str, float]]:
+    """The edges of a box that a stroke clearly crosses, and how far it reaches beyond, px; `out` tells the pixels outside."""
+    edges = {
+        "left": (box.left, -1, columns), "right": (box.right - 1, 1, columns),
+        "upper": (box.top, -1, rows), "lower": (box.bottom - 1, 1, rows),
+    }  # fmt: skip
+    for side, (edge, sign, places) in edges.items():
+        beyond = sign * (places - edge)
+        if beyond[out].max() >= min_crossing and (-beyond[~out]).max() >= min_crossing:
+            yield side, float(beyond.max())
 
 
 # ------------------------------------------------------------------------------------------------------- boxes
@@ -608,10 +707,11 @@ def _area(box: Box) -> int:
     return box.width * box.height
 
 
-def _common(one: Box, other: Box) -> int:
+def _overlap(one: Box, other: Box) -> int:
+    """Px of area that two boxes have in common."""
     across = min(one.right, other.right) - max(one.left, other.left)
     return max(0, across) * max(0, min(one.bottom, other.bottom) - max(one.top, other.top))
 
 
 def _same_place(one: Box, other: Box) -> bool:
-    return _common(one, other) >= SAME_PLACE * max(1, min(_area(one), _area(other)))
+    return _overlap(one, other) >= LINT.same_place_share * max(1, min(_area(one), _area(other)))

@@ -1,4 +1,4 @@
-"""Whether what a table says still holds: inputs hashed again, the table held against its journal."""
+"""Whether a table still holds: its inputs are hashed again, and it is compared with its journal."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from docproc.options import Limits
 from docproc.runs.journal import Journal
 from docproc.runs.tables import WRITERS, long_table, shown_name, wide_table
 
-COMPARED = (".csv", ".jsonl")
+VERIFIABLE = (".csv", ".jsonl")
+ANY_SIZE = 1 << 62  # bytes: no file is too large to be hashed
 
 
 def verify(output: Path) -> Iterator[str]:
-    """What is not as it was when `output` was written, a line for each. Raises BadInput where there is no journal."""
-    if output.suffix.lower() not in COMPARED:
-        raise BadUsage(f"{output}: only {' and '.join(COMPARED)} tables can be verified")
+    """What changed since `output` was written, a line for each. Raises BadInput where there is no journal, BadUsage."""
+    if output.suffix.lower() not in VERIFIABLE:
+        raise BadUsage(f"{output}: only {' and '.join(VERIFIABLE)} tables can be verified")
     with Journal.look(output) as journal:
-        contents = journal.contents()  # hashing takes long, and who reads a journal holds up who writes it
+        contents = journal.contents()  # hashing takes long, and reading a journal blocks the run that writes it
     for document, sha256 in contents:
         try:
-            found = read_content(document.path, Limits(file_bytes=1 << 62)).sha256
+            found = read_content(document.path, Limits(file_bytes=ANY_SIZE)).sha256
         except DocumentError as problem:
             yield f"{shown_name(document.name)}: {problem.code}: {problem}"
             continue

@@ -59,7 +59,7 @@ class Summary:
     output: Path
     read: int = 0  # documents that were read by this run; the others stood in the journal
     pages: int = 0
-    twins: tuple[tuple[str, str], ...] = ()  # a document and the first one with the same content
+    duplicates: tuple[tuple[str, str], ...] = ()  # a document and the first one with the same content
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ def summary_of(standing: Standing, output: Path, passed: int, read: int) -> Summ
     """What is told at the end."""
     return Summary(
         standing.documents, standing.failed, standing.fields, standing.by_status, passed, output, read, standing.pages,
-        standing.twins,
+        standing.duplicates,
     )  # fmt: skip
 
 

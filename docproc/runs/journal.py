@@ -1,8 +1,8 @@
-"""The journal of a run: what was found, what was read, and what came of it; a SQLite file beside the table.
+"""The journal of a run: which documents were found, and the rows that were read from each; a SQLite file beside the table.
 
-Every document is committed by itself, so a run that is ended in any way, by Ctrl-C or by the power, goes on where it was.
+Every document is committed by itself, so a run that ends in any way, by Ctrl-C or by a power cut, continues where it was.
 The table is only a copy of the journal. A document is read again when its content, or the settings that it was read with,
-are no longer what the journal says.
+are no longer those in the journal.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from docproc.errors import BadInput, CannotWrite, DocumentError
 from docproc.files import Document
-from docproc.runs.tables import TWIN
+from docproc.runs.tables import DUPLICATE_OF
 from docproc.types import Row, Status
 
 Stamp = tuple[int, int, int]  # bytes, ns of the last change of the content, and of the entry in the folder
 
 SCHEMA = "3"
 SUFFIX = ".docproc"
-# Troubles that may be over by the next run: such documents are tried again.
-PASSING = frozenset({"not_found", "permission", "io_error", "changing", "timeout", "worker_died", "internal"})
+MAX_FAILURES = 100  # that `Standing` lists [guess]
+# Codes of errors that may be gone by the next run: such documents are tried again.
+TRANSIENT = frozenset({"not_found", "permission", "io_error", "changing", "timeout", "worker_died", "internal"})
 NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs", "lustre")
 
 _ROW = tuple(field.name for field in fields(Row))
@@ -53,16 +54,48 @@ class Todo:
 
     document: Document
     settings: str  # what it is read with, see `Journal.plan`
-    sha256: str | None  # of the content that the journal's rows were read from with the same settings
-    attempts: int  # that began and never ended
+    sha256: str | None  # of the content whose rows are in the journal, read with the same settings
+    attempts: int  # earlier ones, which were begun and never finished
     stamp: Stamp | None = None  # of the file before it was read
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a document."""
+class Known:
+    """What the journal has of a document from earlier runs."""
 
-    rows: tuple[Row, ...] | None  # None: the content is the one that was read before
+    path: bytes
+    settings: str  # what it was, or was to be, read with
+    done: bool
+    attempts: int = 0  # that were begun and never finished
+    stamp: Stamp | None = None  # of the file that was read; None where there was none to see
+    sha256: str | None = None  # of the content that was read
+    code: str = ""  # of the first error on it
+    has_rows: bool = False
+
+
+Decision = Literal["skip", "compare", "read"]
+
+
+def decide(known: Known | None, path: bytes, stamp: Stamp | None, settings: str, *, retry: bool) -> Decision:
+    """What a run does with a document at `path` that has this stamp and is to be read with these settings.
+
+    `skip`: its rows stay, and its file is not opened. `compare`: its content is hashed, and its rows stay where the hash is
+    the same. `read`: it is read, and nothing stays. With `retry`, errors that may be gone are tried again.
+    """
+    if known is None or known.settings != settings:
+        return "read"
+    transient = known.code in TRANSIENT
+    # Of a file that could not even be seen nothing is known: two stamps that are None are equal.
+    if known.done and known.stamp == stamp and known.path == path and not (retry and transient):
+        return "skip"
+    return "compare" if known.sha256 and known.has_rows and not transient else "read"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result of reading a document."""
+
+    rows: tuple[Row, ...] | None  # None: the content is that of the rows in the journal
     sha256: str | None = None
     size: int | None = None
     modified: int | None = None
@@ -72,7 +105,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a run stands."""
+    """The state of a run."""
 
     documents: int  # listed
     done: int
@@ -80,8 +113,8 @@ class Standing:
     pages: int
     fields: int
     by_status: Counter[Status]
-    failures: tuple[tuple[str, int, str], ...]  # document, page, reason; the first hundred
-    twins: tuple[tuple[str, str], ...]  # a document and the first one with the same content
+    failures: tuple[tuple[str, int, str], ...]  # document, page, reason; the first MAX_FAILURES
+    duplicates: tuple[tuple[str, str], ...]  # a document and the first one with the same content
     notes: Mapping[str, str]  # command, inputs, times, model, ...
 
 
@@ -91,7 +124,7 @@ def journal_path(output: Path) -> Path:
 
 
 class Journal:
-    """The journal of one output, open. Only its run writes to it; others may read meanwhile."""
+    """The open journal of one output. Only its run writes to it; others may read meanwhile."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
@@ -102,7 +135,7 @@ class Journal:
     @classmethod
     @contextmanager
     def open(cls, output: Path, *, anew: bool = False) -> Iterator[Journal]:
-        """Open the journal of `output` for a run, or begin it; `anew` forgets what was. Raises CannotWrite."""
+        """Open the journal of `output` for a run, or create it; `anew` deletes an old one first. Raises CannotWrite."""
         path = journal_path(output)
         if anew:
             for part in ("", "-wal", "-shm", "-journal"):
@@ -113,7 +146,7 @@ class Journal:
             with journal._guard():
                 journal._prepare()
             yield journal
-            # Who only looks at a finished journal should leave no log beside it.
+            # Without a write-ahead log, reading a finished journal leaves no files beside it.
             with suppress(sqlite3.Error):
                 journal._db.execute("PRAGMA journal_mode=DELETE")
         finally:
@@ -123,12 +156,12 @@ class Journal:
     @classmethod
     @contextmanager
     def look(cls, output: Path) -> Iterator[Journal]:
-        """Open the journal of `output` to read in it. Raises BadInput where there is none."""
+        """Open the journal of `output` for reading. Raises BadInput where there is none."""
         path = journal_path(output)
         if not path.is_file():
             raise BadInput(f"there is no journal {path}; docproc run -o {output} makes one")
         try:
-            # A run may be writing: then the log beside the file holds the newest.
+            # A run may be writing: then the log beside the file has the newest data.
             mode = "ro" if os.access(path.parent, os.W_OK) else "ro&immutable=1"
             db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=5)
             journal = cls(path, db)
@@ -137,7 +170,7 @@ class Journal:
         except sqlite3.Error as problem:
             raise BadInput(f"{path} is no readable journal: {problem}") from problem
         try:
-            db.execute("BEGIN")  # all that is read is of one moment
+            db.execute("BEGIN")  # everything is read as of one moment
             yield journal
         except sqlite3.Error as problem:
             raise BadInput(f"{path} is no readable journal: {problem}") from problem
@@ -157,69 +190,73 @@ class Journal:
     # ----------------------------------------------------------------------------------------------- writing
 
     def plan(self, documents: Sequence[tuple[Document, str]], *, keep_gone: bool = False, retry: bool = True) -> list[Todo]:
-        """Enter the documents of this run, each with the settings that it is read with; returns those to read.
+        """Enter the documents of this run, each with the settings that it is read with; returns those to read, see `decide`.
 
-        Those that ended a run before come last. Documents of earlier runs that are not among them leave the table and stay
-        in the journal; with `keep_gone` those that were read with the same settings stay in the table. `retry` takes up
-        again what failed for a reason that may have passed.
+        Those during which earlier runs ended come last. Documents of earlier runs that are not among them leave the table and
+        stay in the journal; with `keep_gone` those that were read with the same settings stay in the table. `retry` tries
+        again what a finished run could not read for a reason that may be gone.
         """
         todo: list[Todo] = []
+        skipped: list[tuple[bytes]] = []
+        stale: list[tuple[bytes]] = []  # whose rows no longer hold
         with self._transaction() as db:
-            again = retry and self.note("finished") != ""
-            known_any = self._one("SELECT count(*) FROM (SELECT 1 FROM document LIMIT 1)") > 0
-            db.execute("UPDATE document SET listed = 0" + (" WHERE NOT (listed AND done)" if keep_gone else ""))
-            if keep_gone:
-                shared = {settings for _, settings in documents}
-                for (before,) in db.execute("SELECT DISTINCT settings FROM document WHERE listed").fetchall():
-                    if before not in shared:
-                        db.execute("UPDATE document SET listed = 0 WHERE settings = ?", (before,))
-            if not known_any:
-                todo = [Todo(document, settings, None, 0, _stamp(document.path)) for document, settings in documents]
-                db.executemany(
-                    "INSERT INTO document (name, path, listed, settings) VALUES (?, ?, 1, ?)",
-                    ((os.fsencode(one.document.name), os.fsencode(one.document.path), one.settings) for one in todo),
-                )
-                documents = ()
+            retry = retry and self.note("finished") != ""
+            fresh = self._one("SELECT count(*) FROM (SELECT 1 FROM document LIMIT 1)") == 0
+            self._unlist(db, {settings for _, settings in documents} if keep_gone else set())
             for document, settings in documents:
                 name, path = os.fsencode(document.name), os.fsencode(document.path)
                 stamp = _stamp(document.path)
-                found = db.execute(
-                    "SELECT done, attempts, size, modified, changed, sha256, settings, code, path FROM document WHERE name = ?",
-                    (name,),
-                ).fetchone()
-                if not found:
-                    db.execute(
-                        "INSERT INTO document (name, path, listed, settings) VALUES (?, ?, 1, ?)", (name, path, settings)
-                    )
-                    todo.append(Todo(document, settings, None, 0, stamp))
+                known = None if fresh else self._known(name)
+                decision = decide(known, path, stamp, settings, retry=retry)
+                if decision == "skip":
+                    skipped.append((name,))
                     continue
-                done, attempts, size, modified, changed, sha256, before, code, lay = found
-                same = before == settings
-                # Of what could not even be seen nothing is known; in the same run it is not tried again.
-                untouched = stamp == (size, modified, changed) or (stamp is None and size is None)
-                if same and done and untouched and lay == path and not (again and code in PASSING):
-                    db.execute("UPDATE document SET listed = 1 WHERE name = ?", (name,))
-                    continue
-                known = sha256 if same and sha256 and code not in PASSING and self._has_rows(name) else None
-                attempts = 0 if done or not same else attempts
-                db.execute(
-                    "UPDATE document SET listed = 1, path = ?, done = 0, attempts = ?, settings = ? WHERE name = ?",
-                    (path, attempts, settings, name),
-                )
-                if not known:
-                    # What was read with other settings must never stand beside the new.
-                    db.execute("DELETE FROM row WHERE name = ?", (name,))
-                todo.append(Todo(document, settings, known, attempts, stamp))
+                if known and decision == "read":
+                    stale.append((name,))
+                sha256 = known.sha256 if known and decision == "compare" else None
+                attempts = known.attempts if known and known.settings == settings and not known.done else 0
+                todo.append(Todo(document, settings, sha256, attempts, stamp))
+            db.executemany("UPDATE document SET listed = 1 WHERE name = ?", skipped)
+            # What was read with other settings must never stand beside the new.
+            db.executemany("DELETE FROM row WHERE name = ?", stale)
+            self._enter(db, todo)
             db.execute("DELETE FROM run WHERE key = 'finished'")
         return sorted(todo, key=lambda one: one.attempts)
 
+    @staticmethod
+    def _unlist(db: sqlite3.Connection, kept_settings: set[str]) -> None:
+        """Take documents out of the table, but for those that were read with one of these settings."""
+        marks = ", ".join("?" * len(kept_settings))
+        db.execute(f"UPDATE document SET listed = 0 WHERE NOT (done AND settings IN ({marks}))", [*kept_settings])
+
+    @staticmethod
+    def _enter(db: sqlite3.Connection, todo: Sequence[Todo]) -> None:
+        """Enter documents that are going to be read."""
+        db.executemany(
+            "INSERT INTO document (name, path, listed, settings, attempts) VALUES (?, ?, 1, ?, ?) ON CONFLICT (name) DO UPDATE "
+            "SET path = excluded.path, listed = 1, done = 0, attempts = excluded.attempts, settings = excluded.settings",
+            ((os.fsencode(one.document.name), os.fsencode(one.document.path), one.settings, one.attempts) for one in todo),
+        )
+
+    def _known(self, name: bytes) -> Known | None:
+        found = self._db.execute(
+            "SELECT path, settings, done, attempts, size, modified, changed, sha256, code, "
+            "EXISTS (SELECT 1 FROM row WHERE row.name = document.name) FROM document WHERE name = ?",
+            (name,),
+        ).fetchone()
+        if found is None:
+            return None
+        path, settings, done, attempts, size, modified, changed, sha256, code, has_rows = found
+        stamp = None if size is None else (size, modified, changed)
+        return Known(path, settings, bool(done), attempts, stamp, sha256, code, bool(has_rows))
+
     def begin(self, document: Document) -> None:
-        """Note that a document is taken in hand: a file that ends every run is found by this."""
+        """Note that reading a document begins: this finds a file that ends every run."""
         with self._transaction() as db:
             db.execute("UPDATE document SET attempts = attempts + 1 WHERE name = ?", (os.fsencode(document.name),))
 
     def finish(self, document: Document, outcome: Outcome) -> None:
-        """Enter what became of a document, all in one step."""
+        """Enter the outcome of a document, all in one step."""
         name = os.fsencode(document.name)
         with self._transaction() as db:
             if outcome.rows is not None:
@@ -247,27 +284,29 @@ class Journal:
         return str(found[0]) if found else ""
 
     def rows(self) -> Iterator[Row]:
-        """The rows of all listed documents that are done, by name and page. A second scan of one paper says so."""
-        twins = dict(self._twins())
+        """The rows of all listed documents that are done, by name and page. Those of a duplicate say so in their reason."""
+        duplicates = dict(self._duplicates())
         columns = ", ".join(f'"{column}"' for column in _ROW[1:])
         for name, *values in self._db.execute(
             f"SELECT row.name, {columns} FROM row JOIN document USING (name) WHERE listed AND done ORDER BY row.name, place"
         ):
             document = os.fsdecode(name)
             row = Row(document, *values)
-            if document in twins:
-                reason = _plain(TWIN + twins[document])
+            if document in duplicates:
+                reason = _plain(DUPLICATE_OF + duplicates[document])
                 row = replace(row, reason=f"{row.reason}; {reason}" if row.reason else reason)
             yield row
 
     def standing(self) -> Standing:
-        """Count."""
+        """The state of the run, counted."""
         one = self._one
         by_status: Counter[Status] = Counter()
         listed = "FROM row JOIN document USING (name) WHERE listed AND done"
         for status, count in self._db.execute(f"SELECT status, count(*) {listed} GROUP BY status"):
             by_status[status] = count
-        failures = self._db.execute(f"SELECT name, page, reason {listed} AND status = 'error' ORDER BY name, place LIMIT 100")
+        failures = self._db.execute(
+            f"SELECT name, page, reason {listed} AND status = 'error' ORDER BY name, place LIMIT {MAX_FAILURES}"
+        )
         return Standing(
             documents=one("SELECT count(*) FROM document WHERE listed"),
             done=one("SELECT count(*) FROM document WHERE listed AND done"),
@@ -276,7 +315,7 @@ class Journal:
             fields=one(f"SELECT count(*) {listed} AND field != ''"),
             by_status=by_status,
             failures=tuple((os.fsdecode(name), page, reason) for name, page, reason in failures),
-            twins=tuple(self._twins()),
+            duplicates=tuple(self._duplicates()),
             notes=dict(self._db.execute("SELECT key, value FROM run")),
         )
 
@@ -287,16 +326,13 @@ class Journal:
         )
         return [(Document(os.fsdecode(name), Path(os.fsdecode(path))), sha256) for name, path, sha256 in found]
 
-    def _twins(self) -> Iterator[tuple[str, str]]:
+    def _duplicates(self) -> Iterator[tuple[str, str]]:
         for name, first in self._db.execute(
             "SELECT name, first FROM document JOIN (SELECT sha256, min(name) AS first FROM document WHERE listed AND done "
             "AND sha256 IS NOT NULL GROUP BY sha256 HAVING count(*) > 1) USING (sha256) "
             "WHERE listed AND done AND name != first ORDER BY name"
         ):
             yield os.fsdecode(name), os.fsdecode(first)
-
-    def _has_rows(self, name: bytes) -> bool:
-        return self._db.execute("SELECT 1 FROM row WHERE name = ? LIMIT 1", (name,)).fetchone() is not None
 
     def _one(self, query: str) -> int:
         return int(self._db.execute(query).fetchone()[0])
@@ -320,17 +356,17 @@ class Journal:
         try:
             yield
         except sqlite3.Error as problem:
-            raise _cannot_keep(self.path, problem) from problem
+            raise _cannot_write(self.path, problem) from problem
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     try:
         return sqlite3.connect(path, isolation_level=None, timeout=60)
     except sqlite3.Error as problem:
-        raise _cannot_keep(path, problem) from problem
+        raise _cannot_write(path, problem) from problem
 
 
-def _cannot_keep(path: Path, problem: sqlite3.Error) -> CannotWrite:
+def _cannot_write(path: Path, problem: sqlite3.Error) -> CannotWrite:
     text = str(problem)
     if "not a database" in text or "malformed" in text:
         return CannotWrite(f"the journal {path} is damaged ({text}); --no-resume begins anew")
@@ -366,7 +402,7 @@ def on_network(path: Path) -> bool:
 
 
 def failed_outcome(one: Todo, row: Row, problem: DocumentError) -> Outcome:
-    """The outcome of a document of which nothing could be read."""
+    """The outcome of a document that could not be read."""
     size, modified, changed = one.stamp or (None, None, None)
     return Outcome((row,), None, size, modified, changed, problem.code)
 

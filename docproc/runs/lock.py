@@ -1,4 +1,4 @@
-"""One run at a time on an output: a lock of the kernel's, which no crash leaves behind."""
+"""One run at a time on an output: a lock of the operating system, which ends with its process."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from pathlib import Path
 
 from docproc.errors import CannotWrite, OutputHeld
 
+MAX_RETRIES = 3  # [guess]
+RETRY_SECONDS = 0.1  # [guess]
+LOCKED_BYTE = 1 << 20  # on Windows, which locks a range of a file
+
 
 def lock_path(output: Path) -> Path:
     """The file that is locked while a run writes `output`."""
@@ -21,7 +25,7 @@ def lock_path(output: Path) -> Path:
 
 @contextmanager
 def hold(output: Path) -> Iterator[None]:
-    """Hold the output for this process. Raises OutputHeld at once where another one holds it."""
+    """Hold the output for this process. Raises OutputHeld at once where another process holds it, or CannotWrite."""
     path = lock_path(output)
     while True:
         try:
@@ -33,7 +37,7 @@ def hold(output: Path) -> Iterator[None]:
         except BaseException:
             os.close(handle)
             raise
-        # The last holder may have taken the file away between our two steps; then the lock is on nothing.
+        # The last holder may have deleted the file between our two steps; then the lock is on nothing.
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), os.stat(path)):
                 break
@@ -80,11 +84,11 @@ def _who(path: Path) -> str:
 
 
 def _lock_patiently(handle: int, output: Path) -> None:
-    """`docproc status` tries the lock for a moment: that is no other run."""
-    for _ in range(3):
+    """Lock after a few tries: `docproc status` holds the lock for a moment, and is no other run."""
+    for _ in range(MAX_RETRIES):
         with suppress(OutputHeld):
             return _lock(handle, output)
-        time.sleep(0.1)
+        time.sleep(RETRY_SECONDS)
     return _lock(handle, output)
 
 
@@ -94,7 +98,7 @@ def _lock(handle: int, output: Path) -> None:
             import msvcrt
 
             # Far beyond its text, which others may read.
-            os.lseek(handle, 1 << 20, os.SEEK_SET)
+            os.lseek(handle, LOCKED_BYTE, os.SEEK_SET)
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
             os.lseek(handle, 0, os.SEEK_SET)
         else:

@@ -1,6 +1,6 @@
 """Results out: CSV, JSON Lines, XLSX or Parquet, long or wide.
 
-A table is written aside and then moved into place, so half of one cannot exist.
+A table is written to a temporary file and then moved into place, so there is never half a table.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from docproc.errors import BadUsage, CannotWrite, MissingPart
 from docproc.types import Row
 
 COLUMNS = tuple(field.name for field in fields(Row))
-TWIN = "the same file as "  # begins the part of a reason that names an earlier document with the same content
+DUPLICATE_OF = "the same file as "  # begins the part of a reason that names an earlier document with the same content
+MAX_XLSX_ROWS = 1_048_576  # of a sheet [standard: ECMA-376, Excel's limit]
+PARQUET_BATCH_ROWS = 10_000  # written at a time [guess]
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 
 Record = Mapping[str, Any]
@@ -35,9 +37,9 @@ def long_table(rows: Iterable[Row]) -> tuple[Sequence[str], Iterator[Record]]:
 
 
 def wide_table(rows: Callable[[], Iterable[Row]]) -> tuple[Sequence[str], Iterator[Record]]:
-    """One record a page, one column a field. `status` is the worst of the page's fields and `review` names the doubtful.
+    """One record a page, one column a field. `status` is the worst of the page's fields, `review` names those for review.
 
-    `rows` gives the rows anew each time it is called, those of a page one after the other.
+    `rows` gives all rows each time it is called, those of a page one after the other.
     """
     names = dict.fromkeys(row.field for row in rows() if row.field)
     columns = ("document", "page", "status", "review", "reason", *names)
@@ -54,27 +56,27 @@ def _pages(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[Record]:
                 page["review"] = f"{page['review']} {row.field}".strip()
             if row.status == "error":
                 page["reason"] = row.reason
-            elif TWIN in row.reason and not page["reason"]:
-                page["reason"] = row.reason[row.reason.index(TWIN) :]
+            elif DUPLICATE_OF in row.reason and not page["reason"]:
+                page["reason"] = row.reason[row.reason.index(DUPLICATE_OF) :]
             if row.field:
                 page[row.field] = row.text
         yield page
 
 
 def export_table(path: Path, rows: Callable[[], Iterable[Row]], *, wide: bool) -> None:
-    """Write rows in the format of the path's suffix, see `write_table`; `rows` gives them anew each time it is called."""
+    """Write rows in the format of the path's suffix, see `write_table`; `rows` gives them each time it is called."""
     columns, records = wide_table(rows) if wide else long_table(rows())
     write_table(path, columns, records)
 
 
 def write_table(path: Path, columns: Sequence[str], records: Iterable[Record]) -> None:
-    """Write records in the format of the path's suffix. Raises CannotWrite; the old file stays whole then."""
+    """Write records in the format of the path's suffix. Raises CannotWrite, and leaves the old file as it was."""
     writer = _writer(path)
     write_whole(path, lambda file: writer(file, columns, records))
 
 
 def check_output(path: Path) -> None:
-    """Find out before the work what would go wrong after it. Raises BadUsage for an unknown format, or CannotWrite."""
+    """Check before the work whether a table can be written. Raises BadUsage for an unknown format, or CannotWrite."""
     if path.is_dir():
         raise CannotWrite(f"{path} is a folder; -o takes the name of a file, for example {path / 'results.csv'}")
     if path.exists() and not path.is_file():
@@ -92,9 +94,9 @@ def check_output(path: Path) -> None:
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file aside, sync it, and move it into place. Raises CannotWrite.
+    """Write a temporary file, sync it, and move it into place. Raises CannotWrite.
 
-    Where the old file cannot be replaced, because another program has it open, the new one stays beside it.
+    Where the old file cannot be replaced, because another program has it open, the new one is kept beside it.
     """
     aside = _aside(path)
     try:
@@ -130,12 +132,12 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def _aside(path: Path) -> Path:
-    # Runs in two containers may share a folder and a process number.
+    # Runs in two containers may share a folder and a process id.
     return path.parent / f".docproc-{os.getpid()}-{secrets.token_hex(4)}.tmp"
 
 
 def _sync_folder(folder: Path) -> None:
-    """A name that was moved is safe when its folder is on the disk. Windows cannot, and needs not."""
+    """Sync a folder: only then is a file's new name safe. Windows cannot, and need not."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -145,7 +147,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def safe_cell(value: Any) -> str:
-    """A value as one line of text that no spreadsheet runs as a formula (CWE-1236) and any encoding of names survives."""
+    """A value as one line of valid Unicode text that no spreadsheet runs as a formula (CWE-1236)."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -155,18 +157,18 @@ def safe_cell(value: Any) -> str:
 
 
 def safe_name(name: str) -> str:
-    """A document's name as a cell: a relative path that starts like a formula is written from `./`."""
+    """A document's name as a cell: a relative path that starts like a formula gets `./` in front."""
     text = _printable(name)
     return f"./{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def shown_name(name: str) -> str:
-    """A document's name in a message: also without the characters that turn the direction of writing."""
-    return _TURNING.sub(lambda found: f"\\u{ord(found[0]):04x}", safe_name(name))
+    """A document's name in a message: also without the characters that change the direction of writing."""
+    return _DIRECTION.sub(lambda found: f"\\u{ord(found[0]):04x}", safe_name(name))
 
 
 def _printable(text: str) -> str:
-    """Control characters, line separators, backslashes and bytes of no encoding, escaped: one line, and names differ."""
+    """The text on one line, with control characters, line separators, backslashes and undecodable bytes escaped one to one."""
     plain = []
     for character in text:
         code = ord(character)
@@ -185,7 +187,7 @@ def _printable(text: str) -> str:
     return "".join(plain)
 
 
-_TURNING = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ufeff]")
+_DIRECTION = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
 def _cells(columns: Sequence[str], record: Record) -> list[str]:
@@ -208,7 +210,7 @@ def _jsonl(file: BinaryIO, columns: Sequence[str], records: Iterable[Record]) ->
 
 
 def _xlsx(file: BinaryIO, columns: Sequence[str], records: Iterable[Record]) -> None:
-    """A workbook of text cells: Excel takes no zero from a text, and runs none."""
+    """A workbook of text cells: Excel drops no leading zero of a text, and runs none as a formula."""
     import datetime
 
     import xlsxwriter
@@ -219,8 +221,8 @@ def _xlsx(file: BinaryIO, columns: Sequence[str], records: Iterable[Record]) -> 
     sheet.freeze_panes(1, 0)
     text = book.add_format({"num_format": "@"})
     for place, record in enumerate(chain([dict(zip(columns, columns, strict=True))], records)):
-        if place >= XLSX_ROWS:
-            raise BadUsage(f"a sheet holds {XLSX_ROWS} rows and this table has more; write .csv or .parquet")
+        if place >= MAX_XLSX_ROWS:
+            raise BadUsage(f"a sheet holds {MAX_XLSX_ROWS} rows and this table has more; write .csv or .parquet")
         for column, value in enumerate(_cells(columns, record)):
             sheet.write_string(place, column, value, text)
     try:
@@ -241,7 +243,7 @@ def _parquet(file: BinaryIO, columns: Sequence[str], records: Iterable[Record]) 
     kinds |= dict.fromkeys(("left", "top", "width", "height"), pyarrow.int64())
     schema = pyarrow.schema([(c, kinds.get(c, pyarrow.string())) for c in columns])
     with pyarrow.parquet.ParquetWriter(file, schema) as writer:
-        for some in _batched(records, 10_000):
+        for some in _batched(records, PARQUET_BATCH_ROWS):
             plain = [
                 {c: r[c] if c in kinds else safe_name(str(r[c] or "")) if c == "document" else str(r[c] or "") for c in columns}
                 for r in some
@@ -255,7 +257,6 @@ def _batched(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
         yield some
 
 
-XLSX_ROWS = 1_048_576
 Writer = Callable[[BinaryIO, Sequence[str], Iterable[Record]], None]
 WRITERS: Mapping[str, Writer] = {".csv": _csv, ".jsonl": _jsonl, ".xlsx": _xlsx, ".parquet": _parquet}
 """Formats by suffix."""

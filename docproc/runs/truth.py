@@ -1,4 +1,4 @@
-"""Results and truth in: tables that somebody wrote, the table of a run, or its journal."""
+"""Results and truth in: tables that people wrote, the table of a run, or its journal."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from docproc.runs.journal import SUFFIX, Journal, journal_path
 from docproc.runs.tables import long_table, safe_name
 
 Record = dict[str, str]
-PLACE = ("document", "field")  # columns without which a row is of no field
-SHOWN = 3  # faults that are told
+KEY_COLUMNS = ("document", "field")  # that name the field of a row
+MAX_FAULTS = 3  # that a message lists [guess]
 
 
 def read_results(path: Path) -> list[Record]:
-    """The rows of a run: of its table, or of its journal where `path` is one or the table beside it is wide.
+    """The rows of a run: from its table, or from its journal where `path` is one or the table beside it is wide.
 
     A cell is text as `docproc.runs.tables` writes it. Rows of pages that could not be read are left out.
     Raises BadInput, BadUsage or MissingPart.
@@ -29,7 +29,7 @@ def read_results(path: Path) -> list[Record]:
         rows = list(_read(path))
         if rows and "field" not in rows[0] and journal_path(path).is_file():
             rows = _journal(path)
-    _check(path, rows, (*PLACE, "text", "confidence", "status"))
+    _check(path, rows, (*KEY_COLUMNS, "text", "confidence", "status"))
     return [row for row in rows if row["status"] != "error"]
 
 
@@ -41,7 +41,7 @@ def read_truth(path: Path) -> list[Record]:
     rows = _journal(path) if path.suffix == SUFFIX else list(_read(path))
     if rows and not {"text", "value"} & rows[0].keys():
         raise BadInput(f"{path} has neither a column text nor value; there are {', '.join(rows[0])}")
-    _check(path, rows, PLACE)
+    _check(path, rows, KEY_COLUMNS)
     return [row for row in rows if row.get("status") != "error"]
 
 
@@ -64,8 +64,8 @@ def _check(path: Path, rows: list[Record], wanted: Iterable[str]) -> None:
         if not _is_share(row.get("confidence", "")):
             faults.append(f"row {place}: the confidence {row['confidence']!r} is no number from 0 to 1")
     if faults:
-        more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
-        raise BadInput(f"{path}: {'; '.join(faults[:SHOWN])}{more}")
+        more = f"; and {len(faults) - MAX_FAULTS} more" if len(faults) > MAX_FAULTS else ""
+        raise BadInput(f"{path}: {'; '.join(faults[:MAX_FAULTS])}{more}")
 
 
 def _is_share(text: str) -> bool:
@@ -95,7 +95,7 @@ def _record(row: Mapping[str, Any]) -> Record:
 
 
 def _cell(value: Any) -> str:
-    """A cell as text; a number that a spreadsheet made of digits becomes these digits again."""
+    """A cell as text; a number into which a spreadsheet converted digits becomes these digits again."""
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():
@@ -107,7 +107,7 @@ def _csv(path: Path) -> Iterator[Mapping[str, Any]]:
     with open(path, newline="", encoding="utf-8-sig") as file:
         head = file.readline()
         file.seek(0)
-        # Spreadsheets separate by what the user's country does.
+        # The separator of spreadsheets depends on the user's country.
         separator = max(",;\t", key=head.count)
         yield from csv.DictReader(file, delimiter=separator, restkey="")
 

@@ -1,7 +1,7 @@
-"""A hot folder: what arrives is read once it is complete, and the table follows.
+"""A hot folder: files that arrive are read once they are complete, and the table follows.
 
-The folder is looked at again and again, because no system tells of changes on every disk and share. The journal remembers
-what was read, so a watch that is ended and started again goes on.
+The folder is polled, because no system reports changes on every disk and share. The journal remembers what was read, so a
+watch that is stopped and started again continues.
 """
 
 from __future__ import annotations
@@ -26,22 +26,23 @@ def watch(
     request: RunRequest,
     settle: float,
     every: float,
-    tell: Callable[[Summary], None],
+    report: Callable[[Summary], None],
     progress: Progress | None = None,
-    rest: Callable[[float], bool] | None = None,
+    sleep: Callable[[float], bool] | None = None,
 ) -> None:
-    """Read what lies in the folder of the request, and what comes, until it is stopped.
+    """Read the files in the folder of the request, and those that arrive, until the watch is stopped.
 
-    A file is read when it has not changed for `settle` seconds, seen at least twice, `every` seconds apart. What was read
-    stays in the table when its file is moved away, as is the custom with such folders. After each reading `tell` gets the
-    summary. `rest` sleeps, and ends the watch by giving False.
+    A file is read when it has not changed for `settle` seconds and was seen at least twice, `every` seconds apart. Its rows
+    stay in the table when it is moved away, as is usual with such folders. `report` gets the summary after each reading.
+    `sleep` waits that many seconds, and ends the watch by returning False. Raises BadInput, OutputExists, and the errors of a
+    run.
     """
     (folder,) = request.inputs
     if not folder.is_dir():
         raise BadInput(f"{folder} is no folder; docproc watch waits for files in one")
     refuse_mixing(request)
     check_output(request.output)
-    pause = rest or _sleep
+    pause = sleep or _sleep
     with hold(request.output):
         if request.output.exists() and not journal_path(request.output).exists() and not request.overwrite:
             raise OutputExists(f"{request.output} is there already and no watch wrote it; give --overwrite or another name")
@@ -52,7 +53,7 @@ def watch(
             while True:
                 try:
                     documents, passed = find_documents(request.inputs, request.recursive)
-                except BadInput:  # a share that is away for a while
+                except BadInput:  # a share that is offline for a while
                     documents, passed = [], 0
                 stamps = {document.name: stamp for document in documents if (stamp := _stamp(document))}
                 ripe = [d for d in documents if _ripe(d.name, stamps, seen, settle)]
@@ -66,14 +67,14 @@ def watch(
                     planned = planned_with(settings, scans(settings.layout, ripe))
                     summary = read_and_write(request, settings, planned, passed, journal, progress, keep_gone=True, retry=first)
                     if summary.read or first:
-                        tell(summary)
+                        report(summary)
                     taken, first = now, False
                 if not pause(every):
                     return
 
 
 def _ripe(name: str, stamps: dict[str, Stamp], seen: dict[str, tuple[Stamp, float]], settle: float) -> bool:
-    # By our own clock: that of a scanner or a share may be wrong by years.
+    # By our own clock: the clock of a scanner or a share may be wrong by years.
     stamp = stamps.get(name)
     before, since = seen.get(name, (None, 0.0))
     return stamp is not None and before == stamp and time.monotonic() - since >= settle

@@ -1,7 +1,7 @@
 """A map over isolated processes: bounded, each result as soon as it is there, and a crash costs one item.
 
 `process_map` with its settings given is a `Mapper` (see `types`), and so is `plain_map`. Workers are spawned, never forked,
-because OpenCV and pdfium keep threads; each holds one item at a time on its own pipe, so when one dies the item that killed
+because OpenCV and pdfium keep threads. Each holds one item at a time on its own pipe, so when one dies the item that killed
 it is known, the worker is replaced, and every other item is safe.
 """
 
@@ -19,33 +19,22 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Any
+from typing import Any, Generic
 
 from docproc.errors import DocprocError, DocumentError
 from docproc.types import Item, Result
 
-MOST_DEATHS = 20  # in a row: then it is not the documents
-START = 120.0  # s in which a worker has loaded what it needs
-LIFE = 1_000  # items after which a worker is replaced, so that no library's leak grows with the run
+MAX_DEATHS = 20  # of workers in a row: then it is not the documents [guess]
+MAX_START_SECONDS = 120.0  # until a worker has loaded what it needs [guess]
+MAX_ITEMS_A_WORKER = 1_000  # then it is replaced, so that no library's leak grows with the run [guess]
+WAIT_SECONDS = 0.5  # for results, before deadlines are checked again [guess]
+EXIT_SECONDS = 5  # for a killed process to be gone [guess]
 
 Prepare = Callable[[], Callable[[Item], Result]]
 
 
-@dataclass(slots=True)
-class _Worker:
-    process: SpawnProcess
-    pipe: Connection
-    item: Any = None
-    busy: bool = False
-    since: float = 0.0  # when it was started, or given its item
-    ready: bool = False
-    done: int = 0  # items
-
-
-def plain_map(
-    prepare: Callable[[], Callable[[Item], Result]], items: Iterable[Item]
-) -> Iterator[tuple[Item, Result | DocumentError]]:
-    """The builtin `map`, in this process: for a few documents, and where processes are not to be had."""
+def plain_map(prepare: Prepare[Item, Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result | DocumentError]]:
+    """The builtin `map`, in this process: for a few documents, and where processes cannot be started."""
     work = prepare()
     for item in items:
         try:
@@ -55,7 +44,7 @@ def plain_map(
 
 
 def process_map(
-    prepare: Callable[[], Callable[[Item], Result]],
+    prepare: Prepare[Item, Result],
     items: Iterable[Item],
     /,
     *,
@@ -66,105 +55,147 @@ def process_map(
 ) -> Iterator[tuple[Item, Result | DocumentError]]:
     """Apply what `prepare()` returns to every item in `jobs` processes; an item is taken from `items` when a worker is free.
 
-    `prepare` runs once in each process and must be picklable; an error of the DocprocError tree in it ends the map and is
-    raised here. A worker that dies, that takes more than `seconds` for an item, or more than `memory` bytes beside what
-    `prepare` took (0: any amount), gives a DocumentError in its place. `may_spawn` allows workers processes of their own.
+    `prepare` runs once in each process and must be picklable; a DocprocError in it ends the map and is raised here. Where a
+    worker dies, or takes more than `seconds` for an item or more than `memory` bytes beside what `prepare` took (0: no limit),
+    the item's result is a DocumentError. `may_spawn` allows workers processes of their own.
     """
-    context = multiprocessing.get_context("spawn")
-    source = iter(items)
-    deaths = 0
-    workers: list[_Worker] = []
-
-    def hire() -> _Worker:
-        mine, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(prepare, theirs, memory, os.getpid()), daemon=not may_spawn)
-        with _one_thread():
-            process.start()
-        theirs.close()
-        return _Worker(process, mine, since=time.monotonic())
-
-    def replace(worker: _Worker) -> None:
-        _dismiss([worker])
-        workers[workers.index(worker)] = hire()
-
+    pool: _Pool[Item, Result] = _Pool(partial(_hire, prepare, memory, may_spawn), items, seconds)
     try:
-        workers.extend(hire() for _ in range(max(1, jobs)))
-        exhausted = False
-        while True:
-            for worker in workers:
-                if worker.ready and not worker.busy and not exhausted:
-                    try:
-                        worker.item = next(source)
-                    except StopIteration:
-                        exhausted = True
-                        break
-                    worker.busy, worker.since = True, time.monotonic()
-                    with suppress(OSError):  # a dead worker is noticed below
-                        worker.pipe.send(worker.item)
-            if exhausted and not any(worker.busy for worker in workers):
-                return
-
-            pipes: dict[Any, _Worker] = {worker.pipe: worker for worker in workers}
-            for pipe in wait(list(pipes), timeout=0.5):
-                worker = pipes[pipe]
-                try:
-                    kind, value = worker.pipe.recv()
-                except (EOFError, OSError):
-                    deaths += 1
-                    words = _last_words(worker.process)
-                    if worker.busy:
-                        yield worker.item, DocumentError("worker_died", words)
-                    if deaths >= MOST_DEATHS:
-                        raise DocprocError(
-                            f"{deaths} worker processes died one after the other ({words}); try docproc doctor"
-                        ) from None
-                    replace(worker)
-                    continue
-                if kind == "failed":
-                    raise value
-                if kind == "ready":
-                    worker.ready = True
-                    continue
-                deaths = 0
-                worker.busy = False
-                worker.done += 1
-                yield worker.item, value
-                if worker.done >= LIFE:
-                    replace(worker)
-            now = time.monotonic()
-            for worker in list(workers):
-                if not worker.ready and now - worker.since > START:
-                    raise DocprocError(f"a worker was not ready after {START:g} s; try docproc doctor")
-                if worker.busy and now - worker.since > seconds and not worker.pipe.poll():
-                    yield worker.item, DocumentError("timeout", f"took more than {seconds:g} s")
-                    replace(worker)
+        pool.fill(max(1, jobs))
+        while pool.hand_out():
+            yield from pool.receive()
+            yield from pool.expire()
     finally:
-        _dismiss(workers)
+        _dismiss(pool.workers)
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    """A process with its pipe, and the item in its hands."""
+
+    process: SpawnProcess
+    pipe: Connection
+    since: float  # monotonic seconds: when it was started, or given its item
+    item: Any = None
+    busy: bool = False
+    ready: bool = False
+    done: int = 0  # items
+
+    def give(self, item: Any) -> None:
+        self.item, self.busy, self.since = item, True, time.monotonic()
+        with suppress(OSError):  # a dead worker is noticed when its answer is waited for
+            self.pipe.send(item)
+
+
+class _Pool(Generic[Item, Result]):
+    """Workers, each with one item at a time; a worker that is lost or worn out is replaced."""
+
+    def __init__(self, hire: Callable[[], _Worker], items: Iterable[Item], seconds: float) -> None:
+        self.workers: list[_Worker] = []
+        self._hire, self._items, self._seconds = hire, iter(items), seconds
+        self._exhausted = False
+        self._deaths = 0  # in a row
+
+    def fill(self, jobs: int) -> None:
+        """Start workers."""
+        for _ in range(jobs):
+            self.workers.append(self._hire())
+
+    def hand_out(self) -> bool:
+        """Give every free worker an item; False when there are no more items and no worker has one."""
+        for worker in self.workers:
+            if worker.ready and not worker.busy and not self._exhausted:
+                try:
+                    item = next(self._items)
+                except StopIteration:
+                    self._exhausted = True
+                else:
+                    worker.give(item)
+        return not self._exhausted or any(worker.busy for worker in self.workers)
+
+    def receive(self) -> Iterator[tuple[Item, Result | DocumentError]]:
+        """The results that are there, after a short wait. Raises what ended a worker's start."""
+        pipes: dict[Any, _Worker] = {worker.pipe: worker for worker in self.workers}
+        for pipe in wait(list(pipes), timeout=WAIT_SECONDS):
+            worker = pipes[pipe]
+            try:
+                kind, value = worker.pipe.recv()
+            except (EOFError, OSError):
+                yield from self._bury(worker)
+                continue
+            if kind == "failed":
+                raise value
+            if kind == "ready":
+                worker.ready = True
+                continue
+            self._deaths = 0
+            worker.busy = False
+            worker.done += 1
+            yield worker.item, value
+            if worker.done >= MAX_ITEMS_A_WORKER:
+                self._replace(worker)
+
+    def expire(self) -> Iterator[tuple[Item, DocumentError]]:
+        """The items that took too long. Raises DocprocError where a worker does not get ready."""
+        now = time.monotonic()
+        for worker in list(self.workers):
+            if not worker.ready and now - worker.since > MAX_START_SECONDS:
+                raise DocprocError(f"a worker was not ready after {MAX_START_SECONDS:g} s; try docproc doctor")
+            if worker.busy and now - worker.since > self._seconds and not worker.pipe.poll():
+                yield worker.item, DocumentError("timeout", f"took more than {self._seconds:g} s")
+                self._replace(worker)
+
+    def _bury(self, worker: _Worker) -> Iterator[tuple[Item, DocumentError]]:
+        """The item of a dead worker, which is replaced. Raises DocprocError where too many died in a row."""
+        self._deaths += 1
+        cause = _cause_of_death(worker.process)
+        if worker.busy:
+            yield worker.item, DocumentError("worker_died", cause)
+        if self._deaths >= MAX_DEATHS:
+            raise DocprocError(
+                f"{self._deaths} worker processes died one after the other ({cause}); try docproc doctor"
+            ) from None
+        self._replace(worker)
+
+    def _replace(self, worker: _Worker) -> None:
+        _dismiss([worker])
+        self.workers[self.workers.index(worker)] = self._hire()
+
+
+def _hire(prepare: Prepare[Item, Result], memory: int, may_spawn: bool) -> _Worker:
+    """Start a process that serves items, see `process_map`."""
+    context = multiprocessing.get_context("spawn")
+    mine, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(prepare, theirs, memory, os.getpid()), daemon=not may_spawn)
+    with _one_thread():
+        process.start()
+    theirs.close()
+    return _Worker(process, mine, since=time.monotonic())
 
 
 def _dismiss(workers: Sequence[_Worker]) -> None:
-    """End the processes, and give back at once all that was open for them."""
+    """End the processes, and close at once everything that was open for them."""
     for worker in workers:
         worker.process.kill()
     for worker in workers:
         worker.pipe.close()
-        worker.process.join(timeout=5)
-        with suppress(ValueError):  # a process that hangs in the system's hands cannot be closed
+        worker.process.join(timeout=EXIT_SECONDS)
+        with suppress(ValueError):  # a process that hangs in a system call cannot be closed
             worker.process.close()
 
 
 def quarantine_map(
-    prepare: Callable[[], Callable[[Item], Result]], items: Iterable[Item], /, *, seconds: float, memory: int = 0
+    prepare: Prepare[Item, Result], items: Iterable[Item], /, *, seconds: float, memory: int = 0
 ) -> Iterator[tuple[Item, Result | DocumentError]]:
-    """Like `process_map`, one item at a time, and between this process and each worker stands another.
+    """Like `process_map`, one item at a time, with another process between this one and each worker.
 
-    For items that are suspected to kill whoever reads them and that one's parent.
+    For items that are suspected to kill the process that reads them and its parent.
     """
-    inner = partial(_nurse, prepare, seconds, memory)
+    inner = partial(_guard, prepare, seconds, memory)
     yield from process_map(inner, items, jobs=1, seconds=seconds + 30, may_spawn=True)
 
 
-def _nurse(prepare: Callable[[], Callable[[Item], Result]], seconds: float, memory: int) -> Callable[[Item], Result]:
+def _guard(prepare: Prepare[Item, Result], seconds: float, memory: int) -> Callable[[Item], Result]:
     def work(item: Item) -> Result:
         ((_, result),) = process_map(prepare, [item], jobs=1, seconds=seconds, memory=memory)
         if isinstance(result, DocumentError):
@@ -176,7 +207,7 @@ def _nurse(prepare: Callable[[], Callable[[Item], Result]], seconds: float, memo
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """What starts here computes with one thread: numpy's libraries look at this when they are loaded."""
+    """Processes that are started here compute with one thread: numpy's libraries read these variables when they are loaded."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
     added = [name for name in names if name not in os.environ]
     os.environ.update(dict.fromkeys(added, "1"))
@@ -187,7 +218,7 @@ def _one_thread() -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-def _last_words(process: SpawnProcess) -> str:
+def _cause_of_death(process: SpawnProcess) -> str:
     process.join(timeout=2)
     code = process.exitcode
     if code is not None and code < 0:
@@ -196,12 +227,12 @@ def _last_words(process: SpawnProcess) -> str:
     return f"the process reading it ended with code {code}"
 
 
-def _serve(prepare: Callable[[], Callable[[Item], Result]], pipe: Connection, memory: int, parent: int) -> None:
-    """The life of a worker."""
-    # Ctrl-C goes to the whole terminal: the parent decides what becomes of it.
+def _serve(prepare: Prepare[Item, Result], pipe: Connection, memory: int, parent: int) -> None:
+    """What a worker does: prepare, then answer item after item until the pipe closes."""
+    # Ctrl-C reaches every process of the terminal: the parent decides what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with(parent)
-    _hush()
+    _silence()
     try:
         work = prepare()
     except DocprocError as problem:
@@ -234,18 +265,18 @@ def _as_document_error(problem: Exception) -> DocumentError:
     return DocumentError("internal", f"{type(problem).__name__}: {text}")
 
 
-def _hush() -> None:
-    """What a library prints in a worker is no data and no message: decoders talk about every damaged byte."""
+def _silence() -> None:
+    """Drop what libraries print in a worker: decoders report every damaged byte."""
     with suppress(OSError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
         if not os.environ.get("DOCPROC_WORKERS_TALK"):
-            os.dup2(nowhere, 2)
-        os.close(nowhere)
+            os.dup2(null, 2)
+        os.close(null)
 
 
 def _limit_memory(memory: int) -> None:
-    """Let this process grow by `memory` bytes from here, and leave no core behind. Only Linux says how large it is."""
+    """Let this process grow by `memory` bytes from here, without core dumps. Only Linux tells its present size."""
     try:
         import resource
 
@@ -260,13 +291,13 @@ def _limit_memory(memory: int) -> None:
 
 
 def _die_with(parent: int) -> None:
-    """No worker outlives the run, even when the parent is killed outright."""
+    """End this worker with its parent, even when that is killed outright."""
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
-            told = ctypes.CDLL(None).prctl(1, signal.SIGKILL) == 0  # PR_SET_PDEATHSIG: the kernel does it, at once
+            armed = ctypes.CDLL(None).prctl(1, signal.SIGKILL) == 0  # PR_SET_PDEATHSIG: the kernel kills at once
             if os.getppid() != parent:
                 os._exit(1)
-            if told:
+            if armed:
                 return
     import threading
 

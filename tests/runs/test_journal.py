@@ -13,7 +13,7 @@ from docproc.errors import BadInput, CannotWrite, DocumentError
 from docproc.files import Document, read_content
 from docproc.options import Limits
 from docproc.runs import journal as module
-from docproc.runs.journal import Journal, Outcome, Todo, failed_outcome, journal_path
+from docproc.runs.journal import Decision, Journal, Known, Outcome, Stamp, Todo, decide, failed_outcome, journal_path
 from docproc.types import Row
 
 
@@ -56,6 +56,36 @@ def finish(journal: Journal, documents: Sequence[Document]) -> None:
         journal.begin(document)
         journal.finish(document, read(document))
     journal.keep(finished="now")
+
+
+STAMP = (4, 5, 6)
+READ = Known(b"in/a.png", "one", done=True, stamp=STAMP, sha256="ab", has_rows=True)
+LOST = replace(READ, sha256=None, code="timeout")
+
+
+@pytest.mark.parametrize(
+    ("known", "path", "stamp", "retry", "decision"),
+    [
+        (None, b"in/a.png", STAMP, True, "read"),
+        (READ, b"in/a.png", STAMP, True, "skip"),
+        (READ, b"in/b.png", STAMP, True, "compare"),  # another file of the same name
+        (READ, b"in/a.png", (4, 7, 6), True, "compare"),
+        (READ, b"in/a.png", None, True, "compare"),
+        (replace(READ, settings="two"), b"in/a.png", STAMP, True, "read"),
+        (replace(READ, done=False), b"in/a.png", STAMP, True, "compare"),
+        (replace(READ, done=False, has_rows=False), b"in/a.png", STAMP, True, "read"),
+        (replace(READ, code="corrupt"), b"in/a.png", STAMP, True, "skip"),  # it will not get better
+        (replace(READ, code="timeout"), b"in/a.png", (4, 7, 6), True, "read"),
+        (LOST, b"in/a.png", STAMP, True, "read"),
+        (LOST, b"in/a.png", STAMP, False, "skip"),
+        (replace(LOST, stamp=None), b"in/a.png", None, False, "skip"),  # still not to be seen
+        (replace(LOST, stamp=None), b"in/a.png", STAMP, False, "read"),
+    ],
+)
+def test_what_a_run_does_with_a_document(
+    known: Known | None, path: bytes, stamp: Stamp | None, retry: bool, decision: Decision
+) -> None:
+    assert decide(known, path, stamp, "one", retry=retry) == decision
 
 
 def test_only_what_is_new_or_changed_is_read_again(out: Path, documents: list[Document]) -> None:
@@ -174,7 +204,7 @@ def test_the_same_scan_under_two_names_is_told(out: Path, documents: list[Docume
     with Journal.open(out) as journal:
         plan(journal, documents)
         finish(journal, documents)
-        assert journal.standing().twins == (("c.png", "a.png"),)
+        assert journal.standing().duplicates == (("c.png", "a.png"),)
         assert [r.reason for r in journal.rows()] == ["", "", "the same file as a.png"]
         assert {r.status for r in journal.rows()} == {"ok"}
 

@@ -12,7 +12,7 @@ import pytest
 
 from docproc.errors import DocprocError, DocumentError, MissingPart
 from docproc.runs import workers
-from docproc.runs.workers import MOST_DEATHS, plain_map, process_map, quarantine_map
+from docproc.runs.workers import MAX_DEATHS, plain_map, process_map, quarantine_map
 
 
 def open_work() -> Callable[[str], str]:
@@ -134,7 +134,7 @@ def test_a_worker_with_a_broken_library_says_so() -> None:
 
 
 def test_workers_that_all_die_end_the_map() -> None:
-    with pytest.raises(DocprocError, match=f"{MOST_DEATHS} worker processes died"):
+    with pytest.raises(DocprocError, match=f"{MAX_DEATHS} worker processes died"):
         list(process_map(died, [str(k) for k in range(100)], jobs=2, seconds=30))
 
 
@@ -152,6 +152,6 @@ def test_the_plain_map_keeps_a_lost_item_too() -> None:
 
 
 def test_a_worker_that_never_gets_ready_ends_the_map(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "START", 1.0)
+    monkeypatch.setattr(workers, "MAX_START_SECONDS", 1.0)
     with pytest.raises(DocprocError, match="was not ready after 1 s"):
         list(process_map(stuck, ["a"], jobs=1, seconds=60))
