@@ -26,6 +26,8 @@ from docproc.weights.cards import model_hashes
 from docproc.weights.thresholds import thresholds_file
 from tests.conftest import PROJECT, SAMPLES, WriteField, draw_field
 
+pytestmark = pytest.mark.thorough
+
 
 def docproc(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

@@ -27,6 +27,8 @@ from docproc.weights.cards import model_folder, read_card
 from tests.conftest import PROJECT, draw_field
 from tests.test_cli import docproc, table
 
+pytestmark = pytest.mark.thorough
+
 needs_tensorflow = pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow (the extra `train`)")
 
 DOCUMENTS = 180

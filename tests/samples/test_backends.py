@@ -29,6 +29,8 @@ from docproc.weights.opening import open_reader
 from tests.conftest import SAMPLES
 from tests.test_cli import docproc, table
 
+pytestmark = pytest.mark.thorough
+
 SAME = 1e-3  # of the confidence, between float32 and sixteen bits
 NEAR = 0.05  # between eight bits and float
 

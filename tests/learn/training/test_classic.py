@@ -42,6 +42,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.
 
 
 @needs_tensorflow
+@pytest.mark.thorough
 def test_it_is_trained_and_told_of(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     folder, done = trained
     assert done.returncode == 0, done.stderr
@@ -58,6 +59,7 @@ def test_it_is_trained_and_told_of(trained: tuple[Path, subprocess.CompletedProc
 
 
 @needs_tensorflow
+@pytest.mark.thorough
 def test_the_network_is_that_of_the_textbooks(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     import keras
 
@@ -67,6 +69,7 @@ def test_the_network_is_that_of_the_textbooks(trained: tuple[Path, subprocess.Co
 
 
 @needs_tensorflow
+@pytest.mark.thorough
 def test_it_reads_digits_and_no_pages(trained: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
     model = trained[0] / "models" / "classic.onnx"
     reader = open_digit_reader("onnx", model)
@@ -82,6 +85,7 @@ def test_it_reads_digits_and_no_pages(trained: tuple[Path, subprocess.CompletedP
 
 
 @needs_tensorflow
+@pytest.mark.thorough
 def test_the_decoder_draws_what_was_seen(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     decoder = open_digit_reader("onnx", trained[0] / "models" / "classic.onnx").decoder
     assert decoder is not None
@@ -95,6 +99,7 @@ def test_the_decoder_draws_what_was_seen(trained: tuple[Path, subprocess.Complet
 
 
 @needs_tensorflow
+@pytest.mark.thorough
 def test_a_folder_of_pictures_is_evaluated(trained: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
     for digit in (1, 4):
         (tmp_path / "own" / str(digit)).mkdir(parents=True)
@@ -111,6 +116,7 @@ def test_a_folder_of_pictures_is_evaluated(trained: tuple[Path, subprocess.Compl
 
 
 @needs_tensorflow
+@pytest.mark.thorough
 def test_it_is_exported_and_timed(trained: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
     folder, out = trained[0], tmp_path / "out"
     model = folder / "models" / "classic.onnx"

@@ -34,6 +34,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @needs_tensorflow
+@pytest.mark.thorough
 def test_networks_are_written_in_all_precisions_and_compared(digits: Path, tmp_path: Path) -> None:
     out = tmp_path / "model"
     done = docproc("model", "export", "-o", out, "--data", digits, "--json")
@@ -82,6 +83,7 @@ def test_the_shipped_float16_is_that_of_keras(digits: Path, tmp_path: Path) -> N
 
 
 @needs_tensorflow
+@pytest.mark.thorough
 def test_a_keras_file_that_was_changed_is_not_opened(digits: Path, tmp_path: Path) -> None:
     shutil.copytree(model_folder(), tmp_path / "m")
     data = bytearray((tmp_path / "m" / "lines.keras").read_bytes())
@@ -112,6 +114,7 @@ def test_digits_of_mnist_fit_every_network(name: str, form: object) -> None:
     assert sum(int((batch == 255).sum()) for batch in batches) == 50
 
 
+@pytest.mark.thorough
 def test_the_bench_tells_a_table_or_json() -> None:
     arguments = (
         "model",

@@ -15,7 +15,10 @@ from docproc.learn.training.handwriting import Recipe
 from docproc.learn.training.progress import Step, Tell
 from docproc.types import CELL_CLASSES, CELL_SIDE
 
-pytestmark = pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow (the extra `train`)")
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow (the extra `train`)"),
+]
 
 RECIPE = Recipe(batch=32, cell_epochs=3, precision="float32")
 
