@@ -1,21 +1,20 @@
-# Two commands do all the set-up: `make demo` and `make test`. Each needs Python 3.11 to 3.13 with pip and nothing else.
+# `make demo`, `make quick` and `make test` do all the set-up. Each needs Python 3.11 to 3.13 with pip and nothing else.
 
 PYTHON ?= python3
+JOBS ?= 2
 OUT := .demo
 
-.PHONY: demo test test-slow samples clean
+.PHONY: demo quick test test-slow samples clean
 
-# A virtual environment for users of docproc, and one that also holds what the tests need.
-.venv/demo/ready: pyproject.toml
-	$(PYTHON) scripts/check_python.py
-	$(PYTHON) -m venv --clear .venv/demo
-	.venv/demo/bin/python -m pip install --quiet --disable-pip-version-check .
-	@touch $@
+# Virtual environments: for users of docproc, for `make quick`, and for all tests.
+.venv/demo/ready: wanted = .
+.venv/quick/ready: wanted = --editable ".[quick]"
+.venv/test/ready: wanted = --editable ".[test]"
 
-.venv/test/ready: pyproject.toml
+.venv/%/ready: pyproject.toml
 	$(PYTHON) scripts/check_python.py
-	$(PYTHON) -m venv --clear .venv/test
-	.venv/test/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	$(PYTHON) -m venv --clear .venv/$*
+	.venv/$*/bin/python -m pip install --quiet --disable-pip-version-check $(wanted)
 	@touch $@
 
 demo: .venv/demo/ready
@@ -28,16 +27,25 @@ demo: .venv/demo/ready
 	@echo "the table:   $(OUT)/results.csv"
 	@echo "one field, step by step:   $(OUT)/explain.png"
 
+# An answer in about a minute: the checks of the code, and the tests that need neither TensorFlow nor many processes.
+quick: .venv/quick/ready
+	.venv/quick/bin/ruff check .
+	.venv/quick/bin/ruff format --check .
+	.venv/quick/bin/lint-imports
+	.venv/quick/bin/mypy
+	.venv/quick/bin/python -m pytest -m "not thorough and not slow" -n $(JOBS) --dist loadfile
+
 test: .venv/test/ready
 	.venv/test/bin/ruff check .
 	.venv/test/bin/ruff format --check .
+	.venv/test/bin/lint-imports
 	.venv/test/bin/mypy
-	.venv/test/bin/python -m pytest
+	.venv/test/bin/python -m pytest -n $(JOBS) --dist loadfile
 
-# What takes minutes: hundreds of kills, thousands of files and mutants.
+# What takes minutes: whole trainings, hundreds of kills, thousands of files and mutants. -rP prints what they measured.
 test-slow: .venv/test/ready
 	.venv/test/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[test,corpus]"
-	.venv/test/bin/python -m pytest -m "slow or not slow" -s tests/runs
+	.venv/test/bin/python -m pytest -m slow -rP -n $(JOBS)
 
 samples: .venv/test/ready
 	.venv/test/bin/python scripts/build_samples.py

@@ -29,7 +29,7 @@ settings.load_profile("docproc")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Quick tests first: a broken stage shows at once."""
-    items.sort(key=lambda item: "runs" in item.nodeid or "cli" in item.nodeid or "train" in item.nodeid)
+    items.sort(key=lambda item: any(item.get_closest_marker(name) for name in ("thorough", "slow")))
 
 
 @pytest.fixture(scope="session")

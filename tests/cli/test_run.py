@@ -20,6 +20,8 @@ from docproc.backends import available
 from tests.cli.program import docproc, table
 from tests.conftest import PROJECT, SAMPLES, draw_field
 
+pytestmark = pytest.mark.thorough
+
 KNOWN_WRONG = {("bank_checks/check_3.png", "1", "amount"), ("bank_checks/check_4.jpg", "1", "date")}  # of the samples
 MIN_ACCEPTED = 118  # of the 133 fields of the samples
 

@@ -160,6 +160,7 @@ def test_a_report_that_cannot_be_drawn_is_told_before_the_work(tmp_path: Path, m
         evaluate_results(tmp_path / "none.csv", tmp_path / "none.csv", tmp_path / "r.html", None, overwrite=False)
 
 
+@pytest.mark.thorough
 def test_from_results_to_thresholds_to_a_run(tmp_path: Path, lines: list[Line], run_name: str) -> None:
     """As a user does it."""
     from PIL import Image
@@ -201,6 +202,7 @@ def test_from_results_to_thresholds_to_a_run(tmp_path: Path, lines: list[Line], 
     assert "measured with other networks" in done.stderr
 
 
+@pytest.mark.thorough
 def test_the_two_ways_to_evaluate_are_told_apart(tmp_path: Path) -> None:
     for arguments in ([], ["a.onnx"], ["a.csv", "b.csv", "c.csv"], ["a.csv", "b.csv", "--on", "mnist"]):
         done = docproc("model", "evaluate", *arguments, cwd=tmp_path)

@@ -34,7 +34,7 @@ def saved(gray: Gray, folder: Path, name: str = "digit.png") -> Path:
     return folder / name
 
 
-@pytest.mark.parametrize("height", [16, 28, 90, 900])
+@pytest.mark.parametrize("height", [16, 28, 90, pytest.param(900, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize(("paper", "ink"), [(255, 20), (170, 60), (10, 245), (60, 190)])
 def test_any_size_either_polarity(height: int, paper: int, ink: int, tmp_path: Path) -> None:
     paths = [saved(picture(digit, height, paper, ink), tmp_path, f"{digit}.png") for digit in range(10)]

@@ -28,6 +28,8 @@ from docproc.weights.cards import model_folder, read_card
 from tests.cli.program import docproc, table
 from tests.conftest import PROJECT, draw_field
 
+pytestmark = pytest.mark.thorough
+
 needs_tensorflow = pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow (the extra `train`)")
 
 DOCUMENTS = 180

@@ -22,6 +22,8 @@ from docproc.forms import open_layout
 from docproc.types import Box, Field, Page, PageId
 from tests.conftest import PROJECT, SAMPLES
 
+pytestmark = pytest.mark.thorough
+
 SURVEY = SAMPLES / "survey"
 drawing = importlib.import_module("scripts.build_samples")
 

@@ -99,11 +99,13 @@ def laid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Row]]:
 
 
 @pytest.mark.parametrize("name", SCANS)
+@pytest.mark.thorough
 def test_a_scan_that_lies_otherwise_reads_the_same(laid: dict[str, list[Row]], name: str) -> None:
     assert {row.field: row.text for row in laid[name]} == expected()
     assert all(row.residual is not None and row.residual < 2 for row in laid[name])
 
 
+@pytest.mark.thorough
 def test_boxes_are_told_where_they_lie_on_the_scan(laid: dict[str, list[Row]]) -> None:
     whole = form()
     matrix, _ = SCANS["on its head"](whole.shape[1], whole.shape[0])
@@ -117,12 +119,14 @@ def test_boxes_are_told_where_they_lie_on_the_scan(laid: dict[str, list[Row]]) -
 
 
 @pytest.mark.parametrize("name", ["another form", "a check", "empty"])
+@pytest.mark.thorough
 def test_what_is_no_scan_of_the_form_is_refused(laid: dict[str, list[Row]], name: str) -> None:
     (row,) = laid[name]
     assert row.status == "error"
     assert row.reason.startswith("does_not_fit: ")
 
 
+@pytest.mark.thorough
 def test_the_blank_form_beside_the_scans_is_not_read(tmp_path: Path) -> None:
     template(tmp_path)
     shutil.copy(SURVEY / FORM, tmp_path)

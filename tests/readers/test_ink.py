@@ -33,7 +33,7 @@ def test_a_pattern_that_comes_through_is_softened_away(write_field: WriteField, 
     parts = free_ink(gray).parts
     assert np.count_nonzero(parts[:, 3] > 0.6 * DIGIT_HEIGHT) == 5
     softened = specks()
-    monkeypatch.setattr("docproc.readers.ink.MOST_SPECKS", 10**6)
+    monkeypatch.setattr(ink, "INK", replace(ink.INK, max_specks=10**6))
     assert specks() > 2 * softened + 10
 
 

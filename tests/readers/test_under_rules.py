@@ -127,8 +127,8 @@ def test_a_remainder_is_not_lost_among_many_texts(
         scores[np.arange(20), rng.integers(0, 10, 20)] = 1.0
     if scant:
         # One text for each remainder is enough.
-        monkeypatch.setattr("docproc.readers.lattice.search.RULED_KEPT", 1)
-        monkeypatch.setattr("docproc.readers.lattice.search.RULED_MOST", 97)
+        few = replace(search.SEARCH, max_kept_per_state=1, max_kept_ruled=97)
+        monkeypatch.setattr(search, "SEARCH", few)
     shares = np.log(scores[:, :10].astype(float) / scores[:, :10].sum(axis=1, keepdims=True).astype(float))
     best = {0: 0.0}
     for row in shares:

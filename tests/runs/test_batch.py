@@ -32,6 +32,8 @@ from docproc.weights.thresholds import thresholds_file
 from tests.conftest import PROJECT, draw_field
 from tests.runs.faulty import POISON, fill, open_faulty, read_faulty
 
+pytestmark = pytest.mark.thorough
+
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 
 

@@ -24,7 +24,10 @@ from docproc.runs.workers import process_map
 from tests.conftest import SHARED
 from tests.corpus import make_corpus, mutants
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="makes FIFOs, links and names of any bytes")
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(sys.platform != "linux", reason="makes FIFOs, links and names of any bytes"),
+]
 
 Table = dict[str, list[dict[str, str]]]
 

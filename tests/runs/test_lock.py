@@ -15,6 +15,8 @@ from docproc.errors import OutputHeld
 from docproc.runs.lock import hold, holder, lock_path
 from tests.conftest import PROJECT
 
+pytestmark = pytest.mark.thorough
+
 
 def test_a_second_one_is_refused_at_once(tmp_path: Path) -> None:
     out = tmp_path / "t.csv"

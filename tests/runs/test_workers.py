@@ -14,6 +14,8 @@ from docproc.errors import DocprocError, DocumentError, MissingPart
 from docproc.runs import workers
 from docproc.runs.workers import MAX_DEATHS, plain_map, process_map, quarantine_map
 
+pytestmark = pytest.mark.thorough
+
 
 def open_work() -> Callable[[str], str]:
     return work

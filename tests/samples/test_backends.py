@@ -29,6 +29,8 @@ from docproc.weights.opening import open_model
 from tests.cli.program import docproc, table
 from tests.conftest import SAMPLES
 
+pytestmark = pytest.mark.thorough
+
 SAME = 1e-3  # of the confidence, between float32 and sixteen bits
 NEAR = 0.05  # between eight bits and float
 

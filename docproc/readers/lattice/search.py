@@ -84,7 +84,7 @@ def decode(
     order = np.argsort(-logs, axis=1)[:, : SEARCH.max_classes]
     fewest, most = digits if digits else (0, pieces)
     gains = log_odds[:, None] + np.take_along_axis(logs, order, axis=1)
-    least = np.log(SEARCH.min_share)
+    least = _log(SEARCH.min_share)
     tried = [
         [(str(d), g) for d, g, whole in zip(ds, gs, own, strict=True) if g - whole >= least]
         for ds, gs, own in zip(
@@ -135,7 +135,7 @@ def _decode_ruled(
     if walk is None or walk.start < 0:
         return Decoded((), (), 0.0)
     logs = _log_shares(scores)
-    least = np.log(SEARCH.min_share_ruled)
+    least = _log(SEARCH.min_share_ruled)
     tried = [
         [(d, str(d), odds + own[d]) for d in range(10) if own[d] >= least]
         for odds, own in zip(log_odds.tolist(), logs.tolist(), strict=True)
@@ -296,6 +296,10 @@ def marginals(pieces: int, candidates: Sequence[Candidate], log_odds: NDArray[np
             place += 1
     through = [ahead[c.first] + log_odds[k] + behind[c.last] - ahead[pieces] for k, c in enumerate(candidates)]
     return np.asarray(np.exp(np.minimum(0.0, np.array(through))))
+
+
+def _log(share: float) -> float:
+    return float(np.log(share)) if share > 0 else -np.inf
 
 
 def _log_shares(scores: Scores) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ def source() -> Source:
     return Source(Digits.of(images, labels), seed=4, part=0, combs=0.3)
 
 
+@pytest.mark.thorough
 def test_examples_do_not_depend_on_the_number_of_processes(source: Source) -> None:
     alone, shared = list(strip_examples(source, 300, 1)), list(strip_examples(source, 300, 2))
     assert [e.strip.text for e in alone] == [e.strip.text for e in shared]

@@ -118,6 +118,7 @@ def test_how_many_more_it_takes() -> None:
     assert find_threshold(enough, 0.01) is not None
 
 
+@pytest.mark.thorough
 def test_a_threshold_keeps_its_error_rate_as_often_as_it_says() -> None:
     """Many samples of readers whose error is known; also of one whose confidence says nothing, and is a little too wrong."""
 

@@ -42,6 +42,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.
 
 
 @needs_tensorflow
+@pytest.mark.thorough
 def test_it_is_trained_and_told_of(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     folder, done = trained
     assert done.returncode == 0, done.stderr
@@ -60,6 +61,7 @@ def test_it_is_trained_and_told_of(trained: tuple[Path, subprocess.CompletedProc
 
 
 @needs_tensorflow
+@pytest.mark.thorough
 def test_the_network_is_that_of_the_textbooks(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     import keras
 
@@ -69,6 +71,7 @@ def test_the_network_is_that_of_the_textbooks(trained: tuple[Path, subprocess.Co
 
 
 @needs_tensorflow
+@pytest.mark.thorough
 def test_it_reads_digits_and_no_pages(trained: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
     model = trained[0] / "models" / "classic.onnx"
     reader = open_digit_model("onnx", model)
@@ -84,6 +87,7 @@ def test_it_reads_digits_and_no_pages(trained: tuple[Path, subprocess.CompletedP
 
 
 @needs_tensorflow
+@pytest.mark.thorough
 def test_the_decoder_draws_what_was_seen(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     decoder = open_digit_model("onnx", trained[0] / "models" / "classic.onnx").decoder
     assert decoder is not None
@@ -97,6 +101,7 @@ def test_the_decoder_draws_what_was_seen(trained: tuple[Path, subprocess.Complet
 
 
 @needs_tensorflow
+@pytest.mark.thorough
 def test_a_folder_of_pictures_is_evaluated(trained: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
     for digit in (1, 4):
         (tmp_path / "own" / str(digit)).mkdir(parents=True)
@@ -113,6 +118,7 @@ def test_a_folder_of_pictures_is_evaluated(trained: tuple[Path, subprocess.Compl
 
 
 @needs_tensorflow
+@pytest.mark.thorough
 def test_it_is_exported_and_timed(trained: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
     folder, out = trained[0], tmp_path / "out"
     model = folder / "models" / "classic.onnx"
@@ -120,7 +126,7 @@ def test_it_is_exported_and_timed(trained: tuple[Path, subprocess.CompletedProce
     assert done.returncode == 0, done.stderr
     rows = {row["form"]: row for row in json.loads(done.stdout)}
     assert rows["ONNX float32"]["differs"] < 1e-4
-    assert rows["ONNX float32"]["same"] == 1
+    assert rows["ONNX float32"]["same"] >= 0.99  # nearly equal outputs may be put in either order
     if find_spec("tensorrt_rtx"):
         assert rows["TensorRT float16"]["bytes"] > 100_000
     assert sorted(path.name for path in out.iterdir()) == sorted([*CLASSIC_FILES, "classic.fp32.onnx", "classic.json"])

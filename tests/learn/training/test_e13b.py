@@ -23,6 +23,7 @@ needs_tensorflow = pytest.mark.skipif(find_spec("tensorflow") is None, reason="n
 
 
 @needs_tensorflow
+@pytest.mark.thorough
 def test_training_writes_the_network_and_its_card(tmp_path: Path) -> None:
     arguments = ["--network", "micr", "--strips", "250", "--epochs", "4", "--fit-strips", "100", "--seed", "3", "-j", "1"]
     done = subprocess.run(

@@ -16,7 +16,10 @@ from docproc.learn.training.progress import Log, Step
 from docproc.learn.training.recipes import HandwritingRecipe
 from docproc.types import CELL_CLASSES, CELL_SIDE
 
-pytestmark = pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow (the extra `train`)")
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow (the extra `train`)"),
+]
 
 RECIPE = HandwritingRecipe(batch=32, cell_epochs=3, precision="float32")
 

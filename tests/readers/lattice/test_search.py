@@ -99,10 +99,8 @@ def test_against_all_paths_one_by_one(
                 weight[text] += w
     quick = decode(pieces, candidates, odds, scores, digits)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("docproc.readers.lattice.search.KEPT", 10**6)
-        patch.setattr("docproc.readers.lattice.search.CLASSES_TRIED", 10)
-        patch.setattr("docproc.readers.lattice.search.LEAST_SHARE", 0.0)
-        patch.setattr("docproc.readers.lattice.search.LEAST_ODDS", -np.inf)
+        everything = replace(search.SEARCH, max_kept=10**6, max_classes=10, min_share=0.0, min_log_odds=-np.inf)
+        patch.setattr(search, "SEARCH", everything)
         whole = decode(pieces, candidates, odds, scores, digits)
     if not weight:
         assert quick.strings == whole.strings == ()
