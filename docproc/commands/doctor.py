@@ -106,8 +106,8 @@ def _codecs() -> tuple[list[str], list[str]]:
         for label, (floor, why) in SAFE.items()
         if label in found and _numbers(found[label]) < floor
     ]
-    told = ", ".join(f"{label} {number}" for label, number in found.items())
-    return [f"  codecs in Pillow        {told}", *outdated], outdated
+    versions = ", ".join(f"{label} {number}" for label, number in found.items())
+    return [f"  codecs in Pillow        {versions}", *outdated], outdated
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -27,7 +27,7 @@ FRACTION = "the amount may end in a fraction of 100"
 class AmountTuning:
     """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
 
-    max_unseparated_digits: int = 7  # of an amount that is believed without a separator [guess]
+    max_unseparated_digits: int = 7  # how many an amount may have that is believed without a separator [guess]
     max_doubtful_separators: int = 6  # marks that may be separators; with more, nothing is settled [guess]
     fraction_separators: int = 3  # that the slash of a fraction counts for [measured: 140 drawn fractions]
 

@@ -22,15 +22,13 @@ class RepairTuning:
 
     slip: float = 0.01  # probability that a writer breaks a field's own rule [guess]
     page_slip: float = 0.02  # probability that a writer breaks a rule between fields [guess]
-    max_edits_digits: int = 2  # between a repair and what was read [guess]
+    max_edits: int = 2  # digits between a repair and what was read [guess]
     max_changed_fields: int = 2  # of one group, by one repair [guess]
     max_tried_texts: int = 4  # beside the one that was read, of every field of a page [guess]
     max_kept_by_chance_share: float = 0.05  # of the pages with a misread number: a rule holds on them all the same [guess]
     min_lead: float = 10.0  # ratio of the probabilities of a page's best repair and the next [guess]
     max_confidence: float = 0.99  # of a text that was repaired, and of all beside which one was [guess]
-    max_gain: float = (
-        1000.0  # by which a rule may favor a text, however few it allows: slips are close to allowed texts [guess]
-    )
+    max_gain: float = 1000.0  # by which rules may favor a text: slips are close to what is allowed [guess]
     min_unseen_share: float = 0.05  # of the texts that no reader proposed [guess]
 
 
@@ -83,7 +81,7 @@ def repair_field(shares: Texts, confidence: float, rules: FieldRules, slip: floa
     found = [
         (weight, text)
         for weight, (text, _) in zip(weights[1:], shares[1:], strict=True)
-        if rules.allows(text) and edits(first, text) <= REPAIR.max_edits_digits
+        if rules.allows(text) and edits(first, text) <= REPAIR.max_edits
     ]
     best = max(found, key=lambda item: item[0], default=(0.0, ""))
     if best[0] > weights[0]:
