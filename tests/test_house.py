@@ -23,37 +23,6 @@ READING = ("pages/", "fields/", "readers/", "meaning/", "pixels.py")
 
 KIND = re.compile(r"\[(standard|geometry|guess|measured: [^\]]+)\]")
 
-PENDING = frozenset(
-    {
-        "fields/boxes.py",
-        "fields/check.py",
-        "fields/layouts.py",
-        "fields/strip.py",
-        "fields/template.py",
-        "meaning/amounts.py",
-        "meaning/marks.py",
-        "meaning/values.py",
-        "pages/blank.py",
-        "pages/clean.py",
-        "pages/register.py",
-        "pixels.py",
-        "readers/comb/decode.py",
-        "readers/comb/view.py",
-        "readers/confidence.py",
-        "readers/ctc.py",
-        "readers/e13b/decode.py",
-        "readers/e13b/view.py",
-        "readers/ink.py",
-        "readers/lattice/decode.py",
-        "readers/lattice/normalize.py",
-        "readers/lattice/segment.py",
-        "readers/line/view.py",
-        "readers/repair.py",
-        "readers/vote.py",
-    }
-)
-"""Modules whose numbers do not say their kind yet."""
-
 
 def untagged(source: str) -> list[str]:
     """The numbers of a module, as `line: name`, that do not say their kind in a comment beside them.
@@ -98,7 +67,7 @@ def _literals(value: ast.expr | None) -> Iterator[float]:
         yield from chain.from_iterable(_literals(node) for node in inner if isinstance(node, ast.expr))
 
 
-@pytest.mark.parametrize("module", [name for name in ALL if name.startswith(READING) and name not in PENDING])
+@pytest.mark.parametrize("module", [name for name in ALL if name.startswith(READING)])
 def test_every_number_on_the_reading_path_says_its_kind(module: str) -> None:
     assert untagged(ALL[module].read_text(encoding="utf-8")) == []
 
@@ -136,23 +105,6 @@ MAX_LINES, MAX_BRANCHES = 60, 25
 
 EXEMPT = {"learn/composing/strips.py:compose"}  # the order of its random draws is the recipe of the shipped networks
 
-LARGE_PENDING = frozenset(
-    {
-        "commands/retrain.py:relearn",
-        "commands/template.py:_wrong",
-        "fields/check.py:elect",
-        "fields/template.py:_field",
-        "learn/training/finetune.py:learn",
-        "learn/training/handwriting.py:finish",
-        "meaning/amounts.py:_values",
-        "meaning/marks.py:_kind",
-        "readers/repair.py:_repair_group",
-        "runs/journal.py:plan",
-        "runs/workers.py:process_map",
-    }
-)
-"""Functions that are still larger."""
-
 
 def branches(function: ast.AST) -> int:
     """How many ways a function forks, those of the functions inside it too."""
@@ -181,7 +133,7 @@ def large(source: str) -> dict[str, tuple[int, int]]:
 @pytest.mark.parametrize("module", ALL)
 def test_functions_are_small(module: str) -> None:
     found = large(ALL[module].read_text(encoding="utf-8"))
-    assert {name: size for name, size in found.items() if f"{module}:{name}" not in EXEMPT | LARGE_PENDING} == {}
+    assert {name: size for name, size in found.items() if f"{module}:{name}" not in EXEMPT} == {}
 
 
 def test_what_counts_as_large() -> None:

@@ -14,7 +14,7 @@ from typing import Literal
 
 SeparatorKind = Literal["point", "comma", "unclear", "dash", "slash", "gap"]
 
-CENTS = 2  # digits [standard: ISO 4217, the minor unit of most currencies]
+CENTS = 2  # digits, as most currencies have by ISO 4217 [standard]
 HUNDRED = "100"  # below the cents of a fraction
 
 UNSETTLED = "the separators do not settle the amount"

@@ -15,7 +15,8 @@ from docproc.types import Field, Kind, Reading, Row, Status
 
 BLANK_REQUIRED = "blank, and required"  # a reason
 LOW = "low confidence"  # another
-KEPT_DECIMALS = 4  # of a confidence: what lies behind depends on the batch and on the processor
+KEPT_DECIMALS = 4  # of a confidence: further ones depend on the batch and on the processor, see docs/reliability.md [geometry]
+NONE_ACCEPTED = 1.01  # a threshold above every confidence [geometry]
 
 
 Thresholds = tuple[tuple[float, float], ...]  # (error among accepted fields, least confidence), errors ascending
@@ -46,7 +47,7 @@ def least(thresholds: Thresholds, max_error: float) -> float:
     The nearest measured error that is no larger counts. An error below all that was measured accepts nothing.
     """
     allowed = [confidence for error, confidence in thresholds if error <= max_error + 1e-12]
-    return allowed[-1] if allowed else 1.01
+    return allowed[-1] if allowed else NONE_ACCEPTED
 
 
 def to_card(thresholds: Thresholds) -> list[dict[str, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,19 @@ from numpy.typing import NDArray
 from docproc.mlp import logit
 from docproc.readers.vote import Verdict
 from docproc.readers.voter import Opinion
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+
+    min_share: float = 1e-5  # that is told from 0 [guess]
+    no_rival_log: float = -12.0  # of the best other text, where there is none [guess]
+    min_lead_nats: float = -8.0  # over the best other text by one reader: more is no more evidence [guess]
+    max_lead_nats: float = 12.0  # likewise [guess]
+
+
+EVIDENCE = EvidenceTuning()
 
 FREE = (
     "share",  # of the vote, log-odds
@@ -41,14 +55,14 @@ def evidence(verdict: Verdict, opinions: Mapping[str, Opinion]) -> NDArray[np.fl
     won, others = verdict.ballots[0], verdict.ballots[1:]
     second = verdict.shares[1] if len(others) else 0.0
     found = {
-        "share": float(logit(np.array(verdict.shares[0]), 1e-5)),
-        "lead": float(np.log((verdict.shares[0] + 1e-5) / (second + 1e-5))),
+        "share": float(logit(np.array(verdict.shares[0]), EVIDENCE.min_share)),
+        "lead": float(np.log((verdict.shares[0] + EVIDENCE.min_share) / (second + EVIDENCE.min_share))),
         "agreed": float(verdict.agreed),
         "digits": float(len(won.text)),
     }
     for name, opinion in opinions.items():
-        best_other = max((ballot.logs[name] for ballot in others), default=-12.0)
-        found[name] = float(logit(np.exp(won.logs[name]), 1e-5))
-        found[f"{name}_lead"] = float(np.clip(won.logs[name] - best_other, -8, 12))
+        best_other = max((ballot.logs[name] for ballot in others), default=EVIDENCE.no_rival_log)
+        found[name] = float(logit(np.exp(won.logs[name]), EVIDENCE.min_share))
+        found[f"{name}_lead"] = float(np.clip(won.logs[name] - best_other, EVIDENCE.min_lead_nats, EVIDENCE.max_lead_nats))
         found |= opinion.evidence(won.text)
     return np.array([found[name] for name in (COMB if "cells" in opinions else FREE)])

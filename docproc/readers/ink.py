@@ -124,7 +124,7 @@ class CombTuning:
 COMB = CombTuning()
 
 
-NO_INK = FieldInk(
+NO_INK = FieldInk(  # [geometry]
     ink=np.zeros((1, 1), np.uint8),
     to_ink=np.array([[1.0, 0, 0], [0, 1.0, 0]]),
     labels=np.zeros((1, 1), np.int32),

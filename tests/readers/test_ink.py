@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from docproc.readers import ink
 from docproc.readers.ink import NO_INK, comb_ink, free_ink
 from docproc.types import DIGIT_HEIGHT, Gray
 from tests.conftest import WriteField

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from docproc.readers.ctc import best_texts, text_scores
 from docproc.readers.handwriting import lattice_opinion
+from docproc.readers.lattice import search
 from docproc.readers.lattice.search import decode
 from docproc.readers.vote import ballots
 from docproc.rules import FieldRules, Weighted, luhn

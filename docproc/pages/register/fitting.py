@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from docproc.pages.register.warp import Matrix, Points, local_scales, mapped
 
-SEED = 1  # of OpenCV's random numbers: the same page always lies the same way
+SEED = 1  # of OpenCV's random numbers: the same page always lies the same way [guess]
 MIN_PAIRS = 8  # of points, for any map [guess]
 
 Weights = NDArray[np.float64]  # (n,) float64, 0 or more

@@ -17,9 +17,10 @@ from docproc.readers.voter import MAX_PROPOSED
 from docproc.rules import FieldRules
 from docproc.types import CELL_CLASSES, CELL_SIDE, CROSSED, CellPictures, CellScores, Field, FieldInk, Recognizer
 
-FORM = Form("cell", (CELL_SIDE, CELL_SIDE, 2), (CELL_CLASSES,))  # to probabilities
+FORM = Form("cell", (CELL_SIDE, CELL_SIDE, 2), (CELL_CLASSES,))  # to probabilities [geometry]
 
 MIN_LOG = -25.0  # natural log probability below which a doubt no longer counts [guess]
+MIN_CELL_SHARE = 1e-4  # that is told from 0 as evidence [guess]
 
 
 def view(ink: FieldInk, field: Field) -> CellPictures | None:
@@ -56,7 +57,7 @@ class CombOpinion:
 
     def evidence(self, text: str) -> Mapping[str, float]:
         return {
-            "least_sure_cell": float(logit(self.scores.max(axis=1).min(initial=1.0), 1e-4)),
+            "least_sure_cell": float(logit(self.scores.max(axis=1).min(initial=1.0), MIN_CELL_SHARE)),
             "crossed": float(np.mean(self.scores[:, CROSSED] > 0.5)),
         }
 

@@ -22,7 +22,7 @@ from docproc.types import MICR_SYMBOLS, Frames, Ink
 
 GOES_ON = "the line goes on beyond what was read"
 
-ROUTING = FieldRules(digits=(9, 9), check="aba")
+ROUTING = FieldRules(digits=(9, 9), check="aba")  # [standard]
 _ROUTED = re.compile(f"{TRANSIT}([0-9]{{9}}){TRANSIT}")
 
 
@@ -39,6 +39,8 @@ class MicrTuning:
     breaks_nats: float = -4.4  # how rare a line is that breaks the check digit, over one that keeps it [guess]
     max_tried: int = 3  # digits in every place of a routing number that breaks its check digit [guess]
     near_frames: int = 2  # to each side of a character, where those digits are looked for [guess]
+    min_share: float = 1e-5  # that is told from 0 as evidence [guess]
+    min_frame_log: float = -30.0  # of a line without frames [geometry]
     min_log: float = -25.0  # natural log probability below which doubt no longer counts [guess]
 
 
@@ -88,8 +90,8 @@ def evidence(decoded: DecodedLine, frames: Frames, line: Ink) -> NDArray[np.floa
     share = decoded.shares[0][1]
     second = decoded.shares[1][1] if len(decoded.shares) > 1 else 0.0
     logs = float(text_scores(frames, [decoded.value], MICR_SYMBOLS)[0]) if decoded.changed_by else np.log(max(share, 1e-300))
-    weak = np.sort(logit(np.array([*decoded.peaks, 1.0, 1.0]), 1e-5))[:2]
-    doubts = float(np.sum(1 - np.exp(frames.max(axis=1, initial=-30.0).astype(np.float64))))
+    weak = np.sort(logit(np.array([*decoded.peaks, 1.0, 1.0]), MICR.min_share))[:2]
+    doubts = float(np.sum(1 - np.exp(frames.max(axis=1, initial=MICR.min_frame_log).astype(np.float64))))
     columns = line.sum(axis=0, dtype=np.float64)
     near = np.zeros(len(columns), bool)
     for center in decoded.centers:
@@ -101,8 +103,8 @@ def evidence(decoded: DecodedLine, frames: Frames, line: Ink) -> NDArray[np.floa
     kept = 0.0 if not _ROUTED.search(decoded.value) else -1.0 if _breaks(decoded.value) else 1.0
     return np.array(
         [
-            float(logit(np.array(share), 1e-5)),
-            float(np.log((share + 1e-5) / (second + 1e-5))),
+            float(logit(np.array(share), MICR.min_share)),
+            float(np.log((share + MICR.min_share) / (second + MICR.min_share))),
             float(np.clip(logs, MICR.min_log, 0.0)),
             *weak,
             doubts,

@@ -22,9 +22,22 @@ from docproc.readers.voter import MAX_PROPOSED
 from docproc.rules import FieldRules
 from docproc.types import CLASSES, GLYPH_SIDE, Field, FieldInk, Glyphs, Lattice, Recognizer, Scores
 
-FORM = Form("digit", (GLYPH_SIDE, GLYPH_SIDE), (CLASSES,))  # to probabilities
+FORM = Form("digit", (GLYPH_SIDE, GLYPH_SIDE), (CLASSES,))  # to probabilities [geometry]
 
-MIN_LOG = -12.0  # natural log probability below which a doubt no longer counts [guess]
+
+@dataclass(frozen=True, slots=True)
+class LatticeTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+
+    min_log: float = -12.0  # natural log probability below which a doubt no longer counts [guess]
+
+    # As evidence; log-odds.
+    min_share: float = 1e-5  # that is told from 0 [guess]
+    max_log_odds: float = 8.0  # of the weakest candidate, either way [guess]
+    max_class_log_odds: float = 11.0  # that it is this digit [guess]
+
+
+LATTICE = LatticeTuning()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +104,7 @@ class LatticeOpinion:
 
     def log_probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
         self._judge(texts)
-        return np.array([max(self._judged[text][0], MIN_LOG) for text in texts], np.float64)
+        return np.array([max(self._judged[text][0], LATTICE.min_log) for text in texts], np.float64)
 
     def path(self, text: str) -> tuple[int, ...]:
         """The candidates of a text, left to right; () where the lattice has no way to it."""
@@ -108,20 +121,20 @@ class LatticeOpinion:
 
     def evidence(self, text: str) -> Mapping[str, float]:
         lattice, taken = self.lattice, np.array(self.path(text), np.int64)
-        weakest, doubt, doubts = -8.0, -8.0, 1.0
+        weakest, doubt, doubts = -LATTICE.max_log_odds, -LATTICE.max_log_odds, 1.0
         if len(taken):
             shown = np.asarray(self.scores[taken, :10], np.float64)
             shown /= np.maximum(shown.sum(axis=1, keepdims=True), 1e-12)
             own = shown[np.arange(len(taken)), [int(c) for c in text]]
-            weakest, doubt = float(self.log_odds[taken].min()), float(logit(own, 1e-5).min())
+            weakest, doubt = float(self.log_odds[taken].min()), float(logit(own, LATTICE.min_share).min())
             doubts = float(np.sum(1 - own))
         used = np.zeros(lattice.pieces + 1, bool)
         for k in taken:
             used[[p + 1 for p in lattice.candidates[k].pieces]] = True
         areas = np.bincount(lattice.labels.ravel(), minlength=lattice.pieces + 1)[1 : lattice.pieces + 1]
         return {
-            "weakest_digit": float(np.clip(weakest, -8, 8)),
-            "weakest_class": float(np.clip(doubt, -8, 11)),
+            "weakest_digit": float(np.clip(weakest, -LATTICE.max_log_odds, LATTICE.max_log_odds)),
+            "weakest_class": float(np.clip(doubt, -LATTICE.max_log_odds, LATTICE.max_class_log_odds)),
             "doubt": doubts,
             "left_over": float(areas[~used[1:]].sum()) / max(1.0, float(areas.sum())),
             "pieces": float(lattice.pieces),

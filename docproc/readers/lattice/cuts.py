@@ -32,6 +32,7 @@ class CutTuning:
     max_gap_digits: float = 0.28  # between neighboring pieces of one candidate [guess]
     min_height_digits: float = 0.30  # a lower candidate is a dot or a dash [guess]
     speck_area_share: float = 0.006  # of the digit height squared; less ink is dust [guess]
+    max_gap_seen_digits: float = 1.5  # to the next ink; what is further is as good as nothing [guess]
     tall_digits: float = 0.6  # pieces at least that high tell where the middle of the string is [guess]
 
     # Cuts through touching digits.
@@ -96,7 +97,7 @@ _Pieces = NDArray[np.float64]
 
 _Span = tuple[int, int, tuple[int, ...]]  # (first, last, pieces) of a candidate
 
-EMPTY = Lattice(
+EMPTY = Lattice(  # [geometry]
     ink=np.zeros((1, 1), np.uint8),
     labels=np.zeros((1, 1), np.int32),
     pieces=0,
@@ -439,8 +440,12 @@ def _geometry(
         "top": (top - middle) / height,
         "bottom": (bottom - middle) / height,
         "area": own[:, :, AREA].sum(axis=1) / height**2,
-        "gap_left": np.where(first > 0, np.clip((left - before) / height, -1, 1.5), 1.5),
-        "gap_right": np.where(last < len(pieces), np.clip((after - right) / height, -1, 1.5), 1.5),
+        "gap_left": np.where(
+            first > 0, np.clip((left - before) / height, -1, CUT.max_gap_seen_digits), CUT.max_gap_seen_digits
+        ),
+        "gap_right": np.where(
+            last < len(pieces), np.clip((after - right) / height, -1, CUT.max_gap_seen_digits), CUT.max_gap_seen_digits
+        ),
         "cut_left": own[:, 0, CUT_LEFT] / stroke,
         "cut_right": final[:, CUT_RIGHT] / stroke,
         "pieces": held.sum(axis=1),

@@ -14,7 +14,7 @@ import numpy as np
 
 from docproc.types import GLYPH_SIDE, Glyphs, Ink
 
-LONGEST_SIDE = 20  # px
+LONGEST_SIDE_PX = 20  # MNIST, LeCun 1998 [standard]
 
 
 def normalize(ink: Ink) -> Glyphs:
@@ -23,7 +23,7 @@ def normalize(ink: Ink) -> Glyphs:
     left, top, width, height = cv2.boundingRect(ink)
     if width == 0 or height == 0:
         return glyph
-    scale = LONGEST_SIDE / max(width, height)
+    scale = LONGEST_SIDE_PX / max(width, height)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     shrinks = scale < 1
     small = cv2.resize(

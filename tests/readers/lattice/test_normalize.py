@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docproc.learn.composing import mnist
-from docproc.readers.lattice.normalize import LONGEST_SIDE, normalize, normalize_all
+from docproc.readers.lattice.normalize import LONGEST_SIDE_PX, normalize, normalize_all
 
 
 def test_a_bar_becomes_20_px_tall_in_the_middle() -> None:
@@ -52,7 +52,7 @@ def test_any_ink_keeps_its_aspect_and_is_centered(width: int, height: int, left:
     assert glyph.dtype == np.uint8
     rows, columns = np.flatnonzero(glyph.any(axis=1)), np.flatnonzero(glyph.any(axis=0))
     tall, wide = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
-    assert max(tall, wide) <= LONGEST_SIDE
+    assert max(tall, wide) <= LONGEST_SIDE_PX
     assert glyph.max() == 255
     # The rest of the picture does not matter, only the ink does.
     assert np.array_equal(glyph, normalize(body))

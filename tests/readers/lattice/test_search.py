@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from docproc.readers.lattice import search
 from docproc.readers.lattice.search import decode, marginals, trace
 from docproc.types import Box, Candidate, Scores
 
