@@ -434,18 +434,15 @@ def _geometry(
         inner = np.where(here, np.maximum(inner, own[:, k, LEFT] - reached), inner)
         reached = np.where(here, np.maximum(reached, own[:, k, RIGHT]), reached)
         components += here & (own[:, :k, COMPONENT] != own[:, k : k + 1, COMPONENT]).all(axis=1)
+    far = CUT.max_gap_seen_digits
     columns = {
         "height": (bottom - top) / height,
         "width": (right - left) / height,
         "top": (top - middle) / height,
         "bottom": (bottom - middle) / height,
         "area": own[:, :, AREA].sum(axis=1) / height**2,
-        "gap_left": np.where(
-            first > 0, np.clip((left - before) / height, -1, CUT.max_gap_seen_digits), CUT.max_gap_seen_digits
-        ),
-        "gap_right": np.where(
-            last < len(pieces), np.clip((after - right) / height, -1, CUT.max_gap_seen_digits), CUT.max_gap_seen_digits
-        ),
+        "gap_left": np.where(first > 0, np.clip((left - before) / height, -1, far), far),
+        "gap_right": np.where(last < len(pieces), np.clip((after - right) / height, -1, far), far),
         "cut_left": own[:, 0, CUT_LEFT] / stroke,
         "cut_right": final[:, CUT_RIGHT] / stroke,
         "pieces": held.sum(axis=1),
