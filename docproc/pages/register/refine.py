@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.pages.register.fitting import agreed_map, polished
-from docproc.pages.register.form import Reference
+from docproc.pages.register.known_form import Reference
 from docproc.pages.register.lines import agreement, ruled_lines
 from docproc.pages.register.patches import PATCHES, look_for, middles
 from docproc.pages.register.warp import (
