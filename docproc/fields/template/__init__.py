@@ -32,7 +32,7 @@ A page without a picture to lay it onto, and without marks, is accepted when its
 
 from __future__ import annotations
 
-from docproc.fields.template.parse import ALONE, Beside, parse
+from docproc.fields.template.parsing import ALONE, Beside, parse
 from docproc.fields.template.placing import Template, enough, place
 from docproc.fields.template.schema import json_schema
 

@@ -19,7 +19,7 @@ from docproc.pages.register.corner_marks import places_by_marks
 from docproc.pages.register.features import guesses_by_features
 from docproc.pages.register.known_form import Reference, reference, reference_by_marks
 from docproc.pages.register.lines import guesses_by_lines
-from docproc.pages.register.refine import refine
+from docproc.pages.register.refinement import refine
 from docproc.pages.register.warp import (
     WARP,
     Matrix,
