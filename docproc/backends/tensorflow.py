@@ -27,7 +27,7 @@ import tensorflow as tf
 BATCH = 256
 LINE_BATCH = 16
 PARTS = {"metadata.json", "config.json", "model.weights.h5"}
-MOST_BYTES = 200_000_000  # unpacked
+MAX_BYTES = 200_000_000  # unpacked
 HARMLESS = {
     "": {"__keras_tensor__", "__slice__", "__tuple__"},
     "keras": {"DTypePolicy"},
@@ -94,7 +94,7 @@ def _refuse_foreign(model: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(model)) as archive:
             sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
-            if set(sizes) != PARTS or len(sizes) != len(archive.infolist()) or sum(sizes.values()) > MOST_BYTES:
+            if set(sizes) != PARTS or len(sizes) != len(archive.infolist()) or sum(sizes.values()) > MAX_BYTES:
                 raise MissingPart(f"the model is no Keras file: it holds {', '.join(sorted(sizes)[:5]) or 'nothing'}")
             config = json.loads(archive.read("config.json"))
     except (zipfile.BadZipFile, ValueError, RecursionError, NotImplementedError, RuntimeError, EOFError) as problem:

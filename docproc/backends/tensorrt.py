@@ -30,7 +30,7 @@ BATCH, USUAL = 1024, 128  # pictures at a time: the most, and those for which th
 LINE_BATCH = 16
 WIDEST, USUAL_WIDTH, NARROWEST = 2048, 256, 32  # px of a line
 OLDEST = 10  # major version
-LEAST_CAPABILITY = (7, 5)
+MIN_CAPABILITY = (7, 5)
 
 
 def open_network(model: bytes, form: Form) -> TensorrtNetwork:
@@ -214,8 +214,8 @@ def try_out(trt: Any, cuda: Cuda) -> None:
     version = str(trt.__version__)
     if trt.__name__ == "tensorrt" and int(version.partition(".")[0]) < OLDEST:
         raise MissingPart(f"TensorRT {version} is too old; docproc needs {OLDEST} or newer")
-    if cuda.device.capability < LEAST_CAPABILITY:
-        have, need = (".".join(map(str, pair)) for pair in (cuda.device.capability, LEAST_CAPABILITY))
+    if cuda.device.capability < MIN_CAPABILITY:
+        have, need = (".".join(map(str, pair)) for pair in (cuda.device.capability, MIN_CAPABILITY))
         raise MissingPart(f"{cuda.device.name} has compute capability {have}; TensorRT needs {need}")
     log = keeper(trt)
     builder, network = _network(trt, log)
