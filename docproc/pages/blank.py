@@ -19,7 +19,9 @@ class BlankTuning:
     """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
 
     max_shift_px: int = 4  # of the print on the scan, from where the registration puts it [guess]
-    min_gain_ratio: float = 0.98  # of the ink covered without a shift to the most that a shift covers: no shift then [guess]
+    min_unshifted_ratio: float = (
+        0.98  # of the ink covered without a shift to the most that a shift covers: no shift then [guess]
+    )
     spread_px: int = 1  # by which print is broader on the scan than on the blank form [guess]
     min_seen_share: float = 0.85  # of a printed part on the scan, to be taken away there [guess]
     min_contrast_gray: float = 18.0  # of print to paper [guess]
@@ -104,7 +106,7 @@ def _offset(ink: Mask, printed: Mask) -> tuple[int, int]:
     inner = printed[reach : height - reach, reach : width - reach].astype(np.float32)
     found = cv2.matchTemplate(ink.astype(np.float32), inner, cv2.TM_CCORR)
     row, column = np.unravel_index(int(found.argmax()), found.shape)
-    if found[reach, reach] >= BLANK.min_gain_ratio * found[row, column]:
+    if found[reach, reach] >= BLANK.min_unshifted_ratio * found[row, column]:
         return 0, 0
     return int(column) - reach, int(row) - reach
 

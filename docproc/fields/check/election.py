@@ -57,8 +57,8 @@ COUNTRIES = (
 def elect(seen: Sequence[Seen], again: Callable[[int, Field], Seen], order: PartOrder = "auto") -> tuple[Elected, ...]:
     """Which of the places that `find_check` proposes are the fields of the check, by what was read there.
 
-    `again` reads a place as another field, see `types.Elect`. `order` is that of the date's parts. Where it is left open, the
-    MICR line tells the country, and so does it whether cents are always written.
+    `again` reads a place as another field, see `types.Elect`. `order` is that of the date's parts. Where it is left open, it is
+    that of the country, which the form of the MICR line tells. The country also tells whether cents are always written.
     """
     line = next((one for one in seen if one.field.name == "micr"), None)
     country = country_of(line)

@@ -15,7 +15,7 @@ from docproc.fields.check.working import Mask, Rect, WorkingPage, middle, overla
 from docproc.pixels import components
 from docproc.types import Box, Field, Page
 
-DATE_CELLS = (6, 8)  # of a comb for a date [standard]
+DATE_CELLS = (6, 8)  # of a comb for a date: day and month, and a year of two or four digits [geometry]
 
 
 @dataclass(frozen=True, slots=True)

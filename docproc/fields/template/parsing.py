@@ -132,7 +132,7 @@ def _inside(box: list[int], size: Size) -> bool:
 
 
 def _check_places(parsed: TemplateFile, size: Size | None, spoiled: Spoiled, faults: Faults) -> None:
-    """Names and boxes of the fields, that each by itself may be right, and beside the others wrong."""
+    """Boxes that are too small, lie outside the page or on each other, and names that are taken."""
     names = Counter(entry.name for entry in parsed.field)
     seen: set[str] = set()
     for index, entry in enumerate(parsed.field):
@@ -234,7 +234,7 @@ def _cells(entry: FieldTable, digits: Bounds | None, fault: Fault) -> int:
 
 
 def _date_digits(order: DateOrder, digits: Bounds | None, fault: Fault) -> Bounds:
-    """How many digits a date has; fewer ways where the entry says so."""
+    """How many digits a date of this order has, or those of them that the entry allows."""
     lengths = sorted({len(form) for form in date_forms(order)})
     possible = lengths[0], lengths[-1]
     if digits is None:
@@ -246,7 +246,7 @@ def _date_digits(order: DateOrder, digits: Bounds | None, fault: Fault) -> Bound
 
 
 def _rules(entry: FieldTable, digits: Bounds | None, order: DateOrder | None, beside: Beside, fault: Fault) -> FieldRules:
-    """What the text of the field is held to, without the keys that make no sense."""
+    """The rules of the field's text. Keys that make no sense are faults, and left out."""
     asked: dict[str, dict[str, Any]] = {
         "pattern": {"pattern": entry.pattern},
         "range": {"bounds": tuple(entry.range) if entry.range else None},

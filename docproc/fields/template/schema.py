@@ -13,7 +13,7 @@ NAMED = r"^[A-Za-z_][A-Za-z0-9_]*$"  # a field
 MAX_COUNT = 64  # of digits or cells of a field, and of weights of a check digit [guess]
 MAX_MODULUS = 1000  # of a check digit [guess]
 MIN_SIDE_PX = 16  # of a page [guess]
-MAX_SIDE_PX = 65_500  # of a page: of a JPEG [standard]
+MAX_SIDE_PX = 65_500  # of a page: the largest JPEG, by libjpeg [standard]
 
 Count = Annotated[int, Rule(ge=1, le=MAX_COUNT)]
 Quad = Annotated[list[int], Rule(min_length=4, max_length=4)]
