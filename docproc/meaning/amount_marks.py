@@ -206,5 +206,6 @@ def _raised_on_the_level(marked: MarkedDigits) -> bool:
     feet = marked.digits[:, 3] + marked.slope * (marked.digits[:, 0] + marked.digits[:, 2]) / 2
     heights = marked.digits[:, 3] - marked.digits[:, 1]
     lifted = feet[-CENTS - 3 : -CENTS].min() - feet[-CENTS:].max()
-    small = heights[-CENTS:].max() < AMOUNT_MARKS.max_maybe_raised_share * np.median(heights[:-CENTS])
-    return bool(lifted > AMOUNT_MARKS.min_raised_digits and small)
+    if lifted <= AMOUNT_MARKS.min_raised_digits:
+        return False
+    return bool(heights[-CENTS:].max() < AMOUNT_MARKS.max_maybe_raised_share * np.median(heights[:-CENTS]))

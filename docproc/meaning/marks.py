@@ -253,18 +253,20 @@ def _base_line(boxes: NDArray[np.float64]) -> tuple[float, float]:
 def _mark(blob: _Blob, own: NDArray[np.float64], digits: NDArray[np.float64], gap: float, pen: float, height: float) -> Mark:
     """`own` is the blob's box, `gap` its distance to the ink of the digits and `pen` a width, all in digit heights."""
     left, top, right, bottom = (float(v) for v in own)
-    kind, sure = _classify(_Shape(left, top, right, bottom, blob.area / height**2, pen))
+    kind, sure = _classify(_Shape(top, bottom, right - left, bottom - top, (top + bottom) / 2, blob.area / height**2, pen))
     middle = (left + right) / 2
     centers = (digits[:, 0] + digits[:, 2]) / 2
-    place = int(np.searchsorted(centers, middle))
-    if blob.digit >= 0:
-        place = blob.digit + int(middle > centers[blob.digit])
-    within = (digits[:, 0] + MARKS.edge_digits < middle) & (middle < digits[:, 2] - MARKS.edge_digits)
-    if kind == "point" and (top + bottom) / 2 < MARKS.min_point_below and within.any():
+    place = blob.digit + int(middle > centers[blob.digit]) if blob.digit >= 0 else int(np.searchsorted(centers, middle))
+    if kind == "point" and (top + bottom) / 2 < MARKS.min_point_below and _within_a_digit(middle, digits):
         kind = "speck"  # of a stroke, or in a loop: a point stands below a digit, or beside it
     # A hook that came off a digit is no point: a point keeps clear of the digits.
     sure = sure and gap >= (MARKS.min_clear_gap_digits if kind == "point" else 0.0)
     return Mark(kind, place, bool(sure), left, top, right, bottom)
+
+
+def _within_a_digit(middle: float, digits: NDArray[np.float64]) -> bool:
+    within = (digits[:, 0] + MARKS.edge_digits < middle) & (middle < digits[:, 2] - MARKS.edge_digits)
+    return bool(within.any())
 
 
 def _without_dotted_line(marks: list[Mark]) -> list[Mark]:
@@ -284,26 +286,15 @@ def _without_dotted_line(marks: list[Mark]) -> list[Mark]:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What the kind of a mark follows from: its box, its area and the pen's width, in digit heights."""
+    """What the kind of a mark follows from, in digit heights."""
 
-    left: float
     top: float
-    right: float
     bottom: float
+    width: float
+    height: float
+    middle: float  # between top and bottom
     area: float
-    pen: float
-
-    @property
-    def width(self) -> float:
-        return self.right - self.left
-
-    @property
-    def height(self) -> float:
-        return self.bottom - self.top
-
-    @property
-    def middle(self) -> float:
-        return (self.top + self.bottom) / 2
+    pen: float  # width of the strokes
 
 
 def _classify(shape: _Shape) -> tuple[MarkKind, bool]:
