@@ -89,7 +89,7 @@ def network(name: str, driver: FakeDriver | None = None) -> backend.TensorrtNetw
     return backend.TensorrtNetwork(fake_tensorrt(), None, engine, Cuda(driver), batch)
 
 
-@pytest.mark.parametrize("count", [0, 1, 1024, 1025, 5000])
+@pytest.mark.parametrize("count", [0, 1, 1024, 1025, pytest.param(5000, marks=pytest.mark.thorough)])
 def test_batches_come_back_in_order(count: int) -> None:
     glyphs = np.random.default_rng(1).integers(0, 256, (count, 28, 28)).astype(np.uint8)
     found = PictureRecognizer(network("glyphs"), GLYPHS, b"").recognize(glyphs)
@@ -99,6 +99,7 @@ def test_batches_come_back_in_order(count: int) -> None:
 
 
 @pytest.mark.parametrize(("name", "opener"), [("lines", open_line_recognizer), ("micr", open_micr_recognizer)])
+@pytest.mark.thorough
 def test_lines_of_many_widths_come_back_in_order(name: str, opener: Callable[[str, bytes], LineRecognizer]) -> None:
     rng = np.random.default_rng(2)
     lines = [rng.integers(0, 256, (LINE_HEIGHT, int(w))).astype(np.uint8) for w in rng.integers(0, 9, 100) * 32]
@@ -125,6 +126,7 @@ def test_who_goes_away_in_the_middle_leaves_nothing_behind() -> None:
     assert np.abs(found - wanted).max() < 1e-5
 
 
+@pytest.mark.thorough
 def test_a_line_wider_than_the_profile_is_refused() -> None:
     line = np.zeros((LINE_HEIGHT, backend.WIDEST + 32), np.uint8)
     with pytest.raises(MissingPart, match="not built for an input of"):
