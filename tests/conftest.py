@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from docproc.weights.opening import open_model
 PROJECT = Path(__file__).parent.parent
 SAMPLES = PROJECT / "samples"
 SHARED = PROJECT.parent / "shared" / "data"
+
+needs_matplotlib = pytest.mark.skipif(find_spec("matplotlib") is None, reason="needs matplotlib (the extra `report`)")
 
 WriteField = Callable[..., Gray]
 

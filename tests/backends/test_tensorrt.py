@@ -88,7 +88,7 @@ def network(name: str, driver: FakeDriver | None = None) -> backend.TensorrtNetw
     return backend.TensorrtNetwork(fake_tensorrt(), None, engine, Cuda(driver), batch)
 
 
-@pytest.mark.parametrize("count", [0, 1, 1024, 1025, 5000])
+@pytest.mark.parametrize("count", [0, 1, 1024, 1025, pytest.param(5000, marks=pytest.mark.thorough)])
 def test_batches_come_back_in_order(count: int) -> None:
     glyphs = np.random.default_rng(1).integers(0, 256, (count, 28, 28)).astype(np.uint8)
     found = PictureRecognizer(network("glyphs"), lattice.FORM, b"").recognize(glyphs)
@@ -97,6 +97,7 @@ def test_batches_come_back_in_order(count: int) -> None:
     assert np.abs(found - wanted).max(initial=0) < 1e-5
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["lines", "micr"])
 def test_lines_of_many_widths_come_back_in_order(name: str) -> None:
     rng = np.random.default_rng(2)
@@ -124,6 +125,7 @@ def test_who_goes_away_in_the_middle_leaves_nothing_behind() -> None:
     assert np.abs(found - wanted).max() < 1e-5
 
 
+@pytest.mark.thorough
 def test_a_line_wider_than_the_profile_is_refused() -> None:
     wide = np.zeros((LINE_HEIGHT, backend.WIDEST + 32), np.uint8)
     with pytest.raises(MissingPart, match="not built for an input of"):

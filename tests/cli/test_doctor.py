@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import pytest
+
 from docproc._version import __version__
 from tests.cli.program import docproc
+
+pytestmark = pytest.mark.thorough
 
 
 def test_doctor_finds_this_machine_well() -> None:

@@ -3,12 +3,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from docproc.weights.cards import model_hashes
 from docproc.weights.thresholds import thresholds_file
 from tests.cli.program import docproc, table
 from tests.conftest import SAMPLES
+
+pytestmark = pytest.mark.thorough
 
 
 def test_explain_draws_a_field_and_a_page(tmp_path: Path, amounts: Path) -> None:

@@ -12,6 +12,8 @@ from PIL import Image
 from tests.cli.program import docproc, table
 from tests.conftest import draw_field
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:

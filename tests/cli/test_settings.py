@@ -17,6 +17,8 @@ from docproc.errors import BadConfig
 from tests.cli.program import docproc, table
 from tests.conftest import SAMPLES
 
+pytestmark = pytest.mark.thorough
+
 
 def read(folder: Path, *texts: str) -> dict[str, Any]:
     """What files with these texts, in this order, set."""

@@ -20,6 +20,8 @@ from docproc.cli.run import reporter
 from tests.cli.program import docproc, table
 from tests.conftest import PROJECT
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
@@ -64,6 +66,7 @@ def test_an_interruption_that_a_library_swallowed_is_not_forgotten(monkeypatch: 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+@pytest.mark.slow
 def test_two_interruptions_at_once(tmp_path: Path, amounts: Path) -> None:
     for k in range(2_000):
         shutil.copy(amounts / "1407.png", amounts / f"copy_{k}.png")

@@ -17,6 +17,7 @@ from docproc.readers.model import Model
 from docproc.weights.cards import model_folder, model_hashes, read_card
 from docproc.weights.thresholds import own_thresholds
 from tests.cli.program import docproc, table
+from tests.conftest import needs_matplotlib
 from tests.learn.composing.test_mnist import draw_mnist
 
 Line = tuple[str, str, str, float, bool]  # document, field, truth, confidence, whether it was read right
@@ -52,6 +53,7 @@ def lines() -> list[Line]:
     return [*amounts, *dates]
 
 
+@needs_matplotlib
 def test_results_are_told_of_all_and_of_each_field(tmp_path: Path, lines: list[Line], run_name: str) -> None:
     files = write(tmp_path, lines, run_name)
     report, figures = tmp_path / "r.html", tmp_path / "f.json"
@@ -136,6 +138,7 @@ def test_results_of_other_networks_are_refused(tmp_path: Path, lines: list[Line]
         calibrate(*write(tmp_path, lines, run_name), None, 0.05, 1.0, False, None, False)
 
 
+@needs_matplotlib
 def test_a_model_is_told_and_drawn(tmp_path: Path) -> None:
     draw_mnist(tmp_path / "mnist", 200)
     report, figures = tmp_path / "r.html", tmp_path / "f.json"

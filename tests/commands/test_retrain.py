@@ -226,6 +226,7 @@ def spoil(folder: Path) -> Path:
 
 @needs_tensorflow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Keras', when it saves
+@pytest.mark.slow
 def test_a_network_that_reads_badly_learns_to_read_better(scans: Path, tmp_path: Path) -> None:
     base = spoil(tmp_path / "base")
     results, learned = tmp_path / "results.csv", tmp_path / "learned"

@@ -22,9 +22,17 @@ LOST = Row("c.png", 1, "", "", "", None, "error", "empty: no", "", None, None, N
 ROWS = [row("a.png", "0123"), row("b.png", "7"), LOST]
 
 
+def needs(name: str) -> None:
+    """Skips where the library for such a table is not installed."""
+    library = {".xlsx": "openpyxl", ".parquet": "pyarrow.parquet"}.get(Path(name).suffix)
+    if library:
+        pytest.importorskip(library)
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".xlsx", ".parquet"])
 def test_a_run_reads_its_own_table(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"t{suffix}"
+    needs(path.name)
     export_table(path, lambda: ROWS, wide=False)
     for found in (read_results(path), read_truth(path)):
         assert [(one["document"], int(one["page"]), one["field"], one["text"]) for one in found] == [
@@ -84,6 +92,7 @@ def test_a_page_may_be_left_out_and_a_value_stand_for_the_text(tmp_path: Path) -
     ],
 )
 def test_what_is_wrong_with_a_table_is_told(tmp_path: Path, name: str, content: str | bytes, told: str) -> None:
+    needs(name)
     (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(BadInput, match=told.replace(".", r"\.")):
         read_truth(tmp_path / name)

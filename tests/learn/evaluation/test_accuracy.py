@@ -22,6 +22,7 @@ from docproc.learn.evaluation.accuracy import (
 from docproc.learn.evaluation.html import Section, gallery, render_page, side_by_side, table
 from docproc.learn.evaluation.scoring import error_reject_curve, reliability
 from docproc.types import CLASSES, Glyphs, ModelHash, Scores
+from tests.conftest import needs_matplotlib
 
 
 class Fixed:
@@ -84,6 +85,7 @@ def drawn() -> dict[str, str]:
     }
 
 
+@needs_matplotlib
 def test_plots_are_drawn_the_same_twice() -> None:
     first, second = drawn(), drawn()
     assert first == second
@@ -92,6 +94,7 @@ def test_plots_are_drawn_the_same_twice() -> None:
 
 
 @pytest.mark.parametrize("right", [[], [True], [False], [True] * 30])
+@needs_matplotlib
 def test_nothing_and_little_can_be_drawn(right: list[bool]) -> None:
     confidence, correct = np.linspace(0.9, 1, len(right)), np.array(right, bool)
     assert plots.error_reject_plot({"all": error_reject_curve(confidence, correct)})
@@ -99,6 +102,7 @@ def test_nothing_and_little_can_be_drawn(right: list[bool]) -> None:
     assert plots.confusion_plot(np.zeros((10, 10), np.int64), DIGIT_NAMES)
 
 
+@needs_matplotlib
 def test_a_report_needs_nothing_from_elsewhere() -> None:
     glyphs = np.zeros((2, 28, 28), np.uint8)
     pictures = plots.reliability_plot(reliability(np.array([0.5, 0.9]), np.array([True, False])))

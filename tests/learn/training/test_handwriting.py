@@ -58,7 +58,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.
 
 
 @needs_tensorflow
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_training_writes_a_model_that_reads(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     folder, done = trained
     assert done.returncode == 0, done.stderr
@@ -73,7 +73,7 @@ def test_training_writes_a_model_that_reads(trained: tuple[Path, subprocess.Comp
 
 
 @needs_tensorflow
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_card_tells_how_it_was_made(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     folder, _ = trained
     card = read_card(folder / "models" / "digits.onnx")
@@ -88,7 +88,7 @@ def test_the_card_tells_how_it_was_made(trained: tuple[Path, subprocess.Complete
 
 
 @needs_tensorflow
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_model_that_is_there_is_not_replaced_by_mistake(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     folder, _ = trained
     done = train(folder / "mnist", folder / "models")
