@@ -167,7 +167,7 @@ def _hire(prepare: Prepare[Item, Result], memory: int, may_spawn: bool) -> _Work
     context = multiprocessing.get_context("spawn")
     mine, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(prepare, theirs, memory, os.getpid()), daemon=not may_spawn)
-    with _one_thread():
+    with _one_thread(), _without_interruptions():
         process.start()
     theirs.close()
     return _Worker(process, mine, since=time.monotonic())
@@ -218,6 +218,19 @@ def _one_thread() -> Iterator[None]:
             os.environ.pop(name, None)
 
 
+@contextmanager
+def _without_interruptions() -> Iterator[None]:
+    """Processes that are started here are not interrupted before they are able to ignore it; this one is afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _cause_of_death(process: SpawnProcess) -> str:
     process.join(timeout=2)
     code = process.exitcode
@@ -231,6 +244,8 @@ def _serve(prepare: Prepare[Item, Result], pipe: Connection, memory: int, parent
     """What a worker does: prepare, then answer item after item until the pipe closes."""
     # Ctrl-C reaches every process of the terminal: the parent decides what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see `_without_interruptions`
     _die_with(parent)
     _silence()
     try:
