@@ -199,6 +199,7 @@ class Journal:
         todo: list[Todo] = []
         skipped: list[tuple[bytes]] = []
         stale: list[tuple[bytes]] = []  # whose rows no longer hold
+        entered: list[tuple[bytes, bytes, str, int]] = []
         with self._transaction() as db:
             retry = retry and self.note("finished") != ""
             fresh = self._one("SELECT count(*) FROM (SELECT 1 FROM document LIMIT 1)") == 0
@@ -216,10 +217,16 @@ class Journal:
                 sha256 = known.sha256 if known and decision == "compare" else None
                 attempts = known.attempts if known and known.settings == settings and not known.done else 0
                 todo.append(Todo(document, settings, sha256, attempts, stamp))
+                entered.append((name, path, settings, attempts))
             db.executemany("UPDATE document SET listed = 1 WHERE name = ?", skipped)
             # What was read with other settings must never stand beside the new.
             db.executemany("DELETE FROM row WHERE name = ?", stale)
-            self._enter(db, todo)
+            db.executemany(
+                "INSERT INTO document (name, path, listed, settings, attempts) VALUES (?, ?, 1, ?, ?) ON CONFLICT (name) "
+                "DO UPDATE SET path = excluded.path, listed = 1, done = 0, settings = excluded.settings, "
+                "attempts = excluded.attempts",
+                entered,
+            )
             db.execute("DELETE FROM run WHERE key = 'finished'")
         return sorted(todo, key=lambda one: one.attempts)
 
@@ -228,15 +235,6 @@ class Journal:
         """Take documents out of the table, but for those that were read with one of these settings."""
         marks = ", ".join("?" * len(kept_settings))
         db.execute(f"UPDATE document SET listed = 0 WHERE NOT (done AND settings IN ({marks}))", [*kept_settings])
-
-    @staticmethod
-    def _enter(db: sqlite3.Connection, todo: Sequence[Todo]) -> None:
-        """Enter documents that are going to be read."""
-        db.executemany(
-            "INSERT INTO document (name, path, listed, settings, attempts) VALUES (?, ?, 1, ?, ?) ON CONFLICT (name) DO UPDATE "
-            "SET path = excluded.path, listed = 1, done = 0, attempts = excluded.attempts, settings = excluded.settings",
-            ((os.fsencode(one.document.name), os.fsencode(one.document.path), one.settings, one.attempts) for one in todo),
-        )
 
     def _known(self, name: bytes) -> Known | None:
         found = self._db.execute(
