@@ -5,7 +5,11 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import pytest
+
 from tests.cli.program import docproc, table
+
+pytestmark = pytest.mark.thorough
 
 
 def test_real_amounts(shared: Path, tmp_path: Path) -> None:

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 import docproc
+from tests.conftest import SHARED
 
-DATA = Path(__file__).parent.parent.parent / "shared" / "data"
+pytestmark = pytest.mark.thorough
 
 
 def counts(name: str) -> Counter[str]:
     """Of every field, by name: how many there are, are exact, are accepted, and are accepted and wrong."""
-    folder = DATA / name
+    folder = SHARED / name
     if not (folder / "truth.csv").is_file():
         pytest.skip(f"needs {folder}")
     with open(folder / "truth.csv", newline="", encoding="utf-8") as file:

@@ -13,6 +13,8 @@ import docproc
 from docproc.readers.repair import edits
 from docproc.types import Row
 
+pytestmark = pytest.mark.thorough
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 Truth = Mapping[tuple[str, str], str]

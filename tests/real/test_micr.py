@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 from docproc.files import Document, open_pages
 from docproc.options import Limits
@@ -14,6 +15,8 @@ from docproc.pipeline import read_page
 from docproc.readers.model import Model
 from docproc.types import Box, Field, Page, Placed, Row
 from tests.cli.program import docproc, table
+
+pytestmark = pytest.mark.thorough
 
 # The transcripts of sixteen lines say another thing than their pictures show (two digits swapped in one line that was scanned
 # eleven times; a character too much or too few), told by eye: so many accepted lines count as wrong and are not.

@@ -15,7 +15,7 @@ import pytest
 from docproc.learn.training.model_card import HANDWRITING_FILES
 from docproc.weights.cards import model_folder, read_card
 from docproc.weights.opening import open_model
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, needs_matplotlib
 from tests.learn.composing.test_mnist import draw_mnist
 
 needs_tensorflow = pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow (the extra `train`)")
@@ -105,6 +105,8 @@ def test_the_shipped_card_describes_the_shipped_files() -> None:
     assert card["scores"]["mnist_test_accuracy"] >= 0.994
 
 
+@needs_matplotlib
+@pytest.mark.thorough
 def test_the_shipped_model_reads_mnist_as_its_card_says(shared: Path, tmp_path: Path) -> None:
     from docproc.commands.evaluate import evaluate_model
 
