@@ -82,6 +82,7 @@ INK = InkTuning()
 class CombTuning:
     """The numbers with which a comb's printed frame is found and erased."""
 
+    max_cell_aspect: float = 20.0  # height over width of a cell [guess]
     min_cell_px: int = 80  # width to which the cells are brought at least [guess]
     max_height_share: float = 0.75  # of the comb's height that a digit may have [guess]
     max_height_pitches: float = 1.1  # the same, in cells [guess]
@@ -150,10 +151,13 @@ def free_ink(crop: Gray) -> FieldInk:
 def comb_ink(crop: Gray, cells: int) -> FieldInk:
     """The ink of a comb: a row of `cells` equal boxes, one digit in each.
 
-    The printed frame is found near the edges of the crop and between the cells and erased.
+    The printed frame is found near the edges of the crop and between the cells and erased. A crop whose cells would be far
+    higher than wide gives `NO_INK`.
     """
     if cells < 1:
         raise ValueError(f"a comb has at least one cell, not {cells}")
+    if crop.shape[0] * cells > COMB.max_cell_aspect * crop.shape[1]:
+        return NO_INK  # what is left of a comb at the edge of a page; to enlarge it would take minutes
     large = COMB.min_cell_px * cells / max(1, crop.shape[1])
     if large > 1:
         # A pen of one or two px is lost between the levels of a threshold: more px, then the threshold.
