@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -24,6 +25,9 @@ SHARED = PROJECT.parent / "shared" / "data"
 needs_matplotlib = pytest.mark.skipif(find_spec("matplotlib") is None, reason="needs matplotlib (the extra `report`)")
 
 WriteField = Callable[..., Gray]
+
+# As in the processes of a run: OpenCV's threads wait for each other busily, which costs twice the time where tests share cores.
+cv2.setNumThreads(1)
 
 # A slow machine is no failure, and the same code passes or fails the same way twice.
 settings.register_profile("docproc", deadline=None, derandomize=True)
