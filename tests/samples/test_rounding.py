@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 import docproc
-from docproc.pipeline import Reader, prepare_field, recognize, settle
-from docproc.readers.confidence import DIGITS_KEPT
+from docproc.readers.confidence import KEPT_DECIMALS
+from docproc.readers.handwriting import prepare, read_all
+from docproc.readers.model import Model
+from docproc.readers.settle import settle
 from docproc.rules import SumRule
 from docproc.types import Box, Field, Reading, Row
 from tests.conftest import SAMPLES, WriteField
@@ -24,7 +26,7 @@ def rows() -> list[Row]:
 
 def test_confidences_are_rounded_whatever_led_to_them(rows: list[Row]) -> None:
     found = [row.confidence for row in rows if row.confidence is not None]
-    assert found == [round(confidence, DIGITS_KEPT) for confidence in found]
+    assert found == [round(confidence, KEPT_DECIMALS) for confidence in found]
     assert {"persons", "routing", "amount", "micr"} <= {row.field for row in rows}
     assert any(row.changed_by for row in rows)
     assert any(0 < confidence < 1 for confidence in found)
@@ -36,15 +38,15 @@ def test_residuals_are_rounded(rows: list[Row]) -> None:
 
 
 @pytest.mark.parametrize("total", ["119", "118"])
-def test_confidences_are_rounded_after_rules_between_fields(reader: Reader, write_field: WriteField, total: str) -> None:
+def test_confidences_are_rounded_after_rules_between_fields(model: Model, write_field: WriteField, total: str) -> None:
     gray = write_field("7")
     names = ("net", "tax", "gross")
     fields = [Field(name, Box(0, 0, gray.shape[1], gray.shape[0])) for name in names]
-    results = recognize([prepare_field(field, gray) for field in fields], reader)
+    results = read_all([prepare(field, gray) for field in fields], model)
     read = [Reading(text, 0.6123, alternatives=(("99", 0.5),)) for text in ("100", "19", total)]
     settled = settle(
         [replace(result, reading=own) for result, own in zip(results, read, strict=True)], [SumRule(names[:2], names[2])]
     )
     found = [result.reading.confidence for result in settled]
-    assert found == [round(confidence, DIGITS_KEPT) for confidence in found]
+    assert found == [round(confidence, KEPT_DECIMALS) for confidence in found]
     assert found != [0.6123] * 3
