@@ -45,7 +45,7 @@ test: .venv/test/ready
 # What takes minutes: whole trainings, hundreds of kills, thousands of files and mutants. -rP prints what they measured.
 test-slow: .venv/test/ready
 	.venv/test/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[test,corpus]"
-	.venv/test/bin/python -m pytest -m slow -rP -n $(JOBS)
+	.venv/test/bin/python -m pytest -m slow -rP -n $(JOBS) --dist loadfile
 
 samples: .venv/test/ready
 	.venv/test/bin/python scripts/build_samples.py
