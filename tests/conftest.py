@@ -88,6 +88,18 @@ def draw_digits_into(gray: Gray, text: str, x: int, y: int, height: float = 40, 
     part[:] = np.rint(part * (1 - share) + level * share)
 
 
+def draw_comb(text: str) -> Gray:
+    """Boxes with a digit, an x or nothing in each."""
+    gray = np.full((84, 60 * len(text) + 5), 245, np.uint8)
+    gray[[2, 3, 80, 81]] = 120
+    for cell in range(len(text) + 1):
+        gray[2:82, 60 * cell + 1 : 60 * cell + 3] = 120
+    for cell, character in enumerate(text):
+        if character != " ":
+            draw_digits_into(gray, character, 60 * cell + 31, 42)
+    return gray
+
+
 class NullRecognizer:
     """Sees no digit anywhere."""
 

@@ -12,25 +12,15 @@ from docproc.readers.model import Model
 from docproc.readers.voter import MAX_PROPOSED, Opinion
 from docproc.readers.voters import VOTERS
 from docproc.rules import FieldRules
-from docproc.types import Box, Field, Gray
-from tests.conftest import draw_digits_into, draw_field
+from docproc.types import Box, Field
+from tests.conftest import draw_comb, draw_field
 
 TEXT = "2407"
 RULES = FieldRules(digits=(3, 3), bounds=(0, 500))
 
 
-def comb_of(text: str) -> Gray:
-    gray = np.full((84, 60 * len(text) + 5), 245, np.uint8)
-    gray[[2, 3, 80, 81]] = 120
-    for cell in range(len(text) + 1):
-        gray[2:82, 60 * cell + 1 : 60 * cell + 3] = 120
-    for cell, digit in enumerate(text):
-        draw_digits_into(gray, digit, 60 * cell + 31, 42)
-    return gray
-
-
 def prepared(cells: int) -> Handwritten:
-    gray = comb_of(TEXT) if cells else draw_field(TEXT)
+    gray = draw_comb(TEXT) if cells else draw_field(TEXT)
     box = Box(0, 0, gray.shape[1], gray.shape[0])
     return prepare(Field("f", box, "comb" if cells else "string", (0, cells) if cells else None, cells=cells), gray)
 

@@ -13,7 +13,7 @@ from docproc.readers.handwriting import HandwrittenResult, lattice_opinion, prep
 from docproc.readers.lattice import LatticeOpinion
 from docproc.readers.model import Model
 from docproc.types import LINE_HEIGHT, NOT_A_DIGIT, Box, Candidate, Field, Gray, Lattice
-from tests.conftest import draw_digits_into, draw_field
+from tests.conftest import draw_comb, draw_field
 
 
 def read(gray: Gray, model: Model, cells: int = 0) -> HandwrittenResult:
@@ -21,18 +21,6 @@ def read(gray: Gray, model: Model, cells: int = 0) -> HandwrittenResult:
     kind = "comb" if cells else "string"
     field = Field("f", Box(0, 0, width, height), kind, (0, cells) if cells else None, cells=cells)  # type: ignore[arg-type]
     return read_all([prepare(field, gray)], model)[0]
-
-
-def comb(text: str) -> Gray:
-    """Boxes with a digit, an x or nothing in each."""
-    gray = np.full((84, 60 * len(text) + 5), 245, np.uint8)
-    gray[[2, 3, 80, 81]] = 120
-    for cell in range(len(text) + 1):
-        gray[2:82, 60 * cell + 1 : 60 * cell + 3] = 120
-    for cell, character in enumerate(text):
-        if character != " ":
-            draw_digits_into(gray, character, 60 * cell + 31, 42)
-    return gray
 
 
 def wrong() -> np.random.Generator:
@@ -115,10 +103,10 @@ def test_no_more_wrong_candidates_than_asked_for(model: Model) -> None:
 
 
 def test_cells_are_examples_if_each_holds_a_digit(model: Model) -> None:
-    result = read(comb("  407 "), model, cells=6)
+    result = read(draw_comb("  407 "), model, cells=6)
     made = correction_examples(result, "407", 6, wrong())
     assert made.cell_labels.tolist() == [4, 0, 7]
     assert np.array_equal(made.cells, result.prepared.views["cells"][[2, 3, 4]])
-    crossed = correction_examples(read(comb("x 407 "), model, cells=6), "407", 6, wrong())
+    crossed = correction_examples(read(draw_comb("x 407 "), model, cells=6), "407", 6, wrong())
     assert crossed.cell_labels.tolist() == []
     assert crossed.cells.shape[0] == 0
