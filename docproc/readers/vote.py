@@ -93,7 +93,8 @@ def vote(cast: tuple[Ballot, ...], weights: Weights) -> Verdict:
     if not cast:
         return Verdict((), (), agreed=False)
     joint = arguments(cast, tuple(weights.readers)) @ (*weights.readers.values(), weights.leading_zero)
-    order = np.argsort(-joint, kind="stable")
+    # Equal rows may come to other last bits: such texts stay in the order in which they were proposed.
+    order = np.argsort(-joint.round(9), kind="stable")
     shares = np.exp(joint[order] - joint[order[0]])
     shares /= shares.sum()
     first = [max(cast, key=lambda ballot: ballot.logs[name]) for name in cast[0].logs]

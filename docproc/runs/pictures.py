@@ -256,7 +256,7 @@ def _candidate_grid(result: HandwrittenResult, shown: Sequence[int]) -> Picture:
         picture.paste(_glyph(result.prepared.cut.glyphs[k], 56), (x + 18, y + 6))
         if chosen:
             draw.rectangle((x + 14, y + 2, x + 77, y + 65), outline=GREEN, width=3)
-        best = np.argsort(-scores[k])[:2]
+        best = np.argsort(-scores[k], kind="stable")[:2]
         for line, label in enumerate(best):
             name = "no digit" if label == NOT_A_DIGIT else str(label)
             text = f"{name} {scores[k, label]:.0%}"

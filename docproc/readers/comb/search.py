@@ -101,7 +101,7 @@ def places(cells: CellScores, text: str) -> tuple[int, ...]:
         passed = best[k] + none[k]
         taken = np.r_[-np.inf, best[k, :-1] + row[digits]]
         best[k + 1] = np.maximum(passed, taken)
-        took[k + 1] = taken > passed
+        took[k + 1] = taken > passed + 1e-9  # of equal sums one may be larger by its last bit
     found: list[int] = []
     place = len(text)
     for k in range(len(logs), 0, -1):

@@ -153,7 +153,7 @@ def _corrected(value: str, frames: Frames) -> list[str]:
     for place in range(9):
         at = int(centers[start + place] / STRIDE_PX)
         around = frames[max(0, at - MICR.near_frames) : at + MICR.near_frames + 1, :10].max(axis=0)
-        for digit in np.argsort(-around)[: MICR.max_tried]:
+        for digit in np.argsort(-around, kind="stable")[: MICR.max_tried]:
             other = number[:place] + MICR_SYMBOLS[digit] + number[place + 1 :]
             if ROUTING.allows(other):
                 corrected.append(value[:start] + other + value[start + 9 :])

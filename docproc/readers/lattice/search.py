@@ -81,7 +81,7 @@ def decode(
     if rules is not None:
         return _decode_ruled(pieces, candidates, log_odds, scores, digits, rules)
     logs = _log_shares(scores)
-    order = np.argsort(-logs, axis=1)[:, : SEARCH.max_classes]
+    order = np.argsort(-logs, axis=1, kind="stable")[:, : SEARCH.max_classes]
     fewest, most = digits if digits else (0, pieces)
     gains = log_odds[:, None] + np.take_along_axis(logs, order, axis=1)
     least = _log(SEARCH.min_share)

@@ -38,7 +38,7 @@ def line(field: FieldInk) -> Line:
     heights = table[:, 3]
     tall = table[heights >= min(LINE.tall_digits * DIGIT_HEIGHT, float(heights.max()))]
     centers = tall[:, 1] + tall[:, 3] / 2
-    order = np.argsort(centers)
+    order = np.argsort(centers, kind="stable")
     weights = np.cumsum(np.minimum(tall[order, 3], LINE.max_weight_digits * DIGIT_HEIGHT))
     middle = float(centers[order][np.searchsorted(weights, weights[-1] / 2)])
     scale = LINE_HEIGHT / (LINE.band_digits * DIGIT_HEIGHT)
