@@ -197,7 +197,7 @@ class FieldInk:
     """What the pen left in a field: no paper, no ruled lines, one digit height, no slant.
 
     `to_ink` maps pixels of the field's crop to pixels of `ink`. `labels` and `parts` are its connected components, see
-    `pixels.components`.
+    `pixels.components`. `written` says that something was written, if only a dash or a dot too small for a digit.
     """
 
     ink: Ink
@@ -206,6 +206,7 @@ class FieldInk:
     parts: NDArray[np.int32]  # (n, 5) int32: left, top, width, height, area of every component
     cells: int = 0  # of a comb; 0 for a free field
     walls: tuple[float, ...] = ()  # columns of `ink` between the cells of a comb
+    written: bool = False
 
 
 @dataclass(frozen=True, slots=True)

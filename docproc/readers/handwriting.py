@@ -32,6 +32,7 @@ class Handwritten:
     field: Field
     crop: Gray
     views: Mapping[str, Any]  # by the names of the readers that read such fields
+    inked: bool  # whether something is written, if only a dash
 
     @property
     def cut(self) -> View:
@@ -42,11 +43,6 @@ class Handwritten:
     @property
     def lattice(self) -> Lattice:
         return self.cut.lattice
-
-    @property
-    def inked(self) -> bool:
-        """Whether there is ink that could be a digit by its size."""
-        return not self.lattice.blank
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,7 @@ def prepare(field: Field, crop: Gray) -> Handwritten:
     """Find a field's ink, and lay it out as each reader wants to see it."""
     ink = comb_ink(crop, field.cells) if field.cells else free_ink(crop)
     views = {name: voter.view(ink, field) for name, voter in VOTERS.items()}
-    return Handwritten(field, crop, {name: view for name, view in views.items() if view is not None})
+    return Handwritten(field, crop, {name: view for name, view in views.items() if view is not None}, ink.written)
 
 
 def read_all(fields: Sequence[Handwritten], model: Model) -> list[HandwrittenResult]:

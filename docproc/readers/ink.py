@@ -8,13 +8,14 @@ The slant is the shear with the most concentrated vertical projection (A. Vincia
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from docproc.pixels import components, digit_height, flatten_light, otsu
+from docproc.readers.ruling import without_ruling
 from docproc.types import DIGIT_HEIGHT, INK_MARGIN, Affine, FieldInk, Gray, Ink
 
 
@@ -44,18 +45,25 @@ class InkTuning:
     min_soften_px: float = 0.6  # [guess]
     max_soften_px: float = 4.0  # [guess]
 
-    # Ruled lines and frames.
-    rule_heights: float = 1.4  # of the crop: a level line at least that long is a rule [guess]
-    rule_width_share: float = 0.55  # of the crop: the same [guess]
-    min_rule_px: int = 12  # [guess]
-    max_rule_thickness_share: float = 0.16  # of the crop's height [guess]
-    max_rule_thickness_px: int = 4  # or that [guess]
-    crossing_px: int = 3  # more than the rule's thickness: a stroke that high crosses it and stays [guess]
-    side_rule_share: float = 0.5  # of the crop's width: a rule that long may be a frame's [guess]
-    above_share: float = 0.4  # of the crop's height: where the upper line of a frame starts [guess]
-    below_share: float = 0.6  # the same, the lower line [guess]
-    side_share: float = 0.85  # of the height between both lines that a frame's side fills [guess]
-    side_wider_px: int = 4  # more than twice the rule's thickness: that wide, it is a stroke [guess]
+    # Marks: whatever somebody wrote, if only a dash.
+    min_mark_px: float = 5.0  # of the longer side [guess]
+    min_mark_share: float = 0.09  # the same, of the crop's height [guess]
+    max_mark_height_px: int = 100  # of the crop's height that counts there [guess]
+    min_mark_area_share: float = 0.15  # of the square of that [guess]
+    remains_px: int = 3  # around a line that was taken away: what lies there is its remains [guess]
+    remains_share: float = 0.5  # of a component, that lies there [guess]
+    nearer_share: float = 0.7  # of the crop's height: a second look is worth it where what is written is so small [guess]
+
+    # Print of separate dots.
+    min_dots: int = 12  # [guess]
+    max_dots: int = 600  # [guess]
+    min_dot_px: float = 2.0  # [guess]
+    max_dot_ratio: float = 1.6  # of a dot's sides [guess]
+    min_dot_fill: float = 0.55  # of a dot's box [guess]
+    dot_spread: float = 0.35  # by which dots of one print differ in size [guess]
+    dots_share: float = 0.7  # of the dots that are alike, and of the ink that they are [guess]
+    max_dot_pitch: float = 2.2  # sides, from a dot to the next [guess]
+    dot_reach: float = 1.7  # of the pitch: from the middle of one dot to the far side of the next [guess]
 
     # One height and no slant.
     min_scale: float = 0.05  # to which ink is brought [guess]
@@ -139,13 +147,17 @@ def free_ink(crop: Gray) -> FieldInk:
     `crop` is (height, width) uint8, dark ink on light paper. A field without ink gives `NO_INK`.
     """
     found = _ink_map(crop)
+    offset = (0, 0)
+    if found is not None and found.tall is None:
+        found, offset = _second_look(crop, found)
     if found is None:
         return NO_INK
-    ink, to_ink = _bring_to_height(*found)
+    if found.tall is None:
+        return replace(NO_INK, written=found.written)
+    ink, to_ink = _bring_to_height(found.ink, found.tall)
     ink, shear = _take_out_slant(ink)
-    return FieldInk(
-        ink, np.asarray((_square(shear) @ _square(to_ink))[:2]), *components((ink > INK.stroke_ink).astype(np.uint8))
-    )
+    to_ink = np.asarray((_square(shear) @ _square(to_ink) @ _square(_shift(-offset[0], -offset[1])))[:2])
+    return FieldInk(ink, to_ink, *components((ink > INK.stroke_ink).astype(np.uint8)), written=True)
 
 
 def comb_ink(crop: Gray, cells: int) -> FieldInk:
@@ -170,14 +182,16 @@ def comb_ink(crop: Gray, cells: int) -> FieldInk:
     found = _ink_map(inner)
     if found is None:
         return NO_INK
+    if found.tall is None:
+        return replace(NO_INK, written=found.written)
     # Cells tell how high a digit may be, the ink how high they are; one mark in an empty comb tells little.
     most = min(COMB.max_height_share * inner.shape[0], COMB.max_height_pitches * pitch)
-    ink, to_ink = _bring_to_height(found[0], float(np.clip(found[1], COMB.min_height_share * most, most)))
+    ink, to_ink = _bring_to_height(found.ink, float(np.clip(found.tall, COMB.min_height_share * most, most)))
     to_ink = np.asarray((_square(to_ink) @ _square(_shift(-offset[0], -offset[1])))[:2])
     walls = tuple(float(to_ink[0, 2] + to_ink[0, 0] * (left + pitch * k)) for k in range(1, cells))
     if large > 1:
         to_ink = np.asarray(to_ink @ np.diag([large, large, 1.0]))
-    return FieldInk(ink, to_ink, *components((ink > INK.stroke_ink).astype(np.uint8)), cells, walls)
+    return FieldInk(ink, to_ink, *components((ink > INK.stroke_ink).astype(np.uint8)), cells, walls, written=True)
 
 
 def digit_ink(gray: Gray) -> Ink:
@@ -192,9 +206,9 @@ def digit_ink(gray: Gray) -> Ink:
     # Paper around it: a stroke as wide as the picture is no ruled line.
     ring = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
     found = _ink_map(np.pad(gray, max(gray.shape) // 2, constant_values=int(np.median(ring))))
-    if found is None:
+    if found is None or found.tall is None:
         return np.zeros((1, 1), np.uint8)
-    labels, table = components((found[0] > INK.stroke_ink).astype(np.uint8))
+    labels, table = components((found.ink > INK.stroke_ink).astype(np.uint8))
     if not len(table):
         return np.zeros((1, 1), np.uint8)
     wide = table[:, 2] > INK.underline_width_share * gray.shape[1]
@@ -203,32 +217,35 @@ def digit_ink(gray: Gray) -> Ink:
     parts = 1 + np.flatnonzero(table[:, 4] >= INK.min_part_share * table[:, 4].max())
     # The soft rim of a stroke belongs to it, that of a speck does not.
     near = cv2.dilate(np.isin(labels, parts).astype(np.uint8), np.ones((INK.rim_px, INK.rim_px), np.uint8))
-    return np.asarray(np.where(near > 0, found[0], 0), np.uint8)
+    return np.asarray(np.where(near > 0, found.ink, 0), np.uint8)
 
 
 # ---------------------------------------------------------------------------------------------------------- ink
 
 
-def _ink_map(crop: Gray) -> tuple[Ink, float] | None:
-    """The crop as ink (height, width) uint8, ruled lines erased, with the height of its digits in px."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """What is found in a crop, at its scale."""
+
+    ink: Ink  # without ruling
+    tall: float | None  # px, of its digits; None where nothing is as large as a digit
+    specks: int  # how many parts are much smaller than a digit
+    written: bool  # whether anything is more than dust and the remains of lines
+    marks: NDArray[np.int32]  # the components of what is written, see `pixels.components`
+
+
+def _ink_map(crop: Gray) -> _Found | None:
+    """The ink of a crop without ruled lines; None where there is no ink."""
     found = _threshold(crop)
-    if found is None:
-        return None
-    ink, tall, specks = found
-    if specks <= INK.max_specks:
-        return ink, tall
+    if found is None or found.tall is None or found.specks <= INK.max_specks:
+        return found
     # Fine lines of a security pattern came through: seen a little out of focus they vanish, and the pen stays.
-    softened = _threshold(
-        np.asarray(
-            cv2.GaussianBlur(crop, (0, 0), float(np.clip(INK.soften_digits * tall, INK.min_soften_px, INK.max_soften_px))),
-            np.uint8,
-        )
-    )
-    return (ink, tall) if softened is None else softened[:2]
+    blur = float(np.clip(INK.soften_digits * found.tall, INK.min_soften_px, INK.max_soften_px))
+    softened = _threshold(np.asarray(cv2.GaussianBlur(crop, (0, 0), blur), np.uint8))
+    return found if softened is None or softened.tall is None else softened
 
 
-def _threshold(crop: Gray) -> tuple[Ink, float, int] | None:
-    """Ink, digit height and the number of specks of ink much smaller than a digit."""
+def _threshold(crop: Gray) -> _Found | None:
     height, width = crop.shape
     if height < INK.min_height_px or width < INK.min_width_px:
         return None
@@ -243,54 +260,66 @@ def _threshold(crop: Gray) -> tuple[Ink, float, int] | None:
     middle = min(threshold + INK.lighter_share * (light - threshold), light - INK.pen_share * (light - core))
     # An ink ramp around the threshold keeps the anti-aliased rim of a stroke and drops the pattern of the paper.
     ramp = np.clip((middle + soft / 2 - np.arange(256)) * (255.0 / soft), 0, 255).astype(np.uint8)
-    ink = _erase_rules(np.asarray(cv2.LUT(flat, ramp), np.uint8))
-    _, table = components((ink > INK.half_ink).astype(np.uint8))
+    ink, ruled = without_ruling(np.asarray(cv2.LUT(flat, ramp), np.uint8))
+    ink = _joined_dots(ink)
+    labels, table = components((ink > INK.half_ink).astype(np.uint8))
     tall = digit_height(table, height)
-    if tall is None:
-        return None
-    return ink, tall, int(np.count_nonzero(table[:, 4] < INK.speck_area_share * tall**2))
+    marks = _marks(labels, table, ruled)
+    specks = int(np.count_nonzero(table[:, 4] < INK.speck_area_share * tall**2)) if tall else 0
+    return _Found(ink, tall, specks, tall is not None or len(marks) > 0, marks)
 
 
-def _erase_rules(ink: Ink) -> Ink:
-    """Erase long horizontal lines; where a stroke crosses one, the stroke stays."""
-    height, width = ink.shape
-    length = int(min(INK.rule_heights * height, INK.rule_width_share * width))
-    if length < INK.min_rule_px:
+def _marks(labels: NDArray[np.int32], table: NDArray[np.int32], ruled: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Of the components, those that somebody wrote: larger than dust, no remains of lines, and not cut by the edge."""
+    height, width = labels.shape
+    least = max(INK.min_mark_px, INK.min_mark_share * min(height, INK.max_mark_height_px))
+    large = (table[:, 2:4].max(axis=1) >= least) & (table[:, 4] >= INK.min_mark_area_share * least**2)
+    inside = (table[:, :2] > 0).all(axis=1)
+    inside &= (table[:, 0] + table[:, 2] < width) & (table[:, 1] + table[:, 3] < height)
+    if ruled.any() and (large & inside).any():
+        side = 2 * INK.remains_px + 1
+        near = cv2.dilate(ruled, np.ones((side, side), np.uint8))
+        covered = np.bincount(labels[near > 0], minlength=len(table) + 1)[1:]
+        inside &= covered < INK.remains_share * table[:, 4]
+    return table[large & inside]
+
+
+def _second_look(crop: Gray, found: _Found) -> tuple[_Found, tuple[int, int]]:
+    """What was too small for a digit of the crop, seen by itself; and its left and top in the crop."""
+    if not len(found.marks):
+        return found, (0, 0)
+    table = found.marks
+    room = int(table[:, 3].max())
+    left, top = max(0, int(table[:, 0].min()) - room), max(0, int(table[:, 1].min()) - room)
+    right, bottom = (int((table[:, k] + table[:, k + 2]).max()) + room for k in (0, 1))
+    near = crop[top:bottom, left:right]
+    if near.shape[0] > INK.nearer_share * crop.shape[0]:
+        return found, (0, 0)
+    closer = _ink_map(np.ascontiguousarray(near))
+    return (found, (0, 0)) if closer is None or closer.tall is None else (closer, (left, top))
+
+
+def _joined_dots(ink: Ink) -> Ink:
+    """Print of separate dots with its dots joined; any other ink as it is."""
+    _, table = components((ink > INK.half_ink).astype(np.uint8))
+    sides, areas = table[:, 2:4].astype(np.float64), table[:, 4]
+    round_ = (sides.max(axis=1) <= INK.max_dot_ratio * sides.min(axis=1)) & (areas >= INK.min_dot_fill * sides.prod(axis=1))
+    round_ &= sides.min(axis=1) >= INK.min_dot_px
+    if round_.sum() < INK.min_dots or round_.sum() > INK.max_dots:
         return ink
-    mask = (ink > INK.half_ink).astype(np.uint8)
-    # Closing bridges the gaps of dotted lines, the vertical dilation follows a line that is not quite level.
-    bridged = cv2.dilate(mask, np.ones((3, 1), np.uint8))
-    rule = np.minimum(cv2.morphologyEx(bridged, cv2.MORPH_OPEN, np.ones((1, length), np.uint8)), mask)
-    if not rule.any():
+    dots, side = table[round_], float(np.median(sides[round_].mean(axis=1)))
+    alike = np.abs(sides[round_].mean(axis=1) - side) <= INK.dot_spread * side
+    if alike.mean() < INK.dots_share or areas[round_][alike].sum() < INK.dots_share * areas.sum():
         return ink
-    # Thickness: the median vertical run of ink through the rule.
-    columns = rule.any(axis=0)
-    thickness = int(np.median(rule[:, columns].sum(axis=0)))
-    if thickness > max(INK.max_rule_thickness_px, INK.max_rule_thickness_share * height):
+    centers = dots[:, :2] + dots[:, 2:4] / 2
+    distances = np.hypot(*(centers[:, None, :] - centers[None, :, :]).transpose(2, 0, 1))
+    np.fill_diagonal(distances, np.inf)
+    pitch = float(np.median(distances.min(axis=1)))
+    if pitch > INK.max_dot_pitch * side:
         return ink
-    strokes = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((thickness + INK.crossing_px, 1), np.uint8))
-    strokes = cv2.dilate(strokes, np.ones((1, 3), np.uint8))
-    sides = _frame_sides(mask, rule, thickness)
-    halo = cv2.dilate(rule, np.ones((3, 1), np.uint8))
-    return np.where(((halo > 0) & (strokes == 0)) | (sides > 0), np.uint8(0), ink)
-
-
-def _frame_sides(mask: NDArray[np.uint8], rule: NDArray[np.uint8], thickness: int) -> NDArray[np.uint8]:
-    """The upright sides of a printed frame: straight lines from the rule above to the rule below."""
-    height, width = mask.shape
-    # On a page that lies askew a line runs over several rows: its pieces are joined before they are measured.
-    _, table = components(cv2.dilate(rule, np.ones((3, 5), np.uint8)).astype(np.uint8))
-    long = table[table[:, 2] > INK.side_rule_share * width]
-    above = (long[:, 1] + long[:, 3])[long[:, 1] < INK.above_share * height]
-    below = long[:, 1][long[:, 1] > INK.below_share * height]
-    if not len(above) or not len(below):
-        return np.zeros_like(mask)
-    length = int(INK.side_share * (below.min() - above.max()))
-    leaning = cv2.dilate(mask, np.ones((1, 3), np.uint8))
-    upright = cv2.morphologyEx(leaning, cv2.MORPH_OPEN, np.ones((max(3, length), 1), np.uint8))
-    thick = cv2.morphologyEx(upright, cv2.MORPH_OPEN, np.ones((1, 2 * thickness + INK.side_wider_px), np.uint8))
-    sides = cv2.dilate(np.minimum(upright, 1 - thick), np.ones((1, 3), np.uint8))
-    return np.asarray(sides, np.uint8)
+    reach = round(INK.dot_reach * pitch) | 1
+    ball = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    return np.asarray(cv2.morphologyEx(ink, cv2.MORPH_CLOSE, ball, borderType=cv2.BORDER_CONSTANT, borderValue=0), np.uint8)
 
 
 def _bring_to_height(ink: Ink, tall: float) -> tuple[Ink, Affine]:

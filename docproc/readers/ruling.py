@@ -1,0 +1,300 @@
+"""Ruling: the printed lines of a field, and how they are told from strokes of the pen.
+
+A line is taken away by evidence that it is print, never because it is long. A level rule goes on where nothing is written:
+between the digits, and from side to side. A wall is straight and upright, its ends lie on level rules or on the edges of the
+crop, and it is higher than what is written beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from docproc.pixels import components
+from docproc.types import Ink
+
+Mask = NDArray[np.uint8]  # (height, width) uint8, 0 or 1
+
+
+@dataclass(frozen=True, slots=True)
+class RulingTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+
+    stroke_ink: int = 100  # from which a pixel may belong to a line [guess]
+
+    # Level rules.
+    max_thickness_share: float = 0.16  # of the crop's height: of a rule [guess]
+    max_thickness_px: int = 4  # or that [guess]
+    crossing_px: int = 3  # more than the rule's thickness: a stroke that high crosses it and stays [guess]
+    piece_heights: float = 0.3  # of the crop: a thin level run at least that long may be a piece of a rule [guess]
+    min_piece_px: int = 6  # the same, at least [guess]
+    gap_heights: float = 0.12  # of the crop: gaps that long in a dashed rule are closed [guess]
+    max_gap_px: int = 24  # the same, at most [guess]
+    sure_heights: float = 1.4  # of the crop: a level run at least that long is a rule by itself [guess]
+    min_sure_px: int = 12  # the same [guess]
+    sure_width_share: float = 0.55  # of the crop: the same [guess]
+    off_line_px: float = 2.0  # that the pieces of one rule keep to one straight line [guess]
+    span_share: float = 0.6  # of the crop's width, from the first piece of a rule to the last [guess]
+    solid_share: float = 0.9  # of the columns where nothing else stands: there a solid rule shows [guess]
+    dashed_share: float = 0.4  # the same, a dashed one [guess]
+    min_dashes: int = 6  # of it there [guess]
+    min_free_share: float = 0.1  # of the crop's width, without anything else: fewer columns tell nothing [guess]
+    max_rules: int = 6  # of a field [guess]
+
+    # Walls.
+    wall_share: float = 0.72  # of the crop's height, or of the height between two rules, that a wall fills [guess]
+    wall_gap_share: float = 0.15  # of the crop's height: gaps that long in a wall are closed [guess]
+    max_wall_slope: float = 0.07  # columns for a row: more is no wall [guess]
+    wall_bend_px: float = 1.0  # root mean square, by which a wall leaves its straight line [guess]
+    wall_bend_share: float = 0.012  # the same, of the crop's height [guess]
+    end_share: float = 0.06  # of the crop's height, within which a wall ends at a rule or at the edge [guess]
+    higher: float = 1.2  # than what is written beside it: a wall that is bounded by the edges of the crop [guess]
+    side_share: float = 0.15  # of the crop's width: where nothing else is written, walls stand so near to the sides [guess]
+    near_side_share: float = 0.06  # the same, where something is written and a wall ends at the edge [guess]
+    min_aspect_ratio: float = 1.2  # of such a crop, width to height [guess]
+    max_wall_ratio: float = 1.6  # width of a wall within a frame to that of its level rules [guess]
+    framed_higher: float = 1.1  # than what is usual beside it: a wall between two rules [guess]
+    max_wall_share: float = 0.3  # of the crop's height: width of a wall [guess]
+    tall_share: float = 0.25  # of the crop's height: written ink at least that high counts beside a wall [guess]
+
+
+RULING = RulingTuning()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """A level rule: a straight line from side to side; px of the crop."""
+
+    row: float  # of its middle, at column 0
+    slope: float  # rows down for a column to the right
+    thickness: float
+    run: Mask  # its ink, where it is long in one piece
+
+    def at(self, column: float) -> float:
+        return self.row + self.slope * column
+
+
+def without_ruling(ink: Ink) -> tuple[Ink, Mask]:
+    """(ink, what was taken away): the ink (height, width) uint8 without printed rules and walls.
+
+    Where a stroke crosses one, the stroke stays.
+    """
+    mask = (ink > RULING.stroke_ink).astype(np.uint8)
+    gone = np.zeros_like(mask)
+    rules = level_rules(mask)
+    for rule in rules:
+        gone |= _on_rule(mask, rule)
+    gone |= _walls(mask, gone, rules)
+    return (np.where(gone > 0, np.uint8(0), ink), gone) if gone.any() else (ink, gone)
+
+
+# ------------------------------------------------------------------------------------------------------ level rules
+
+
+def level_rules(mask: Mask) -> list[Rule]:
+    """The level rules of a field, the longest first."""
+    height, width = mask.shape
+    most = round(max(RULING.max_thickness_px, RULING.max_thickness_share * height))
+    thin = mask & (1 - cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((most + 1, 1), np.uint8)))
+    # A line that is not quite level runs over several rows; a dashed one has gaps.
+    whole = cv2.dilate(thin, np.ones((3, 1), np.uint8))
+    gap = int(np.clip(round(RULING.gap_heights * height), 3, RULING.max_gap_px))
+    bridged = cv2.morphologyEx(whole, cv2.MORPH_CLOSE, np.ones((1, gap | 1), np.uint8))
+    piece = max(RULING.min_piece_px, round(RULING.piece_heights * height))
+    if piece >= width:
+        return []
+    pieces = cv2.morphologyEx(bridged, cv2.MORPH_OPEN, np.ones((1, piece), np.uint8))
+    if not pieces.any():
+        return []
+    long = int(min(RULING.sure_heights * height, RULING.sure_width_share * width))
+    # Those that are too long for a stroke without any bridge.
+    leveled = cv2.dilate(mask, np.ones((3, 1), np.uint8))
+    sure = cv2.morphologyEx(leveled, cv2.MORPH_OPEN, np.ones((1, max(long, RULING.min_sure_px)), np.uint8))
+    labels, table = components(np.asarray(pieces, np.uint8))
+    found: list[Rule] = []
+    left = list(np.argsort(-table[:, 2], kind="stable"))
+    while left and len(found) < RULING.max_rules:
+        taken = _aligned(labels, table, left)
+        left = [k for k in left if k not in taken]
+        rule = _rule(mask, thin, np.asarray(sure, np.uint8), labels, table, taken)
+        if rule is not None:
+            found.append(rule)
+    return found
+
+
+def _aligned(labels: NDArray[np.int32], table: NDArray[np.int32], left: list[int]) -> list[int]:
+    """The longest piece and those that lie on one straight line with it."""
+    first = left[0]
+    slope, row = _fit(labels, table, [first])
+    taken = [first]
+    for k in left[1:]:
+        middle = table[k, 0] + table[k, 2] / 2
+        near = abs(table[k, 1] + table[k, 3] / 2 - row - slope * middle)
+        if near <= RULING.off_line_px + table[first, 3] / 2:
+            taken.append(k)
+    return taken
+
+
+def _fit(labels: NDArray[np.int32], table: NDArray[np.int32], taken: list[int]) -> tuple[float, float]:
+    """(slope, row at column 0) of the straight line through the middle of some pieces."""
+    columns, rows = [], []
+    for k in taken:
+        x, y, w, h = table[k, :4]
+        own = labels[y : y + h, x : x + w] == k + 1
+        columns.append(x + np.arange(w))
+        rows.append(y + (own * np.arange(h)[:, None]).sum(axis=0) / np.maximum(1, own.sum(axis=0)))
+    x, y = np.concatenate(columns), np.concatenate(rows)
+    spread = float(((x - x.mean()) ** 2).sum())
+    slope = float(((x - x.mean()) * (y - y.mean())).sum() / spread) if spread > 0 else 0.0
+    return slope, float(y.mean() - slope * x.mean())
+
+
+def _rule(
+    mask: Mask, thin: Mask, sure: Mask, labels: NDArray[np.int32], table: NDArray[np.int32], taken: list[int]
+) -> Rule | None:
+    """The rule that pieces belong to; None where they are strokes of the pen."""
+    height, width = mask.shape
+    slope, row = _fit(labels, table, taken)
+    zone = _zone(mask.shape, slope, row, RULING.off_line_px + 1)
+    line = thin & zone
+    runs = line.sum(axis=0)
+    if not runs.any():
+        return None
+    thickness = float(np.median(runs[runs > 0]))
+    if thickness > max(RULING.max_thickness_px, RULING.max_thickness_share * height):
+        return None
+    run = np.asarray(sure & zone & mask, np.uint8)
+    if run.any():
+        return Rule(row, slope, thickness, run)
+    start, end = min(int(table[k, 0]) for k in taken), max(int(table[k, 0] + table[k, 2]) for k in taken)
+    if end - start < RULING.span_share * width:
+        return None
+    beside = mask & (1 - _zone(mask.shape, slope, row, RULING.off_line_px + thickness))
+    free = ~beside.any(axis=0)
+    shown = (runs > 0) & free
+    if free.sum() < RULING.min_free_share * width:
+        return None
+    share = shown.sum() / free.sum()
+    dashes = int(np.count_nonzero(np.diff(np.r_[0, shown.astype(np.int8)]) == 1))
+    dashed = share >= RULING.dashed_share and dashes >= RULING.min_dashes
+    return Rule(row, slope, thickness, run) if share >= RULING.solid_share or dashed else None
+
+
+def _zone(shape: tuple[int, ...], slope: float, row: float, reach: float) -> Mask:
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    return (np.abs(rows - row - slope * columns) <= reach).astype(np.uint8)
+
+
+def _on_rule(mask: Mask, rule: Rule) -> Mask:
+    """The ink of a rule, without the strokes that cross it or stand on it."""
+    tall = round(rule.thickness) + RULING.crossing_px
+    strokes = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((tall, 1), np.uint8))
+    strokes = cv2.dilate(strokes, np.ones((1, 3), np.uint8))
+    runs = cv2.dilate(rule.run, np.ones((3, 1), np.uint8)) & (1 - strokes)
+    # Where nothing else stands the whole line goes, as far as it may be seen.
+    zone = _zone(mask.shape, rule.slope, rule.row, rule.thickness / 2 + RULING.off_line_px)
+    beside = mask & (1 - zone)
+    return np.asarray(mask & (runs | (zone & ~beside.any(axis=0))), np.uint8)
+
+
+# ------------------------------------------------------------------------------------------------------------ walls
+
+
+@dataclass(frozen=True, slots=True)
+class _Upright:
+    """A straight, upright run of ink; px of the crop."""
+
+    left: int
+    right: int
+    top: int
+    bottom: int
+    width: float  # of the line itself
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+
+def _walls(mask: Mask, ruled: Mask, rules: list[Rule]) -> Mask:
+    """The ink of walls. `ruled` is that of the level rules."""
+    height, width = mask.shape
+    gone = np.zeros_like(mask)
+    written = mask & (1 - ruled)
+    length = max(3, round(RULING.wall_share * height / 2))
+    gap = round(RULING.wall_gap_share * height) | 1
+    closed = cv2.morphologyEx(cv2.dilate(mask, np.ones((1, 3), np.uint8)), cv2.MORPH_CLOSE, np.ones((gap, 1), np.uint8))
+    upright = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((length, 1), np.uint8))
+    if not upright.any():
+        return gone
+    bounded = [(run, own, _ends(run, mask.shape, rules)) for run, own in _uprights(np.asarray(upright, np.uint8), mask)]
+    # What may be a wall is no measure of what is written beside one.
+    for _, own, ends in bounded:
+        if all(ends):
+            written = written & (1 - own)
+    labels, table = components(np.asarray(written, np.uint8))
+    beside = table[table[:, 3] >= RULING.tall_share * height]
+    for run, own, ends in bounded:
+        if all(ends) and _is_wall(run, ends, mask.shape, beside, rules):
+            gone |= own
+    return gone & mask
+
+
+def _uprights(upright: Mask, mask: Mask) -> Iterator[tuple[_Upright, Mask]]:
+    """Straight upright runs, and the ink of each with its soft rim."""
+    height = mask.shape[0]
+    labels, table = components(upright)
+    bend = max(RULING.wall_bend_px, RULING.wall_bend_share * height)
+    for k, (x, y, w, h, _) in enumerate(table.tolist()):
+        own = labels[y : y + h, x : x + w] == k + 1
+        counts = own.sum(axis=1)
+        middle = (own * np.arange(w)[None, :]).sum(axis=1) / np.maximum(1, counts)
+        rows = np.arange(h)
+        slope, start = np.polyfit(rows, middle, 1) if h > 2 else (0.0, float(middle.mean()))
+        off = middle - start - slope * rows
+        if abs(slope) > RULING.max_wall_slope or float(np.sqrt((off**2).mean())) > bend:
+            continue
+        if float(np.median(counts)) > RULING.max_wall_share * height:
+            continue
+        ink = np.zeros_like(mask)
+        thick = max(1.0, float(np.median(counts)) - 2)  # it was spread to both sides
+        ink[y : y + h, x : x + w] = own
+        yield _Upright(x, x + w, y, y + h, thick), np.asarray(cv2.dilate(ink, np.ones((3, 3), np.uint8)), np.uint8)
+
+
+_End = str  # what a run ends at: "rule", "edge", or "" for neither
+
+
+def _ends(run: _Upright, shape: tuple[int, ...], rules: list[Rule]) -> tuple[_End, _End]:
+    """What a run ends at above and below."""
+    near = max(2.0, RULING.end_share * shape[0])
+    column = (run.left + run.right) / 2
+
+    def at(row: int, edge: int) -> _End:
+        if any(abs(row - rule.at(column)) <= near for rule in rules):
+            return "rule"
+        return "edge" if abs(row - edge) <= near else ""
+
+    return at(run.top, 0), at(run.bottom - 1, shape[0] - 1)
+
+
+def _is_wall(
+    run: _Upright, ends: tuple[_End, _End], shape: tuple[int, ...], beside: NDArray[np.int32], rules: list[Rule]
+) -> bool:
+    """Whether an upright run that ends at rules or edges is print; `beside` are the components of what is written."""
+    height, width = shape
+    aside = min(run.left, width - run.right)
+    if not len(beside):
+        return aside <= RULING.side_share * width and width >= RULING.min_aspect_ratio * height
+    inner = (beside[:, 0] < run.left).any() and (beside[:, 0] + beside[:, 2] > run.right).any()
+    if inner:
+        return False
+    if run.height > RULING.higher * float(beside[:, 3].max()) and ("edge" not in ends or aside <= RULING.near_side_share * width):
+        return True
+    thin = run.width <= RULING.max_wall_ratio * max(rule.thickness for rule in rules) + 1 if rules else False
+    return ends == ("rule", "rule") and thin and run.height > RULING.framed_higher * float(np.median(beside[:, 3]))
+
+
