@@ -25,7 +25,7 @@ Glyphs = NDArray[np.uint8]  # (n, 28, 28) uint8, 0 paper .. 255 ink
 Line = NDArray[np.uint8]  # (32, width) uint8, 0 paper .. 255 ink: a whole field, see readers.line.band
 Pictures = NDArray[np.uint8]  # (n, height, width, ...) uint8: glyphs, or pictures of cells
 CellPictures = NDArray[np.uint8]  # (n, 32, 32, 2) uint8, 0 paper .. 255 ink: a cell's own ink, and its neighbors'
-CellScores = NDArray[np.float32]  # (n, 12) float32 probabilities; columns 0..9, CROSSED and EMPTY
+CellScores = NDArray[np.float32]  # (n, 13) float32 probabilities; columns 0..9, CROSSED, EMPTY and ILLEGIBLE
 Scores = NDArray[np.float32]  # (n, 11) float32 probabilities, rows sum to 1; columns 0..9 and NOT_A_DIGIT
 Frames = NDArray[np.float32]
 """(t, readers * classes) float32 natural log probabilities along a line: of each of its readers, side by side, those of the
@@ -38,9 +38,15 @@ LINE_HEIGHT = 32  # px
 CLASSES = 11
 NOT_A_DIGIT = 10
 LINE_READERS = 2  # networks that read every line, each by itself
+DIGIT_SYMBOLS = "0123456789"
+LETTER, STRUCK, OTHER_MARK = "?", "!", "*"  # letters, words, ticks, other scripts; struck out; marks that fill, like = ~ * # x
+MARK_SYMBOLS = ".,-/:()+$" + OTHER_MARK + LETTER + STRUCK
+LINE_SYMBOLS = DIGIT_SYMBOLS + MARK_SYMBOLS
+"""What the line network tells apart. A point is one at any height, a comma also an apostrophe, `$` any currency's sign."""
+LINE_CLASSES = len(LINE_SYMBOLS) + 1  # and the blank of CTC
 CELL_SIDE = 32  # px
-CELL_CLASSES = 12
-CROSSED, EMPTY = 10, 11  # a cell that was struck out; one without anything that was written
+CELL_CLASSES = 13
+CROSSED, EMPTY, ILLEGIBLE = 10, 11, 12  # a cell that was struck out; one without writing; one with something else
 MICR_SYMBOLS = "0123456789\u2446\u2447\u2448\u2449"  # of E-13B: digits, transit, amount, on-us, dash
 MICR_CLASSES = 15  # MICR_SYMBOLS, and the blank of CTC
 DIGIT_HEIGHT = 40  # px to which the digits of a field are brought before they are read

@@ -44,6 +44,10 @@ class RulingTuning:
     min_dashes: int = 6  # of it there [guess]
     min_free_share: float = 0.1  # of the crop's width, without anything else: fewer columns tell nothing [guess]
     max_rules: int = 6  # of a field [guess]
+    struck_part_share: float = 0.12  # of the crop's height: a part of a struck digit is at least that high [guess]
+    struck_part_ratio: float = 0.2  # of its width to its height [guess]
+    struck_from: float = 0.28  # of the way down what is written: a line from there on strikes it out [guess]
+    struck_to: float = 0.75  # the same, the last [guess]
 
     # Walls.
     wall_share: float = 0.72  # of the crop's height, or of the height between two rules, that a wall fills [guess]
@@ -168,6 +172,8 @@ def _rule(
     if thickness > max(RULING.max_thickness_px, RULING.max_thickness_share * height):
         return None
     run = np.asarray(sure & zone & mask, np.uint8)
+    if _strikes(mask & (1 - sure) & (1 - zone), row + slope * width / 2):
+        return None
     if run.any():
         return Rule(row, slope, thickness, run)
     start, end = min(int(table[k, 0]) for k in taken), max(int(table[k, 0] + table[k, 2]) for k in taken)
@@ -182,6 +188,21 @@ def _rule(
     dashes = int(np.count_nonzero(np.diff(np.r_[0, shown.astype(np.int8)]) == 1))
     dashed = share >= RULING.dashed_share and dashes >= RULING.min_dashes
     return Rule(row, slope, thickness, run) if share >= RULING.solid_share or dashed else None
+
+
+def _strikes(written: Mask, row: float) -> bool:
+    """Whether a line at that row runs through the middle of what is written, to strike it out: digits stand on a rule."""
+    height = written.shape[0]
+    _, table = components(np.asarray(written, np.uint8))
+    # What is left of a struck digit lies above and below the line; a wall tells nothing.
+    parts = table[(table[:, 3] >= RULING.struck_part_share * height) & (table[:, 2] >= RULING.struck_part_ratio * table[:, 3])]
+    if not len(parts):
+        return False
+    top, bottom = float(np.median(parts[:, 1])), float(np.median(parts[:, 1] + parts[:, 3]))
+    above, below = parts[:, 1] + parts[:, 3] <= row + 1, parts[:, 1] >= row - 1
+    if above.any() and below.any():
+        top, bottom = float(np.median(parts[above, 1])), float(np.median((parts[:, 1] + parts[:, 3])[below]))
+    return RULING.struck_from < (row - top) / max(1.0, bottom - top) < RULING.struck_to
 
 
 def _zone(shape: tuple[int, ...], slope: float, row: float, reach: float) -> Mask:

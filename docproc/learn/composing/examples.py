@@ -15,7 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.learn.composing.strips import AMBIGUOUS, Digits, Strip, compose, compose_comb, label
+from docproc.learn.composing.combs import compose_comb
+from docproc.learn.composing.hands import Material
+from docproc.learn.composing.strips import AMBIGUOUS, Strip, compose, label
 from docproc.readers.comb.cells import cell_pictures
 from docproc.readers.handwriting import prepare
 from docproc.readers.ink import comb_ink, free_ink
@@ -23,7 +25,7 @@ from docproc.readers.lattice import View
 from docproc.readers.lattice.cuts import candidate_ink, segment
 from docproc.readers.lattice.normalize import normalize
 from docproc.readers.line.band import line
-from docproc.types import CELL_SIDE, CROSSED, EMPTY, NOT_A_DIGIT, Box, CellPictures, Field, FieldInk, Glyphs, Line
+from docproc.types import CELL_SIDE, CROSSED, EMPTY, ILLEGIBLE, NOT_A_DIGIT, Box, CellPictures, Field, FieldInk, Glyphs, Line
 
 CHUNK = 250  # items that a process makes at a time
 
@@ -58,14 +60,14 @@ class TrainingData:
     glyphs: Glyphs
     labels: NDArray[np.int8]  # (n,) of the glyphs: 0..9 or NOT_A_DIGIT
     lines: tuple[Line, ...]
-    texts: tuple[str, ...]  # of the lines
+    texts: tuple[str, ...]  # of the lines: all their symbols
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where strips come from: the same seed and part always give the same strips."""
 
-    digits: Digits
+    material: Material
     seed: int
     part: int  # of the seed: another part gives other strips
     combs: float  # share of combs among the strips
@@ -75,7 +77,7 @@ class Source:
 def compose_strip(source: Source, number: int) -> Strip:
     """Strip `number` of a source, as it would be scanned."""
     rng = np.random.default_rng((source.seed, source.part, number))
-    return (compose_comb if rng.random() < source.combs else compose)(source.digits, rng, source.carelessness)
+    return (compose_comb if rng.random() < source.combs else compose)(source.material, rng, source.carelessness)
 
 
 def strip_example(source: Source, number: int) -> StripExample:
@@ -114,7 +116,7 @@ def training_data(source: Source, count: int, not_digits: int, jobs: int, log: C
 
 
 def cell_training_data(source: Source, count: int, jobs: int) -> tuple[CellPictures, NDArray[np.int8]]:
-    """All inked cells of `count` combs with their labels: (n,) int8, a digit, `CROSSED` or `EMPTY`."""
+    """All inked cells of `count` combs with their labels: (n,) int8, a digit, `CROSSED`, `EMPTY` or `ILLEGIBLE`."""
     parts = list(map_chunks(partial(_cell_chunk, source), count, jobs))
     return np.concatenate([pictures for pictures, _ in parts]), np.concatenate([labels for _, labels in parts])
 
@@ -156,7 +158,7 @@ def _training_chunk(source: Source, not_digits: int, numbers: Sequence[int]) -> 
             glyphs.append(normalize(candidate_ink(lattice, int(k))))
             labels.append(names[k])
         lines.append(line(ink))
-        texts.append(strip.text)
+        texts.append(strip.symbols)
     return TrainingData(np.array(glyphs, np.uint8).reshape(-1, 28, 28), np.array(labels, np.int8), tuple(lines), tuple(texts))
 
 
@@ -165,7 +167,7 @@ def _cell_chunk(source: Source, numbers: Sequence[int]) -> tuple[CellPictures, N
     pictures, labels = [np.zeros((0, CELL_SIDE, CELL_SIDE, 2), np.uint8)], []
     for number in numbers:
         rng = np.random.default_rng((source.seed, source.part, number))
-        strip = compose_comb(source.digits, rng, source.carelessness)
+        strip = compose_comb(source.material, rng, source.carelessness)
         seen = cell_pictures(comb_ink(strip.gray, strip.cells))
         if len(seen) != len(strip.marks):  # no ink was found at all
             continue
@@ -176,4 +178,5 @@ def _cell_chunk(source: Source, numbers: Sequence[int]) -> tuple[CellPictures, N
 
 
 def _cell_label(mark: str) -> int:
-    return EMPTY if not mark else CROSSED if mark == "x" else int(mark)
+    named = {"": EMPTY, "x": CROSSED, "?": ILLEGIBLE}
+    return named[mark] if mark in named else int(mark)

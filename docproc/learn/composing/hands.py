@@ -1,0 +1,309 @@
+"""Hands: how one person writes the digits, marks and letters of a field.
+
+The digits are MNIST's, at another size and with another pen; pen-digits', all of one writer; or drawn as strokes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from skimage.morphology import skeletonize
+
+from docproc.learn.composing import pens, strokes
+from docproc.learn.composing.fonts import FOREIGN_ZEROS, Fonts, traced
+from docproc.learn.composing.layers import MARK, Part
+from docproc.learn.composing.pens import Pens
+from docproc.learn.composing.spelling import Spelled, Token
+from docproc.types import Ink
+
+
+@dataclass(frozen=True, slots=True)
+class Digits:
+    """The MNIST digits to compose from: images (n, 28, 28) uint8, white on black, and where each class stands."""
+
+    images: NDArray[np.uint8]
+    by_class: tuple[NDArray[np.int64], ...]
+
+    @staticmethod
+    def of(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Digits:
+        return Digits(images, tuple(np.flatnonzero(labels == digit) for digit in range(10)))
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What fields are composed from."""
+
+    digits: Digits
+    pens: Pens | None = None
+    fonts: Fonts = Fonts()
+
+
+PEN_SHARE = 0.3  # of the hands that are a writer's of pen-digits
+PEN_MARK_SHARE = 0.4  # of the marks that are drawn as pens wrote them
+LINKED_SHARE = 0.2  # of the strings: zeros are written in one stroke
+
+TICK_SHAPES: Mapping[str, strokes.StrokeShape] = {
+    "tick": [[(0.0, 0.55), (0.2, 0.9), (0.25, 0.95), (0.25, 0.95), (0.75, 0.0)]],
+    "cross": [[(0.0, 0.0), (0.9, 1.0)], [(0.9, 0.0), (0.0, 1.0)]],
+    "scribble": [[(0.0, 0.3), (0.3, 0.9), (0.25, 0.2), (0.6, 0.85), (0.55, 0.2), (0.9, 0.8), (0.85, 0.15), (1.2, 0.75), (1.2, 0.3)]],
+    "squiggle": [[(0.0, 0.7), (0.15, 0.3), (0.3, 0.75), (0.5, 0.2), (0.6, 0.8), (0.9, 0.5), (1.4, 0.55), (2.0, 0.3)]],
+    "circle": [[(0.5, -0.1), (0.0, 0.4), (0.4, 1.1), (1.1, 0.9), (1.3, 0.3), (0.8, -0.15), (0.4, 0.0)]],
+    "ditto": [[(0.0, 0.0), (0.02, 0.35)], [(0.18, 0.0), (0.20, 0.36)]],
+}  # fmt: skip
+"""What stands in fields and is neither a digit nor a letter."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hand:
+    """What the signs of one string share."""
+
+    height: float  # px
+    pen: strokes.Pen
+    drawn: float  # share of digits drawn as strokes, the rest from MNIST
+    upright: float  # share of an MNIST digit's own slant that is taken out
+    boldness: float  # where an MNIST digit's ramp sits: low is bold
+    traced: bool  # MNIST digits are written anew along their middle line, with this hand's pen
+    styles: tuple[int, ...]  # one drawn style for every digit
+    carelessness: float  # 0..1, how little the digits of one string resemble each other
+    wrote: Mapping[str, NDArray[np.int64]] | None  # the items of a writer of pen-digits
+    letters: str  # the font of its letters
+
+
+def a_hand(material: Material, rng: np.random.Generator, carelessness: float, height: float | None = None) -> Hand:
+    if height is None:
+        height = float(rng.uniform(18, 46)) if rng.random() < 0.8 else float(rng.uniform(46, 90))
+    pen = strokes.Pen(
+        width=float(np.clip(rng.lognormal(np.log(0.085), 0.35), 0.035, 0.2)),
+        wobble=carelessness * float(rng.uniform(0.008, 0.05)),
+        widen=float(np.clip(rng.lognormal(0.05, 0.3), 0.6, 2.2)),
+    )
+    drawn = float(rng.choice([0.0, 0.15, 0.5, 1.0], p=[0.15, 0.25, 0.3, 0.3]))
+    wrote = material.pens.writer(rng) if material.pens is not None and rng.random() < PEN_SHARE else None
+    return Hand(
+        height, pen, drawn, float(rng.uniform(0, 1)), float(rng.uniform(0.25, 0.62)), bool(rng.random() < 0.6),
+        tuple(rng.integers(0, 99, 10)), carelessness, wrote, str(rng.choice(material.fonts.hand)),
+    )  # fmt: skip
+
+
+def a_digit(digit: int, height: float, hand: Hand, material: Material, rng: np.random.Generator, wide: float = 1.0) -> tuple[Ink, int]:
+    """One digit `height` px tall, stretched by `wide`, with the row of its base line."""
+    hand = replace(hand, pen=replace(hand.pen, widen=hand.pen.widen * wide))
+    if hand.wrote is not None and material.pens is not None and str(digit) in hand.wrote:
+        item = int(rng.choice(hand.wrote[str(digit)]))
+        ink = material.pens.draw(item, max(6.0, height), hand.pen.width * height, float(np.clip(hand.pen.widen, 0.7, 1.5)))
+        return ink, ink.shape[0]
+    if rng.random() < hand.drawn:
+        style = hand.styles[digit] if rng.random() < 1 - 0.2 * hand.carelessness else int(rng.integers(99))
+        return strokes.draw_digit(digit, max(6.0, height), hand.pen, rng, style)
+    return _restyled(material.digits.images[rng.choice(material.digits.by_class[digit])], max(6.0, height), hand, rng)
+
+
+def _restyled(image: NDArray[np.uint8], height: float, hand: Hand, rng: np.random.Generator) -> tuple[Ink, int]:
+    """An MNIST digit at another size, less slanted, with another pen."""
+    moments = cv2.moments(image)
+    slant = moments["mu11"] / max(1e-6, moments["mu02"]) if moments["m00"] else 0.0
+    slant = float(np.clip(slant, -0.8, 0.8)) * hand.upright
+    # Wide enough that nothing is lost; the digit's 20 px come to `height`.
+    scale = height / 20
+    side = round((44 if hand.pen.widen < 1.3 else 72) * scale)
+    stretch = float(np.clip(hand.pen.widen, 0.7, 2.4))
+    x0, y0 = moments["m10"] / moments["m00"], moments["m01"] / moments["m00"]
+    matrix = np.array([[scale * stretch, -scale * stretch * slant, 0.0], [0.0, scale, 0.0]])
+    matrix[:, 2] = side / 2 - matrix[:, :2] @ np.array([x0, y0])
+    large = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_CUBIC)
+    soft: Ink = np.asarray(cv2.GaussianBlur(large, (0, 0), max(0.3, 0.35 * scale)), np.uint8)
+    if hand.traced and scale >= 0.9:
+        ink = _trace(soft, hand.pen.width * height)
+        x, y, w, h = cv2.boundingRect((ink > 40).astype(np.uint8))
+        if h > 0.6 * height:
+            return ink[y : y + h, x : x + w], h
+    sharp = 255.0 / max(40.0, 160.0 / max(1.0, scale))
+    middle = hand.boldness * 255
+    ink = np.clip((soft.astype(np.float32) - middle) * sharp + 127, 0, 255).astype(np.uint8)
+    x, y, w, h = cv2.boundingRect((ink > 40).astype(np.uint8))
+    if w == 0 or h == 0:
+        ink, (x, y, w, h) = soft, cv2.boundingRect(soft)
+    # Everything but the height was kept; wide digits (a flat 2, an arched 4) stay within reason.
+    return ink[y : y + h, x : x + w], h
+
+
+def _trace(ink: Ink, width: float) -> Ink:
+    """The middle line of the strokes, drawn with a round pen of `width` px: a ballpoint's even line."""
+    fine = 2
+    big = cv2.resize(ink, None, fx=fine, fy=fine, interpolation=cv2.INTER_LINEAR)
+    middle = np.asarray(skeletonize(np.asarray(big) > 110), np.uint8)
+    thick = max(1.0, width * fine)
+    # Distance to the line, cut at half the pen's width with a soft rim of one pixel.
+    distance = cv2.distanceTransform(1 - middle, cv2.DIST_L2, 5)
+    pen = np.clip((thick / 2 + 0.5 - distance) * 255, 0, 255).astype(np.uint8)
+    return np.asarray(cv2.resize(pen, (ink.shape[1], ink.shape[0]), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def a_dot(hand: Hand, rng: np.random.Generator, name: str) -> tuple[Ink, int]:
+    """A point, a short comma, or (`·`) a point at half height."""
+    height = hand.height
+    radius = float(np.clip(rng.lognormal(np.log(hand.pen.width * 0.75), 0.35), 0.03, 0.16))
+    if name == ",":
+        length = rng.uniform(0.08, 0.3)
+        lean = rng.uniform(-0.25, 0.12)
+        path = [(0.0, 1 - radius), (lean * 0.4, 1 + length * 0.5), (lean, 1 + length)]
+        pen = strokes.Pen(hand.pen.width * rng.uniform(0.9, 1.4), 0.005)
+    else:
+        path = [(0.0, 1 - radius), (rng.normal(0, 0.03), 1 - radius + abs(rng.normal(0, 0.03)))]
+        pen = strokes.Pen(2 * radius, 0.005)
+    ink, base = strokes.draw([path], height, pen, rng)
+    raised = rng.uniform(0.28, 0.62) if name == "·" else rng.uniform(0.2, 0.7) if rng.random() < 0.06 else rng.normal(0.0, 0.07)
+    return ink, base + int(raised * height)
+
+
+def a_mark(name: str, size: float, hand: Hand, material: Material, rng: np.random.Generator) -> tuple[Ink, int]:
+    """A mark by the name of its shape; `size` 1 is as high as a digit."""
+    height = hand.height
+    if material.pens is not None and name in pens.SIZES and name in material.pens.by_label and rng.random() < PEN_MARK_SHARE:
+        low, high, middle = pens.SIZES[name]
+        side = size * rng.uniform(low, high) * height
+        ink = material.pens.draw(int(rng.choice(material.pens.by_label[name])), side, hand.pen.width * height, 1.0, wide=True)
+        return ink, round((1 - middle) * height + ink.shape[0] / 2)
+    if name == ":":
+        ink, base = a_dot(hand, rng, ".")
+        apart = round(rng.uniform(0.3, 0.5) * height)
+        both = np.zeros((ink.shape[0] + apart, ink.shape[1]), np.uint8)
+        both[: ink.shape[0]] = ink
+        both[apart:] = np.maximum(both[apart:], ink)
+        return both, base + apart + int(rng.uniform(0.0, 0.2) * height)
+    if name == "+":
+        shape: strokes.StrokeShape = [[(0.25, 0.3), (0.25, 0.8)], [(0.0, 0.55), (0.5, 0.55)]]
+    elif name in TICK_SHAPES:
+        shape = TICK_SHAPES[name]
+    else:
+        shapes = strokes.MARKS[name]
+        shape = shapes[int(rng.integers(len(shapes)))]
+    if name in ("$", "₹", "Rs", "£", "€") and rng.random() < 0.6:  # the form's own
+        pen = replace(hand.pen, width=float(rng.uniform(0.07, 0.16)), wobble=0.004, widen=float(rng.uniform(0.8, 1.2)))
+    else:
+        pen = hand.pen
+    return strokes.draw(shape, height * size, pen, rng)
+
+
+def a_letter(char: str, hand: Hand, rng: np.random.Generator, font: str = "") -> tuple[Ink, int]:
+    """A letter, written along the middle line of a font's."""
+    height = hand.height
+    wide = float(np.clip(hand.pen.widen * rng.normal(1, 0.08), 0.7, 1.5))
+    found = traced(char, font or hand.letters, height * float(rng.normal(0.92, 0.06)), hand.pen.width * height, wide)
+    if found is None:
+        shape = TICK_SHAPES["squiggle"]
+        return strokes.draw(shape, height * 0.7, hand.pen, rng)
+    return found
+
+
+MARK_SIZES: Mapping[str, tuple[float, float]] = {"-": (0.5, 1.1), "=": (0.5, 1.1), "$": (0.7, 1.3), "₹": (0.7, 1.3), "Rs": (0.7, 1.3),
+    "£": (0.7, 1.3), "€": (0.7, 1.3), ":": (1.0, 1.0)}  # fmt: skip
+
+
+def written(spelled: Spelled, hand: Hand, material: Material, rng: np.random.Generator) -> list[Part]:
+    """The signs of a field as this hand writes them, from left to right."""
+    return _Writing(spelled, hand, material, rng).parts()
+
+
+class _Writing:
+    """One string as it grows: what a digit looks like depends on those before it."""
+
+    def __init__(self, spelled: Spelled, hand: Hand, material: Material, rng: np.random.Generator) -> None:
+        self.spelled, self.hand, self.material, self.rng = spelled, hand, material, rng
+        self.tightness = rng.normal(0.18, 0.11)
+        self.touching = rng.random() < 0.45
+        self.link = int(rng.integers(len(strokes.LINKED_ZEROS))) if rng.random() < LINKED_SHARE else None
+        self.linked = False
+        self.shrink = 1.0
+        foreign = material.fonts.foreign if spelled.foreign else ()
+        self.script = foreign[int(rng.integers(len(foreign)))] if foreign else None
+
+    def parts(self) -> list[Part]:
+        found: list[Part] = []
+        owner = 0
+        for place, token in enumerate(self.spelled.tokens):
+            if token.digit:
+                owner += 1
+                found += self._digit(place, token, owner)
+            else:
+                found.append(self._mark(place, token))
+        if self.spelled.raised and self.rng.random() < 0.7:
+            found.append(self._underline())
+        return found
+
+    def _is_zero(self, place: int) -> bool:
+        tokens = self.spelled.tokens
+        return 0 <= place < len(tokens) and tokens[place].symbol == "0"
+
+    def _digit(self, place: int, token: Token, owner: int) -> list[Part]:
+        rng, hand, height = self.rng, self.hand, self.hand.height
+        gap = rng.normal(self.tightness, 0.07) * height
+        if self.touching and rng.random() < 0.3:
+            gap = rng.uniform(-0.16, 0.03) * height
+        zeros = self._is_zero(place) and self._is_zero(place - 1)
+        if zeros and rng.random() < 0.5:
+            self.shrink = max(0.45, self.shrink * rng.uniform(0.75, 1.0))
+            gap = rng.uniform(-0.13, 0.08) * height
+        elif not zeros:
+            self.shrink = 1.0
+        small = 0.62 if token.raised else 1.0
+        size = height * self.shrink * small * float(np.clip(rng.normal(1, 0.08), 0.75, 1.3))
+        # Zeros that shrink do so in height: they become wide.
+        wide = self.shrink ** -float(rng.uniform(0.2, 1.3)) * (float(rng.uniform(0.9, 1.5)) if token.symbol == "0" else 1.0)
+        if self.linked:
+            gap = -0.7 * hand.pen.width * height
+        ahead = self._is_zero(place + 1)
+        self.linked = self.link is not None and token.symbol == "0" and (ahead or (zeros and rng.random() < 0.4))
+        if self.linked and self.link is not None:
+            ink, base = strokes.draw(strokes.LINKED_ZEROS[self.link], max(6.0, size), hand.pen, rng)
+        else:
+            ink, base = a_digit(int(token.symbol), size, hand, self.material, rng, wide)
+        # Neighbors touch stroke on stroke; a pen seldom writes one digit into the next, and a 1 would be lost in it.
+        before = self.spelled.tokens[place - 1].symbol if place else ""
+        thin = "1" in (token.symbol, before)
+        gap = max(gap, -(0.4 if thin else 0.9) * hand.pen.width * height)
+        if token.gap is not None:
+            gap = token.gap * height
+        base += int(rng.normal(0, 0.04) * height)
+        if token.raised:
+            base += int(rng.uniform(0.36, 0.5) * height)
+        found = [Part(ink, base, owner, gap)]
+        if zeros and rng.random() < 0.15:
+            ink, base = strokes.draw(strokes.MARKS["~"][0], height * 0.5, hand.pen, rng)
+            found.append(Part(ink, base + int(0.5 * height * self.shrink), MARK, -0.5 * height))
+        return found
+
+    def _mark(self, place: int, token: Token) -> Part:
+        rng, hand, height, name = self.rng, self.hand, self.hand.height, token.shape
+        tokens = self.spelled.tokens
+        inner = any(t.digit for t in tokens[:place]) and any(t.digit for t in tokens[place:])
+        gap = height * (rng.uniform(-0.05, 0.25) if inner else rng.uniform(0.02, 0.4))
+        if self.script is not None:
+            script, font = self.script
+            ink, base = a_letter(chr(FOREIGN_ZEROS[script] + int(name)), hand, rng, font)
+        elif name in (".", "·") or (name == "," and rng.random() < 0.5):
+            ink, base = a_dot(hand, rng, "," if name == "." and rng.random() < 0.25 and not inner else name)
+            gap = height * rng.uniform(-0.05, 0.3)
+        elif name in TICK_SHAPES:
+            ink, base = a_mark(name, float(rng.uniform(0.7, 1.5)), hand, self.material, rng)
+        elif token.symbol == "?":
+            ink, base = a_letter(name, hand, rng)
+        else:
+            low, high = MARK_SIZES.get(name, (0.8, 1.2))
+            ink, base = a_mark(name, float(rng.uniform(low, high)), hand, self.material, rng)
+        if token.gap is not None:
+            gap = token.gap * height
+        return Part(ink, base + int(rng.normal(0, 0.05) * height), MARK, gap)
+
+    def _underline(self) -> Part:
+        """The line under raised cents: it reaches back below them."""
+        rng, height = self.rng, self.hand.height
+        length = float(rng.uniform(0.9, 1.5))
+        ink, base = strokes.draw([[(0.0, 0.0), (length, rng.normal(0, 0.05))]], height, self.hand.pen, rng)
+        return Part(ink, base + int(rng.uniform(-0.86, -0.68) * height), MARK, -length * height)
+
+

@@ -1,0 +1,125 @@
+"""Pen-digits: how several hundred people moved a pen when they wrote digits and marks.
+
+From the UniPen distribution `train_r01_v07`, Consortium (1999), doi 10.5281/zenodo.1195803, CC BY 4.0; I. Guyon, L. Schomaker,
+R. Plamondon, M. Liberman, S. Janet, "UNIPEN project of on-line data exchange and recognizer benchmarks", ICPR 1994.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from docproc.errors import BadInput
+from docproc.types import Ink
+
+FILES = ("digits.npz", "marks.npz")
+KEPT_APART = 10  # every tenth writer is shown to no training
+SIDE = 1000  # the longer side of an item
+
+SIZES: Mapping[str, tuple[float, float, float]] = {
+    "-": (0.25, 0.65, 0.55), "=": (0.25, 0.55, 0.52), "/": (1.0, 1.25, 0.5), "+": (0.4, 0.65, 0.55), "*": (0.4, 0.6, 0.45),
+    "$": (1.0, 1.25, 0.5), "#": (0.8, 1.1, 0.5), "(": (0.95, 1.3, 0.5), ")": (0.95, 1.3, 0.5),
+}  # fmt: skip
+"""Of a mark: least and greatest longer side, and where its middle stands from the top of the digits; in digit heights."""
+
+
+@dataclass(frozen=True)
+class Pens:
+    """Trajectories of digits and marks, see `load`."""
+
+    labels: NDArray[np.str_]  # (n,), one character
+    writers: NDArray[np.int32]  # (n,)
+    points: NDArray[np.int16]  # (points, 2): x to the right, y downwards
+    strokes: NDArray[np.int64]  # (strokes + 1,): where each begins in `points`
+    items: NDArray[np.int64]  # (n + 1,): where each begins in `strokes`
+    hashes: Mapping[str, str]  # SHA-256 of each file
+
+    @cached_property
+    def by_writer(self) -> Mapping[int, Mapping[str, NDArray[np.int64]]]:
+        """The items of every writer, by their labels."""
+        found: dict[int, dict[str, list[int]]] = {}
+        for k, (writer, label) in enumerate(zip(self.writers.tolist(), self.labels.tolist(), strict=True)):
+            found.setdefault(writer, {}).setdefault(label, []).append(k)
+        return {writer: {label: np.array(own) for label, own in labels.items()} for writer, labels in found.items()}
+
+    @cached_property
+    def by_label(self) -> Mapping[str, NDArray[np.int64]]:
+        return {label: np.flatnonzero(self.labels == label) for label in np.unique(self.labels).tolist()}
+
+    @cached_property
+    def digit_writers(self) -> tuple[int, ...]:
+        """Those who wrote at least eight of the ten digits."""
+        return tuple(w for w, own in self.by_writer.items() if sum(label.isdigit() for label in own) >= 8)
+
+    def of(self, *, apart: bool) -> Pens:
+        """Those that are kept apart from training, or all others; split by writer."""
+        chosen = np.flatnonzero((self.writers % KEPT_APART == 0) == apart)
+        points, strokes, items = [], [0], [0]
+        for k in chosen.tolist():
+            for curve in self.curves(k):
+                points.append(curve)
+                strokes.append(strokes[-1] + len(curve))
+            items.append(len(strokes) - 1)
+        joined = np.concatenate(points) if points else np.zeros((0, 2), np.int16)
+        return Pens(self.labels[chosen], self.writers[chosen], joined, np.array(strokes), np.array(items), self.hashes)
+
+    def curves(self, item: int) -> list[NDArray[np.int16]]:
+        """The strokes of an item, each (points, 2)."""
+        bounds = self.strokes[self.items[item] : self.items[item + 1] + 1]
+        return [self.points[start:end] for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
+
+    def writer(self, rng: np.random.Generator) -> Mapping[str, NDArray[np.int64]]:
+        """What somebody wrote who wrote most digits."""
+        return self.by_writer[int(rng.choice(self.digit_writers))]
+
+    def draw(self, item: int, height: float, width: float, widen: float, *, wide: bool = False) -> Ink:
+        """An item `height` px high (or, if it is `wide`, with a longer side of that), drawn with a round pen of `width` px."""
+        curves = [curve.astype(np.float64) for curve in self.curves(item)]
+        low = np.min([curve.min(axis=0) for curve in curves], axis=0)
+        spans = np.max([curve.max(axis=0) for curve in curves], axis=0) - low
+        side = spans.max() if wide else max(float(spans[1]), 0.6 * float(spans[0]))
+        scale = np.array([widen, 1.0]) * height / max(side, 1.0)
+        fine = 4 if height < 60 else 2
+        thick, pad = max(1, round(width * fine)), round(width * fine) + 2 * fine
+        size = np.ceil((spans * scale * fine + 2 * pad) / fine).astype(int) + 1
+        canvas = np.zeros((int(size[1]) * fine, int(size[0]) * fine), np.uint8)
+        for curve in curves:
+            path = np.rint(((curve - low) * scale * fine + pad) * 16).astype(np.int32)
+            cv2.polylines(canvas, [path.reshape(-1, 1, 2)], False, 255, thick, cv2.LINE_AA, shift=4)
+        ink = np.asarray(cv2.resize(canvas, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA), np.uint8)
+        x, y, w, h = cv2.boundingRect((ink > 40).astype(np.uint8))
+        return ink[y : y + h, x : x + w] if w and h else ink
+
+
+def load(folder: Path) -> Pens:
+    """Read `digits.npz` and `marks.npz` of a folder. Raises BadInput where they are missing or not what they should be."""
+    parts = []
+    hashes = {}
+    for name in FILES:
+        path = folder / name
+        try:
+            hashes[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+            with np.load(path, allow_pickle=False) as kept:
+                parts.append({key: kept[key] for key in ("label", "writer", "points", "stroke_start", "item_start")})
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as problem:
+            raise BadInput(f"cannot read {path}: it should hold pen trajectories, see `docproc model train --help`") from problem
+    digits, marks = parts
+    strokes = marks["stroke_start"][1:].astype(np.int64) + len(digits["points"])
+    items = marks["item_start"][1:].astype(np.int64) + len(digits["stroke_start"]) - 1
+    return Pens(
+        np.concatenate([digits["label"], marks["label"]]),
+        # Those who wrote marks are numbered by themselves.
+        np.concatenate([digits["writer"].astype(np.int32), marks["writer"].astype(np.int32) + 100_000]),
+        np.concatenate([digits["points"], marks["points"]]),
+        np.concatenate([digits["stroke_start"].astype(np.int64), strokes]),
+        np.concatenate([digits["item_start"].astype(np.int64), items]),
+        hashes,
+    )
