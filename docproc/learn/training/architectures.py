@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from docproc.types import CELL_CLASSES, CELL_SIDE, CLASSES, GLYPH_SIDE, LINE_HEIGHT, MICR_CLASSES
+from docproc.types import CELL_CLASSES, CELL_SIDE, CLASSES, GLYPH_SIDE, LINE_CLASSES, LINE_HEIGHT, MICR_CLASSES
 
 if TYPE_CHECKING:
     import keras
@@ -77,7 +77,7 @@ def digit_network() -> keras.Model:
 
 
 def line_readers(readers: Sequence[keras.Model]) -> keras.Model:
-    """Several line networks joined to one: (n, 32, width) uint8 to (n, width / 2, readers * 11) logits.
+    """Several line networks joined to one: (n, 32, width) uint8 to (n, width / 2, readers * 23) logits.
 
     Networks that were trained separately make different mistakes; `readers.ctc` averages what they say of a text.
     """
@@ -99,7 +99,7 @@ def each_line_reader(network: keras.Model) -> list[keras.Model]:
 
 
 def line_network(name: str = "lines") -> keras.Model:
-    """A reader of lines: (n, 32, width) uint8 to (n, width / 2, 11) logits; the last class is the blank of CTC.
+    """A reader of lines: (n, 32, width) uint8 to (n, width / 2, 23) logits; the last class is the blank of CTC.
 
     Fully convolutional, for lines of any width; about 0.39 million weights. A frame sees 36 px, nearly two digits, to each
     side.
@@ -126,7 +126,7 @@ def line_network(name: str = "lines") -> keras.Model:
         x = layers.Add()([x, block(x, 128, (1, 5))])
     x = layers.Reshape((-1, 128))(x)
     x = layers.Dropout(0.2)(x)
-    frames = layers.Dense(CLASSES, dtype="float32", name="frames")(x)
+    frames = layers.Dense(LINE_CLASSES, dtype="float32", name="frames")(x)
     return keras.Model(strip, frames, name=name)
 
 
@@ -162,7 +162,7 @@ def micr_network() -> keras.Model:
 
 
 def cell_network() -> keras.Model:
-    """The reader of cells: (n, 32, 32, 2) uint8 to (n, 12) probabilities, about 0.23 million weights."""
+    """The reader of cells: (n, 32, 32, 2) uint8 to (n, 13) probabilities, about 0.23 million weights."""
     import keras
     from keras import layers
 

@@ -31,7 +31,7 @@ from docproc.learn.training.loop import TrainedNetwork, Training, train_network
 from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import ClassicRecipe, E13bRecipe, HandwritingRecipe
 from docproc.readers.e13b.font import STRIDE_PX as MICR_STRIDE
-from docproc.types import LINE_READERS, MICR_SYMBOLS
+from docproc.types import LINE_READERS, LINE_SYMBOLS, MICR_SYMBOLS
 
 if TYPE_CHECKING:
     import keras
@@ -126,18 +126,18 @@ def _fit_line_reader(
 ) -> TrainedNetwork:
     recipe = replace(recipe, seed=recipe.seed + number)
     seed = (recipe.seed, LINE_DRAW)
-    batches = varied_lines(_digits_encoded(train), recipe.line_batch, LINE_STRIDE, seed, LINE_WIDTHS)
+    batches = varied_lines(_line_encoded(train), recipe.line_batch, LINE_STRIDE, seed, LINE_WIDTHS)
     training = Training(
-        line_network, ctc_loss, recipe.line_epochs, batches, validation_lines(_digits_encoded(validation), LINE_STRIDE),
+        line_network, ctc_loss, recipe.line_epochs, batches, validation_lines(_line_encoded(validation), LINE_STRIDE),
         folder / LINE_PROGRESS[number], start,
     )  # fmt: skip
     return train_network(recipe, training, log)
 
 
-def _digits_encoded(labeled: LabeledLines) -> EncodedLines:
-    """Lines with the classes of their digits, without those that have no text."""
+def _line_encoded(labeled: LabeledLines) -> EncodedLines:
+    """Lines with the classes of their symbols, without those on which nothing is written."""
     written = [(line, text) for line, text in zip(*labeled, strict=True) if text]
-    return [line for line, _ in written], [[int(digit) for digit in text] for _, text in written]
+    return [line for line, _ in written], [[LINE_SYMBOLS.index(symbol) for symbol in text] for _, text in written]
 
 
 def fit_micr_network(
