@@ -45,7 +45,7 @@ LINE_SYMBOLS = DIGIT_SYMBOLS + MARK_SYMBOLS
 """What the line network tells apart. A point is one at any height, a comma also an apostrophe, `$` any currency's sign."""
 LINE_CLASSES = len(LINE_SYMBOLS) + 1  # and the blank of CTC
 CELL_SIDE = 32  # px
-CELL_CLASSES = 13
+CELL_CLASSES = 12
 CROSSED, EMPTY, ILLEGIBLE = 10, 11, 12  # a cell that was struck out; one without writing; one with something else
 MICR_SYMBOLS = "0123456789\u2446\u2447\u2448\u2449"  # of E-13B: digits, transit, amount, on-us, dash
 MICR_CLASSES = 15  # MICR_SYMBOLS, and the blank of CTC
