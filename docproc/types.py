@@ -45,14 +45,14 @@ LINE_SYMBOLS = DIGIT_SYMBOLS + MARK_SYMBOLS
 """What the line network tells apart. A point is one at any height, a comma also an apostrophe, `$` any currency's sign."""
 LINE_CLASSES = len(LINE_SYMBOLS) + 1  # and the blank of CTC
 CELL_SIDE = 32  # px
-CELL_CLASSES = 12
+CELL_CLASSES = 13
 CROSSED, EMPTY, ILLEGIBLE = 10, 11, 12  # a cell that was struck out; one without writing; one with something else
 MICR_SYMBOLS = "0123456789\u2446\u2447\u2448\u2449"  # of E-13B: digits, transit, amount, on-us, dash
 MICR_CLASSES = 15  # MICR_SYMBOLS, and the blank of CTC
 DIGIT_HEIGHT = 40  # px to which the digits of a field are brought before they are read
 INK_MARGIN = 4  # px of paper around the ink of a field
 
-Written = Literal["string", "amount", "comb"]
+Written = Literal["string", "amount", "comb", "decimal"]
 Kind = Literal[Written, "micr"]
 KINDS: tuple[Written, ...] = get_args(Written)  # what is written by hand, and read by the digit networks
 Status = Literal["ok", "review", "blank", "error"]
@@ -149,6 +149,8 @@ class Field:
     framed: bool = False  # a printed frame stands around it
     parts: bool = False  # of an E-13B line: its routing number, account and so on are rows of their own
     cents: bool = False  # of an amount: cents are always written, or a dash in their place
+    signed: bool = False  # of an amount or a measurement: it may be negative
+    decimals: tuple[int, int] | None = None  # of a measurement: fewest and most digits behind the point; None: any number
 
     @property
     def crop(self) -> Box:

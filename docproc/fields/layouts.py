@@ -38,6 +38,13 @@ def _amount(page: Page, order: PartOrder) -> Placed:
     return Placed(page, (found(page, "amount", "amount"),))
 
 
+def _decimal(page: Page, order: PartOrder) -> Placed:
+    from docproc.fields.strip import looks_like_strip, whole_page, written_part
+
+    found = whole_page if looks_like_strip(page) else written_part
+    return Placed(page, (replace(found(page, "decimal", "decimal"), signed=True),))
+
+
 def _check(page: Page, order: PartOrder) -> Placed:
     placed = _as_check(page, order)
     if placed is None:
@@ -115,7 +122,7 @@ def _by_shape(page: Page, order: PartOrder) -> Placed:
 
 
 LAYOUTS: Mapping[str, Callable[[Page, PartOrder], Placed]] = {
-    "auto": _by_shape, "digits": _digits, "amount": _amount, "micr": _micr, "check": _check,
+    "auto": _by_shape, "digits": _digits, "amount": _amount, "decimal": _decimal, "micr": _micr, "check": _check,
 }  # fmt: skip
 """Layouts by name. To add one, write how it finds its fields in `fields` and enter it here."""
 

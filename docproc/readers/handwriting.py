@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from docproc.meaning.foreign import foreign, two_numbers
 from docproc.meaning.marks import MarkedDigits
+from docproc.meaning.named import Named
 from docproc.readers.comb import CombOpinion
 from docproc.readers.confidence import KEPT_DECIMALS, confidence
 from docproc.readers.evidence import evidence
@@ -59,6 +61,11 @@ class HandwrittenResult:
         """The digits that were read and the marks around them; None where the lattice has no path to the text."""
         return lattice_opinion(self.opinions).marks(self.reading.path)
 
+    @property
+    def named(self) -> tuple[Named, ...]:
+        """What stands around the digits that were read, by the line network."""
+        return line_opinion(self.opinions).named(self.reading.text)
+
 
 def prepare(field: Field, crop: Gray) -> Handwritten:
     """Find a field's ink, and lay it out as each reader wants to see it."""
@@ -102,7 +109,7 @@ def read(prepared: Handwritten, opinions: Mapping[str, Opinion], model: Model) -
     rules, weights, comb = field.rules, model.weights[field.kind], opinions.get("cells")
     verdict = decide(opinions, field, weights)
     if not verdict.ballots or (not verdict.ballots[0].text and comb is None):
-        return Reading("", 0.0, (), verdict.texts[1:MAX_ALTERNATIVES])
+        return Reading("", 0.0, (), verdict.texts[1:MAX_ALTERNATIVES], _not_a_number(opinions, field, ""))
     text = verdict.ballots[0].text
     choice = Choice(text, confidence(evidence(verdict, opinions), model.calibrations[field.kind]))
     texts = verdict.texts
@@ -114,7 +121,7 @@ def read(prepared: Handwritten, opinions: Mapping[str, Opinion], model: Model) -
             ruled = vote(ballots(opinions, field.digits, rules), weights)
             choice, texts = keep_rules(text, choice.confidence, ruled, rules), ruled.texts
     others = tuple(one for one in texts if one[0] != choice.text and (rules is None or rules.allows(one[0])))
-    noted = comb.remark(choice.text) if isinstance(comb, CombOpinion) else ""
+    noted = comb.remark(choice.text) if isinstance(comb, CombOpinion) else _not_a_number(opinions, field, choice.text)
     path = lattice_opinion(opinions).path(choice.text)
     remark = noted or breaks(choice.broken)
     return Reading(choice.text, choice.confidence, path, others[:MAX_ALTERNATIVES], remark, choice.rule)
@@ -157,11 +164,24 @@ def lattice_opinion(opinions: Mapping[str, Opinion]) -> LatticeOpinion:
     return opinion
 
 
-def line_frames(opinions: Mapping[str, Opinion]) -> Frames:
-    """What the line network saw."""
+def line_opinion(opinions: Mapping[str, Opinion]) -> LineOpinion:
+    """The opinion of the reader that sees the whole field."""
     opinion = opinions["line"]
     assert isinstance(opinion, LineOpinion)
-    return opinion.frames
+    return opinion
+
+
+def line_frames(opinions: Mapping[str, Opinion]) -> Frames:
+    """What the line network saw."""
+    return line_opinion(opinions).frames
+
+
+def _not_a_number(opinions: Mapping[str, Opinion], field: Field, text: str) -> str:
+    """Why a free field is not one number; "" where nothing speaks against it."""
+    dated = field.rules is not None and field.rules.date is not None
+    cut = lattice_opinion(opinions)
+    apart = "" if dated or field.kind != "string" else two_numbers(cut.marks(cut.path(text)), text, field.digits)
+    return foreign(line_opinion(opinions).named(text), text, field.kind, dated=dated) or apart
 
 
 def _rounded(choice: Choice) -> Choice:

@@ -50,7 +50,7 @@ class View:
 
 def view(ink: FieldInk, field: Field) -> View:
     """Cut a field's ink into candidates, and bring each to 28x28."""
-    lattice = segment(ink, amount=field.kind == "amount")
+    lattice = segment(ink, amount=field.kind in ("amount", "decimal"))
     return View(lattice, glyphs_of(lattice))
 
 
