@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -47,9 +48,7 @@ class Written:
     signed: bool = True
 
 
-def decimal_value(
-    marked: MarkedDigits | None, named: Sequence[Named], text: str, written: Written
-) -> tuple[str, str]:
+def decimal_value(marked: MarkedDigits | None, named: Sequence[Named], text: str, written: Written) -> tuple[str, str]:
     """(value, doubt): `-264.27` as a number with a point, or no value and why there is none."""
     negative, doubt = sign_of(named, text)
     if doubt:
@@ -119,7 +118,9 @@ def _seen(marked: MarkedDigits | None, text: str) -> dict[int, bool]:
     places: dict[int, bool] = {}
     for mark in marked.marks if marked is not None else ():
         if mark.place < len(text) and mark.kind in ("point", "comma", "speck", "other"):
-            places[mark.place] = places.get(mark.place, False) or (mark.kind in ("point", "comma") and mark.sure and mark.place > 0)
+            places[mark.place] = places.get(mark.place, False) or (
+                mark.kind in ("point", "comma") and mark.sure and mark.place > 0
+            )
     return places
 
 
@@ -140,7 +141,9 @@ def _split(text: str, separators: Separators, decimals: tuple[int, int] | None) 
     before = separators[:-1]
     if any(one == kind for _, one in before):
         # The same sign twice groups thousands; then there are no decimals.
-        return (text, "") if _groups(text, [place for place, _ in separators]) and len({k for _, k in separators}) == 1 else None
+        return (
+            (text, "") if _groups(text, [place for place, _ in separators]) and len({k for _, k in separators}) == 1 else None
+        )
     if not _groups(text[:last], [place for place, _ in before]):
         return None
     grouping = not before and kind == "," and len(text) - last == GROUP and 0 < last <= GROUP and not text.startswith("0")
@@ -155,4 +158,4 @@ def _split(text: str, separators: Separators, decimals: tuple[int, int] | None) 
 def _groups(whole: str, places: Sequence[int]) -> bool:
     """Whether places part whole units into groups of three."""
     ends = [*places, len(whole)]
-    return not places or (0 < places[0] <= GROUP and all(b - a == GROUP for a, b in zip(ends, ends[1:], strict=False)))
+    return not places or (0 < places[0] <= GROUP and all(b - a == GROUP for a, b in pairwise(ends)))

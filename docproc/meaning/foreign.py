@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -50,7 +51,8 @@ def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> st
     parting = [one for one in inner if one.symbol in PARTS and one.symbol not in own]
     if parting:
         first = parting[0]
-        return f"two numbers are written, with {PARTS[first.symbol]} between: {text[: first.place]}{first.symbol}{text[first.place :]}"
+        parted = f"{text[: first.place]}{first.symbol}{text[first.place :]}"
+        return f"two numbers are written, with {PARTS[first.symbol]} between: {parted}"
     if kind in ("string", "comb"):
         for one in inner:
             if one.symbol == "." or (one.symbol == "," and not _grouped(text, [o.place for o in inner if o.symbol == ","])):
@@ -69,7 +71,11 @@ def two_numbers(marked: MarkedDigits | None, text: str, digits: tuple[int, int] 
     gaps = marked.digits[1:, 0] - marked.digits[:-1, 2]
     widest = int(gaps.argmax())
     others = np.delete(gaps, widest)
-    least = max(FOREIGN.min_gap_digits, float(others.max()) + FOREIGN.min_wider_digits) if len(others) else FOREIGN.min_lone_gap_digits
+    least = (
+        max(FOREIGN.min_gap_digits, float(others.max()) + FOREIGN.min_wider_digits)
+        if len(others)
+        else FOREIGN.min_lone_gap_digits
+    )
     place = widest + 1
     if gaps[widest] < least or _grouped(text, [place]):
         return ""
@@ -79,4 +85,4 @@ def two_numbers(marked: MarkedDigits | None, text: str, digits: tuple[int, int] 
 def _grouped(text: str, places: Sequence[int]) -> bool:
     """Whether commas at these places part thousands."""
     ends = [*sorted(set(places)), len(text)]
-    return not text.startswith("0") and all(end - start == 3 for start, end in zip(ends, ends[1:], strict=False))
+    return not text.startswith("0") and all(end - start == 3 for start, end in pairwise(ends))

@@ -121,7 +121,7 @@ def read(prepared: Handwritten, opinions: Mapping[str, Opinion], model: Model) -
             ruled = vote(ballots(opinions, field.digits, rules), weights)
             choice, texts = keep_rules(text, choice.confidence, ruled, rules), ruled.texts
     others = tuple(one for one in texts if one[0] != choice.text and (rules is None or rules.allows(one[0])))
-    noted = comb.remark(choice.text) if isinstance(comb, CombOpinion) else _not_a_number(opinions, field, choice.text)
+    noted = remark_on(opinions, field, choice.text)
     path = lattice_opinion(opinions).path(choice.text)
     remark = noted or breaks(choice.broken)
     return Reading(choice.text, choice.confidence, path, others[:MAX_ALTERNATIVES], remark, choice.rule)
@@ -174,6 +174,12 @@ def line_opinion(opinions: Mapping[str, Opinion]) -> LineOpinion:
 def line_frames(opinions: Mapping[str, Opinion]) -> Frames:
     """What the line network saw."""
     return line_opinion(opinions).frames
+
+
+def remark_on(opinions: Mapping[str, Opinion], field: Field, text: str) -> str:
+    """What a person should know of a field that was read as `text`, whatever its confidence; "" where there is nothing."""
+    comb = opinions.get("cells")
+    return comb.remark(text) if isinstance(comb, CombOpinion) else _not_a_number(opinions, field, text)
 
 
 def _not_a_number(opinions: Mapping[str, Opinion], field: Field, text: str) -> str:

@@ -281,7 +281,7 @@ def _marks(labels: NDArray[np.int32], table: NDArray[np.int32], ruled: NDArray[n
         near = cv2.dilate(ruled, np.ones((side, side), np.uint8))
         covered = np.bincount(labels[near > 0], minlength=len(table) + 1)[1:]
         inside &= covered < INK.remains_share * table[:, 4]
-    return table[large & inside]
+    return np.asarray(table[large & inside], np.int32)
 
 
 def _second_look(crop: Gray, found: _Found) -> tuple[_Found, tuple[int, int]]:

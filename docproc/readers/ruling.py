@@ -103,7 +103,8 @@ def level_rules(mask: Mask) -> list[Rule]:
     """The level rules of a field, the longest first."""
     height, width = mask.shape
     most = round(max(RULING.max_thickness_px, RULING.max_thickness_share * height))
-    thin = mask & (1 - cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((most + 1, 1), np.uint8)))
+    tall = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((most + 1, 1), np.uint8)), np.uint8)
+    thin = mask & (1 - tall)
     # A line that is not quite level runs over several rows; a dashed one has gaps.
     whole = cv2.dilate(thin, np.ones((3, 1), np.uint8))
     gap = int(np.clip(round(RULING.gap_heights * height), 3, RULING.max_gap_px))
@@ -215,7 +216,7 @@ def _on_rule(mask: Mask, rule: Rule) -> Mask:
     tall = round(rule.thickness) + RULING.crossing_px
     strokes = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((tall, 1), np.uint8))
     strokes = cv2.dilate(strokes, np.ones((1, 3), np.uint8))
-    runs = cv2.dilate(rule.run, np.ones((3, 1), np.uint8)) & (1 - strokes)
+    runs = np.asarray(cv2.dilate(rule.run, np.ones((3, 1), np.uint8)), np.uint8) & (1 - np.asarray(strokes, np.uint8))
     # Where nothing else stands the whole line goes, as far as it may be seen.
     zone = _zone(mask.shape, rule.slope, rule.row, rule.thickness / 2 + RULING.off_line_px)
     beside = mask & (1 - zone)
@@ -242,7 +243,7 @@ class _Upright:
 
 def _walls(mask: Mask, ruled: Mask, rules: list[Rule]) -> Mask:
     """The ink of walls. `ruled` is that of the level rules."""
-    height, width = mask.shape
+    height = mask.shape[0]
     gone = np.zeros_like(mask)
     written = mask & (1 - ruled)
     length = max(3, round(RULING.wall_share * height / 2))
@@ -256,7 +257,7 @@ def _walls(mask: Mask, ruled: Mask, rules: list[Rule]) -> Mask:
     for _, own, ends in bounded:
         if all(ends):
             written = written & (1 - own)
-    labels, table = components(np.asarray(written, np.uint8))
+    _, table = components(np.asarray(written, np.uint8))
     beside = table[table[:, 3] >= RULING.tall_share * height]
     for run, own, ends in bounded:
         if all(ends) and _is_wall(run, ends, mask.shape, beside, rules):
@@ -313,9 +314,9 @@ def _is_wall(
     inner = (beside[:, 0] < run.left).any() and (beside[:, 0] + beside[:, 2] > run.right).any()
     if inner:
         return False
-    if run.height > RULING.higher * float(beside[:, 3].max()) and ("edge" not in ends or aside <= RULING.near_side_share * width):
+    if run.height > RULING.higher * float(beside[:, 3].max()) and (
+        "edge" not in ends or aside <= RULING.near_side_share * width
+    ):
         return True
     thin = run.width <= RULING.max_wall_ratio * max(rule.thickness for rule in rules) + 1 if rules else False
     return ends == ("rule", "rule") and thin and run.height > RULING.framed_higher * float(np.median(beside[:, 3]))
-
-

@@ -45,9 +45,7 @@ def ruled(layer: Layer, rng: np.random.Generator) -> Layer:
     return Layer(np.maximum(layer.alpha, line), owner, height)
 
 
-def _base_line(
-    line: NDArray[np.float32], base: int, height: float, thick: int, tilt: float, rng: np.random.Generator
-) -> None:
+def _base_line(line: NDArray[np.float32], base: int, height: float, thick: int, tilt: float, rng: np.random.Generator) -> None:
     columns = line.shape[1]
     y = base + rng.uniform(-0.12, 0.3) * height
     if rng.random() >= 0.3:
@@ -68,9 +66,7 @@ def frame(line: NDArray[np.float32], height: float, thick: int, rng: np.random.G
     left, top, right, bottom = inset[0], inset[1], columns - 1 - inset[2], rows - 1 - inset[3]
     corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
     middle = np.array([columns / 2, rows / 2])
-    turned = [
-        (round(float(x - tilt * (y - middle[1]))), round(float(y + tilt * (x - middle[0])))) for x, y in corners
-    ]
+    turned = [(round(float(x - tilt * (y - middle[1]))), round(float(y + tilt * (x - middle[0])))) for x, y in corners]
     for k in range(4):
         heavy = round(height * rng.uniform(0.08, 0.25)) if rng.random() < 0.1 else thick
         if rng.random() < 0.9:

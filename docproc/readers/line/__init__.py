@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from docproc.backends.form import Form
 from docproc.meaning.named import Named
+from docproc.mlp import logit
 from docproc.readers.ctc import likely_texts, text_scores
 from docproc.readers.line.band import line
 from docproc.readers.line.symbols import digit_frames, named
-from docproc.mlp import logit
 from docproc.readers.voter import MAX_PROPOSED
 from docproc.rules import FieldRules
 from docproc.types import LETTER, LINE_CLASSES, LINE_HEIGHT, LINE_READERS, STRUCK, Field, FieldInk, Frames, Line, LineRecognizer
