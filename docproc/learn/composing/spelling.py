@@ -249,12 +249,14 @@ def filled(rng: np.random.Generator) -> Spelled:
 # ------------------------------------------------------------------------------------------- what is no number
 
 UNITS = (
-    "kg lb lbs cm m mm ft in % hrs hr h min yrs yr C F USD EUR Rs pcs g mg ml km mph p No st nd rd th ea units days wk pm am"
-).split()
+    "kg", "lb", "lbs", "cm", "m", "mm", "ft", "in", "%", "hrs", "hr", "h", "min", "yrs", "yr", "C", "F", "USD", "EUR", "Rs",
+    "pcs", "g", "mg", "ml", "km", "mph", "p", "No", "st", "nd", "rd", "th", "ea", "units", "days", "wk", "pm", "am",
+)  # fmt: skip
 WORDS = (
-    "no nil none NIL N/A n/a NA yes closed void VOID same ditto see absent ABS paid refused unknown ? ?? left moved male Total "
-    "USD zero one five ten half Mr Jan May Sept Approved copy null nihil rien keine ninguno"
-).split()
+    "no", "nil", "none", "NIL", "N/A", "n/a", "NA", "yes", "closed", "void", "VOID", "same", "ditto", "see", "absent",
+    "ABS", "paid", "refused", "unknown", "?", "??", "left", "moved", "male", "Total", "USD", "zero", "one", "five", "ten",
+    "half", "Mr", "Jan", "May", "Sept", "Approved", "copy", "null", "nihil", "rien", "keine", "ninguno",
+)  # fmt: skip
 FREE_LETTERS = "aabcdeeefghhijkmnoprrstuvwyABCDEFGHJKLMNPQRTUVWXY&%@"
 TICKS = ("tick", "cross", "scribble", "squiggle", "circle", "ditto")
 
