@@ -29,6 +29,7 @@ FOREIGN = ForeignTuning()
 CORRECTED = "corrected: something is struck out or written over"
 LETTERS = "something that is no digit is written beside the number"
 ONLY_LETTERS = "something is written, and it is no number"
+ZEROS = "two zeros, or letters"
 PARTS = {"/": "a slash", ":": "a colon", "+": "a plus sign", "-": "a dash", "*": "a mark", "(": "a bracket", ")": "a bracket",
          "$": "a currency sign"}  # fmt: skip
 
@@ -53,6 +54,8 @@ def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> st
         first = parting[0]
         parted = f"{text[: first.place]}{first.symbol}{text[first.place :]}"
         return f"two numbers are written, with {PARTS[first.symbol]} between: {parted}"
+    if text == "00":
+        return ZEROS
     if kind in ("string", "comb"):
         for one in inner:
             if one.symbol == "." or (one.symbol == "," and not _grouped(text, [o.place for o in inner if o.symbol == ","])):

@@ -63,12 +63,16 @@ class RulingTuning:
     higher: float = 1.2  # than what is written beside it: a wall that is bounded by the edges of the crop [guess]
     side_share: float = 0.15  # of the crop's width: where nothing else is written, walls stand so near to the sides [guess]
     hugging_px: int = 2  # from the side of the crop: at its very edge [guess]
+    min_hugged_ratio: float = 0.7  # of such a crop, width to height, where an upright stands at its very edge [guess]
     alike_share: float = 0.8  # of the higher of two walls, over which the other runs beside it [guess]
     near_side_share: float = 0.06  # the same, where something is written and a wall ends at the edge [guess]
     min_aspect_ratio: float = 1.2  # of such a crop, width to height [guess]
     max_wall_ratio: float = 1.6  # width of a wall within a frame to that of its level rules [guess]
     framed_higher: float = 1.1  # than what is usual beside it: a wall between two rules [guess]
     tick_share: float = 0.1  # of the crop's height: a tick is at least that high [guess]
+    max_tick_ratio: float = 2.5  # width of a tick to that of its rule [guess]
+    max_tick_share: float = 0.5  # the same, at most [guess]
+    max_tick_room: float = 1.2  # of the pitch, from the last tick to the side [guess]
     tick_spread_share: float = 0.08  # of the crop's height, by which ticks differ [guess]
     min_ticks: int = 3  # on one rule [guess]
     off_pitch: float = 0.15  # of the pitch, by which ticks leave it [guess]
@@ -274,12 +278,14 @@ def _ticks(mask: Mask, rule: Rule) -> Mask:
     """The ink of short uprights on a rule, in one height and at one pitch: what parts the cells of a comb."""
     height = mask.shape[0]
     least = max(3, round(RULING.tick_share * height))
-    upright = cv2.morphologyEx(cv2.dilate(mask, np.ones((1, 3), np.uint8)), cv2.MORPH_OPEN, np.ones((least, 1), np.uint8))
+    above = mask & (1 - _zone(mask.shape, rule.slope, rule.row, rule.thickness / 2 + 1))
+    upright = cv2.morphologyEx(cv2.dilate(above, np.ones((1, 3), np.uint8)), cv2.MORPH_OPEN, np.ones((least, 1), np.uint8))
     labels, table = components(np.asarray(upright, np.uint8))
     middle = table[:, 0] + table[:, 2] / 2
     near = max(2.0, RULING.end_share * height)
     on = np.abs(table[:, 1] + table[:, 3] - rule.row - rule.slope * middle) <= near + rule.thickness / 2
-    on &= table[:, 2] - 2 <= RULING.max_wall_ratio * rule.thickness + 1
+    on &= table[:, 3] <= RULING.max_tick_share * height
+    on &= table[:, 2] - 2 <= RULING.max_tick_ratio * rule.thickness + 1
     if on.sum() < RULING.min_ticks:
         return np.zeros_like(mask)
     own = np.flatnonzero(on)
@@ -289,7 +295,9 @@ def _ticks(mask: Mask, rule: Rule) -> Mask:
         return np.zeros_like(mask)
     pitch = float(np.min(steps))
     off = np.abs(steps / max(pitch, 1.0) - np.rint(steps / max(pitch, 1.0)))
-    if pitch < least or off.max() > RULING.off_pitch:
+    ends = float(middle[alike].min()), mask.shape[1] - float(middle[alike].max())
+    # From side to side: whoever writes 111 does not fill the field with it.
+    if pitch < least or off.max() > RULING.off_pitch or max(ends) > RULING.max_tick_room * pitch:
         return np.zeros_like(mask)
     found = np.isin(labels, alike + 1).astype(np.uint8)
     return np.asarray(cv2.dilate(found, np.ones((3, 3), np.uint8)), np.uint8) & mask
@@ -400,7 +408,8 @@ def _is_wall(
     aside = min(run.left, width - run.right)
     if not len(beside):
         # By itself it may be a 1, but not at the side of a printed frame.
-        return aside <= RULING.side_share * width and ("rule" in ends or width >= RULING.min_aspect_ratio * height)
+        wide = width >= (RULING.min_hugged_ratio if aside <= RULING.hugging_px else RULING.min_aspect_ratio) * height
+        return aside <= RULING.side_share * width and (len(rules) > 0 or wide)
     inner = (beside[:, 0] < run.left).any() and (beside[:, 0] + beside[:, 2] > run.right).any()
     if inner:
         return False

@@ -8,7 +8,6 @@ from docproc.meaning.decimals import SIGNED, UNSETTLED, Written, decimal_value
 from docproc.meaning.named import Named
 from docproc.types import MARK_SYMBOLS
 
-
 ANY = Written()
 
 
