@@ -14,6 +14,7 @@ from docproc.readers.confidence import KEPT_DECIMALS, confidence
 from docproc.readers.evidence import evidence
 from docproc.readers.ink import comb_ink, free_ink
 from docproc.readers.lattice import LatticeOpinion, View
+from docproc.readers.lattice.cuts import candidate_box
 from docproc.readers.line import LineOpinion
 from docproc.readers.model import Model
 from docproc.readers.repair import Choice, repair_field
@@ -24,6 +25,8 @@ from docproc.readers.voters import VOTERS
 from docproc.rules import FieldRules
 from docproc.types import Field, Frames, Gray, Lattice, Reading
 
+AT_THE_EDGE = "a line at the edge of the field, or a 1"
+AT_THE_EDGE_PX = 2  # from the side of the crop [guess]
 MAX_ALTERNATIVES = 10  # other texts that are kept, for rules between fields and for people [guess]
 
 
@@ -123,7 +126,7 @@ def read(prepared: Handwritten, opinions: Mapping[str, Opinion], model: Model) -
     others = tuple(one for one in texts if one[0] != choice.text and (rules is None or rules.allows(one[0])))
     noted = remark_on(opinions, field, choice.text)
     path = lattice_opinion(opinions).path(choice.text)
-    remark = noted or breaks(choice.broken)
+    remark = noted or breaks(choice.broken) or _at_the_edge(prepared, path, choice.text)
     return Reading(choice.text, choice.confidence, path, others[:MAX_ALTERNATIVES], remark, choice.rule)
 
 
@@ -174,6 +177,16 @@ def line_opinion(opinions: Mapping[str, Opinion]) -> LineOpinion:
 def line_frames(opinions: Mapping[str, Opinion]) -> Frames:
     """What the line network saw."""
     return line_opinion(opinions).frames
+
+
+def _at_the_edge(prepared: Handwritten, path: Sequence[int], text: str) -> str:
+    """Why upright strokes at the very side of a free field may be a printed line; "" where there is anything else."""
+    if prepared.field.cells or not path or set(text) != {"1"}:
+        return ""
+    width = prepared.crop.shape[1]
+    boxes = [candidate_box(prepared.lattice, k) for k in path]
+    aside = [min(box.left, width - box.left - box.width) <= AT_THE_EDGE_PX for box in boxes]
+    return AT_THE_EDGE if all(aside) and len(text) <= len(aside) <= 2 else ""
 
 
 def remark_on(opinions: Mapping[str, Opinion], field: Field, text: str) -> str:
