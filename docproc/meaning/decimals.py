@@ -17,6 +17,7 @@ from docproc.meaning.marks import MarkedDigits
 from docproc.meaning.named import Named
 
 UNSETTLED = "it is not settled where the decimal point is"
+MAYBE_SIGNED = "there may be a minus sign"
 SIGNED = "a minus sign is written, and the field has none"
 OVER_MANY = "{0} decimals are written, at most {1} are expected"
 TOO_FEW = "{0} decimals are written, at least {1} are expected"
@@ -50,7 +51,7 @@ class Written:
 
 def decimal_value(marked: MarkedDigits | None, named: Sequence[Named], text: str, written: Written) -> tuple[str, str]:
     """(value, doubt): `-264.27` as a number with a point, or no value and why there is none."""
-    negative, doubt = sign_of(named, text)
+    negative, doubt = sign_of(named, text, marked)
     if doubt:
         return "", doubt
     if negative and not written.signed:
@@ -71,8 +72,11 @@ def decimal_value(marked: MarkedDigits | None, named: Sequence[Named], text: str
     return ("-" if negative and number.strip("0.") else "") + number, ""
 
 
-def sign_of(named: Sequence[Named], text: str) -> tuple[bool, str]:
-    """Whether a number is negative, and what is in doubt of that."""
+def sign_of(named: Sequence[Named], text: str, marked: MarkedDigits | None = None) -> tuple[bool, str]:
+    """Whether a number is negative, and what is in doubt of that.
+
+    A dash before the digits is also seen by its shape; where only one of both tells of it, it is in doubt.
+    """
     sure = [one for one in named if one.share >= DECIMALS.min_sign_share]
     maybe = [one for one in named if DECIMALS.min_doubtful_share <= one.share < DECIMALS.min_sign_share]
     ends = (0, len(text))
@@ -84,9 +88,15 @@ def sign_of(named: Sequence[Named], text: str) -> tuple[bool, str]:
     if brackets[0] != brackets[1]:
         return False, "one bracket is written"
     dashes = [there("-", place, sure) for place in ends]
+    if marked is not None and dashes[0] != _leading_dash(marked):
+        return False, MAYBE_SIGNED
     if any(one.symbol in "-()" and one.place in ends for one in maybe):
-        return False, "there may be a sign"
+        return False, MAYBE_SIGNED
     return all(brackets) or any(dashes), ""
+
+
+def _leading_dash(marked: MarkedDigits) -> bool:
+    return any(mark.kind == "dash" and mark.sure and mark.place == 0 for mark in marked.marks)
 
 
 Separators = tuple[tuple[int, str], ...]  # (digits before it, "." or ",")

@@ -41,7 +41,8 @@ def _amount(result: HandwrittenResult, text: str) -> tuple[str, str]:
     value, doubt = amount_value(result.marked, text, cents=field.cents)
     if not value:
         return value, doubt
-    negative, unsure = sign_of(_without_fillers(result.named, text, value), text)
+    filled = _filled(result.named, text)
+    negative, unsure = sign_of(_without_fillers(result.named, text, value), text, None if filled else result.marked)
     if unsure:
         return "", unsure
     if negative and not field.signed:
@@ -49,10 +50,14 @@ def _amount(result: HandwrittenResult, text: str) -> tuple[str, str]:
     return ("-" if negative and value.strip("0.") else "") + value, ""
 
 
+def _filled(named: Sequence[Named], text: str) -> bool:
+    """Whether marks on both sides of an amount fill its field."""
+    return {0, len(text)} <= {one.place for one in named if one.symbol in FILLERS}
+
+
 def _without_fillers(named: Sequence[Named], text: str, value: str) -> list[Named]:
     """What stands around an amount, without the dashes that fill its field."""
-    ends = {one.place for one in named if one.symbol in FILLERS and one.place in (0, len(text))}
-    both = {0, len(text)} <= ends
+    both = _filled(named, text)
     return [
         one
         for one in named

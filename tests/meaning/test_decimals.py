@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from docproc.meaning.decimals import SIGNED, UNSETTLED, Written, decimal_value
+from docproc.meaning.decimals import MAYBE_SIGNED, SIGNED, UNSETTLED, Written, decimal_value, sign_of
+from docproc.meaning.marks import Mark, MarkedDigits
 from docproc.meaning.named import Named
 from docproc.types import MARK_SYMBOLS
 
@@ -51,6 +53,12 @@ def test_decimals_that_the_form_does_not_have_go_to_a_person() -> None:
 
 def test_a_sign_in_a_field_that_has_none_goes_to_a_person() -> None:
     assert read("-5.2", Written(signed=False)) == ("", SIGNED)
+
+
+def test_a_dash_that_only_its_shape_tells_goes_to_a_person() -> None:
+    dash = Mark("dash", 0, True, -0.6, 0.5, -0.2, 0.6)
+    assert sign_of((), "5", MarkedDigits(np.zeros((1, 4)), (dash,))) == (False, MAYBE_SIGNED)
+    assert sign_of((Named("-", 0, 0.9),), "5", MarkedDigits(np.zeros((1, 4)), (dash,))) == (True, "")
 
 
 def test_half_a_pair_of_brackets_goes_to_a_person() -> None:
