@@ -116,7 +116,7 @@ def _separators(marked: MarkedDigits | None, named: Sequence[Named], text: str) 
             found[one.place] = one.symbol
         elif one.share >= DECIMALS.min_doubtful_share:
             return None
-    if any(sure and place not in found for place, sure in seen.items()):
+    if any(large and place not in found for place, large in seen.items()):
         return None
     if marked is not None and any(place not in found for place in _wide_gaps(marked)):
         return None
@@ -124,13 +124,11 @@ def _separators(marked: MarkedDigits | None, named: Sequence[Named], text: str) 
 
 
 def _seen(marked: MarkedDigits | None, text: str) -> dict[int, bool]:
-    """The places where the ink of a point or a comma is seen, and whether it surely is one."""
+    """The places where the ink of a point or a comma is seen, and whether it is more than a speck."""
     places: dict[int, bool] = {}
     for mark in marked.marks if marked is not None else ():
         if mark.place < len(text) and mark.kind in ("point", "comma", "speck", "other"):
-            places[mark.place] = places.get(mark.place, False) or (
-                mark.kind in ("point", "comma") and mark.sure and mark.place > 0
-            )
+            places[mark.place] = places.get(mark.place, False) or (mark.kind != "speck" and mark.place > 0)
     return places
 
 

@@ -63,7 +63,8 @@ def ballots(
 ) -> tuple[Ballot, ...]:
     """All texts that a reader proposes, judged by all.
 
-    `digits` bounds the length of a text; that nothing is written stays possible. With `rules` each reader also proposes the best texts that they allow; those come
+    `digits` bounds the length of a text; that nothing is written stays possible.
+    With `rules` each reader also proposes the best texts that they allow; those come
     after the others, which stay as they were.
     """
     fewest, most = digits if digits else (0, 10**6)
