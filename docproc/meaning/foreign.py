@@ -65,12 +65,15 @@ def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> st
 
 
 def two_numbers(marked: MarkedDigits | None, text: str, digits: tuple[int, int] | None) -> str:
-    """Why a text is two numbers, by the gap between them; "" where it is one, as far as is seen.
+    """Why a text is two numbers, by a dash or the gap between them; "" where it is one, as far as is seen.
 
     Groups of three digits are thousands. Where the field says how many `digits` it has, gaps mean nothing.
     """
     if marked is None or len(text) < 2 or (digits is not None and digits[0] == digits[1]):
         return ""
+    for mark in marked.marks:
+        if mark.kind == "dash" and mark.sure and 0 < mark.place < len(text):
+            return f"two numbers are written, with {PARTS['-']} between: {text[: mark.place]}-{text[mark.place :]}"
     gaps = marked.digits[1:, 0] - marked.digits[:-1, 2]
     widest = int(gaps.argmax())
     others = np.delete(gaps, widest)
