@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from docproc.readers.confidence import Acceptance, judge
+from docproc.readers.confidence import Acceptance, judge, judge_empty
 from docproc.readers.e13b import PrintedResult
 from docproc.readers.e13b.locate import part_box
 from docproc.readers.e13b.parts import PARTS, Part, parse
 from docproc.readers.read import FieldResult
 from docproc.readers.value import value_of
-from docproc.types import Box, Page, PageId, Placed, Row
+from docproc.types import Box, Page, PageId, Placed, Reading, Row
 
 
 def tabulate(placed: Placed, results: Sequence[FieldResult], accept: Acceptance) -> list[Row]:
@@ -32,7 +32,12 @@ def field_row(page: Page, result: FieldResult, accept: Acceptance) -> Row:
     value, doubt = value_of(result, accept.window)
     least = accept.of(field, reading)
     inked = result.prepared.inked
-    status, reason = judge(reading, least, inked=inked, required=field.required, doubt=doubt or result.doubt)
+    if field.empty:
+        reading, value = Reading("", 0.0), ""
+        status, reason = judge_empty(field.empty, required=field.required)
+    else:
+        doubt = doubt or result.doubt or field.doubt
+        status, reason = judge(reading, least, inked=inked, required=field.required, doubt=doubt)
     if page.damage and status in ("ok", "blank"):
         status, reason = "review", page.damage
     box = page.stored(field.box.clip(page.width, page.height))

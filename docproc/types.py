@@ -149,6 +149,8 @@ class Field:
     framed: bool = False  # a printed frame stands around it
     parts: bool = False  # of an E-13B line: its routing number, account and so on are rows of their own
     cents: bool = False  # of an amount: cents are always written, or a dash in their place
+    empty: str = ""  # what says that no number stands there: a dash in the cell of a table
+    doubt: str = ""  # why a person should look at it, whatever is read there
 
     @property
     def crop(self) -> Box:
