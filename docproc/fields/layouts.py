@@ -100,7 +100,7 @@ def _by_shape(page: Page, order: PartOrder) -> Placed:
     strip = looks_like_strip(page)
     may_be_check = is_small_check(page) if strip else looks_like_check(page)
     check = _as_check(page, order) if may_be_check else None
-    if check is not None and any(field.name == "micr" for field in check.fields) and len(check.fields) > 2:
+    if check is not None and _has_line(check) and len(check.fields) > 2:
         return check
     page, tables = _with_tables(page)
     if strip and not tables:
@@ -114,10 +114,18 @@ def _by_shape(page: Page, order: PartOrder) -> Placed:
         written = written_part(page, "digits")
         if is_line(written) or written.box == Box(0, 0, page.width, page.height):
             return Placed(page, (written,))
+    # A check on a larger page is told last: to look for it takes long.
+    check = None if may_be_check else _as_check(page, order)
+    if check is not None and _has_line(check):
+        return check
     raise DocumentError(
         "no_fields",
         "no number fields were found on this page; give --layout a template, or digits for a cut-out field",
     )
+
+
+def _has_line(check: Placed) -> bool:
+    return any(field.name == "micr" for field in check.fields)
 
 
 def _with_tables(page: Page) -> tuple[Page, tuple[Table, ...]]:
