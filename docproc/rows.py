@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from docproc.readers.confidence import Acceptance, judge
+from docproc.readers.confidence import Acceptance, judge, judge_empty
 from docproc.readers.e13b import PrintedResult
 from docproc.readers.e13b.locate import part_box
 from docproc.readers.e13b.parts import PARTS, Part, parse
 from docproc.readers.read import FieldResult
 from docproc.readers.value import value_of
-from docproc.types import Box, Page, PageId, Placed, Row
+from docproc.types import Box, Page, PageId, Placed, Reading, Row
 
 
 def tabulate(placed: Placed, results: Sequence[FieldResult], accept: Acceptance) -> list[Row]:
@@ -32,7 +32,12 @@ def field_row(page: Page, result: FieldResult, accept: Acceptance) -> Row:
     value, doubt = value_of(result, accept.window)
     least = accept.of(field, reading)
     inked = result.prepared.inked
-    status, reason = judge(reading, least, inked=inked, required=field.required, doubt=doubt or result.doubt)
+    if field.empty:
+        reading, value = Reading("", 0.0), ""
+        status, reason = judge_empty(field.empty, required=field.required)
+    else:
+        doubt = doubt or result.doubt or field.doubt
+        status, reason = judge(reading, least, inked=inked, required=field.required, doubt=doubt)
     if page.damage and status in ("ok", "blank"):
         status, reason = "review", page.damage
     box = page.stored(field.box.clip(page.width, page.height))
@@ -58,30 +63,55 @@ def part_rows(page: Page, result: PrintedResult, whole: Row, accept: Acceptance)
     """The rows of what an E-13B line consists of, beside that of the line; each is as sure as the line is."""
     reading = result.reading
     found = {part.name: part for part in parse(reading.value, reading.centers)}
+    number = found["check_number"].text if "check_number" in found else ""
     rows = []
     for name in PARTS:
         if name in found:
-            rows.append(_part_row(page, result, found[name], whole, accept))
+            doubt = _doubt(found[name], number, result.printed)
+            rows.append(_part_row(page, result, found[name], doubt, whole, accept))
         elif name != "encoded_amount":
-            unread = whole.status == "review"
-            rows.append(
-                replace(
-                    whole, field=name, text="", value="", changed_by="", confidence=whole.confidence if unread else None,
-                    status="review" if unread else "blank", reason=whole.reason if unread else "",
-                )
-            )  # fmt: skip
+            rows.append(_missing_part(name, whole, told="routing" in found))
     return rows
 
 
-def _part_row(page: Page, result: PrintedResult, part: Part, whole: Row, accept: Acceptance) -> Row:
+def _missing_part(name: str, whole: Row, told: bool) -> Row:
+    """The row of a part that the line lacks; `told` says that it is known what the line's other parts are."""
+    row = replace(whole, field=name, text="", value="", changed_by="")
+    if whole.status == "review":
+        return row
+    if whole.text and not told:
+        return replace(row, status="review", reason="it cannot be told which of the line's numbers this is")
+    if whole.text and name == "account":
+        return replace(row, status="review", reason="the line shows no account")
+    return replace(row, status="blank", reason="", confidence=None)
+
+
+def _doubt(part: Part, number: str, printed: str) -> str:
+    """Why a person should look at a part of a line: its role is a guess, or the check's number is printed otherwise elsewhere.
+
+    `number` is the check's number on the line, `printed` as it was read elsewhere on the check, "" where it was not.
+    """
+    elsewhere, own = printed.lstrip("0"), number.lstrip("0")
+    if part.name == "check_number" and elsewhere and elsewhere != own:
+        return f"the number printed at the top of the check was read as {printed}"
+    if (
+        part.name == "account"
+        and not number
+        and elsewhere
+        and elsewhere in (part.text[: len(elsewhere)], part.text[-len(elsewhere) :])
+    ):
+        return f"it may hold the check's number, which was read as {printed} at the top of the check"
+    return "" if part.by_number and elsewhere and elsewhere == own else part.doubt
+
+
+def _part_row(page: Page, result: PrintedResult, part: Part, doubt: str, whole: Row, accept: Acceptance) -> Row:
     prepared, centers = result.prepared, result.reading.centers
     crop = prepared.field.crop.clip(page.width, page.height)
     own = part_box(prepared.strip, centers[part.first : part.last])
     box = page.stored(Box(crop.left + own.left, crop.top + own.top, own.width, own.height).clip(page.width, page.height))
     status, reason = accept.of_part(part.name, whole)
-    elsewhere = result.printed.lstrip("0")
-    if part.name == "check_number" and elsewhere and elsewhere != part.text.lstrip("0"):
-        status, reason = "review", f"the number printed at the top of the check was read as {result.printed}"
+    if doubt:
+        status, reason = "review", doubt
     return replace(
         whole, field=part.name, text=part.text, value=part.value, status=status, reason=reason,
         changed_by=whole.changed_by if part.name == "routing" else "",

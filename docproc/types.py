@@ -151,6 +151,8 @@ class Field:
     cents: bool = False  # of an amount: cents are always written, or a dash in their place
     signed: bool = False  # of an amount or a measurement: it may be negative
     decimals: tuple[int, int] | None = None  # of a measurement: fewest and most digits behind the point; None: any number
+    empty: str = ""  # what says that no number stands there: a dash in the cell of a table
+    doubt: str = ""  # why a person should look at it, whatever is read there
 
     @property
     def crop(self) -> Box:

@@ -15,9 +15,11 @@ from docproc.types import Box, Field, Gray, Page, Placed
 
 if TYPE_CHECKING:
     from docproc.fields.check import Check
+    from docproc.fields.tables import Table
     from docproc.pages.register import Reference, Registration
 
 
+MAX_TABLE_SLOPE = 0.002  # of a table: one that lies more askew is leveled, so that its cells hold no rules [guess]
 MAX_TURNS = 4  # times that a page is turned and cut until it is a check and upright [guess]
 
 
@@ -99,26 +101,51 @@ def _micr(page: Page, order: PartOrder) -> Placed:
 def _by_shape(page: Page, order: PartOrder) -> Placed:
     from docproc.fields.boxes import find_boxes
     from docproc.fields.check import is_small_check, looks_like_check
-    from docproc.fields.strip import is_line, looks_like_strip, written_part
+    from docproc.fields.strip import is_line, lines_of_writing, looks_like_strip, written_part
+    from docproc.fields.tables import cells_of
 
     strip = looks_like_strip(page)
     may_be_check = is_small_check(page) if strip else looks_like_check(page)
     check = _as_check(page, order) if may_be_check else None
-    if check is not None and any(field.name == "micr" for field in check.fields) and len(check.fields) > 2:
+    if check is not None and _has_line(check) and len(check.fields) > 2:
         return check
-    if strip:
+    page, tables = _with_tables(page)
+    if strip and not tables:
         return _digits(page, order)
-    found = find_boxes(page)
+    cells = tuple(field for number, table in enumerate(tables, 1) for field in cells_of(table, number))
+    found = cells + find_boxes(page, [table.area for table in tables])
     if found:
         return Placed(page, found)
     # An empty page is blank; one with a single line on it is a cut-out with much paper around.
-    written = written_part(page, "digits")
-    if is_line(written) or written.box == Box(0, 0, page.width, page.height):
-        return Placed(page, (written,))
+    if lines_of_writing(page) <= 1:
+        written = written_part(page, "digits")
+        if is_line(written) or written.box == Box(0, 0, page.width, page.height):
+            return Placed(page, (written,))
+    # A check on a larger page is told last: to look for it takes long.
+    check = None if may_be_check else _as_check(page, order)
+    if check is not None and _has_line(check):
+        return check
     raise DocumentError(
         "no_fields",
         "no number fields were found on this page; give --layout a template, or digits for a cut-out field",
     )
+
+
+def _has_line(check: Placed) -> bool:
+    return any(field.name == "micr" for field in check.fields)
+
+
+def _with_tables(page: Page) -> tuple[Page, tuple[Table, ...]]:
+    """The tables on a page, and the page, which is level where it has any."""
+    from docproc.fields.tables import find_tables
+    from docproc.pages.clean import leveled
+
+    tables = find_tables(page)
+    if tables and abs(tables[0].slope) > MAX_TABLE_SLOPE:
+        level = leveled(page, tables[0].slope)
+        if again := find_tables(level):
+            return level, again
+    return page, tables
 
 
 LAYOUTS: Mapping[str, Callable[[Page, PartOrder], Placed]] = {

@@ -106,3 +106,8 @@ def judge(reading: Reading, threshold: float, *, inked: bool, required: bool, do
     if reading.confidence >= threshold:
         return ("review", doubt) if doubt else ("ok", "")
     return "review", LOW
+
+
+def judge_empty(why: str, *, required: bool) -> tuple[Status, str]:
+    """(status, reason) of a field that holds no number, and it is known `why`."""
+    return ("review", f"{why}, and required") if required else ("blank", why)

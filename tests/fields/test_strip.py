@@ -6,9 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
+from docproc.errors import DocumentError
 from docproc.fields.boxes import find_boxes
-from docproc.fields.strip import looks_like_strip, whole_page
-from docproc.types import Page, PageId
+from docproc.fields.layouts import Layout
+from docproc.fields.strip import lines_of_writing, looks_like_strip, whole_page
+from docproc.types import Page, PageId, Placed
+from tests.conftest import draw_field
 
 
 def page(width: int, height: int) -> Page:
@@ -55,3 +58,26 @@ def test_a_blank_page_and_a_table_of_text_lines_have_no_boxes() -> None:
     for y in range(100, 1000, 60):
         cv2.line(ruled.gray, (50, y), (1650, y), 80, 2)
     assert find_boxes(ruled) == ()
+
+
+def with_numbers(lines: int) -> Page:
+    """A large page with numbers below each other."""
+    whole = page(1400, 1000)
+    for k in range(lines):
+        field = draw_field("40217", height=50)
+        whole.gray[100 + 120 * k : 100 + 120 * k + field.shape[0], 200 : 200 + field.shape[1]] = field
+    return whole
+
+
+def placed(whole: Page) -> Placed:
+    def no_form(known: object) -> None:
+        raise AssertionError(known)
+
+    return Layout("auto").locate(whole, "", no_form)  # type: ignore[arg-type]
+
+
+def test_one_number_on_a_large_page_is_a_field_and_several_are_not_one_number() -> None:
+    assert [lines_of_writing(with_numbers(k)) for k in range(5)] == [0, 1, 2, 3, 4]
+    assert [field.name for field in placed(with_numbers(1)).fields] == ["digits"]
+    with pytest.raises(DocumentError, match="no number fields"):
+        placed(with_numbers(4))
