@@ -32,6 +32,10 @@ PDF_HEAD_BYTES = 1024  # in which `%PDF-` may stand, as Acrobat has it [standard
 PDF_POINTS_PER_INCH = 72  # [standard]
 MAX_INK_GRAY = 250  # a drawn PDF page on which every pixel is lighter shows nothing [guess]
 MAX_PDF_FORMS = 3  # in which an image may be nested, to be looked for on such a page [guess]
+MAX_TALL = 4.0  # height of a pixel over its width, or the other way round; more is no resolution [guess]
+SQUARE_TOLERANCE = 0.02  # by which pixels may differ from squares and count as such [guess]
+_ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION = 0x0112, 282, 283  # tags of TIFF and EXIF [standard]
+_QUARTER_TURNS = (5, 6, 7, 8)  # orientations of a picture that lies on its side [standard]
 PICTURES = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP")
 
 _MAGIC = (
@@ -253,8 +257,9 @@ def _picture_pages(name: str, data: bytes, limits: Limits, enough: int) -> Itera
                 if data.startswith(b"\xff\xd8\xff"):
                     page: Page | tuple[PageId, DocumentError] = _jpeg_page(where, image, data, limits, enough)
                 else:
+                    tall = _tall(image, limits)
                     image.load()
-                    page = Page(where, _to_gray(image), _png_damage(data) if image.format == "PNG" else "")
+                    page = Page(where, _to_gray(image), _png_damage(data) if image.format == "PNG" else "", tall)
             except DocumentError as problem:
                 page = (where, problem)
             except Exception as problem:  # decoders raise whatever they like on damage
@@ -284,6 +289,7 @@ def _jpeg_page(where: PageId, image: Any, data: bytes, limits: Limits, enough: i
     if scans > limits.scans:
         raise DocumentError("too_large", f"{scans} scans in one picture; the limit is {limits.scans}")
     damage = "" if _has_tables(data) else "the picture is damaged: a Huffman table is missing"
+    tall = _tall(image, limits)
     if image.mode in ("L", "RGB") and not damage:
         try:
             small: dict[str, float] = {}
@@ -292,11 +298,11 @@ def _jpeg_page(where: PageId, image: Any, data: bytes, limits: Limits, enough: i
                 small = {"min_width": width, "min_height": height, "min_factor": 2}
             gray = simplejpeg.decode_jpeg(data, colorspace="GRAY", strict=True, **small)[:, :, 0]
             upright = ImageOps.exif_transpose(_with_exif(Image.fromarray(gray), image))
-            return Page(where, np.array(upright, np.uint8), shrunk=image.width / gray.shape[1])
+            return Page(where, np.array(upright, np.uint8), tall=tall, shrunk=image.width / gray.shape[1])
         except ValueError as problem:
             damage = f"the picture is damaged: {problem}"
     image.load()
-    return Page(where, _to_gray(image), damage)
+    return Page(where, _to_gray(image), damage, tall)
 
 
 def _first_scan(data: bytes) -> int:
@@ -335,7 +341,7 @@ def _has_tables(data: bytes) -> bool:
 
 
 def _with_exif(plain: Any, image: Any) -> Any:
-    plain.getexif()[0x0112] = image.getexif().get(0x0112, 1)
+    plain.getexif()[_ORIENTATION] = image.getexif().get(_ORIENTATION, 1)
     return plain
 
 
@@ -457,6 +463,35 @@ def _check_size(width: int, height: int, limits: Limits) -> None:
         raise DocumentError(
             "too_large", f"{width} x {height} pixels; the limits are {limits.side} a side and {limits.pixels} in all"
         )
+
+
+def _tall(image: Any, limits: Limits) -> float:
+    """The height of a pixel over its width on the upright picture, as the file says; a fax has 204 dots an inch by 98 or 196.
+
+    `image` is not loaded yet: Pillow turns a TIFF when it loads it, and forgets how it lay. Raises DocumentError where the
+    picture would be too large with square pixels.
+    """
+    across, down = _dots(image)
+    if not (across > 0 and down > 0 and 1 / MAX_TALL <= across / down <= MAX_TALL):
+        return 1.0
+    tall = across / down
+    if abs(tall - 1) <= SQUARE_TOLERANCE:
+        return 1.0
+    _check_size(round(image.width * max(1.0, 1 / tall)), round(image.height * max(1.0, tall)), limits)
+    return 1 / tall if image.getexif().get(_ORIENTATION, 1) in _QUARTER_TURNS else tall
+
+
+def _dots(image: Any) -> tuple[float, float]:
+    """Dots in a length, across and down, in any unit; 0 where the file does not say."""
+    if image.format == "TIFF":
+        # Without a unit the two still tell the shape of a pixel (TIFF 6.0, ResolutionUnit).
+        across, down = (image.tag_v2.get(tag, 0) for tag in (_X_RESOLUTION, _Y_RESOLUTION))
+    else:
+        across, down = image.info.get("jfif_density") or image.info.get("aspect") or image.info.get("dpi") or (0, 0)
+    try:
+        return float(across), float(down)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return 0.0, 0.0
 
 
 def _undecodable(problem: Exception) -> DocumentError:

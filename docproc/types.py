@@ -110,6 +110,7 @@ class Page:
     id: PageId
     gray: Gray
     damage: str = ""  # what is wrong with the picture: nothing on it is accepted unseen
+    tall: float = 1.0  # height of a pixel of `gray` over its width: a coarse fax has 2.08
     shrunk: float = 1.0  # px of the page as it is stored for a px of `gray`, before that was laid onto a form
     laid: Homography | None = None  # of a page that was laid onto a form: px of `gray` to px of the page before
     residual: float | None = None  # px of the form: how well the page fits it

@@ -139,6 +139,39 @@ def test_orientation_is_applied_once(tmp_path: Path, gray: Gray) -> None:
     assert same(pages(tmp_path / "a.jpg")[0].gray, gray)
 
 
+@pytest.mark.parametrize("name", ["a.tif", "a.png", "a.jpg", "a.bmp"])
+@pytest.mark.parametrize(
+    ("dots", "tall"),
+    [((204, 98), 2.08), ((204, 196), 1.04), ((200, 200), 1), ((202, 200), 1), ((100, 200), 0.5), ((600, 10), 1)],
+)
+def test_a_page_knows_the_shape_of_its_pixels(
+    tmp_path: Path, gray: Gray, name: str, dots: tuple[int, int], tall: float
+) -> None:
+    Image.fromarray(gray).save(tmp_path / name, dpi=dots)
+    (page,) = pages(tmp_path / name)
+    assert page.gray.shape == gray.shape
+    assert page.tall == pytest.approx(tall, abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.png", "a.jpg"])
+def test_a_fax_that_lies_on_its_side_has_wide_pixels(tmp_path: Path, gray: Gray, name: str) -> None:
+    how = Image.Exif()
+    how[0x0112] = 6
+    image = Image.fromarray(gray)
+    image.save(tmp_path / name, dpi=(204, 98), **({"tiffinfo": {0x0112: 6}} if name == "a.tif" else {"exif": how}))
+    (page,) = pages(tmp_path / name)
+    assert page.gray.shape == gray.shape[::-1]
+    assert page.tall == pytest.approx(98 / 204, abs=0.01)
+
+
+def test_a_resolution_without_a_unit_and_one_that_makes_no_sense(tmp_path: Path, gray: Gray) -> None:
+    for tags, tall in (({282: 2.0, 283: 1.0, 296: 1}, 2), ({282: 0.0, 283: 0.0}, 1), ({}, 1)):
+        Image.fromarray(gray).save(tmp_path / "a.tif", tiffinfo=tags)
+        assert pages(tmp_path / "a.tif")[0].tall == tall
+    Image.fromarray(gray).save(tmp_path / "a.tif", dpi=(200, 100))
+    assert trouble(tmp_path / "a.tif", Limits(pixels=gray.size + 1)) == "too_large"
+
+
 def test_a_jpeg_may_come_smaller(tmp_path: Path, gray: Gray) -> None:
     data = io.BytesIO()
     large = Image.fromarray(gray).resize((gray.shape[1] * 8, gray.shape[0] * 8))

@@ -214,10 +214,11 @@ def lay(page: Page, known: Template, form: KnownForm) -> tuple[Placed, Registrat
     gray = rectify(page.gray, found, form.reference.size, scale)
     # Pixel k of a picture `scale` times as large lies where (k + 0.5) / scale - 0.5 does.
     half = 0.5 / scale - 0.5
+    back = found.to_page @ np.array([[1 / scale, 0, half], [0, 1 / scale, half], [0, 0, 1]])
     laid = replace(
         page,
         gray=gray,
-        laid=found.to_page @ np.array([[1 / scale, 0, half], [0, 1 / scale, half], [0, 0, 1]]),
+        laid=back if page.laid is None else page.laid @ back,
         residual=round(found.residual, 2),
     )
     blank = None if form.blank is None else _enlarged(form.blank, laid)

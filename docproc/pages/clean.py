@@ -1,4 +1,4 @@
-"""Make a page what the later stages expect: dark ink on light paper, upright."""
+"""Make a page what the later stages expect: dark ink on light paper, square pixels, upright."""
 
 from __future__ import annotations
 
@@ -23,8 +23,19 @@ CLEAN = CleanTuning()
 
 
 def clean(page: Page) -> Page:
-    """The page with dark ink on light paper; a negative (white on black, as from microfilm) is inverted."""
-    return replace(page, gray=_positive(page.gray))
+    """The page with dark ink on light paper and square pixels; a negative (white on black, as from microfilm) is inverted."""
+    return squared(replace(page, gray=_positive(page.gray)))
+
+
+def squared(page: Page) -> Page:
+    """The page with its coarser direction enlarged until its pixels are square."""
+    if page.tall == 1:
+        return page
+    width, height = round(page.width * max(1.0, 1 / page.tall)), round(page.height * max(1.0, page.tall))
+    gray = np.asarray(cv2.resize(page.gray, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+    across, down = page.width / width, page.height / height
+    back = np.array([[across, 0.0, (across - 1) / 2], [0.0, down, (down - 1) / 2], [0.0, 0.0, 1.0]])
+    return replace(_moved(page, gray, back), tall=1.0)
 
 
 def _positive(gray: Gray) -> Gray:

@@ -44,6 +44,14 @@ def test_a_part_that_was_turned_twice_knows_it_too() -> None:
     assert again.stored(dark(again)) == Box(70, 10, 20, 10)
 
 
+@pytest.mark.parametrize(("tall", "box"), [(2.0, Box(70, 20, 20, 20)), (0.5, Box(140, 10, 40, 10)), (1.0, Box(70, 10, 20, 10))])
+def test_a_page_gets_square_pixels_and_boxes_are_told_as_it_is_stored(tall: float, box: Box) -> None:
+    page = clean(Page(PageId("a"), marked().gray, tall=tall))
+    assert dark(page) == box
+    assert page.stored(box) == Box(70, 10, 20, 10)
+    assert clean(page) == page
+
+
 def test_what_falls_is_leveled() -> None:
     gray = np.full((300, 600), 255, np.uint8)
     for x in range(50, 550):

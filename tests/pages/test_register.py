@@ -224,6 +224,30 @@ def test_lines_where_there_are_no_features(turn: float, scale: float) -> None:
     assert corner_error(found, truth, SIZE) < 2
 
 
+@pytest.mark.parametrize(("height", "scale"), [(0.48, 1.3), (0.5, 1.0), (2.0, 0.8)])
+@pytest.mark.thorough
+def test_a_fax_whose_lines_lie_twice_as_far_apart_is_found(empty_form: Reference, height: float, scale: float) -> None:
+    """As received: nothing in the picture says that its pixels are not square."""
+    page, truth = scanned(drawn(digits="4071"), 0, scale, thresholded=True)
+    squashed = cv2.resize(page, None, fx=1, fy=height, interpolation=cv2.INTER_AREA)
+    page = np.where(squashed > 150, 255, 0).astype(np.uint8)
+    bent = np.diag([1.0, height, 1.0]) + np.array([[0, 0, 0], [0, 0, (height - 1) / 2], [0, 0, 0]])
+    for prepared in (empty_form, reference(drawn(marks=False)), reference_by_marks(SIZE, MARKS)):
+        found = register(page, prepared)
+        assert corner_error(found, bent @ truth, SIZE) < 4
+
+
+def test_a_page_that_fits_better_stretched_is_not_taken_as_it_lies(survey: Reference) -> None:
+    """Half of a form, found in the wrong place, lets every field be read beside its box."""
+    page = cv2.resize(opened(SAMPLES / "survey" / "form_2.jpg"), None, fx=1, fy=98 / 204, interpolation=cv2.INTER_AREA)
+    found = register(np.asarray(page, np.uint8), survey)
+    assert found.share > 0.55  # the reference is filled in by another hand
+    assert found.residual < 2
+    width, height = survey.size
+    low = cv2.perspectiveTransform(np.array([[[width / 2, height - 1]]], np.float64), found.to_page)[0, 0]
+    assert low[1] == pytest.approx(page.shape[0], rel=0.03)
+
+
 def test_the_same_comes_out_whatever_was_done_before(empty_form: Reference) -> None:
     page, _ = scanned(drawn(digits="66"), 5)
     first = register(page, empty_form)

@@ -8,7 +8,7 @@ that are found, and their share decides whether the page is a scan of this form 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -26,9 +26,10 @@ from docproc.pages.register.warp import (
     at_working_size,
     corners_of,
     is_plausible,
-    local_scales,
+    largest_scales,
     mapped,
     resizing,
+    stretching,
     warped,
 )
 from docproc.types import Box, Gray
@@ -58,6 +59,12 @@ class RegisterTuning:
     min_alone_cover_share: float = 0.25  # of the page's area that the form covers, by marks alone [guess]
     min_named_share: float = 0.05  # of the patches; fewer are "next to nothing" in the message [guess]
 
+    # A page whose pixels are not square, and whose file does not say so: a coarse fax has 204 dots an inch by 98.
+    stretch: float = 2.04  # by which such a page is enlarged in height; between 204 / 98 and 200 / 100 [standard]
+    min_shape_ratio: float = 1.5  # of the shape of the page to that of the form, to be taken for one [guess]
+    max_shape_ratio: float = 2.8  # likewise [guess]
+    min_sure_share: float = 0.6  # of the patches; where fewer are found, the page is tried stretched as well [guess]
+
     min_scale: float = 0.5  # px of a rectified page for a px of the form [guess]
     max_scale: float = 4.0  # likewise [guess]
     max_pixels: int = 60_000_000  # of a rectified page [guess]
@@ -83,14 +90,50 @@ def register(gray: Gray, reference: Reference) -> Registration:
 
     Raises DocumentError `does_not_fit` where the page is no scan of this form.
     """
-    page, scale = at_working_size(gray, REGISTER.work_side_px)
-    if min(page.shape) < REGISTER.min_side_px:
+    if min(gray.shape) * min(1.0, REGISTER.work_side_px / max(gray.shape)) < REGISTER.min_side_px:
         size = f"{gray.shape[1]} x {gray.shape[0]} px"
         raise DocumentError(
             "does_not_fit", f"the page of {size} is too small or too narrow to show the form; is it another form?"
         )
+    best, most = None, 0.0
+    for stretch in _stretches(gray.shape, reference.size):
+        stretched = _stretched(gray, stretch)
+        found, share = (_by_print if len(reference.patches) else _by_marks)(stretched, reference)
+        if found is not None and (best is None or found.share > best.share):
+            best = replace(found, to_page=stretching(gray.shape[0] / stretched.shape[0]) @ found.to_page)
+        most = max(most, share)
+        if best is not None and best.share >= REGISTER.min_sure_share:
+            break
+    if best is not None:
+        return best
     if not len(reference.patches):
-        return _registered_by_marks(gray, reference)
+        message = f"the form's {len(reference.marks)} corner marks are not found on the page; is it another form?"
+        raise DocumentError("does_not_fit", message)
+    much = f"only {most:.0%} of" if most >= REGISTER.min_named_share else "next to nothing of"
+    message = f"{much} the form's printed structure is found where it should be on the page; is it another form, or incomplete?"
+    raise DocumentError("does_not_fit", message)
+
+
+def _stretches(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[float, ...]:
+    """By how much a page of `shape` may have to be enlarged in height for a form of `size` (width, height) to lie on it."""
+    ratio = shape[1] / shape[0] * size[1] / size[0]
+    if REGISTER.min_shape_ratio <= ratio <= REGISTER.max_shape_ratio:
+        return 1.0, REGISTER.stretch
+    if REGISTER.min_shape_ratio <= 1 / ratio <= REGISTER.max_shape_ratio:
+        return 1.0, 1 / REGISTER.stretch
+    return (1.0,)
+
+
+def _stretched(gray: Gray, stretch: float) -> Gray:
+    if stretch == 1:
+        return gray
+    size = (gray.shape[1], round(gray.shape[0] * stretch))
+    return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_CUBIC if stretch > 1 else cv2.INTER_AREA), np.uint8)
+
+
+def _by_print(gray: Gray, reference: Reference) -> tuple[Registration | None, float]:
+    """Where the form lies by the first guess that fits; and the largest share of its patches that any guess found."""
+    page, scale = at_working_size(gray, REGISTER.work_side_px)
     share = 0.0
     for method, guess in _guesses(gray, page, scale, reference):
         if not is_plausible(guess, reference.working_size, page.shape):
@@ -98,13 +141,11 @@ def register(gray: Gray, reference: Reference) -> Registration:
         fit = refine(gray, page, scale, reference, guess)
         if fit is None:
             continue
+        share = max(share, fit.share)
         if fit.good:
             to_page = fit.to_page @ resizing(reference.scale)
-            return _registration(to_page, fit.residual / reference.scale, method, fit.share, reference.size)
-        share = max(share, fit.share)
-    much = f"only {share:.0%} of" if share >= REGISTER.min_named_share else "next to nothing of"
-    message = f"{much} the form's printed structure is found where it should be on the page; is it another form, or incomplete?"
-    raise DocumentError("does_not_fit", message)
+            return _registration(to_page, fit.residual / reference.scale, method, fit.share, reference.size), share
+    return None, share
 
 
 def _guesses(gray: Gray, page: Gray, scale: float, reference: Reference) -> Iterator[tuple[Method, Matrix]]:
@@ -117,7 +158,8 @@ def _guesses(gray: Gray, page: Gray, scale: float, reference: Reference) -> Iter
         yield "lines", guess
 
 
-def _registered_by_marks(gray: Gray, reference: Reference) -> Registration:
+def _by_marks(gray: Gray, reference: Reference) -> tuple[Registration | None, float]:
+    """Where the form lies on the page by its corner marks alone; and the share of them that is found."""
     for place in places_by_marks(gray, reference.marks, reference.size, reference.scale):
         # Nothing else tells whether these are the marks: specks or letters may lie as marks do.
         bent = place.share < 1 and place.bend > REGISTER.max_alone_bend_share
@@ -125,9 +167,8 @@ def _registered_by_marks(gray: Gray, reference: Reference) -> Registration:
             continue
         if is_plausible(place.to_page, reference.working_size, gray.shape):
             to_page = place.to_page @ resizing(reference.scale)
-            return _registration(to_page, place.residual, "marks", place.share, reference.size)
-    message = f"the form's {len(reference.marks)} corner marks are not found on the page; is it another form?"
-    raise DocumentError("does_not_fit", message)
+            return _registration(to_page, place.residual, "marks", place.share, reference.size), place.share
+    return None, 0.0
 
 
 def _registration(to_page: Matrix, residual: float, method: Method, share: float, size: tuple[int, int]) -> Registration:
@@ -142,7 +183,7 @@ def natural_scale(registration: Registration, size: tuple[int, int]) -> float:
     """Px for a px of the reference of `size` (width, height), 0.5..4, at which rectifying keeps the page's own resolution."""
     width, height = size
     places = np.vstack([corners_of(width, height), [[width / 2, height / 2]]])
-    scale = float(np.median(local_scales(registration.to_page, places)))
+    scale = float(np.median(largest_scales(registration.to_page, places)))
     pixels = float(np.sqrt(REGISTER.max_pixels / (width * height)))
     return min(max(scale, REGISTER.min_scale), REGISTER.max_scale, WARP.max_side_px / max(size), pixels)
 

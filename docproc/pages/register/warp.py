@@ -41,6 +41,11 @@ def resizing(factor: float) -> Matrix:
     return np.array([[factor, 0, shift], [0, factor, shift], [0, 0, 1]], np.float64)
 
 
+def stretching(factor: float) -> Matrix:
+    """The map from px of a picture to px of the same picture `factor` times as high."""
+    return np.array([[1, 0, 0], [0, factor, (factor - 1) / 2], [0, 0, 1]], np.float64)
+
+
 def mapped(matrix: Matrix, points: NDArray[np.floating]) -> Points:
     """The points (n, 2) where the homography puts them."""
     whole = np.c_[points, np.ones(len(points))] @ matrix.T
@@ -57,6 +62,14 @@ def local_scales(matrix: Matrix, points: Points) -> NDArray[np.float64]:
     """Px after for a px before at each point: the root of the determinant of the homography's derivative."""
     depth = np.c_[points, np.ones(len(points))] @ matrix[2]
     return np.asarray(np.sqrt(np.abs(np.linalg.det(matrix) / depth**3)), np.float64)
+
+
+def largest_scales(matrix: Matrix, points: Points) -> NDArray[np.float64]:
+    """Px after for a px before at each point, in the direction in which there are most."""
+    whole = np.c_[points, np.ones(len(points))] @ matrix.T
+    placed = whole[:, :2] / whole[:, 2:]
+    bent = (matrix[None, :2, :2] - placed[:, :, None] * matrix[None, 2:, :2]) / whole[:, 2, None, None]
+    return np.asarray(np.linalg.svd(bent, compute_uv=False)[:, 0], np.float64)
 
 
 def is_plausible(matrix: Matrix, size: tuple[float, float], shape: tuple[int, ...]) -> bool:
