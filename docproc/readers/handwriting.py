@@ -117,7 +117,8 @@ def read(prepared: Handwritten, opinions: Mapping[str, Opinion], model: Model) -
     noted = comb.remark(choice.text) if isinstance(comb, CombOpinion) else ""
     path = lattice_opinion(opinions).path(choice.text)
     remark = noted or breaks(choice.broken)
-    return Reading(choice.text, choice.confidence, path, others[:MAX_ALTERNATIVES], remark, choice.rule)
+    was = text if choice.changed else ""
+    return Reading(choice.text, choice.confidence, path, others[:MAX_ALTERNATIVES], remark, choice.rule, was)
 
 
 def read_as(result: HandwrittenResult, field: Field, model: Model) -> HandwrittenResult:

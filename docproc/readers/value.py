@@ -8,6 +8,8 @@ from docproc.readers.e13b import PrintedResult
 from docproc.readers.read import FieldResult
 from docproc.rules import DateWindow
 
+UNPARTED = "a rule changed the line: it is not known where its symbols stand"
+
 
 def value_of(result: FieldResult, window: DateWindow | None = None) -> tuple[str, str]:
     """(value, doubt): an ISO date, a number, an E-13B line with its symbols, else the text; and why nobody should rely on it.
@@ -16,7 +18,8 @@ def value_of(result: FieldResult, window: DateWindow | None = None) -> tuple[str
     """
     field, text = result.prepared.field, result.reading.text
     if isinstance(result, PrintedResult):
-        return result.reading.value, ""
+        value = result.reading.value
+        return value, UNPARTED if text and not value else ""
     if not text:
         return "", ""
     if field.rules is not None and field.rules.date:
