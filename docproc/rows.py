@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from docproc.readers.confidence import Acceptance, judge, judge_empty
+from docproc.readers.confidence import Acceptance, joined, judge, judge_empty
 from docproc.readers.e13b import PrintedResult
 from docproc.readers.e13b.locate import part_box
-from docproc.readers.e13b.parts import PARTS, Part, parse
+from docproc.readers.e13b.parts import PARTS, Part, digits_of, parse
 from docproc.readers.read import FieldResult
 from docproc.readers.value import value_of
 from docproc.types import Box, Page, PageId, Placed, Reading, Row
@@ -30,16 +30,14 @@ def field_row(page: Page, result: FieldResult, accept: Acceptance) -> Row:
     """The row of one field."""
     field, reading = result.prepared.field, result.reading
     value, doubt = value_of(result, accept.window)
-    least = accept.of(field, reading)
-    inked = result.prepared.inked
     if field.empty:
         reading, value = Reading("", 0.0), ""
-        status, reason = judge_empty(field.empty, required=field.required)
+        status, reason = judge_empty(field.empty, required=field.required, damage=page.damage)
     else:
-        doubt = doubt or result.doubt or field.doubt
-        status, reason = judge(reading, least, inked=inked, required=field.required, doubt=doubt)
-    if page.damage and status in ("ok", "blank"):
-        status, reason = "review", page.damage
+        status, reason = judge(
+            reading, accept.of(field, reading), max_error=accept.max_error, inked=result.prepared.inked,
+            required=field.required, doubts=(doubt, result.doubt, field.doubt), damage=page.damage,
+        )  # fmt: skip
     box = page.stored(field.box.clip(page.width, page.height))
     return Row(
         document=page.id.document,
@@ -50,13 +48,19 @@ def field_row(page: Page, result: FieldResult, accept: Acceptance) -> Row:
         confidence=None if status == "blank" else reading.confidence,
         status=status,
         reason=reason,
-        changed_by=reading.changed_by,
+        changed_by=_changed_by(reading.changed_by, reading.read),
+        read=reading.read,
         left=box.left,
         top=box.top,
         width=box.width,
         height=box.height,
         residual=page.residual,
     )
+
+
+def _changed_by(rule: str, read: str) -> str:
+    """The rule for which another text was taken, with the one that was read."""
+    return f"{rule}, was read as {read}" if rule and read else rule
 
 
 def part_rows(page: Page, result: PrintedResult, whole: Row, accept: Acceptance) -> list[Row]:
@@ -76,14 +80,14 @@ def part_rows(page: Page, result: PrintedResult, whole: Row, accept: Acceptance)
 
 def _missing_part(name: str, whole: Row, told: bool) -> Row:
     """The row of a part that the line lacks; `told` says that it is known what the line's other parts are."""
-    row = replace(whole, field=name, text="", value="", changed_by="")
+    row = replace(whole, field=name, text="", value="", changed_by="", read="")
+    called = name.replace("_", " ")
+    why = f"the line shows no {called}" if told else f"it cannot be told which of the line's numbers is the {called}"
+    if whole.text and (not told or name == "account"):
+        return replace(row, status="review", reason=joined(why, whole.reason))
     if whole.status == "review":
-        return row
-    if whole.text and not told:
-        return replace(row, status="review", reason="it cannot be told which of the line's numbers this is")
-    if whole.text and name == "account":
-        return replace(row, status="review", reason="the line shows no account")
-    return replace(row, status="blank", reason="", confidence=None)
+        return replace(row, reason=joined(why if whole.text else "", whole.reason))
+    return replace(row, status="blank", reason=why if whole.text else "", confidence=None)
 
 
 def _doubt(part: Part, number: str, printed: str) -> str:
@@ -111,10 +115,13 @@ def _part_row(page: Page, result: PrintedResult, part: Part, doubt: str, whole: 
     box = page.stored(Box(crop.left + own.left, crop.top + own.top, own.width, own.height).clip(page.width, page.height))
     status, reason = accept.of_part(part.name, whole)
     if doubt:
-        status, reason = "review", doubt
+        status, reason = "review", joined(doubt, reason)
+    # A rule changes digits of the routing number, one for another.
+    line = result.reading.value_read if part.name == "routing" else ""
+    read = digits_of(line[part.first : part.last]) if len(line) == len(result.reading.value) else ""
     return replace(
         whole, field=part.name, text=part.text, value=part.value, status=status, reason=reason,
-        changed_by=whole.changed_by if part.name == "routing" else "",
+        changed_by=_changed_by(result.reading.changed_by, read) if part.name == "routing" else "", read=read,
         left=box.left, top=box.top, width=box.width, height=box.height,
     )  # fmt: skip
 
@@ -122,4 +129,4 @@ def _part_row(page: Page, result: PrintedResult, part: Part, doubt: str, whole: 
 def missing_row(where: PageId, name: str) -> Row:
     """The row of a field that was expected and not found."""
     reason = f"no {name} was found on this page"
-    return Row(where.document, where.page, name, "", "", 0.0, "review", reason, "", None, None, None, None)
+    return Row(where.document, where.page, name, "", "", 0.0, "review", reason, "", "", None, None, None, None)

@@ -275,6 +275,7 @@ class Reading:
     alternatives: tuple[tuple[str, float], ...] = ()  # other texts with their share of the probability, best first
     remark: str = ""  # what a person should know of it
     changed_by: str = ""  # the rule for which another text was taken than the one that was read
+    read: str = ""  # that text
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +284,7 @@ class MicrReading(Reading):
 
     value: str = ""  # digits and symbols, without spaces
     centers: tuple[float, ...] = ()  # px of the line's strip: where each character of `value` stands
+    value_read: str = ""  # the line that was read, where a rule changed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +300,7 @@ class Row:
     status: Status
     reason: str
     changed_by: str
+    read: str  # the text that was read, where another was taken
     left: int | None
     top: int | None
     width: int | None

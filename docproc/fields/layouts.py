@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from docproc.pages.register import Reference, Registration
 
 
+TWO_LINES = "two lines of writing stand here"  # a reason
 MAX_TABLE_SLOPE = 0.002  # of a table: one that lies more askew is leveled, so that its cells hold no rules [guess]
 MAX_TURNS = 4  # times that a page is turned and cut until it is a check and upright [guess]
 
@@ -28,23 +29,43 @@ def _digits(page: Page, order: PartOrder) -> Placed:
     from docproc.fields.boxes import lone_row
     from docproc.fields.strip import looks_like_strip, whole_page, written_part
 
-    if not looks_like_strip(page):
-        return Placed(page, (written_part(page, "digits"),))
-    return Placed(page, (lone_row(page, "digits") or whole_page(page, "digits"),))
+    doubt = _one_number(page, "digits")
+    cut_out = looks_like_strip(page)
+    field = (lone_row(page, "digits") or whole_page(page, "digits")) if cut_out else written_part(page, "digits")
+    return Placed(page, (replace(field, doubt=doubt),))
 
 
 def _amount(page: Page, order: PartOrder) -> Placed:
     from docproc.fields.strip import looks_like_strip, whole_page, written_part
 
+    doubt = _one_number(page, "amount")
     found = whole_page if looks_like_strip(page) else written_part
-    return Placed(page, (found(page, "amount", "amount"),))
+    return Placed(page, (replace(found(page, "amount", "amount"), doubt=doubt),))
+
+
+def _one_number(page: Page, layout: str) -> str:
+    """Why it may not be one number that stands on a picture of one; "" where nothing speaks against it.
+
+    Raises DocumentError for a whole page. What is shaped like a cut-out may show a line beside it.
+    """
+    from docproc.fields.strip import lines_of_writing, looks_like_strip
+
+    lines = lines_of_writing(page)
+    if lines > (2 if looks_like_strip(page) else 1):
+        raise DocumentError(
+            "several_lines",
+            f"{lines} lines of writing stand on this page, and --layout {layout} reads one number on each picture; "
+            "give --layout auto, check, or a template",
+        )
+    return TWO_LINES if lines > 1 else ""
 
 
 def _decimal(page: Page, order: PartOrder) -> Placed:
     from docproc.fields.strip import looks_like_strip, whole_page, written_part
 
+    doubt = _one_number(page, "decimal")
     found = whole_page if looks_like_strip(page) else written_part
-    return Placed(page, (replace(found(page, "decimal", "decimal"), signed=True),))
+    return Placed(page, (replace(found(page, "decimal", "decimal"), signed=True, doubt=doubt),))
 
 
 def _check(page: Page, order: PartOrder) -> Placed:

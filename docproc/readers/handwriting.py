@@ -127,7 +127,8 @@ def read(prepared: Handwritten, opinions: Mapping[str, Opinion], model: Model) -
     noted = remark_on(opinions, field, choice.text)
     path = lattice_opinion(opinions).path(choice.text)
     remark = noted or breaks(choice.broken) or _at_the_edge(prepared, path, choice.text)
-    return Reading(choice.text, choice.confidence, path, others[:MAX_ALTERNATIVES], remark, choice.rule)
+    was = text if choice.changed else ""
+    return Reading(choice.text, choice.confidence, path, others[:MAX_ALTERNATIVES], remark, choice.rule, was)
 
 
 def read_as(result: HandwrittenResult, field: Field, model: Model) -> HandwrittenResult:

@@ -14,6 +14,7 @@ from docproc.readers.read import FieldResult
 from docproc.rules import DateWindow
 
 FILLERS = "-*/"  # of what stands at the ends of an amount so that nothing is added to it
+UNPARTED = "a rule changed the line: it is not known where its symbols stand"
 
 
 def value_of(result: FieldResult, window: DateWindow | None = None) -> tuple[str, str]:
@@ -23,7 +24,8 @@ def value_of(result: FieldResult, window: DateWindow | None = None) -> tuple[str
     """
     field, text = result.prepared.field, result.reading.text
     if isinstance(result, PrintedResult):
-        return result.reading.value, ""
+        value = result.reading.value
+        return value, UNPARTED if text and not value else ""
     if not text:
         return "", ""
     if field.rules is not None and field.rules.date:

@@ -26,7 +26,7 @@ from docproc.types import Row, Status
 
 Stamp = tuple[int, int, int]  # bytes, ns of the last change of the content, and of the entry in the folder
 
-SCHEMA = "3"
+SCHEMA = "4"
 SUFFIX = ".docproc"
 MAX_FAILURES = 100  # that `Standing` lists [guess]
 # Codes of errors that may be gone by the next run: such documents are tried again.
@@ -166,7 +166,9 @@ class Journal:
             db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=5)
             journal = cls(path, db)
             if journal.note("schema") != SCHEMA:
-                raise BadInput(f"{path} was written by another version of docproc")
+                raise BadInput(
+                    f"{path} was written by another version of docproc; read the documents anew: docproc run with --no-resume"
+                )
         except sqlite3.Error as problem:
             raise BadInput(f"{path} is no readable journal: {problem}") from problem
         try:

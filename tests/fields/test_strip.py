@@ -69,11 +69,30 @@ def with_numbers(lines: int) -> Page:
     return whole
 
 
-def placed(whole: Page) -> Placed:
+def placed(whole: Page, layout: str = "auto") -> Placed:
     def no_form(known: object) -> None:
         raise AssertionError(known)
 
-    return Layout("auto").locate(whole, "", no_form)  # type: ignore[arg-type]
+    return Layout(layout).locate(whole, "", no_form)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("layout", ["digits", "amount"])
+def test_a_page_of_several_lines_is_no_single_number(layout: str) -> None:
+    assert len(placed(with_numbers(1), layout).fields) == 1
+    with pytest.raises(DocumentError, match=f"4 lines of writing .* --layout {layout} reads one number") as caught:
+        placed(with_numbers(4), layout)
+    assert caught.value.code == "several_lines"
+
+
+def test_a_cut_out_with_a_line_beside_the_number_is_read_and_doubted() -> None:
+    one, two = draw_field("40217"), draw_field("938", height=30)
+    gray = np.full((one.shape[0] + two.shape[0], one.shape[1]), 240, np.uint8)
+    gray[: one.shape[0]] = one
+    gray[one.shape[0] :, : two.shape[1]] = two
+    (field,) = placed(Page(PageId("a"), gray), "digits").fields
+    assert field.doubt == "two lines of writing stand here"
+    (field,) = placed(Page(PageId("a"), one), "digits").fields
+    assert field.doubt == ""
 
 
 def test_one_number_on_a_large_page_is_a_field_and_several_are_not_one_number() -> None:

@@ -146,7 +146,7 @@ def _read_chunk(drawn: list[Callable[[], Drawn]], model: Path | None, max_error:
         reading = result.reading
         _, doubt = value_of(result)
         least = accept.of(result.prepared.field, reading)
-        status, _ = judge(reading, least, inked=result.prepared.inked, required=False, doubt=doubt)
+        status, _ = judge(reading, least, max_error=max_error, inked=result.prepared.inked, required=False, doubts=(doubt,))
         outcomes.append(Outcome(one.sort, status, reading.text == one.text, one.text, reading.text))
     return outcomes
 

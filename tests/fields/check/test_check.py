@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from functools import cache
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from docproc.fields.check import Band, Check, find_check, micr_box
@@ -135,7 +137,7 @@ def test_two_checks_on_a_page_are_told() -> None:
 @pytest.mark.parametrize(("down", "across"), [(1, 2), (2, 2), (3, 1)])
 @pytest.mark.parametrize("quarters", [0, 1])
 def test_checks_beside_each_other_are_never_read_as_one(down: int, across: int, quarters: int) -> None:
-    half = cv2.resize(picture(), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    half = np.asarray(cv2.resize(picture(), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
     sheet = np.rot90(np.tile(half, (down, across)), quarters)
     with pytest.raises(ValueError, match=f"{down * across} checks"):
         upright_check(page_of(sheet))
@@ -149,7 +151,8 @@ def test_a_page_of_typewriting_is_no_sheet_of_checks() -> None:
     assert upright_check(page_of(page))[1] is None
 
 
-GROUNDS = {
+Levels = NDArray[np.float64]
+GROUNDS: dict[str, Callable[[Levels, Levels], Levels]] = {
     "red": lambda y, x: np.full(y.shape, 135.0),  # as it is in gray
     "waves": lambda y, x: np.where(np.sin((y + 12 * np.sin(x / 40)) * 2 * np.pi / 9) > 0.2, 165.0, 232.0),
     "dots": lambda y, x: np.where((x % 8 < 3) & (y % 8 < 3), 170.0, 240.0),
@@ -160,7 +163,7 @@ GROUNDS = {
 @pytest.mark.parametrize("dpi", [300, 74])
 @pytest.mark.parametrize("ground", GROUNDS)
 def test_the_ground_does_not_hide_a_check(ground: str, dpi: int) -> None:
-    y, x = np.mgrid[: picture().shape[0], : picture().shape[1]]
+    y, x = np.mgrid[: picture().shape[0], : picture().shape[1]].astype(np.float64)
     printed = np.asarray(picture() / 255.0 * GROUNDS[ground](y, x), np.uint8)
     gray = np.asarray(cv2.resize(printed, None, fx=dpi / 300, fy=dpi / 300, interpolation=cv2.INTER_AREA), np.uint8)
     _, found = seen_upright(gray)
