@@ -40,6 +40,9 @@ class RulingTuning:
     off_line_px: float = 2.0  # that the pieces of one rule keep to one straight line [guess]
     span_share: float = 0.6  # of the crop's width, from the first piece of a rule to the last [guess]
     solid_share: float = 0.9  # of the columns where nothing else stands: there a solid rule shows [guess]
+    broken_share: float = 0.72  # the same, one that is broken in places, from side to side [guess]
+    broken_span_share: float = 0.9  # of the crop's width, from its start to its end [guess]
+    broken_free_share: float = 0.18  # of the crop's width, without anything else [guess]
     dashed_share: float = 0.4  # the same, a dashed one [guess]
     min_dashes: int = 6  # of it there [guess]
     min_free_share: float = 0.1  # of the crop's width, without anything else: fewer columns tell nothing [guess]
@@ -209,7 +212,13 @@ def _rule(
     share = shown.sum() / free.sum()
     dashes = int(np.count_nonzero(np.diff(np.r_[0, shown.astype(np.int8)]) == 1))
     dashed = share >= RULING.dashed_share and dashes >= RULING.min_dashes
-    return Rule(row, slope, thickness, run) if share >= RULING.solid_share or dashed else None
+    # One that is broken in places, from side to side.
+    broken = (
+        share >= RULING.broken_share
+        and end - start >= RULING.broken_span_share * width
+        and free.sum() >= RULING.broken_free_share * width
+    )
+    return Rule(row, slope, thickness, run) if share >= RULING.solid_share or dashed or broken else None
 
 
 def _strikes(written: Mask, row: float) -> bool:
