@@ -29,7 +29,7 @@ CellScores = NDArray[np.float32]  # (n, 13) float32 probabilities; columns 0..9,
 Scores = NDArray[np.float32]  # (n, 11) float32 probabilities, rows sum to 1; columns 0..9 and NOT_A_DIGIT
 Frames = NDArray[np.float32]
 """(t, readers * classes) float32 natural log probabilities along a line: of each of its readers, side by side, those of the
-ten digits and of CTC's blank (LINE_READERS * 11), or of the one reader of E-13B (15)."""
+ten digits and of CTC's blank (LINE_READERS * 23), or of the one reader of E-13B (15)."""
 Affine = NDArray[np.float64]  # (2, 3) float64, maps (x, y, 1) to (x, y)
 Homography = NDArray[np.float64]  # (3, 3) float64, maps (x, y, 1) to (x, y, 1) times a factor
 
@@ -37,7 +37,7 @@ GLYPH_SIDE = 28  # px
 LINE_HEIGHT = 32  # px
 CLASSES = 11
 NOT_A_DIGIT = 10
-LINE_READERS = 2  # networks that read every line, each by itself
+LINE_READERS = 3  # networks that read every line, each by itself
 DIGIT_SYMBOLS = "0123456789"
 LETTER, STRUCK, OTHER_MARK = "?", "!", "*"  # letters, words, ticks, other scripts; struck out; marks that fill, like = ~ * # x
 MARK_SYMBOLS = ".,-/:()+$" + OTHER_MARK + LETTER + STRUCK

@@ -39,7 +39,8 @@ def digit_frames(frames: Frames) -> Frames:
 def named(frames: Frames, text: str) -> tuple[Named, ...]:
     """What stands before, between and after the digits of a text, from left to right.
 
-    `frames` are (t, readers * 23) natural log probabilities. A symbol's share is the mean of what the readers say.
+    `frames` are (t, readers * 23) natural log probabilities. A symbol's share is the most that one of the readers
+    says: what one of them takes for a letter is worth a look.
     """
     if not len(frames):
         return ()
@@ -52,9 +53,9 @@ def named(frames: Frames, text: str) -> tuple[Named, ...]:
             found.setdefault((place, symbol), [0.0] * readers.shape[1])[k] = share
             columns.setdefault((place, symbol), frame)
     told = [
-        Named(symbol, place, float(np.mean(shares)), columns[place, symbol] / len(frames))
+        Named(symbol, place, max(shares), columns[place, symbol] / len(frames))
         for (place, symbol), shares in found.items()
-        if np.mean(shares) >= SYMBOLS.min_share
+        if max(shares) >= SYMBOLS.min_share
     ]
     return tuple(sorted(told, key=lambda one: (one.place, one.at)))
 
@@ -63,11 +64,11 @@ def _emitted(rows: NDArray[np.float64], places: NDArray[np.int64]) -> list[tuple
     """(symbol, place, share, frame) of every run of frames in which a mark may be."""
     marks = rows[:, DIGITS : DIGITS + len(MARK_SYMBOLS)]
     found = []
-    for c in np.flatnonzero(marks.max(axis=0) >= SYMBOLS.min_share / 2).tolist():
+    for c in np.flatnonzero(marks.max(axis=0) >= SYMBOLS.min_share).tolist():
         for place in np.unique(places).tolist():
             here = np.where(places == place, marks[:, c], 0.0)
             frame = int(here.argmax())
-            if here[frame] >= SYMBOLS.min_share / 2:
+            if here[frame] >= SYMBOLS.min_share:
                 found.append((LINE_SYMBOLS[DIGITS + c], place, float(here[frame]), float(frame)))
     return found
 

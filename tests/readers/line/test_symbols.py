@@ -30,11 +30,11 @@ def test_a_text_of_digits_does_not_lose_by_marks_between() -> None:
     assert np.exp(frames[3, 10]) > 0.97  # the comma is as good as nothing
 
 
-def test_readers_that_disagree_halve_a_share() -> None:
+def test_one_reader_that_sees_a_mark_is_enough() -> None:
     one, other = spelling("37.2", 1), spelling("37.2", 1)
     other[5] = one[4]  # this one sees no point
     found = named(np.hstack([one, other]), "372")
-    assert [round(each.share, 1) for each in found] == [0.5]
+    assert [round(each.share, 1) for each in found] == [1.0]
 
 
 def test_no_frames_name_nothing() -> None:
