@@ -68,7 +68,7 @@ class RulingTuning:
     hugging_px: int = 2  # from the side of the crop: at its very edge [guess]
     min_hugged_ratio: float = 0.7  # of such a crop, width to height, where an upright stands at its very edge [guess]
     alike_share: float = 0.8  # of the higher of two walls, over which the other runs beside it [guess]
-    inked_share: float = 0.9  # of the rows of a wall beside which something is written [guess]
+    inked_share: float = 0.85  # of the rows of a wall beside which something is written [guess]
     near_side_share: float = 0.06  # the same, where something is written and a wall ends at the edge [guess]
     min_aspect_ratio: float = 1.2  # of such a crop, width to height [guess]
     max_wall_ratio: float = 1.6  # width of a wall within a frame to that of its level rules [guess]
@@ -351,7 +351,11 @@ def _walls(mask: Mask, ruled: Mask, rules: list[Rule]) -> Mask:
     beside = table[table[:, 3] >= RULING.tall_share * height]
     _, table = components(np.asarray(others, np.uint8))
     alone = not (table[:, 3] >= RULING.tall_share * height).any()
+    # Within a frame the sides are the outermost.
+    outer = {min(run.left for run, _, _ in bounded), max(run.left for run, _, _ in bounded)} if bounded else set()
     for run, own, ends in bounded:
+        if run.left not in outer and len(beside):
+            continue
         if (all(ends) and _is_wall(run, ends, mask.shape, beside, rules)) or (
             alone and _is_side(run, ends, [other for other, _, _ in bounded], mask.shape)
         ):
