@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from docproc.pages.blank import without_print
+from docproc.pages.blank import cut_without_print
 from docproc.pages.clean import clean
 from docproc.readers.confidence import Acceptance
 from docproc.readers.elect import elect
@@ -53,8 +53,6 @@ def prepare(placed: Placed) -> list[Prepared]:
     prepared = []
     for field in placed.fields:
         box = field.crop.clip(placed.page.width, placed.page.height)
-        crop = box.cut(placed.page.gray)
-        if placed.blank is not None:
-            crop = without_print(crop, box.cut(placed.blank))
+        crop = box.cut(placed.page.gray) if placed.blank is None else cut_without_print(placed.page.gray, placed.blank, box)
         prepared.append(prepare_field(field, crop))
     return prepared

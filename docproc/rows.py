@@ -33,8 +33,9 @@ def field_row(page: Page, result: FieldResult, accept: Acceptance) -> Row:
     least = accept.of(field, reading)
     inked = result.prepared.inked
     status, reason = judge(reading, least, inked=inked, required=field.required, doubt=doubt or result.doubt)
-    if page.damage and status in ("ok", "blank"):
-        status, reason = "review", page.damage
+    for trouble in (page.damage, field.doubt):
+        if trouble:
+            status, reason = "review", trouble if status != "review" else f"{trouble}; {reason}"
     box = page.stored(field.box.clip(page.width, page.height))
     return Row(
         document=page.id.document,
@@ -50,7 +51,7 @@ def field_row(page: Page, result: FieldResult, accept: Acceptance) -> Row:
         top=box.top,
         width=box.width,
         height=box.height,
-        residual=page.residual,
+        residual=page.residual if field.apart is None else field.apart,
     )
 
 

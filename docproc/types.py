@@ -85,6 +85,10 @@ class Box:
         right, bottom = min(max(self.right, left), width), min(max(self.bottom, top), height)
         return Box(left, top, right - left, bottom - top)
 
+    def grown(self, by: int) -> Box:
+        """The box and `by` px around it."""
+        return Box(self.left - by, self.top - by, self.width + 2 * by, self.height + 2 * by)
+
     def scaled(self, by: float) -> Box:
         """The box on a picture `by` times as large."""
         left, top = round(self.left * by), round(self.top * by)
@@ -150,12 +154,13 @@ class Field:
     framed: bool = False  # a printed frame stands around it
     parts: bool = False  # of an E-13B line: its routing number, account and so on are rows of their own
     cents: bool = False  # of an amount: cents are always written, or a dash in their place
+    doubt: str = ""  # why it may not lie there, and nothing is accepted unseen
+    apart: float | None = None  # px of the form: how far its own print lies from where the page's fit puts it
 
     @property
     def crop(self) -> Box:
         """What is cut out of the page."""
-        box = self.box
-        return Box(box.left - self.rim, box.top - self.rim, box.width + 2 * self.rim, box.height + 2 * self.rim)
+        return self.box.grown(self.rim)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,10 @@ from docproc.pages.register.corner_marks import places_by_marks
 from docproc.pages.register.features import guesses_by_features
 from docproc.pages.register.known_form import Reference, reference, reference_by_marks
 from docproc.pages.register.lines import guesses_by_lines
-from docproc.pages.register.refinement import refine
+from docproc.pages.register.local import LocalFit, local_fits
+from docproc.pages.register.refinement import Fit, refine
+from docproc.pages.register.slipped import slipped_share
+from docproc.pages.register.surroundings import Print, print_on
 from docproc.pages.register.warp import (
     WARP,
     Matrix,
@@ -27,6 +30,7 @@ from docproc.pages.register.warp import (
     corners_of,
     is_plausible,
     largest_scales,
+    local_scales,
     mapped,
     resizing,
     stretching,
@@ -35,10 +39,14 @@ from docproc.pages.register.warp import (
 from docproc.types import Box, Gray
 
 __all__ = (
+    "LocalFit",
+    "Print",
     "Reference",
     "Registration",
     "box_on_page",
+    "local_fits",
     "natural_scale",
+    "print_on",
     "rectify",
     "reference",
     "reference_by_marks",
@@ -57,6 +65,7 @@ class RegisterTuning:
     max_mark_guesses: int = 4  # places by marks that are tried where there is a picture as well [guess]
     max_alone_bend_share: float = 0.01  # of the diagonal, by marks alone and with one missing: specks may lie so [guess]
     min_alone_cover_share: float = 0.25  # of the page's area that the form covers, by marks alone [guess]
+    min_slipped_share: float = 0.3  # of the patches, of a page that may have slipped in the feeder: a part of it fits [guess]
     min_named_share: float = 0.05  # of the patches; fewer are "next to nothing" in the message [guess]
 
     # A page whose pixels are not square, and whose file does not say so: a coarse fax has 204 dots an inch by 98.
@@ -65,6 +74,7 @@ class RegisterTuning:
     max_shape_ratio: float = 2.8  # likewise [guess]
     min_sure_share: float = 0.6  # of the patches; where fewer are found, the page is tried stretched as well [guess]
 
+    min_uneven_ratio: float = 1.25  # of the px of the page in one direction to their mean: the more count [guess]
     min_scale: float = 0.5  # px of a rectified page for a px of the form [guess]
     max_scale: float = 4.0  # likewise [guess]
     max_pixels: int = 60_000_000  # of a rectified page [guess]
@@ -134,18 +144,25 @@ def _stretched(gray: Gray, stretch: float) -> Gray:
 def _by_print(gray: Gray, reference: Reference) -> tuple[Registration | None, float]:
     """Where the form lies by the first guess that fits; and the largest share of its patches that any guess found."""
     page, scale = at_working_size(gray, REGISTER.work_side_px)
-    share = 0.0
+    best: tuple[Method, Fit] | None = None
     for method, guess in _guesses(gray, page, scale, reference):
         if not is_plausible(guess, reference.working_size, page.shape):
             continue
         fit = refine(gray, page, scale, reference, guess)
-        if fit is None:
-            continue
-        share = max(share, fit.share)
-        if fit.good:
-            to_page = fit.to_page @ resizing(reference.scale)
-            return _registration(to_page, fit.residual / reference.scale, method, fit.share, reference.size), share
-    return None, share
+        if fit is not None and fit.good:
+            return _by_fit(fit, fit.share, method, reference), fit.share
+        if fit is not None and (best is None or fit.share > best[1].share):
+            best = method, fit
+    if best is None:
+        return None, 0.0
+    method, fit = best
+    slipped = slipped_share(gray, fit.to_page, reference) if fit.share >= REGISTER.min_slipped_share else 0.0
+    return (_by_fit(fit, slipped, method, reference), slipped) if slipped else (None, fit.share)
+
+
+def _by_fit(fit: Fit, share: float, method: Method, reference: Reference) -> Registration:
+    to_page = fit.to_page @ resizing(reference.scale)
+    return _registration(to_page, fit.residual / reference.scale, method, share, reference.size)
 
 
 def _guesses(gray: Gray, page: Gray, scale: float, reference: Reference) -> Iterator[tuple[Method, Matrix]]:
@@ -183,7 +200,10 @@ def natural_scale(registration: Registration, size: tuple[int, int]) -> float:
     """Px for a px of the reference of `size` (width, height), 0.5..4, at which rectifying keeps the page's own resolution."""
     width, height = size
     places = np.vstack([corners_of(width, height), [[width / 2, height / 2]]])
-    scale = float(np.median(largest_scales(registration.to_page, places)))
+    scale = float(np.median(local_scales(registration.to_page, places)))
+    largest = float(np.median(largest_scales(registration.to_page, places)))
+    if largest > REGISTER.min_uneven_ratio * scale:  # pixels that are not square, and of which nobody said so
+        scale = largest
     pixels = float(np.sqrt(REGISTER.max_pixels / (width * height)))
     return min(max(scale, REGISTER.min_scale), REGISTER.max_scale, WARP.max_side_px / max(size), pixels)
 

@@ -47,6 +47,10 @@ class RefineTuning:
     min_doubtful_ruled_share: float = 0.75  # of the ruled lines then [guess]
 
     min_inside_share: float = 0.6  # of the patches that have to lie on the page [guess]
+    min_torn_inside_share: float = (
+        0.4  # likewise, where nearly all of these are found: the rest of the form is torn off [guess]
+    )
+    min_torn_share: float = 0.8  # of the patches on the page then [guess]
     regions: int = 3  # into which the form is divided both ways [guess]
     min_region_patches: int = 4  # of a region that counts [guess]
     min_region_share: float = 0.25  # of a region's patches that have to be found, or the region is missing [guess]
@@ -94,14 +98,16 @@ def refine(gray: Gray, page: Gray, scale: float, form: Reference, guess: Matrix)
     distances = np.hypot(*last.offsets.T)
     found = (last.likeness > 0) & (distances <= REFINE.max_distance_px)
     inside = int(last.inside.sum())
-    if inside < max(PATCHES.min_patches, REFINE.min_inside_share * len(form.patches)):
+    torn = found.sum() >= REFINE.min_torn_share * inside
+    least = REFINE.min_torn_inside_share if torn else REFINE.min_inside_share
+    if inside < max(PATCHES.min_patches, least * len(form.patches)):
         return Fit(to_page, float("inf"), float(found.sum() / len(form.patches)), 1.0, 0.0)
     residual = float(np.sqrt((distances[found] ** 2).mean())) if found.any() else float("inf")
     share = float(found.sum() / inside)
     ruled = 0.0
     if share >= REFINE.min_doubtful_share:
         ruled = agreement(ruled_lines(warped(page, to_page, (width, height), cv2.INTER_LINEAR)), form.lines)
-    return Fit(resizing(1 / scale) @ to_page, residual, share, _missing(form, found, last.inside), ruled)
+    return Fit(resizing(1 / scale) @ to_page, residual, share, missing_share(form, found, last.inside), ruled)
 
 
 def _fitted(page: Gray, form: Reference, guess: Matrix) -> Matrix | None:
@@ -122,7 +128,7 @@ def _fitted(page: Gray, form: Reference, guess: Matrix) -> Matrix | None:
     return polished(matrix, centers[alike], seen.offsets[alike], seen.likeness[alike], REFINE.max_distance_px)
 
 
-def _missing(form: Reference, found: NDArray[np.bool_], inside: NDArray[np.bool_]) -> float:
+def missing_share(form: Reference, found: NDArray[np.bool_], inside: NDArray[np.bool_]) -> float:
     """The share of the form's regions, of three by three, on which next to nothing is found."""
     height, width = form.picture.shape
     last, half = REFINE.regions - 1, PATCHES.side_px / 2
