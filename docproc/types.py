@@ -202,6 +202,7 @@ class Placed:
     blank: Gray | None = None  # the empty form, of the page's own size: what is printed on it is no ink
     elect: Elect | None = None  # where `fields` are places that may be fields
     expected: tuple[str, ...] = ()  # names of fields that get a row even if they are not found
+    rest: Page | DocumentError | None = None  # the scan without this form, where another one lies on it; or what is wrong there
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,14 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Row]]:
     bilevel.save(folder / "fax.tif", dpi=(204, 98), compression="group4")
     bilevel.save(folder / "fax without its resolution.tif", compression="group4")
     bilevel.rotate(180).save(folder / "fax on its head.tif", dpi=(204, 98), compression="group4")
+    other = np.asarray(Image.open(SURVEY / "form_1.jpg").convert("L"), np.uint8)
+    sheets = [Image.fromarray(np.vstack([whole, other])), Image.fromarray(whole)]
+    sheets[0].save(folder / "two.tif", save_all=True, append_images=sheets[1:], compression="tiff_lzw")
+    save(np.hstack([whole, other[:, :450]]), folder / "one and a part.png")
     rows: dict[str, dict[str, Row]] = {}
     for row in docproc.read(folder, layout=str(SURVEY / "template.toml")):
-        rows.setdefault(row.document.rpartition(".")[0], {})[row.field] = row
+        page = "" if row.page == 1 else f", page {row.page}"
+        rows.setdefault(row.document.rpartition(".")[0] + page, {})[row.field] = row
     return rows
 
 
@@ -77,3 +82,22 @@ def test_a_coarse_fax_is_read_and_its_boxes_are_those_of_the_file(read: dict[str
     box = rows["household_id"]
     assert box.width == pytest.approx(736, abs=8)
     assert box.height == pytest.approx(92 * 98 / 204, abs=4)
+
+
+def test_a_second_form_on_a_scan_is_a_page_of_its_own(read: dict[str, dict[str, Row]]) -> None:
+    """Pages of the file keep their numbers; what lies beside a form comes after the last one, and says where it is."""
+    assert {name: row.text for name, row in read["two"].items()} == expected()
+    assert {name: row.text for name, row in read["two, page 2"].items()} == expected()
+    second = read["two, page 3"]
+    assert {name: row.text for name, row in second.items()} == expected("survey/form_1.jpg")
+    assert all(row.reason.endswith("form 2 on page 1") for row in second.values())
+    assert not [row for row in read["two, page 2"].values() if "form 2" in row.reason]
+    tops = [row.top for row in second.values() if row.top is not None]
+    assert min(tops) == pytest.approx(HEIGHT + 282, abs=12)
+
+
+def test_a_part_of_a_second_form_is_told_and_not_passed_over(read: dict[str, dict[str, Row]]) -> None:
+    assert {name: row.text for name, row in read["one and a part"].items()} == expected()
+    (row,) = read["one and a part, page 2"].values()
+    assert row.status == "error"
+    assert row.reason.startswith("does_not_fit: a part of another copy of the form lies beside this one")

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from docproc.errors import DocumentError
+from docproc.pages.register.copies import first_of, without_form
 from docproc.pages.register.corner_marks import places_by_marks
 from docproc.pages.register.features import guesses_by_features
 from docproc.pages.register.known_form import Reference, reference, reference_by_marks
@@ -44,6 +45,7 @@ __all__ = (
     "Reference",
     "Registration",
     "box_on_page",
+    "first_of",
     "local_fits",
     "natural_scale",
     "print_on",
@@ -51,6 +53,8 @@ __all__ = (
     "reference",
     "reference_by_marks",
     "register",
+    "seek",
+    "without_form",
 )
 
 Method = Literal["marks", "features", "lines"]
@@ -100,28 +104,40 @@ def register(gray: Gray, reference: Reference) -> Registration:
 
     Raises DocumentError `does_not_fit` where the page is no scan of this form.
     """
-    if min(gray.shape) * min(1.0, REGISTER.work_side_px / max(gray.shape)) < REGISTER.min_side_px:
-        size = f"{gray.shape[1]} x {gray.shape[0]} px"
-        raise DocumentError(
-            "does_not_fit", f"the page of {size} is too small or too narrow to show the form; is it another form?"
-        )
+    found, share = seek(gray, reference)
+    if found is not None:
+        return found
+    size = f"{gray.shape[1]} x {gray.shape[0]} px"
+    if _too_small(gray):
+        message = f"the page of {size} is too small or too narrow to show the form; is it another form?"
+    elif not len(reference.patches):
+        message = f"the form's {len(reference.marks)} corner marks are not found on the page; is it another form?"
+    else:
+        much = f"only {share:.0%} of" if share >= REGISTER.min_named_share else "next to nothing of"
+        structure = "the form's printed structure is found where it should be on the page"
+        message = f"{much} {structure}; is it another form, or incomplete?"
+    raise DocumentError("does_not_fit", message)
+
+
+def seek(gray: Gray, reference: Reference, outside: float = WARP.max_middle_outside_share) -> tuple[Registration | None, float]:
+    """Where the form lies on the page, if anywhere; and the share 0..1 of its patches (or marks) that are found.
+
+    The middle of the form may lie outside of the page by a share `outside` of it.
+    """
     best, most = None, 0.0
-    for stretch in _stretches(gray.shape, reference.size):
+    for stretch in _stretches(gray.shape, reference.size) if not _too_small(gray) else ():
         stretched = _stretched(gray, stretch)
-        found, share = (_by_print if len(reference.patches) else _by_marks)(stretched, reference)
+        found, share = _by_print(stretched, reference, outside) if len(reference.patches) else _by_marks(stretched, reference)
         if found is not None and (best is None or found.share > best.share):
             best = replace(found, to_page=stretching(gray.shape[0] / stretched.shape[0]) @ found.to_page)
         most = max(most, share)
         if best is not None and best.share >= REGISTER.min_sure_share:
             break
-    if best is not None:
-        return best
-    if not len(reference.patches):
-        message = f"the form's {len(reference.marks)} corner marks are not found on the page; is it another form?"
-        raise DocumentError("does_not_fit", message)
-    much = f"only {most:.0%} of" if most >= REGISTER.min_named_share else "next to nothing of"
-    message = f"{much} the form's printed structure is found where it should be on the page; is it another form, or incomplete?"
-    raise DocumentError("does_not_fit", message)
+    return best, most
+
+
+def _too_small(gray: Gray) -> bool:
+    return bool(min(gray.shape) * min(1.0, REGISTER.work_side_px / max(gray.shape)) < REGISTER.min_side_px)
 
 
 def _stretches(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[float, ...]:
@@ -141,14 +157,14 @@ def _stretched(gray: Gray, stretch: float) -> Gray:
     return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_CUBIC if stretch > 1 else cv2.INTER_AREA), np.uint8)
 
 
-def _by_print(gray: Gray, reference: Reference) -> tuple[Registration | None, float]:
+def _by_print(gray: Gray, reference: Reference, outside: float) -> tuple[Registration | None, float]:
     """Where the form lies by the first guess that fits; and the largest share of its patches that any guess found."""
     page, scale = at_working_size(gray, REGISTER.work_side_px)
     best: tuple[Method, Fit] | None = None
     for method, guess in _guesses(gray, page, scale, reference):
-        if not is_plausible(guess, reference.working_size, page.shape):
+        if not is_plausible(guess, reference.working_size, page.shape, outside):
             continue
-        fit = refine(gray, page, scale, reference, guess)
+        fit = refine(gray, page, scale, reference, guess, outside)
         if fit is not None and fit.good:
             return _by_fit(fit, fit.share, method, reference), fit.share
         if fit is not None and (best is None or fit.share > best[1].share):

@@ -13,6 +13,7 @@ from docproc.pages.register.known_form import Reference
 from docproc.pages.register.lines import agreement, ruled_lines
 from docproc.pages.register.patches import PATCHES, look_for, middles
 from docproc.pages.register.warp import (
+    WARP,
     Matrix,
     corners_of,
     flattened,
@@ -81,17 +82,20 @@ class Fit:
         return doubtful and self.ruled >= REFINE.min_doubtful_ruled_share
 
 
-def refine(gray: Gray, page: Gray, scale: float, form: Reference, guess: Matrix) -> Fit | None:
+def refine(
+    gray: Gray, page: Gray, scale: float, form: Reference, guess: Matrix, outside: float = WARP.max_middle_outside_share
+) -> Fit | None:
     """Fit a guess to the patches; None where hardly any is found.
 
-    `page` is `gray` flattened, at `scale` px for a px; the guess maps px of the form's picture onto it, the fit onto `gray`.
+    `page` is `gray` flattened, at `scale` px for a px; the guess maps px of the form's picture onto it, the fit onto
+    `gray`. `outside` is that of `is_plausible`.
     """
     height, width = form.picture.shape
     finer = min(1.0, scale / float(local_scales(guess, corners_of(width, height)).min()))
     if finer > REFINE.min_finer_ratio * scale:
         guess = resizing(finer / scale) @ guess
         page, scale = flattened(shrunk(gray, finer) if finer < 1 else gray), finer
-    to_page = _fitted(page, form, guess)
+    to_page = _fitted(page, form, guess, outside)
     if to_page is None:
         return None
     last = look_for(page, form.picture, form.patches, to_page, PATCHES.windows_px[-1] + REFINE.last_slack_px)
@@ -110,7 +114,7 @@ def refine(gray: Gray, page: Gray, scale: float, form: Reference, guess: Matrix)
     return Fit(resizing(1 / scale) @ to_page, residual, share, missing_share(form, found, last.inside), ruled)
 
 
-def _fitted(page: Gray, form: Reference, guess: Matrix) -> Matrix | None:
+def _fitted(page: Gray, form: Reference, guess: Matrix, outside: float) -> Matrix | None:
     """The guess, fitted to the patches that are seen on the flattened page, window by window."""
     centers = middles(form.patches)
     matrix = guess
@@ -120,7 +124,7 @@ def _fitted(page: Gray, form: Reference, guess: Matrix) -> Matrix | None:
         there = mapped(matrix, centers[alike] + seen.offsets[alike])
         max_error = REFINE.max_error_window_share * reach + REFINE.max_error_px
         fitted = agreed_map(centers[alike], there, max_error * float(np.median(local_scales(matrix, centers))))
-        if fitted is None or not is_plausible(fitted, form.working_size, page.shape):
+        if fitted is None or not is_plausible(fitted, form.working_size, page.shape, outside):
             return None
         matrix = fitted
     seen = look_for(page, form.picture, form.patches, matrix, PATCHES.windows_px[-1])
