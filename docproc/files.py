@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import os
 import stat
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ _ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION = 0x0112, 282, 283  # tags of TIFF an
 _QUARTER_TURNS = (5, 6, 7, 8)  # orientations of a picture that lies on its side [standard]
 PICTURES = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP")
 
+_TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "picture"),
     (b"\xff\xd8\xff", "picture"),
@@ -113,7 +115,7 @@ def find_documents(inputs: Sequence[Path], recursive: bool = True) -> tuple[list
             for place, group in zip(inputs, groups, strict=True)
         ]
     documents = sorted((d for group in groups for d in group), key=lambda d: os.fsencode(d.name))
-    for one, other in pairwise(documents):
+    for one, other in itertools.pairwise(documents):
         if one.name == other.name:
             raise BadUsage(f"two inputs would both be called {one.name}: {one.path} and {other.path}; read them in two runs")
     return documents, passed
@@ -189,6 +191,19 @@ def decode_pages(name: str, data: bytes, limits: Limits, enough: int = 0) -> Ite
         raise DocumentError("not_an_image", "not an image: neither PNG, JPEG, TIFF, BMP, GIF, WebP nor PDF by its content")
 
 
+def later_pages(data: bytes, limits: Limits) -> Iterator[int]:
+    """Numbers for what is found beside the pages of a file: those after its last page."""
+    kind, count = sniff(data), 1
+    if kind == "pdf":
+        import pypdfium2
+
+        with closing(pypdfium2.PdfDocument(data)) as pdf:
+            count = len(pdf)
+    elif data[:4] in _TIFF:
+        count = _tiff_pages(data, limits.pages)
+    yield from itertools.count(count + 1)
+
+
 def read_content(path: Path, limits: Limits) -> Content:
     """The whole content of a regular file within the limit; links are not followed. Raises DocumentError."""
     try:
@@ -238,7 +253,7 @@ def _picture_pages(name: str, data: bytes, limits: Limits, enough: int) -> Itera
 
     # Our own limits, below, are stricter and are errors instead of warnings.
     Image.MAX_IMAGE_PIXELS = None
-    if data[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"):
+    if data[:4] in _TIFF:
         pages = _tiff_pages(data, limits.pages + 1)
         if pages > limits.pages:
             raise DocumentError("too_many_pages", f"more than {limits.pages} pages; split it, or raise the limit `pages`")

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from docproc.errors import BadConfig, BadUsage, DocumentError
 from docproc.fields import template
-from docproc.fields.layouts import LAYOUTS, KnownForm, Layout
+from docproc.fields.laying import KnownForm
+from docproc.fields.layouts import LAYOUTS, Layout
 from docproc.fields.template import Beside, Template
 from docproc.files import Document, decode_pages, read_content
 from docproc.options import Limits
 from docproc.rules import PartOrder
-from docproc.types import Gray, Page, Placed
+from docproc.types import Field, Gray, Page, Placed
 
 TEMPLATE_FILE = "template.toml"  # that `auto` looks for beside the pages
 
@@ -66,32 +67,38 @@ def _pictures(layout: Layout, filled: bool | None) -> set[str]:
 def open_form(known: Template) -> KnownForm:
     """What is known of a template's form, from its picture or its marks. Raises BadConfig."""
     # Imported late: OpenCV has no business in the process that only hands out the work.
-    from docproc.pages.register import reference, reference_by_marks
+    from docproc.pages.register import print_on, reference, reference_by_marks
 
     if not known.reference:
         return KnownForm(reference_by_marks((known.width, known.height), known.marks), None)
     gray = form_page(known).gray
+    written = _written_fields(known, gray)
+    empty = _emptied(known, gray, written)
     try:
-        return KnownForm(reference(gray, known.marks), _print_of(known, gray))
+        prepared = reference(gray, known.marks)
     except ValueError as problem:
         raise BadConfig(known.name, [f"the reference {known.reference}: {problem}"]) from problem
+    return KnownForm(prepared, None if known.filled else empty, print_on(empty, sure=not written))
 
 
-def _print_of(known: Template, gray: Gray) -> Gray | None:
-    """What is printed on the form, by its picture; None where nothing is known of it.
+def _written_fields(known: Template, gray: Gray) -> tuple[Field, ...]:
+    """The fields that may hold writing on the picture of the form, so that nothing is known of what is printed there.
 
-    A field that holds ink on the picture may have been filled in by somebody: unless the template says that it is print,
-    nothing is known of what is printed there.
+    A field that holds ink may have been filled in by somebody, unless the template says that it is print.
     """
     from docproc.readers.read import prepare_field
 
     if known.filled is not None:
-        return None if known.filled else gray
+        return known.fields if known.filled else ()
+    cuts = ((field, field.crop.clip(known.width, known.height).cut(gray)) for field in known.fields)
+    return tuple(field for field, crop in cuts if prepare_field(field, crop).inked)
+
+
+def _emptied(known: Template, gray: Gray, written: Sequence[Field]) -> Gray:
+    """The picture of the form with paper in some fields."""
     empty = gray.copy()
-    for field in known.fields:
-        box = field.crop.clip(known.width, known.height)
-        if prepare_field(field, box.cut(gray)).inked:
-            box.cut(empty)[:] = 255
+    for field in written:
+        field.crop.clip(known.width, known.height).cut(empty)[:] = 255
     return empty
 
 

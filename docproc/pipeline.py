@@ -9,10 +9,11 @@ and no inference library: how fields are located, and what they are read with, i
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
-from docproc.pages.blank import without_print
+from docproc.errors import DocumentError
+from docproc.pages.blank import cut_without_print
 from docproc.pages.clean import clean
 from docproc.readers.confidence import Acceptance
 from docproc.readers.elect import elect
@@ -20,7 +21,7 @@ from docproc.readers.model import Model
 from docproc.readers.read import FieldResult, Prepared, prepare_field, recognize
 from docproc.readers.settle import settle
 from docproc.rows import tabulate
-from docproc.types import Page, Placed, Row
+from docproc.types import Page, PageId, Placed, Row
 
 Locate = Callable[[Page], Placed]
 
@@ -48,13 +49,42 @@ def read_page(page: Page, locate: Locate, model: Model, accept: Acceptance) -> P
     return PageResult(placed, tuple(results), tuple(tabulate(placed, results, accept)))
 
 
+def read_scan(
+    page: Page, locate: Locate, model: Model, accept: Acceptance, beyond: Iterator[int]
+) -> Iterator[PageResult | tuple[PageId, DocumentError]]:
+    """All forms on a scan one after the other: the page, and further forms as pages of their own, numbered by `beyond`.
+
+    One that cannot be read comes as its error.
+    """
+    here, count = page, 1
+    while True:
+        try:
+            read = read_page(here, locate, model, accept)
+        except DocumentError as problem:
+            yield here.id, problem
+            return
+        yield read if count == 1 else replace(read, rows=tuple(_noted(row, page.id, count) for row in read.rows))
+        rest, count = read.placed.rest, count + 1
+        if rest is None:
+            return
+        where = PageId(page.id.document, next(beyond))
+        if isinstance(rest, DocumentError):
+            yield where, rest
+            return
+        here = replace(rest, id=where)
+
+
+def _noted(row: Row, scan: PageId, count: int) -> Row:
+    """The row of a form that is not the only one on its scan."""
+    where = f"form {count} on page {scan.page}"
+    return replace(row, reason=f"{row.reason}; {where}" if row.reason else where)
+
+
 def prepare(placed: Placed) -> list[Prepared]:
     """Cut the fields out of their page, without what is printed on the blank form, and lay them out for the networks."""
     prepared = []
     for field in placed.fields:
         box = field.crop.clip(placed.page.width, placed.page.height)
-        crop = box.cut(placed.page.gray)
-        if placed.blank is not None:
-            crop = without_print(crop, box.cut(placed.blank))
+        crop = box.cut(placed.page.gray) if placed.blank is None else cut_without_print(placed.page.gray, placed.blank, box)
         prepared.append(prepare_field(field, crop))
     return prepared

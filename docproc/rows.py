@@ -30,13 +30,15 @@ def field_row(page: Page, result: FieldResult, accept: Acceptance) -> Row:
     """The row of one field."""
     field, reading = result.prepared.field, result.reading
     value, doubt = value_of(result, accept.window)
+    # Where it is not sure that the field lies there, nothing is blank either.
+    damage = page.damage if reading.text else joined(field.doubt, page.damage)
     if field.empty:
         reading, value = Reading("", 0.0), ""
-        status, reason = judge_empty(field.empty, required=field.required, damage=page.damage)
+        status, reason = judge_empty(field.empty, required=field.required, damage=damage)
     else:
         status, reason = judge(
             reading, accept.of(field, reading), max_error=accept.max_error, inked=result.prepared.inked,
-            required=field.required, doubts=(doubt, result.doubt, field.doubt), damage=page.damage,
+            required=field.required, doubts=(doubt, result.doubt, field.doubt), damage=damage,
         )  # fmt: skip
     box = page.stored(field.box.clip(page.width, page.height))
     return Row(
@@ -54,7 +56,7 @@ def field_row(page: Page, result: FieldResult, accept: Acceptance) -> Row:
         top=box.top,
         width=box.width,
         height=box.height,
-        residual=page.residual,
+        residual=page.residual if field.apart is None else field.apart,
     )
 
 

@@ -85,6 +85,10 @@ class Box:
         right, bottom = min(max(self.right, left), width), min(max(self.bottom, top), height)
         return Box(left, top, right - left, bottom - top)
 
+    def grown(self, by: int) -> Box:
+        """The box and `by` px around it."""
+        return Box(self.left - by, self.top - by, self.width + 2 * by, self.height + 2 * by)
+
     def scaled(self, by: float) -> Box:
         """The box on a picture `by` times as large."""
         left, top = round(self.left * by), round(self.top * by)
@@ -154,12 +158,12 @@ class Field:
     decimals: tuple[int, int] | None = None  # of a measurement: fewest and most digits behind the point; None: any number
     empty: str = ""  # what says that no number stands there: a dash in the cell of a table
     doubt: str = ""  # why a person should look at it, whatever is read there
+    apart: float | None = None  # px of the form: how far its own print lies from where the page's fit puts it
 
     @property
     def crop(self) -> Box:
         """What is cut out of the page."""
-        box = self.box
-        return Box(box.left - self.rim, box.top - self.rim, box.width + 2 * self.rim, box.height + 2 * self.rim)
+        return self.box.grown(self.rim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +205,7 @@ class Placed:
     blank: Gray | None = None  # the empty form, of the page's own size: what is printed on it is no ink
     elect: Elect | None = None  # where `fields` are places that may be fields
     expected: tuple[str, ...] = ()  # names of fields that get a row even if they are not found
+    rest: Page | DocumentError | None = None  # the scan without this form, where another one lies on it; or what is wrong there
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,8 +43,10 @@ def test_all_reasons_are_told_and_the_confidence_that_it_takes() -> None:
     )
 
 
-def test_an_empty_field_with_a_doubt_is_blank_and_on_a_damaged_page_it_is_not() -> None:
-    assert row_of(Reading("", 0.0), replace(FIELD, doubt="no rule")).status == "blank"
+def test_a_field_that_may_lie_elsewhere_or_on_a_damaged_page_is_not_blank() -> None:
+    assert row_of(Reading("", 0.0)).status == "blank"
+    row = row_of(Reading("", 0.0), replace(FIELD, doubt="cut off"))
+    assert (row.status, row.reason) == ("review", "cut off")
     assert row_of(Reading("", 0.0), page=replace(PAGE, damage="the file is damaged")).reason == "the file is damaged"
 
 

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from docproc.backends import choose
 from docproc.errors import BadInput, BadUsage, DocumentError, OutputExists
-from docproc.files import Document, open_pages
+from docproc.files import decode_pages, later_pages, read_content
 from docproc.forms import locator, open_layout
 from docproc.options import Limits
-from docproc.pipeline import read_page
+from docproc.pipeline import Locate, PageResult, read_page, read_scan
+from docproc.readers.confidence import Acceptance
 from docproc.readers.e13b.parts import PARTS
+from docproc.readers.model import Model
 from docproc.rules import PartOrder
 from docproc.runs.pictures import explain_sheet, page_overlay, stack
 from docproc.runs.tables import write_whole
@@ -54,8 +56,7 @@ def explain_page(
     own = own_thresholds(thresholds, model_hashes(model, backend), max_error) if thresholds else None
     reader = open_model(backend, model)
     try:
-        opened = _page(image, page)
-        read = read_page(opened, locator(where, str(image.parent)), reader, reader.accepts(max_error, own=own))
+        opened, read = _read(image, page, locator(where, str(image.parent)), reader, reader.accepts(max_error, own=own))
     except DocumentError as problem:
         raise BadInput(f"{image}: {problem}") from problem
     results, rows = read.results, read.rows
@@ -77,10 +78,19 @@ def explain_page(
     return rows
 
 
-def _page(image: Path, number: int) -> Page:
-    found = next(islice(open_pages(Document(image.name, image), Limits()), number - 1, number), None)
-    if found is None:
-        raise DocumentError("no_pages", f"there is no page {number}")
+def _read(image: Path, number: int, locate: Locate, model: Model, accept: Acceptance) -> tuple[Page, PageResult]:
+    """A page of a document, as it is stored, and what was read on it. Further forms on a scan come after the last page."""
+    data = read_content(image, Limits()).data
+    found = next(islice(decode_pages(image.name, data, Limits()), number - 1, number), None)
     if isinstance(found, tuple):
         raise found[1]
-    return found
+    if found is not None:
+        return found, read_page(found, locate, model, accept)
+    beyond = later_pages(data, Limits())
+    for page in decode_pages(image.name, data, Limits()):
+        if isinstance(page, tuple):
+            continue
+        for one in read_scan(page, locate, model, accept, beyond):
+            if not isinstance(one, tuple) and one.placed.page.id.page == number:
+                return page, one
+    raise DocumentError("no_pages", f"there is no page {number}")

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from docproc.errors import BadConfig, BadInput, BadUsage, CannotWrite, DocumentError, OutputExists
 from docproc.fields import template
 from docproc.fields.boxes import find_frames
-from docproc.fields.layouts import Layout, lay
+from docproc.fields.laying import lay
+from docproc.fields.layouts import Layout
 from docproc.fields.tables import cells_of, find_tables
 from docproc.fields.template import Template
 from docproc.files import Document, find_documents, open_pages

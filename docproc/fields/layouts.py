@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from docproc.errors import DocumentError
 from docproc.fields import template
+from docproc.fields.laying import OpenForm, settled
 from docproc.fields.template import Template
 from docproc.rules import PartOrder
-from docproc.types import Box, Field, Gray, Page, Placed
+from docproc.types import Box, Field, Page, Placed
 
 if TYPE_CHECKING:
     from docproc.fields.check import Check
     from docproc.fields.tables import Table
-    from docproc.pages.register import Reference, Registration
 
 
 TWO_LINES = "two lines of writing stand here"  # a reason
@@ -175,17 +175,6 @@ LAYOUTS: Mapping[str, Callable[[Page, PartOrder], Placed]] = {
 """Layouts by name. To add one, write how it finds its fields in `fields` and enter it here."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class KnownForm:
-    """What is known of a template's form."""
-
-    reference: Reference  # onto which pages are laid
-    blank: Gray | None  # its picture without what somebody wrote; None where it is not known what is printed
-
-
-OpenForm = Callable[[Template], KnownForm]
-
-
 @dataclass(frozen=True, slots=True)
 class Layout:
     """What a run was told of its pages; small enough to travel to the workers."""
@@ -204,7 +193,7 @@ class Layout:
         if known is None:
             placed = LAYOUTS[self.name](page, self.date_order)
         elif known.registers:
-            placed = lay(page, known, open_form(known))[0]
+            placed = settled(page, known, open_form(known))
         else:
             placed = Placed(page, template.place(known, page), known.rules)
         return replace(placed, fields=tuple(self._ordered(field) for field in placed.fields))
@@ -222,36 +211,3 @@ class Layout:
     def template_for(self, folder: str) -> Template | None:
         """The template by which pages that lie in `folder` are read, if any."""
         return self.template or (self.beside or {}).get(folder)
-
-
-def lay(page: Page, known: Template, form: KnownForm) -> tuple[Placed, Registration]:
-    """The page laid onto the form of its template, and how. Raises DocumentError where it is not a scan of it."""
-    import numpy as np
-
-    from docproc.pages.register import natural_scale, rectify, register
-
-    found = register(page.gray, form.reference)
-    scale = natural_scale(found, form.reference.size)
-    gray = rectify(page.gray, found, form.reference.size, scale)
-    # Pixel k of a picture `scale` times as large lies where (k + 0.5) / scale - 0.5 does.
-    half = 0.5 / scale - 0.5
-    back = found.to_page @ np.array([[1 / scale, 0, half], [0, 1 / scale, half], [0, 0, 1]])
-    laid = replace(
-        page,
-        gray=gray,
-        laid=back if page.laid is None else page.laid @ back,
-        residual=round(found.residual, 2),
-    )
-    blank = None if form.blank is None else _enlarged(form.blank, laid)
-    return Placed(laid, template.place(known, laid), known.rules, blank), found
-
-
-def _enlarged(blank: Gray, page: Page) -> Gray:
-    import cv2
-    import numpy as np
-
-    if blank.shape == page.gray.shape:
-        return blank
-    size = (page.width, page.height)
-    how = cv2.INTER_AREA if page.width < blank.shape[1] else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(blank, size, interpolation=how), np.uint8)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.pixels import components, flatten_light, otsu
-from docproc.types import Gray
+from docproc.types import Box, Gray
 
 Mask = NDArray[np.uint8]  # (height, width) uint8, 0 or 1
 
@@ -19,6 +19,7 @@ class BlankTuning:
     """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
 
     max_shift_px: int = 4  # of the print on the scan, from where the registration puts it [guess]
+    margin_px: int = 8  # around a field, in which print tells how it lies: a frame may run along its edge [guess]
     min_unshifted_ratio: float = (
         0.98  # of the ink covered without a shift to the most that a shift covers: no shift then [guess]
     )
@@ -35,6 +36,13 @@ class BlankTuning:
 
 
 BLANK = BlankTuning()
+
+
+def cut_without_print(gray: Gray, blank: Gray, box: Box) -> Gray:
+    """What a box of the page holds, without what is printed on the blank form; both are (height, width) uint8."""
+    around = box.grown(BLANK.margin_px).clip(gray.shape[1], gray.shape[0])
+    inner = Box(box.left - around.left, box.top - around.top, box.width, box.height)
+    return inner.cut(without_print(around.cut(gray), around.cut(blank)))
 
 
 def without_print(crop: Gray, blank: Gray) -> Gray:

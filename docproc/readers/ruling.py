@@ -68,6 +68,7 @@ class RulingTuning:
     hugging_px: int = 2  # from the side of the crop: at its very edge [guess]
     min_hugged_ratio: float = 0.7  # of such a crop, width to height, where an upright stands at its very edge [guess]
     alike_share: float = 0.8  # of the higher of two walls, over which the other runs beside it [guess]
+    inked_share: float = 0.85  # of the rows of a wall beside which something is written [guess]
     near_side_share: float = 0.06  # the same, where something is written and a wall ends at the edge [guess]
     min_aspect_ratio: float = 1.2  # of such a crop, width to height [guess]
     max_wall_ratio: float = 1.6  # width of a wall within a frame to that of its level rules [guess]
@@ -321,6 +322,7 @@ class _Upright:
     top: int
     bottom: int
     width: float  # of the line itself
+    inked: float  # share of its rows in which there is ink: it may be joined from pieces
 
     @property
     def height(self) -> int:
@@ -349,7 +351,11 @@ def _walls(mask: Mask, ruled: Mask, rules: list[Rule]) -> Mask:
     beside = table[table[:, 3] >= RULING.tall_share * height]
     _, table = components(np.asarray(others, np.uint8))
     alone = not (table[:, 3] >= RULING.tall_share * height).any()
+    # Within a frame the sides are the outermost.
+    outer = {min(run.left for run, _, _ in bounded), max(run.left for run, _, _ in bounded)} if bounded else set()
     for run, own, ends in bounded:
+        if run.left not in outer and len(beside):
+            continue
         if (all(ends) and _is_wall(run, ends, mask.shape, beside, rules)) or (
             alone and _is_side(run, ends, [other for other, _, _ in bounded], mask.shape)
         ):
@@ -376,7 +382,8 @@ def _uprights(upright: Mask, mask: Mask) -> Iterator[tuple[_Upright, Mask]]:
         ink = np.zeros_like(mask)
         thick = max(1.0, float(np.median(counts)) - 2)  # it was spread to both sides
         ink[y : y + h, x : x + w] = own
-        yield _Upright(x, x + w, y, y + h, thick), np.asarray(cv2.dilate(ink, np.ones((3, 3), np.uint8)), np.uint8)
+        inked = float((mask[y : y + h, x : x + w] & own).any(axis=1).mean())
+        yield _Upright(x, x + w, y, y + h, thick, inked), np.asarray(cv2.dilate(ink, np.ones((3, 3), np.uint8)), np.uint8)
 
 
 def _is_side(run: _Upright, ends: tuple[_End, _End], runs: list[_Upright], shape: tuple[int, ...]) -> bool:
@@ -419,6 +426,8 @@ def _is_wall(
         # By itself it may be a 1, but not at the side of a printed frame.
         wide = width >= (RULING.min_hugged_ratio if aside <= RULING.hugging_px else RULING.min_aspect_ratio) * height
         return aside <= RULING.side_share * width and (len(rules) > 0 or wide)
+    if run.inked < RULING.inked_share:
+        return False  # a digit that stands near both rules
     inner = (beside[:, 0] < run.left).any() and (beside[:, 0] + beside[:, 2] > run.right).any()
     if inner:
         return False

@@ -23,7 +23,7 @@ from docproc._version import __version__
 from docproc.backends import BACKENDS, choose
 from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError, MissingPart, OutputExists
 from docproc.fields.layouts import Layout
-from docproc.files import Content, Document, decode_pages, find_documents, read_content
+from docproc.files import Content, Document, decode_pages, find_documents, later_pages, read_content
 from docproc.forms import is_form, locator, open_layout, scans
 from docproc.options import Limits, RunRequest
 from docproc.rules import DateWindow
@@ -270,6 +270,7 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
                 rows += found
         except DocumentError as problem:
             rows.append(error_row(PageId(document.name), problem))
+        rows.sort(key=_by_page)
         code = next((row.reason.partition(":")[0] for row in rows if row.status == "error"), "")
         if is_form(settings.layout, document) and all(row.status == "blank" or row.reason == BLANK_REQUIRED for row in rows):
             rows = []  # the empty form lies among its scans
@@ -295,20 +296,18 @@ def read_pages(
 ) -> Iterator[PageResult | Row]:
     """The pages of a document as they are read; one that cannot be read, or has no fields, comes as its row.
 
+    Further forms on a scan are numbered after the last page, so that each page keeps its own number.
+
     Raises DocumentError when the whole file cannot be read.
     """
-    from docproc.pipeline import read_page
+    from docproc.pipeline import read_scan
 
     folder = _folder(document)
     locate = locator(settings.layout, folder)
+    beyond = later_pages(content.data, settings.limits)
     for page in decode_pages(document.name, content.data, settings.limits, settings.layout.enough(folder)):
-        if isinstance(page, tuple):
-            yield error_row(*page)
-            continue
-        try:
-            yield read_page(page, locate, model, accept)
-        except DocumentError as problem:
-            yield error_row(page.id, problem)
+        for found in [page] if isinstance(page, tuple) else read_scan(page, locate, model, accept, beyond):
+            yield error_row(*found) if isinstance(found, tuple) else found
 
 
 def _settled_content(document: Document, limits: Limits) -> tuple[Content, bool]:
@@ -332,6 +331,10 @@ def error_row(where: PageId, problem: DocumentError) -> Row:
     """What stands in the table for a page that could not be read."""
     reason = f"{problem.code}: {problem}"
     return Row(where.document, where.page, "", "", "", None, "error", reason, "", "", None, None, None, None)
+
+
+def _by_page(row: Row) -> int:
+    return row.page
 
 
 def _save_crops(folder: Path, page: PageResult) -> None:

@@ -109,3 +109,15 @@ def test_a_point_on_a_rule_stays(write_field: WriteField) -> None:
     gray[50:57, 48:55] = 30
     left, _ = without_ruling(ink_of(gray))
     assert (left[50:55, 49:54] > 150).all()
+
+
+@pytest.mark.parametrize("text", ["1027", "1318", "3911", "1737"])
+@pytest.mark.parametrize("room", [3, 8])
+def test_digits_nearly_as_high_as_their_frame_stay(write_field: WriteField, text: str, room: int) -> None:
+    plain = write_field(text, height=60)
+    rows = np.flatnonzero((plain < 150).any(axis=1))
+    gray = np.full((rows[-1] - rows[0] + 2 * room + 10, plain.shape[1] + 160), 235, np.uint8)
+    cut = plain[rows[0] : rows[-1] + 1]
+    gray[room + 5 : room + 5 + len(cut), 40 : 40 + plain.shape[1]] = cut
+    found = free_ink(framed(gray, 4, 3))
+    assert np.count_nonzero(found.parts[:, 3] > 20) == len(free_ink(plain).parts)

@@ -15,11 +15,15 @@ import cv2
 import numpy as np
 
 from docproc.errors import DocumentError
+from docproc.pages.register.copies import first_of, without_form
 from docproc.pages.register.corner_marks import places_by_marks
 from docproc.pages.register.features import guesses_by_features
 from docproc.pages.register.known_form import Reference, reference, reference_by_marks
 from docproc.pages.register.lines import guesses_by_lines
-from docproc.pages.register.refinement import refine
+from docproc.pages.register.local import LocalFit, local_fits
+from docproc.pages.register.refinement import Fit, refine
+from docproc.pages.register.slipped import slipped_share
+from docproc.pages.register.surroundings import Print, print_on
 from docproc.pages.register.warp import (
     WARP,
     Matrix,
@@ -27,6 +31,7 @@ from docproc.pages.register.warp import (
     corners_of,
     is_plausible,
     largest_scales,
+    local_scales,
     mapped,
     resizing,
     stretching,
@@ -35,14 +40,21 @@ from docproc.pages.register.warp import (
 from docproc.types import Box, Gray
 
 __all__ = (
+    "LocalFit",
+    "Print",
     "Reference",
     "Registration",
     "box_on_page",
+    "first_of",
+    "local_fits",
     "natural_scale",
+    "print_on",
     "rectify",
     "reference",
     "reference_by_marks",
     "register",
+    "seek",
+    "without_form",
 )
 
 Method = Literal["marks", "features", "lines"]
@@ -57,6 +69,7 @@ class RegisterTuning:
     max_mark_guesses: int = 4  # places by marks that are tried where there is a picture as well [guess]
     max_alone_bend_share: float = 0.01  # of the diagonal, by marks alone and with one missing: specks may lie so [guess]
     min_alone_cover_share: float = 0.25  # of the page's area that the form covers, by marks alone [guess]
+    min_slipped_share: float = 0.3  # of the patches, of a page that may have slipped in the feeder: a part of it fits [guess]
     min_named_share: float = 0.05  # of the patches; fewer are "next to nothing" in the message [guess]
 
     # A page whose pixels are not square, and whose file does not say so: a coarse fax has 204 dots an inch by 98.
@@ -65,6 +78,7 @@ class RegisterTuning:
     max_shape_ratio: float = 2.8  # likewise [guess]
     min_sure_share: float = 0.6  # of the patches; where fewer are found, the page is tried stretched as well [guess]
 
+    min_uneven_ratio: float = 1.25  # of the px of the page in one direction to their mean: the more count [guess]
     min_scale: float = 0.5  # px of a rectified page for a px of the form [guess]
     max_scale: float = 4.0  # likewise [guess]
     max_pixels: int = 60_000_000  # of a rectified page [guess]
@@ -90,28 +104,40 @@ def register(gray: Gray, reference: Reference) -> Registration:
 
     Raises DocumentError `does_not_fit` where the page is no scan of this form.
     """
-    if min(gray.shape) * min(1.0, REGISTER.work_side_px / max(gray.shape)) < REGISTER.min_side_px:
-        size = f"{gray.shape[1]} x {gray.shape[0]} px"
-        raise DocumentError(
-            "does_not_fit", f"the page of {size} is too small or too narrow to show the form; is it another form?"
-        )
+    found, share = seek(gray, reference)
+    if found is not None:
+        return found
+    size = f"{gray.shape[1]} x {gray.shape[0]} px"
+    if _too_small(gray):
+        message = f"the page of {size} is too small or too narrow to show the form; is it another form?"
+    elif not len(reference.patches):
+        message = f"the form's {len(reference.marks)} corner marks are not found on the page; is it another form?"
+    else:
+        much = f"only {share:.0%} of" if share >= REGISTER.min_named_share else "next to nothing of"
+        structure = "the form's printed structure is found where it should be on the page"
+        message = f"{much} {structure}; is it another form, or incomplete?"
+    raise DocumentError("does_not_fit", message)
+
+
+def seek(gray: Gray, reference: Reference, outside: float = WARP.max_middle_outside_share) -> tuple[Registration | None, float]:
+    """Where the form lies on the page, if anywhere; and the share 0..1 of its patches (or marks) that are found.
+
+    The middle of the form may lie outside of the page by a share `outside` of it.
+    """
     best, most = None, 0.0
-    for stretch in _stretches(gray.shape, reference.size):
+    for stretch in _stretches(gray.shape, reference.size) if not _too_small(gray) else ():
         stretched = _stretched(gray, stretch)
-        found, share = (_by_print if len(reference.patches) else _by_marks)(stretched, reference)
+        found, share = _by_print(stretched, reference, outside) if len(reference.patches) else _by_marks(stretched, reference)
         if found is not None and (best is None or found.share > best.share):
             best = replace(found, to_page=stretching(gray.shape[0] / stretched.shape[0]) @ found.to_page)
         most = max(most, share)
         if best is not None and best.share >= REGISTER.min_sure_share:
             break
-    if best is not None:
-        return best
-    if not len(reference.patches):
-        message = f"the form's {len(reference.marks)} corner marks are not found on the page; is it another form?"
-        raise DocumentError("does_not_fit", message)
-    much = f"only {most:.0%} of" if most >= REGISTER.min_named_share else "next to nothing of"
-    message = f"{much} the form's printed structure is found where it should be on the page; is it another form, or incomplete?"
-    raise DocumentError("does_not_fit", message)
+    return best, most
+
+
+def _too_small(gray: Gray) -> bool:
+    return bool(min(gray.shape) * min(1.0, REGISTER.work_side_px / max(gray.shape)) < REGISTER.min_side_px)
 
 
 def _stretches(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[float, ...]:
@@ -131,21 +157,28 @@ def _stretched(gray: Gray, stretch: float) -> Gray:
     return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_CUBIC if stretch > 1 else cv2.INTER_AREA), np.uint8)
 
 
-def _by_print(gray: Gray, reference: Reference) -> tuple[Registration | None, float]:
+def _by_print(gray: Gray, reference: Reference, outside: float) -> tuple[Registration | None, float]:
     """Where the form lies by the first guess that fits; and the largest share of its patches that any guess found."""
     page, scale = at_working_size(gray, REGISTER.work_side_px)
-    share = 0.0
+    best: tuple[Method, Fit] | None = None
     for method, guess in _guesses(gray, page, scale, reference):
-        if not is_plausible(guess, reference.working_size, page.shape):
+        if not is_plausible(guess, reference.working_size, page.shape, outside):
             continue
-        fit = refine(gray, page, scale, reference, guess)
-        if fit is None:
-            continue
-        share = max(share, fit.share)
-        if fit.good:
-            to_page = fit.to_page @ resizing(reference.scale)
-            return _registration(to_page, fit.residual / reference.scale, method, fit.share, reference.size), share
-    return None, share
+        fit = refine(gray, page, scale, reference, guess, outside)
+        if fit is not None and fit.good:
+            return _by_fit(fit, fit.share, method, reference), fit.share
+        if fit is not None and (best is None or fit.share > best[1].share):
+            best = method, fit
+    if best is None:
+        return None, 0.0
+    method, fit = best
+    slipped = slipped_share(gray, fit.to_page, reference) if fit.share >= REGISTER.min_slipped_share else 0.0
+    return (_by_fit(fit, slipped, method, reference), slipped) if slipped else (None, fit.share)
+
+
+def _by_fit(fit: Fit, share: float, method: Method, reference: Reference) -> Registration:
+    to_page = fit.to_page @ resizing(reference.scale)
+    return _registration(to_page, fit.residual / reference.scale, method, share, reference.size)
 
 
 def _guesses(gray: Gray, page: Gray, scale: float, reference: Reference) -> Iterator[tuple[Method, Matrix]]:
@@ -183,7 +216,10 @@ def natural_scale(registration: Registration, size: tuple[int, int]) -> float:
     """Px for a px of the reference of `size` (width, height), 0.5..4, at which rectifying keeps the page's own resolution."""
     width, height = size
     places = np.vstack([corners_of(width, height), [[width / 2, height / 2]]])
-    scale = float(np.median(largest_scales(registration.to_page, places)))
+    scale = float(np.median(local_scales(registration.to_page, places)))
+    largest = float(np.median(largest_scales(registration.to_page, places)))
+    if largest > REGISTER.min_uneven_ratio * scale:  # pixels that are not square, and of which nobody said so
+        scale = largest
     pixels = float(np.sqrt(REGISTER.max_pixels / (width * height)))
     return min(max(scale, REGISTER.min_scale), REGISTER.max_scale, WARP.max_side_px / max(size), pixels)
 

@@ -13,6 +13,7 @@ from docproc.pages.register.known_form import Reference
 from docproc.pages.register.lines import agreement, ruled_lines
 from docproc.pages.register.patches import PATCHES, look_for, middles
 from docproc.pages.register.warp import (
+    WARP,
     Matrix,
     corners_of,
     flattened,
@@ -47,6 +48,10 @@ class RefineTuning:
     min_doubtful_ruled_share: float = 0.75  # of the ruled lines then [guess]
 
     min_inside_share: float = 0.6  # of the patches that have to lie on the page [guess]
+    min_torn_inside_share: float = (
+        0.4  # likewise, where nearly all of these are found: the rest of the form is torn off [guess]
+    )
+    min_torn_share: float = 0.8  # of the patches on the page then [guess]
     regions: int = 3  # into which the form is divided both ways [guess]
     min_region_patches: int = 4  # of a region that counts [guess]
     min_region_share: float = 0.25  # of a region's patches that have to be found, or the region is missing [guess]
@@ -77,34 +82,39 @@ class Fit:
         return doubtful and self.ruled >= REFINE.min_doubtful_ruled_share
 
 
-def refine(gray: Gray, page: Gray, scale: float, form: Reference, guess: Matrix) -> Fit | None:
+def refine(
+    gray: Gray, page: Gray, scale: float, form: Reference, guess: Matrix, outside: float = WARP.max_middle_outside_share
+) -> Fit | None:
     """Fit a guess to the patches; None where hardly any is found.
 
-    `page` is `gray` flattened, at `scale` px for a px; the guess maps px of the form's picture onto it, the fit onto `gray`.
+    `page` is `gray` flattened, at `scale` px for a px; the guess maps px of the form's picture onto it, the fit onto
+    `gray`. `outside` is that of `is_plausible`.
     """
     height, width = form.picture.shape
     finer = min(1.0, scale / float(local_scales(guess, corners_of(width, height)).min()))
     if finer > REFINE.min_finer_ratio * scale:
         guess = resizing(finer / scale) @ guess
         page, scale = flattened(shrunk(gray, finer) if finer < 1 else gray), finer
-    to_page = _fitted(page, form, guess)
+    to_page = _fitted(page, form, guess, outside)
     if to_page is None:
         return None
     last = look_for(page, form.picture, form.patches, to_page, PATCHES.windows_px[-1] + REFINE.last_slack_px)
     distances = np.hypot(*last.offsets.T)
     found = (last.likeness > 0) & (distances <= REFINE.max_distance_px)
     inside = int(last.inside.sum())
-    if inside < max(PATCHES.min_patches, REFINE.min_inside_share * len(form.patches)):
+    torn = found.sum() >= REFINE.min_torn_share * inside
+    least = REFINE.min_torn_inside_share if torn else REFINE.min_inside_share
+    if inside < max(PATCHES.min_patches, least * len(form.patches)):
         return Fit(to_page, float("inf"), float(found.sum() / len(form.patches)), 1.0, 0.0)
     residual = float(np.sqrt((distances[found] ** 2).mean())) if found.any() else float("inf")
     share = float(found.sum() / inside)
     ruled = 0.0
     if share >= REFINE.min_doubtful_share:
         ruled = agreement(ruled_lines(warped(page, to_page, (width, height), cv2.INTER_LINEAR)), form.lines)
-    return Fit(resizing(1 / scale) @ to_page, residual, share, _missing(form, found, last.inside), ruled)
+    return Fit(resizing(1 / scale) @ to_page, residual, share, missing_share(form, found, last.inside), ruled)
 
 
-def _fitted(page: Gray, form: Reference, guess: Matrix) -> Matrix | None:
+def _fitted(page: Gray, form: Reference, guess: Matrix, outside: float) -> Matrix | None:
     """The guess, fitted to the patches that are seen on the flattened page, window by window."""
     centers = middles(form.patches)
     matrix = guess
@@ -114,7 +124,7 @@ def _fitted(page: Gray, form: Reference, guess: Matrix) -> Matrix | None:
         there = mapped(matrix, centers[alike] + seen.offsets[alike])
         max_error = REFINE.max_error_window_share * reach + REFINE.max_error_px
         fitted = agreed_map(centers[alike], there, max_error * float(np.median(local_scales(matrix, centers))))
-        if fitted is None or not is_plausible(fitted, form.working_size, page.shape):
+        if fitted is None or not is_plausible(fitted, form.working_size, page.shape, outside):
             return None
         matrix = fitted
     seen = look_for(page, form.picture, form.patches, matrix, PATCHES.windows_px[-1])
@@ -122,7 +132,7 @@ def _fitted(page: Gray, form: Reference, guess: Matrix) -> Matrix | None:
     return polished(matrix, centers[alike], seen.offsets[alike], seen.likeness[alike], REFINE.max_distance_px)
 
 
-def _missing(form: Reference, found: NDArray[np.bool_], inside: NDArray[np.bool_]) -> float:
+def missing_share(form: Reference, found: NDArray[np.bool_], inside: NDArray[np.bool_]) -> float:
     """The share of the form's regions, of three by three, on which next to nothing is found."""
     height, width = form.picture.shape
     last, half = REFINE.regions - 1, PATCHES.side_px / 2

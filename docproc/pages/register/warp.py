@@ -72,8 +72,13 @@ def largest_scales(matrix: Matrix, points: Points) -> NDArray[np.float64]:
     return np.asarray(np.linalg.svd(bent, compute_uv=False)[:, 0], np.float64)
 
 
-def is_plausible(matrix: Matrix, size: tuple[float, float], shape: tuple[int, ...]) -> bool:
-    """Whether a page of `shape` may show a form of `size` (width, height) so: not mirrored, not folded, not bent too much."""
+def is_plausible(
+    matrix: Matrix, size: tuple[float, float], shape: tuple[int, ...], outside: float = WARP.max_middle_outside_share
+) -> bool:
+    """Whether a page of `shape` may show a form of `size` (width, height) so: not mirrored, not folded, not bent too much.
+
+    The middle of the form may lie outside by a share `outside` of the page.
+    """
     width, height = size
     corners = corners_of(width, height)
     if not np.isfinite(matrix).all() or abs(matrix[2, 2]) < 1e-9:
@@ -90,11 +95,10 @@ def is_plausible(matrix: Matrix, size: tuple[float, float], shape: tuple[int, ..
     stretch = lengths / np.array([width, height, width, height])
     if stretch.max() > WARP.max_stretch_ratio * stretch.min():
         return False
-    return _near_page(placed.mean(0), shape) and bool(lengths.max() >= WARP.min_form_side_px)
+    return _near_page(placed.mean(0), shape, outside) and bool(lengths.max() >= WARP.min_form_side_px)
 
 
-def _near_page(point: NDArray[np.float64], shape: tuple[int, ...]) -> bool:
-    outside = WARP.max_middle_outside_share
+def _near_page(point: NDArray[np.float64], shape: tuple[int, ...], outside: float) -> bool:
     return bool(all(-outside * side <= at <= (1 + outside) * side for at, side in zip(point, shape[1::-1], strict=True)))
 
 

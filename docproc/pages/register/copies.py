@@ -1,0 +1,59 @@
+"""What else lies on a scan beside a form that was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from docproc.pages.register.warp import Matrix, at_working_size, corners_of, mapped
+from docproc.types import Gray
+
+
+@dataclass(frozen=True, slots=True)
+class CopyTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+
+    work_side_px: int = 800  # of the page's longer side, at most, where ink is counted [guess]
+    min_area_ratio: float = 0.15  # of the page beside a form to that form: as much of another one as can be told [guess]
+    min_ink_ratio: float = 0.1  # likewise, of the ink beside it to that on it [guess]
+    max_ink_gray: float = 150  # on paper of 255 [guess]
+    paper_percentile: float = 80  # of the gray levels of a page: paper [guess]
+
+
+COPY = CopyTuning()
+
+
+def without_form(gray: Gray, to_page: Matrix, size: tuple[int, int]) -> Gray | None:
+    """The page with paper in place of the form of `size` (width, height) px that lies on it.
+
+    None where no other form can lie there: too little of the page is left, or too little ink.
+    """
+    corners = np.rint(mapped(to_page, corners_of(*size))).astype(np.int32)
+    on_form = np.asarray(cv2.fillConvexPoly(np.zeros(gray.shape, np.uint8), corners, (1,)), np.uint8)
+    area = int(np.count_nonzero(on_form))
+    if gray.size - area < COPY.min_area_ratio * area:
+        return None
+    flat, _ = at_working_size(gray, COPY.work_side_px)
+    small = cv2.resize(on_form, (flat.shape[1], flat.shape[0]), interpolation=cv2.INTER_NEAREST) > 0
+    inked = flat <= COPY.max_ink_gray
+    if np.count_nonzero(inked & ~small) < COPY.min_ink_ratio * np.count_nonzero(inked & small):
+        return None
+    return np.where(on_form > 0, np.uint8(np.percentile(gray, COPY.paper_percentile)), gray)
+
+
+def first_of(maps: Sequence[Matrix], size: tuple[int, int]) -> int:
+    """Which of several forms of `size` (width, height) on a page comes first, as one reads; `maps` are from px of the form.
+
+    The highest row from left to right, where up is where the head of the first in `maps` is.
+    """
+    width, height = size
+    middles = np.array([[0, height / 2], [width, height / 2], [width / 2, 0], [width / 2, height]])
+    left, right, top, bottom = mapped(maps[0], middles)
+    across, down = right - left, bottom - top
+    places = np.concatenate([mapped(one, np.array([[width / 2, height / 2]])) for one in maps])
+    along, below = places @ across / np.hypot(*across), places @ down / np.hypot(*down)
+    rows = np.rint((below - below.min()) / np.hypot(*down))
+    return int(np.lexsort((along, rows))[0])
