@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.learn.composing.examples import StripExample, field_of
-from docproc.learn.composing.strips import AMBIGUOUS, label
+from docproc.learn.composing.strips import AMBIGUOUS, Strip, label
 from docproc.learn.evaluation.risk_control import ERROR_RATES
+from docproc.meaning.amount_marks import amount_value
 from docproc.mlp import Mlp, sigmoid
 from docproc.readers import NETWORKS
 from docproc.readers.confidence import Calibration, Thresholds, confidence
 from docproc.readers.evidence import evidence
-from docproc.readers.handwriting import decide, keep_rules, opinions_of, remark_on, score_all
+from docproc.readers.handwriting import decide, keep_rules, lattice_opinion, opinions_of, remark_on, score_all
 from docproc.readers.lattice.context import features
 from docproc.readers.vote import Weights, arguments, ballots, vote
 from docproc.readers.voter import Opinion
@@ -119,7 +120,7 @@ def fit_calibration(
                 alone.setdefault(name, []).append(max(cast, key=lambda ballot: ballot.logs[name]).text == truth)
             exact.append(text == truth)
         # What goes to review whatever its confidence is tells nothing of the confidence of what does not.
-        if (text or "cells" in opinions) and not remark_on(opinions, field_of(field.example.strip), text):
+        if (text or "cells" in opinions) and _may_be_accepted(opinions, field.example.strip, text):
             found.append(evidence(verdict, opinions))
             right.append(number and text == truth)
     inputs, targets = np.array(found), np.array(right)
@@ -134,6 +135,16 @@ def fit_calibration(
         "synthetic_ece": expected_calibration_error(p, truth_there),
     }
     return Calibration(net, thresholds), scores
+
+
+def _may_be_accepted(opinions: Mapping[str, Opinion], strip: Strip, text: str) -> bool:
+    """Whether its confidence decides what becomes of a field that was read as `text`."""
+    if remark_on(opinions, field_of(strip), text):
+        return False
+    if strip.kind != "amount" or not text:
+        return True
+    cut = lattice_opinion(opinions)
+    return not amount_value(cut.marks(cut.path(text)), text)[1]
 
 
 def fit_repairs(
