@@ -202,6 +202,7 @@ class Placed:
     blank: Gray | None = None  # the empty form, of the page's own size: what is printed on it is no ink
     elect: Elect | None = None  # where `fields` are places that may be fields
     expected: tuple[str, ...] = ()  # names of fields that get a row even if they are not found
+    template: str = ""  # by which the page is read, where there were several
     rest: Page | DocumentError | None = None  # the scan without this form, where another one lies on it; or what is wrong there
 
 
@@ -306,6 +307,7 @@ class Row:
     height: int | None
     residual: float | None = None  # px of the template's reference
     run: str = ""
+    template: str = ""  # a column only where several were given
 
 
 class Recognizer(Protocol):

@@ -126,7 +126,7 @@ def read_and_write(
     settings = replace(settings, as_of=as_of)
     todo = journal.plan(planned, keep_gone=keep_gone, retry=retry)
     journal.keep(
-        command=request.command, inputs=json.dumps([str(place) for place in request.inputs]), layout=request.layout,
+        command=request.command, inputs=json.dumps([str(place) for place in request.inputs]), layout="\n".join(request.layouts),
         output=str(request.output), wide=str(int(request.wide)), passed_over=str(passed), begun=now(), docproc=__version__,
         as_of=as_of.isoformat(), date_order=request.date_order, limits=json.dumps(asdict(request.limits)),
     )  # fmt: skip
@@ -194,7 +194,7 @@ def planned_with(settings: Settings, documents: Sequence[Document]) -> list[tupl
     for document in documents:
         folder = _folder(document)
         if folder not in by_folder:
-            own = shared | {"template": repr(settings.layout.template_for(folder))}
+            own = shared | {"template": repr(settings.layout.templates_for(folder))}
             by_folder[folder] = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:32]
         planned.append((document, by_folder[folder]))
     return planned

@@ -26,7 +26,7 @@ from docproc.types import Row, Status
 
 Stamp = tuple[int, int, int]  # bytes, ns of the last change of the content, and of the entry in the folder
 
-SCHEMA = "3"
+SCHEMA = "4"
 SUFFIX = ".docproc"
 MAX_FAILURES = 100  # that `Standing` lists [guess]
 # Codes of errors that may be gone by the next run: such documents are tried again.

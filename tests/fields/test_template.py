@@ -109,7 +109,7 @@ def test_the_schema_is_json_and_names_every_key() -> None:
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.glob("*/template.toml")), ids=lambda p: p.parent.name)
 def test_the_templates_of_the_samples_have_no_faults(path: Path) -> None:
-    assert open_layout(str(path), ()).template
+    assert open_layout(str(path), ()).templates
 
 
 RULED = """\

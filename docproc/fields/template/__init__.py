@@ -33,7 +33,7 @@ A page without a picture to lay it onto, and without marks, is accepted when its
 from __future__ import annotations
 
 from docproc.fields.template.parsing import ALONE, Beside, parse
-from docproc.fields.template.placing import Template, enough, place
+from docproc.fields.template.placing import Template, enough, fits, place
 from docproc.fields.template.schema import json_schema
 
-__all__ = ("ALONE", "Beside", "Template", "enough", "json_schema", "parse", "place")
+__all__ = ("ALONE", "Beside", "Template", "enough", "fits", "json_schema", "parse", "place")

@@ -26,7 +26,7 @@ from docproc.rules import (
 )
 from docproc.types import Box, Field, Kind
 
-RESERVED = ("document", "page", "status", "review", "reason")  # columns of the wide table
+RESERVED = ("document", "page", "status", "review", "reason", "template")  # columns of the wide table
 DATE_KEYS = ("order", "years")  # of a date alone
 WRITTEN_KEYS = ("digits", "cells", "pattern", "range", "check_digit", "allowed")  # of all fields but a line of E-13B
 

@@ -28,9 +28,19 @@ class Template:
     marks: tuple[Box, ...] = ()
 
     @property
+    def called(self) -> str:
+        """The template in words."""
+        return self.name
+
+    @property
     def registers(self) -> bool:
         """Whether pages are laid onto the form, and not taken as they are."""
         return bool(self.reference or self.marks)
+
+
+def fits(template: Template, page: Page) -> bool:
+    """Whether the page has the shape of the template's."""
+    return abs(page.width / template.width / (page.height / template.height) - 1) <= SHAPE_TOLERANCE
 
 
 def place(template: Template, page: Page) -> tuple[Field, ...]:
@@ -39,7 +49,7 @@ def place(template: Template, page: Page) -> tuple[Field, ...]:
     Raises DocumentError `unsupported` when the page has another shape than the template's.
     """
     across, down = page.width / template.width, page.height / template.height
-    if abs(across / down - 1) > SHAPE_TOLERANCE:
+    if not fits(template, page):
         raise DocumentError(
             "unsupported",
             f"the page is {page.width} x {page.height} pixels and does not fit the template {template.name!r}, which was "
