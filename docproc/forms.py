@@ -36,14 +36,14 @@ def open_layout(names: str | Sequence[str], folders: tuple[str, ...], date_order
     if known and len(several) > 1:
         raise BadUsage(f"--layout {known[0]} stands alone; only templates may be several")
     if known == ["auto"]:
-        found = {f: (_read(Path(f, TEMPLATE_FILE)),) for f in folders if Path(f, TEMPLATE_FILE).is_file()}
+        found = {f: _read(Path(f, TEMPLATE_FILE)) for f in folders if Path(f, TEMPLATE_FILE).is_file()}
         return Layout("auto", (), found, date_order)
     if known:
         return Layout(known[0], date_order=date_order)
     paths = list(dict.fromkeys(path for name in several for path in _template_files(name)))
     templates = {path: _read(path) for path in paths}
     _check_names(templates)
-    return Layout("template", tuple(templates.values()), date_order=date_order)
+    return Layout("template", tuple(itertools.chain(*templates.values())), date_order=date_order)
 
 
 def _template_files(name: str) -> list[Path]:
@@ -60,10 +60,10 @@ def _template_files(name: str) -> list[Path]:
     return [path]
 
 
-def _check_names(templates: Mapping[Path, Template]) -> None:
+def _check_names(templates: Mapping[Path, Sequence[Template]]) -> None:
     """Raises BadUsage where two templates have one name: the table could not tell which of them was taken."""
     first: dict[str, Path] = {}
-    for path, known in templates.items():
+    for path, (known, *_) in templates.items():
         if known.name in first:
             raise BadUsage(f"two templates are called {known.name!r}: {first[known.name]} and {path}; give each its own name")
         first[known.name] = path
@@ -181,9 +181,9 @@ def beside(folder: Path) -> Beside:
     return Beside(picture, column)
 
 
-def _read(path: Path) -> Template:
+def _read(path: Path) -> tuple[Template, ...]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise BadConfig(str(path), [f"cannot be read: {problem}"]) from problem
-    return template.parse(text, str(path), beside(path.parent))
+    return template.parse_pages(text, str(path), beside(path.parent))

@@ -193,6 +193,15 @@ class Elect(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Sheet:
+    """Which page of a form of several pages a page is."""
+
+    form: str  # the name of its template
+    number: int  # from 1
+    count: int  # of the form's pages
+
+
+@dataclass(frozen=True, slots=True)
 class Placed:
     """A page whose fields are known, or places where they may be."""
 
@@ -203,6 +212,7 @@ class Placed:
     elect: Elect | None = None  # where `fields` are places that may be fields
     expected: tuple[str, ...] = ()  # names of fields that get a row even if they are not found
     template: str = ""  # by which the page is read, where there were several
+    sheet: Sheet | None = None  # of a form of several pages
     rest: Page | DocumentError | None = None  # the scan without this form, where another one lies on it; or what is wrong there
 
 

@@ -311,6 +311,8 @@ def _open(path: Path) -> Template:
     known = open_layout(str(path), ()).templates
     if not known:
         raise BadUsage(f"{path} is the name of a layout; call the template {path}.toml")
+    if len(known) > 1:
+        raise BadUsage(f"{path} describes {len(known)} pages; this command looks at templates of one page")
     return known[0]
 
 

@@ -60,7 +60,8 @@ def laid_out(page: Page, templates: Sequence[Template], open_form: OpenForm) -> 
             raise
         first, rest = None, None
     if first is not None:
-        return replace(settled(page, first.known, first.form, first.found), rest=rest, template=_told(first.known, templates))
+        placed = settled(page, first.known, first.form, first.found)
+        return replace(placed, rest=rest, template=_told(first.known, templates), sheet=first.known.sheet)
     if len(shaped) > 1:
         raise DocumentError(
             "does_not_fit", f"the page has the shape of several templates: {_names(shaped)}; give them references"
@@ -114,10 +115,10 @@ def _found_on(gray: Gray, forms: Sequence[tuple[Template, KnownForm]]) -> _Lying
         return _Lying(known, form, register(gray, form.reference))
     lying, share = _sought(gray, forms)
     if not lying:
-        names = _names([known for known, _ in forms])
-        message = (
-            f"the page fits none of the templates {names}: at most {share:.0%} of the print of one is found where it should be"
-        )
+        names = dict.fromkeys(known.name for known, _ in forms)
+        kinds = f"templates {', '.join(names)}" if len(names) > 1 else f"pages of {next(iter(names))}"
+        much = f"at most {share:.0%} of the print of one is found where it should be"
+        message = f"the page fits none of the {kinds}: {much}"
         raise DocumentError("does_not_fit", message)
     best = lying[0]
     close = [one for one in lying if best.found.share - one.found.share < CHOICE.min_lead and _on_top(one, best)]
@@ -126,8 +127,10 @@ def _found_on(gray: Gray, forms: Sequence[tuple[Template, KnownForm]]) -> _Lying
     # Editions of a form differ in a few of its fields.
     lost = [_lost_fields(gray, one) for one in close]
     if lost.count(min(lost)) > 1:
-        names = " and ".join(one.known.called for one in close)
-        raise DocumentError("does_not_fit", f"the page fits several templates alike, {names}; give --layout one of them for it")
+        called = " and ".join(one.known.called for one in close)
+        raise DocumentError(
+            "does_not_fit", f"the page fits several templates alike, {called}; give --layout one of them for it"
+        )
     return close[lost.index(min(lost))]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 import docproc
 from docproc.errors import BadUsage
@@ -168,3 +169,78 @@ def test_what_cannot_be_told_apart_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(BadUsage, match="no template"):
         open_layout(str(tmp_path / "none"), ())
     assert len(open_layout((str(tmp_path / "a.toml"), str(tmp_path / "a.toml")), ()).templates) == 1
+
+
+# ------------------------------------------------------------------------------------------ a form of several pages
+
+
+@pytest.fixture
+def booklet(tmp_path: Path) -> Path:
+    """A form of two pages, and the path of its template."""
+    folder = tmp_path / "forms"
+    folder.mkdir()
+    for name, form in (("front", blank_form()), ("back", other_form())):
+        save(form, folder / f"{name}.png")
+    lines = ['schema_version = 1\nname = "booklet"\n[[page]]\nreference = "front.png"\n[[page]]\nreference = "back.png"\n']
+    for number, boxes in ((1, {"AGE": BOXES["AGE"]}), (2, VISIT)):
+        for name, box in boxes.items():
+            place = [box.left, box.top, box.width, box.height]
+            lines.append(f'[[field]]\nname = "{name.lower()}"\npage = {number}\nbox = {place}\ndigits = [1, 5]\n')
+    (folder / "booklet.toml").write_text("".join(lines), encoding="utf-8")
+    return folder / "booklet.toml"
+
+
+def pile(path: Path, *pages: Gray) -> None:
+    path.parent.mkdir(exist_ok=True)
+    images = [Image.fromarray(page) for page in pages]
+    images[0].save(path, save_all=True, append_images=images[1:], compression="tiff_lzw")
+
+
+@pytest.mark.thorough
+def test_a_form_of_two_pages(tmp_path: Path, booklet: Path) -> None:
+    """Each page is known by its print; one that is missing, or there twice, or before its time, is told."""
+    front, back = filled(blank_form(), BOXES["AGE"], "47"), filled(other_form(), VISIT["beds"], "1302")
+    for name, pages in {
+        "ab": (front, back),
+        "ba": (back, front),
+        "aba": (front, back, front),
+        "abb": (front, back, back),
+    }.items():
+        pile(tmp_path / "in" / f"{name}.tif", *pages)
+    save(front, tmp_path / "in" / "a.png")
+    spread = np.full((1300, 2100), 245, np.uint8)
+    spread[:, :1000], spread[:900, 1000:] = front, back
+    pile(tmp_path / "in" / "spreads.tif", spread, spread)
+    rows = read(tmp_path / "in", str(booklet))
+    texts = {key: {name: row.text for name, row in page.items() if row.text} for key, page in rows.items()}
+    for key in (
+        "ab.tif, 1",
+        "ba.tif, 2",
+        "aba.tif, 1",
+        "aba.tif, 3",
+        "abb.tif, 1",
+        "a.png, 1",
+        "spreads.tif, 1",
+        "spreads.tif, 2",
+    ):
+        assert texts[key] == {"age": "47"}
+    for key in ("ab.tif, 2", "ba.tif, 1", "aba.tif, 2", "abb.tif, 2", "abb.tif, 3", "spreads.tif, 3", "spreads.tif, 4"):
+        assert texts[key] == {"beds": "1302"}
+    assert not any(row.template for page in rows.values() for row in page.values())
+
+    def reasons(key: str) -> set[str]:
+        return {row.reason for row in rows[key].values() if row.reason}
+
+    assert not any(reasons(key) for key in ("ab.tif, 1", "ab.tif, 2", "a.png, 1", "aba.tif, 1", "aba.tif, 2"))
+    assert reasons("ba.tif, 2") == {"pages are out of order: page 2 of the form comes before page 1"}
+    assert reasons("aba.tif, 3") == {"page 2 of the form is missing"}
+    assert {name for name, row in rows["aba.tif, 3"].items() if row.status == "review"} == {"ward", "beds"}
+    assert reasons("abb.tif, 2") == reasons("abb.tif, 3") == {"page 2 of the form comes twice, on pages 2 and 3"}
+    assert reasons("spreads.tif, 4") == {"form 2 on page 2"}
+
+
+def test_commands_that_look_at_one_page_say_so(booklet: Path) -> None:
+    from docproc.commands.template import lint_template
+
+    with pytest.raises(BadUsage, match="describes 2 pages; this command looks at templates of one page"):
+        lint_template(booklet, [booklet.parent / "front.png"], print)

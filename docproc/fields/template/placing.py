@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from docproc.errors import DocumentError
 from docproc.rules import PageRule
-from docproc.types import DIGIT_HEIGHT, Box, Field, Page
+from docproc.types import DIGIT_HEIGHT, Box, Field, Page, Sheet
 
 SHAPE_TOLERANCE = 0.02  # of width over height, by which a page may differ from the template [guess]
 MIN_DIGIT_SHARE = 0.5  # of a box's height, of a small digit in it [guess]
@@ -26,11 +26,12 @@ class Template:
     digest: str = ""  # SHA-256 of that picture
     filled: bool | None = None  # True: the picture shows writing; None: where a field on it holds ink
     marks: tuple[Box, ...] = ()
+    sheet: Sheet | None = None  # which page of the form it is, where that has several
 
     @property
     def called(self) -> str:
         """The template in words."""
-        return self.name
+        return f"page {self.sheet.number} of {self.name}" if self.sheet else self.name
 
     @property
     def registers(self) -> bool:
@@ -62,7 +63,7 @@ def place(template: Template, page: Page) -> tuple[Field, ...]:
 
 def enough(template: Template) -> int:
     """The long side in px at which a page's smallest digits are still twice as high as they are read."""
-    lowest = min(field.box.height for field in template.fields)
+    lowest = min((field.box.height for field in template.fields), default=max(template.width, template.height))
     return round(max(template.width, template.height) * OVERSAMPLING * DIGIT_HEIGHT / (MIN_DIGIT_SHARE * lowest))
 
 
