@@ -62,7 +62,8 @@ class RunRequest:
     recursive: bool = True
     overwrite: bool = False
     resume: bool | None = None  # True: a table that is there is brought up to date; False: the journal is begun anew
-    wide: bool = False
+    wide: bool = False  # one row a page, with values
+    wide_text: bool = False  # the same, with texts
     crops: Path | None = None  # folder for a picture of every field
     fail_on_review: bool = False
     limits: Limits = Limits()

@@ -97,6 +97,23 @@ def components(mask: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.i
     return np.asarray(labels, np.int32), np.asarray(stats[1:], np.int32)
 
 
+def grouped(near: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+    """Groups of things that are near each other, or linked by others; `near` is (n, n), symmetric."""
+    groups, open_ = [], np.ones(len(near), np.bool_)
+    for start in range(len(near)):
+        if not open_[start]:
+            continue
+        own = np.zeros(len(near), np.bool_)
+        new = own.copy()
+        new[start] = True
+        while new.any():
+            own |= new
+            new = near[new].any(axis=0) & ~own
+        open_ &= ~own
+        groups.append(np.flatnonzero(own))
+    return groups
+
+
 def digit_height(table: NDArray[np.int32], crop_height: int) -> float | None:
     """The height in px of the digits among components (see `components`): the median, each counted by its height.
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from docproc.readers.confidence import Acceptance, judge
+from docproc.readers.confidence import Acceptance, joined, judge, judge_empty
 from docproc.readers.e13b import PrintedResult
 from docproc.readers.e13b.locate import part_box
-from docproc.readers.e13b.parts import PARTS, Part, parse
+from docproc.readers.e13b.parts import PARTS, Part, digits_of, parse
 from docproc.readers.read import FieldResult
 from docproc.readers.value import value_of
-from docproc.types import Box, Page, PageId, Placed, Row
+from docproc.types import Box, Page, PageId, Placed, Reading, Row
 
 
 def tabulate(placed: Placed, results: Sequence[FieldResult], accept: Acceptance) -> list[Row]:
@@ -31,12 +31,16 @@ def field_row(page: Page, result: FieldResult, accept: Acceptance) -> Row:
     """The row of one field."""
     field, reading = result.prepared.field, result.reading
     value, doubt = value_of(result, accept.window)
-    least = accept.of(field, reading)
-    inked = result.prepared.inked
-    status, reason = judge(reading, least, inked=inked, required=field.required, doubt=doubt or result.doubt)
-    for trouble in (page.damage, field.doubt):
-        if trouble:
-            status, reason = "review", trouble if status != "review" else f"{trouble}; {reason}"
+    # Where it is not sure that the field lies there, nothing is blank either.
+    damage = page.damage if reading.text else joined(field.doubt, page.damage)
+    if field.empty:
+        reading, value = Reading("", 0.0), ""
+        status, reason = judge_empty(field.empty, required=field.required, damage=damage)
+    else:
+        status, reason = judge(
+            reading, accept.of(field, reading), max_error=accept.max_error, inked=result.prepared.inked,
+            required=field.required, doubts=(doubt, result.doubt, field.doubt), damage=damage,
+        )  # fmt: skip
     box = page.stored(field.box.clip(page.width, page.height))
     return Row(
         document=page.id.document,
@@ -47,7 +51,8 @@ def field_row(page: Page, result: FieldResult, accept: Acceptance) -> Row:
         confidence=None if status == "blank" else reading.confidence,
         status=status,
         reason=reason,
-        changed_by=reading.changed_by,
+        changed_by=_changed_by(reading.changed_by, reading.read),
+        read=reading.read,
         left=box.left,
         top=box.top,
         width=box.width,
@@ -56,37 +61,70 @@ def field_row(page: Page, result: FieldResult, accept: Acceptance) -> Row:
     )
 
 
+def _changed_by(rule: str, read: str) -> str:
+    """The rule for which another text was taken, with the one that was read."""
+    return f"{rule}, was read as {read}" if rule and read else rule
+
+
 def part_rows(page: Page, result: PrintedResult, whole: Row, accept: Acceptance) -> list[Row]:
     """The rows of what an E-13B line consists of, beside that of the line; each is as sure as the line is."""
     reading = result.reading
     found = {part.name: part for part in parse(reading.value, reading.centers)}
+    number = found["check_number"].text if "check_number" in found else ""
     rows = []
     for name in PARTS:
         if name in found:
-            rows.append(_part_row(page, result, found[name], whole, accept))
+            doubt = _doubt(found[name], number, result.printed)
+            rows.append(_part_row(page, result, found[name], doubt, whole, accept))
         elif name != "encoded_amount":
-            unread = whole.status == "review"
-            rows.append(
-                replace(
-                    whole, field=name, text="", value="", changed_by="", confidence=whole.confidence if unread else None,
-                    status="review" if unread else "blank", reason=whole.reason if unread else "",
-                )
-            )  # fmt: skip
+            rows.append(_missing_part(name, whole, told="routing" in found))
     return rows
 
 
-def _part_row(page: Page, result: PrintedResult, part: Part, whole: Row, accept: Acceptance) -> Row:
+def _missing_part(name: str, whole: Row, told: bool) -> Row:
+    """The row of a part that the line lacks; `told` says that it is known what the line's other parts are."""
+    row = replace(whole, field=name, text="", value="", changed_by="", read="")
+    called = name.replace("_", " ")
+    why = f"the line shows no {called}" if told else f"it cannot be told which of the line's numbers is the {called}"
+    if whole.text and (not told or name == "account"):
+        return replace(row, status="review", reason=joined(why, whole.reason))
+    if whole.status == "review":
+        return replace(row, reason=joined(why if whole.text else "", whole.reason))
+    return replace(row, status="blank", reason=why if whole.text else "", confidence=None)
+
+
+def _doubt(part: Part, number: str, printed: str) -> str:
+    """Why a person should look at a part of a line: its role is a guess, or the check's number is printed otherwise elsewhere.
+
+    `number` is the check's number on the line, `printed` as it was read elsewhere on the check, "" where it was not.
+    """
+    elsewhere, own = printed.lstrip("0"), number.lstrip("0")
+    if part.name == "check_number" and elsewhere and elsewhere != own:
+        return f"the number printed at the top of the check was read as {printed}"
+    if (
+        part.name == "account"
+        and not number
+        and elsewhere
+        and elsewhere in (part.text[: len(elsewhere)], part.text[-len(elsewhere) :])
+    ):
+        return f"it may hold the check's number, which was read as {printed} at the top of the check"
+    return "" if part.by_number and elsewhere and elsewhere == own else part.doubt
+
+
+def _part_row(page: Page, result: PrintedResult, part: Part, doubt: str, whole: Row, accept: Acceptance) -> Row:
     prepared, centers = result.prepared, result.reading.centers
     crop = prepared.field.crop.clip(page.width, page.height)
     own = part_box(prepared.strip, centers[part.first : part.last])
     box = page.stored(Box(crop.left + own.left, crop.top + own.top, own.width, own.height).clip(page.width, page.height))
     status, reason = accept.of_part(part.name, whole)
-    elsewhere = result.printed.lstrip("0")
-    if part.name == "check_number" and elsewhere and elsewhere != part.text.lstrip("0"):
-        status, reason = "review", f"the number printed at the top of the check was read as {result.printed}"
+    if doubt:
+        status, reason = "review", joined(doubt, reason)
+    # A rule changes digits of the routing number, one for another.
+    line = result.reading.value_read if part.name == "routing" else ""
+    read = digits_of(line[part.first : part.last]) if len(line) == len(result.reading.value) else ""
     return replace(
         whole, field=part.name, text=part.text, value=part.value, status=status, reason=reason,
-        changed_by=whole.changed_by if part.name == "routing" else "",
+        changed_by=_changed_by(result.reading.changed_by, read) if part.name == "routing" else "", read=read,
         left=box.left, top=box.top, width=box.width, height=box.height,
     )  # fmt: skip
 
@@ -94,4 +132,4 @@ def _part_row(page: Page, result: PrintedResult, part: Part, whole: Row, accept:
 def missing_row(where: PageId, name: str) -> Row:
     """The row of a field that was expected and not found."""
     reason = f"no {name} was found on this page"
-    return Row(where.document, where.page, name, "", "", 0.0, "review", reason, "", None, None, None, None)
+    return Row(where.document, where.page, name, "", "", 0.0, "review", reason, "", "", None, None, None, None)

@@ -45,14 +45,14 @@ LINE_SYMBOLS = DIGIT_SYMBOLS + MARK_SYMBOLS
 """What the line network tells apart. A point is one at any height, a comma also an apostrophe, `$` any currency's sign."""
 LINE_CLASSES = len(LINE_SYMBOLS) + 1  # and the blank of CTC
 CELL_SIDE = 32  # px
-CELL_CLASSES = 12
+CELL_CLASSES = 13
 CROSSED, EMPTY, ILLEGIBLE = 10, 11, 12  # a cell that was struck out; one without writing; one with something else
 MICR_SYMBOLS = "0123456789\u2446\u2447\u2448\u2449"  # of E-13B: digits, transit, amount, on-us, dash
 MICR_CLASSES = 15  # MICR_SYMBOLS, and the blank of CTC
 DIGIT_HEIGHT = 40  # px to which the digits of a field are brought before they are read
 INK_MARGIN = 4  # px of paper around the ink of a field
 
-Written = Literal["string", "amount", "comb"]
+Written = Literal["string", "amount", "comb", "decimal"]
 Kind = Literal[Written, "micr"]
 KINDS: tuple[Written, ...] = get_args(Written)  # what is written by hand, and read by the digit networks
 Status = Literal["ok", "review", "blank", "error"]
@@ -154,7 +154,10 @@ class Field:
     framed: bool = False  # a printed frame stands around it
     parts: bool = False  # of an E-13B line: its routing number, account and so on are rows of their own
     cents: bool = False  # of an amount: cents are always written, or a dash in their place
-    doubt: str = ""  # why it may not lie there, and nothing is accepted unseen
+    signed: bool = False  # of an amount or a measurement: it may be negative
+    decimals: tuple[int, int] | None = None  # of a measurement: fewest and most digits behind the point; None: any number
+    empty: str = ""  # what says that no number stands there: a dash in the cell of a table
+    doubt: str = ""  # why a person should look at it, whatever is read there
     apart: float | None = None  # px of the form: how far its own print lies from where the page's fit puts it
 
     @property
@@ -288,6 +291,7 @@ class Reading:
     alternatives: tuple[tuple[str, float], ...] = ()  # other texts with their share of the probability, best first
     remark: str = ""  # what a person should know of it
     changed_by: str = ""  # the rule for which another text was taken than the one that was read
+    read: str = ""  # that text
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +300,7 @@ class MicrReading(Reading):
 
     value: str = ""  # digits and symbols, without spaces
     centers: tuple[float, ...] = ()  # px of the line's strip: where each character of `value` stands
+    value_read: str = ""  # the line that was read, where a rule changed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +316,7 @@ class Row:
     status: Status
     reason: str
     changed_by: str
+    read: str  # the text that was read, where another was taken
     left: int | None
     top: int | None
     width: int | None

@@ -15,7 +15,19 @@ from numpy.typing import NDArray
 from docproc.errors import MissingPart
 from docproc.learn.composing.strokes import MARKS, Pen, draw, draw_digit
 from docproc.readers.model import Model
-from docproc.types import CELL_CLASSES, CLASSES, EMPTY, LINE_READERS, Frames, Gray, Line, ModelHash, Pictures, Scores
+from docproc.types import (
+    CELL_CLASSES,
+    CLASSES,
+    EMPTY,
+    LINE_CLASSES,
+    LINE_READERS,
+    Frames,
+    Gray,
+    Line,
+    ModelHash,
+    Pictures,
+    Scores,
+)
 from docproc.weights.opening import open_model
 
 PROJECT = Path(__file__).parent.parent
@@ -121,7 +133,7 @@ class NullLineRecognizer:
     def recognize(self, lines: Sequence[Line]) -> list[Frames]:
         frames = []
         for line in lines:
-            own = np.full((line.shape[1] // 2, LINE_READERS, CLASSES), -20.0, np.float32)
+            own = np.full((line.shape[1] // 2, LINE_READERS, LINE_CLASSES), -20.0, np.float32)
             own[:, :, -1] = 0
             frames.append(own.reshape(len(own), -1))
         return frames

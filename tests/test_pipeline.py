@@ -145,6 +145,22 @@ def test_parts_that_a_line_of_e13b_has_not_are_blank(model: Model) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("⑆021000089⑆ ⑆123456789⑆ 0152", {"routing": "ok", "account": "review", "check_number": "review"}),
+        ("⑆021000089⑆ 1234567⑈ 1309  10", {"routing": "ok", "account": "ok", "check_number": "review"}),
+        ("⑈123456⑈ 500229009⑆ ⑈ 31", {"routing": "ok", "account": "review", "check_number": "ok"}),
+        ("⑈123456⑈ ⑉12345678901⑉ 31", {"routing": "review", "account": "review", "check_number": "review"}),
+    ],
+)
+def test_a_part_of_a_line_whose_role_is_a_guess_is_not_accepted(model: Model, line: str, told: dict[str, str]) -> None:
+    whole_line, *parts = read_micr(draw_line(line, 300), model, parts=True)
+    assert whole_line.value == line.replace(" ", "")
+    assert {row.field: row.status for row in parts} == told
+    assert all(row.reason for row in parts if row.status == "review")
+
+
 @pytest.mark.parametrize("shape", [(60, 700), (12, 30), (200, 200)])
 def test_blank_paper_holds_no_line_of_e13b(model: Model, shape: tuple[int, int]) -> None:
     rows = read_micr(np.full(shape, 235, np.uint8), model, parts=True)

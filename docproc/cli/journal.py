@@ -41,16 +41,17 @@ def status(output: Path, as_json: bool) -> None:
 @click.argument("output", type=FILE, metavar="OUT")
 @option("-o", "--output", "target", required=True, type=FILE, help="The new table: .csv, .jsonl, .xlsx or .parquet.")
 @options.wide
+@options.wide_text
 @options.overwrite("a table")
 @click.pass_context
-def table(context: click.Context, output: Path, target: Path, wide: bool, overwrite: bool) -> None:
+def table(context: click.Context, output: Path, target: Path, wide: bool, wide_text: bool, overwrite: bool) -> None:
     """Make the table of a run again from its journal, in any format.
 
     OUT is the table that the run writes, there or not. Exits with 1 where the run is not finished.
     """
     from docproc.commands.table import write_table
 
-    standing = write_table(output, target, wide=wide, overwrite=overwrite)
+    standing = write_table(output, target, wide=wide, wide_text=wide_text, overwrite=overwrite)
     say(f"table: {target}")
     if standing.done < standing.documents:
         say(f"not complete: {standing.done} of {many(standing.documents, 'document')} are read")

@@ -32,6 +32,13 @@ def model() -> None:
 @option("--data", type=FILE, metavar="MNIST",
         help="The folder with MNIST's four IDX files, or mnist.npz; without it Keras downloads them, and --from takes digits "
              "that docproc draws.")  # fmt: skip
+@option("--pen", type=FOLDER, metavar="FOLDER",
+        help="Pen trajectories of digits and marks (digits.npz, marks.npz) to compose fields from, beside MNIST.")  # fmt: skip
+@option("--fonts", type=FOLDER, metavar="FOLDER",
+        help="TrueType and OpenType fonts to compose print and letters from; those in its folder hand look like handwriting.  "
+             "[default: the strokes that OpenCV has]")  # fmt: skip
+@option("--refit", type=FILE, metavar="digits.keras", local=True,
+        help="Keep the networks of this model, and fit anew what stands beside them: context, vote, calibration.")  # fmt: skip
 @option("--from", "reviewed", type=FILE, metavar="REVIEWED", local=True,
         help="Learn from a table of results whose texts a person has corrected.")  # fmt: skip
 @option("--base", type=FILE, metavar="digits.keras", local=True,
@@ -86,24 +93,39 @@ def train(
     if reviewed is None:
         if given(context, "base", "results", "layout", "max_error"):
             raise BadUsage("--base, --results, --layout and --max-error go with --from REVIEWED")
+        if network != "digits" and given(context, "pen", "fonts", "refit"):
+            raise BadUsage("--pen, --fonts and --refit go with --network digits")
         _train_anew(network, output or Path("models"), jobs, **rest)
         return
+    if given(context, "pen", "fonts", "refit"):
+        raise BadUsage("--pen, --fonts and --refit do not go with --from")
     if network != "digits":
         raise BadUsage("--from corrects what is written by hand; it has no --network")
     written = _retrain(
         reviewed=reviewed, base=base, results=results, layout=layout or "", jobs=jobs, output=output or Path("learned"),
-        max_error=0.01 if max_error is None else max_error, **rest,
+        max_error=0.01 if max_error is None else max_error,
+        **{name: value for name, value in rest.items() if name not in ("pen", "fonts", "refit")},
     )  # fmt: skip
     context.exit(DONE if written else SOME_FAILED)
 
 
-def _train_anew(network: str, output: Path, jobs: int, data: Path | None, overwrite: bool, **changes: Any) -> None:
+def _train_anew(
+    network: str,
+    output: Path,
+    jobs: int,
+    overwrite: bool,
+    data: Path | None = None,
+    pen: Path | None = None,
+    fonts: Path | None = None,
+    refit: Path | None = None,
+    **changes: Any,
+) -> None:
     _prepare_training()
-    from docproc.commands.train import make_recipe, train_model
+    from docproc.commands.train import TrainingData, make_recipe, train_model
 
     chosen = make_recipe(network, _wanted(changes))
     with Progress() as progress:
-        card = train_model(chosen, data, output, jobs, overwrite, reporter(progress))
+        card = train_model(chosen, TrainingData(data, pen, fonts, refit), output, jobs, overwrite, reporter(progress))
     print_json(card["scores"])
     say(f"report: {output / network}.html")
 

@@ -170,5 +170,8 @@ date_order = option(
     "--date-order", default="auto", show_default=True, type=click.Choice(DATE_ORDERS),
     help="Day/month order where the template sets none; auto accepts a date only if a single order is possible.",
 )  # fmt: skip
-wide = option("--wide/--no-wide", default=False, help="One row a page and one column a field.")
+wide = option("--wide/--no-wide", default=False, help="One row a page and one column a field, with its value.")
+wide_text = option(
+    "--wide-text/--no-wide-text", default=False, help="The same with the texts, digits as they are written, in place of values."
+)
 as_json = option("--json", "as_json", is_flag=True, local=True, help="For a program to read.")

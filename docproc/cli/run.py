@@ -45,6 +45,7 @@ def _reading_options(function: Function) -> Function:
         # Not local as that of other commands: a run that is repeated every day may replace its table.
         option("--overwrite/--no-overwrite", default=False, help="Replace a table that is there."),
         options.wide,
+        options.wide_text,
         option("--crops", type=FILE, metavar="DIR", help="Also save a picture of every field here."),
         option("--limit", "limits", multiple=True, type=Limit(), metavar="NAME=VALUE",
                help="Override a per-document safety limit: file_bytes, pixels, side, pages, scans, memory, pdf_dpi, seconds."),

@@ -19,7 +19,7 @@ from docproc._version import __version__
 from docproc.errors import BadInput, BadUsage, CannotWrite, DocprocError, DocumentError, OutputExists
 from docproc.files import read_content
 from docproc.learn.composing import mnist
-from docproc.learn.composing.strips import Digits
+from docproc.learn.composing.material import Material
 from docproc.learn.evaluation.comparison import (
     BeforeAfter,
     likely_gain,
@@ -287,7 +287,7 @@ class _Test:
 
     held_out: Sequence[CorrectedDocument]
     settings: Settings
-    digits: Digits
+    material: Material
     recipe: HandwritingRecipe
     max_error: float
     jobs: int
@@ -296,7 +296,7 @@ class _Test:
         """The fields of the held-out documents, and the composed fields, as `model` reads them."""
         documents = _read_documents(self.held_out, replace(self.settings, model=model, models=()), self.jobs)
         count, carelessness = self.recipe.calibration_strips, self.recipe.calibration_haste
-        return documents, read_composed(model, self.digits, count, carelessness, self.max_error, self.jobs)
+        return documents, read_composed(model, self.material, count, carelessness, self.max_error, self.jobs)
 
 
 def _read_documents(documents: Sequence[CorrectedDocument], settings: Settings, jobs: int) -> tuple[ScoredField, ...]:

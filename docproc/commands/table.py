@@ -9,7 +9,7 @@ from docproc.runs.journal import Journal, Standing
 from docproc.runs.tables import check_output, export_table
 
 
-def write_table(output: Path, target: Path, *, wide: bool, overwrite: bool) -> Standing:
+def write_table(output: Path, target: Path, *, wide: bool, wide_text: bool, overwrite: bool) -> Standing:
     """Write the rows of the run that writes `output` to `target`, in the format of its suffix; returns how the run stands.
 
     Raises BadUsage for a format that there is not, OutputExists, CannotWrite, and BadInput where there is no journal.
@@ -18,5 +18,5 @@ def write_table(output: Path, target: Path, *, wide: bool, overwrite: bool) -> S
     if target.exists() and not overwrite:
         raise OutputExists(f"{target} is there already; give --overwrite or another name")
     with Journal.look(output) as journal:
-        export_table(target, journal.rows, wide=wide)
+        export_table(target, journal.rows, wide=wide, texts=wide_text)
         return journal.standing()

@@ -22,6 +22,7 @@ from docproc.fields import template
 from docproc.fields.boxes import find_frames
 from docproc.fields.laying import lay
 from docproc.fields.layouts import Layout
+from docproc.fields.tables import cells_of, find_tables
 from docproc.fields.template import Template
 from docproc.files import Document, find_documents, open_pages
 from docproc.forms import beside, form_page, is_form, open_form, open_layout
@@ -60,6 +61,9 @@ class LintTuning:
     min_crossing_px: float = 4.0  # on both sides of an edge; this and the next, the larger counts [guess]
     min_crossing_share: float = 0.08  # of a box's height [guess]
     min_stroke_share: float = 0.006  # of a box's height squared, the ink outside [guess]
+
+    # Cells of a table.
+    max_printed_share: float = 0.5  # of its cells that hold print; with more, the page is filled in [guess]
 
     # What is print and what is writing.
     flatten_px: int = 41  # side of the window for the light, at least [guess]
@@ -104,7 +108,7 @@ def propose_template(blank: Path, target: Path, *, name: str | None, table: Path
     if not target.parent.is_dir():
         raise CannotWrite(f"there is no folder {target.parent}")
     page = clean(_page(blank, 1))
-    found = find_frames(page)
+    found = _places(page)
     rest = 0
     if table is not None:
         fields = tuple(_as_printed(field, found) for field in _table_fields(table, blank, page))
@@ -120,6 +124,26 @@ def propose_template(blank: Path, target: Path, *, name: str | None, table: Path
     data = text.encode("utf-8")
     write_whole(target, lambda file: file.write(data))
     return Proposal(fields, registers, rest)
+
+
+def _places(page: Page, filled: bool = False) -> tuple[Field, ...]:
+    """Where a form has room for numbers: the cells of its tables, and its combs, frames and lines to write on.
+
+    On a page that is not `filled` in, what stands in a cell is print.
+    """
+    frames = find_frames(page, filled)
+    tables = [one for one in find_tables(page, filled) if sum(_inside(frame, one.area) for frame in frames if frame.cells) < 2]
+    cells: list[Field] = []
+    for number, table in enumerate(tables, 1):
+        printed = {field.name for field, cell in zip(cells_of(table, number), table.body, strict=True) if cell.inked}
+        keep_all = filled or len(printed) > LINT.max_printed_share * len(table.body)
+        cells += [field for field in cells_of(table, number) if keep_all or field.name not in printed]
+    apart = find_frames(page, filled, [table.area for table in tables]) if tables else frames
+    return (*cells, *(replace(frame, name=f"field_{k}") for k, frame in enumerate(apart, 1)))
+
+
+def _inside(field: Field, area: Box) -> bool:
+    return _overlap(field.box, area) >= LINT.same_place_share * _area(field.box)
 
 
 def _working_text(title: str, page: Page, blank: Path, target: Path, fields: Sequence[Field]) -> tuple[str, bool]:
@@ -444,7 +468,7 @@ def _inspect(name: str, page: Page, fit: _Fit, known: Template) -> _PageFindings
     laid = fit.placed.page
     across, down = fit.scale
     pairs = list(zip(known.fields, fit.placed.fields, strict=True))
-    found = find_frames(laid, filled=True)
+    found = _places(laid, filled=True)
     frames = {}
     for field, placed in pairs:
         match = _match(placed.box, found, comb=field.kind == "comb")
@@ -468,9 +492,9 @@ def _printed(known: Template) -> dict[str, _Frame]:
     if not known.reference:
         return {}
     page = form_page(known)
-    framed = find_frames(page, filled=True)
+    framed = _places(page, filled=True)
     edges = {one.box for one in framed}
-    lines = [] if known.filled else [one for one in find_frames(page) if one.box not in edges]
+    lines = [] if known.filled else [one for one in _places(page) if one.box not in edges]
     found = {}
     for field in known.fields:
         match = _match(field.box, framed, comb=field.kind == "comb")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from docproc.errors import BadUsage, OutputExists
 from docproc.learn.composing import mnist
+from docproc.learn.composing.material import Sources
 from docproc.learn.composing.mnist import Mnist
 from docproc.learn.evaluation.digit_images import LabeledDigits
 from docproc.learn.evaluation.plots import check_plots
@@ -16,7 +17,7 @@ from docproc.learn.evaluation.reports import model_report, training_report
 from docproc.learn.training.classic import train_classic
 from docproc.learn.training.e13b import train_e13b
 from docproc.learn.training.environment import check_training, import_tensorflow
-from docproc.learn.training.handwriting import train_handwriting
+from docproc.learn.training.handwriting import refit_handwriting, train_handwriting
 from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import ClassicRecipe, E13bRecipe, HandwritingRecipe, Recipe
 from docproc.runs.tables import write_whole
@@ -37,10 +38,20 @@ OPTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 """For each network, the options of the command line and the fields of its recipe that they set."""
 
 
-def train_model(recipe: Recipe, data: Path | None, folder: Path, jobs: int, overwrite: bool, log: Log) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """Where the examples come from."""
+
+    mnist: Path | None = None  # a source of `mnist.load`
+    pens: Path | None = None  # a folder of `pens.load`
+    fonts: Path | None = None  # a folder of fonts
+    refit: Path | None = None  # a trained glyph network (.keras): its networks stay, and what stands beside them is fitted
+
+
+def train_model(recipe: Recipe, data: TrainingData, folder: Path, jobs: int, overwrite: bool, log: Log) -> dict[str, Any]:
     """Train by a recipe, and write the model, its card and NAME.html, a report of the training, to `folder`.
 
-    `data` is a source of `mnist.load`; E-13B needs none. Returns the card. Raises an error of the DocprocError tree, before
+    E-13B needs no data. Returns the card. Raises an error of the DocprocError tree, before
     the training begins if something is missing.
     """
     check_training()
@@ -53,15 +64,24 @@ def train_model(recipe: Recipe, data: Path | None, folder: Path, jobs: int, over
         card = train_e13b(recipe, folder, jobs, log)
         page = training_report("E-13B", card)
     else:
-        digits = mnist.load(data)
+        digits = mnist.load(data.mnist)
         import_tensorflow()
         if isinstance(recipe, ClassicRecipe):
             card = train_classic(recipe, digits, folder, log)
         else:
-            card = train_handwriting(recipe, digits, folder, jobs, log)
+            card = _train_handwriting(recipe, digits, data, folder, jobs, log)
         page = _digit_report(model, card, digits)
     write_whole(folder / f"{recipe.network}.html", lambda file: file.write(page.encode("utf-8")))
     return card
+
+
+def _train_handwriting(
+    recipe: HandwritingRecipe, digits: Mnist, data: TrainingData, folder: Path, jobs: int, log: Log
+) -> dict[str, Any]:
+    sources = Sources.of(data.pens, data.fonts)
+    if data.refit is not None:
+        return refit_handwriting(recipe, digits, sources, data.refit, folder, jobs, log)
+    return train_handwriting(recipe, digits, sources, folder, jobs, log)
 
 
 def make_recipe(network: str, options: Mapping[str, Any]) -> Recipe:

@@ -110,7 +110,7 @@ BOXES = BoxTuning()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Ruled:
+class Ruled:
     """What is ruled on a page at the working size; all arrays are (height, width)."""
 
     mask: NDArray[np.uint8]  # 1 ink
@@ -120,10 +120,13 @@ class _Ruled:
     stats: NDArray[np.int32]  # (n, 5) int32: left, top, width, height, area of every piece; the first are the lines
 
 
-def find_boxes(page: Page) -> tuple[Field, ...]:
-    """Every row of two or more equal boxes as a comb `field_1`, `field_2`, …, from the top down, left to right."""
-    gray, scale = _at_work(page)
-    rows = _rows(_cells(_ruled(gray)))
+def find_boxes(page: Page, apart: Sequence[Box] = ()) -> tuple[Field, ...]:
+    """Every row of two or more equal boxes as a comb `field_1`, `field_2`, …, from the top down, left to right.
+
+    What lies in one of the areas `apart`, in px of the page, is left out: the tables.
+    """
+    gray, scale = at_work(page)
+    rows = _rows([cell for cell in _cells(ruled_page(gray)) if not _within(_on_page(cell, scale), apart)])
     rows.sort(key=lambda row: (round(row[0].top / (BOXES.row_heights * row[0].height)), row[0].left))
     fields = []
     for number, row in enumerate(rows, 1):
@@ -140,15 +143,16 @@ def find_boxes(page: Page) -> tuple[Field, ...]:
     return tuple(fields)
 
 
-def find_frames(page: Page, filled: bool = False) -> tuple[Field, ...]:
+def find_frames(page: Page, filled: bool = False, apart: Sequence[Box] = ()) -> tuple[Field, ...]:
     """Where a form has room for numbers, exactly as printed: `field_1`, `field_2`, … in the order of reading.
 
     Rows of boxes, and frames that ticks at their foot or head divide evenly, are combs; other empty frames are strings.
     Their boxes reach to the outer edges of the lines. Lines to write on are strings too, with the room above them.
     On a page that is `filled` in, frames need not be empty, and lines to write on are not looked for.
+    What lies in one of the areas `apart`, in px of the page, is left out: the tables.
     """
-    gray, scale = _at_work(page)
-    ruled = _ruled(gray)
+    gray, scale = at_work(page)
+    ruled = ruled_page(gray)
     if ruled is None:
         return ()
     found: list[tuple[Box, int]] = []  # at the working size, inside of the lines; and how many cells
@@ -168,6 +172,7 @@ def find_frames(page: Page, filled: bool = False) -> tuple[Field, ...]:
         near = [box for box, _ in found]
         lines = [_on_page(box, scale) for box in _writing_lines(ruled, near)]
         exact += [(box, 0) for box in lines]
+    exact = [(box, cells) for box, cells in exact if not _within(box, apart)]
     ordered = _in_order(_without_nests([(box.clip(page.width, page.height), cells) for box, cells in exact]))
     return tuple(
         Field(f"field_{k}", box, "comb" if cells else "string", (0, cells) if cells else None, cells=cells)
@@ -190,7 +195,7 @@ def lone_row(page: Page, name: str) -> Field | None:
     return replace(found[0], name=name) if inside >= BOXES.min_inside_share * int(ink.sum()) else None
 
 
-def _at_work(page: Page) -> tuple[Gray, float]:
+def at_work(page: Page) -> tuple[Gray, float]:
     """The page at the working size, and px of it for a px of the page."""
     scale = min(1.0, BOXES.work_width_px / page.width)
     size = (max(1, round(page.width * scale)), max(1, round(page.height * scale)))
@@ -206,7 +211,7 @@ def _ink_mask(gray: Gray, light_reach: int) -> NDArray[np.uint8] | None:
     return (flat <= min(255.0, threshold + BOXES.edge_share * (light - threshold))).astype(np.uint8)
 
 
-def _ruled(gray: Gray) -> _Ruled | None:
+def ruled_page(gray: Gray) -> Ruled | None:
     """The lines of a page at the working size; None on a page without contrast."""
     mask = _ink_mask(gray, BOXES.light_reach_px)
     if mask is None:
@@ -216,7 +221,7 @@ def _ruled(gray: Gray) -> _Ruled | None:
     upright = cv2.morphologyEx(cv2.dilate(mask, np.ones((1, 2), np.uint8)), cv2.MORPH_OPEN, np.ones((length, 1), np.uint8))
     lines = cv2.dilate(np.maximum(level, upright), np.ones((3, 3), np.uint8))
     _, labels, stats, _ = cv2.connectedComponentsWithStats((lines == 0).astype(np.uint8), connectivity=4)
-    return _Ruled(
+    return Ruled(
         mask,
         np.asarray(level, np.uint8),
         np.asarray(upright, np.uint8),
@@ -225,7 +230,7 @@ def _ruled(gray: Gray) -> _Ruled | None:
     )
 
 
-def _cells(ruled: _Ruled | None) -> list[Box]:
+def _cells(ruled: Ruled | None) -> list[Box]:
     """The pieces of paper that may be the boxes of single digits."""
     if ruled is None:
         return []
@@ -308,7 +313,7 @@ def _around(row: Sequence[Box]) -> Box:
 # ---------------------------------------------------------------------------------------------- frames and lines
 
 
-def _frames(ruled: _Ruled, taken: set[Box], combs: Sequence[Box], filled: bool) -> Iterator[tuple[Box, int]]:
+def _frames(ruled: Ruled, taken: set[Box], combs: Sequence[Box], filled: bool) -> Iterator[tuple[Box, int]]:
     """Enclosed rectangles that are no cell of a row, as they lie within their lines, with the cells that ticks make."""
     lines = np.asarray(cv2.dilate(np.maximum(ruled.level, ruled.upright), np.ones((5, 5), np.uint8)), np.uint8)
     for label, (left, top, width, height, area) in enumerate(ruled.stats.tolist()):
@@ -384,7 +389,7 @@ def _thin_uprights(part: NDArray[np.uint8], foot: NDArray[np.float64]) -> NDArra
     return np.asarray((begins[thin] + ends[thin] - 1) / 2, np.float64)
 
 
-def _writing_lines(ruled: _Ruled, frames: Sequence[Box]) -> Iterator[Box]:
+def _writing_lines(ruled: Ruled, frames: Sequence[Box]) -> Iterator[Box]:
     """The room above every level line that belongs to no frame, down to the line's lower edge, at the working size."""
     height, width = ruled.mask.shape
     _, _, stats, _ = cv2.connectedComponentsWithStats(ruled.level, connectivity=8)
@@ -405,6 +410,12 @@ def _writing_lines(ruled: _Ruled, frames: Sequence[Box]) -> Iterator[Box]:
         room = line.bottom - begin
         if room >= BOXES.min_room_px and wide >= BOXES.min_room_ratio * room:
             yield Box(left, begin, wide, room)
+
+
+def _within(box: Box, areas: Sequence[Box]) -> bool:
+    """Whether the middle of a box lies in one of some areas."""
+    x, y = box.left + box.width / 2, box.top + box.height / 2
+    return any(area.left <= x < area.right and area.top <= y < area.bottom for area in areas)
 
 
 def _touch(one: Box, other: Box) -> bool:

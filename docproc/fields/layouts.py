@@ -17,8 +17,11 @@ from docproc.types import Box, Field, Page, Placed
 
 if TYPE_CHECKING:
     from docproc.fields.check import Check
+    from docproc.fields.tables import Table
 
 
+TWO_LINES = "two lines of writing stand here"  # a reason
+MAX_TABLE_SLOPE = 0.002  # of a table: one that lies more askew is leveled, so that its cells hold no rules [guess]
 MAX_TURNS = 4  # times that a page is turned and cut until it is a check and upright [guess]
 
 
@@ -27,16 +30,43 @@ def _digits(page: Page, order: PartOrder) -> Placed:
     from docproc.fields.boxes import lone_row
     from docproc.fields.strip import looks_like_strip, whole_page, written_part
 
-    if not looks_like_strip(page):
-        return Placed(page, (written_part(page, "digits"),))
-    return Placed(page, (lone_row(page, "digits") or whole_page(page, "digits"),))
+    doubt = _one_number(page, "digits")
+    cut_out = looks_like_strip(page)
+    field = (lone_row(page, "digits") or whole_page(page, "digits")) if cut_out else written_part(page, "digits")
+    return Placed(page, (replace(field, doubt=doubt),))
 
 
 def _amount(page: Page, order: PartOrder) -> Placed:
     from docproc.fields.strip import looks_like_strip, whole_page, written_part
 
+    doubt = _one_number(page, "amount")
     found = whole_page if looks_like_strip(page) else written_part
-    return Placed(page, (found(page, "amount", "amount"),))
+    return Placed(page, (replace(found(page, "amount", "amount"), doubt=doubt),))
+
+
+def _one_number(page: Page, layout: str) -> str:
+    """Why it may not be one number that stands on a picture of one; "" where nothing speaks against it.
+
+    Raises DocumentError for a whole page. What is shaped like a cut-out may show a line beside it.
+    """
+    from docproc.fields.strip import lines_of_writing, looks_like_strip
+
+    lines = lines_of_writing(page)
+    if lines > (2 if looks_like_strip(page) else 1):
+        raise DocumentError(
+            "several_lines",
+            f"{lines} lines of writing stand on this page, and --layout {layout} reads one number on each picture; "
+            "give --layout auto, check, or a template",
+        )
+    return TWO_LINES if lines > 1 else ""
+
+
+def _decimal(page: Page, order: PartOrder) -> Placed:
+    from docproc.fields.strip import looks_like_strip, whole_page, written_part
+
+    doubt = _one_number(page, "decimal")
+    found = whole_page if looks_like_strip(page) else written_part
+    return Placed(page, (replace(found(page, "decimal", "decimal"), signed=True, doubt=doubt),))
 
 
 def _check(page: Page, order: PartOrder) -> Placed:
@@ -93,30 +123,55 @@ def _micr(page: Page, order: PartOrder) -> Placed:
 def _by_shape(page: Page, order: PartOrder) -> Placed:
     from docproc.fields.boxes import find_boxes
     from docproc.fields.check import is_small_check, looks_like_check
-    from docproc.fields.strip import is_line, looks_like_strip, written_part
+    from docproc.fields.strip import is_line, lines_of_writing, looks_like_strip, written_part
+    from docproc.fields.tables import cells_of
 
     strip = looks_like_strip(page)
     may_be_check = is_small_check(page) if strip else looks_like_check(page)
     check = _as_check(page, order) if may_be_check else None
-    if check is not None and any(field.name == "micr" for field in check.fields) and len(check.fields) > 2:
+    if check is not None and _has_line(check) and len(check.fields) > 2:
         return check
-    if strip:
+    page, tables = _with_tables(page)
+    if strip and not tables:
         return _digits(page, order)
-    found = find_boxes(page)
+    cells = tuple(field for number, table in enumerate(tables, 1) for field in cells_of(table, number))
+    found = cells + find_boxes(page, [table.area for table in tables])
     if found:
         return Placed(page, found)
     # An empty page is blank; one with a single line on it is a cut-out with much paper around.
-    written = written_part(page, "digits")
-    if is_line(written) or written.box == Box(0, 0, page.width, page.height):
-        return Placed(page, (written,))
+    if lines_of_writing(page) <= 1:
+        written = written_part(page, "digits")
+        if is_line(written) or written.box == Box(0, 0, page.width, page.height):
+            return Placed(page, (written,))
+    # A check on a larger page is told last: to look for it takes long.
+    check = None if may_be_check else _as_check(page, order)
+    if check is not None and _has_line(check):
+        return check
     raise DocumentError(
         "no_fields",
         "no number fields were found on this page; give --layout a template, or digits for a cut-out field",
     )
 
 
+def _has_line(check: Placed) -> bool:
+    return any(field.name == "micr" for field in check.fields)
+
+
+def _with_tables(page: Page) -> tuple[Page, tuple[Table, ...]]:
+    """The tables on a page, and the page, which is level where it has any."""
+    from docproc.fields.tables import find_tables
+    from docproc.pages.clean import leveled
+
+    tables = find_tables(page)
+    if tables and abs(tables[0].slope) > MAX_TABLE_SLOPE:
+        level = leveled(page, tables[0].slope)
+        if again := find_tables(level):
+            return level, again
+    return page, tables
+
+
 LAYOUTS: Mapping[str, Callable[[Page, PartOrder], Placed]] = {
-    "auto": _by_shape, "digits": _digits, "amount": _amount, "micr": _micr, "check": _check,
+    "auto": _by_shape, "digits": _digits, "amount": _amount, "decimal": _decimal, "micr": _micr, "check": _check,
 }  # fmt: skip
 """Layouts by name. To add one, write how it finds its fields in `fields` and enter it here."""
 

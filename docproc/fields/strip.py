@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from docproc.pixels import components, flatten_light, otsu
+from docproc.pixels import components, flatten_light, grouped, otsu
 from docproc.types import Box, Field, Kind, Page
 
 
@@ -28,6 +29,15 @@ class StripTuning:
     min_height_share: float = 0.35  # likewise, of the highest component [guess]
     margin_share: float = 0.5  # of the median height, of paper around [guess]
 
+    # Lines of writing on a page.
+    max_glyph_share: float = 0.4  # of the page's height and width: what is larger is a frame, and no glyph [guess]
+    max_glyph_ratio: float = 6.0  # of its width to its height: what is wider is a rule [guess]
+    max_glyphs: int = 1500  # that are looked at, the highest ones [guess]
+    glyph_gap: float = 1.5  # heights, from one glyph to the next of a line [guess]
+    glyph_drop: float = 0.5  # of the higher one's height: what stands so far up or down is on another line [guess]
+    glyph_heights: float = 2.5  # between the heights of two neighbors [guess]
+    min_glyphs: int = 3  # of a line [guess]
+
 
 STRIP = StripTuning()
 
@@ -42,14 +52,7 @@ def written_part(page: Page, name: str, kind: Kind = "string") -> Field:
 
     Page (height, width) uint8, dark on light. An empty page is the field itself.
     """
-    scale = min(1.0, STRIP.max_work_side_px / max(page.width, page.height))
-    size = (max(1, round(page.width * scale)), max(1, round(page.height * scale)))
-    small = np.asarray(cv2.resize(page.gray, size, interpolation=cv2.INTER_AREA), np.uint8)
-    flat = flatten_light(small, STRIP.light_reach_px)
-    threshold, dark, light = otsu(flat)
-    if light - dark < STRIP.min_contrast_gray:
-        return whole_page(page, name, kind)
-    _, table = components((flat <= threshold).astype(np.uint8))
+    table, scale = _parts(page)
     heights = table[:, 3]
     large = table[(heights >= max(STRIP.min_height_px, STRIP.min_height_share * heights.max(initial=0)))]
     if not len(large):
@@ -64,6 +67,40 @@ def written_part(page: Page, name: str, kind: Kind = "string") -> Field:
 def is_line(field: Field) -> bool:
     """Whether the written part of a page is shaped like one line of digits."""
     return field.box.width >= STRIP.min_aspect_ratio * field.box.height
+
+
+def lines_of_writing(page: Page) -> int:
+    """How many lines of three or more glyphs stand one below the other on a page."""
+    table, scale = _parts(page)
+    left, top, width, height = table[:, :4].T.astype(np.float64)
+    fit = (height >= STRIP.min_height_px) & (width <= STRIP.max_glyph_ratio * height)
+    fit &= (height <= STRIP.max_glyph_share * page.height * scale) & (width <= STRIP.max_glyph_share * page.width * scale)
+    glyphs = np.flatnonzero(fit)
+    glyphs = glyphs[np.argsort(-height[glyphs], kind="stable")[: STRIP.max_glyphs]]
+    left, top, width, height = (side[glyphs] for side in (left, top, width, height))
+    higher = np.maximum(height[:, None], height)
+    near = np.maximum(left[:, None], left) - np.minimum((left + width)[:, None], left + width) <= STRIP.glyph_gap * higher
+    near &= np.abs((top + height / 2)[:, None] - top - height / 2) <= STRIP.glyph_drop * higher
+    near &= higher <= STRIP.glyph_heights * np.minimum(height[:, None], height)
+    runs = [run for run in grouped(near) if len(run) >= STRIP.min_glyphs]
+    # Of runs that lie beside each other one counts.
+    lines, end = 0, -np.inf
+    for bottom, first in sorted((float((top + height)[run].max()), float(top[run].min())) for run in runs):
+        if first >= end:
+            lines, end = lines + 1, bottom
+    return lines
+
+
+def _parts(page: Page) -> tuple[NDArray[np.int32], float]:
+    """The components of the ink on a page at the working size, see `pixels.components`; and px there for a px of the page."""
+    scale = min(1.0, STRIP.max_work_side_px / max(page.width, page.height))
+    size = (max(1, round(page.width * scale)), max(1, round(page.height * scale)))
+    small = np.asarray(cv2.resize(page.gray, size, interpolation=cv2.INTER_AREA), np.uint8)
+    flat = flatten_light(small, STRIP.light_reach_px)
+    threshold, dark, light = otsu(flat)
+    if light - dark < STRIP.min_contrast_gray:
+        return np.zeros((0, 5), np.int32), scale
+    return components((flat <= threshold).astype(np.uint8))[1], scale
 
 
 def looks_like_strip(page: Page) -> bool:

@@ -20,6 +20,7 @@ HUNDRED = "100"  # below the cents of a fraction
 UNSETTLED = "the separators do not settle the amount"
 UNPARTED = "so many digits without a separator"
 CONTRADICTORY = "the separators contradict each other"
+LEADING_ZERO = "it begins with a zero: a decimal point may be lost"
 FRACTION = "the amount may end in a fraction of 100"
 
 
@@ -72,6 +73,8 @@ def amount_of(written: WrittenAmount) -> tuple[str, str]:
         values.update(_consistent(written, [*(one for one in sure if one.place != cents.place), cents], doubtful))
     if written.stacked or slash_read_as_1(written):
         return "", FRACTION
+    if len(written.text) > 1 and written.text.startswith("0") and any("." not in value for value in values):
+        return "", LEADING_ZERO
     if len(written.text) > AMOUNTS.max_unseparated_digits and not sure and written.raised is False:
         return "", UNPARTED
     return (values.pop(), "") if len(values) == 1 else ("", UNSETTLED)

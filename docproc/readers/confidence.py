@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,10 @@ from docproc.rules import DateWindow
 from docproc.types import Field, Kind, Reading, Row, Status
 
 BLANK_REQUIRED = "blank, and required"  # a reason
-LOW = "low confidence"  # another
+UNREAD = "something is written, and no digits were found"  # another
+CROSSED_OUT = "crossed out"  # another, by the reader of combs
+LOW = "confidence "  # begins another, which stands last, behind all others
+LOW_BEFORE = "low confidence"  # what it was called in older tables
 KEPT_DECIMALS = 4  # of a confidence: further ones depend on the batch and on the processor, see docs/reliability.md [geometry]
 NONE_ACCEPTED = 1.01  # a threshold above every confidence [geometry]
 
@@ -72,6 +75,7 @@ class Acceptance:
     kinds: Mapping[Kind, float]
     repaired: float  # of a field that was changed by a rule, at least
     own: Mapping[str, float]  # a user's own, by the name of a field: they take the place of its kind's
+    max_error: float  # 0..1, of those accepted, that the user allows
     window: DateWindow | None = None  # of dates
 
     def of(self, field: Field, reading: Reading) -> float:
@@ -82,27 +86,62 @@ class Acceptance:
     def of_part(self, name: str, whole: Row) -> tuple[Status, str]:
         """(status, reason) of a part of a field: accepted as the whole is, or by a threshold of its own."""
         wanted = self.own.get(name)
-        if wanted is None or whole.confidence is None or (whole.status, whole.reason) not in (("ok", ""), ("review", LOW)):
+        if wanted is None or whole.confidence is None or not (whole.status == "ok" or only_unsure(whole.reason)):
             return whole.status, whole.reason
-        return ("ok", "") if whole.confidence >= wanted else ("review", LOW)
+        return ("ok", "") if whole.confidence >= wanted else ("review", too_low(whole.confidence, wanted, self.max_error))
 
 
-def judge(reading: Reading, threshold: float, *, inked: bool, required: bool, doubt: str = "") -> tuple[Status, str]:
-    """(status, reason) of a field that was read: `ok`, or what a person should look at.
+def judge(
+    reading: Reading,
+    threshold: float,
+    *,
+    max_error: float,
+    inked: bool,
+    required: bool,
+    doubts: Iterable[str] = (),
+    damage: str = "",
+) -> tuple[Status, str]:
+    """(status, reason) of a field that was read: `ok`, or all that a person should look at.
 
-    `inked` says that there is ink that could be a digit by its size, `required` that the field may not be blank, `doubt`
-    what is not settled of its value.
+    `threshold` is the least confidence that `max_error` asks for. `inked` says that there is ink that could be a digit by its
+    size, `required` that the field may not be blank, `doubts` what is not settled of what was read, and `damage` what is wrong
+    with the page.
     """
-    if not reading.text:
-        if reading.remark == "crossed out" and reading.confidence >= threshold:
-            return "blank", reading.remark
-        if reading.remark:
-            return "review", reading.remark
-        if inked:
-            return "review", "something is written, and no digits were found"
-        return ("review", BLANK_REQUIRED) if required else ("blank", "")
-    if reading.remark:
-        return "review", reading.remark
-    if reading.confidence >= threshold:
-        return ("review", doubt) if doubt else ("ok", "")
-    return "review", LOW
+    sure = reading.confidence >= threshold
+    low = "" if sure else too_low(reading.confidence, threshold, max_error)
+    if reading.text:
+        told = joined(reading.remark, *doubts, damage, low)
+        return ("review", told) if told else ("ok", "")
+    if reading.remark == CROSSED_OUT and sure and not damage:
+        return "blank", reading.remark
+    if reading.remark or inked:
+        told = joined(reading.remark or UNREAD, *doubts, damage, low if reading.remark == CROSSED_OUT else "")
+        return "review", told
+    told = joined(BLANK_REQUIRED if required else "", damage)
+    return ("review", told) if told else ("blank", "")
+
+
+def judge_empty(why: str, *, required: bool, damage: str = "") -> tuple[Status, str]:
+    """(status, reason) of a field that holds no number, and it is known `why`."""
+    told = joined(BLANK_REQUIRED if required else "", damage)
+    return ("review", joined(why, told)) if told else ("blank", why)
+
+
+def too_low(confidence: float, threshold: float, max_error: float) -> str:
+    """The reason of a field that is not sure enough: what it has, and what it takes."""
+    at = f"{100 * max_error:.4g} %"
+    if threshold > 1:
+        return f"{LOW}{confidence:.4g}, and none is enough at {at}"
+    # Rounded up: what is needed is never shown as what there is.
+    needed = np.ceil(round(threshold * 10**KEPT_DECIMALS, 2)) / 10**KEPT_DECIMALS
+    return f"{LOW}{confidence:.4g}, {needed:.4g} needed at {at}"
+
+
+def only_unsure(reason: str) -> bool:
+    """Whether nothing but its confidence keeps a field from being accepted: of several reasons that one stands last."""
+    return reason.startswith((LOW, LOW_BEFORE))
+
+
+def joined(*reasons: str) -> str:
+    """All reasons that there are, each once."""
+    return "; ".join(dict.fromkeys(reason for reason in reasons if reason))

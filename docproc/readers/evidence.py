@@ -39,6 +39,7 @@ FREE = (
     "left_over",  # share of the ink that is on no digit
     "digits",  # how many
     "pieces",  # of ink
+    "foreign",  # log-odds that letters or something struck out are there
 )
 COMB = (
     *FREE,
@@ -51,7 +52,7 @@ COMB = (
 
 
 def evidence(verdict: Verdict, opinions: Mapping[str, Opinion]) -> NDArray[np.float64]:
-    """What speaks for the text that won the vote, (13,) float64 as in `FREE`, or (17,) as in `COMB`."""
+    """What speaks for the text that won the vote, (14,) float64 as in `FREE`, or (18,) as in `COMB`."""
     won, others = verdict.ballots[0], verdict.ballots[1:]
     second = verdict.shares[1] if len(others) else 0.0
     found = {

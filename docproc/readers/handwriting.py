@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from docproc.meaning.foreign import foreign, two_numbers
 from docproc.meaning.marks import MarkedDigits
+from docproc.meaning.named import Named
 from docproc.readers.comb import CombOpinion
 from docproc.readers.confidence import KEPT_DECIMALS, confidence
 from docproc.readers.evidence import evidence
 from docproc.readers.ink import comb_ink, free_ink
 from docproc.readers.lattice import LatticeOpinion, View
+from docproc.readers.lattice.cuts import candidate_box
 from docproc.readers.line import LineOpinion
 from docproc.readers.model import Model
 from docproc.readers.repair import Choice, repair_field
@@ -22,6 +25,8 @@ from docproc.readers.voters import VOTERS
 from docproc.rules import FieldRules
 from docproc.types import Field, Frames, Gray, Lattice, Reading
 
+AT_THE_EDGE = "a line at the edge of the field, or a 1"
+AT_THE_EDGE_PX = 2  # from the side of the crop [guess]
 MAX_ALTERNATIVES = 10  # other texts that are kept, for rules between fields and for people [guess]
 
 
@@ -58,6 +63,11 @@ class HandwrittenResult:
     def marked(self) -> MarkedDigits | None:
         """The digits that were read and the marks around them; None where the lattice has no path to the text."""
         return lattice_opinion(self.opinions).marks(self.reading.path)
+
+    @property
+    def named(self) -> tuple[Named, ...]:
+        """What stands around the digits that were read, by the line network."""
+        return line_opinion(self.opinions).named(self.reading.text)
 
 
 def prepare(field: Field, crop: Gray) -> Handwritten:
@@ -102,7 +112,7 @@ def read(prepared: Handwritten, opinions: Mapping[str, Opinion], model: Model) -
     rules, weights, comb = field.rules, model.weights[field.kind], opinions.get("cells")
     verdict = decide(opinions, field, weights)
     if not verdict.ballots or (not verdict.ballots[0].text and comb is None):
-        return Reading("", 0.0, (), verdict.texts[1:MAX_ALTERNATIVES])
+        return Reading("", 0.0, (), verdict.texts[1:MAX_ALTERNATIVES], _not_a_number(opinions, field, ""))
     text = verdict.ballots[0].text
     choice = Choice(text, confidence(evidence(verdict, opinions), model.calibrations[field.kind]))
     texts = verdict.texts
@@ -114,10 +124,11 @@ def read(prepared: Handwritten, opinions: Mapping[str, Opinion], model: Model) -
             ruled = vote(ballots(opinions, field.digits, rules), weights)
             choice, texts = keep_rules(text, choice.confidence, ruled, rules), ruled.texts
     others = tuple(one for one in texts if one[0] != choice.text and (rules is None or rules.allows(one[0])))
-    noted = comb.remark(choice.text) if isinstance(comb, CombOpinion) else ""
+    noted = remark_on(opinions, field, choice.text)
     path = lattice_opinion(opinions).path(choice.text)
-    remark = noted or breaks(choice.broken)
-    return Reading(choice.text, choice.confidence, path, others[:MAX_ALTERNATIVES], remark, choice.rule)
+    remark = noted or breaks(choice.broken) or _at_the_edge(prepared, path, choice.text)
+    was = text if choice.changed else ""
+    return Reading(choice.text, choice.confidence, path, others[:MAX_ALTERNATIVES], remark, choice.rule, was)
 
 
 def read_as(result: HandwrittenResult, field: Field, model: Model) -> HandwrittenResult:
@@ -157,11 +168,40 @@ def lattice_opinion(opinions: Mapping[str, Opinion]) -> LatticeOpinion:
     return opinion
 
 
-def line_frames(opinions: Mapping[str, Opinion]) -> Frames:
-    """What the line network saw."""
+def line_opinion(opinions: Mapping[str, Opinion]) -> LineOpinion:
+    """The opinion of the reader that sees the whole field."""
     opinion = opinions["line"]
     assert isinstance(opinion, LineOpinion)
-    return opinion.frames
+    return opinion
+
+
+def line_frames(opinions: Mapping[str, Opinion]) -> Frames:
+    """What the line network saw."""
+    return line_opinion(opinions).frames
+
+
+def _at_the_edge(prepared: Handwritten, path: Sequence[int], text: str) -> str:
+    """Why upright strokes at the very side of a free field may be a printed line; "" where there is anything else."""
+    if prepared.field.cells or not path or set(text) != {"1"}:
+        return ""
+    width = prepared.crop.shape[1]
+    boxes = [candidate_box(prepared.lattice, k) for k in path]
+    aside = [min(box.left, width - box.left - box.width) <= AT_THE_EDGE_PX for box in boxes]
+    return AT_THE_EDGE if all(aside) and len(text) <= len(aside) <= 2 else ""
+
+
+def remark_on(opinions: Mapping[str, Opinion], field: Field, text: str) -> str:
+    """What a person should know of a field that was read as `text`, whatever its confidence; "" where there is nothing."""
+    comb = opinions.get("cells")
+    return comb.remark(text) if isinstance(comb, CombOpinion) else _not_a_number(opinions, field, text)
+
+
+def _not_a_number(opinions: Mapping[str, Opinion], field: Field, text: str) -> str:
+    """Why a free field is not one number; "" where nothing speaks against it."""
+    dated = field.rules is not None and field.rules.date is not None
+    cut = lattice_opinion(opinions)
+    apart = "" if dated or field.kind != "string" else two_numbers(cut.marks(cut.path(text)), text, field.digits)
+    return foreign(line_opinion(opinions).named(text), text, field.kind, dated=dated) or apart
 
 
 def _rounded(choice: Choice) -> Choice:

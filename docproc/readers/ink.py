@@ -55,15 +55,19 @@ class InkTuning:
     nearer_share: float = 0.7  # of the crop's height: a second look is worth it where what is written is so small [guess]
 
     # Print of separate dots.
+    dot_percentile: float = 90  # of the distances of ink to paper: half a dot, roughly [guess]
+    core_percentile: float = 97  # the same, more closely, where the dots are large enough [guess]
+    min_fine_dot_px: int = 11  # diameter at which dots are told; finer print is enlarged for that [guess]
+    max_finer: int = 5  # times [guess]
+    max_dotted_px: int = 4_000_000  # of a crop that is looked at for dots [guess]
+    core_share: float = 0.8  # of a dot's radius: what lies deeper is its core [guess]
     min_dots: int = 12  # [guess]
-    max_dots: int = 600  # [guess]
-    min_dot_px: float = 2.0  # [guess]
-    max_dot_ratio: float = 1.6  # of a dot's sides [guess]
-    min_dot_fill: float = 0.55  # of a dot's box [guess]
-    dot_spread: float = 0.35  # by which dots of one print differ in size [guess]
-    dots_share: float = 0.7  # of the dots that are alike, and of the ink that they are [guess]
-    max_dot_pitch: float = 2.2  # sides, from a dot to the next [guess]
-    dot_reach: float = 1.7  # of the pitch: from the middle of one dot to the far side of the next [guess]
+    dots_share: float = 0.4  # of the ink, that round dots around the cores would have [guess]
+    max_dots: int = 900  # [guess]
+    off_pitch: float = 0.15  # by which the distance to the nearest dot leaves the pitch [guess]
+    on_pitch_share: float = 0.85  # of the dots that keep it [guess]
+    dot_room: float = 0.25  # of the pitch: wider gaps are closed than there should be [guess]
+    max_dot_reach: float = 2.0  # dots, of a gap that is closed [guess]
 
     # One height and no slant.
     min_scale: float = 0.05  # to which ink is brought [guess]
@@ -281,7 +285,7 @@ def _marks(labels: NDArray[np.int32], table: NDArray[np.int32], ruled: NDArray[n
         near = cv2.dilate(ruled, np.ones((side, side), np.uint8))
         covered = np.bincount(labels[near > 0], minlength=len(table) + 1)[1:]
         inside &= covered < INK.remains_share * table[:, 4]
-    return table[large & inside]
+    return np.asarray(table[large & inside], np.int32)
 
 
 def _second_look(crop: Gray, found: _Found) -> tuple[_Found, tuple[int, int]]:
@@ -300,26 +304,41 @@ def _second_look(crop: Gray, found: _Found) -> tuple[_Found, tuple[int, int]]:
 
 
 def _joined_dots(ink: Ink) -> Ink:
-    """Print of separate dots with its dots joined; any other ink as it is."""
-    _, table = components((ink > INK.half_ink).astype(np.uint8))
-    sides, areas = table[:, 2:4].astype(np.float64), table[:, 4]
-    round_ = (sides.max(axis=1) <= INK.max_dot_ratio * sides.min(axis=1)) & (areas >= INK.min_dot_fill * sides.prod(axis=1))
-    round_ &= sides.min(axis=1) >= INK.min_dot_px
-    if round_.sum() < INK.min_dots or round_.sum() > INK.max_dots:
+    """Print of separate dots with its dots joined; any other ink as it is.
+
+    A dot has a core of its own, a stroke has one along all of its length.
+    """
+    mask = (ink > INK.half_ink).astype(np.uint8)
+    inside = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
+    if not mask.any():
         return ink
-    dots, side = table[round_], float(np.median(sides[round_].mean(axis=1)))
-    alike = np.abs(sides[round_].mean(axis=1) - side) <= INK.dot_spread * side
-    if alike.mean() < INK.dots_share or areas[round_][alike].sum() < INK.dots_share * areas.sum():
+    dot = 2 * float(np.percentile(inside[mask > 0], INK.dot_percentile))
+    finer = max(1, int(np.ceil(INK.min_fine_dot_px / dot)))
+    if finer > INK.max_finer or mask.size * finer**2 > INK.max_dotted_px:
         return ink
-    centers = dots[:, :2] + dots[:, 2:4] / 2
-    distances = np.hypot(*(centers[:, None, :] - centers[None, :, :]).transpose(2, 0, 1))
-    np.fill_diagonal(distances, np.inf)
-    pitch = float(np.median(distances.min(axis=1)))
-    if pitch > INK.max_dot_pitch * side:
+    large = cv2.resize(ink, None, fx=finer, fy=finer, interpolation=cv2.INTER_CUBIC) if finer > 1 else ink
+    mask = (large > INK.half_ink).astype(np.uint8)
+    inside = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
+    dot = 2 * float(np.percentile(inside[mask > 0], INK.core_percentile))
+    deep = (inside > INK.core_share * dot / 2).astype(np.uint8)
+    cores, _, _, centers = cv2.connectedComponentsWithStats(deep, connectivity=8)
+    round_ink = (cores - 1) * np.pi / 4 * dot**2
+    if not INK.min_dots < cores <= INK.max_dots or round_ink < INK.dots_share * np.count_nonzero(mask):
         return ink
-    reach = round(INK.dot_reach * pitch) | 1
+    apart = np.hypot(*(centers[1:, None, :] - centers[None, 1:, :]).transpose(2, 0, 1))
+    np.fill_diagonal(apart, np.inf)
+    nearest = apart.min(axis=1)
+    pitch = float(np.median(nearest))
+    if np.mean(np.abs(nearest - pitch) <= INK.off_pitch * pitch) < INK.on_pitch_share:
+        return ink  # a stroke that is now thick, now thin
+    # From dot to dot across a corner of the grid, and less than from one character to the next.
+    reach = round((np.sqrt(2) + INK.dot_room) * pitch - dot)
+    if not 1 < reach < INK.max_dot_reach * dot:
+        return ink
     ball = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-    return np.asarray(cv2.morphologyEx(ink, cv2.MORPH_CLOSE, ball, borderType=cv2.BORDER_CONSTANT, borderValue=0), np.uint8)
+    joined = cv2.morphologyEx(large, cv2.MORPH_CLOSE, ball, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    size = (ink.shape[1], ink.shape[0])
+    return np.asarray(cv2.resize(joined, size, interpolation=cv2.INTER_AREA) if finer > 1 else joined, np.uint8)
 
 
 def _bring_to_height(ink: Ink, tall: float) -> tuple[Ink, Affine]:

@@ -31,4 +31,4 @@ class Model:
     def accepts(self, max_error: float, window: DateWindow | None = None, own: Mapping[str, float] | None = None) -> Acceptance:
         """What a field must have to be accepted, see `confidence.least`; `own` are thresholds of a user's own."""
         kinds = {kind: least(calibration.thresholds, max_error) for kind, calibration in self.calibrations.items()}
-        return Acceptance(kinds, least(self.repairs, max_error), own or {}, window)
+        return Acceptance(kinds, least(self.repairs, max_error), own or {}, max_error, window)

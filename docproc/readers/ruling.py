@@ -40,10 +40,17 @@ class RulingTuning:
     off_line_px: float = 2.0  # that the pieces of one rule keep to one straight line [guess]
     span_share: float = 0.6  # of the crop's width, from the first piece of a rule to the last [guess]
     solid_share: float = 0.9  # of the columns where nothing else stands: there a solid rule shows [guess]
+    broken_share: float = 0.72  # the same, one that is broken in places, from side to side [guess]
+    broken_span_share: float = 0.9  # of the crop's width, from its start to its end [guess]
+    broken_free_share: float = 0.18  # of the crop's width, without anything else [guess]
     dashed_share: float = 0.4  # the same, a dashed one [guess]
     min_dashes: int = 6  # of it there [guess]
     min_free_share: float = 0.1  # of the crop's width, without anything else: fewer columns tell nothing [guess]
     max_rules: int = 6  # of a field [guess]
+    bar_width_share: float = 0.9  # of a row that is ink: part of a bar at the edge [guess]
+    max_bar_share: float = 0.2  # of the crop's height: a bar [guess]
+    remains_px: float = 2.0  # beyond the rule, where its remains lie [guess]
+    remains_ratio: float = 2.0  # of their width to their height: a point on a rule is no remains [guess]
     struck_part_share: float = 0.12  # of the crop's height: a part of a struck digit is at least that high [guess]
     struck_part_ratio: float = 0.2  # of its width to its height [guess]
     struck_from: float = 0.28  # of the way down what is written: a line from there on strikes it out [guess]
@@ -58,10 +65,21 @@ class RulingTuning:
     end_share: float = 0.06  # of the crop's height, within which a wall ends at a rule or at the edge [guess]
     higher: float = 1.2  # than what is written beside it: a wall that is bounded by the edges of the crop [guess]
     side_share: float = 0.15  # of the crop's width: where nothing else is written, walls stand so near to the sides [guess]
+    hugging_px: int = 2  # from the side of the crop: at its very edge [guess]
+    min_hugged_ratio: float = 0.7  # of such a crop, width to height, where an upright stands at its very edge [guess]
+    alike_share: float = 0.8  # of the higher of two walls, over which the other runs beside it [guess]
+    inked_share: float = 0.85  # of the rows of a wall beside which something is written [guess]
     near_side_share: float = 0.06  # the same, where something is written and a wall ends at the edge [guess]
     min_aspect_ratio: float = 1.2  # of such a crop, width to height [guess]
     max_wall_ratio: float = 1.6  # width of a wall within a frame to that of its level rules [guess]
     framed_higher: float = 1.1  # than what is usual beside it: a wall between two rules [guess]
+    tick_share: float = 0.1  # of the crop's height: a tick is at least that high [guess]
+    max_tick_ratio: float = 2.5  # width of a tick to that of its rule [guess]
+    max_tick_share: float = 0.5  # the same, at most [guess]
+    max_tick_room: float = 1.2  # of the pitch, from the last tick to the side [guess]
+    tick_spread_share: float = 0.08  # of the crop's height, by which ticks differ [guess]
+    min_ticks: int = 3  # on one rule [guess]
+    off_pitch: float = 0.15  # of the pitch, by which ticks leave it [guess]
     max_wall_share: float = 0.3  # of the crop's height: width of a wall [guess]
     tall_share: float = 0.25  # of the crop's height: written ink at least that high counts beside a wall [guess]
 
@@ -89,10 +107,17 @@ def without_ruling(ink: Ink) -> tuple[Ink, Mask]:
     """
     mask = (ink > RULING.stroke_ink).astype(np.uint8)
     gone = np.zeros_like(mask)
-    rules = level_rules(mask)
-    for rule in rules:
+    bars = _bars(mask)
+    for bar in bars:
+        gone |= bar.run
+    rules = [*bars, *level_rules(mask & (1 - gone))]
+    for rule in rules[len(bars) :]:
         gone |= _on_rule(mask, rule)
+    for rule in rules:
+        gone |= _remains(mask & (1 - gone), rule)
     gone |= _walls(mask, gone, rules)
+    for rule in rules:
+        gone |= _ticks(mask, rule)
     return (np.where(gone > 0, np.uint8(0), ink), gone) if gone.any() else (ink, gone)
 
 
@@ -103,7 +128,8 @@ def level_rules(mask: Mask) -> list[Rule]:
     """The level rules of a field, the longest first."""
     height, width = mask.shape
     most = round(max(RULING.max_thickness_px, RULING.max_thickness_share * height))
-    thin = mask & (1 - cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((most + 1, 1), np.uint8)))
+    tall = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((most + 1, 1), np.uint8)), np.uint8)
+    thin = mask & (1 - tall)
     # A line that is not quite level runs over several rows; a dashed one has gaps.
     whole = cv2.dilate(thin, np.ones((3, 1), np.uint8))
     gap = int(np.clip(round(RULING.gap_heights * height), 3, RULING.max_gap_px))
@@ -187,7 +213,13 @@ def _rule(
     share = shown.sum() / free.sum()
     dashes = int(np.count_nonzero(np.diff(np.r_[0, shown.astype(np.int8)]) == 1))
     dashed = share >= RULING.dashed_share and dashes >= RULING.min_dashes
-    return Rule(row, slope, thickness, run) if share >= RULING.solid_share or dashed else None
+    # One that is broken in places, from side to side.
+    broken = (
+        share >= RULING.broken_share
+        and end - start >= RULING.broken_span_share * width
+        and free.sum() >= RULING.broken_free_share * width
+    )
+    return Rule(row, slope, thickness, run) if share >= RULING.solid_share or dashed or broken else None
 
 
 def _strikes(written: Mask, row: float) -> bool:
@@ -210,12 +242,39 @@ def _zone(shape: tuple[int, ...], slope: float, row: float, reach: float) -> Mas
     return (np.abs(rows - row - slope * columns) <= reach).astype(np.uint8)
 
 
+def _bars(mask: Mask) -> list[Rule]:
+    """Full rows at the upper and the lower edge: a thick rule, or the shadow of a page's rim."""
+    height = mask.shape[0]
+    full = mask.mean(axis=1) >= RULING.bar_width_share
+    most = round(RULING.max_bar_share * height)
+    found = []
+    for upper, rows in ((True, full), (False, full[::-1])):
+        thick = int(rows.argmin()) if not rows.all() else height
+        if 0 < thick <= most:
+            run = np.zeros_like(mask)
+            part = slice(0, thick + 1) if upper else slice(height - thick - 1, height)
+            run[part] = mask[part]
+            found.append(Rule(thick / 2 if upper else height - 1 - thick / 2, 0.0, float(thick), run))
+    return found
+
+
+def _remains(left: Mask, rule: Rule) -> Mask:
+    """What is left of a rule that was taken away: flat pieces that lie along it."""
+    reach = rule.thickness / 2 + RULING.off_line_px + RULING.remains_px
+    labels, table = components(left)
+    if not len(table):
+        return np.zeros_like(left)
+    inside = np.bincount(labels[_zone(left.shape, rule.slope, rule.row, reach) > 0], minlength=len(table) + 1)[1:]
+    flat = (inside >= table[:, 4]) & (table[:, 2] >= RULING.remains_ratio * table[:, 3])
+    return np.isin(labels, np.flatnonzero(flat) + 1).astype(np.uint8)
+
+
 def _on_rule(mask: Mask, rule: Rule) -> Mask:
     """The ink of a rule, without the strokes that cross it or stand on it."""
     tall = round(rule.thickness) + RULING.crossing_px
     strokes = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((tall, 1), np.uint8))
     strokes = cv2.dilate(strokes, np.ones((1, 3), np.uint8))
-    runs = cv2.dilate(rule.run, np.ones((3, 1), np.uint8)) & (1 - strokes)
+    runs = np.asarray(cv2.dilate(rule.run, np.ones((3, 1), np.uint8)), np.uint8) & (1 - np.asarray(strokes, np.uint8))
     # Where nothing else stands the whole line goes, as far as it may be seen.
     zone = _zone(mask.shape, rule.slope, rule.row, rule.thickness / 2 + RULING.off_line_px)
     beside = mask & (1 - zone)
@@ -223,6 +282,35 @@ def _on_rule(mask: Mask, rule: Rule) -> Mask:
 
 
 # ------------------------------------------------------------------------------------------------------------ walls
+
+
+def _ticks(mask: Mask, rule: Rule) -> Mask:
+    """The ink of short uprights on a rule, in one height and at one pitch: what parts the cells of a comb."""
+    height = mask.shape[0]
+    least = max(3, round(RULING.tick_share * height))
+    above = mask & (1 - _zone(mask.shape, rule.slope, rule.row, rule.thickness / 2 + 1))
+    upright = cv2.morphologyEx(cv2.dilate(above, np.ones((1, 3), np.uint8)), cv2.MORPH_OPEN, np.ones((least, 1), np.uint8))
+    labels, table = components(np.asarray(upright, np.uint8))
+    middle = table[:, 0] + table[:, 2] / 2
+    near = max(2.0, RULING.end_share * height)
+    on = np.abs(table[:, 1] + table[:, 3] - rule.row - rule.slope * middle) <= near + rule.thickness / 2
+    on &= table[:, 3] <= RULING.max_tick_share * height
+    on &= table[:, 2] - 2 <= RULING.max_tick_ratio * rule.thickness + 1
+    if on.sum() < RULING.min_ticks:
+        return np.zeros_like(mask)
+    own = np.flatnonzero(on)
+    alike = own[np.abs(table[own, 3] - np.median(table[own, 3])) <= RULING.tick_spread_share * height]
+    steps = np.diff(np.sort(middle[alike]))
+    if len(alike) < RULING.min_ticks or not len(steps):
+        return np.zeros_like(mask)
+    pitch = float(np.min(steps))
+    off = np.abs(steps / max(pitch, 1.0) - np.rint(steps / max(pitch, 1.0)))
+    ends = float(middle[alike].min()), mask.shape[1] - float(middle[alike].max())
+    # From side to side: whoever writes 111 does not fill the field with it.
+    if pitch < least or off.max() > RULING.off_pitch or max(ends) > RULING.max_tick_room * pitch:
+        return np.zeros_like(mask)
+    found = np.isin(labels, alike + 1).astype(np.uint8)
+    return np.asarray(cv2.dilate(found, np.ones((3, 3), np.uint8)), np.uint8) & mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +322,7 @@ class _Upright:
     top: int
     bottom: int
     width: float  # of the line itself
+    inked: float  # share of its rows in which there is ink: it may be joined from pieces
 
     @property
     def height(self) -> int:
@@ -242,7 +331,7 @@ class _Upright:
 
 def _walls(mask: Mask, ruled: Mask, rules: list[Rule]) -> Mask:
     """The ink of walls. `ruled` is that of the level rules."""
-    height, width = mask.shape
+    height = mask.shape[0]
     gone = np.zeros_like(mask)
     written = mask & (1 - ruled)
     length = max(3, round(RULING.wall_share * height / 2))
@@ -253,13 +342,23 @@ def _walls(mask: Mask, ruled: Mask, rules: list[Rule]) -> Mask:
         return gone
     bounded = [(run, own, _ends(run, mask.shape, rules)) for run, own in _uprights(np.asarray(upright, np.uint8), mask)]
     # What may be a wall is no measure of what is written beside one.
+    others = written
     for _, own, ends in bounded:
+        others = others & (1 - own)
         if all(ends):
             written = written & (1 - own)
-    labels, table = components(np.asarray(written, np.uint8))
+    _, table = components(np.asarray(written, np.uint8))
     beside = table[table[:, 3] >= RULING.tall_share * height]
+    _, table = components(np.asarray(others, np.uint8))
+    alone = not (table[:, 3] >= RULING.tall_share * height).any()
+    # Within a frame the sides are the outermost.
+    outer = {min(run.left for run, _, _ in bounded), max(run.left for run, _, _ in bounded)} if bounded else set()
     for run, own, ends in bounded:
-        if all(ends) and _is_wall(run, ends, mask.shape, beside, rules):
+        if run.left not in outer and len(beside):
+            continue
+        if (all(ends) and _is_wall(run, ends, mask.shape, beside, rules)) or (
+            alone and _is_side(run, ends, [other for other, _, _ in bounded], mask.shape)
+        ):
             gone |= own
     return gone & mask
 
@@ -283,7 +382,22 @@ def _uprights(upright: Mask, mask: Mask) -> Iterator[tuple[_Upright, Mask]]:
         ink = np.zeros_like(mask)
         thick = max(1.0, float(np.median(counts)) - 2)  # it was spread to both sides
         ink[y : y + h, x : x + w] = own
-        yield _Upright(x, x + w, y, y + h, thick), np.asarray(cv2.dilate(ink, np.ones((3, 3), np.uint8)), np.uint8)
+        inked = float((mask[y : y + h, x : x + w] & own).any(axis=1).mean())
+        yield _Upright(x, x + w, y, y + h, thick, inked), np.asarray(cv2.dilate(ink, np.ones((3, 3), np.uint8)), np.uint8)
+
+
+def _is_side(run: _Upright, ends: tuple[_End, _End], runs: list[_Upright], shape: tuple[int, ...]) -> bool:
+    """Whether a run is a side of an empty frame: at the very edge of the crop, or one of two alike at its two sides."""
+    height, width = shape
+    aside = min(run.left, width - run.right)
+    if aside <= RULING.hugging_px and any(ends) and width >= RULING.min_aspect_ratio * height:
+        return True
+    if len(runs) != 2 or run.height < RULING.wall_share * height:
+        return False
+    first, last = sorted(runs, key=lambda one: one.left)
+    common = min(first.bottom, last.bottom) - max(first.top, last.top)
+    alike = common >= RULING.alike_share * max(first.height, last.height)
+    return alike and first.left <= RULING.side_share * width and width - last.right <= RULING.side_share * width
 
 
 _End = str  # what a run ends at: "rule", "edge", or "" for neither
@@ -309,13 +423,17 @@ def _is_wall(
     height, width = shape
     aside = min(run.left, width - run.right)
     if not len(beside):
-        return aside <= RULING.side_share * width and width >= RULING.min_aspect_ratio * height
+        # By itself it may be a 1, but not at the side of a printed frame.
+        wide = width >= (RULING.min_hugged_ratio if aside <= RULING.hugging_px else RULING.min_aspect_ratio) * height
+        return aside <= RULING.side_share * width and (len(rules) > 0 or wide)
+    if run.inked < RULING.inked_share:
+        return False  # a digit that stands near both rules
     inner = (beside[:, 0] < run.left).any() and (beside[:, 0] + beside[:, 2] > run.right).any()
     if inner:
         return False
-    if run.height > RULING.higher * float(beside[:, 3].max()) and ("edge" not in ends or aside <= RULING.near_side_share * width):
+    if run.height > RULING.higher * float(beside[:, 3].max()) and (
+        "edge" not in ends or aside <= RULING.near_side_share * width
+    ):
         return True
     thin = run.width <= RULING.max_wall_ratio * max(rule.thickness for rule in rules) + 1 if rules else False
     return ends == ("rule", "rule") and thin and run.height > RULING.framed_higher * float(np.median(beside[:, 3]))
-
-

@@ -39,7 +39,10 @@ def _settled(reading: Read, choice: Choice) -> Read:
     if choice.changed:
         others = ((reading.text, 0.0), *(one for one in reading.alternatives if one[0] != choice.text))
         path = reading.path if len(choice.text) == len(reading.text) else ()
-        return replace(reading, text=choice.text, confidence=confidence, path=path, alternatives=others, changed_by=choice.rule)
+        return replace(
+            reading, text=choice.text, confidence=confidence, path=path, alternatives=others, changed_by=choice.rule,
+            read=reading.read or reading.text,
+        )  # fmt: skip
     if choice.broken:
         confidence = round(reading.confidence, KEPT_DECIMALS)
         return replace(reading, confidence=confidence, remark=reading.remark or breaks(choice.broken))

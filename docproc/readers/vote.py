@@ -63,13 +63,16 @@ def ballots(
 ) -> tuple[Ballot, ...]:
     """All texts that a reader proposes, judged by all.
 
-    `digits` bounds the length of a text. With `rules` each reader also proposes the best texts that they allow; those come
+    `digits` bounds the length of a text; that nothing is written stays possible.
+    With `rules` each reader also proposes the best texts that they allow; those come
     after the others, which stay as they were.
     """
     fewest, most = digits if digits else (0, 10**6)
     texts: list[str] = []
     for opinion in opinions.values():
-        texts += [text for text in opinion.propose(None, texts) if fewest <= len(text) <= most]
+        texts += [text for text in opinion.propose(None, texts) if fewest <= len(text) <= most or not text]
+    if fewest and texts:
+        texts.append("")  # that so many digits are expected is no proof that anything is written
     within = rules.within(digits) if rules else None
     if within:
         for opinion in opinions.values():

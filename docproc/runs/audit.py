@@ -36,8 +36,10 @@ def verify(output: Path) -> Iterator[str]:
 
 
 def _changed_lines(output: Path, journal: Journal) -> Iterator[str]:
-    wide = journal.note("wide") == "1"
-    columns, records = wide_table(journal.rows) if wide else long_table(journal.rows(), told_columns(journal.rows()))
+    wide, texts = journal.note("wide") == "1", journal.note("wide_text") == "1"
+    columns, records = (
+        wide_table(journal.rows, texts=texts) if wide or texts else long_table(journal.rows(), told_columns(journal.rows()))
+    )
     fresh = io.BytesIO()
     WRITERS[output.suffix.lower()](fresh, columns, records)
     fresh.seek(0)

@@ -129,7 +129,8 @@ def read_and_write(
     todo = journal.plan(planned, keep_gone=keep_gone, retry=retry)
     journal.keep(
         command=request.command, inputs=json.dumps([str(place) for place in request.inputs]), layout="\n".join(request.layouts),
-        output=str(request.output), wide=str(int(request.wide)), passed_over=str(passed), begun=now(), docproc=__version__,
+        output=str(request.output), wide=str(int(request.wide)),
+        wide_text=str(int(request.wide_text)), passed_over=str(passed), begun=now(), docproc=__version__,
         as_of=as_of.isoformat(), date_order=request.date_order, limits=json.dumps(asdict(request.limits)),
     )  # fmt: skip
     for done, (one, outcome) in enumerate(_outcomes(todo, settings, request, journal, opener or open_worker), 1):
@@ -137,7 +138,7 @@ def read_and_write(
         if progress:
             progress(done, len(todo), outcome.rows or ())
     journal.keep(finished=now())
-    export_table(request.output, journal.rows, wide=request.wide)
+    export_table(request.output, journal.rows, wide=request.wide, texts=request.wide_text)
     return summary_of(journal.standing(), request.output, passed, len(todo))
 
 
@@ -334,7 +335,7 @@ def _young(content: Content) -> bool:
 def error_row(where: PageId, problem: DocumentError) -> Row:
     """What stands in the table for a page that could not be read."""
     reason = f"{problem.code}: {problem}"
-    return Row(where.document, where.page, "", "", "", None, "error", reason, "", None, None, None, None)
+    return Row(where.document, where.page, "", "", "", None, "error", reason, "", "", None, None, None, None)
 
 
 def _fields_of(templates: Sequence[Template], sheet: Sheet) -> list[str]:

@@ -166,7 +166,9 @@ class Journal:
             db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=5)
             journal = cls(path, db)
             if journal.note("schema") != SCHEMA:
-                raise BadInput(f"{path} was written by another version of docproc")
+                raise BadInput(
+                    f"{path} was written by another version of docproc; read the documents anew: docproc run with --no-resume"
+                )
         except sqlite3.Error as problem:
             raise BadInput(f"{path} is no readable journal: {problem}") from problem
         try:

@@ -44,17 +44,18 @@ def told_columns(rows: Iterable[Row]) -> tuple[str, ...]:
     return tuple(name for name in TOLD if name in told)
 
 
-def wide_table(rows: Callable[[], Iterable[Row]]) -> tuple[Sequence[str], Iterator[Record]]:
-    """One record a page, one column a field. `status` is the worst of the page's fields, `review` names those for review.
+def wide_table(rows: Callable[[], Iterable[Row]], *, texts: bool = False) -> tuple[Sequence[str], Iterator[Record]]:
+    """One record a page, one column a field, with its value; with `texts` the digits as they are written.
 
-    `rows` gives all rows each time it is called, those of a page one after the other.
+    `status` is the worst of the page's fields, `review` names those for review. `rows` gives all rows each time it is called,
+    those of a page one after the other.
     """
     names = dict.fromkeys(row.field for row in rows() if row.field)
     columns = ("document", "page", "status", "review", "reason", *told_columns(rows()), *names)
-    return columns, _pages(rows(), columns)
+    return columns, _pages(rows(), columns, "text" if texts else "value")
 
 
-def _pages(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[Record]:
+def _pages(rows: Iterable[Row], columns: Sequence[str], shown: str) -> Iterator[Record]:
     rank = ("blank", "ok", "review", "error")
     for (document, number), own in groupby(rows, key=lambda row: (row.document, row.page)):
         page = dict.fromkeys(columns, "") | {"document": document, "page": number, "status": "blank"}
@@ -68,13 +69,16 @@ def _pages(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[Record]:
                 page["reason"] = row.reason[row.reason.index(DUPLICATE_OF) :]
             page |= {name: getattr(row, name) for name in TOLD if name in columns and getattr(row, name)}
             if row.field:
-                page[row.field] = row.text
+                page[row.field] = getattr(row, shown)
         yield page
 
 
-def export_table(path: Path, rows: Callable[[], Iterable[Row]], *, wide: bool) -> None:
-    """Write rows in the format of the path's suffix, see `write_table`; `rows` gives them each time it is called."""
-    columns, records = wide_table(rows) if wide else long_table(rows(), told_columns(rows()))
+def export_table(path: Path, rows: Callable[[], Iterable[Row]], *, wide: bool, texts: bool = False) -> None:
+    """Write rows in the format of the path's suffix, see `write_table`; `rows` gives them each time it is called.
+
+    `texts` are those of `wide_table`, and ask for one.
+    """
+    columns, records = wide_table(rows, texts=texts) if wide or texts else long_table(rows(), told_columns(rows()))
     write_table(path, columns, records)
 
 
@@ -161,8 +165,10 @@ def safe_cell(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.4f}"
+    if isinstance(value, int):
+        return str(value)
     text = _printable(str(value))
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    return f"'{text}" if text.startswith(FORMULA_STARTS) and not _NEGATIVE.fullmatch(text) else text
 
 
 def safe_name(name: str) -> str:
@@ -196,6 +202,7 @@ def _printable(text: str) -> str:
     return "".join(plain)
 
 
+_NEGATIVE = re.compile(r"-[0-9]+(\.[0-9]+)?")  # a number, and no formula
 _DIRECTION = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ufeff]")
 
 

@@ -48,9 +48,11 @@ def open_model(backend: str, model: Path | None = None) -> Model:
         raise MissingPart(f"{path} was trained for another version of docproc: train it again with docproc model train")
     try:
         fitted = {name: voter.fitted(card) for name, voter in VOTERS.items()}
-        calibrations: dict[Kind, Calibration] = {kind: Calibration.from_card(card["calibration"][kind]) for kind in KINDS}
+        calibrations: dict[Kind, Calibration] = {
+            kind: Calibration.from_card(_of_kind(card["calibration"], kind)) for kind in KINDS
+        }
         repairs = from_card(card["repairs"])
-        weights: dict[Kind, Weights] = {kind: Weights.from_card(card["vote"][kind]) for kind in KINDS}
+        weights: dict[Kind, Weights] = {kind: Weights.from_card(_of_kind(card["vote"], kind)) for kind in KINDS}
     except (KeyError, TypeError, ValueError) as problem:
         raise MissingPart(f"the card {card_path(path)} is damaged: {problem}") from problem
     micr, calibrations[MICR] = _open_micr(backend, files[MICR])
@@ -85,6 +87,11 @@ def _check_reads_pages(path: Path, card: Mapping[str, Any]) -> None:
         raise MissingPart(
             f"{path} reads single digits (docproc model predict); pages take a model of docproc model train --network digits"
         )
+
+
+def _of_kind(fitted: Mapping[str, Any], kind: Kind) -> Any:
+    """What was fitted for a kind of field; measurements are read as amounts are, where the card says nothing of them."""
+    return fitted["amount"] if kind == "decimal" and kind not in fitted else fitted[kind]
 
 
 def _open_micr(backend: str, path: Path) -> tuple[LineRecognizer, Calibration]:

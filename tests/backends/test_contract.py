@@ -25,6 +25,7 @@ from docproc.readers import comb, e13b, lattice, line
 from docproc.types import (
     CELL_CLASSES,
     CLASSES,
+    LINE_CLASSES,
     LINE_HEIGHT,
     LINE_READERS,
     MICR_CLASSES,
@@ -138,10 +139,10 @@ def lines(*widths: int) -> list[Line]:
 
 def test_frames_are_log_probabilities_in_the_order_of_the_lines(line_recognizer: LineRecognizer) -> None:
     frames = line_recognizer.recognize(lines(64, 0, 128, 64))
-    assert [f.shape for f in frames] == [(count, LINE_READERS * CLASSES) for count in (32, 0, 64, 32)]
+    assert [f.shape for f in frames] == [(count, LINE_READERS * LINE_CLASSES) for count in (32, 0, 64, 32)]
     for each in frames:
         assert each.dtype == np.float32
-        assert np.allclose(np.exp(each).reshape(-1, LINE_READERS, CLASSES).sum(axis=2), 1, atol=1e-4)
+        assert np.allclose(np.exp(each).reshape(-1, LINE_READERS, LINE_CLASSES).sum(axis=2), 1, atol=1e-4)
     assert line_recognizer.recognize([]) == []
 
 

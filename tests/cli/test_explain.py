@@ -44,7 +44,7 @@ def test_explain_accepts_by_the_thresholds_of_a_run(tmp_path: Path, amounts: Pat
         assert table(tmp_path / "t.csv")[0]["status"] == wanted
         done = docproc("explain", image, "-o", tmp_path / "e.png", "--overwrite", *read)
         assert done.returncode == 0, done.stderr
-        assert re.fullmatch(rf"amount: 1407  [0-9.]+%  {wanted}(: low confidence)?\n", done.stdout)
+        assert re.fullmatch(rf"amount: 1407  [0-9.]+%  {wanted}(: confidence [0-9.]+, .* at [0-9]+ %)?\n", done.stdout)
     done = docproc("explain", image, "-o", tmp_path / "e.png", "--overwrite", *read, "--max-error", "0.1%")
     assert done.returncode == 2
     assert "cannot promise an error of 0.1%" in done.stderr

@@ -21,6 +21,7 @@ from docproc.fields.boxes import find_boxes, find_frames
 from docproc.forms import open_layout
 from docproc.types import Box, Field, Page, PageId
 from tests.conftest import PROJECT, SAMPLES
+from tests.fields.test_tables import HEADS, NAMES, daily_counts, printed, ruled
 
 pytestmark = pytest.mark.thorough
 
@@ -167,6 +168,16 @@ def test_names_and_boxes_may_come_from_a_table(tmp_path: Path) -> None:
     done = docproc("init", "strange.png", "--from", "auto.csv", "-o", "u.toml", cwd=tmp_path)
     assert done.returncode == 2
     assert "strange.png" in done.stderr
+
+
+def test_the_cells_of_a_table_are_proposed_and_fit_beside_each_other(tmp_path: Path) -> None:
+    Image.fromarray(printed(ruled(4, 4), HEADS)).save(tmp_path / "blank.png")
+    Image.fromarray(daily_counts()).save(tmp_path / "monday.png")
+    done = docproc("init", "blank.png", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [one.name for one in fields_of(tmp_path / "template.toml")] == list(NAMES)
+    lint = docproc("lint", "template.toml", "--on", "monday.png", cwd=tmp_path)
+    assert lint.returncode == 0, lint.stdout
 
 
 def test_squared_paper_is_looked_at_quickly() -> None:

@@ -6,9 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
+from docproc.errors import DocumentError
 from docproc.fields.boxes import find_boxes
-from docproc.fields.strip import looks_like_strip, whole_page
-from docproc.types import Page, PageId
+from docproc.fields.layouts import Layout
+from docproc.fields.strip import lines_of_writing, looks_like_strip, whole_page
+from docproc.types import Page, PageId, Placed
+from tests.conftest import draw_field
 
 
 def page(width: int, height: int) -> Page:
@@ -55,3 +58,45 @@ def test_a_blank_page_and_a_table_of_text_lines_have_no_boxes() -> None:
     for y in range(100, 1000, 60):
         cv2.line(ruled.gray, (50, y), (1650, y), 80, 2)
     assert find_boxes(ruled) == ()
+
+
+def with_numbers(lines: int) -> Page:
+    """A large page with numbers below each other."""
+    whole = page(1400, 1000)
+    for k in range(lines):
+        field = draw_field("40217", height=50)
+        whole.gray[100 + 120 * k : 100 + 120 * k + field.shape[0], 200 : 200 + field.shape[1]] = field
+    return whole
+
+
+def placed(whole: Page, layout: str = "auto") -> Placed:
+    def no_form(known: object) -> None:
+        raise AssertionError(known)
+
+    return Layout(layout).locate(whole, "", no_form)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("layout", ["digits", "amount"])
+def test_a_page_of_several_lines_is_no_single_number(layout: str) -> None:
+    assert len(placed(with_numbers(1), layout).fields) == 1
+    with pytest.raises(DocumentError, match=f"4 lines of writing .* --layout {layout} reads one number") as caught:
+        placed(with_numbers(4), layout)
+    assert caught.value.code == "several_lines"
+
+
+def test_a_cut_out_with_a_line_beside_the_number_is_read_and_doubted() -> None:
+    one, two = draw_field("40217"), draw_field("938", height=30)
+    gray = np.full((one.shape[0] + two.shape[0], one.shape[1]), 240, np.uint8)
+    gray[: one.shape[0]] = one
+    gray[one.shape[0] :, : two.shape[1]] = two
+    (field,) = placed(Page(PageId("a"), gray), "digits").fields
+    assert field.doubt == "two lines of writing stand here"
+    (field,) = placed(Page(PageId("a"), one), "digits").fields
+    assert field.doubt == ""
+
+
+def test_one_number_on_a_large_page_is_a_field_and_several_are_not_one_number() -> None:
+    assert [lines_of_writing(with_numbers(k)) for k in range(5)] == [0, 1, 2, 3, 4]
+    assert [field.name for field in placed(with_numbers(1)).fields] == ["digits"]
+    with pytest.raises(DocumentError, match="no number fields"):
+        placed(with_numbers(4))

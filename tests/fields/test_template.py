@@ -202,6 +202,8 @@ def test_a_date_may_leave_its_order_open(order: str, meant: DateOrder, digits: t
         ('"mod11"', '"mod12"', 13, "should be one of luhn, mod10"),
         ('order = "DDMMYYYY"\n', "digits = 9\n", 19, "a date auto has 4 to 8 digits; leave digits out"),
         ("cells = 8", "cells = 8\ncents = true", 21, "cents is for a field of the kind"),
+        ("cells = 8", "cells = 8\nsigned = true", 21, "signed is for a field of the kind"),
+        ("cells = 8", "cells = 8\ndecimals = 2", 21, "decimals is for a field of the kind"),
         ("cells = 8", "cells = 6", 20, "8 digits do not go into 6 cells"),
         ("years = [1900, 2026]", "years = [2026, 1900]", 21, "from a smaller to a larger"),
         ('column = "code"', 'column = "kode"', 26, "there is no column 'kode'"),
@@ -291,6 +293,39 @@ def test_a_line_of_e13b() -> None:
 def test_a_line_of_e13b_takes_no_rules(key: str) -> None:
     with pytest.raises(BadConfig, match="E-13B"):
         parse(GOOD + MICR + key + "\n", "t.toml")
+
+
+def test_a_measurement_has_its_decimals_and_its_sign() -> None:
+    text = """
+schema_version = 1
+name = "weights"
+[page]
+size = [600, 400]
+[[field]]
+name = "weight"
+box = [10, 10, 200, 60]
+kind = "decimal"
+decimals = [0, 3]
+[[field]]
+name = "height"
+box = [10, 110, 200, 60]
+kind = "decimal"
+decimals = 1
+signed = false
+[[field]]
+name = "balance"
+box = [10, 210, 200, 60]
+kind = "amount"
+signed = true
+"""
+    weight, height, balance = parse(text, "weights.toml").fields
+    assert (weight.kind, weight.decimals, weight.signed) == ("decimal", (0, 3), True)
+    assert (height.decimals, height.signed) == ((1, 1), False)
+    assert (balance.kind, balance.signed) == ("amount", True)
+    with pytest.raises(BadConfig, match=r"should be \[fewest, most\]"):
+        parse(text.replace("[0, 3]", "[3, 0]"), "weights.toml")
+    with pytest.raises(BadConfig, match="whole numbers"):
+        parse(text.replace("decimals = 1", "range = [0, 9]"), "weights.toml")
 
 
 # ------------------------------------------------------------------------------------------------- several pages

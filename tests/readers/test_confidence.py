@@ -5,7 +5,7 @@ import pytest
 
 from docproc.learn.training.calibration import expected_calibration_error, threshold_for
 from docproc.mlp import Mlp
-from docproc.readers.confidence import Calibration, judge, least
+from docproc.readers.confidence import Calibration, judge, judge_empty, least, only_unsure, too_low
 from docproc.types import Reading
 
 
@@ -43,9 +43,37 @@ def test_a_card_gives_the_same_calibration_back() -> None:
     ],
 )
 def test_judge(text: str, confidence: float, inked: bool, required: bool, expected: str) -> None:
-    status, reason = judge(Reading(text, confidence), 0.95, inked=inked, required=required)
+    status, reason = judge(Reading(text, confidence), 0.95, max_error=0.01, inked=inked, required=required)
     assert status == expected
     assert bool(reason) == (expected == "review")
+
+
+def test_a_person_is_told_everything_that_speaks_against_a_field() -> None:
+    reading = Reading("12", 0.878, remark="breaks a rule: range")
+    told = judge(reading, 0.93, max_error=0.01, inked=True, required=False, doubts=("", "a", "a"), damage="torn")
+    assert told == ("review", "breaks a rule: range; a; torn; confidence 0.878, 0.93 needed at 1 %")
+    assert not only_unsure(told[1])
+    unsure = judge(Reading("12", 0.878), 0.93, max_error=0.005, inked=True, required=False)
+    assert unsure == ("review", "confidence 0.878, 0.93 needed at 0.5 %")
+    assert only_unsure(unsure[1])
+    assert only_unsure(f"{unsure[1]}; the same file as b.png")
+    assert only_unsure("low confidence")  # as tables of earlier versions have it
+
+
+def test_what_is_needed_is_more_than_what_there_is() -> None:
+    assert too_low(0.93, 0.93001, 0.01) == "confidence 0.93, 0.9301 needed at 1 %"
+    assert too_low(0.9299, 0.93, 0.01) == "confidence 0.9299, 0.93 needed at 1 %"
+    assert too_low(0.9999, 1.01, 0.0001) == "confidence 0.9999, and none is enough at 0.01 %"
+
+
+def test_an_empty_field_says_why() -> None:
+    assert judge(Reading("", 0.99, remark="crossed out"), 0.9, max_error=0.01, inked=True, required=False)[0] == "blank"
+    weak = judge(Reading("", 0.5, remark="crossed out"), 0.9, max_error=0.01, inked=True, required=False)
+    assert weak == ("review", "crossed out; confidence 0.5, 0.9 needed at 1 %")
+    damaged = judge(Reading("", 0.0), 0.9, max_error=0.01, inked=False, required=True, damage="torn")
+    assert damaged == ("review", "blank, and required; torn")
+    assert judge_empty("a dash is written", required=False) == ("blank", "a dash is written")
+    assert judge_empty("a dash is written", required=True) == ("review", "a dash is written; blank, and required")
 
 
 def test_threshold_for_counts_ties_as_one() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docproc.readers.ctc import CTC, best_texts, each_reader, text_scores
-from docproc.types import NOT_A_DIGIT, Frames
+from docproc.types import CLASSES, LINE_CLASSES, NOT_A_DIGIT, Frames
 
 BLANK = NOT_A_DIGIT
 
@@ -21,6 +21,12 @@ def frames_of(*odds: dict[int, float]) -> Frames:
         for name, p in own.items():
             row[name] = p
     return np.asarray(np.log(table / table.sum(axis=1, keepdims=True)), np.float32)
+
+
+def with_marks(frames: Frames) -> Frames:
+    """Frames of digits as the line network gives them: no mark is anywhere."""
+    marks = np.full((len(frames), LINE_CLASSES - CLASSES), -30.0, np.float32)
+    return np.hstack([frames[:, :BLANK], marks, frames[:, BLANK:]])
 
 
 def test_repeats_are_one_digit_and_a_blank_makes_two() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from docproc.learn.composing.fonts import dot_matrix
 from docproc.readers import ink
 from docproc.readers.ink import NO_INK, comb_ink, free_ink
 from docproc.types import DIGIT_HEIGHT, Gray
@@ -54,3 +55,41 @@ def test_no_ink(write_field: WriteField) -> None:
     assert free_ink(paper) is NO_INK
     assert comb_ink(paper, 4) is NO_INK
     assert comb_ink(write_field("25"), 2).cells == 2
+
+
+@pytest.mark.parametrize("height", [14, 20, 28, 34])
+def test_small_writing_in_a_high_box_is_not_lost(write_field: WriteField, height: int) -> None:
+    small = write_field("150", height=height, width=0.12)
+    box = np.full((300, 400), 240, np.uint8)
+    box[120 : 120 + small.shape[0], 100 : 100 + small.shape[1]] = small
+    field = free_ink(box)
+    assert field.written
+    assert len(field.parts) == 3
+    # Where the digits are is told in pixels of the box.
+    x, y = field.to_ink @ [100 + small.shape[1] / 2, 120 + small.shape[0] / 2, 1]
+    assert 0 < x < field.ink.shape[1]
+    assert 0 < y < field.ink.shape[0]
+
+
+@pytest.mark.parametrize("height", [32, 40, 80])
+def test_print_of_separate_dots_is_joined(height: int) -> None:
+    canvas = np.zeros((round(2 * height), round(5 * height)), np.uint8)
+    for dots, left, top in dot_matrix("4705", height, 0.75) or []:
+        x, y = round(left + 0.5 * height), round(1.5 * height + top)
+        part = canvas[y : y + dots.shape[0], x : x + dots.shape[1]]
+        np.maximum(part, dots, out=part)
+    field = free_ink(np.asarray(240 - (200 * (canvas / 255)), np.uint8))
+    assert field.written
+    assert np.count_nonzero(field.parts[:, 3] > 0.7 * DIGIT_HEIGHT) == 4
+
+
+@pytest.mark.parametrize("name", ["-", "=", "~"])
+def test_a_mark_alone_is_something_written(write_field: WriteField, name: str) -> None:
+    assert free_ink(write_field(name)).written
+
+
+def test_dust_is_nothing_written() -> None:
+    paper = np.full((60, 200), 235, np.uint8)
+    for x, y in ((20, 30), (90, 12), (150, 44)):
+        paper[y : y + 2, x : x + 2] = 60
+    assert not free_ink(paper).written

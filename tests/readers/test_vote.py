@@ -10,7 +10,7 @@ from docproc.readers.vote import Ballot, Weights, ballots, vote
 from docproc.readers.voter import Opinion
 from docproc.types import Box, Candidate, Frames, Lattice, Scores
 from tests.readers.lattice.test_search import scores_of
-from tests.readers.test_ctc import BLANK, frames_of
+from tests.readers.test_ctc import BLANK, frames_of, with_marks
 
 EVEN = Weights({"lattice": 1.0, "line": 1.0})
 
@@ -28,7 +28,7 @@ def ballot(text: str, by_lattice: float, by_line: float) -> Ballot:
 
 def opinions(cut: Lattice, scores: Scores, frames: Frames, digits: tuple[int, int] | None = None) -> dict[str, Opinion]:
     odds = np.full(len(cut.candidates), 6.0)
-    return {"lattice": LatticeOpinion(cut, scores, odds, digits), "line": LineOpinion(frames)}
+    return {"lattice": LatticeOpinion(cut, scores, odds, digits), "line": LineOpinion(with_marks(frames))}
 
 
 def test_where_both_agree_the_verdict_is_surer_than_either() -> None:
@@ -80,7 +80,18 @@ def test_the_length_that_is_asked_for_is_kept() -> None:
     frames = frames_of({7: 1}, {BLANK: 1}, {2: 1})
     cast = ballots(opinions(lattice((0, 1), (1, 2)), scores_of(7, 7), frames, digits=(1, 1)), digits=(1, 1))
     assert cast
-    assert all(len(ballot.text) == 1 for ballot in cast)
+    assert all(len(ballot.text) <= 1 for ballot in cast)
+
+
+def test_that_a_digit_is_expected_does_not_make_one_of_nothing() -> None:
+    # Every reader is sure that nothing is there, and the form expects a digit.
+    blank = with_marks(frames_of({BLANK: 1}, {BLANK: 1}))
+    scores = scores_of(1, share=0.01)
+    scores[:, -1] = 0.94
+    heard = {"lattice": LatticeOpinion(lattice((0, 1)), scores, np.array([-2.8]), (1, 6)), "line": LineOpinion(blank)}
+    verdict = vote(ballots(heard, (1, 6)), Weights({"lattice": 0.5, "line": 0.5}))
+    assert verdict.ballots[0].text == ""
+    assert heard["lattice"].log_probabilities(["1"])[0] < np.log(0.1)
 
 
 def test_weights_survive_the_card() -> None:

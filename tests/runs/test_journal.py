@@ -18,7 +18,7 @@ from docproc.types import Row
 
 
 def row(document: str, text: str = "007", **changes: object) -> Row:
-    return replace(Row(document, 1, "id", text, text, 0.98765432, "ok", "", "", 1, 2, 3, 4, "abc"), **changes)  # type: ignore[arg-type]
+    return replace(Row(document, 1, "id", text, text, 0.98765432, "ok", "", "", "", 1, 2, 3, 4, "abc"), **changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -308,3 +308,15 @@ def test_notes_may_hold_names_of_any_bytes(out: Path) -> None:
     with Journal.open(out) as journal:
         journal.keep(command="docproc run in\udce4")
         assert journal.note("command") == "docproc run in\\udce4"
+
+
+def test_a_journal_of_an_earlier_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    output = tmp_path / "t.csv"
+    with Journal.open(output) as journal:
+        journal.keep(schema="3")
+    with pytest.raises(BadInput, match=r"another version of docproc; .* --no-resume"), Journal.look(output):
+        pass
+    with pytest.raises(CannotWrite, match=r"another version of docproc; --no-resume"), Journal.open(output):
+        pass
+    with Journal.open(output, anew=True) as journal:
+        assert journal.note("schema") != "3"

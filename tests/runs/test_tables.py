@@ -17,6 +17,7 @@ from docproc.runs.tables import (
     COLUMNS,
     FORMULA_STARTS,
     check_output,
+    export_table,
     long_table,
     safe_name,
     shown_name,
@@ -29,7 +30,7 @@ from docproc.types import Row, Status
 def row(
     document: str = "a.png", field: str = "id", text: str = "007", status: Status = "ok", page: int = 1, reason: str = ""
 ) -> Row:
-    return Row(document, page, field, text, text, 0.98765, status, reason, "", 1, 2, 3, 4, None, "run")
+    return Row(document, page, field, text, text, 0.98765, status, reason, "", "", 1, 2, 3, 4, None, "run")
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -38,7 +39,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 
 def test_the_columns_are_the_promised_ones() -> None:
-    promised = "document page field text value confidence status reason changed_by left top width height residual run"
+    promised = "document page field text value confidence status reason changed_by read left top width height residual run"
     assert " ".join(COLUMNS) == promised
 
 
@@ -98,6 +99,21 @@ def test_the_wide_table_has_a_row_a_page(tmp_path: Path) -> None:
     )
     assert (two["page"], two["id"], two["age"], two["status"]) == ("2", "008", "", "ok")
     assert (three["status"], three["reason"]) == ("error", "empty: the file is empty")
+
+
+def test_the_wide_table_has_values_and_texts_only_where_asked(tmp_path: Path) -> None:
+    rows = [replace(row(field="amount", text="123456"), value="1234.56"), replace(row(field="total", text="99"), value="")]
+    export_table(tmp_path / "w.csv", lambda: rows, wide=True)
+    export_table(tmp_path / "t.csv", lambda: rows, wide=True, texts=True)
+    assert [(r["amount"], r["total"]) for r in read(tmp_path / "w.csv")] == [("1234.56", "")]
+    assert [(r["amount"], r["total"]) for r in read(tmp_path / "t.csv")] == [("123456", "99")]
+
+
+def test_negative_numbers_are_numbers_and_no_formulas(tmp_path: Path) -> None:
+    rows = [replace(row(), left=-3, top=-12, value="-264.27", reason="-1+cmd()")]
+    write_table(tmp_path / "t.csv", *long_table(rows))
+    (cells,) = read(tmp_path / "t.csv")
+    assert (cells["left"], cells["top"], cells["value"], cells["reason"]) == ("-3", "-12", "-264.27", "'-1+cmd()")
 
 
 def test_output_is_checked_before_the_work(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_a_small_check_is_no_cut_out_number(name: str, scale: float) -> None:
 
 CUT_OUT = {
     "amount": (1320, 235, 420, 130), "date": (1160, 110, 460, 150), "line": (60, 700, 1150, 90),
-    "line with paper": (60, 690, 440, 135), "right half": (1100, 100, 660, 260),
+    "line with paper": (60, 690, 440, 135),
 }  # fmt: skip
 
 
@@ -93,6 +93,19 @@ def test_what_a_check_lacks_is_told(model: Model) -> None:
     assert told["amount"] == ("", "review", "no amount was found on this page")
     assert told["date"] == ("", "review", "no date was found on this page")
     assert told["routing"][0] == "991234561"
+
+
+def test_the_parts_of_a_line_that_mean_something_unknown_are_for_a_person(model: Model) -> None:
+    """The account's on-us symbol and the check's number are whited out."""
+    page = page_of("bank_checks/check_1.jpg")
+    gray = page.gray.copy()
+    gray[700:800, 1010:1250] = 235
+    locate = locator(open_layout("check", ()), "")
+    rows = {row.field: row for row in read_page(Page(PageId("a"), gray), locate, model, model.accepts(0.01)).rows}
+    assert rows["micr"].value == "⑆991234561⑆000123456789"
+    assert rows["routing"].status == "ok"
+    assert (rows["account"].text, rows["account"].status) == ("000123456789", "review")
+    assert "no on-us symbol" in rows["account"].reason
 
 
 def test_the_printed_number_speaks_against_the_line(model: Model) -> None:

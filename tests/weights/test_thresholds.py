@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from docproc.errors import BadConfig, BadUsage
-from docproc.readers.confidence import LOW
+from docproc.readers.confidence import too_low
 from docproc.readers.model import Model
 from docproc.types import Box, Field, Reading, Row
 from docproc.weights.thresholds import own_thresholds, read_thresholds, thresholds_file
@@ -79,11 +79,11 @@ def test_a_field_is_accepted_by_its_own_threshold_and_else_by_its_kinds(model: M
     other = replace(field, name="other")
     assert accept.of(other, reading) == plain.of(other, reading)
     # A part of a field has its own, or goes with the whole.
-    whole = Row("a", 1, "micr", "12", "", 0.5, "review", LOW, "", 0, 0, 9, 9)
+    whole = Row("a", 1, "micr", "12", "", 0.5, "review", too_low(0.5, 0.9, 0.01), "", "", 0, 0, 9, 9)
     assert accept.of_part("amount", whole) == ("ok", "")
-    assert accept.of_part("amount", replace(whole, confidence=0.2)) == ("review", LOW)
+    assert accept.of_part("amount", replace(whole, confidence=0.2)) == ("review", "confidence 0.2, 0.25 needed at 1 %")
     assert accept.of_part("amount", replace(whole, reason="damaged")) == ("review", "damaged")
-    assert accept.of_part("routing", whole) == ("review", LOW)
+    assert accept.of_part("routing", whole) == ("review", "confidence 0.5, 0.9 needed at 1 %")
     # What a rule changed has to be as sure as the model says in any case.
     changed = replace(reading, changed_by="mod11")
     assert accept.of(field, changed) == np.maximum(0.25, plain.repaired)

@@ -10,7 +10,9 @@ or what is written above. Geometry proposes places, the readers read all of them
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import cv2
 import numpy as np
@@ -41,6 +43,8 @@ class CheckTuning:
     min_aspect_ratio: float = 1.6  # of a check's width to its height [guess]
     max_aspect_ratio: float = 3.4  # likewise [guess]
     usual_width_in: float = 7.0  # of a check whose MICR line is not seen: they are 6 to 8.5 wide [guess]
+    min_height_in: float = 1.5  # from the line of one check to that of the next below [guess]
+    max_width_in: float = 10.0  # of one check: what is wider may be several [guess]
     max_slope: float = 0.012  # of a line that need not be leveled [guess]
 
     # A check on a larger page: where it is cut out, from its MICR line.
@@ -147,6 +151,8 @@ def find_check(page: Page) -> Check | None:
         quarters = quarters_to_upright(work.mask)
         return None if quarters is None else Check(quarters=quarters)
     line, at_foot = find_micr_line(work.mask)
+    if line is not None and width > CHECK.max_width_in * line.inch:
+        _refuse_several(clear_lines(work.mask if at_foot else np.ascontiguousarray(np.rot90(work.mask, 2))))
     if not at_foot:
         return Check(quarters=2)
     if line is not None and abs(line.slope) > CHECK.max_slope:
@@ -169,10 +175,9 @@ def _on_larger_page(work: WorkingPage) -> Check | None:
     turned = [clear_lines(np.ascontiguousarray(np.rot90(work.mask, quarters))) for quarters in range(4)]
     quarters = max(range(4), key=lambda k: max((line.weight for line in turned[k]), default=0.0))
     lines = turned[quarters]
-    if not lines:
+    if not lines or not _apart(lines):
         return None
-    if len(lines) > 1:
-        raise ValueError(f"{len(lines)} checks lie on this page: each should be a page of its own")
+    _refuse_several(lines)
     if quarters:
         return Check(quarters=quarters)
     line, inch = lines[0], lines[0].inch
@@ -184,6 +189,20 @@ def _on_larger_page(work: WorkingPage) -> Check | None:
         min(height, line.bottom + CHECK.below_in * inch),
     )
     return Check(part=work.on_page(rect))
+
+
+def _apart(lines: Sequence[CharacterRow]) -> bool:
+    """Whether lines stand as far from each other as those of checks do; those of a typewriter do not."""
+    return all(
+        abs(one.bottom - other.bottom) >= CHECK.min_height_in * one.inch
+        for one, other in combinations(lines, 2)
+        if one.left < other.right and other.left < one.right
+    )
+
+
+def _refuse_several(lines: Sequence[CharacterRow]) -> None:
+    if len(lines) > 1:
+        raise ValueError(f"{len(lines)} checks lie on this page: each should be a page of its own")
 
 
 def micr_box(band: Band, page: Page) -> Box:

@@ -74,7 +74,8 @@ def elect(seen: Sequence[Seen], again: Callable[[int, Field], Seen], order: Part
     amount = choose_amount(seen, dates, below, line, cents=country is not None and country.cents)
     chosen = [date, amount]
     if line is not None:
-        chosen.append(Elected(seen.index(line), line.field, printed=printed_number(seen, below)))
+        above = below or ELECTION.min_amount_share * line.field.box.top
+        chosen.append(Elected(seen.index(line), line.field, printed=printed_number(seen, above)))
     return tuple(sorted((one for one in chosen if one is not None), key=lambda one: NAMES.index(one.field.name)))
 
 

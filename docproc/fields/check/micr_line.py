@@ -46,6 +46,8 @@ class MicrLineTuning:
     min_own_share: float = 0.6  # of what is as high, between the first and the last character, that is in the row [guess]
     min_other_height_share: float = 0.5  # of the characters, of what counts there [guess]
 
+    apart_characters: float = 10.0  # heights, from one line to the next where checks lie side by side [guess]
+
     zone_share: float = 0.4  # of the page's height, from its foot, in which the line lies [guess]
 
 
@@ -127,21 +129,48 @@ def _character_rows(mask: Mask, upright: bool) -> list[CharacterRow]:
         max_offset = MICR_LINE.max_offset_share * tall[k] + MICR_LINE.slack_px
         slope, start = _straight_line(right[near].astype(np.float64), bottom[near].astype(np.float64), max_offset)
         joined = near & (np.abs(bottom - slope * right - start) <= max_offset)
-        count = int(np.count_nonzero(joined))
-        if count < MICR_LINE.min_characters or not joined[k]:
+        if np.count_nonzero(joined) < MICR_LINE.min_characters or not joined[k]:
             continue
         taken |= joined
-        character = float(np.median(tall[joined]))
-        regularity = _regularity((right if upright else left)[joined].astype(np.float64), character)
-        first, last = int(left[joined].min()), int(right[joined].max())
-        head, foot = int(top[joined].min()), int(bottom[joined].max())
-        between = (bottom > head) & (top < foot) & (tall > MICR_LINE.min_other_height_share * character)
-        between &= (left >= first) & (right <= last)
-        alone = count >= MICR_LINE.min_own_share * np.count_nonzero(between)
-        row = CharacterRow(first, head, last, foot, character, slope, regularity, count)
-        if regularity >= MICR_LINE.min_regularity and alone and row.weight >= MICR_LINE.min_weight:
-            found.append(row)
+        for part in _checks_side_by_side(joined, left, right, float(np.median(tall[joined]))):
+            edges = (right if upright else left)[part].astype(np.float64)
+            row = _row(part, (left, top, right, bottom), slope, edges)
+            between = (bottom > row.top) & (top < row.bottom) & (tall > MICR_LINE.min_other_height_share * row.character)
+            between &= (left >= row.left) & (right <= row.right)
+            alone = row.count >= MICR_LINE.min_own_share * np.count_nonzero(between)
+            if row.regularity >= MICR_LINE.min_regularity and alone and row.weight >= MICR_LINE.min_weight:
+                found.append(row)
     return found
+
+
+def _row(
+    part: NDArray[np.bool_], edges: tuple[NDArray[np.int32], ...], slope: float, at_pitch: NDArray[np.float64]
+) -> CharacterRow:
+    """The row of the components `part`; `edges` are left, top, right and bottom of all, `at_pitch` what keeps to the pitch."""
+    left, top, right, bottom = (edge[part] for edge in edges)
+    character = float(np.median(bottom - top))
+    regularity = _regularity(at_pitch, character)
+    return CharacterRow(
+        int(left.min()), int(top.min()), int(right.max()), int(bottom.max()), character, slope, regularity, len(left)
+    )
+
+
+def _checks_side_by_side(
+    row: NDArray[np.bool_], left: NDArray[np.int32], right: NDArray[np.int32], character: float
+) -> list[NDArray[np.bool_]]:
+    """The row of characters, parted where it is the lines of several checks that lie side by side."""
+    own = np.flatnonzero(row)
+    own = own[np.argsort(left[own], kind="stable")]
+    gaps = left[own[1:]] - np.maximum.accumulate(right[own])[:-1]
+    cuts = np.flatnonzero(gaps >= MICR_LINE.apart_characters * character) + 1
+    groups = [group for group in np.split(own, cuts) if len(group) >= MICR_LINE.clear_weight]
+    # An encoded amount may stand as far from the rest, and is no line of its own.
+    if len(groups) < 2:
+        return [row]
+    parts = [np.zeros_like(row) for _ in groups]
+    for part, group in zip(parts, groups, strict=True):
+        part[group] = True
+    return parts
 
 
 def _characters(mask: Mask) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:

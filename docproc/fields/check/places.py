@@ -50,6 +50,13 @@ class PlaceTuning:
     max_gap_in: float = 0.21  # between the parts of one number [guess]
     inset_share: float = 0.2  # of a part's height, that does not join it to what is above or below [guess]
     min_parts: int = 2  # of a number [guess]
+    min_letters: int = 2  # of a printed word before it [guess]
+    even_share: float = 0.08  # of its height, by which its letters stand off their line [guess]
+    max_letter_gap: float = 0.6  # heights of a letter, from one to the next [guess]
+    min_word_gap: float = 0.35  # the same, from the word to the number [guess]
+    small_share: float = 0.6  # height of a small letter, of the highest one's [guess]
+    word_size: float = 0.82  # of the number's height, at most [guess]
+    short_word_size: float = 0.5  # the same, of two letters [guess]
     min_height_in: float = 0.08  # of the tallest part of a number [guess]
     margin_in: float = 0.05  # of paper around a number [guess]
 
@@ -173,13 +180,43 @@ def _writing(mask: Mask, inch: float) -> list[Rect]:
     _, groups = components(canvas)
     found: list[Rect] = []
     for left, top, wide, tall, _ in groups.tolist():
-        inner = parts[_middles_within(parts, (left + aside, top, left + wide - aside, top + tall))]
+        inner = _without_word(parts[_middles_within(parts, (left + aside, top, left + wide - aside, top + tall))])
         if len(inner) < PLACES.min_parts or wide - 2 * aside <= tall:
             continue
         if inner[:, 3].max() >= PLACES.min_height_in * inch:
             right, bottom = (inner[:, 0] + inner[:, 2]).max(), (inner[:, 1] + inner[:, 3]).max()
             found.append((float(inner[:, 0].min()), float(inner[:, 1].min()), float(right), float(bottom)))
     return sorted(found, key=lambda rect: rect[1])
+
+
+def _without_word(parts: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The parts of a group without the printed word before the writing, as DATE is.
+
+    A word is two or more letters (lower ones may be too small to count) whose feet stand on one line, close together, lower
+    than what follows, and apart from it. A number is never cut off from smaller cents behind it.
+    """
+    parts = parts[np.argsort(parts[:, 0], kind="stable")]
+    for count in range(len(parts) - PLACES.min_parts, PLACES.min_letters - 1, -1):
+        if _is_word(parts[:count].astype(np.float64), parts[count:].astype(np.float64)):
+            return parts[count:]
+    return parts
+
+
+def _is_word(letters: NDArray[np.float64], rest: NDArray[np.float64]) -> bool:
+    left, top, wide, tall = letters[:, :4].T
+    high = float(tall.max())
+    even = PLACES.even_share * high + 1
+    small = tall[tall < high - even]
+    level = np.ptp(top + tall) <= even and (
+        not len(small) or (np.ptp(small) <= even and small.min() >= PLACES.small_share * high)
+    )
+    gap = float((left[1:] - (left + wide)[:-1]).max())
+    apart = float(rest[:, 0].min() - (left + wide).max())
+    size, reach = PLACES.word_size, PLACES.max_letter_gap
+    if len(letters) == PLACES.min_letters:
+        size, reach = PLACES.short_word_size, 2 * reach
+    close = gap <= reach * high and apart >= max(gap, PLACES.min_word_gap * high)
+    return bool(level and close and high <= size * float(np.median(rest[:, 3])))
 
 
 def _middles_within(parts: NDArray[np.int32], rect: Rect) -> NDArray[np.bool_]:

@@ -30,6 +30,8 @@ RESERVED = ("document", "page", "status", "review", "reason", "template")  # col
 DATE_KEYS = ("order", "years")  # of a date alone
 WRITTEN_KEYS = ("digits", "cells", "pattern", "range", "check_digit", "allowed")  # of all fields but a line of E-13B
 
+WHOLE_KEYS = ("pattern", "range", "check_digit", "allowed")  # not of a measurement
+
 Size = tuple[int, int]  # width, height in px
 Bounds = tuple[int, int]  # fewest and most digits
 Fault = Callable[[str, str], None]  # what is wrong with a key of a field: the key, and a message
@@ -223,11 +225,34 @@ def _field(index: int, entry: FieldTable, beside: Beside, faults: Faults) -> Fie
         rules = replace(rules, digits=digits)
     if not rules.trivial and automaton(rules).start < 0:
         fault("name", "no text fulfils all of its rules")
-    kind: Kind = "comb" if cells else "amount" if entry.kind == "amount" else "string"
+    kind: Kind = "comb" if cells else entry.kind if entry.kind in ("amount", "decimal") else "string"
     if entry.cents and kind != "amount":
         fault("cents", 'cents is for a field of the kind "amount" that is written without boxes')
+    signed = entry.signed if entry.signed is not None else kind == "decimal"
     asked = None if rules.trivial else rules
-    return Field(entry.name, box, kind, digits, entry.required, cells, rules=asked, cents=entry.cents)
+    return Field(
+        entry.name, box, kind, digits, entry.required, cells,
+        rules=asked, cents=entry.cents, signed=signed, decimals=_decimals(entry, kind, fault),
+    )  # fmt: skip
+
+
+def _decimals(entry: FieldTable, kind: Kind, fault: Fault) -> Bounds | None:
+    """How many digits stand behind the point of a measurement; None where the entry does not say."""
+    if kind not in ("amount", "decimal") and entry.signed is not None:
+        fault("signed", 'signed is for a field of the kind "amount" or "decimal" that is written without boxes')
+    if kind != "decimal":
+        if entry.decimals is not None:
+            fault("decimals", 'decimals is for a field of the kind "decimal" that is written without boxes')
+        return None
+    for key in WHOLE_KEYS:
+        if getattr(entry, key) is not None:
+            fault(key, f"{key} looks at whole numbers, not at a decimal")
+    if entry.decimals is None or isinstance(entry.decimals, int):
+        return None if entry.decimals is None else (entry.decimals, entry.decimals)
+    fewest, most = entry.decimals
+    if fewest > most:
+        fault("decimals", f"decimals = {entry.decimals} should be [fewest, most]")
+    return min(fewest, most), max(fewest, most)
 
 
 def _check_keys(entry: FieldTable, fault: Fault) -> None:

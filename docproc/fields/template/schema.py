@@ -16,6 +16,7 @@ MIN_SIDE_PX = 16  # of a page [guess]
 MAX_SIDE_PX = 65_500  # of a page: the largest JPEG, by libjpeg [standard]
 
 Count = Annotated[int, Rule(ge=1, le=MAX_COUNT)]
+Places = Annotated[int, Rule(ge=0, le=MAX_COUNT)]
 Quad = Annotated[list[int], Rule(min_length=4, max_length=4)]
 
 
@@ -60,7 +61,7 @@ class FieldTable(_Strict):
 
     name: Annotated[str, Rule(pattern=NAMED, description="a column of the table")]
     box: Annotated[Quad, Rule(description="left, top, width, height in pixels of the page")]
-    kind: Literal["comb", "string", "amount", "date", "micr"] = "string"
+    kind: Literal["comb", "string", "amount", "decimal", "date", "micr"] = "string"
     digits: Annotated[
         Count | Annotated[list[Count], Rule(min_length=2, max_length=2)] | None,
         Rule(description="how many digits, or [fewest, most]"),
@@ -73,6 +74,13 @@ class FieldTable(_Strict):
     check_digit: CheckName | WeightedTable | None = None
     allowed: Annotated[ListTable | None, Rule(description="the closed list of what may stand here")] = None
     required: Annotated[bool, Rule(description="a blank field goes to review")] = False
+    signed: Annotated[
+        bool | None, Rule(description="of an amount or a decimal: it may be negative; decimals are, unless told otherwise")
+    ] = None
+    decimals: Annotated[
+        Places | Annotated[list[Places], Rule(min_length=2, max_length=2)] | None,
+        Rule(description="of a decimal: how many digits behind the point, or [fewest, most]"),
+    ] = None
     cents: Annotated[bool, Rule(description="of an amount: cents are always written, or a dash in their place")] = False
     page: Annotated[int, Rule(ge=1, description="which [[page]] it stands on, from 1")] = 1  # [geometry]
 

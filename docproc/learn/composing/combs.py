@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from docproc.learn.composing import strokes
 from docproc.learn.composing.fonts import FOREIGN_ZEROS
-from docproc.learn.composing.hands import TICK_SHAPES, Hand, Material, a_digit, a_hand, a_letter
+from docproc.learn.composing.hands import TICK_SHAPES, Hand, a_digit, a_hand, a_letter
 from docproc.learn.composing.layers import MARK, Owner, paste
+from docproc.learn.composing.material import Material
 from docproc.learn.composing.paper import scanned
 from docproc.learn.composing.strips import Strip
 
@@ -25,7 +26,9 @@ def compose_comb(material: Material, rng: np.random.Generator, carelessness: flo
     cells = int(rng.integers(1, 11))
     pitch = float(rng.uniform(24, 80))
     cell_height = pitch * rng.uniform(0.85, 1.7)
-    hand = a_hand(material, rng, carelessness, height=float(min(cell_height * rng.uniform(0.35, 0.85), pitch * rng.uniform(0.55, 1.1))))
+    hand = a_hand(
+        material, rng, carelessness, height=float(min(cell_height * rng.uniform(0.35, 0.85), pitch * rng.uniform(0.55, 1.1)))
+    )
     margin = int(rng.uniform(0.02, 0.25) * pitch)
     width, height = int(pitch * cells) + 2 * margin + 2, int(cell_height) + 2 * margin + 2
     alpha = np.zeros((height, width), np.float32)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from docproc.learn.composing.hands import Hand, Material, a_digit, written
+from docproc.learn.composing.hands import Hand, a_digit, written
 from docproc.learn.composing.layers import MARK, Layer, Owner, arrange, paste
+from docproc.learn.composing.material import Material
 from docproc.learn.composing.spelling import Spelled, digits
 from docproc.types import STRUCK, Ink
 
@@ -73,7 +74,9 @@ def _strike(box: tuple[int, int, int, int], layer: Layer, hand: Hand, rng: np.ra
         for k in range(int(rng.choice([1, 1, 2, 3]))):
             y = middle + (k - 0.5) * 0.18 * layer.height
             bow = rng.normal(0, 0.06) * layer.height
-            paths.append([(left - over, y), ((left + right) / 2, y + bow), (right + over, y + rng.normal(0, 0.1) * layer.height)])
+            paths.append(
+                [(left - over, y), ((left + right) / 2, y + bow), (right + over, y + rng.normal(0, 0.1) * layer.height)]
+            )
     elif kind < 0.6:
         paths += [[(left - over, top), (right + over, bottom)], [(left - over, bottom), (right + over, top)]]
     elif kind < 0.7:
@@ -135,7 +138,14 @@ def _replaced(
             paste(alpha, owner, _strike((x, y, x + w, y + h), layer, hand, rng), MARK, 0, 0)
             paste(alpha, owner, ink, MARK, x + (w - ink.shape[1]) / 2, y - ink.shape[0] - rng.uniform(0.0, 0.25) * layer.height)
         else:
-            paste(alpha, owner, ink, MARK, x + (w - ink.shape[1]) / 2 + rng.normal(0, 0.06) * layer.height, y + (h - ink.shape[0]) / 2)
+            paste(
+                alpha,
+                owner,
+                ink,
+                MARK,
+                x + (w - ink.shape[1]) / 2 + rng.normal(0, 0.06) * layer.height,
+                y + (h - ink.shape[0]) / 2,
+            )
     place = places[chosen]
     symbols = spelled.symbols[:place] + STRUCK + spelled.symbols[place + 1 :]
     return Layer(alpha, owner, layer.height), Corrected(symbols, number=False, kind="above" if above else "overwritten")

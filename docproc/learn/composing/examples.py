@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.learn.composing.combs import compose_comb
-from docproc.learn.composing.hands import Material
+from docproc.learn.composing.material import Material
 from docproc.learn.composing.strips import AMBIGUOUS, Strip, compose, label
 from docproc.readers.comb.cells import cell_pictures
 from docproc.readers.handwriting import prepare

@@ -61,6 +61,9 @@ class Fonts:
         return Fonts(tuple(printed), tuple(hand) or tuple(HERSHEY_HANDS), tuple(foreign))
 
 
+DRAWN_FONTS = Fonts()
+
+
 @lru_cache(maxsize=512)
 def _face(name: str, px: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(name, px)
@@ -126,8 +129,9 @@ def _hershey(text: str, face: int, height: float) -> list[tuple[Ink, float, floa
 
 @lru_cache(maxsize=20_000)
 def middle_line(char: str, name: str) -> tuple[NDArray[np.float32], float, float] | None:
-    """The middle line of a character: (distance to it of every px at a size of `TRACE_PX`, height to that of a digit, rows below
-    the base line to the same); None where the font lacks it."""
+    """(distance, height, below) of a character's middle line: the distance to it of every px at a size of `TRACE_PX`, and, in
+    heights of a digit, how high that picture is and how far it reaches below the base line. None where the font lacks it.
+    """
     (ink, _, top) = printed(char, name, TRACE_PX)[0]
     if not (ink > 110).any():
         return None

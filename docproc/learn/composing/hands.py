@@ -14,33 +14,11 @@ from numpy.typing import NDArray
 from skimage.morphology import skeletonize
 
 from docproc.learn.composing import pens, strokes
-from docproc.learn.composing.fonts import FOREIGN_ZEROS, Fonts, traced
+from docproc.learn.composing.fonts import FOREIGN_ZEROS, traced
 from docproc.learn.composing.layers import MARK, Part
-from docproc.learn.composing.pens import Pens
+from docproc.learn.composing.material import Material
 from docproc.learn.composing.spelling import Spelled, Token
 from docproc.types import Ink
-
-
-@dataclass(frozen=True, slots=True)
-class Digits:
-    """The MNIST digits to compose from: images (n, 28, 28) uint8, white on black, and where each class stands."""
-
-    images: NDArray[np.uint8]
-    by_class: tuple[NDArray[np.int64], ...]
-
-    @staticmethod
-    def of(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Digits:
-        return Digits(images, tuple(np.flatnonzero(labels == digit) for digit in range(10)))
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """What fields are composed from."""
-
-    digits: Digits
-    pens: Pens | None = None
-    fonts: Fonts = Fonts()
-
 
 PEN_SHARE = 0.3  # of the hands that are a writer's of pen-digits
 PEN_MARK_SHARE = 0.4  # of the marks that are drawn as pens wrote them
@@ -49,7 +27,8 @@ LINKED_SHARE = 0.2  # of the strings: zeros are written in one stroke
 TICK_SHAPES: Mapping[str, strokes.StrokeShape] = {
     "tick": [[(0.0, 0.55), (0.2, 0.9), (0.25, 0.95), (0.25, 0.95), (0.75, 0.0)]],
     "cross": [[(0.0, 0.0), (0.9, 1.0)], [(0.9, 0.0), (0.0, 1.0)]],
-    "scribble": [[(0.0, 0.3), (0.3, 0.9), (0.25, 0.2), (0.6, 0.85), (0.55, 0.2), (0.9, 0.8), (0.85, 0.15), (1.2, 0.75), (1.2, 0.3)]],
+    "scribble": [[(0.0, 0.3), (0.3, 0.9), (0.25, 0.2), (0.6, 0.85), (0.55, 0.2), (0.9, 0.8), (0.85, 0.15), (1.2, 0.75),
+                  (1.2, 0.3)]],
     "squiggle": [[(0.0, 0.7), (0.15, 0.3), (0.3, 0.75), (0.5, 0.2), (0.6, 0.8), (0.9, 0.5), (1.4, 0.55), (2.0, 0.3)]],
     "circle": [[(0.5, -0.1), (0.0, 0.4), (0.4, 1.1), (1.1, 0.9), (1.3, 0.3), (0.8, -0.15), (0.4, 0.0)]],
     "ditto": [[(0.0, 0.0), (0.02, 0.35)], [(0.18, 0.0), (0.20, 0.36)]],
@@ -89,7 +68,9 @@ def a_hand(material: Material, rng: np.random.Generator, carelessness: float, he
     )  # fmt: skip
 
 
-def a_digit(digit: int, height: float, hand: Hand, material: Material, rng: np.random.Generator, wide: float = 1.0) -> tuple[Ink, int]:
+def a_digit(
+    digit: int, height: float, hand: Hand, material: Material, rng: np.random.Generator, wide: float = 1.0
+) -> tuple[Ink, int]:
     """One digit `height` px tall, stretched by `wide`, with the row of its base line."""
     hand = replace(hand, pen=replace(hand.pen, widen=hand.pen.widen * wide))
     if hand.wrote is not None and material.pens is not None and str(digit) in hand.wrote:
@@ -200,8 +181,10 @@ def a_letter(char: str, hand: Hand, rng: np.random.Generator, font: str = "") ->
     return found
 
 
-MARK_SIZES: Mapping[str, tuple[float, float]] = {"-": (0.5, 1.1), "=": (0.5, 1.1), "$": (0.7, 1.3), "₹": (0.7, 1.3), "Rs": (0.7, 1.3),
-    "£": (0.7, 1.3), "€": (0.7, 1.3), ":": (1.0, 1.0)}  # fmt: skip
+MARK_SIZES: Mapping[str, tuple[float, float]] = {
+    "-": (0.5, 1.1), "=": (0.5, 1.1), "$": (0.7, 1.3), "₹": (0.7, 1.3), "Rs": (0.7, 1.3), "£": (0.7, 1.3), "€": (0.7, 1.3),
+    ":": (1.0, 1.0),
+}  # fmt: skip
 
 
 def written(spelled: Spelled, hand: Hand, material: Material, rng: np.random.Generator) -> list[Part]:
@@ -305,5 +288,3 @@ class _Writing:
         length = float(rng.uniform(0.9, 1.5))
         ink, base = strokes.draw([[(0.0, 0.0), (length, rng.normal(0, 0.05))]], height, self.hand.pen, rng)
         return Part(ink, base + int(rng.uniform(-0.86, -0.68) * height), MARK, -length * height)
-
-

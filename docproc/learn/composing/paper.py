@@ -45,9 +45,7 @@ def ruled(layer: Layer, rng: np.random.Generator) -> Layer:
     return Layer(np.maximum(layer.alpha, line), owner, height)
 
 
-def _base_line(
-    line: NDArray[np.float32], base: int, height: float, thick: int, tilt: float, rng: np.random.Generator
-) -> None:
+def _base_line(line: NDArray[np.float32], base: int, height: float, thick: int, tilt: float, rng: np.random.Generator) -> None:
     columns = line.shape[1]
     y = base + rng.uniform(-0.12, 0.3) * height
     if rng.random() >= 0.3:
@@ -68,9 +66,7 @@ def frame(line: NDArray[np.float32], height: float, thick: int, rng: np.random.G
     left, top, right, bottom = inset[0], inset[1], columns - 1 - inset[2], rows - 1 - inset[3]
     corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
     middle = np.array([columns / 2, rows / 2])
-    turned = [
-        (round(float(x - tilt * (y - middle[1]))), round(float(y + tilt * (x - middle[0])))) for x, y in corners
-    ]
+    turned = [(round(float(x - tilt * (y - middle[1]))), round(float(y + tilt * (x - middle[0])))) for x, y in corners]
     for k in range(4):
         heavy = round(height * rng.uniform(0.08, 0.25)) if rng.random() < 0.1 else thick
         if rng.random() < 0.9:
@@ -89,10 +85,10 @@ def _neighbor(line: NDArray[np.float32], height: float, rng: np.random.Generator
     cv2.polylines(line, [path], False, 1.0, max(1, round(height * 0.08)), cv2.LINE_AA)
 
 
-def scanned(alpha: NDArray[np.float32], rng: np.random.Generator) -> Gray:
-    """Put ink on paper and scan it."""
+def scanned(alpha: NDArray[np.float32], rng: np.random.Generator, *, patterns: bool = True) -> Gray:
+    """Put ink on paper, which may have `patterns` against forgery, and scan it."""
     rows, columns = alpha.shape
-    paper = _paper(rows, columns, rng)
+    paper = _paper(rows, columns, rng, patterns=patterns)
     paper = _shaded(paper, rng)
     level = float(rng.uniform(10, 110)) if rng.random() < 0.9 else float(rng.uniform(110, 170))
     level = min(level, float(paper.mean()) - rng.uniform(50, 90))
@@ -109,7 +105,7 @@ def scanned(alpha: NDArray[np.float32], rng: np.random.Generator) -> Gray:
     if choice < 0.55:
         _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 95))])
         picture = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
-    elif choice < 0.65:
+    elif choice < 0.65 and patterns:
         threshold, _ = cv2.threshold(picture, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
         picture = np.where(picture > threshold, np.uint8(255), np.uint8(0))
     return np.asarray(picture, np.uint8)
@@ -131,14 +127,14 @@ def _shaded(paper: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
     return np.asarray(paper * (1 - rng.uniform(0.1, 0.45) * edge), np.float32)
 
 
-def _paper(rows: int, columns: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def _paper(rows: int, columns: int, rng: np.random.Generator, *, patterns: bool) -> NDArray[np.float32]:
     base = float(rng.uniform(150, 250))
     paper = np.full((rows, columns), base, np.float32)
     if rng.random() < 0.4:
         corners = rng.normal(0, 12, (2, 2)).astype(np.float32)
         paper += cv2.resize(corners, (columns, rows), interpolation=cv2.INTER_LINEAR)
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
-    kind = rng.random()
+    kind = rng.random() if patterns else 1.0
     depth = float(rng.uniform(6, 42))
     if kind < 0.35:
         # Guilloche: level lines of a smooth random surface.

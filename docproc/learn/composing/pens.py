@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from docproc.errors import BadInput
 from docproc.types import Ink
 
+LICENSE = "CC BY 4.0, UniPen train_r01_v07, doi 10.5281/zenodo.1195803"
 FILES = ("digits.npz", "marks.npz")
 KEPT_APART = 10  # every tenth writer is shown to no training
 SIDE = 1000  # the longer side of an item
@@ -74,7 +76,7 @@ class Pens:
     def curves(self, item: int) -> list[NDArray[np.int16]]:
         """The strokes of an item, each (points, 2)."""
         bounds = self.strokes[self.items[item] : self.items[item + 1] + 1]
-        return [self.points[start:end] for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
+        return [self.points[start:end] for start, end in pairwise(bounds)]
 
     def writer(self, rng: np.random.Generator) -> Mapping[str, NDArray[np.int64]]:
         """What somebody wrote who wrote most digits."""
@@ -110,7 +112,9 @@ def load(folder: Path) -> Pens:
             with np.load(path, allow_pickle=False) as kept:
                 parts.append({key: kept[key] for key in ("label", "writer", "points", "stroke_start", "item_start")})
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as problem:
-            raise BadInput(f"cannot read {path}: it should hold pen trajectories, see `docproc model train --help`") from problem
+            raise BadInput(
+                f"cannot read {path}: it should hold pen trajectories, see `docproc model train --help`"
+            ) from problem
     digits, marks = parts
     strokes = marks["stroke_start"][1:].astype(np.int64) + len(digits["points"])
     items = marks["item_start"][1:].astype(np.int64) + len(digits["stroke_start"]) - 1

@@ -34,6 +34,15 @@ def typed(spelled: Spelled, fonts: Fonts, rng: np.random.Generator) -> Layer | N
     return _worn(_laid(text, placed, owners, height, float(np.clip(rng.normal(0, 0.03), -0.05, 0.2)) * height), rng)
 
 
+def typed_in(spelled: Spelled, font: str, height: float) -> Layer | None:
+    """A field in clean print of one font, its digits `height` px high; None where the font lacks a character."""
+    pieces = [_characters(token, "") for token in spelled.tokens]
+    text = "".join(_spaced(token, piece, k) for k, (token, piece) in enumerate(zip(spelled.tokens, pieces, strict=True)))
+    if not has(font, text):
+        return None
+    return _laid(text, printed(text, font, height), _owners(spelled, pieces), height, 0.0)
+
+
 def _characters(token: Token, script: str) -> str:
     if script:
         return chr(FOREIGN_ZEROS[script] + int(token.shape))

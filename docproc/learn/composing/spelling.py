@@ -248,11 +248,15 @@ def filled(rng: np.random.Generator) -> Spelled:
 
 # ------------------------------------------------------------------------------------------- what is no number
 
-UNITS = ("kg", "lb", "lbs", "cm", "m", "mm", "ft", "in", "%", "hrs", "hr", "h", "min", "yrs", "yr", "C", "F", "USD", "EUR", "Rs",
-         "pcs", "g", "mg", "ml", "km", "mph", "p", "No", "st", "nd", "rd", "th", "ea", "units", "days", "wk", "pm", "am")  # fmt: skip
-WORDS = ("no", "nil", "none", "NIL", "N/A", "n/a", "NA", "yes", "closed", "void", "VOID", "same", "ditto", "see", "absent", "ABS",
-         "paid", "refused", "unknown", "?", "??", "see note", "none given", "left", "moved", "male", "Total", "USD", "zero",
-         "one", "five", "ten", "half", "Mr", "Jan", "May", "Sept", "Approved", "copy", "null", "nihil", "rien", "keine", "ninguno")  # fmt: skip
+UNITS = (
+    "kg", "lb", "lbs", "cm", "m", "mm", "ft", "in", "%", "hrs", "hr", "h", "min", "yrs", "yr", "C", "F", "USD", "EUR", "Rs",
+    "pcs", "g", "mg", "ml", "km", "mph", "p", "No", "st", "nd", "rd", "th", "ea", "units", "days", "wk", "pm", "am",
+)  # fmt: skip
+WORDS = (
+    "no", "nil", "none", "NIL", "N/A", "n/a", "NA", "yes", "closed", "void", "VOID", "same", "ditto", "see", "absent",
+    "ABS", "paid", "refused", "unknown", "?", "??", "left", "moved", "male", "Total", "USD", "zero", "one", "five", "ten",
+    "half", "Mr", "Jan", "May", "Sept", "Approved", "copy", "null", "nihil", "rien", "keine", "ninguno",
+)  # fmt: skip
 FREE_LETTERS = "aabcdeeefghhijkmnoprrstuvwyABCDEFGHJKLMNPQRTUVWXY&%@"
 TICKS = ("tick", "cross", "scribble", "squiggle", "circle", "ditto")
 
@@ -300,7 +304,9 @@ def foreign(rng: np.random.Generator) -> Spelled:
     """A number in the digits of another script; which one, the fonts decide."""
     # Few zeros: in half of the scripts they are round as ours.
     text = "".join(str(d) for d in rng.choice(10, int(rng.integers(1, 7)), p=[0.01, *[0.11] * 9]))
-    return Spelled(tuple(Token(LETTER, c) for c in text), marked=bool(rng.random() < 0.5), number=False, foreign="?", kind="foreign")
+    return Spelled(
+        tuple(Token(LETTER, c) for c in text), marked=bool(rng.random() < 0.5), number=False, foreign="?", kind="foreign"
+    )
 
 
 def disturbed(rng: np.random.Generator) -> Spelled:

@@ -1,5 +1,4 @@
-"""Compose number fields from MNIST digits, pen trajectories, drawn strokes and print, and keep for every pixel the digit that it
-belongs to.
+"""Compose number fields from MNIST digits, pen trajectories, drawn strokes and print, and know for every pixel its digit.
 
 A strip imitates how people and machines fill in amounts and form fields: one hand, one slant, digits that touch, zeros that
 shrink and run together, separators and trailing marks, words and corrections, ruled lines, frames, security patterns, bad
@@ -9,15 +8,16 @@ recognizer is trained on exactly what the segmenter gives it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from docproc.learn.composing.corrections import Corrected, corrected
-from docproc.learn.composing.hands import Material, a_hand, written
+from docproc.learn.composing.hands import a_hand, written
 from docproc.learn.composing.layers import MARK, Layer, Owner, arrange, bent, cropped, sheared
+from docproc.learn.composing.material import Material
 from docproc.learn.composing.paper import ruled, scanned
 from docproc.learn.composing.printing import typed
 from docproc.learn.composing.spelling import Spelled, spell, word
@@ -39,7 +39,9 @@ class Strip:
     text: str
     owner: Owner
     cells: int = 0  # of a comb; 0 for a free string
-    marks: tuple[str, ...] = ()  # what stands in each cell of a comb: a digit, x if it is crossed out, ? if illegible, "" if empty
+    marks: tuple[
+        str, ...
+    ] = ()  # what stands in each cell of a comb: a digit, x if it is crossed out, ? if illegible, "" if empty
     amount: bool = False  # marks may stand beside the digits
     symbols: str = ""  # all that is written, see `types.LINE_SYMBOLS`
     number: bool = True  # whether it is one number and no more: only then is its text to be accepted

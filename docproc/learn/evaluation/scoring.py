@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.errors import BadInput
-from docproc.readers.confidence import LOW
+from docproc.readers.confidence import only_unsure
 
 CERTAINTY = 0.95
 RESAMPLES = 400
@@ -46,7 +46,7 @@ class ScoredField:
     @property
     def acceptable(self) -> bool:
         """Whether confidence alone decides if the field is accepted."""
-        return self.status == "ok" or self.reason.startswith(LOW)
+        return self.status == "ok" or only_unsure(self.reason)
 
 
 def score_fields(results: Iterable[Record], truth: Iterable[Record]) -> tuple[ScoredField, ...]:

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.learn.composing.examples import StripExample, field_of
-from docproc.learn.composing.strips import AMBIGUOUS, label
+from docproc.learn.composing.strips import AMBIGUOUS, Strip, label
 from docproc.learn.evaluation.risk_control import ERROR_RATES
+from docproc.meaning.amount_marks import amount_value
 from docproc.mlp import Mlp, sigmoid
 from docproc.readers import NETWORKS
 from docproc.readers.confidence import Calibration, Thresholds, confidence
 from docproc.readers.evidence import evidence
-from docproc.readers.handwriting import decide, keep_rules, opinions_of, score_all
+from docproc.readers.handwriting import decide, keep_rules, lattice_opinion, opinions_of, remark_on, score_all
 from docproc.readers.lattice.context import features
 from docproc.readers.vote import Weights, arguments, ballots, vote
 from docproc.readers.voter import Opinion
@@ -67,7 +68,8 @@ def fit_context(fields: Sequence[RecognizedExample], seed: int) -> Mlp:
 
 def fit_weights(fields: Sequence[RecognizedExample], context: Mlp) -> dict[Kind, Weights]:
     """Learn the weight of each reader in each kind of field, see `readers.vote`."""
-    return {kind: _fit_weights([f for f in fields if f.example.strip.kind == kind], context) for kind in KINDS}
+    known = [kind for kind in KINDS if any(field.example.strip.kind == kind for field in fields)]
+    return {kind: _fit_weights([f for f in fields if f.example.strip.kind == kind], context) for kind in known}
 
 
 def _fit_weights(fields: Sequence[RecognizedExample], context: Mlp) -> Weights:
@@ -104,7 +106,7 @@ def fit_calibration(
 
     Returns the calibration and its scores: fields read exactly, also by each reader alone, and the expected calibration error.
     """
-    found, right = [], []
+    found, right, exact = [], [], []
     alone: dict[str, list[bool]] = {}
     for field in fields:
         opinions, truth = field.opinions(context), field.example.strip.text
@@ -112,11 +114,15 @@ def fit_calibration(
         if not verdict.ballots or field.example.cut.lattice.blank:
             continue
         cast = ballots(opinions, field.digits)
-        for name in opinions:
-            alone.setdefault(name, []).append(max(cast, key=lambda ballot: ballot.logs[name]).text == truth)
-        if verdict.ballots[0].text or "cells" in opinions:
+        text, number = verdict.ballots[0].text, field.example.strip.number
+        if number:
+            for name in opinions:
+                alone.setdefault(name, []).append(max(cast, key=lambda ballot: ballot.logs[name]).text == truth)
+            exact.append(text == truth)
+        # What goes to review whatever its confidence is tells nothing of the confidence of what does not.
+        if (text or "cells" in opinions) and _may_be_accepted(opinions, field.example.strip, text):
             found.append(evidence(verdict, opinions))
-            right.append(verdict.ballots[0].text == truth)
+            right.append(number and text == truth)
     inputs, targets = np.array(found), np.array(right)
     half = len(inputs) // 2
     net = fit_logistic(inputs[:half], targets[:half])
@@ -124,11 +130,21 @@ def fit_calibration(
     truth_there = targets[half:]
     thresholds = tuple((error, threshold_for(p, truth_there, error)) for error in ERROR_RATES)
     scores = {
-        "synthetic_fields_exact": float(np.mean(right)),
-        **{f"synthetic_{name}_exact": float(np.mean(exact)) for name, exact in alone.items()},
+        "synthetic_fields_exact": float(np.mean(exact)),
+        **{f"synthetic_{name}_exact": float(np.mean(own)) for name, own in alone.items()},
         "synthetic_ece": expected_calibration_error(p, truth_there),
     }
     return Calibration(net, thresholds), scores
+
+
+def _may_be_accepted(opinions: Mapping[str, Opinion], strip: Strip, text: str) -> bool:
+    """Whether its confidence decides what becomes of a field that was read as `text`."""
+    if remark_on(opinions, field_of(strip), text):
+        return False
+    if strip.kind != "amount" or not text:
+        return True
+    cut = lattice_opinion(opinions)
+    return not amount_value(cut.marks(cut.path(text)), text)[1]
 
 
 def fit_repairs(

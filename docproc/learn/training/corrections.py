@@ -18,9 +18,10 @@ from docproc.learn.composing.strips import MIN_F1_AMBIGUOUS
 from docproc.readers.comb import CombOpinion
 from docproc.readers.comb import search as in_cells
 from docproc.readers.ctc import text_scores
-from docproc.readers.handwriting import HandwrittenResult, lattice_opinion, line_frames
+from docproc.readers.handwriting import HandwrittenResult, lattice_opinion, line_frames, line_opinion
 from docproc.readers.lattice import LatticeOpinion
 from docproc.readers.lattice.search import decode, trace
+from docproc.readers.line.symbols import join
 from docproc.readers.read import FieldResult
 from docproc.types import CELL_SIDE, GLYPH_SIDE, NOT_A_DIGIT, CellPictures, Glyphs, Lattice, Line
 
@@ -36,6 +37,7 @@ class CorrectionExamples:
     """The training examples of one corrected field; each part may be empty."""
 
     text: str
+    symbols: str  # the text with the marks that the line network sees around its digits
     lines: tuple[Line, ...]  # the field's line, or none
     glyphs: Glyphs
     labels: NDArray[np.int8]  # (n,) of the glyphs: 0..9 or NOT_A_DIGIT
@@ -63,7 +65,7 @@ def correction_examples(result: FieldResult, text: str, not_digits: int, rng: np
     At most `not_digits` wrong candidates are among them.
     """
     nothing = CorrectionExamples(
-        text, (), np.zeros((0, GLYPH_SIDE, GLYPH_SIDE), np.uint8), np.zeros(0, np.int8),
+        text, text, (), np.zeros((0, GLYPH_SIDE, GLYPH_SIDE), np.uint8), np.zeros(0, np.int8),
         np.zeros((0, CELL_SIDE, CELL_SIDE, 2), np.uint8), np.zeros(0, np.int8),
     )  # fmt: skip
     if not text or not isinstance(result, HandwrittenResult) or result.prepared.lattice.blank:
@@ -81,8 +83,9 @@ def correction_examples(result: FieldResult, text: str, not_digits: int, rng: np
         and int(marked.sum()) == len(text)
         and _each(in_cells.text_scores(comb.scores, [text])[0], text) >= MIN_LINE_NATS
     )
+    symbols = join(line_opinion(opinions).named(text), text) if lines else text
     return CorrectionExamples(
-        text, lines, result.prepared.cut.glyphs[chosen], labels, pictures[marked & sure],
+        text, symbols, lines, result.prepared.cut.glyphs[chosen], labels, pictures[marked & sure],
         np.array([int(c) for c in text] if sure else [], np.int8),
     )  # fmt: skip
 

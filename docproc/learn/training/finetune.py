@@ -31,8 +31,8 @@ from docproc.learn.composing.examples import (
     strip_examples,
     training_data,
 )
+from docproc.learn.composing.material import Digits, Material
 from docproc.learn.composing.mnist import Mnist
-from docproc.learn.composing.strips import Digits
 from docproc.learn.composing.strokes import Pen, draw_digit
 from docproc.learn.evaluation.scoring import ScoredField
 from docproc.learn.training.conversion import FORMS
@@ -66,8 +66,8 @@ COMPOSED_COMBS = 0.25  # share of combs among these
 class ReplayDigits:
     """The digits that strips are composed from, to train on and to test with."""
 
-    train: Digits
-    test: Digits
+    train: Material
+    test: Material
     origin: Mapping[str, Any]  # for the card
 
     @staticmethod
@@ -75,10 +75,10 @@ class ReplayDigits:
         """Those of MNIST, or without it digits that the project draws."""
         if data is None:
             origin = {"strokes": "drawn by docproc.learn.composing.strokes"}
-            return ReplayDigits(_drawn(DRAWN_DIGITS, 1), _drawn(DRAWN_DIGITS // 4, 2), origin)
+            return ReplayDigits(Material(_drawn(DRAWN_DIGITS, 1)), Material(_drawn(DRAWN_DIGITS // 4, 2)), origin)
         return ReplayDigits(
-            Digits.of(data.train_images, data.train_labels),
-            Digits.of(data.test_images, data.test_labels),
+            Material(Digits.of(data.train_images, data.train_labels)),
+            Material(Digits.of(data.test_images, data.test_labels)),
             {"mnist": data.hashes},
         )
 
@@ -117,40 +117,44 @@ class _Replay:
 
 
 def finetune(
-    recipe: HandwritingRecipe, corrections: Sequence[CorrectionExamples], digits: Digits, base: Base, folder: Path, jobs: int,
-    log: Log,
+    recipe: HandwritingRecipe, corrections: Sequence[CorrectionExamples], material: Material, base: Base, folder: Path,
+    jobs: int, log: Log,
 ) -> dict[str, float]:  # fmt: skip
     """Train the networks on corrected fields and composed strips, and write all their files to `folder`.
 
     A network without corrections is copied from the base. Returns how far the eight bits of the others agree with Keras.
     Raises MissingPart if a file of the base is missing or is not the one on its card.
     """
-    lines = [(line, one.text) for one in corrections for line in one.lines]
+    lines = [(line, one.symbols) for one in corrections for line in one.lines]
     glyphs, labels = _joined([one.glyphs for one in corrections]), _joined([one.labels for one in corrections])
     cells, cell_labels = _joined([one.cells for one in corrections]), _joined([one.cell_labels for one in corrections])
     agreement: dict[str, float] = {}
     if lines or len(labels):
-        replay = _compose_replay(recipe, digits, jobs, log)
+        replay = _compose_replay(recipe, material, jobs, log)
     if lines:
         agreement["lines_onnx_agrees_with_keras"] = _finetune_lines(recipe, lines, replay, base, folder, log)
     else:
         _copy("lines", base, folder)
     if len(labels):
-        agreement["digits_onnx_agrees_with_keras"] = _finetune_glyphs(recipe, glyphs, labels, digits, replay, base, folder, log)
+        agreement["digits_onnx_agrees_with_keras"] = _finetune_glyphs(
+            recipe, glyphs, labels, material, replay, base, folder, log
+        )
     else:
         _copy("glyphs", base, folder)
     if len(cell_labels):
-        agreement["cells_onnx_agrees_with_keras"] = _finetune_cells(recipe, cells, cell_labels, digits, base, folder, jobs, log)
+        agreement["cells_onnx_agrees_with_keras"] = _finetune_cells(
+            recipe, cells, cell_labels, material, base, folder, jobs, log
+        )
     else:
         _copy("cells", base, folder)
     return agreement
 
 
-def _compose_replay(recipe: HandwritingRecipe, digits: Digits, jobs: int, log: Log) -> _Replay:
+def _compose_replay(recipe: HandwritingRecipe, material: Material, jobs: int, log: Log) -> _Replay:
     log(f"composing {recipe.strips} strips in {jobs} processes")
-    source = Source(digits, recipe.seed, REPLAY_PART, recipe.combs)
+    source = Source(material, recipe.seed, REPLAY_PART, recipe.combs)
     data = training_data(source, recipe.strips, recipe.not_digits, jobs, log)
-    return _Replay(data, list(strip_examples(Source(digits, recipe.seed, PROBE_PART, recipe.combs), PROBE_FIELDS, 1)))
+    return _Replay(data, list(strip_examples(Source(material, recipe.seed, PROBE_PART, recipe.combs), PROBE_FIELDS, 1)))
 
 
 def _finetune_lines(
@@ -162,7 +166,7 @@ def _finetune_lines(
     log(f"the line network: {len(composed.lines)} composed lines, {len(corrected)} of your own {times} times")
     repeated = list(corrected) * times
     train = [*composed.lines, *(line for line, _ in repeated)], [*composed.texts, *(text for _, text in repeated)]
-    validation = [example.line for example in replay.probe], [example.strip.text for example in replay.probe]
+    validation = [example.line for example in replay.probe], [example.strip.symbols for example in replay.probe]
     network = fit_line_network(recipe, train, validation, folder, log, base.network("lines")).model
     network.save(folder / "lines.keras")
     probe = [example.line for example in replay.probe if example.line.shape[1]]
@@ -171,14 +175,14 @@ def _finetune_lines(
 
 
 def _finetune_glyphs(
-    recipe: HandwritingRecipe, glyphs: NDArray[np.uint8], labels: NDArray[np.int8], digits: Digits, replay: _Replay, base: Base,
-    folder: Path, log: Log,
+    recipe: HandwritingRecipe, glyphs: NDArray[np.uint8], labels: NDArray[np.int8], material: Material, replay: _Replay,
+    base: Base, folder: Path, log: Log,
 ) -> float:  # fmt: skip
     composed = replay.data
     times = _repeats(len(labels), len(composed.labels))
     log(f"the glyph network: {len(composed.labels)} composed glyphs, {len(labels)} of your own {times} times")
     # Digits that were not cut from a strip.
-    plain, plain_labels = _sample(digits, len(composed.labels) // 4, recipe.seed)
+    plain, plain_labels = _sample(material.digits, len(composed.labels) // 4, recipe.seed)
     train = (
         np.concatenate([composed.glyphs, plain, *[glyphs] * times]),
         np.concatenate([composed.labels, plain_labels, *[labels] * times]),
@@ -192,10 +196,10 @@ def _finetune_glyphs(
 
 
 def _finetune_cells(
-    recipe: HandwritingRecipe, cells: NDArray[np.uint8], labels: NDArray[np.int8], digits: Digits, base: Base, folder: Path,
+    recipe: HandwritingRecipe, cells: NDArray[np.uint8], labels: NDArray[np.int8], material: Material, base: Base, folder: Path,
     jobs: int, log: Log,
 ) -> float:  # fmt: skip
-    source = Source(digits, recipe.seed, REPLAY_CELL_PART, 1.0)
+    source = Source(material, recipe.seed, REPLAY_CELL_PART, 1.0)
     composed, composed_labels = cell_training_data(source, recipe.cell_combs, jobs)
     times = _repeats(len(labels), len(composed_labels))
     log(f"the cell network: {len(composed_labels)} composed cells, {len(labels)} of your own {times} times")
@@ -243,10 +247,10 @@ def _copy(key: str, base: Base, folder: Path) -> None:
 
 
 def read_composed(
-    model: Path, digits: Digits, count: int, carelessness: float, max_error: float, jobs: int
+    model: Path, material: Material, count: int, carelessness: float, max_error: float, jobs: int
 ) -> tuple[ScoredField, ...]:
     """Read composed fields, the same ones every time, with a model (the .onnx file of its glyph network)."""
-    source = Source(digits, COMPOSED_SEED, 0, COMPOSED_COMBS, carelessness)
+    source = Source(material, COMPOSED_SEED, 0, COMPOSED_COMBS, carelessness)
     return tuple(one for chunk in map_chunks(partial(_read_chunk, source, model, max_error), count, jobs) for one in chunk)
 
 

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.learn.composing.examples import Source, StripExample, cell_training_data, strip_examples, training_data
+from docproc.learn.composing.material import Digits, Material, Sources
 from docproc.learn.composing.mnist import Mnist
-from docproc.learn.composing.strips import Digits
 from docproc.learn.evaluation.accuracy import digit_accuracy
-from docproc.learn.evaluation.history import Histories
+from docproc.learn.evaluation.history import Histories, histories_from_card
 from docproc.learn.training.calibration import (
     fit_calibration,
     fit_context,
@@ -26,6 +26,7 @@ from docproc.learn.training.calibration import (
     fit_weights,
     recognize_examples,
 )
+from docproc.learn.training.conversion import FORMS
 from docproc.learn.training.decoder import fit_decoder
 from docproc.learn.training.export import PROBE_FIELDS, export_cell_network, export_glyph_network, export_line_network
 from docproc.learn.training.fit import (
@@ -40,15 +41,22 @@ from docproc.learn.training.model_card import HANDWRITING_FILES, TrainedModel, w
 from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import HandwritingRecipe
 from docproc.mlp import Mlp
+from docproc.readers import NETWORKS
 from docproc.readers.confidence import Calibration, to_card
 from docproc.readers.lattice.cuts import GEOMETRY
 from docproc.readers.vote import Weights
 from docproc.types import NOT_A_DIGIT, Kind
-from docproc.weights.cards import DECODER_FILE
+from docproc.weights.cards import DECODER_FILE, network_files, read_card
+from docproc.weights.opening import model_bytes
 
 if TYPE_CHECKING:
     import keras
 
+FREE_KINDS: tuple[Kind, ...] = ("string", "amount", "decimal")
+TRAINING_FIELDS = (  # of a recipe: what decided the outcome of its training, and stays where only what stands beside is fitted
+    "network", "seed", "strips", "combs", "not_digits", "mnist_repeats", "epochs", "batch", "line_epochs", "line_batch",
+    "cell_combs", "cell_epochs", "learning_rate", "weight_decay", "precision", "patience", "held_out",
+)  # fmt: skip
 PROBE_DIGITS = 512  # of MNIST, beside PROBE_FIELDS
 
 # Parts of the seed: each has other strips.
@@ -75,15 +83,17 @@ class Networks:
 class _Unseen:
     """Strips that are composed of digits which no network was trained on."""
 
-    digits: Digits
+    material: Material
     seed: int
     jobs: int
 
     def compose(self, part: int, count: int, combs: float, carelessness: float = 1.0) -> list[StripExample]:
-        return list(strip_examples(Source(self.digits, self.seed, part, combs, carelessness), count, self.jobs))
+        return list(strip_examples(Source(self.material, self.seed, part, combs, carelessness), count, self.jobs))
 
 
-def train_handwriting(recipe: HandwritingRecipe, data: Mnist, folder: Path, jobs: int, log: Log) -> dict[str, Any]:
+def train_handwriting(
+    recipe: HandwritingRecipe, data: Mnist, sources: Sources, folder: Path, jobs: int, log: Log
+) -> dict[str, Any]:
     """Train by the recipe; write the three networks (`HANDWRITING_FILES`) and their card `digits.json` to `folder`.
 
     Returns the card. `jobs` processes compose the strips; Keras takes all cores. A training that was interrupted resumes
@@ -91,17 +101,39 @@ def train_handwriting(recipe: HandwritingRecipe, data: Mnist, folder: Path, jobs
     """
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
-    networks = _train_networks(recipe, data, folder, jobs, log)
-    return finish_handwriting(recipe, data, networks, folder, jobs, log, (time.monotonic() - began) / 60)
+    networks = _train_networks(recipe, data, sources, folder, jobs, log)
+    return finish_handwriting(recipe, data, sources, networks, folder, jobs, log, (time.monotonic() - began) / 60)
 
 
-def _train_networks(recipe: HandwritingRecipe, data: Mnist, folder: Path, jobs: int, log: Log) -> Networks:
+def refit_handwriting(
+    recipe: HandwritingRecipe, data: Mnist, sources: Sources, base: Path, folder: Path, jobs: int, log: Log
+) -> dict[str, Any]:
+    """Fit anew what stands beside the networks of a trained model, whose glyph network is `base` (.keras), and write it all.
+
+    Returns the card. Raises MissingPart where a network is missing or is not the one on the card of its model.
+    """
+    from docproc.backends import tensorflow  # heavy
+
+    files = network_files("tensorflow", base.with_suffix(".onnx"))
+    card = read_card(base.with_suffix(".onnx"))
+    folder.mkdir(parents=True, exist_ok=True)
+    opened = {
+        name: tensorflow.load(model_bytes(files[network], card), FORMS[network], alone=False)
+        for name, network in NETWORKS.items()
+    }
+    networks = Networks(opened["lattice"], opened["line"], opened["cells"], histories_from_card(card["history"]))
+    kept = {name: value for name, value in card["recipe"].items() if name in TRAINING_FIELDS}
+    log("the networks stay; what stands beside them is fitted anew")
+    return finish_handwriting(replace(recipe, **kept), data, sources, networks, folder, jobs, log, float(card["minutes"]))
+
+
+def _train_networks(recipe: HandwritingRecipe, data: Mnist, sources: Sources, folder: Path, jobs: int, log: Log) -> Networks:
     (images, image_labels), held_out = _split(recipe, data)
     log(f"composing {recipe.strips} strips in {jobs} processes")
-    source = Source(Digits.of(images, image_labels), recipe.seed, TRAIN_PART, recipe.combs)
+    source = Source(sources.with_digits(Digits.of(images, image_labels), apart=False), recipe.seed, TRAIN_PART, recipe.combs)
     train = training_data(source, recipe.strips, recipe.not_digits, jobs, log)
     # The strips for validation are composed of digits that no training shows.
-    unseen = Source(Digits.of(*held_out), recipe.seed, VALIDATION_PART, recipe.combs)
+    unseen = Source(sources.with_digits(Digits.of(*held_out), apart=True), recipe.seed, VALIDATION_PART, recipe.combs)
     count = int(np.clip(recipe.strips // 50, 100, 1_500))
     validation = training_data(unseen, count, recipe.not_digits, jobs, lambda _: None)
     log(f"the line network: {len(train.lines)} lines")
@@ -123,7 +155,14 @@ def _train_networks(recipe: HandwritingRecipe, data: Mnist, folder: Path, jobs: 
 
 
 def finish_handwriting(
-    recipe: HandwritingRecipe, data: Mnist, networks: Networks, folder: Path, jobs: int, log: Log, minutes: float
+    recipe: HandwritingRecipe,
+    data: Mnist,
+    sources: Sources,
+    networks: Networks,
+    folder: Path,
+    jobs: int,
+    log: Log,
+    minutes: float,
 ) -> dict[str, Any]:
     """All that follows the training of the networks: export them, fit what stands beside them, write the card.
 
@@ -133,7 +172,7 @@ def finish_handwriting(
     for name, network in networks.named().items():
         network.save(folder / f"{name}.keras")
     (images, _), held_out = _split(recipe, data)
-    unseen = _Unseen(Digits.of(*held_out), recipe.seed, jobs)
+    unseen = _Unseen(sources.with_digits(Digits.of(*held_out), apart=True), recipe.seed, jobs)
     strips = unseen.compose(CONTEXT_PART, recipe.context_strips, recipe.combs)
     combs = unseen.compose(VOTE_COMB_PART, recipe.comb_strips // 2, 1.0)
     recognizers, agreement = _export(networks, strips[:PROBE_FIELDS], combs[:PROBE_FIELDS], data, folder)
@@ -150,7 +189,7 @@ def finish_handwriting(
         TrainedModel(
             "digits",
             recipe,
-            {"mnist": data.hashes, "strokes": "drawn by docproc.learn.composing.strokes"},
+            {"mnist": data.hashes, **sources.to_card()},
             minutes + (time.monotonic() - began) / 60,
             {"mnist_test_accuracy": accuracy, **scores, "decoder_off_by": decoder_error, **agreement},
             networks.histories,
@@ -209,7 +248,7 @@ def _fit_calibrations(
     # Marks and unfamiliar hands make amounts and free numbers alike in what goes wrong; combs differ.
     free, free_scores = fit_calibration(fields, context, weights)
     comb, comb_scores = fit_calibration(combs, context, weights)
-    calibrations: dict[Kind, Calibration] = {"string": free, "amount": free, "comb": comb}
+    calibrations: dict[Kind, Calibration] = {**dict.fromkeys(FREE_KINDS, free), "comb": comb}
     repairs, repair_scores = fit_repairs([*fields, *combs], context, weights, calibrations, recipe.seed)
     scores = {f"free_{name}": value for name, value in free_scores.items()}
     scores |= {f"comb_{name}": value for name, value in comb_scores.items()}

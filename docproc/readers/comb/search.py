@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from docproc.readers.beam import best_of_each_state
 from docproc.rules import FieldRules, automaton
-from docproc.types import CROSSED, EMPTY, CellScores
+from docproc.types import CROSSED, EMPTY, ILLEGIBLE, CellScores
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,14 @@ class CombSearchTuning:
     max_kept_ruled: int = 300  # texts after every cell where there are rules [guess]
     doubt_share: float = 1e-4  # of a cell's probability that is spread over all classes [guess]
     min_legible_share: float = 0.5  # probability of the best class of a legible cell [guess]
+    max_illegible_share: float = 0.25  # probability that a cell holds something else than a digit [guess]
 
 
 COMB = CombSearchTuning()
 
 
 def best_texts(cells: CellScores, rules: FieldRules | None = None) -> tuple[tuple[str, float], ...]:
-    """The most probable texts with their probabilities, best first. `cells` is (cells, 12).
+    """The most probable texts with their probabilities, best first. `cells` is (cells, 13).
 
     With `rules` all texts are allowed by them; there may be none.
     """
@@ -115,7 +116,11 @@ def remark(cells: CellScores, text: str) -> str:
     """What a person should know of the cells of a comb that was read as `text`; "" where there is nothing."""
     held = places(cells, text)
     free = [k for k in range(len(cells)) if k not in held]
-    illegible = [k + 1 for k in range(len(cells)) if float(cells[k].max()) < COMB.min_legible_share]
+    illegible = [
+        k + 1
+        for k in range(len(cells))
+        if float(cells[k].max()) < COMB.min_legible_share or cells[k, ILLEGIBLE] > COMB.max_illegible_share
+    ]
     crossed = [k + 1 for k in free if cells[k, CROSSED] > cells[k, EMPTY]]
     between = [k + 1 for k in free if held and held[0] < k < held[-1]]
     if illegible:

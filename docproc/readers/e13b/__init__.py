@@ -64,4 +64,5 @@ def read(printed: Printed, frames: Frames, calibration: Calibration) -> MicrRead
     sure = confidence(evidence(found, frames, line), calibration)
     others = tuple((digits_of(value), share) for value, share in found.shares[1 : MAX_ALTERNATIVES + 1])
     remark = GOES_ON if goes_on(found, line) else ""
-    return MicrReading(text, sure, (), others, remark, found.changed_by, found.value, found.centers)
+    was = digits_of(found.read)
+    return MicrReading(text, sure, (), others, remark, found.changed_by, was, found.value, found.centers, found.read)

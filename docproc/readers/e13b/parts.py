@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from docproc.readers.e13b.font import AMOUNT, DASH, ON_US, TRANSIT
+from docproc.rules import aba
 
+ROUTING_DIGITS = 9  # of a routing number in the United States, ABA [standard]
 PARTS = ("routing", "account", "check_number", "encoded_amount")
 
 _AMOUNT = re.compile(f"{AMOUNT}([0-9]{{10}}){AMOUNT}?$")
@@ -17,6 +19,17 @@ _LINE = re.compile(
     f"(?:{ON_US}(?P<first>[0-9{DASH}]+){ON_US})?(?P<opened>{TRANSIT}?)(?P<routing>[0-9{DASH}]+){TRANSIT}"
     f"(?P<account>[0-9{DASH}]*)(?:{ON_US}(?P<last>[0-9]*))?$"
 )
+_TRANSIT_ONLY = re.compile(
+    f"{TRANSIT}?(?P<routing>[0-9{DASH}]+){TRANSIT}{{1,2}}(?P<account>[0-9{DASH}]+){TRANSIT}(?P<last>[0-9]*)$"
+)
+_HEAD = re.compile(f"(?P<number>[0-9]+){ON_US}")
+
+# Why a person should look at a part whose role is a guess.
+NO_ON_US = "the line has no on-us symbol: which of its numbers this is, is a guess"
+NOT_CLOSED = "no on-us symbol stands after it: it may be another number than the account"
+BY_A_SPACE = "only a space tells the account from the check's number"
+NOT_OPENED = "no on-us symbol stands before it: it may be a part of the check's number"
+UNEXPLAINED = "the line begins with something that is none of its known parts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +42,9 @@ class PartTuning:
 
 SPLIT = PartTuning()
 
+Span = tuple[int, int]  # first, last + 1
+NOWHERE: Span = (0, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -39,6 +55,8 @@ class Part:
     value: str  # as it stands: digits, and dashes between them; of the amount, units and cents
     first: int
     last: int
+    doubt: str = ""  # why a person should look whether it is this part
+    by_number: bool = False  # the check's number, read elsewhere on the check, settles that doubt
 
 
 def parse(value: str, centers: Sequence[float] = ()) -> tuple[Part, ...]:
@@ -49,41 +67,93 @@ def parse(value: str, centers: Sequence[float] = ()) -> tuple[Part, ...]:
     else, where the bank's number stands between two transit symbols, the number after the account is; or a group of at most
     six digits that a space parts from the account, if `centers`, the places of the characters, tell so. The amount stands
     between amount symbols, in cents. What follows a second on-us symbol in other countries, a code of the transaction, is no
-    part.
+    part, nor is a second group behind the check's number. A part whose role no symbol tells holds a doubt.
     """
-    found: list[Part] = []
     amount = _AMOUNT.search(value)
     rest = value[: amount.start()] if amount else value
-    line = _LINE.search(rest)
-    if line is not None:
-        routing, account = line.span("routing"), line.span("account")
-        check = line.span("first") if line["first"] else (0, 0)
-        if line["opened"] and not line["first"]:
-            if line["last"]:
-                check = line.span("last")
-            elif len(centers) == len(value):
-                check, account = _parted(account, centers)
-        spans = (("routing", routing), ("account", account), ("check_number", check))
-        found = [Part(name, digits_of(value[a:b]), value[a:b], a, b) for name, (a, b) in spans if b > a]
+    spaced = centers if len(centers) == len(value) else ()
+    other = _TRANSIT_ONLY.fullmatch(rest) if ON_US not in rest else None
+    line = None if other else _LINE.search(rest)
+    found = _by_transit(value, other) if other else _by_on_us(value, line, spaced) if line else []
     if amount is not None:
         cents = amount[1]
         found.append(Part("encoded_amount", cents, f"{int(cents[:-2])}.{cents[-2:]}", *amount.span(1)))
     return tuple(found)
 
 
-def _parted(account: tuple[int, int], centers: Sequence[float]) -> tuple[tuple[int, int], tuple[int, int]]:
+def _by_transit(value: str, line: re.Match[str]) -> list[Part]:
+    """The parts of a line whose groups transit symbols alone divide."""
+    routing = line["routing"]
+    sure = len(routing) == ROUTING_DIGITS and aba(routing)
+    found = [_part(value, "routing", line.span("routing"), "" if sure else NO_ON_US)]
+    found += [
+        _part(value, "account", line.span("account"), NO_ON_US),
+        _part(value, "check_number", line.span("last"), NO_ON_US),
+    ]
+    return [part for part in found if part.text]
+
+
+def _by_on_us(value: str, line: re.Match[str], centers: Sequence[float]) -> list[Part]:
+    """The parts of a line with on-us symbols, as most countries have them."""
+    head = value[: line.start()]
+    account, check = line.span("account"), line.span("first") if line["first"] else NOWHERE
+    account_doubt = NOT_CLOSED if line["last"] is None else ""
+    check_doubt, by_number = "", False
+    if line["opened"] and not line["first"]:
+        if line["last"]:
+            check, behind = _first_group(line.span("last"), centers)
+            check_doubt, by_number = (
+                (f"another group follows it: {value[behind[0] : behind[1]]}", True) if behind[1] else ("", False)
+            )
+        elif centers:
+            check, account = _parted(account, centers)
+            if check[1]:
+                account_doubt, check_doubt, by_number = account_doubt or BY_A_SPACE, BY_A_SPACE, True
+    unexplained = UNEXPLAINED if head else ""
+    if not check[1] and (lost := _HEAD.fullmatch(head)):
+        check, check_doubt, by_number, unexplained = lost.span("number"), NOT_OPENED, True, ""
+    found = [
+        _part(value, "routing", line.span("routing"), unexplained),
+        _part(value, "account", account, account_doubt or unexplained, by_number and account_doubt == BY_A_SPACE),
+        _part(value, "check_number", check, check_doubt or unexplained, by_number),
+    ]
+    return [part for part in found if part.last > part.first]
+
+
+def _part(value: str, name: str, span: Span, doubt: str, by_number: bool = False) -> Part:
+    text = value[span[0] : span[1]]
+    return Part(name, digits_of(text), text, *span, doubt, by_number)
+
+
+def _first_group(span: Span, centers: Sequence[float]) -> tuple[Span, Span]:
+    """What stands before the first space, and what stands behind it."""
+    start, stop = span
+    for cut in _spaces(span, centers):
+        return (start, cut), (cut, stop)
+    return span, NOWHERE
+
+
+def _spaces(span: Span, centers: Sequence[float]) -> list[int]:
+    """The characters of a span before which there is a space."""
+    start, stop = span
+    if stop > len(centers):
+        return []
+    gaps = np.diff(np.array(centers[start:stop]))
+    # The pitch is that of the whole line: a short group has few distances.
+    usual = float(np.median(np.diff(np.array(centers)))) if len(gaps) else 0.0
+    return [start + int(k) + 1 for k in np.flatnonzero(gaps > SPLIT.min_space * usual)]
+
+
+def _parted(account: Span, centers: Sequence[float]) -> tuple[Span, Span]:
     """The check's number and the account where both stand before the on-us symbol, with a space between."""
     start, stop = account
-    gaps = np.diff(np.array(centers[start:stop]))
-    usual = float(np.median(gaps)) if len(gaps) else 0.0
-    for k in np.flatnonzero(gaps > SPLIT.min_space * usual):
-        cut = start + int(k) + 1
+    for cut in _spaces(account, centers):
         # Of two groups the check's number is the shorter one, and stands at either end.
         if cut - start <= SPLIT.max_number_digits and cut - start < stop - cut:
             return (start, cut), (cut, stop)
         if stop - cut <= SPLIT.max_number_digits and stop - cut < cut - start:
             return (cut, stop), (start, cut)
-    return (0, 0), account
+    return NOWHERE, account
 
 
 def digits_of(value: str) -> str:

@@ -56,6 +56,7 @@ class DecodedLine:
     centers: tuple[float, ...]  # px of the strip at which each character of `value` stands
     peaks: tuple[float, ...]  # the greatest probability of each character
     changed_by: str = ""  # the rule for which it was taken over the one that the frames put first
+    read: str = ""  # that line
 
 
 def decode(frames: Frames) -> DecodedLine:
@@ -74,9 +75,9 @@ def decode(frames: Frames) -> DecodedLine:
     shares = tuple(sorted(((text, share / whole) for text, share in odds.items()), key=lambda item: (-item[1], item[0])))
     value = shares[0][0]
     centers, peaks = _located(frames, value)
-    return DecodedLine(
-        value, shares, centers, peaks, ROUTING.named(_routing(first)) if value != first and _breaks(first) else ""
-    )
+    if value == first or not _breaks(first):
+        return DecodedLine(value, shares, centers, peaks)
+    return DecodedLine(value, shares, centers, peaks, ROUTING.named(_routing(first)), first)
 
 
 def evidence(decoded: DecodedLine, frames: Frames, line: Ink) -> NDArray[np.float64]:

@@ -50,7 +50,7 @@ class View:
 
 def view(ink: FieldInk, field: Field) -> View:
     """Cut a field's ink into candidates, and bring each to 28x28."""
-    lattice = segment(ink, amount=field.kind == "amount")
+    lattice = segment(ink, amount=field.kind in ("amount", "decimal"))
     return View(lattice, glyphs_of(lattice))
 
 
@@ -92,9 +92,14 @@ class LatticeOpinion:
     def decoded(self) -> Decoded:
         """All texts that the search finds."""
         found = decode(self.lattice.pieces, self.lattice.candidates, self.log_odds, self.scores, self._digits)
+        lost = self._whole(found) - found.whole
         for (text, share), path in zip(found.strings[:MAX_PROPOSED], found.paths, strict=False):
-            self._judged[text] = float(np.log(max(share, 1e-12))), path
+            self._judged[text] = float(np.log(max(share, 1e-12))) - lost, path
         return found
+
+    def _whole(self, found: Decoded) -> float:
+        """Of all ways, in log-odds: also that of no digit, where the search was for no fewer than so many."""
+        return float(np.logaddexp(found.whole, 0.0)) if self._digits and self._digits[0] else found.whole
 
     def propose(self, rules: FieldRules | None, others: Sequence[str] = ()) -> list[str]:
         found = self.decoded
@@ -141,7 +146,7 @@ class LatticeOpinion:
         }
 
     def _judge(self, texts: Sequence[str]) -> None:
-        whole = self.decoded.whole  # the search comes first: its texts have their probability from it
+        whole = self._whole(self.decoded)  # the search comes first: its texts have their probability from it
         new = [text for text in dict.fromkeys(texts) if text not in self._judged]
         if new:
             traced = trace(self.lattice.pieces, self.lattice.candidates, self.log_odds, self.scores, new)

@@ -9,14 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.backends.form import Form
+from docproc.meaning.named import Named
+from docproc.mlp import logit
 from docproc.readers.ctc import likely_texts, text_scores
 from docproc.readers.line.band import line
+from docproc.readers.line.symbols import digit_frames, named
 from docproc.readers.voter import MAX_PROPOSED
 from docproc.rules import FieldRules
-from docproc.types import CLASSES, LINE_HEIGHT, LINE_READERS, Field, FieldInk, Frames, Line, LineRecognizer
+from docproc.types import LETTER, LINE_CLASSES, LINE_HEIGHT, LINE_READERS, STRUCK, Field, FieldInk, Frames, Line, LineRecognizer
 
-FORM = Form("line", (LINE_HEIGHT, None), (None, LINE_READERS * CLASSES), LINE_READERS)  # to logits
+FORM = Form("line", (LINE_HEIGHT, None), (None, LINE_READERS * LINE_CLASSES), LINE_READERS)  # to logits
 
+MIN_FOREIGN_SHARE = 1e-3  # of letters and of what is struck out, that is told from 0 as evidence [guess]
 MIN_LOG = -20.0  # natural log probability below which a doubt no longer counts [guess]
 
 
@@ -43,7 +47,9 @@ class LineOpinion:
     """See `voter.Opinion`."""
 
     def __init__(self, frames: Frames) -> None:
-        self.frames = frames
+        self.all_frames = frames  # of all symbols
+        self.frames = digit_frames(frames)
+        self._named: dict[str, tuple[Named, ...]] = {}
         self._free: list[str] | None = None
         self._judged: dict[str, float] = {}
 
@@ -60,8 +66,15 @@ class LineOpinion:
         self._judge(texts)
         return np.array([max(self._judged[text], MIN_LOG) for text in texts], np.float64)
 
+    def named(self, text: str) -> tuple[Named, ...]:
+        """What stands around the digits of a text, see `symbols.named`."""
+        if text not in self._named:
+            self._named[text] = named(self.all_frames, text)
+        return self._named[text]
+
     def evidence(self, text: str) -> Mapping[str, float]:
-        return {}
+        shares = [one.share for one in self.named(text) if one.symbol in (LETTER, STRUCK)]
+        return {"foreign": float(logit(np.array(max(shares, default=0.0)), MIN_FOREIGN_SHARE))}
 
     def _judge(self, texts: Sequence[str]) -> None:
         new = [text for text in dict.fromkeys(texts) if text not in self._judged]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from functools import cache
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from docproc.fields.check import Band, Check, find_check, micr_box
 from docproc.fields.layouts import upright_check
@@ -15,7 +18,7 @@ from docproc.files import Document, open_pages
 from docproc.options import Limits
 from docproc.pages.clean import clean
 from docproc.types import Box, Field, Gray, Page, PageId
-from tests.conftest import SAMPLES
+from tests.conftest import SAMPLES, draw_digits_into
 
 drawing = importlib.import_module("scripts.build_samples")
 
@@ -129,6 +132,70 @@ def test_two_checks_on_a_page_are_told() -> None:
     page[1500 : 1500 + 825, 300 : 300 + 1800] = picture(1)
     with pytest.raises(ValueError, match="2 checks"):
         find_check(page_of(page))
+
+
+@pytest.mark.parametrize(("down", "across"), [(1, 2), (2, 2), (3, 1)])
+@pytest.mark.parametrize("quarters", [0, 1])
+def test_checks_beside_each_other_are_never_read_as_one(down: int, across: int, quarters: int) -> None:
+    half = np.asarray(cv2.resize(picture(), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
+    sheet = np.rot90(np.tile(half, (down, across)), quarters)
+    with pytest.raises(ValueError, match=f"{down * across} checks"):
+        upright_check(page_of(sheet))
+
+
+def test_a_page_of_typewriting_is_no_sheet_of_checks() -> None:
+    page = np.full((1400, 1100), 245, np.uint8)
+    for row in range(100, 1300, 40):
+        for column in range(100, 900, 20):
+            cv2.rectangle(page, (column, row), (column + 12, row + 18), 40, -1)
+    assert upright_check(page_of(page))[1] is None
+
+
+Levels = NDArray[np.float64]
+GROUNDS: dict[str, Callable[[Levels, Levels], Levels]] = {
+    "red": lambda y, x: np.full(y.shape, 135.0),  # as it is in gray
+    "waves": lambda y, x: np.where(np.sin((y + 12 * np.sin(x / 40)) * 2 * np.pi / 9) > 0.2, 165.0, 232.0),
+    "dots": lambda y, x: np.where((x % 8 < 3) & (y % 8 < 3), 170.0, 240.0),
+    "fading": lambda y, x: 100 + 130.0 * x / x.shape[1],
+}
+
+
+@pytest.mark.parametrize("dpi", [300, 74])
+@pytest.mark.parametrize("ground", GROUNDS)
+def test_the_ground_does_not_hide_a_check(ground: str, dpi: int) -> None:
+    y, x = np.mgrid[: picture().shape[0], : picture().shape[1]].astype(np.float64)
+    printed = np.asarray(picture() / 255.0 * GROUNDS[ground](y, x), np.uint8)
+    gray = np.asarray(cv2.resize(printed, None, fx=dpi / 300, fy=dpi / 300, interpolation=cv2.INTER_AREA), np.uint8)
+    _, found = seen_upright(gray)
+    assert band_of(found).regular > 0.9
+    assert any(share(field.box.scaled(300 / dpi), AMOUNT) > 0.6 for field in amounts(found))
+    assert any(share(field.box.scaled(300 / dpi), DATE) > 0.6 for field in found.places)
+
+
+@pytest.mark.parametrize("word", ["DATE", "Date"])
+def test_the_word_before_the_date_is_not_cut_out_with_it(word: str) -> None:
+    gray = picture().copy()
+    gray[120:206, 1080:1600] = 240
+    image = Image.fromarray(gray)
+    ImageDraw.Draw(image).text((1145, 174), word, fill=60, font=ImageFont.load_default(26))
+    written = np.asarray(image, np.uint8).copy()
+    for k, character in enumerate("11/20/2026"):
+        draw_digits_into(written, character, 1245 + 30 * k, 172, 46)
+    _, found = seen_upright(written)
+    (date,) = (field for field in found.places if share(field.box, DATE) > 0.6)
+    assert 1200 <= date.box.left <= 1235
+    assert date.box.right >= 1520
+
+
+def test_cents_that_are_smaller_stay_with_their_amount() -> None:
+    gray = picture(1).copy()
+    gray[240:326, 1330:1725] = 240
+    for k, digit in enumerate("1234"):
+        draw_digits_into(gray, digit, 1380 + 34 * k, 285, 50)
+    for k, digit in enumerate("56"):
+        draw_digits_into(gray, digit, 1530 + 22 * k, 270, 28)
+    _, found = seen_upright(gray)
+    assert any(field.box.left < 1370 and field.box.right > 1550 for field in found.places)
 
 
 def test_a_check_without_its_line_is_one_by_amount_and_date() -> None:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from docproc.learn.composing.examples import Source, cell_training_data, strip_example, strip_examples, training_data
-from docproc.learn.composing.strips import Digits
+from docproc.learn.composing.material import Digits, Material
 from docproc.learn.composing.strokes import Pen, draw_digit
 from docproc.readers.lattice.normalize import normalize
-from docproc.types import CROSSED, EMPTY, LINE_HEIGHT
+from docproc.types import CROSSED, EMPTY, ILLEGIBLE, LINE_HEIGHT
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def source() -> Source:
     rng = np.random.default_rng(0)
     labels = np.arange(100, dtype=np.uint8) % 10
     images = np.array([normalize(draw_digit(int(d), 40, Pen(0.1, 0.02), rng)[0]) for d in labels])
-    return Source(Digits.of(images, labels), seed=4, part=0, combs=0.3)
+    return Source(Material(Digits.of(images, labels)), seed=4, part=0, combs=0.3)
 
 
 @pytest.mark.thorough
@@ -27,7 +27,7 @@ def test_examples_do_not_depend_on_the_number_of_processes(source: Source) -> No
 
 
 def test_another_part_is_other_strips(source: Source) -> None:
-    other = Source(source.digits, source.seed, 1, source.combs)
+    other = Source(source.material, source.seed, 1, source.combs)
     assert [strip_example(source, k).strip.text for k in range(8)] != [strip_example(other, k).strip.text for k in range(8)]
 
 
@@ -48,7 +48,7 @@ def test_cell_training_data_holds_digits_crosses_and_remains(source: Source) -> 
     pictures, labels = cell_training_data(source, 60, 1)
     assert pictures.shape == (len(labels), 32, 32, 2)
     assert pictures[..., 0].any(axis=(1, 2)).all()
-    assert set(labels.tolist()) <= {*range(10), CROSSED, EMPTY}
+    assert set(labels.tolist()) <= {*range(10), CROSSED, EMPTY, ILLEGIBLE}
     assert (labels == CROSSED).any()
     assert (labels < 10).sum() > 2 * (labels == CROSSED).sum() > 0
     again, same = cell_training_data(source, 60, 2)
@@ -57,8 +57,8 @@ def test_cell_training_data_holds_digits_crosses_and_remains(source: Source) -> 
 
 
 def test_carelessness_changes_the_hand_and_not_the_text(source: Source) -> None:
-    careful = Source(source.digits, source.seed, source.part, 0.0, carelessness=0.0)
-    careless = Source(source.digits, source.seed, source.part, 0.0, carelessness=1.0)
+    careful = Source(source.material, source.seed, source.part, 0.0, carelessness=0.0)
+    careless = Source(source.material, source.seed, source.part, 0.0, carelessness=1.0)
     for number in range(3):
         one, two = strip_example(careful, number), strip_example(careless, number)
         assert one.strip.text == two.strip.text

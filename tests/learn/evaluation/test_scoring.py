@@ -36,7 +36,7 @@ from tests.conftest import PROJECT
 def result(document: str, text: str, confidence: float, status: str = "ok", field: str = "amount") -> Record:
     return {
         "document": document, "page": "1", "field": field, "text": text, "value": text,
-        "confidence": str(confidence), "status": status, "reason": "" if status == "ok" else "low confidence",
+        "confidence": str(confidence), "status": status, "reason": "" if status == "ok" else "confidence 0.5, 0.9 needed",
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from docproc.readers.comb.search import best_texts, places, remark, text_scores
 from docproc.rules import FieldRules
-from docproc.types import CELL_CLASSES, CROSSED, EMPTY, CellScores
+from docproc.types import CELL_CLASSES, CROSSED, EMPTY, ILLEGIBLE, CellScores
 
 
 def cells(*rows: dict[int, float]) -> CellScores:
@@ -62,6 +62,7 @@ def test_digits_are_laid_into_their_cells() -> None:
         (cells({4: 0.9}, {}, {2: 0.9}), "42", "cell 2 empty, with digits on both sides"),
         (cells({4: 0.9}, {CROSSED: 0.9}, {2: 0.9}), "42", "cell 2 crossed out, with digits on both sides"),
         (cells({4: 0.9}, {2: 0.3, 3: 0.3, 5: 0.3}), "42", "cell 2 illegible"),
+        (cells({4: 0.9}, {ILLEGIBLE: 0.6, 2: 0.4}), "42", "cell 2 illegible"),
         (cells({4: 0.2, 1: 0.3, CROSSED: 0.3}, {2: 0.3, 3: 0.3, 5: 0.3}), "42", "cells 1, 2 illegible"),
     ],
 )

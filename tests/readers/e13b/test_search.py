@@ -64,6 +64,7 @@ def test_the_check_digit_decides_where_a_digit_is_in_doubt() -> None:
     told = decode(doubtful)
     assert told.value == value
     assert told.changed_by == "check digit (aba)"
+    assert told.read == f"⑆{BAD}⑆5⑈"
     assert 0.5 < told.shares[0][1] < 0.999
 
 

@@ -1,0 +1,94 @@
+"""What is no part of a number: letters, struck-out digits, and marks that make two numbers of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from docproc.meaning.marks import MarkedDigits
+from docproc.meaning.named import Named
+from docproc.types import LETTER, STRUCK, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+
+    min_share: float = 0.4  # probability of letters, or of something struck out, beside a number [guess]
+    min_parting_share: float = 0.4  # of a mark that parts two numbers [guess]
+    min_gap_digits: float = 0.55  # between two numbers [guess]
+    min_wider_digits: float = 0.25  # by which it exceeds the next widest gap [guess]
+    min_lone_gap_digits: float = 0.9  # between two numbers of one digit each [guess]
+
+
+FOREIGN = ForeignTuning()
+
+CORRECTED = "corrected: something is struck out or written over"
+LETTERS = "something that is no digit is written beside the number"
+ONLY_LETTERS = "something is written, and it is no number"
+ZEROS = "two zeros, or letters"
+PARTS = {"/": "a slash", ":": "a colon", "+": "a plus sign", "-": "a dash", "*": "a mark", "(": "a bracket", ")": "a bracket",
+         "$": "a currency sign"}  # fmt: skip
+
+
+def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> str:
+    """Why a field is not one number, in words; "" where nothing speaks against it.
+
+    `named` is what stands around the digits of its `text`. In an amount slashes and dashes have a meaning of their own, and in
+    a date (`dated`) all marks.
+    """
+    shares = {symbol: max((one.share for one in named if one.symbol == symbol), default=0.0) for symbol in (STRUCK, LETTER)}
+    if shares[STRUCK] >= FOREIGN.min_share:
+        return CORRECTED
+    if shares[LETTER] >= FOREIGN.min_share:
+        return LETTERS if text else ONLY_LETTERS
+    if dated:
+        return ""
+    inner = [one for one in named if 0 < one.place < len(text) and one.share >= FOREIGN.min_parting_share]
+    own = "/-" if kind == "amount" else ""
+    parting = [one for one in inner if one.symbol in PARTS and one.symbol not in own]
+    if parting:
+        first = parting[0]
+        parted = f"{text[: first.place]}{first.symbol}{text[first.place :]}"
+        return f"two numbers are written, with {PARTS[first.symbol]} between: {parted}"
+    if text == "00":
+        return ZEROS
+    if kind in ("string", "comb"):
+        for one in inner:
+            if one.symbol == "." or (one.symbol == "," and not _grouped(text, [o.place for o in inner if o.symbol == ","])):
+                name = "a point" if one.symbol == "." else "a comma"
+                return f"{name} is written: {text[: one.place]}{one.symbol}{text[one.place :]}"
+    return ""
+
+
+def two_numbers(marked: MarkedDigits | None, text: str, digits: tuple[int, int] | None) -> str:
+    """Why a text is two numbers, by a dash or the gap between them; "" where it is one, as far as is seen.
+
+    Groups of three digits are thousands. Where the field says how many `digits` it has, gaps mean nothing.
+    """
+    if marked is None or len(text) < 2 or (digits is not None and digits[0] == digits[1]):
+        return ""
+    for mark in marked.marks:
+        if mark.kind == "dash" and mark.sure and 0 < mark.place < len(text):
+            return f"two numbers are written, with {PARTS['-']} between: {text[: mark.place]}-{text[mark.place :]}"
+    gaps = marked.digits[1:, 0] - marked.digits[:-1, 2]
+    widest = int(gaps.argmax())
+    others = np.delete(gaps, widest)
+    least = (
+        max(FOREIGN.min_gap_digits, float(others.max()) + FOREIGN.min_wider_digits)
+        if len(others)
+        else FOREIGN.min_lone_gap_digits
+    )
+    place = widest + 1
+    if gaps[widest] < least or _grouped(text, [place]):
+        return ""
+    return f"two numbers are written: {text[:place]} {text[place:]}"
+
+
+def _grouped(text: str, places: Sequence[int]) -> bool:
+    """Whether commas at these places part thousands."""
+    ends = [*sorted(set(places)), len(text)]
+    return not text.startswith("0") and all(end - start == 3 for start, end in pairwise(ends))

@@ -1,0 +1,110 @@
+"""What the line network names between the digits of a text: points, signs, letters, what is struck out.
+
+Its frames tell `types.LINE_SYMBOLS` apart. For the text of digits alone every other symbol is as good as nothing; where a text
+is settled, the frames between its digits say what stands there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docproc.meaning.named import Named
+from docproc.types import DIGIT_SYMBOLS, LINE_CLASSES, LINE_SYMBOLS, MARK_SYMBOLS, Frames
+
+DIGITS = len(DIGIT_SYMBOLS)
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+
+    min_share: float = 0.15  # probability of a symbol that is told [guess]
+
+
+SYMBOLS = SymbolTuning()
+
+
+def digit_frames(frames: Frames) -> Frames:
+    """The same frames for digits alone, (t, readers * 11): all else counts as CTC's blank."""
+    readers = frames.reshape(len(frames), frames.shape[1] // LINE_CLASSES, LINE_CLASSES)
+    blank = np.logaddexp.reduce(readers[:, :, DIGITS:], axis=2, keepdims=True)
+    both = np.concatenate([readers[:, :, :DIGITS], blank], axis=2)
+    return np.asarray(both.reshape(len(frames), both.shape[1] * both.shape[2]), np.float32)
+
+
+def named(frames: Frames, text: str) -> tuple[Named, ...]:
+    """What stands before, between and after the digits of a text, from left to right.
+
+    `frames` are (t, readers * 23) natural log probabilities. A symbol's share is the mean of what the readers say.
+    """
+    if not len(frames):
+        return ()
+    readers = np.exp(frames.reshape(len(frames), -1, LINE_CLASSES).astype(np.float64))
+    found: dict[tuple[int, str], list[float]] = {}
+    columns: dict[tuple[int, str], float] = {}
+    for k in range(readers.shape[1]):
+        own = readers[:, k]
+        for symbol, place, share, frame in _emitted(own, _places(own, text)):
+            found.setdefault((place, symbol), [0.0] * readers.shape[1])[k] = share
+            columns.setdefault((place, symbol), frame)
+    told = [
+        Named(symbol, place, float(np.mean(shares)), columns[place, symbol] / len(frames))
+        for (place, symbol), shares in found.items()
+        if np.mean(shares) >= SYMBOLS.min_share
+    ]
+    return tuple(sorted(told, key=lambda one: (one.place, one.at)))
+
+
+def _emitted(rows: NDArray[np.float64], places: NDArray[np.int64]) -> list[tuple[str, int, float, float]]:
+    """(symbol, place, share, frame) of every run of frames in which a mark may be."""
+    marks = rows[:, DIGITS : DIGITS + len(MARK_SYMBOLS)]
+    found = []
+    for c in np.flatnonzero(marks.max(axis=0) >= SYMBOLS.min_share / 2).tolist():
+        for place in np.unique(places).tolist():
+            here = np.where(places == place, marks[:, c], 0.0)
+            frame = int(here.argmax())
+            if here[frame] >= SYMBOLS.min_share / 2:
+                found.append((LINE_SYMBOLS[DIGITS + c], place, float(here[frame]), float(frame)))
+    return found
+
+
+def _places(rows: NDArray[np.float64], text: str) -> NDArray[np.int64]:
+    """How many digits of the text stand before each frame, by the most probable alignment (A. Viterbi, 1967)."""
+    digits = [int(c) for c in text]
+    none = np.log(np.maximum(rows[:, DIGITS:].sum(axis=1), 1e-12))
+    logs = np.log(np.maximum(rows[:, :DIGITS], 1e-12))
+    states = 2 * len(digits) + 1
+    emitted = np.empty((len(rows), states))
+    emitted[:, 0::2] = none[:, None]
+    if digits:
+        emitted[:, 1::2] = logs[:, digits]
+    jump = np.zeros(states, bool)
+    for k in range(1, len(digits)):
+        jump[2 * k + 1] = digits[k] != digits[k - 1]
+    best = np.full(states, -np.inf)
+    best[:2] = emitted[0, :2]
+    back = np.zeros((len(rows), states), np.int8)
+    for t in range(1, len(rows)):
+        ways = np.full((3, states), -np.inf)
+        ways[0] = best
+        ways[1, 1:] = best[:-1]
+        ways[2, 2:] = np.where(jump[2:], best[:-2], -np.inf)
+        back[t] = ways.argmax(axis=0)
+        best = ways.max(axis=0) + emitted[t]
+    state = states - 1 if states == 1 or best[-1] >= best[-2] else states - 2
+    places = np.empty(len(rows), np.int64)
+    for t in range(len(rows) - 1, -1, -1):
+        places[t] = (state + 1) // 2
+        state -= int(back[t, state])
+    return places
+
+
+def join(symbols: Sequence[Named], text: str) -> str:
+    """The text with the symbols in their places, as it is written."""
+    return "".join(
+        "".join(one.symbol for one in symbols if one.place == place) + text[place : place + 1] for place in range(len(text) + 1)
+    )

@@ -1,0 +1,119 @@
+"""Is the promise kept on every kind of paper? Sets of documents with truth are read, and what was accepted is counted.
+
+    python scripts/measure_sets.py SET... [--max-error 1%]
+
+A SET is a folder with documents (or its folder `images`), `truth.csv` (document, page, field, text, value) and, where pages
+are not read by `auto`, `case.json` with their `layout`; `SET=LAYOUT` says it as well. Prints for each set and for all: fields,
+texts read exactly, accepted fields, wrong ones among them (also those with another value), and the error of the confidence;
+the worst set last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import numpy as np
+
+import docproc
+from docproc.cli.options import Share
+from docproc.learn.evaluation.scoring import calibration_error
+from docproc.types import Row
+
+MIN_ACCEPTED = 100  # of a set that may be the worst: fewer tell little
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One set."""
+
+    name: str
+    fields: int
+    exact: int
+    accepted: int
+    wrong: int
+    confidence: tuple[float, ...]  # of what was read
+    right: tuple[bool, ...]
+
+    @property
+    def ece(self) -> float:
+        return calibration_error(np.array(self.confidence), np.array(self.right)) if self.confidence else 0.0
+
+    @property
+    def line(self) -> str:
+        share = f"{100 * self.wrong / self.accepted:.2f} %" if self.accepted else "-"
+        return f"{self.name:24}{self.fields:8}{self.exact:8}{self.accepted:10}{self.wrong:8}{share:>10}{self.ece:10.4f}"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", nargs="+", metavar="SET[=LAYOUT]")
+    parser.add_argument("--max-error", type=lambda text: Share().convert(text, None, None), default=0.01)
+    args = parser.parse_args()
+    print(f"{'set':24}{'fields':>8}{'exact':>8}{'accepted':>10}{'wrong':>8}{'share':>10}{'ece':>10}")
+    measured = []
+    for one in args.sets:
+        place, _, layout = one.partition("=")
+        measured.append(measure(Path(place), layout, args.max_error))
+        print(measured[-1].line, flush=True)
+    whole = Measured(
+        "all",
+        sum(one.fields for one in measured),
+        sum(one.exact for one in measured),
+        sum(one.accepted for one in measured),
+        sum(one.wrong for one in measured),
+        tuple(p for one in measured for p in one.confidence),
+        tuple(r for one in measured for r in one.right),
+    )
+    print(whole.line)
+    large = [one for one in measured if one.accepted > MIN_ACCEPTED]
+    if large:
+        print("worst:", max(large, key=lambda one: one.wrong / one.accepted).line)
+
+
+def measure(folder: Path, layout: str, max_error: float) -> Measured:
+    """Read one set and hold it against its truth."""
+    case = folder / "case.json"
+    if not layout:
+        layout = json.loads(case.read_text(encoding="utf-8"))["layout"] if case.is_file() else "auto"
+    if layout.endswith(".toml"):
+        layout = str(folder / layout)
+    images = folder / "images"
+    rows = docproc.read(images if images.is_dir() else folder, layout, max_error=max_error)
+    with (folder / "truth.csv").open(newline="", encoding="utf-8") as file:
+        truth = {(r["document"], int(r["page"]), r["field"]): r for r in csv.DictReader(file)}
+    single = len({field for _, _, field in truth}) == 1
+    found: dict[tuple[str, int, str], Row] = {(r.document, r.page, "" if single else r.field): r for r in rows}
+    exact = accepted = wrong = 0
+    confidence, right = [], []
+    for (document, page, field), true in truth.items():
+        row = found.get((document, page, "" if single else field))
+        if row is None:
+            continue
+        same = row.text == true["text"]
+        exact += same
+        whole = same and (not true.get("value") or _equal(row.value, true["value"]))
+        if row.status == "ok":
+            accepted += 1
+            wrong += not whole
+        if row.text and row.confidence is not None:
+            confidence.append(row.confidence)
+            right.append(same)
+    return Measured(folder.name, len(truth), exact, accepted, wrong, tuple(confidence), tuple(right))
+
+
+def _equal(one: str, other: str) -> bool:
+    """Equal as texts or as numbers: 05.8 is 5.8."""
+    try:
+        return one == other or Decimal(one) == Decimal(other)
+    except InvalidOperation:
+        return False
+
+
+if __name__ == "__main__":
+    main()

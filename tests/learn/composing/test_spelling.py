@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from docproc.learn.composing import spelling
+from docproc.learn.composing.spelling import KINDS, Spelled, digits, letters, mark, spell
+from docproc.types import LINE_SYMBOLS
+
+
+@pytest.mark.parametrize("make", [make for _, make in KINDS], ids=lambda make: make.__name__)
+def test_all_that_is_spelled_can_be_named(make: object) -> None:
+    for seed in range(40):
+        spelled = make(np.random.default_rng(seed))  # type: ignore[operator]
+        assert isinstance(spelled, Spelled)
+        assert set(spelled.symbols) <= set(LINE_SYMBOLS)
+        assert spelled.text == "".join(symbol for symbol in spelled.symbols if symbol.isdigit())
+
+
+def test_every_kind_is_met() -> None:
+    assert sum(share for share, _ in KINDS) == pytest.approx(1)
+    rng = np.random.default_rng(0)
+    met = {spell(rng).kind for _ in range(600)}
+    assert {"number", "amount", "date", "decimal", "compound", "two numbers", "unit", "word", "mark", "foreign"} <= met
+
+
+def test_a_word_is_one_symbol() -> None:
+    rng = np.random.default_rng(0)
+    spelled = Spelled((*digits("150"), *letters("lbs", rng, 0.5)), marked=False)
+    assert spelled.symbols == "150?"
+    assert spelled.text == "150"
+
+
+def test_two_numbers_are_no_number() -> None:
+    for seed in range(40):
+        assert not spelling.compound(np.random.default_rng(seed)).number
+        assert not spelling.word(np.random.default_rng(seed)).number
+        assert spelling.decimal(np.random.default_rng(seed)).number
+
+
+def test_marks_have_symbols() -> None:
+    assert [mark(name).symbol for name in ("€", "=", "/-", ".", "(")] == ["$", "*", "/-", ".", "("]

@@ -1,0 +1,77 @@
+"""What is written beside a number, or in the place of one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from docproc.meaning.foreign import CORRECTED, LETTERS, ONLY_LETTERS, foreign, two_numbers
+from docproc.meaning.marks import MarkedDigits
+from docproc.meaning.named import Named
+from docproc.types import MARK_SYMBOLS, Kind
+
+
+def said(text: str, kind: Kind = "string", *, dated: bool = False) -> str:
+    digits = "".join(c for c in text if c.isdigit())
+    named = [Named(c, sum(d.isdigit() for d in text[:k]), 0.9) for k, c in enumerate(text) if c in MARK_SYMBOLS]
+    return foreign(named, digits, kind, dated=dated)
+
+
+@pytest.mark.parametrize("text", ["3/4", "12-15", "14:30", "120/80", "2+3", "7/10"])
+def test_two_numbers_are_not_accepted_as_one(text: str) -> None:
+    assert "two numbers" in said(text)
+    assert text in said(text)
+
+
+@pytest.mark.parametrize("text", ["=42", "5=", "10-", "8*", "#12", "$500", "1,234", "1,234,567"])
+def test_what_only_fills_a_field_costs_nothing(text: str) -> None:
+    assert said(text) == ""
+
+
+@pytest.mark.parametrize("text", ["37.2", "1.234", "37,2", "0,123"])
+def test_a_point_in_a_whole_number_goes_to_a_person(text: str) -> None:
+    assert " is written" in said(text)
+
+
+@pytest.mark.parametrize("text", ["72?", "?72", "7?2"])
+def test_letters_beside_a_number_are_told(text: str) -> None:
+    assert said(text) == LETTERS
+    assert said(text, "amount") == LETTERS
+
+
+def test_a_word_is_no_number() -> None:
+    assert said("?") == ONLY_LETTERS
+
+
+@pytest.mark.parametrize("text", ["!", "!58", "64!", "1!50"])
+def test_what_was_struck_out_is_never_accepted(text: str) -> None:
+    assert said(text) == CORRECTED
+
+
+@pytest.mark.parametrize("text", ["15/100", "1500-", "1.500,00", "12-50"])
+def test_the_marks_of_amounts_keep_their_meaning(text: str) -> None:
+    assert said(text, "amount") == ""
+
+
+def test_a_date_has_marks() -> None:
+    assert said("12/3/2026", dated=True) == ""
+    assert said("12/3/2026?", dated=True) == LETTERS
+
+
+def apart(*gaps: float) -> MarkedDigits:
+    lefts = np.cumsum([0.0, *(0.6 + gap for gap in gaps)])
+    digits = np.stack([lefts, np.zeros(len(lefts)), lefts + 0.6, np.ones(len(lefts))], axis=1)
+    return MarkedDigits(digits, ())
+
+
+def test_a_wide_gap_makes_two_numbers() -> None:
+    assert "12 15" in two_numbers(apart(0.2, 0.8, 0.2), "1215", None)
+    assert two_numbers(apart(0.2, 0.3, 0.2), "1215", None) == ""
+
+
+def test_thousands_apart_are_one_number() -> None:
+    assert two_numbers(apart(0.2, 0.9, 0.2, 0.2), "12345", None) == ""
+
+
+def test_where_the_form_counts_digits_gaps_mean_nothing() -> None:
+    assert two_numbers(apart(0.2, 0.9, 0.2), "1215", (4, 4)) == ""
