@@ -15,7 +15,7 @@ from docproc.options import RunRequest
 from docproc.rules import PartOrder
 from docproc.runs.batch import Summary, read_documents, settings_for
 from docproc.runs.batch import run as run_batch
-from docproc.runs.tables import long_table
+from docproc.runs.tables import long_table, told_columns
 from docproc.runs.workers import plain_map
 from docproc.types import Row
 
@@ -42,13 +42,13 @@ class Results(Sequence[Row]):
         """One row a field; `text` stays text, so leading zeros stay."""
         import pandas
 
-        columns, records = long_table(self.rows)
+        columns, records = long_table(self.rows, told_columns(self.rows))
         return pandas.DataFrame.from_records([dict(record) for record in records], columns=list(columns))
 
 
 def read(
     path: str | PathLike[str],
-    layout: str = "auto",
+    layout: str | Sequence[str] = "auto",
     *,
     max_error: float = 0.01,
     backend: str = "auto",
@@ -64,8 +64,9 @@ def read(
     """
     chosen = Path(model) if model is not None else None
     own = Path(thresholds) if thresholds is not None else None
+    layouts = layout if isinstance(layout, str) else tuple(layout)
     request = RunRequest(
-        (Path(path),), Path(), layout, backend=backend, model=chosen, max_error=max_error, thresholds=own,
+        (Path(path),), Path(), layouts, backend=backend, model=chosen, max_error=max_error, thresholds=own,
         date_order=date_order, date_window=date_window, as_of=as_of,
     )  # fmt: skip
     documents, _ = find_documents(request.inputs)

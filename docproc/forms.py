@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -16,29 +17,56 @@ from docproc.fields.laying import KnownForm
 from docproc.fields.layouts import LAYOUTS, Layout
 from docproc.fields.template import Beside, Template
 from docproc.files import Document, decode_pages, read_content
-from docproc.options import Limits
+from docproc.options import PROJECT_FILE, Limits
 from docproc.rules import PartOrder
 from docproc.types import Field, Gray, Page, Placed
 
 TEMPLATE_FILE = "template.toml"  # that `auto` looks for beside the pages
 
 
-def open_layout(name: str, folders: tuple[str, ...], date_order: PartOrder = "auto") -> Layout:
-    """The layout called `name`, or the template in the file of that name; `date_order` is that of dates that leave it open.
+def open_layout(names: str | Sequence[str], folders: tuple[str, ...], date_order: PartOrder = "auto") -> Layout:
+    """The layout of that name, or the templates in the files or folders of these names; `date_order` is that of dates that
+    leave it open.
 
     `auto` takes a `template.toml` that lies in one of `folders` for the pages in it.
     Raises BadUsage for an unknown name, BadConfig for a template with faults.
     """
-    if name == "auto":
+    several = (names,) if isinstance(names, str) else tuple(names)
+    known = [name for name in several if name in LAYOUTS]
+    if known and len(several) > 1:
+        raise BadUsage(f"--layout {known[0]} stands alone; only templates may be several")
+    if known == ["auto"]:
         found = {f: _read(Path(f, TEMPLATE_FILE)) for f in folders if Path(f, TEMPLATE_FILE).is_file()}
-        return Layout(name, None, found, date_order)
-    if name in LAYOUTS:
-        return Layout(name, date_order=date_order)
+        return Layout("auto", (), found, date_order)
+    if known:
+        return Layout(known[0], date_order=date_order)
+    paths = list(dict.fromkeys(path for name in several for path in _template_files(name)))
+    templates = {path: _read(path) for path in paths}
+    _check_names(templates)
+    return Layout("template", tuple(itertools.chain(*templates.values())), date_order=date_order)
+
+
+def _template_files(name: str) -> list[Path]:
+    """The file of a template, or those in a folder of templates."""
     path = Path(name)
+    if path.is_dir():
+        found = sorted(one for one in path.glob("*.toml") if one.name != PROJECT_FILE and not one.name.startswith("."))
+        if not found:
+            raise BadUsage(f"no template (.toml) lies in the folder {name}")
+        return found
     if not path.is_file():
         kind = "no such template" if path.suffix == ".toml" else "no such layout"
-        raise BadUsage(f"{kind}: {name}; --layout takes {', '.join(LAYOUTS)} or the path of a template")
-    return Layout("template", _read(path), date_order=date_order)
+        raise BadUsage(f"{kind}: {name}; --layout takes {', '.join(LAYOUTS)}, templates, or a folder of templates")
+    return [path]
+
+
+def _check_names(templates: Mapping[Path, Sequence[Template]]) -> None:
+    """Raises BadUsage where two templates have one name: the table could not tell which of them was taken."""
+    first: dict[str, Path] = {}
+    for path, (known, *_) in templates.items():
+        if known.name in first:
+            raise BadUsage(f"two templates are called {known.name!r}: {first[known.name]} and {path}; give each its own name")
+        first[known.name] = path
 
 
 def locator(layout: Layout, folder: str) -> Callable[[Page], Placed]:
@@ -59,11 +87,11 @@ def is_form(layout: Layout, document: Document) -> bool:
 
 
 def _pictures(layout: Layout, filled: bool | None) -> set[str]:
-    templates = (layout.template, *(layout.beside or {}).values())
-    return {os.path.realpath(one.reference) for one in templates if one and one.reference and one.filled is filled}
+    templates = (*layout.templates, *itertools.chain(*(layout.beside or {}).values()))
+    return {os.path.realpath(one.reference) for one in templates if one.reference and one.filled is filled}
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def open_form(known: Template) -> KnownForm:
     """What is known of a template's form, from its picture or its marks. Raises BadConfig."""
     # Imported late: OpenCV has no business in the process that only hands out the work.
@@ -153,9 +181,9 @@ def beside(folder: Path) -> Beside:
     return Beside(picture, column)
 
 
-def _read(path: Path) -> Template:
+def _read(path: Path) -> tuple[Template, ...]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise BadConfig(str(path), [f"cannot be read: {problem}"]) from problem
-    return template.parse(text, str(path), beside(path.parent))
+    return template.parse_pages(text, str(path), beside(path.parent))

@@ -50,7 +50,7 @@ class RunRequest:
 
     inputs: tuple[Path, ...]
     output: Path
-    layout: str = "auto"  # auto, digits, amount, micr, check, or the path of a template
+    layout: str | tuple[str, ...] = "auto"  # auto, digits, amount, micr, check, or templates and folders of them
     jobs: int = 0  # 0: one for each core
     backend: str = "auto"
     model: Path | None = None  # None: the shipped one
@@ -68,6 +68,11 @@ class RunRequest:
     fail_on_review: bool = False
     limits: Limits = Limits()
     command: str = ""  # that makes this request, to be told when a run is interrupted
+
+    @property
+    def layouts(self) -> tuple[str, ...]:
+        """The layout, or the templates, as they were given."""
+        return (self.layout,) if isinstance(self.layout, str) else self.layout
 
 
 def user_file() -> Path:

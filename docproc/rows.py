@@ -23,7 +23,8 @@ def tabulate(placed: Placed, results: Sequence[FieldResult], accept: Acceptance)
         if isinstance(result, PrintedResult) and result.prepared.field.parts:
             rows += part_rows(placed.page, result, row, accept)
     found = {row.field for row in rows}
-    return rows + [missing_row(placed.page.id, name) for name in placed.expected if name not in found]
+    rows += [missing_row(placed.page.id, name) for name in placed.expected if name not in found]
+    return [replace(row, template=placed.template) for row in rows] if placed.template else rows
 
 
 def field_row(page: Page, result: FieldResult, accept: Acceptance) -> Row:

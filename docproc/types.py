@@ -196,6 +196,15 @@ class Elect(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Sheet:
+    """Which page of a form of several pages a page is."""
+
+    form: str  # the name of its template
+    number: int  # from 1
+    count: int  # of the form's pages
+
+
+@dataclass(frozen=True, slots=True)
 class Placed:
     """A page whose fields are known, or places where they may be."""
 
@@ -205,6 +214,8 @@ class Placed:
     blank: Gray | None = None  # the empty form, of the page's own size: what is printed on it is no ink
     elect: Elect | None = None  # where `fields` are places that may be fields
     expected: tuple[str, ...] = ()  # names of fields that get a row even if they are not found
+    template: str = ""  # by which the page is read, where there were several
+    sheet: Sheet | None = None  # of a form of several pages
     rest: Page | DocumentError | None = None  # the scan without this form, where another one lies on it; or what is wrong there
 
 
@@ -312,6 +323,7 @@ class Row:
     height: int | None
     residual: float | None = None  # px of the template's reference
     run: str = ""
+    template: str = ""  # a column only where several were given
 
 
 class Recognizer(Protocol):

@@ -83,16 +83,25 @@ class Day(click.ParamType["date"]):
             self.fail(f"{value!r} is not a date; use YYYY-MM-DD", param, ctx)
 
 
+class LayoutName(click.ParamType[str]):
+    """The name of a layout, or a path; in the environment several are set apart like paths."""
+
+    name = "layout"
+    envvar_list_splitter = os.pathsep
+
+
 class Option(click.Option):
     """An option that settings and the environment know by its long flag.
 
     A `local` one is set by the table of its command and not at the top level of a settings file: it names what one call reads
-    or writes, or means something else than the option of that name in other commands.
+    or writes, or means something else than the option of that name in other commands. Of one that may be given several times,
+    `single` says that settings may name one value without brackets.
     """
 
-    def __init__(self, *names: Any, local: bool = False, **attributes: Any) -> None:
+    def __init__(self, *names: Any, local: bool = False, single: bool = False, **attributes: Any) -> None:
         super().__init__(*names, **attributes)
         self.local = local
+        self.single = single
 
     @property
     def key(self) -> str:
@@ -139,10 +148,11 @@ def overwrite(what: str) -> Callable[[Function], Function]:
 
 
 layout = option(
-    "--layout", default="auto", show_default=True, metavar="auto|digits|amount|micr|check|TEMPLATE.toml",
+    "--layout", default=("auto",), show_default="auto", multiple=True, single=True, type=LayoutName(),
+    metavar="auto|digits|amount|micr|check|TEMPLATE.toml",
     help="What a page holds: digits, amount or micr (a line of E-13B) for a cut-out field, check for a bank check, a template "
          "for a form. auto takes a template.toml beside the pages, else tells cut-out fields, checks and forms apart and finds "
-         "their boxes.",
+         "their boxes. Given several times, or a folder of templates, each page goes to the template that fits it.",
 )  # fmt: skip
 backend = option(
     "--backend", default="auto", show_default=True, type=click.Choice(BACKENDS),

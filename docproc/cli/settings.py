@@ -137,6 +137,7 @@ def _heading(words: Words) -> str:
 def _set(said: str, value: Any, one: Option, command: click.Command, values: dict[str, Any], faults: list[str]) -> None:
     """Take a value as it stands in the file, if the option accepts it: click converts it again where it is used."""
     assert one.name is not None
+    value = [value] if one.single and isinstance(value, str) else value
     values[one.name] = value
     fault = _wrong_type(one, value)
     if fault is None:
@@ -152,5 +153,6 @@ def _wrong_type(one: Option, value: Any) -> str | None:
     types, wanted = next((types, name) for kind, types, name in _TYPES if isinstance(one.type, kind))
     if one.multiple:
         fits = isinstance(value, list) and all(type(each) in types for each in value)
-        return None if fits else f"should be an array, each of it {wanted}; is {value!r}"
+        alone = f"{wanted}, or " if one.single else ""
+        return None if fits else f"should be {alone}an array, each of it {wanted}; is {value!r}"
     return None if type(value) in types else f"should be {wanted}, is {value!r}"

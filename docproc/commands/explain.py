@@ -31,7 +31,7 @@ def explain_page(
     image: Path,
     target: Path,
     *,
-    layout: str,
+    layout: str | Sequence[str],
     page: int,
     field_name: str | None,
     backend: str,

@@ -145,8 +145,9 @@ def _documents(request: RetrainRequest, model: Path, log: Log) -> tuple[list[Cor
     known_limits = {one.name for one in fields(Limits)}
     given = json.loads(notes.get("limits") or "{}")
     limits = Limits(**{name: value for name, value in given.items() if name in known_limits})
+    layouts = request.layout or tuple(notes.get("layout", "auto").split("\n"))
     run = RunRequest(
-        (), Path(), request.layout or notes.get("layout", "auto"), backend="onnx", model=model, max_error=request.max_error,
+        (), Path(), layouts, backend="onnx", model=model, max_error=request.max_error,
         date_order=cast(PartOrder, notes.get("date_order") or "auto"), limits=limits,
     )  # fmt: skip
     return documents, settings_for([one.document for one in documents], run)

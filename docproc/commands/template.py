@@ -332,10 +332,12 @@ class _Fit:
 def _open(path: Path) -> Template:
     if not path.is_file():
         raise BadUsage(f"no such template: {path}")
-    known = open_layout(str(path), ()).template
-    if known is None:
+    known = open_layout(str(path), ()).templates
+    if not known:
         raise BadUsage(f"{path} is the name of a layout; call the template {path}.toml")
-    return known
+    if len(known) > 1:
+        raise BadUsage(f"{path} describes {len(known)} pages; this command looks at templates of one page")
+    return known[0]
 
 
 def _page(document: Path, number: int) -> Page:
@@ -419,7 +421,7 @@ def lint_template(path: Path, scans: Sequence[Path], report: Callable[[str], Non
     Raises BadConfig with all faults of the template itself, BadInput where there are no scans.
     """
     known = _open(path)
-    layout = Layout(str(path), known)
+    layout = Layout(str(path), (known,))
     documents = [one for one in without_forms(layout, find_documents(scans)[0]) if not is_form(layout, one)]
     if not documents:
         raise BadInput("no scans to hold the template against: " + ", ".join(map(str, scans)))

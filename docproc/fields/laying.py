@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from docproc.errors import DocumentError
 from docproc.fields import template
 from docproc.fields.template import Template
 from docproc.types import Box, Field, Gray, Page, Placed
@@ -22,11 +21,6 @@ WHY = {
     "stretched": "the scanner stretched or squeezed the page here",
 }
 """Why nobody should rely on a field, by what is wrong with its place."""
-
-MAX_FORMS = 8  # of one kind on a scan [guess]
-PART_OUTSIDE_SHARE = 0.5  # of the page, by which the middle of another form may lie outside: a part of one is told [guess]
-MIN_PART_SHARE = 0.15  # of the patches of another form that is not whole: it is told, and not passed over [guess]
-PART = "a part of another copy of the form lies beside this one on the scan; scan that by itself"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,12 +51,11 @@ def _placed(page: Page, known: Template, form: KnownForm, found: Registration) -
     return Placed(laid, template.place(known, laid), known.rules, blank)
 
 
-def settled(page: Page, known: Template, form: KnownForm) -> Placed:
-    """The page laid onto the form, see `lay`; its fields lie where their print is, or say why they cannot be relied on."""
+def settled(page: Page, known: Template, form: KnownForm, found: Registration) -> Placed:
+    """The page laid onto the form; its fields lie where their print is, or say why they cannot be relied on."""
     from docproc.pages.register import local_fits
 
-    found, rest = _first_of(page, form)
-    placed = replace(_placed(page, known, form, found), rest=rest)
+    placed = _placed(page, known, form, found)
     fits = local_fits(page.gray, found.to_page, form.reference.scale, form.print, [field.box for field in known.fields])
     if not any(fit.trouble or fit.residual for fit in fits):
         return placed
@@ -75,30 +68,6 @@ def settled(page: Page, known: Template, form: KnownForm) -> Placed:
         moved = [replace(field, box=replace(field.box, left=field.box.left + left, top=field.box.top + top)) for field in moved]
     blank = None if placed.blank is None else _print_under(placed.blank, placed.fields, moved, (laid.height, laid.width))
     return replace(placed, page=laid, fields=tuple(moved), blank=blank)
-
-
-def _first_of(page: Page, form: KnownForm) -> tuple[Registration, Page | DocumentError | None]:
-    """The first form on the page, as one reads, and the page without it where another one lies there.
-
-    An error where it is no more than a part of one. Raises DocumentError where there is no form at all.
-    """
-    from docproc.pages.register import first_of, register, seek, without_form
-
-    found = [register(page.gray, form.reference)]
-    part = False
-    left: Gray | None = page.gray
-    while len(found) < MAX_FORMS and left is not None:
-        left = without_form(left, found[-1].to_page, form.reference.size)
-        another, share = seek(left, form.reference, PART_OUTSIDE_SHARE) if left is not None else (None, 0.0)
-        if another is None:
-            part = share >= MIN_PART_SHARE
-            break
-        found.append(another)
-    first = found[first_of([one.to_page for one in found], form.reference.size)]
-    rest = without_form(page.gray, first.to_page, form.reference.size) if len(found) > 1 else None
-    if rest is None:
-        return first, DocumentError("does_not_fit", PART) if part else None
-    return first, replace(page, gray=rest)
 
 
 def _laid(page: Page, found: Registration, form: KnownForm, scale: float, part: Box) -> Page:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from docproc.errors import DocumentError
 from docproc.fields import template
-from docproc.fields.laying import OpenForm, settled
+from docproc.fields.choosing import laid_out
+from docproc.fields.laying import OpenForm
 from docproc.fields.template import Template
 from docproc.rules import PartOrder
 from docproc.types import Box, Field, Page, Placed
@@ -180,8 +181,8 @@ class Layout:
     """What a run was told of its pages; small enough to travel to the workers."""
 
     name: str  # a key of LAYOUTS
-    template: Template | None = None  # for every page
-    beside: Mapping[str, Template] | None = None  # for the pages of a folder, by the folder's path
+    templates: tuple[Template, ...] = ()  # for every page: the one of them that fits it
+    beside: Mapping[str, tuple[Template, ...]] | None = None  # for the pages of a folder, by the folder's path
     date_order: PartOrder = "auto"  # of dates whose fields leave it open
 
     def locate(self, page: Page, folder: str, open_form: OpenForm) -> Placed:
@@ -189,13 +190,8 @@ class Layout:
 
         `open_form` tells what is known of the form of a template.
         """
-        known = self.template_for(folder)
-        if known is None:
-            placed = LAYOUTS[self.name](page, self.date_order)
-        elif known.registers:
-            placed = settled(page, known, open_form(known))
-        else:
-            placed = Placed(page, template.place(known, page), known.rules)
+        known = self.templates_for(folder)
+        placed = laid_out(page, known, open_form) if known else LAYOUTS[self.name](page, self.date_order)
         return replace(placed, fields=tuple(self._ordered(field) for field in placed.fields))
 
     def _ordered(self, field: Field) -> Field:
@@ -205,9 +201,8 @@ class Layout:
 
     def enough(self, folder: str) -> int:
         """The long side in px at which a page that lies in `folder` is large enough to be read; 0 where that is not known."""
-        known = self.template_for(folder)
-        return template.enough(known) if known else 0
+        return max((template.enough(known) for known in self.templates_for(folder)), default=0)
 
-    def template_for(self, folder: str) -> Template | None:
-        """The template by which pages that lie in `folder` are read, if any."""
-        return self.template or (self.beside or {}).get(folder)
+    def templates_for(self, folder: str) -> tuple[Template, ...]:
+        """The templates by one of which pages that lie in `folder` are read, if any."""
+        return self.templates or (self.beside or {}).get(folder, ())

@@ -11,7 +11,7 @@ from docproc.errors import BadUsage, DocumentError
 from docproc.files import read_content
 from docproc.options import Limits
 from docproc.runs.journal import Journal
-from docproc.runs.tables import WRITERS, long_table, shown_name, wide_table
+from docproc.runs.tables import WRITERS, long_table, shown_name, told_columns, wide_table
 
 VERIFIABLE = (".csv", ".jsonl")
 ANY_SIZE = 1 << 62  # bytes: no file is too large to be hashed
@@ -37,7 +37,9 @@ def verify(output: Path) -> Iterator[str]:
 
 def _changed_lines(output: Path, journal: Journal) -> Iterator[str]:
     wide, texts = journal.note("wide") == "1", journal.note("wide_text") == "1"
-    columns, records = wide_table(journal.rows, texts=texts) if wide or texts else long_table(journal.rows())
+    columns, records = (
+        wide_table(journal.rows, texts=texts) if wide or texts else long_table(journal.rows(), told_columns(journal.rows()))
+    )
     fresh = io.BytesIO()
     WRITERS[output.suffix.lower()](fresh, columns, records)
     fresh.seek(0)

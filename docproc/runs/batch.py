@@ -23,15 +23,17 @@ from docproc._version import __version__
 from docproc.backends import BACKENDS, choose
 from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError, MissingPart, OutputExists
 from docproc.fields.layouts import Layout
+from docproc.fields.template import Template
 from docproc.files import Content, Document, decode_pages, find_documents, later_pages, read_content
 from docproc.forms import is_form, locator, open_layout, scans
 from docproc.options import Limits, RunRequest
 from docproc.rules import DateWindow
 from docproc.runs.journal import Journal, Outcome, Standing, Todo, failed_outcome, now
 from docproc.runs.lock import hold
+from docproc.runs.sheets import Seen, with_sheets
 from docproc.runs.tables import check_output, export_table
 from docproc.runs.workers import process_map, quarantine_map
-from docproc.types import Mapper, PageId, Row, Status
+from docproc.types import Mapper, PageId, Row, Sheet, Status
 from docproc.weights.cards import model_hashes
 from docproc.weights.thresholds import own_thresholds
 
@@ -126,7 +128,7 @@ def read_and_write(
     settings = replace(settings, as_of=as_of)
     todo = journal.plan(planned, keep_gone=keep_gone, retry=retry)
     journal.keep(
-        command=request.command, inputs=json.dumps([str(place) for place in request.inputs]), layout=request.layout,
+        command=request.command, inputs=json.dumps([str(place) for place in request.inputs]), layout="\n".join(request.layouts),
         output=str(request.output), wide=str(int(request.wide)),
         wide_text=str(int(request.wide_text)), passed_over=str(passed), begun=now(), docproc=__version__,
         as_of=as_of.isoformat(), date_order=request.date_order, limits=json.dumps(asdict(request.limits)),
@@ -195,7 +197,7 @@ def planned_with(settings: Settings, documents: Sequence[Document]) -> list[tupl
     for document in documents:
         folder = _folder(document)
         if folder not in by_folder:
-            own = shared | {"template": repr(settings.layout.template_for(folder))}
+            own = shared | {"template": repr(settings.layout.templates_for(folder))}
             by_folder[folder] = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:32]
         planned.append((document, by_folder[folder]))
     return planned
@@ -250,11 +252,13 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
     window = DateWindow(settings.window, settings.as_of or date.today()) if settings.window else None
     accept = model.accepts(settings.max_error, window, dict(settings.thresholds))
 
-    def pages(document: Document, content: Content) -> Iterator[Sequence[Row]]:
+    def pages(document: Document, content: Content, sheets: list[Seen]) -> Iterator[Sequence[Row]]:
         for found in read_pages(document, content, settings, model, accept):
             if isinstance(found, Row):
                 yield [found]
                 continue
+            if found.placed.sheet:
+                sheets.append((found.placed.page.id.page, found.placed.sheet))
             try:
                 if settings.crops:
                     _save_crops(settings.crops, found)
@@ -265,12 +269,13 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
 
     def read(document: Document, content: Content) -> Outcome:
         rows: list[Row] = []
+        sheets: list[Seen] = []
         try:
-            for found in pages(document, content):
+            for found in pages(document, content, sheets):
                 rows += found
         except DocumentError as problem:
             rows.append(error_row(PageId(document.name), problem))
-        rows.sort(key=_by_page)
+        rows = with_sheets(rows, sheets, partial(_fields_of, settings.layout.templates_for(_folder(document))))
         code = next((row.reason.partition(":")[0] for row in rows if row.status == "error"), "")
         if is_form(settings.layout, document) and all(row.status == "blank" or row.reason == BLANK_REQUIRED for row in rows):
             rows = []  # the empty form lies among its scans
@@ -333,8 +338,9 @@ def error_row(where: PageId, problem: DocumentError) -> Row:
     return Row(where.document, where.page, "", "", "", None, "error", reason, "", "", None, None, None, None)
 
 
-def _by_page(row: Row) -> int:
-    return row.page
+def _fields_of(templates: Sequence[Template], sheet: Sheet) -> list[str]:
+    """The names of the fields on a page of a form of several."""
+    return [field.name for known in templates if known.sheet == sheet for field in known.fields]
 
 
 def _save_crops(folder: Path, page: PageResult) -> None:

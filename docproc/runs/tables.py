@@ -22,7 +22,8 @@ from typing import Any, BinaryIO
 from docproc.errors import BadUsage, CannotWrite, MissingPart
 from docproc.types import Row
 
-COLUMNS = tuple(field.name for field in fields(Row))
+TOLD = ("template",)  # columns that stand in a table only where they say something
+COLUMNS = tuple(field.name for field in fields(Row) if field.name not in TOLD)
 DUPLICATE_OF = "the same file as "  # begins the part of a reason that names an earlier document with the same content
 MAX_XLSX_ROWS = 1_048_576  # of a sheet [standard: ECMA-376, Excel's limit]
 PARQUET_BATCH_ROWS = 10_000  # written at a time [guess]
@@ -31,9 +32,16 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 Record = Mapping[str, Any]
 
 
-def long_table(rows: Iterable[Row]) -> tuple[Sequence[str], Iterator[Record]]:
-    """One record a field: (columns, records)."""
-    return COLUMNS, ({name: getattr(row, name) for name in COLUMNS} for row in rows)
+def long_table(rows: Iterable[Row], told: Sequence[str] = ()) -> tuple[Sequence[str], Iterator[Record]]:
+    """One record a field: (columns, records); `told` are further columns, see `told_columns`."""
+    columns = (*COLUMNS, *told)
+    return columns, ({name: getattr(row, name) for name in columns} for row in rows)
+
+
+def told_columns(rows: Iterable[Row]) -> tuple[str, ...]:
+    """Those of `TOLD` that say something in one of the rows."""
+    told = {name for row in rows for name in TOLD if getattr(row, name)}
+    return tuple(name for name in TOLD if name in told)
 
 
 def wide_table(rows: Callable[[], Iterable[Row]], *, texts: bool = False) -> tuple[Sequence[str], Iterator[Record]]:
@@ -43,7 +51,7 @@ def wide_table(rows: Callable[[], Iterable[Row]], *, texts: bool = False) -> tup
     those of a page one after the other.
     """
     names = dict.fromkeys(row.field for row in rows() if row.field)
-    columns = ("document", "page", "status", "review", "reason", *names)
+    columns = ("document", "page", "status", "review", "reason", *told_columns(rows()), *names)
     return columns, _pages(rows(), columns, "text" if texts else "value")
 
 
@@ -59,6 +67,7 @@ def _pages(rows: Iterable[Row], columns: Sequence[str], shown: str) -> Iterator[
                 page["reason"] = row.reason
             elif DUPLICATE_OF in row.reason and not page["reason"]:
                 page["reason"] = row.reason[row.reason.index(DUPLICATE_OF) :]
+            page |= {name: getattr(row, name) for name in TOLD if name in columns and getattr(row, name)}
             if row.field:
                 page[row.field] = getattr(row, shown)
         yield page
@@ -69,7 +78,7 @@ def export_table(path: Path, rows: Callable[[], Iterable[Row]], *, wide: bool, t
 
     `texts` are those of `wide_table`, and ask for one.
     """
-    columns, records = wide_table(rows, texts=texts) if wide or texts else long_table(rows())
+    columns, records = wide_table(rows, texts=texts) if wide or texts else long_table(rows(), told_columns(rows()))
     write_table(path, columns, records)
 
 

@@ -41,7 +41,7 @@ def faults(folder: Path, text: str) -> tuple[str, ...]:
 
 def test_a_key_at_the_top_holds_for_every_command_that_has_it(tmp_path: Path) -> None:
     found = read(tmp_path, 'layout = "check"\nmax_error = "2%"\nmodel = "m.onnx"\nsettle = 1\n')
-    assert found["run"] == {"layout": "check", "max_error": "2%", "model": "m.onnx"}
+    assert found["run"] == {"layout": ["check"], "max_error": "2%", "model": "m.onnx"}
     assert found["watch"] == {**found["run"], "settle": 1}
     assert found["explain"] == found["run"]
     assert found["model"]["calibrate"] == {"max_error": "2%", "model": "m.onnx"}
@@ -59,8 +59,12 @@ def test_a_table_holds_for_one_command_and_wins(tmp_path: Path) -> None:
 
 def test_a_later_file_wins(tmp_path: Path) -> None:
     found = read(tmp_path, 'layout = "amount"\njobs = 2\n[watch]\njobs = 5\n', "jobs = 3\n")
-    assert found["run"] == {"layout": "amount", "jobs": 3}
-    assert found["watch"] == {"layout": "amount", "jobs": 3}
+    assert found["run"] == {"layout": ["amount"], "jobs": 3}
+    assert found["watch"] == {"layout": ["amount"], "jobs": 3}
+
+
+def test_layouts_may_be_several_templates(tmp_path: Path) -> None:
+    assert read(tmp_path, 'layout = ["a.toml", "b.toml"]\n')["run"] == {"layout": ["a.toml", "b.toml"]}
 
 
 def test_limits_have_two_names(tmp_path: Path) -> None:
@@ -152,7 +156,7 @@ def test_an_error_for_runs_does_not_keep_a_model_from_being_trained(tmp_path: Pa
         ("wide = 1", "wide: should be true or false, is 1"),
         ("max_error = 1", 'max_error: should be "1%" or 0.01, is 1'),
         ("max_error = '200%'", "max_error: 200% is not between 0% and 100%"),
-        ("layout = 3", "layout: should be a string, is 3"),
+        ("layout = 3", "layout: should be a string, or an array, each of it a string; is 3"),
         ("limits = 'pages=3'", "limits: should be an array, each of it a string; is 'pages=3'"),
         ("limits = [3]", "limits: should be an array, each of it a string; is [3]"),
         ("limit = ['page=3']", "limit: unknown limit 'page'; choose one of file_bytes"),

@@ -42,7 +42,7 @@ def docproc(*arguments: object, cwd: Path | None = None) -> subprocess.Completed
 
 
 def fields_of(path: Path) -> tuple[Field, ...]:
-    known = open_layout(str(path), ()).template
+    (known,) = open_layout(str(path), ()).templates
     assert known is not None
     return known.fields
 

@@ -151,7 +151,7 @@ def test_a_changed_picture_of_the_form_is_noticed(tmp_path: Path) -> None:
 
     one = open_layout(str(known), ())
     save(np.asarray(255 - form(), np.uint8), tmp_path / "blank.png")
-    assert one.template != open_layout(str(known), ()).template
+    assert one.templates != open_layout(str(known), ()).templates
 
 
 # --------------------------------------------------------------------------------------------------------- rules

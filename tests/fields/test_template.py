@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from docproc.errors import BadConfig, DocumentError
-from docproc.fields.template import Beside, json_schema, parse, place
+from docproc.fields.template import Beside, json_schema, parse, parse_pages, place
 from docproc.forms import open_layout
 from docproc.rules import DateOrder, FieldRules, SumRule, Weighted
-from docproc.types import Box, Field, Page, PageId
+from docproc.types import Box, Field, Page, PageId, Sheet
 from tests.conftest import SAMPLES
 
 GOOD = """\
@@ -109,7 +109,7 @@ def test_the_schema_is_json_and_names_every_key() -> None:
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.glob("*/template.toml")), ids=lambda p: p.parent.name)
 def test_the_templates_of_the_samples_have_no_faults(path: Path) -> None:
-    assert open_layout(str(path), ()).template
+    assert open_layout(str(path), ()).templates
 
 
 RULED = """\
@@ -156,7 +156,7 @@ equals = "id"
 
 def beside(**files: object) -> Beside:
     def picture(name: str) -> tuple[str, str, tuple[int, int]]:
-        if name != "blank.png":
+        if name not in ("blank.png", "front.png", "back.png"):
             raise ValueError("No such file or directory")
         return f"/forms/{name}", "0" * 64, (1000, 800)
 
@@ -326,3 +326,68 @@ signed = true
         parse(text.replace("[0, 3]", "[3, 0]"), "weights.toml")
     with pytest.raises(BadConfig, match="whole numbers"):
         parse(text.replace("decimals = 1", "range = [0, 9]"), "weights.toml")
+
+
+# ------------------------------------------------------------------------------------------------- several pages
+
+PAGES = """\
+schema_version = 1
+name = "survey"
+
+[[page]]
+reference = "front.png"
+
+[[page]]
+reference = "back.png"
+
+[[field]]
+name = "men"
+box = [100, 50, 400, 60]
+
+[[field]]
+name = "rooms"
+page = 2
+box = [100, 50, 400, 60]
+
+[[field]]
+name = "women"
+box = [100, 150, 400, 60]
+
+[[rule]]
+equal = ["men", "women"]
+"""
+
+
+def test_a_template_may_have_several_pages() -> None:
+    front, back = parse_pages(PAGES, "t.toml", beside())
+    assert [field.name for field in front.fields] == ["men", "women"]
+    assert [field.name for field in back.fields] == ["rooms"]
+    assert (front.sheet, back.sheet) == (Sheet("survey", 1, 2), Sheet("survey", 2, 2))
+    assert len(front.rules) == 1
+    assert not back.rules
+    assert front.reference != back.reference
+    assert back.called == "page 2 of survey"
+    with pytest.raises(BadConfig, match="has 2 pages, and one is wanted here"):
+        parse(PAGES, "t.toml", beside())
+    (alone,) = parse_pages(GOOD, "t.toml")
+    assert alone.sheet is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "say"),
+    [
+        ("page = 2", "page = 3", 16, "field 'rooms': there is no page 3; the template has 2 pages"),
+        ('reference = "back.png"', "size = [900, 900]", 7, "page 2: of a form of several pages each needs its own reference"),
+        ('"men", "women"]', '"men", "rooms"]', 24, "its fields stand on different pages"),
+        ('reference = "back.png"', "reference = 3", 8, "page 2.reference"),
+        ('"back.png"', '"back.png"\nfoo = 1', 9, "page 2.foo: no such key; there are reference"),
+        ("[100, 150, 400, 60]", "[100, 60, 400, 60]", 21, "field 'women': lies on top of field 'men'"),
+    ],
+)
+def test_faults_of_pages(old: str, new: str, line: int, say: str) -> None:
+    assert old in PAGES
+    with pytest.raises(BadConfig) as caught:
+        parse_pages(PAGES.replace(old, new), "t.toml", beside())
+    (fault,) = caught.value.faults
+    assert fault.startswith(f"line {line}:")
+    assert say in fault

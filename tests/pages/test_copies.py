@@ -55,4 +55,4 @@ def test_nothing_is_looked_for_where_no_form_can_lie() -> None:
     ],
 )
 def test_forms_come_in_the_order_in_which_one_reads(maps: list[Matrix], first: int) -> None:
-    assert first_of(maps, SIZE) == first
+    assert first_of([(one, SIZE) for one in maps]) == first

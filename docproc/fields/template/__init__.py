@@ -27,13 +27,21 @@
     sum = ["men", "women"]
     equals = "total"
 
+A form of several pages has a [[page]] with its own reference for each, and `page = 2` in the fields of the second:
+
+    [[page]]
+    reference = "front.png"
+
+    [[page]]
+    reference = "back.png"
+
 A page without a picture to lay it onto, and without marks, is accepted when its shape agrees: the boxes are scaled.
 """
 
 from __future__ import annotations
 
-from docproc.fields.template.parsing import ALONE, Beside, parse
-from docproc.fields.template.placing import Template, enough, place
+from docproc.fields.template.parsing import ALONE, Beside, parse, parse_pages
+from docproc.fields.template.placing import Template, enough, fits, place
 from docproc.fields.template.schema import json_schema
 
-__all__ = ("ALONE", "Beside", "Template", "enough", "json_schema", "parse", "place")
+__all__ = ("ALONE", "Beside", "Template", "enough", "fits", "json_schema", "parse", "parse_pages", "place")

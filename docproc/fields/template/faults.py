@@ -80,6 +80,9 @@ def _stand_in(entry: Any, index: int) -> dict[str, Any]:
 def _description(table: dict[str, Any], keys: tuple[int | str, ...], kind: str, message: str) -> str:
     """One of pydantic's errors in the words of a template."""
     name = ".".join(str(part) for part in keys)
+    if keys[:1] == ("page",) and len(keys) > 1 and isinstance(keys[1], int):
+        which = "page" if len(table["page"]) == 1 else f"page {keys[1] + 1}"
+        name = ".".join([which, *map(str, keys[2:])])
     if keys[:1] == ("field",) and len(keys) > 1:
         entries = table.get("field")
         entry = entries[keys[1]] if isinstance(entries, list) and isinstance(keys[1], int) else {}
@@ -99,15 +102,16 @@ def line_of(text: str, keys: tuple[Any, ...]) -> int:
     lines = text.splitlines()
     start, end = 0, len(lines)
     if keys and keys[0] in ("field", "page", "rule"):
-        header = r"\[\s*page\s*\]" if keys[0] == "page" else rf"\[\[\s*{keys[0]}\s*\]\]"
+        # Only a page may stand alone.
+        header = rf"\[\[?\s*{keys[0]}\s*\]" if keys[0] == "page" else rf"\[\[\s*{keys[0]}\s*\]\]"
         heads = [k for k, line in enumerate(lines) if re.match(rf"\s*{header}", line)]
-        index = keys[1] if keys[0] != "page" and len(keys) > 1 and isinstance(keys[1], int) else 0
+        index = keys[1] if len(keys) > 1 and isinstance(keys[1], int) else 0
         if index >= len(heads):
             return 1
         start = heads[index]
         later = [k for k, line in enumerate(lines) if k > start and re.match(r"\s*\[", line)]
         end = later[0] if later else len(lines)
-        keys = keys[1:] if keys[0] == "page" else keys[2:]
+        keys = keys[2:] if len(keys) > 1 and isinstance(keys[1], int) else keys[1:]
     for k in range(start, end):
         if keys and re.match(rf"\s*{re.escape(str(keys[0]))}\s*=", lines[k]):
             return k + 1

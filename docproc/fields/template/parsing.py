@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from docproc.errors import BadConfig
 from docproc.fields.template.faults import Faults, Spoiled, validated
 from docproc.fields.template.placing import Template
-from docproc.fields.template.schema import FieldTable, PageTable, RuleTable, TemplateFile, WeightedTable
+from docproc.fields.template.schema import FieldTable, RuleTable, TemplateFile, WeightedTable
 from docproc.rules import (
     CheckName,
     DateOrder,
@@ -24,9 +24,9 @@ from docproc.rules import (
     automaton,
     date_forms,
 )
-from docproc.types import Box, Field, Kind
+from docproc.types import Box, Field, Kind, Sheet
 
-RESERVED = ("document", "page", "status", "review", "reason")  # columns of the wide table
+RESERVED = ("document", "page", "status", "review", "reason", "template")  # columns of the wide table
 DATE_KEYS = ("order", "years")  # of a date alone
 WRITTEN_KEYS = ("digits", "cells", "pattern", "range", "check_digit", "allowed")  # of all fields but a line of E-13B
 
@@ -66,17 +66,30 @@ ALONE = Beside(_nothing, _nothing)
 
 
 def parse(text: str, source: str, beside: Beside = ALONE) -> Template:
-    """Read a template. Raises BadConfig with every fault, its line, and what to write instead."""
+    """Read a template of one page, see `parse_pages`."""
+    first, *others = parse_pages(text, source, beside)
+    if others:
+        raise BadConfig(source, [f"the template has {len(others) + 1} pages, and one is wanted here"])
+    return first
+
+
+def parse_pages(text: str, source: str, beside: Beside = ALONE) -> tuple[Template, ...]:
+    """Read a template: one for each page of its form.
+
+    Raises BadConfig with every fault, its line, and what to write instead.
+    """
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise BadConfig(source, [f"not TOML: {problem}"]) from problem
     faults = Faults(text)
+    if isinstance(table.get("page"), dict):
+        table["page"] = [table["page"]]
     parsed, spoiled = validated(table, faults)
     if parsed is None:
         raise BadConfig(source, faults.all())
-    path, digest, size = _page(parsed.page, beside, faults)
-    _check_places(parsed, size, spoiled, faults)
+    pages = [_page(k, parsed, beside, faults) for k in range(len(parsed.page))]
+    _check_places(parsed, [size for _, _, size in pages], spoiled, faults)
     fields = tuple(_field(k, entry, beside, faults) for k, entry in enumerate(parsed.field) if ("field", k) not in spoiled)
     rules = tuple(
         rule
@@ -84,13 +97,21 @@ def parse(text: str, source: str, beside: Beside = ALONE) -> Template:
         if ("rule", k) not in spoiled
         if (rule := _rule(k, entry, parsed, spoiled, faults))
     )
-    if faults.found or not size:
+    if faults.found:
         raise BadConfig(source, faults.all())
-    marks = tuple(Box(*mark) for mark in parsed.page.marks)
-    if path or marks:
-        # Boxes are exact there; where pages are taken as they are, whoever drew them left room for how pages lie.
-        fields = tuple(replace(field, rim=_rim(field)) for field in fields)
-    return Template(parsed.name, *size, fields, rules, path, digest, parsed.page.filled, marks)
+    where = {entry.name: entry.page for entry in parsed.field}
+    templates = []
+    for number, (page, (path, digest, size)) in enumerate(zip(parsed.page, pages, strict=True), 1):
+        assert size is not None
+        marks = tuple(Box(*mark) for mark in page.marks)
+        own = tuple(field for field in fields if where[field.name] == number)
+        if path or marks:
+            # Boxes are exact there; where pages are taken as they are, whoever drew them left room for how pages lie.
+            own = tuple(replace(field, rim=_rim(field)) for field in own)
+        held = tuple(rule for rule in rules if where[rule.fields[0]] == number)
+        sheet = Sheet(parsed.name, number, len(pages)) if len(pages) > 1 else None
+        templates.append(Template(parsed.name, *size, own, held, path, digest, page.filled, marks, sheet))
+    return tuple(templates)
 
 
 def _rim(field: Field) -> int:
@@ -100,28 +121,31 @@ def _rim(field: Field) -> int:
 # ---------------------------------------------------------------------------------------------------------- page
 
 
-def _page(page: PageTable, beside: Beside, faults: Faults) -> tuple[str, str, Size | None]:
+def _page(index: int, parsed: TemplateFile, beside: Beside, faults: Faults) -> tuple[str, str, Size | None]:
     """Path and hash of the reference, and the size of the page."""
+    page, here = parsed.page[index], ("page", index)
     path = digest = ""
     size: Size | None = (page.size[0], page.size[1]) if page.size else None
     if page.reference is not None:
         try:
             path, digest, shown = beside.picture(page.reference)
         except ValueError as problem:
-            faults.add(("page", "reference"), f"reference = {page.reference!r}: {problem}")
+            faults.add((*here, "reference"), f"reference = {page.reference!r}: {problem}")
             return "", "", size
         if size and size != shown:
-            faults.add(("page", "size"), f"size = {list(size)}: the reference has {list(shown)} pixels; leave size out")
+            faults.add((*here, "size"), f"size = {list(size)}: the reference has {list(shown)} pixels; leave size out")
         size = shown
+    elif len(parsed.page) > 1:
+        faults.add(here, f"page {index + 1}: of a form of several pages each needs its own reference, by which it is known")
     elif size is None:
-        faults.add(("page",), "page: give reference, the picture of the form, or size, the width and height of its scans")
+        faults.add(here, "page: give reference, the picture of the form, or size, the width and height of its scans")
     elif page.filled is not None:
-        faults.add(("page", "filled"), "filled says something of the reference, and there is none")
+        faults.add((*here, "filled"), "filled says something of the reference, and there is none")
     if 0 < len(page.marks) < 3:
-        faults.add(("page", "marks"), f"marks: {len(page.marks)} are too few, give three or four, or none")
+        faults.add((*here, "marks"), f"marks: {len(page.marks)} are too few, give three or four, or none")
     for mark in page.marks:
         if size and not _inside(mark, size):
-            faults.add(("page", "marks"), f"marks: {mark} reaches beyond the page of {size[0]} x {size[1]}")
+            faults.add((*here, "marks"), f"marks: {mark} reaches beyond the page of {size[0]} x {size[1]}")
     return path, digest, size
 
 
@@ -133,7 +157,7 @@ def _inside(box: list[int], size: Size) -> bool:
 # -------------------------------------------------------------------------------------------------------- fields
 
 
-def _check_places(parsed: TemplateFile, size: Size | None, spoiled: Spoiled, faults: Faults) -> None:
+def _check_places(parsed: TemplateFile, sizes: Sequence[Size | None], spoiled: Spoiled, faults: Faults) -> None:
     """Boxes that are too small, lie outside the page or on each other, and names that are taken."""
     names = Counter(entry.name for entry in parsed.field)
     seen: set[str] = set()
@@ -141,7 +165,10 @@ def _check_places(parsed: TemplateFile, size: Size | None, spoiled: Spoiled, fau
         if ("field", index) in spoiled:
             continue
         where = ("field", index)
-        _check_box(where, entry, size, faults)
+        if entry.page > len(sizes):
+            number = f"{len(sizes)} pages" if len(sizes) > 1 else "one page"
+            faults.add((*where, "page"), f"field {entry.name!r}: there is no page {entry.page}; the template has {number}")
+        _check_box(where, entry, sizes[min(entry.page, len(sizes)) - 1], faults)
         if names[entry.name] > 1 and entry.name in seen:
             faults.add((*where, "name"), f"there is another field {entry.name!r}: give each its own name")
         seen.add(entry.name)
@@ -149,7 +176,9 @@ def _check_places(parsed: TemplateFile, size: Size | None, spoiled: Spoiled, fau
             message = f"field {entry.name!r}: the name of another column; call it number_{entry.name}, say"
             faults.add((*where, "name"), message)
         for place, earlier in enumerate(parsed.field[:index]):
-            if ("field", place) not in spoiled and _overlap(entry.box, earlier.box) > TEMPLATE.max_overlap_share:
+            if ("field", place) in spoiled or earlier.page != entry.page:
+                continue
+            if _overlap(entry.box, earlier.box) > TEMPLATE.max_overlap_share:
                 faults.add((*where, "box"), f"field {entry.name!r}: lies on top of field {earlier.name!r}")
 
 
@@ -332,6 +361,9 @@ def _rule(index: int, entry: RuleTable, parsed: TemplateFile, spoiled: Spoiled, 
         faults.add(("rule", index, asked[0]), f"rule: a field stands in it twice: {', '.join(names)}")
     unclear = {parsed.field[place].name for kind, place in spoiled if kind == "field"}
     if not set(names) <= set(by_name) or unclear & set(names):
+        return None
+    if len({by_name[name].page for name in names}) > 1:
+        faults.add(("rule", index, asked[0]), "rule: its fields stand on different pages, and every page is read by itself")
         return None
     if asked == ["sum"]:
         return SumRule(tuple(names[:-1]), names[-1], entry.name)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from docproc.errors import DocumentError
 from docproc.rules import PageRule
-from docproc.types import DIGIT_HEIGHT, Box, Field, Page
+from docproc.types import DIGIT_HEIGHT, Box, Field, Page, Sheet
 
 SHAPE_TOLERANCE = 0.02  # of width over height, by which a page may differ from the template [guess]
 MIN_DIGIT_SHARE = 0.5  # of a box's height, of a small digit in it [guess]
@@ -26,11 +26,22 @@ class Template:
     digest: str = ""  # SHA-256 of that picture
     filled: bool | None = None  # True: the picture shows writing; None: where a field on it holds ink
     marks: tuple[Box, ...] = ()
+    sheet: Sheet | None = None  # which page of the form it is, where that has several
+
+    @property
+    def called(self) -> str:
+        """The template in words."""
+        return f"page {self.sheet.number} of {self.name}" if self.sheet else self.name
 
     @property
     def registers(self) -> bool:
         """Whether pages are laid onto the form, and not taken as they are."""
         return bool(self.reference or self.marks)
+
+
+def fits(template: Template, page: Page) -> bool:
+    """Whether the page has the shape of the template's."""
+    return abs(page.width / template.width / (page.height / template.height) - 1) <= SHAPE_TOLERANCE
 
 
 def place(template: Template, page: Page) -> tuple[Field, ...]:
@@ -39,7 +50,7 @@ def place(template: Template, page: Page) -> tuple[Field, ...]:
     Raises DocumentError `unsupported` when the page has another shape than the template's.
     """
     across, down = page.width / template.width, page.height / template.height
-    if abs(across / down - 1) > SHAPE_TOLERANCE:
+    if not fits(template, page):
         raise DocumentError(
             "unsupported",
             f"the page is {page.width} x {page.height} pixels and does not fit the template {template.name!r}, which was "
@@ -52,7 +63,7 @@ def place(template: Template, page: Page) -> tuple[Field, ...]:
 
 def enough(template: Template) -> int:
     """The long side in px at which a page's smallest digits are still twice as high as they are read."""
-    lowest = min(field.box.height for field in template.fields)
+    lowest = min((field.box.height for field in template.fields), default=max(template.width, template.height))
     return round(max(template.width, template.height) * OVERSAMPLING * DIGIT_HEIGHT / (MIN_DIGIT_SHARE * lowest))
 
 

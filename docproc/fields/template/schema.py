@@ -82,6 +82,7 @@ class FieldTable(_Strict):
         Rule(description="of a decimal: how many digits behind the point, or [fewest, most]"),
     ] = None
     cents: Annotated[bool, Rule(description="of an amount: cents are always written, or a dash in their place")] = False
+    page: Annotated[int, Rule(ge=1, description="which [[page]] it stands on, from 1")] = 1  # [geometry]
 
 
 class RuleTable(_Strict):
@@ -99,14 +100,17 @@ class TemplateFile(_Strict):
 
     schema_version: Literal[1]
     name: Annotated[str, Rule(min_length=1)]
-    page: PageTable
+    page: Annotated[list[PageTable], Rule(min_length=1, description="[page], or [[page]] for each page of a form of several")]
     field: Annotated[list[FieldTable], Rule(min_length=1, description="the fields, in the order of the table")]
     rule: Annotated[list[RuleTable], Rule(description="what holds between fields")] = []
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of a template file."""
-    return TemplateFile.model_json_schema()
+    schema = TemplateFile.model_json_schema()
+    several = schema["properties"]["page"]
+    schema["properties"]["page"] = {"anyOf": [several["items"], several], "description": several.pop("description")}
+    return schema
 
 
 def known_keys(keys: tuple[Any, ...]) -> tuple[str, ...]:

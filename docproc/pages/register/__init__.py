@@ -7,7 +7,7 @@ that are found, and their share decides whether the page is a scan of this form 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 
 from docproc.errors import DocumentError
-from docproc.pages.register.copies import first_of, without_form
+from docproc.pages.register.copies import first_of, lies_on, without_form
 from docproc.pages.register.corner_marks import places_by_marks
-from docproc.pages.register.features import guesses_by_features
+from docproc.pages.register.features import agreeing, features, guesses_by_features
 from docproc.pages.register.known_form import Reference, reference, reference_by_marks
 from docproc.pages.register.lines import guesses_by_lines
 from docproc.pages.register.local import LocalFit, local_fits
@@ -46,6 +46,7 @@ __all__ = (
     "Registration",
     "box_on_page",
     "first_of",
+    "lies_on",
     "local_fits",
     "natural_scale",
     "print_on",
@@ -53,6 +54,7 @@ __all__ = (
     "reference",
     "reference_by_marks",
     "register",
+    "resemblance",
     "seek",
     "without_form",
 )
@@ -134,6 +136,12 @@ def seek(gray: Gray, reference: Reference, outside: float = WARP.max_middle_outs
         if best is not None and best.share >= REGISTER.min_sure_share:
             break
     return best, most
+
+
+def resemblance(gray: Gray, references: Sequence[Reference]) -> list[int]:
+    """How many features of each form lie on the page as they do on the form."""
+    page = features(at_working_size(gray, REGISTER.work_side_px)[0])
+    return [agreeing(page, one.points, one.descriptors) for one in references]
 
 
 def _too_small(gray: Gray) -> bool:

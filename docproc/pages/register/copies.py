@@ -44,16 +44,23 @@ def without_form(gray: Gray, to_page: Matrix, size: tuple[int, int]) -> Gray | N
     return np.where(on_form > 0, np.uint8(np.percentile(gray, COPY.paper_percentile)), gray)
 
 
-def first_of(maps: Sequence[Matrix], size: tuple[int, int]) -> int:
-    """Which of several forms of `size` (width, height) on a page comes first, as one reads; `maps` are from px of the form.
+def lies_on(one: Matrix, one_size: tuple[int, int], other: Matrix, other_size: tuple[int, int]) -> bool:
+    """Whether the middle of one form lies on the other; maps are from px of each to px of the page, sizes (width, height)."""
+    middle = mapped(one, np.array([one_size]) / 2)
+    across, down = mapped(np.asarray(np.linalg.inv(other), np.float64), middle)[0]
+    return bool(0 <= across < other_size[0] and 0 <= down < other_size[1])
 
-    The highest row from left to right, where up is where the head of the first in `maps` is.
+
+def first_of(forms: Sequence[tuple[Matrix, tuple[int, int]]]) -> int:
+    """Which of several forms on a page comes first, as one reads: maps from px of each to the page, and (width, height) px.
+
+    The highest row from left to right, where up is where the head of the first of `forms` is.
     """
-    width, height = size
+    to_page, (width, height) = forms[0]
     middles = np.array([[0, height / 2], [width, height / 2], [width / 2, 0], [width / 2, height]])
-    left, right, top, bottom = mapped(maps[0], middles)
+    left, right, top, bottom = mapped(to_page, middles)
     across, down = right - left, bottom - top
-    places = np.concatenate([mapped(one, np.array([[width / 2, height / 2]])) for one in maps])
+    places = np.concatenate([mapped(one, np.array([size]) / 2) for one, size in forms])
     along, below = places @ across / np.hypot(*across), places @ down / np.hypot(*down)
     rows = np.rint((below - below.min()) / np.hypot(*down))
     return int(np.lexsort((along, rows))[0])

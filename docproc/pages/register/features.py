@@ -45,14 +45,9 @@ def features(picture: Gray) -> tuple[FeaturePoints, Descriptors]:
 def guesses_by_features(page: Gray, form_points: FeaturePoints, form_descriptors: Descriptors) -> Iterator[Matrix]:
     """Homographies from px of the form's picture to px of the flattened `page`, the likelier first."""
     points, descriptors = features(page)
-    if min(len(points), len(form_points)) < MIN_PAIRS:
+    here, there = _clear_pairs(points, descriptors, form_points, form_descriptors)
+    if not len(here):
         return
-    pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(form_descriptors, descriptors, k=2)
-    clear = [pair[0] for pair in pairs if len(pair) == 2 and pair[0].distance < FEATURES.max_distance_ratio * pair[1].distance]
-    if len(clear) < MIN_PAIRS:
-        return
-    here = form_points[[match.queryIdx for match in clear]]
-    there = points[[match.trainIdx for match in clear]]
     fits: list[tuple[int, Matrix]] = []
     for found in (_similarity(here, there), _homography(here, there)):
         if found is not None and np.isfinite(found).all():
@@ -62,6 +57,29 @@ def guesses_by_features(page: Gray, form_points: FeaturePoints, form_descriptors
         fits.reverse()
     for _, matrix in fits:
         yield matrix
+
+
+def agreeing(page: tuple[FeaturePoints, Descriptors], form_points: FeaturePoints, form_descriptors: Descriptors) -> int:
+    """How many features of the form lie on the page, whose own are `page`, as on the form."""
+    here, there = _clear_pairs(*page, form_points, form_descriptors)
+    found = _similarity(here, there) if len(here) else None
+    if found is None or not np.isfinite(found).all():
+        return 0
+    return int((np.hypot(*(mapped(found, here) - there).T) <= FEATURES.max_similarity_error_px).sum())
+
+
+def _clear_pairs(
+    points: FeaturePoints, descriptors: Descriptors, form_points: FeaturePoints, form_descriptors: Descriptors
+) -> tuple[FeaturePoints, FeaturePoints]:
+    """Features of the form, and those of the page that each resembles much more than any other; none where they are too few."""
+    none = np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
+    if min(len(points), len(form_points)) < MIN_PAIRS:
+        return none
+    pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(form_descriptors, descriptors, k=2)
+    clear = [pair[0] for pair in pairs if len(pair) == 2 and pair[0].distance < FEATURES.max_distance_ratio * pair[1].distance]
+    if len(clear) < MIN_PAIRS:
+        return none
+    return form_points[[match.queryIdx for match in clear]], points[[match.trainIdx for match in clear]]
 
 
 def _homography(here: FeaturePoints, there: FeaturePoints) -> Matrix | None:

@@ -127,7 +127,8 @@ def _on_page(fit: LocalFit, box: Box, to_page: Matrix, gray: Gray) -> LocalFit:
 def _unrolled(gray: Gray, by_picture: Matrix, ink: float, known: Print, boxes: dict[int, Box]) -> dict[int, LocalFit]:
     """Fits of fields on a page that a feeder may have stretched or squeezed, along or across the form; px of its picture."""
     height, width = known.mask.shape
-    edges = mapped(np.asarray(np.linalg.inv(by_picture), np.float64), corners_of(gray.shape[1], gray.shape[0]))
+    back = np.asarray(np.linalg.inv(by_picture), np.float64)
+    edges = np.nan_to_num(mapped(back, corners_of(gray.shape[1], gray.shape[0])))
     reach = [round(LOCAL.max_beyond_share * side) for side in (width, height)]
     before = [int(np.clip(np.ceil(-edges[:, k].min()), 0, reach[k])) for k in (0, 1)]
     behind = [int(np.clip(np.ceil(edges[:, k].max() - (width, height)[k]), 0, reach[k])) for k in (0, 1)]
