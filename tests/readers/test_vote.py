@@ -88,10 +88,11 @@ def test_that_a_digit_is_expected_does_not_make_one_of_nothing() -> None:
     blank = with_marks(frames_of({BLANK: 1}, {BLANK: 1}))
     scores = scores_of(1, share=0.01)
     scores[:, -1] = 0.94
-    heard = {"lattice": LatticeOpinion(lattice((0, 1)), scores, np.array([-2.8]), (1, 6)), "line": LineOpinion(blank)}
+    cut = LatticeOpinion(lattice((0, 1)), scores, np.array([-2.8]), (1, 6))
+    heard: dict[str, Opinion] = {"lattice": cut, "line": LineOpinion(blank)}
     verdict = vote(ballots(heard, (1, 6)), Weights({"lattice": 0.5, "line": 0.5}))
     assert verdict.ballots[0].text == ""
-    assert heard["lattice"].log_probabilities(["1"])[0] < np.log(0.1)
+    assert cut.log_probabilities(["1"])[0] < np.log(0.1)
 
 
 def test_weights_survive_the_card() -> None:
