@@ -24,6 +24,7 @@ from docproc.readers.voter import Opinion
 from docproc.rules import FieldRules, Weighted
 from docproc.types import KINDS, NOT_A_DIGIT, Kind
 
+MIN_DECIDED = 50  # fields whose confidence decides what becomes of them: a calibration is fitted to no fewer
 MAX_RULED_DIGITS = 10  # of a field that is given a check digit
 
 
@@ -106,7 +107,7 @@ def fit_calibration(
 
     Returns the calibration and its scores: fields read exactly, also by each reader alone, and the expected calibration error.
     """
-    found, right, exact = [], [], []
+    found, right, decided, exact = [], [], [], []
     alone: dict[str, list[bool]] = {}
     for field in fields:
         opinions, truth = field.opinions(context), field.example.strip.text
@@ -120,10 +121,13 @@ def fit_calibration(
                 alone.setdefault(name, []).append(max(cast, key=lambda ballot: ballot.logs[name]).text == truth)
             exact.append(text == truth)
         # What goes to review whatever its confidence is tells nothing of the confidence of what does not.
-        if (text or "cells" in opinions) and _may_be_accepted(opinions, field.example.strip, text):
+        if text or "cells" in opinions:
             found.append(evidence(verdict, opinions))
             right.append(number and text == truth)
-    inputs, targets = np.array(found), np.array(right)
+            decided.append(_may_be_accepted(opinions, field.example.strip, text))
+    inputs, targets, counts = np.array(found), np.array(right), np.array(decided, bool)
+    if counts.sum() >= MIN_DECIDED:  # networks that have learned little find fault with everything
+        inputs, targets = inputs[counts], targets[counts]
     half = len(inputs) // 2
     net = fit_logistic(inputs[:half], targets[:half])
     p = sigmoid(net(inputs[half:]))
