@@ -15,6 +15,7 @@ from docproc.readers.evidence import evidence
 from docproc.readers.ink import comb_ink, free_ink
 from docproc.readers.lattice import LatticeOpinion, View
 from docproc.readers.lattice.cuts import candidate_box
+from docproc.readers.lattice.stacked import stacked
 from docproc.readers.line import LineOpinion
 from docproc.readers.model import Model
 from docproc.readers.repair import Choice, repair_field
@@ -26,6 +27,7 @@ from docproc.rules import FieldRules
 from docproc.types import Field, Frames, Gray, Lattice, Reading
 
 AT_THE_EDGE = "a line at the edge of the field, or a 1"
+STACKED = "something is written above or below the number"
 AT_THE_EDGE_PX = 2  # from the side of the crop [guess]
 MAX_ALTERNATIVES = 10  # other texts that are kept, for rules between fields and for people [guess]
 
@@ -126,7 +128,7 @@ def read(prepared: Handwritten, opinions: Mapping[str, Opinion], model: Model) -
     others = tuple(one for one in texts if one[0] != choice.text and (rules is None or rules.allows(one[0])))
     noted = remark_on(opinions, field, choice.text)
     path = lattice_opinion(opinions).path(choice.text)
-    remark = noted or breaks(choice.broken) or _at_the_edge(prepared, path, choice.text)
+    remark = noted or breaks(choice.broken) or _at_the_edge(prepared, path, choice.text) or _stacked(prepared, path)
     was = text if choice.changed else ""
     return Reading(choice.text, choice.confidence, path, others[:MAX_ALTERNATIVES], remark, choice.rule, was)
 
@@ -188,6 +190,11 @@ def _at_the_edge(prepared: Handwritten, path: Sequence[int], text: str) -> str:
     boxes = [candidate_box(prepared.lattice, k) for k in path]
     aside = [min(box.left, width - box.left - box.width) <= AT_THE_EDGE_PX for box in boxes]
     return AT_THE_EDGE if all(aside) and len(text) <= len(aside) <= 2 else ""
+
+
+def _stacked(prepared: Handwritten, path: Sequence[int]) -> str:
+    """Why a free field says more than its line of digits; "" where nothing stands above or below them."""
+    return STACKED if not prepared.field.cells and stacked(prepared.lattice, path, prepared.crop.shape[0]) else ""
 
 
 def remark_on(opinions: Mapping[str, Opinion], field: Field, text: str) -> str:

@@ -13,6 +13,9 @@ from docproc.learn.composing.material import Material
 from docproc.learn.composing.spelling import Spelled, digits
 from docproc.types import STRUCK, Ink
 
+_STRIKES = (0.55, 0.08, 0.12, 0.25)  # of a whole number: level lines, a slash, a cross, a zigzag
+_SINGLE_STRIKES = (0.25, 0.4, 0.1, 0.25)  # of one digit
+
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
@@ -30,7 +33,7 @@ def corrected(
     kind = rng.random()
     if kind < 0.5:
         return _struck(layer, spelled, hand, material, rng)
-    return _replaced(layer, spelled, hand, material, rng, above=kind < 0.75)
+    return _replaced(layer, spelled, hand, material, rng, above=kind < 0.78)
 
 
 def _struck(
@@ -65,22 +68,24 @@ def _strike(box: tuple[int, int, int, int], layer: Layer, hand: Hand, rng: np.ra
     """Ink that strikes out what lies in the box (left, top, right, bottom): lines through it, a cross, a zigzag."""
     left, top, right, bottom = box
     canvas = np.zeros(layer.alpha.shape, np.uint8)
-    thick = max(1, round(hand.pen.width * layer.height * rng.uniform(0.8, 1.5)))
-    over = rng.uniform(-0.05, 0.25) * layer.height
+    thick = max(1, round(hand.pen.width * layer.height * rng.uniform(0.7, 1.5)))
+    over = rng.uniform(-0.08, 0.25) * layer.height
     middle = (top + bottom) / 2 + rng.normal(0, 0.06) * layer.height
-    kind = rng.random()
+    single = right - left < 1.2 * layer.height  # one digit, which people strike with one slanted line
+    name = str(rng.choice(["level", "slash", "cross", "zigzag"], p=_SINGLE_STRIKES if single else _STRIKES))
     paths: list[list[tuple[float, float]]] = []
-    if kind < 0.45:
-        for k in range(int(rng.choice([1, 1, 2, 3]))):
-            y = middle + (k - 0.5) * 0.18 * layer.height
-            bow = rng.normal(0, 0.06) * layer.height
-            paths.append(
-                [(left - over, y), ((left + right) / 2, y + bow), (right + over, y + rng.normal(0, 0.1) * layer.height)]
-            )
-    elif kind < 0.6:
+    if name == "level":
+        for k in range(int(rng.choice([1, 1, 1, 2, 3]))):
+            y = middle + (k - 0.5 * (k > 0)) * 0.18 * layer.height
+            bow, tilt = rng.normal(0, 0.06, 2) * layer.height
+            paths.append([(left - over, y - tilt), ((left + right) / 2, y + bow), (right + over, y + tilt)])
+    elif name == "cross":
         paths += [[(left - over, top), (right + over, bottom)], [(left - over, bottom), (right + over, top)]]
-    elif kind < 0.7:
-        paths.append([(left - over, bottom), (right + over, top)])
+    elif name == "slash":
+        inset = rng.uniform(-0.1, 0.2) * layer.height
+        lean = rng.uniform(0.0, 0.3) * (right - left) if single else 0.0
+        path = [(left - over + lean, bottom - inset), (right + over - lean, top + inset)]
+        paths.append(path if rng.random() < 0.8 else [(path[0][0], path[1][1]), (path[1][0], path[0][1])])
     else:
         step = layer.height * rng.uniform(0.08, 0.3)
         many = max(4, round((right - left + 2 * over) / step * 2))
@@ -132,11 +137,13 @@ def _replaced(
     owner[(owner > chosen + 1) & (owner < MARK)] -= 1
     if w and h:
         bold = replace(hand, pen=replace(hand.pen, width=hand.pen.width * float(rng.uniform(1.0, 2.0))))
-        size = layer.height * (float(rng.uniform(0.55, 0.9)) if above else 1.0)
+        size = layer.height * (float(rng.uniform(0.4, 0.9)) if above else 1.0)
         ink, _ = a_digit(int(rng.integers(10)), size, hand if above else bold, material, rng)
         if above:
             paste(alpha, owner, _strike((x, y, x + w, y + h), layer, hand, rng), MARK, 0, 0)
-            paste(alpha, owner, ink, MARK, x + (w - ink.shape[1]) / 2, y - ink.shape[0] - rng.uniform(0.0, 0.25) * layer.height)
+            paste(
+                alpha, owner, ink, MARK, x + (w - ink.shape[1]) / 2, y - ink.shape[0] - rng.uniform(-0.05, 0.5) * layer.height
+            )
         else:
             paste(
                 alpha,

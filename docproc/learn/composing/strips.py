@@ -28,7 +28,7 @@ MIN_F1_DIGIT, MIN_F1_AMBIGUOUS = 0.80, 0.65
 AMBIGUOUS = -1  # label of a candidate that is neither clearly a digit nor clearly not one
 
 PRINTED_SHARE = 0.22  # of the free fields
-CORRECTED_SHARE = 0.04  # of the written ones
+CORRECTED_SHARE = 0.08  # of the written ones
 
 
 @dataclass(frozen=True, slots=True)

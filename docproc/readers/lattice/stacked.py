@@ -1,0 +1,69 @@
+"""Whether something is written above or below the digits that were read: a correction, or a second number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from docproc.types import Box, Lattice
+
+
+@dataclass(frozen=True, slots=True)
+class StackTuning:
+    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+
+    ink: int = 110  # from which a pixel belongs to a stroke [guess]
+    min_height_share: float = 0.35  # of the digits' height: less is a speck, an accent, a raised point [guess]
+    max_height_share: float = 1.3  # more is a stroke of the page [guess]
+    max_width_share: float = 1.2  # of the digits' height: more is a line, or a row of small print [guess]
+    min_solid: float = 0.06  # of the area of its box that is ink [guess]
+    overlap_share: float = 0.3  # of the digits' height, by which what is above may reach between them [guess]
+    min_over_share: float = 0.5  # of its width that lies over digits [guess]
+    edge_px: float = 2.0  # from the edge of the crop: what touches it belongs to another line [guess]
+
+
+STACK = StackTuning()
+
+
+def stacked(lattice: Lattice, path: Sequence[int], rows: int) -> bool:
+    """Whether ink as high as a small digit stands above or below the digits of a path, and wholly within the field.
+
+    `rows` is the height of the field's crop in px. What touches its edge belongs to another line of the page.
+    """
+    if not path:
+        return False
+    boxes = [lattice.candidates[k].box for k in path]
+    height = float(np.median([box.height for box in boxes]))
+    read = np.isin(lattice.labels, [piece + 1 for k in path for piece in lattice.candidates[k].pieces])
+    rest = ((lattice.ink > STACK.ink) & ~read).astype(np.uint8)
+    count, _, parts, _ = cv2.connectedComponentsWithStats(rest, connectivity=8)
+    tops, bottoms = _profile(boxes, rest.shape[1])
+    back = cv2.invertAffineTransform(lattice.to_ink)
+    for x, y, w, h, area in parts[1:count].tolist():
+        if not STACK.min_height_share * height <= h <= STACK.max_height_share * height:
+            continue
+        if w > STACK.max_width_share * height or area < STACK.min_solid * w * h:
+            continue
+        over = bottoms[x : x + w] > 0
+        if over.mean() < STACK.min_over_share:
+            continue
+        above = y + h <= tops[x : x + w][over].min() + STACK.overlap_share * height
+        below = y >= bottoms[x : x + w][over].max()  # no reach: commas hang from the line
+        top, bottom = (back[1, 1] * row + back[1, 2] for row in (y, y + h))
+        if (above or below) and top >= STACK.edge_px and bottom <= rows - STACK.edge_px:
+            return True
+    return False
+
+
+def _profile(boxes: Sequence[Box], width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The highest and the lowest row of the digits in each column; a bottom of 0 where there is none."""
+    tops, bottoms = np.full(width, np.iinfo(np.int64).max), np.zeros(width, np.int64)
+    for box in boxes:
+        columns = slice(max(0, box.left), box.right)
+        tops[columns] = np.minimum(tops[columns], box.top)
+        bottoms[columns] = np.maximum(bottoms[columns], box.bottom)
+    return tops, bottoms
