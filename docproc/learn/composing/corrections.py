@@ -24,6 +24,7 @@ class Corrected:
     symbols: str
     number: bool  # whether that is one number, which can be read
     kind: str = ""
+    meant: str = ""  # the digits that were meant, where a person could key them
 
 
 def corrected(
@@ -130,7 +131,7 @@ def _replaced(
 ) -> tuple[Layer, Corrected]:
     """One digit is struck with another `above` it, or another is written over it: which one counts is not to be read."""
     places = [k for k, symbol in enumerate(spelled.symbols) if symbol.isdigit()]
-    chosen = int(rng.integers(len(places)))
+    chosen, another = int(rng.integers(len(places))), int(rng.integers(10))
     x, y, w, h = cv2.boundingRect((layer.owner == chosen + 1).astype(np.uint8))
     alpha, owner = layer.alpha.copy(), layer.owner.copy()
     owner[owner == chosen + 1] = MARK
@@ -138,7 +139,7 @@ def _replaced(
     if w and h:
         bold = replace(hand, pen=replace(hand.pen, width=hand.pen.width * float(rng.uniform(1.0, 2.0))))
         size = layer.height * (float(rng.uniform(0.4, 0.9)) if above else 1.0)
-        ink, _ = a_digit(int(rng.integers(10)), size, hand if above else bold, material, rng)
+        ink, _ = a_digit(another, size, hand if above else bold, material, rng)
         if above:
             paste(alpha, owner, _strike((x, y, x + w, y + h), layer, hand, rng), MARK, 0, 0)
             paste(
@@ -155,4 +156,5 @@ def _replaced(
             )
     place = places[chosen]
     symbols = spelled.symbols[:place] + STRUCK + spelled.symbols[place + 1 :]
-    return Layer(alpha, owner, layer.height), Corrected(symbols, number=False, kind="above" if above else "overwritten")
+    meant = f"{spelled.text[:chosen]}{another}{spelled.text[chosen + 1 :]}"
+    return Layer(alpha, owner, layer.height), Corrected(symbols, False, "above" if above else "overwritten", meant)

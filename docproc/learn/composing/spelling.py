@@ -228,6 +228,8 @@ def compound(rng: np.random.Generator) -> Spelled:
     name = str(rng.choice(["/", "-", ":", "+", "=", "x", " "], p=[0.32, 0.2, 0.16, 0.1, 0.06, 0.06, 0.1]))
     parts = [_number(rng, 4) for _ in range(2 if rng.random() < 0.88 else 3)]
     if name == " ":
+        if len(parts[-1]) == 3:  # thousands, not another number
+            parts[-1] += str(rng.integers(10))
         tokens = digits(parts[0])
         for part in parts[1:]:
             first, *rest = digits(part)

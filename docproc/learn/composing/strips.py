@@ -46,6 +46,7 @@ class Strip:
     symbols: str = ""  # all that is written, see `types.LINE_SYMBOLS`
     number: bool = True  # whether it is one number and no more: only then is its text to be accepted
     sort: str = ""  # what it shows, for tables of errors
+    meant: str = ""  # of what is no plain number: the digits that a person would key, if any
 
     @property
     def kind(self) -> Kind:
@@ -75,7 +76,8 @@ def _field(layer: Layer, said: Corrected, spelled: Spelled, rng: np.random.Gener
     layer = ruled(cropped(layer, rng), rng)
     text = "".join(symbol for symbol in said.symbols if symbol.isdigit())
     kind = said.kind or spelled.kind
-    return Strip(scanned(layer.alpha, rng), text, layer.owner, 0, (), spelled.marked, said.symbols, said.number, kind)
+    meant = said.meant or (text if kind == "disturbed" else "")
+    return Strip(scanned(layer.alpha, rng), text, layer.owner, 0, (), spelled.marked, said.symbols, said.number, kind, meant)
 
 
 # ----------------------------------------------------------------------------------------------------- labeling

@@ -120,6 +120,9 @@ def fit_calibration(
             for name in opinions:
                 alone.setdefault(name, []).append(max(cast, key=lambda ballot: ballot.logs[name]).text == truth)
             exact.append(text == truth)
+        # Who reads what was written over another digit, or beside a scribble, does no harm, and is not asked to.
+        if not number and text and text == field.example.strip.meant:
+            continue
         # What goes to review whatever its confidence is tells nothing of the confidence of what does not.
         if text or "cells" in opinions:
             found.append(evidence(verdict, opinions))
