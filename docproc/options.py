@@ -44,6 +44,18 @@ def limit(text: str) -> tuple[str, float]:
     return name, number
 
 
+def share(given: str | float) -> float:
+    """`1%`, `0.01` or a number as a share, 0..1. Raises ValueError that says what is wrong."""
+    text = str(given).strip()
+    try:
+        found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a share; use 1% or 0.01") from None
+    if not 0 <= found <= 1:
+        raise ValueError(f"{text} is not between 0% and 100%")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class RunRequest:
     """Everything that decides what a run reads and writes."""

@@ -27,14 +27,12 @@ class Share(click.ParamType[float]):
     name = "share"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        text = str(value).strip()
+        from docproc.options import share
+
         try:
-            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-        except ValueError:
-            self.fail(f"{text!r} is not a share; use 1% or 0.01", param, ctx)
-        if not 0 <= share <= 1:
-            self.fail(f"{text} is not between 0% and 100%", param, ctx)
-        return share
+            return share(value)
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
 
 
 class Limit(click.ParamType[tuple[str, float]]):

@@ -22,7 +22,7 @@ from typing import Any, Literal
 from docproc.errors import BadInput, CannotWrite, DocumentError
 from docproc.files import Document
 from docproc.runs.tables import DUPLICATE_OF
-from docproc.types import Row, Status
+from docproc.types import DETAILS, Row, Status
 
 Stamp = tuple[int, int, int]  # bytes, ns of the last change of the content, and of the entry in the folder
 
@@ -33,7 +33,7 @@ MAX_FAILURES = 100  # that `Standing` lists [guess]
 TRANSIENT = frozenset({"not_found", "permission", "io_error", "changing", "timeout", "worker_died", "internal"})
 NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs", "lustre")
 
-_ROW = tuple(field.name for field in fields(Row))
+_ROW = tuple(field.name for field in fields(Row) if field.name not in DETAILS)
 _TABLES = f"""
     CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE document (

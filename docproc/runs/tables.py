@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from docproc.errors import BadUsage, CannotWrite, MissingPart
-from docproc.types import Row
+from docproc.types import DETAILS, Row
 
 TOLD = ("template",)  # columns that stand in a table only where they say something
-COLUMNS = tuple(field.name for field in fields(Row) if field.name not in TOLD)
+COLUMNS = tuple(field.name for field in fields(Row) if field.name not in (*TOLD, *DETAILS))
 DUPLICATE_OF = "the same file as "  # begins the part of a reason that names an earlier document with the same content
 MAX_XLSX_ROWS = 1_048_576  # of a sheet [standard: ECMA-376, Excel's limit]
 PARQUET_BATCH_ROWS = 10_000  # written at a time [guess]

@@ -10,11 +10,12 @@ import os
 import time
 from collections.abc import Callable
 
+from docproc.documents import settings_for
 from docproc.errors import BadInput, OutputExists
 from docproc.files import Document, find_documents
 from docproc.forms import scans
 from docproc.options import RunRequest
-from docproc.runs.batch import Progress, Summary, planned_with, read_and_write, refuse_mixing, settings_for
+from docproc.runs.batch import Progress, Summary, planned_with, read_and_write, refuse_mixing
 from docproc.runs.journal import Journal, journal_path
 from docproc.runs.lock import hold
 from docproc.runs.tables import check_output

@@ -22,9 +22,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from docproc.documents import Settings
 from docproc.errors import BadUsage, CannotWrite, OutputExists, OutputHeld
 from docproc.options import Limits, RunRequest
-from docproc.runs.batch import Settings, open_worker, run
+from docproc.runs.batch import open_worker, run
 from docproc.runs.journal import Journal, Outcome, Todo, journal_path
 from docproc.runs.lock import hold
 from docproc.weights.cards import model_hashes
