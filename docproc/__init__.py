@@ -28,6 +28,7 @@ from docproc.errors import (
 if TYPE_CHECKING:
     from docproc.api import Reader, Results, read, run
     from docproc.runs.batch import Summary
+    from docproc.sources import Source
     from docproc.types import Alternative, Box, Digit, Row
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "Reader",
     "Results",
     "Row",
+    "Source",
     "Summary",
     "__version__",
     "read",
@@ -54,7 +56,8 @@ __all__ = [
 
 # Imported late: a program that only asks for the version does not wait for the rest.
 _LATE = {
-    "Reader": "api", "Results": "api", "read": "api", "run": "api", "Summary": "runs.batch",
+    "Reader": "api", "Results": "api", "read": "api", "run": "api", "Source": "sources",
+    "Summary": "runs.batch",
     "Alternative": "types", "Box": "types", "Digit": "types", "Row": "types",
 }  # fmt: skip
 

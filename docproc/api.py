@@ -126,11 +126,11 @@ class Reader:
                 try:
                     document = one.open(settings)
                 except DocumentError as problem:
-                    return [replace(error_row(PageId(one.name), problem), run=reader.model.name)]
+                    return [error_row(PageId(one.name), problem)]
                 try:
                     return reader.read(document, settings.layout, _detailed)
                 except Exception as problem:  # one bad page is a value here as in a run, whatever its decoder raised
-                    return [replace(error_row(PageId(one.name), unexpected(problem)), run=reader.model.name)]
+                    return [error_row(PageId(one.name), unexpected(problem))]
 
             with _one_thread():
                 pages = [rows_of(one, self._reader) for one in found if one.file is None or id(one.file) in kept]
@@ -218,11 +218,11 @@ def run(
         summary = docproc.run("scans/", "results.csv", layout="form.toml")
         print(summary.fields, summary.by_status["review"])
 
-    `output` ends in .csv, .jsonl, .xlsx or .parquet. `jobs` is the number of processes; 0 takes every core. `resume=True`
-    brings a table that is there up to date, `resume=False` begins its journal anew, `overwrite=True` replaces it. `wide` and
-    `wide_text` write one row a page. `crops` is a folder for a picture of every field. `progress` is called after each document
-    with how many are done, how many are to be read, and the rows of that one. The other parameters are those of
-    `docproc.Reader`.
+    `inputs` are files and folders, these with the folders in them (`recursive`). `output` ends in .csv, .jsonl, .xlsx or
+    .parquet. `jobs` is the number of processes; 0 takes every core. `resume=True` brings a table that is there up to date,
+    `resume=False` begins its journal anew, `overwrite=True` replaces it. `wide` and `wide_text` write one row a page. `crops`
+    is a folder for a picture of every field. `progress` is called after each document with how many are done, how many are to
+    be read, and the rows of that one. The other parameters are those of `docproc.Reader`.
 
     A program that calls this from a script needs `if __name__ == "__main__":` around it: the processes import the script.
 

@@ -244,7 +244,7 @@ def read_content(path: Path, limits: Limits) -> Content:
 def check_content(data: bytes, limits: Limits) -> bytes:
     """The content of a document that is no file, if it is one. Raises DocumentError."""
     if not data:
-        raise DocumentError("empty", "there is nothing in it")
+        raise DocumentError("empty", "the file is empty")
     if len(data) > limits.file_bytes:
         raise DocumentError("file_too_large", f"{len(data)} bytes, the limit is {limits.file_bytes}")
     return data
