@@ -176,7 +176,8 @@ def read(
 
     or several of these: any iterable. The rows come in the order of the documents. `row.document` is the name of the file;
     what has no name is `document-1`, by its place among the documents. A picture gives the same rows however it is
-    handed over, but a JPEG: of its file, damage is told, and its brightness is read as it was stored.
+    handed over. Only a color JPEG that was decoded elsewhere is a little different from its file: its brightness went by way
+    of colors, and damage is not told.
 
     The other parameters are those of `docproc.Reader`, which is for more than one call: it loads the networks once.
 

@@ -109,7 +109,7 @@ def _opener(name: str, source: Any) -> Callable[[Settings], Opened]:
         check_array(source)
         return partial(_open_page, name, lambda settings: array_page(name, source, settings.limits))
     if isinstance(source, Image.Image):
-        return partial(_open_page, name, lambda settings: picture_page(name, source, settings.limits))
+        return partial(_open_picture, name, source)
     if isinstance(source, io.TextIOBase):
         raise TypeError("the file is open as text; open it with 'rb'")
     if callable(getattr(source, "read", None)):
@@ -122,6 +122,32 @@ def _opener(name: str, source: Any) -> Callable[[Settings], Opened]:
 
 def _open_page(name: str, page: Callable[[Settings], Page], settings: Settings) -> Opened:
     return Opened(name, [page(settings)], count(2))
+
+
+def _open_picture(name: str, image: Image, settings: Settings) -> Opened:
+    data = _undecoded(image, settings.limits.file_bytes)
+    if data:
+        return opened(name, check_content(data, settings.limits), settings)
+    return Opened(name, [picture_page(name, image, settings.limits)], count(2))
+
+
+def _undecoded(image: Image, most: int) -> bytes:
+    """The file of a JPEG that Pillow opened and has not decoded, at most `most` bytes and one; else nothing.
+
+    docproc decodes it by itself then: damage is told, and brightness is read as it was stored, and not by way of colors.
+    """
+    from PIL.ImageFile import ImageFile
+
+    if not (isinstance(image, ImageFile) and image.format in ("JPEG", "MPO") and image.tile and image.fp):
+        return b""
+    if image.decoderconfig or image.tell():  # `draft` asked for another size; or it is a later frame
+        return b""
+    place = image.fp.tell()
+    try:
+        image.fp.seek(0)
+        return image.fp.read(most + 1)
+    finally:
+        image.fp.seek(place)
 
 
 def _read_all(file: BinaryFile, settings: Settings) -> bytes:

@@ -105,6 +105,22 @@ def test_a_picture_gives_the_same_rows_however_it_is_handed_over(
         assert unnamed(reader.read(source)) == [first]
 
 
+def test_a_color_jpeg_that_pillow_only_opened_gives_the_same_rows_as_its_file(
+    write_field: WriteField, reader: docproc.Reader
+) -> None:
+    gray = write_field("4071")
+    data = io.BytesIO()
+    Image.fromarray(np.stack([gray // 2 + 90, gray, np.maximum(gray, 40)], axis=2)).save(data, "JPEG", quality=40)
+    image = Image.open(data)
+    assert unnamed(reader.read(image)) == unnamed(reader.read(data.getvalue()))
+    image.load()  # and may still be used
+    (row,) = reader.read(image)
+    assert row.text == "4071"
+    cut = Image.open(io.BytesIO(data.getvalue()[:-900]))
+    assert unnamed(reader.read(cut)) == unnamed(reader.read(data.getvalue()[:-900]))
+
+
+@pytest.mark.thorough
 def test_read_gives_what_a_run_writes(folder: Path, tmp_path: Path) -> None:
     rows = list[docproc.Row]()
     docproc.run(folder, tmp_path / "t.csv", "digits", jobs=1, progress=lambda done, total, some: rows.extend(some))
@@ -207,6 +223,7 @@ def slip(text: str) -> np.ndarray:
     return gray
 
 
+@pytest.mark.thorough
 def test_a_template_is_given_as_a_path_and_auto_finds_it_beside_files_alone(tmp_path: Path) -> None:
     Image.fromarray(slip("    ")).save(tmp_path / "blank.png")
     Image.fromarray(slip("4071")).save(tmp_path / "scan.png")
@@ -230,6 +247,7 @@ def test_an_error_is_a_share_or_a_text(share: float | str) -> None:
     assert docproc.Reader("digits", max_error=share)._settings.max_error == (1 if str(share) == "1" else 0.5)
 
 
+@pytest.mark.thorough
 def test_options_are_plain_types(tmp_path: Path, folder: Path) -> None:
     reader = docproc.Reader("check", date_order="MDY", date_window="180d", as_of="2026-11-28", limits={"pages": 7})
     assert reader._settings.as_of == date(2026, 11, 28)
