@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, overload
 from docproc.documents import DocumentReader, error_row, settings_for
 from docproc.errors import BadUsage, DocumentError, unexpected
 from docproc.forms import open_layout, scans
-from docproc.options import Limits, RunRequest, limit, share
+from docproc.options import Limits, RunRequest, day, limit, share
 from docproc.rules import PART_ORDERS, DateWindow, PartOrder
 from docproc.runs.batch import Summary
 from docproc.runs.batch import run as run_batch
@@ -255,21 +255,18 @@ def _request(
 ) -> RunRequest:
     """What was asked for, from plain types. Raises BadUsage."""
     if date_order not in PART_ORDERS:
-        raise BadUsage(f"date_order {date_order!r} is none; there are {', '.join(PART_ORDERS)}")
+        raise BadUsage(f"date_order {date_order!r}: choose one of {', '.join(PART_ORDERS)}")
     names = fspath(layout) if isinstance(layout, (str, PathLike)) else tuple(fspath(name) for name in layout)
     try:
-        day = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
-    except ValueError:
-        raise BadUsage(f"as_of {as_of!r} is not a date; use YYYY-MM-DD") from None
-    try:
-        allowed = share(max_error)
+        allowed = share(str(max_error))
+        until = day(as_of) if isinstance(as_of, str) else as_of
         window = DateWindow(date_window, date.min).span if date_window else ""
         own = Limits(**dict(limit(f"{name}={value}") for name, value in (limits or {}).items()))  # type: ignore[arg-type]
     except ValueError as problem:
         raise BadUsage(str(problem)) from problem
     return RunRequest(
         inputs, output, names, model=_path(model), max_error=allowed, thresholds=_path(thresholds), date_order=date_order,
-        date_window=window, as_of=day, limits=own, **others,
+        date_window=window, as_of=until, limits=own, **others,
     )  # fmt: skip
 
 

@@ -44,16 +44,24 @@ def limit(text: str) -> tuple[str, float]:
     return name, number
 
 
-def share(given: str | float) -> float:
-    """`1%`, `0.01` or a number as a share, 0..1. Raises ValueError that says what is wrong."""
-    text = str(given).strip()
+def share(text: str) -> float:
+    """`1%` or `0.01` as a number from 0 to 1. Raises ValueError that says what is wrong."""
+    plain = text.strip()
     try:
-        found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        number = float(plain.removesuffix("%")) / (100 if plain.endswith("%") else 1)
     except ValueError:
-        raise ValueError(f"{text!r} is not a share; use 1% or 0.01") from None
-    if not 0 <= found <= 1:
-        raise ValueError(f"{text} is not between 0% and 100%")
-    return found
+        raise ValueError(f"{plain!r} is not a share; use 1% or 0.01") from None
+    if not 0 <= number <= 1:
+        raise ValueError(f"{plain} is not between 0% and 100%")
+    return number
+
+
+def day(text: str) -> date:
+    """`2026-11-21` as a date. Raises ValueError that says what is wrong."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a date; use YYYY-MM-DD") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,7 +264,7 @@ def test_options_are_plain_types(tmp_path: Path, folder: Path) -> None:
     [
         ({"max_error": "much"}, docproc.BadUsage, "'much' is not a share; use 1% or 0.01"),
         ({"max_error": 2}, docproc.BadUsage, "2 is not between 0% and 100%"),
-        ({"date_order": "YDM"}, docproc.BadUsage, "there are DMY, MDY, YMD, auto"),
+        ({"date_order": "YDM"}, docproc.BadUsage, "choose one of DMY, MDY, YMD, auto"),
         ({"date_window": "soon"}, docproc.BadUsage, "write 180d, 6m or 1y"),
         ({"as_of": "monday"}, docproc.BadUsage, "'monday' is not a date; use YYYY-MM-DD"),
         ({"limits": {"page": 3}}, docproc.BadUsage, "unknown limit 'page'; choose one of file_bytes, "),

@@ -30,7 +30,7 @@ class Share(click.ParamType[float]):
         from docproc.options import share
 
         try:
-            return share(value)
+            return share(str(value))
         except ValueError as problem:
             self.fail(str(problem), param, ctx)
 
@@ -75,10 +75,12 @@ class Day(click.ParamType["date"]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
         from datetime import date
 
+        from docproc.options import day
+
         try:
-            return value if isinstance(value, date) else date.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is not a date; use YYYY-MM-DD", param, ctx)
+            return value if isinstance(value, date) else day(str(value))
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
 
 
 class LayoutName(click.ParamType[str]):
