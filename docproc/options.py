@@ -62,6 +62,7 @@ class RunRequest:
     recursive: bool = True
     overwrite: bool = False
     resume: bool | None = None  # True: a table that is there is brought up to date; False: the journal is begun anew
+    forget_missing: bool = False  # documents that are no longer among the inputs leave the table
     wide: bool = False  # one row a page, with values
     wide_text: bool = False  # the same, with texts
     crops: Path | None = None  # folder for a picture of every field
