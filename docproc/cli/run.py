@@ -15,7 +15,7 @@ import click
 
 from docproc.cli import options, signals
 from docproc.cli.console import Progress, field_counts, many, say
-from docproc.cli.options import FILE, Day, Function, Limit, Span, command, option
+from docproc.cli.options import FILE, Function, command, option
 from docproc.errors import DONE, NEEDS_REVIEW, SOME_FAILED, DocprocError
 
 if TYPE_CHECKING:
@@ -37,10 +37,8 @@ def _reading_options(function: Function) -> Function:
         options.max_error,
         options.thresholds,
         options.date_order,
-        option("--date-window", default="", type=Span(), metavar="180d|6m|1y",
-               help="Dates that are older, or lie in the future, go to review."),
-        option("--as-of", type=Day(), metavar="YYYY-MM-DD",
-               help="The day from which --date-window counts.  [default: the day on which the run is begun]"),
+        options.date_window,
+        options.as_of,
         option("--recursive/--no-recursive", default=True, show_default=True, help="Also read the folders in a folder."),
         # Not local as that of other commands: a run that is repeated every day may replace its table.
         option("--overwrite/--no-overwrite", default=False,
@@ -50,8 +48,7 @@ def _reading_options(function: Function) -> Function:
         options.wide,
         options.wide_text,
         option("--crops", type=FILE, metavar="DIR", help="Also save a picture of every field here."),
-        option("--limit", "limits", multiple=True, type=Limit(), metavar="NAME=VALUE",
-               help="Override a per-document safety limit: file_bytes, pixels, side, pages, scans, memory, pdf_dpi, seconds."),
+        options.limits,
         option("-q", "--quiet", is_flag=True, help="Only say what went wrong."),
         option("-v", "--verbose", is_flag=True, help="Name every document as it is read, and the backend."),
     )  # fmt: skip
