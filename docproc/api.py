@@ -209,6 +209,7 @@ def run(
     recursive: bool = True,
     overwrite: bool = False,
     resume: bool | None = None,
+    forget_missing: bool = False,
     wide: bool = False,
     wide_text: bool = False,
     crops: str | PathLike[str] | None = None,
@@ -221,9 +222,10 @@ def run(
 
     `inputs` are files and folders, these with the folders in them (`recursive`). `output` ends in .csv, .jsonl, .xlsx or
     .parquet. `jobs` is the number of processes; 0 takes every core. `resume=True` brings a table that is there up to date,
-    `resume=False` begins its journal anew, `overwrite=True` replaces it. `wide` and `wide_text` write one row a page. `crops`
-    is a folder for a picture of every field. `progress` is called after each document with how many are done, how many are to
-    be read, and the rows of that one. The other parameters are those of `docproc.Reader`.
+    `resume=False` begins its journal anew, `overwrite=True` replaces it, `forget_missing=True` drops the rows of documents that
+    are no longer among the inputs. `wide` and `wide_text` write one row a page. `crops` is a folder for a picture of every
+    field. `progress` is called after each document with how many are done, how many are to be read, and the rows of that one.
+    The other parameters are those of `docproc.Reader`.
 
     A program that calls this from a script needs `if __name__ == "__main__":` around it: the processes import the script.
 
@@ -233,8 +235,8 @@ def run(
     request = _request(
         layout=layout, max_error=max_error, backend=backend, model=model, date_order=date_order, date_window=date_window,
         as_of=as_of, thresholds=thresholds, limits=limits, inputs=tuple(Path(place) for place in several), output=Path(output),
-        jobs=jobs, recursive=recursive, overwrite=overwrite, resume=resume, wide=wide, wide_text=wide_text,
-        crops=_path(crops),
+        jobs=jobs, recursive=recursive, overwrite=overwrite, resume=resume,
+        forget_missing=forget_missing, wide=wide, wide_text=wide_text, crops=_path(crops),
     )  # fmt: skip
     return run_batch(request, progress)
 
@@ -256,6 +258,8 @@ def _request(
     """What was asked for, from plain types. Raises BadUsage."""
     if date_order not in PART_ORDERS:
         raise BadUsage(f"date_order {date_order!r}: choose one of {', '.join(PART_ORDERS)}")
+    if others.get("jobs", 0) < 0:
+        raise BadUsage(f"jobs {others['jobs']}: give 0, which takes every core, or more")
     names = fspath(layout) if isinstance(layout, (str, PathLike)) else tuple(fspath(name) for name in layout)
     try:
         allowed = share(str(max_error))

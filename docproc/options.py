@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from docproc.rules import PartOrder
 
-PROJECT_FILE = "docproc.toml"  # settings of the working folder; how they are read: docproc.cli.settings
+PROJECT_FILE = "docproc.toml"  # settings of the working folder; what they may hold, and which variables: docproc.cli.settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class RunRequest:
 
     inputs: tuple[Path, ...]
     output: Path
-    layout: str | tuple[str, ...] = "auto"  # auto, digits, amount, micr, check, or templates and folders of them
+    layout: str | tuple[str, ...] = "auto"  # a name of `docproc.fields.layouts.LAYOUTS`, or templates and folders of them
     jobs: int = 0  # 0: one for each core
     backend: str = "auto"
     model: Path | None = None  # None: the shipped one
@@ -82,6 +82,7 @@ class RunRequest:
     recursive: bool = True
     overwrite: bool = False
     resume: bool | None = None  # True: a table that is there is brought up to date; False: the journal is begun anew
+    forget_missing: bool = False  # documents that are no longer among the inputs leave the table
     wide: bool = False  # one row a page, with values
     wide_text: bool = False  # the same, with texts
     crops: Path | None = None  # folder for a picture of every field

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pydoc
 import re
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,8 +20,9 @@ import pytest
 from PIL import Image
 
 import docproc
-from docproc.errors import BadInput, OutputExists
+from docproc.errors import BadInput, BadUsage, MissingPart, OutputExists
 from docproc.weights import opening
+from docproc.weights.cards import model_folder
 from tests.conftest import WriteField, draw_comb
 
 
@@ -52,6 +54,44 @@ def test_run_writes_a_table(folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "t.csv").exists()
     with pytest.raises(OutputExists):
         docproc.run(folder, tmp_path / "t.csv")
+
+
+def test_a_run_takes_paths_as_text_and_an_error_in_percent(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(model_folder(), tmp_path / "own")
+    summary = docproc.run(
+        str(folder), str(tmp_path / "t.csv"), layout="digits", jobs=1, model=str(tmp_path / "own" / "digits.onnx"),
+        crops=str(tmp_path / "crops"), max_error="1%", as_of="2026-11-21", date_window="1y", limits={"pages": 7},
+    )  # fmt: skip
+    assert (summary.documents, summary.failed) == (2, 1)
+    assert [path.name for path in (tmp_path / "crops").iterdir()] == ["a.png-1-digits.png"]
+    assert docproc.read(str(folder / "a.png"), "digits", max_error="1%", as_of="2026-11-21")[0].text == "0042"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"max_error": "one"}, "'one' is not a share; use 1% or 0.01"),
+        ({"max_error": 5}, "5 is not between 0% and 100%"),
+        ({"date_window": "half a year"}, "write 180d, 6m or 1y"),
+        ({"as_of": "monday"}, "'monday' is not a date; use YYYY-MM-DD"),
+        ({"date_order": "DYM"}, "date_order 'DYM': choose one of DMY"),
+        ({"jobs": -1}, "jobs -1: give 0"),
+        ({"limits": {"page": 1}}, "unknown limit 'page'"),
+        ({"limits": {"pages": 0}}, "pages=0 should be above zero"),
+        ({"backend": "fast"}, "no backend named 'fast'"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_told_before_the_work(
+    folder: Path, tmp_path: Path, options: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(BadUsage, match=re.escape(told)):
+        docproc.run(folder, tmp_path / "t.csv", "digits", **options)
+    assert not (tmp_path / "t.csv").exists()
+
+
+def test_a_model_that_is_not_there_is_told_before_the_work(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(MissingPart, match=r"x\.json: No such file"):
+        docproc.run(folder, tmp_path / "t.csv", "digits", model="x.onnx")
 
 
 def test_nothing_there(tmp_path: Path) -> None:

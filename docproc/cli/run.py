@@ -15,7 +15,7 @@ import click
 
 from docproc.cli import options, signals
 from docproc.cli.console import Progress, field_counts, many, say
-from docproc.cli.options import FILE, Day, Function, Limit, Span, command, option
+from docproc.cli.options import FILE, Function, command, option
 from docproc.errors import DONE, NEEDS_REVIEW, SOME_FAILED, DocprocError
 
 if TYPE_CHECKING:
@@ -37,18 +37,18 @@ def _reading_options(function: Function) -> Function:
         options.max_error,
         options.thresholds,
         options.date_order,
-        option("--date-window", default="", type=Span(), metavar="180d|6m|1y",
-               help="Dates that are older, or lie in the future, go to review."),
-        option("--as-of", type=Day(), metavar="YYYY-MM-DD",
-               help="The day from which --date-window counts.  [default: the day on which the run is begun]"),
+        options.date_window,
+        options.as_of,
         option("--recursive/--no-recursive", default=True, show_default=True, help="Also read the folders in a folder."),
         # Not local as that of other commands: a run that is repeated every day may replace its table.
-        option("--overwrite/--no-overwrite", default=False, help="Replace a table that is there."),
+        option("--overwrite/--no-overwrite", default=False,
+               help="Replace a table that is there, with all that was changed in it."),
+        option("--forget-missing/--no-forget-missing", default=False,
+               help="Drop the rows of documents that are no longer among the inputs.  [default: keep them, with a reason]"),
         options.wide,
         options.wide_text,
         option("--crops", type=FILE, metavar="DIR", help="Also save a picture of every field here."),
-        option("--limit", "limits", multiple=True, type=Limit(), metavar="NAME=VALUE",
-               help="Override a per-document safety limit: file_bytes, pixels, side, pages, scans, memory, pdf_dpi, seconds."),
+        options.limits,
         option("-q", "--quiet", is_flag=True, help="Only say what went wrong."),
         option("-v", "--verbose", is_flag=True, help="Name every document as it is read, and the backend."),
     )  # fmt: skip
@@ -187,6 +187,10 @@ def _say_end(summary: Summary, *, quiet: bool) -> None:
     """What came of a run; when `quiet` only what failed."""
     if not quiet:
         _say_summary(summary)
+    if summary.left_alone:  # by a watch, which goes on
+        say(f"{summary.output} {summary.left_alone}")
+        say("It is left as it is; move it away to have it written anew. What was read is kept: "
+            f"docproc table {summary.output} -o another{summary.output.suffix}")  # fmt: skip
     if summary.failed:
         _say_failures(summary.output, quiet=quiet)
 
@@ -205,7 +209,10 @@ def _say_summary(summary: Summary) -> None:
         say("1 file skipped (not a document)")
     elif summary.passed_over:
         say(f"{summary.passed_over} files skipped (not documents)")
-    say(f"table: {summary.output}")
+    if summary.away:
+        say(f"{many(summary.away, 'document')} no longer among the inputs; the rows are kept (--forget-missing drops them)")
+    if not summary.left_alone:
+        say(f"table: {summary.output}")
 
 
 def _say_failures(output: Path, *, quiet: bool) -> None:

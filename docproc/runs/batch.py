@@ -12,7 +12,8 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import partial
@@ -25,7 +26,8 @@ from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError, Outpu
 from docproc.files import Content, Document, find_documents, read_content
 from docproc.forms import scans
 from docproc.options import Limits, RunRequest
-from docproc.runs.journal import Journal, Outcome, Standing, Todo, failed_outcome, now
+from docproc.runs.audit import layout_note, refuse_replacing, what_is_lost
+from docproc.runs.journal import Journal, Outcome, Standing, Todo, failed_outcome, now, reading_settings
 from docproc.runs.lock import hold
 from docproc.runs.tables import check_output, export_table
 from docproc.runs.workers import process_map, quarantine_map
@@ -54,6 +56,8 @@ class Summary:
     read: int = 0  # documents that were read by this run; the others stood in the journal
     pages: int = 0
     duplicates: tuple[tuple[str, str], ...] = ()  # a document and the first one with the same content
+    away: int = 0  # documents in the table that are no longer among the inputs
+    left_alone: str = ""  # why the table was not written, in words that go on from its name; "" where it was
 
 
 def run(request: RunRequest, progress: Progress | None = None, opener: Opener | None = None) -> Summary:
@@ -64,7 +68,7 @@ def run(request: RunRequest, progress: Progress | None = None, opener: Opener | 
     refuse_mixing(request)
     check_output(request.output)
     with hold(request.output):
-        _refuse_overwriting(request)
+        refuse_overwriting(request)
         documents, passed = find_documents(request.inputs, request.recursive)
         if not documents:
             looked = ", ".join(str(place) for place in request.inputs)
@@ -74,7 +78,14 @@ def run(request: RunRequest, progress: Progress | None = None, opener: Opener | 
         planned = planned_with(settings, read)
         passed += len(documents) - len(read)
         with Journal.open(request.output, anew=request.resume is False) as journal:
-            return read_and_write(request, settings, planned, passed, journal, progress, opener)
+            adopt_table(request, journal)
+            summary = read_and_write(request, settings, planned, passed, journal, progress, opener)
+    if summary.left_alone:
+        raise OutputExists(
+            f"{request.output} {summary.left_alone}\nIt was left as it is; what was read is kept: "
+            f"docproc table {request.output} -o another{request.output.suffix}"
+        )
+    return summary
 
 
 def read_and_write(
@@ -86,12 +97,12 @@ def read_and_write(
     progress: Progress | None = None,
     opener: Opener | None = None,
     *,
-    keep_gone: bool = False,
+    waiting: Collection[str] = (),
     retry: bool = True,
 ) -> Summary:
     """Bring an open journal to the state of the documents (see `planned_with`), and the table to that of the journal.
 
-    `keep_gone` and `retry` are those of `Journal.plan`.
+    A table in which cells were changed meanwhile is left alone. `waiting` and `retry` are those of `Journal.plan`.
     """
     if request.crops:
         try:
@@ -102,9 +113,10 @@ def read_and_write(
     begun = journal.note("as_of") if not journal.note("finished") else ""
     as_of = settings.as_of or (date.fromisoformat(begun) if begun else date.today())
     settings = replace(settings, as_of=as_of)
-    todo = journal.plan(planned, keep_gone=keep_gone, retry=retry)
+    todo = journal.plan(planned, forget=_forgets(request), waiting=waiting, retry=retry)
     journal.keep(
         command=request.command, inputs=json.dumps([str(place) for place in request.inputs]), layout="\n".join(request.layouts),
+        layout_files=layout_note(request.layouts),
         output=str(request.output), wide=str(int(request.wide)),
         wide_text=str(int(request.wide_text)), passed_over=str(passed), begun=now(), docproc=__version__,
         as_of=as_of.isoformat(), date_order=request.date_order, limits=json.dumps(asdict(request.limits)),
@@ -114,8 +126,29 @@ def read_and_write(
         if progress:
             progress(done, len(todo), outcome.rows or ())
     journal.keep(finished=now())
-    export_table(request.output, journal.rows, wide=request.wide, texts=request.wide_text)
-    return summary_of(journal.standing(), request.output, passed, len(todo))
+    left_alone = _write_table(request, journal)
+    return replace(summary_of(journal.standing(), request.output, passed, len(todo)), left_alone=left_alone)
+
+
+def _forgets(request: RunRequest) -> bool:
+    """Whether documents that are no longer among the inputs leave the table."""
+    return request.forget_missing or (request.overwrite and not request.resume)
+
+
+def _write_table(request: RunRequest, journal: Journal) -> str:
+    """Write the table, unless cells of it were changed since it was read last; returns why it was left alone, or ""."""
+
+    def before(written: Path) -> None:
+        if request.output.exists() and (lost := what_is_lost(request.output, journal)):
+            raise OutputExists(lost)
+        journal.keep_written(written)
+
+    try:
+        export_table(request.output, journal.rows, wide=request.wide, texts=request.wide_text, before=before)
+    except OutputExists as changed:
+        return str(changed)
+    journal.written_now()
+    return ""
 
 
 def read_documents(documents: Sequence[Document], settings: Settings, mapper: Mapper) -> Iterator[list[Row]]:
@@ -131,27 +164,31 @@ def summary_of(standing: Standing, output: Path, passed: int, read: int) -> Summ
     """What is told at the end."""
     return Summary(
         standing.documents, standing.failed, standing.fields, standing.by_status, passed, output, read, standing.pages,
-        standing.duplicates,
+        standing.duplicates, standing.away,
     )  # fmt: skip
 
 
 def planned_with(settings: Settings, documents: Sequence[Document]) -> list[tuple[Document, str]]:
     """Each document with what it is read with: a hash of template, models and options. Raises MissingPart."""
-    shared = {
+    general = _hash({
         "docproc": __version__, "models": settings.models, "backend": settings.backend,
-        "layout": settings.layout.name, "max_error": settings.max_error, "limits": asdict(settings.limits),
-        "crops": str(settings.crops or ""), "date_order": settings.layout.date_order, "date_window": settings.window,
-        "as_of": str(settings.as_of or ""), "thresholds": settings.thresholds,
-    }  # fmt: skip
+        "layout": settings.layout.name, "max_error": settings.max_error, "date_order": settings.layout.date_order,
+        "date_window": settings.window, "as_of": str(settings.as_of or ""), "thresholds": settings.thresholds,
+    })  # fmt: skip
+    other = _hash({"limits": asdict(settings.limits), "crops": str(settings.crops or "")})
     by_folder: dict[str, str] = {}
     planned = []
     for document in documents:
         folder = folder_of(document)
         if folder not in by_folder:
-            own = shared | {"template": repr(settings.layout.templates_for(folder))}
-            by_folder[folder] = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:32]
+            template = _hash(repr(settings.layout.templates_for(folder)))
+            by_folder[folder] = reading_settings(general, template, other)
         planned.append((document, by_folder[folder]))
     return planned
+
+
+def _hash(what: object) -> str:
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
 
 # ------------------------------------------------------------------------------------------------- the work
@@ -268,12 +305,19 @@ def refuse_mixing(request: RunRequest) -> None:
                 raise BadUsage(f"the output {written} lies in the input {place}: choose a place outside of it")
 
 
-def _refuse_overwriting(request: RunRequest) -> None:
-    if request.output.exists() and not request.overwrite and not request.resume:
-        raise OutputExists(
-            f"{request.output} is there already; give --resume to read only what is new or changed, "
-            "--overwrite to replace it, or another name"
-        )
+def refuse_overwriting(request: RunRequest) -> None:
+    """Raises OutputExists where a table that is there holds what this run would drop, and was not asked to."""
+    if not request.overwrite:
+        refuse_replacing(request.output, resume=bool(request.resume), layout=layout_note(request.layouts))
+
+
+def adopt_table(request: RunRequest, journal: Journal) -> None:
+    """From here on a table that is there is known; who changes it while the run reads keeps what was changed."""
+    with suppress(FileNotFoundError):
+        try:
+            journal.adopt(request.output)
+        except PermissionError as problem:
+            raise CannotWrite(f"cannot read {request.output}: {problem.strerror}") from problem
 
 
 def _cores() -> int:
