@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ import click
 from docproc.cli import options, signals
 from docproc.cli.console import Progress, field_counts, many, say
 from docproc.cli.options import FILE, Function, command, option
+from docproc.cli.pipes import piped
 from docproc.errors import DONE, NEEDS_REVIEW, SOME_FAILED, DocprocError
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def run(context: click.Context, /, quiet: bool, verbose: bool, **wishes: Any) ->
     INPUT is files or folders: PNG, JPEG, TIFF (all pages), PDF, BMP, WebP, GIF. Beside the table lies its journal,
     NAME.docproc: an interrupted run goes on with the same command, and docproc status and docproc table look into it.
 
+    As INPUT, - is a document that is piped in; -o - writes the table to stdout as CSV, and keeps no journal.
+
     Exit codes: 0 done, 1 some documents failed, 2 usage, 3 bad template or settings, 4 missing model or backend, 5 nothing
     to read, 6 the output exists, 7 --fail-on-review, 8 the output cannot be written, 9 another run holds the output, 130 and
     143 interrupted.
@@ -81,9 +84,13 @@ def run(context: click.Context, /, quiet: bool, verbose: bool, **wishes: Any) ->
     signals.install()
     if verbose and not quiet:
         _say_backend(request.backend)
-    with Progress(quiet=quiet) as progress, _interruptions_explained(request):
-        summary = run_batch(request, reporter(progress, verbose=verbose))
-    _say_end(summary, quiet=quiet)
+    with piped(request) as asked:
+        stdout = asked.output != request.output
+        # What goes to stdout has no journal that is kept.
+        explained = nullcontext() if stdout else _interruptions_explained(request)
+        with Progress(quiet=quiet) as progress, explained:
+            summary = run_batch(asked, reporter(progress, verbose=verbose))
+        _say_end(summary, quiet=quiet, stdout=stdout)
     if summary.failed:
         context.exit(SOME_FAILED)
     context.exit(NEEDS_REVIEW if request.fail_on_review and summary.by_status["review"] else DONE)
@@ -183,19 +190,19 @@ def _say_document(rows: Sequence[Row]) -> None:
         say(f"{shown_name(rows[0].document)}: {readings or rows[0].reason}")
 
 
-def _say_end(summary: Summary, *, quiet: bool) -> None:
-    """What came of a run; when `quiet` only what failed."""
+def _say_end(summary: Summary, *, quiet: bool, stdout: bool = False) -> None:
+    """What came of a run; when `quiet` only what failed. `stdout` says that the table goes there and is no file."""
     if not quiet:
-        _say_summary(summary)
+        _say_summary(summary, stdout=stdout)
     if summary.left_alone:  # by a watch, which goes on
         say(f"{summary.output} {summary.left_alone}")
         say("It is left as it is; move it away to have it written anew. What was read is kept: "
             f"docproc table {summary.output} -o another{summary.output.suffix}")  # fmt: skip
     if summary.failed:
-        _say_failures(summary.output, quiet=quiet)
+        _say_failures(summary.output, quiet=quiet or stdout)
 
 
-def _say_summary(summary: Summary) -> None:
+def _say_summary(summary: Summary, *, stdout: bool) -> None:
     from docproc.runs.tables import shown_name
 
     say(f"{many(summary.documents, 'document')}, {field_counts(summary.fields, summary.by_status, summary.failed)}")
@@ -211,7 +218,7 @@ def _say_summary(summary: Summary) -> None:
         say(f"{summary.passed_over} files skipped (not documents)")
     if summary.away:
         say(f"{many(summary.away, 'document')} no longer among the inputs; the rows are kept (--forget-missing drops them)")
-    if not summary.left_alone:
+    if not stdout and not summary.left_alone:
         say(f"table: {summary.output}")
 
 
