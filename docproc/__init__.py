@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from docproc._version import __version__
+from docproc.namesake import warn_of_namesake
 
 __all__ = ["__version__", "read", "run"]
 
@@ -24,3 +25,6 @@ def __getattr__(name: str) -> Any:
 
         return getattr(api, name)
     raise AttributeError(f"module 'docproc' has no attribute {name!r}")
+
+
+warn_of_namesake()
