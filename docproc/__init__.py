@@ -24,6 +24,7 @@ from docproc.errors import (
     OutputExists,
     OutputHeld,
 )
+from docproc.namesake import warn_of_namesake
 
 if TYPE_CHECKING:
     from docproc.api import Reader, Results, read, run
@@ -74,3 +75,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+warn_of_namesake()
