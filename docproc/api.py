@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from os import PathLike, fspath
@@ -132,7 +131,7 @@ class Reader:
                 except Exception as problem:  # one bad page is a value here as in a run, whatever its decoder raised
                     return [error_row(PageId(one.name), unexpected(problem))]
 
-            with _one_thread():
+            with _ONE_THREAD:
                 pages = [rows_of(one, self._reader) for one in found if one.file is None or id(one.file) in kept]
         return Results(tuple(row for rows in pages for row in rows))
 
@@ -285,14 +284,33 @@ def _detailed(page: PageResult) -> list[Row]:
     return with_digits(page.rows, page.placed.page, page.results)
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """OpenCV's threads wait for each other busily, which costs more than they save on pictures of one field."""
-    import cv2
+class _OneThread:
+    """While documents are read, OpenCV works with one thread: several wait for each other busily, which costs more than it saves.
 
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
+    The number is one for the whole process, so the last who reads gives it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._reading = 0
+        self._before = 0
+
+    def __enter__(self) -> None:
+        import cv2
+
+        with self._lock:
+            if not self._reading:
+                self._before = cv2.getNumThreads()
+                cv2.setNumThreads(1)
+            self._reading += 1
+
+    def __exit__(self, *_: object) -> None:
+        import cv2
+
+        with self._lock:
+            self._reading -= 1
+            if not self._reading:
+                cv2.setNumThreads(self._before)
+
+
+_ONE_THREAD = _OneThread()

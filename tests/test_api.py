@@ -231,11 +231,23 @@ def test_threads_may_share_a_reader(reader: docproc.Reader, write_field: WriteFi
 
 
 def test_reading_leaves_the_threads_of_opencv_as_they_were(reader: docproc.Reader, write_field: WriteField) -> None:
+    strip = write_field("12")
+    during = list[int]()
+
+    class Slow(io.BytesIO):
+        """While it is read, another Reader begins and ends."""
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            with docproc.Reader("digits", backend="onnx") as other:
+                other.read(strip)
+            during.append(cv2.getNumThreads())
+            return b""
+
     cv2.setNumThreads(2)
     try:
         before = cv2.getNumThreads()
-        reader.read(write_field("12"))
-        assert cv2.getNumThreads() == before
+        reader.read(Slow())
+        assert (during, cv2.getNumThreads()) == ([1], before)
     finally:
         cv2.setNumThreads(1)
 
