@@ -285,7 +285,7 @@ def _detailed(page: PageResult) -> list[Row]:
 
 
 class _OneThread:
-    """While documents are read, OpenCV works with one thread: several wait for each other busily, which costs more than it saves.
+    """While documents are read, OpenCV works with one thread: several wait for each other busily, at more cost than gain.
 
     The number is one for the whole process, so the last who reads gives it back.
     """
