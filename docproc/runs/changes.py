@@ -19,7 +19,7 @@ Key = tuple[str, ...]
 KEY_COLUMNS = ("document", "page", "field")  # those that a table has name a row of it
 DIGITS_KEPT = 15  # of a number in a spreadsheet [standard: IEEE 754 double, as Excel shows it]
 SHOWN_SHARE = 1e-5  # how far a long number may be off in the way that a spreadsheet shows it [geometry: 1.23457E+19]
-MAX_SHOWN = 40  # characters of a cell that a message shows [guess]
+MAX_SHOWN = 60  # characters of a cell that a message shows [guess]
 
 _ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 
@@ -52,10 +52,12 @@ def changes(written: Iterable[Record], found: Iterable[Record], *, ignored: froz
     pairs = [(line, old[key][1], record) for key, (line, record) in new.items() if key in old]
     saved = _saved_again(pairs, here)
     for line, before, after in pairs:
-        cells = [(c, before.get(c, ""), after.get(c, "")) for c in here if c not in saved]
-        changed = [_cell(*cell) for cell in cells if cell[1] != cell[2]]
-        if changed:
-            told.append(Change(line, f"was changed: {_name(before)}{', '.join(changed)}"))
+        cells = [(name, before.get(name, ""), after.get(name, "")) for name in here]
+        own_work = [
+            _cell(*cell) for cell in cells if cell[1] != cell[2] and not (cell[0] in saved and _means_the_same(*cell[1:]))
+        ]
+        if own_work:
+            told.append(Change(line, f"was changed: {_name(before)}{', '.join(own_work)}"))
     told += [Change(line, f"is not docproc's{_said(record)}") for key, (line, record) in new.items() if key not in old]
     told += [Change(line, f"is missing{_said(record)}") for key, (line, record) in old.items() if key not in new]
     return sorted(told, key=lambda change: change.line)
@@ -92,19 +94,12 @@ def _by_key(records: Mapping[int, Record], names: Sequence[str]) -> dict[Key, tu
 
 
 def _saved_again(pairs: Sequence[tuple[int, Record, Record]], columns: Sequence[str]) -> set[str]:
-    """The columns in which nothing but the way of writing changed, as when a spreadsheet saves a table again."""
+    """The columns that a spreadsheet wrote in its own way: every cell that it surely writes otherwise is written otherwise."""
     written_otherwise = dict.fromkeys(columns, 0)
     for name in columns:
-        changed = 0
-        for _, before, after in pairs:
-            one, other = before.get(name, ""), after.get(name, "")
-            if one != other and not _means_the_same(one, other):
-                break
-            if one == other and _is_written_otherwise(one):
-                break  # a spreadsheet would have changed this cell as well
-            changed += one != other
-        else:
-            written_otherwise[name] = changed
+        cells = [(before.get(name, ""), after.get(name, "")) for _, before, after in pairs]
+        if not any(one == other and _is_written_otherwise(one) for one, other in cells):
+            written_otherwise[name] = sum(one != other and _means_the_same(one, other) for one, other in cells)
     # A single cell in all the table may as well be a person's.
     return {name for name, count in written_otherwise.items() if count} if sum(written_otherwise.values()) > 1 else set()
 
@@ -140,7 +135,7 @@ def _name(record: Record) -> str:
     """Which row it is, as far as its columns tell."""
     document, page, field = (record.get(name, "") for name in KEY_COLUMNS)
     told = [document, f"page {page}" if page not in ("", "1") else "", field]
-    return ", ".join(filter(None, told)) + ": " if document else ""
+    return ", ".join(_short(one) for one in told if one) + ": " if document else ""
 
 
 def _said(record: Record) -> str:
@@ -154,7 +149,9 @@ def _cell(column: str, before: str, after: str) -> str:
 def _short(text: str) -> str:
     if not text:
         return "(empty)"
-    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
+    # A cell may hold anything, and a terminal obeys what it is sent.
+    plain = "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+    return plain if len(plain) <= MAX_SHOWN else f"{plain[: MAX_SHOWN - 3]}..."
 
 
 def in_words(found: Sequence[Change], most: int) -> Iterator[str]:

@@ -33,10 +33,13 @@ def test_a_spreadsheet_that_only_saves_the_table_changes_nothing() -> None:
     assert words(*SAVED) == []
 
 
-def test_a_correction_in_a_table_that_a_spreadsheet_saved_is_told() -> None:
-    assert words(SAVED[0], row("b.png", "126", "0.9876"), SAVED[2])[1:2] == [
-        "line 3 was changed: b.png, id: text 120 is now 126"
-    ]
+def test_of_a_table_that_a_spreadsheet_saved_only_the_correction_is_told() -> None:
+    assert words(SAVED[0], row("b.png", "126", "0.9876"), SAVED[2]) == ["line 3 was changed: b.png, id: text 120 is now 126"]
+
+
+def test_what_a_cell_holds_cannot_reach_the_terminal() -> None:
+    (told,) = words(WRITTEN[0], row("b.png", "\x1b[2J\u202e1", "0.9876"), WRITTEN[2])
+    assert told.endswith("text 120 is now \\x1b[2J\\u202e1")
 
 
 @pytest.mark.parametrize(("text", "now"), [("007", "7"), ("120", "0120"), ("0042", "42")])
