@@ -96,3 +96,11 @@ class DocumentError(DocprocError):
 
     def __reduce__(self) -> tuple[type[DocumentError], tuple[str, str]]:
         return DocumentError, (self.code, str(self))
+
+
+def unexpected(problem: Exception) -> DocumentError:
+    """What a document's row says where something was raised that nobody expected: one bad page is a value."""
+    text = str(problem)
+    if isinstance(problem, MemoryError) or "insufficient memory" in text.lower() or "bad_alloc" in text:
+        return DocumentError("too_large", "it takes more memory than one document may; raise the limit `memory`")
+    return DocumentError("internal", f"{type(problem).__name__}: {text}")

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ from numpy.typing import NDArray
 from docproc.errors import BadInput, BadUsage, DocumentError
 from docproc.options import Limits
 from docproc.types import Gray, Page, PageId
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".pdf", ".bmp", ".webp", ".gif"})
 _PDF_IMAGE = 3  # FPDF_PAGEOBJ_IMAGE [standard]
@@ -236,6 +239,60 @@ def read_content(path: Path, limits: Limits) -> Content:
     if not data:
         raise DocumentError("empty", "the file is empty")
     return Content(data, hashlib.sha256(data).hexdigest(), len(data), after.st_mtime_ns, after.st_ctime_ns)
+
+
+def check_content(data: bytes, limits: Limits) -> bytes:
+    """The content of a document that is no file, if it is one. Raises DocumentError."""
+    if not data:
+        raise DocumentError("empty", "the file is empty")
+    if len(data) > limits.file_bytes:
+        raise DocumentError("file_too_large", f"{len(data)} bytes, the limit is {limits.file_bytes}")
+    return data
+
+
+def picture_page(name: str, image: PillowImage, limits: Limits) -> Page:
+    """A Pillow image as a page: the frame that it stands at. Raises DocumentError.
+
+    What may be wrong with the file that it came from, its decoder alone has seen.
+    """
+    _check_size(image.width, image.height, limits)
+    try:
+        tall = _tall(image, limits)
+        image.load()
+        return Page(PageId(name), _to_gray(image), tall=tall)
+    except DocumentError:
+        raise
+    except Exception as problem:  # decoders raise whatever they like on damage
+        raise _undecodable(problem) from problem
+
+
+def check_array(array: NDArray[Any]) -> None:
+    """Raises TypeError or ValueError for an array that is no picture, see `array_page`."""
+    if array.dtype != np.uint8:
+        raise TypeError(
+            f"an array of {array.dtype}: docproc reads arrays of uint8, 0 black .. 255 white; convert it, for example with "
+            "(255 * array).astype(numpy.uint8) where 1.0 is white"
+        )
+    if array.ndim == 4 or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        raise ValueError(f"an array of the shape {array.shape}: for several pictures give a list of arrays")
+    if array.ndim not in (2, 3):
+        raise ValueError(f"an array of the shape {array.shape}: a picture has (height, width), or (height, width, 3) in BGR")
+
+
+def array_page(name: str, array: NDArray[np.uint8], limits: Limits) -> Page:
+    """An array as a page: (height, width[, 1]) gray, or (height, width, 3 or 4) blue, green, red[, opacity], as OpenCV has it.
+
+    Raises DocumentError.
+    """
+    from PIL import Image
+
+    height, width, *planes = array.shape
+    _check_size(width, height, limits)
+    if planes in ([], [1]):
+        return Page(PageId(name), np.array(array.reshape(height, width), np.uint8))
+    # The same way from colors to gray as for files, so that the same picture gives the same row.
+    colors = array[:, :, [2, 1, 0, 3][: planes[0]]]
+    return Page(PageId(name), _to_gray(Image.fromarray(np.ascontiguousarray(colors))))
 
 
 def sniff(data: bytes) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from docproc.rules import PartOrder
 
-PROJECT_FILE = "docproc.toml"  # settings of the working folder; how they are read: docproc.cli.settings
+PROJECT_FILE = "docproc.toml"  # settings of the working folder; what they may hold, and which variables: docproc.cli.settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,33 @@ def limit(text: str) -> tuple[str, float]:
     return name, number
 
 
+def share(text: str) -> float:
+    """`1%` or `0.01` as a number from 0 to 1. Raises ValueError that says what is wrong."""
+    plain = text.strip()
+    try:
+        number = float(plain.removesuffix("%")) / (100 if plain.endswith("%") else 1)
+    except ValueError:
+        raise ValueError(f"{plain!r} is not a share; use 1% or 0.01") from None
+    if not 0 <= number <= 1:
+        raise ValueError(f"{plain} is not between 0% and 100%")
+    return number
+
+
+def day(text: str) -> date:
+    """`2026-11-21` as a date. Raises ValueError that says what is wrong."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a date; use YYYY-MM-DD") from None
+
+
 @dataclass(frozen=True, slots=True)
 class RunRequest:
     """Everything that decides what a run reads and writes."""
 
     inputs: tuple[Path, ...]
     output: Path
-    layout: str | tuple[str, ...] = "auto"  # auto, digits, amount, micr, check, or templates and folders of them
+    layout: str | tuple[str, ...] = "auto"  # a name of `docproc.fields.layouts.LAYOUTS`, or templates and folders of them
     jobs: int = 0  # 0: one for each core
     backend: str = "auto"
     model: Path | None = None  # None: the shipped one
@@ -62,6 +82,7 @@ class RunRequest:
     recursive: bool = True
     overwrite: bool = False
     resume: bool | None = None  # True: a table that is there is brought up to date; False: the journal is begun anew
+    forget_missing: bool = False  # documents that are no longer among the inputs leave the table
     wide: bool = False  # one row a page, with values
     wide_text: bool = False  # the same, with texts
     crops: Path | None = None  # folder for a picture of every field

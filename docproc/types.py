@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NewType, Protocol, TypeVar, get_args
+from typing import Any, Literal, NamedTuple, NewType, Protocol, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -303,9 +303,29 @@ class MicrReading(Reading):
     value_read: str = ""  # the line that was read, where a rule changed it
 
 
+class Alternative(NamedTuple):
+    """Something else that may have been written."""
+
+    text: str  # digits; "" for no digit
+    confidence: float  # 0..1, probability that this is what was written
+
+
+@dataclass(frozen=True, slots=True)
+class Digit:
+    """One digit of a field that was read."""
+
+    text: str  # "0" .. "9"
+    confidence: float  # 0..1, probability that it is right; no less than that of the whole field
+    box: Box | None  # px of the page as stored; None where it is not known where the digit stands
+    alternatives: tuple[Alternative, ...] = ()  # what else may stand there, best first
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the output table; the attributes are its columns, in order."""
+    """One line of the output table: what was read in one field.
+
+    The attributes are the columns, in order, but for `DETAILS`: those are known where a document is read in Python.
+    """
 
     document: str
     page: int
@@ -324,6 +344,11 @@ class Row:
     residual: float | None = None  # px of the template's reference
     run: str = ""
     template: str = ""  # a column only where several were given
+    digits: tuple[Digit, ...] = ()  # those of `text`, left to right
+    alternatives: tuple[Alternative, ...] = ()  # other texts that the field may hold, best first
+
+
+DETAILS = ("digits", "alternatives")  # attributes of a Row that are no columns
 
 
 class Recognizer(Protocol):

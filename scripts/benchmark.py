@@ -2,22 +2,26 @@
 
     python scripts/benchmark.py [FOLDER [LAYOUT]]        default: samples auto
 
-Prints the least of several rounds: other programs only ever make a round slower.
+Prints the least of several rounds: other programs only ever make a round slower. The second call of a `docproc.Reader` stands
+beside the share of the same picture in a run of a hundred copies of it in one process.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import cv2
 
+import docproc
 from docproc.files import find_documents, open_pages
 from docproc.forms import locator, open_layout
 from docproc.options import Limits
@@ -33,6 +37,7 @@ from docproc.weights.opening import open_model
 
 PROJECT = Path(__file__).parent.parent
 ROUNDS = 5
+COPIES, CALLS = 100, 15  # of a picture in a run, and second calls: each is short, so that more of them are disturbed
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -52,6 +57,52 @@ def program(*arguments: str) -> Callable[[], object]:
     return lambda: subprocess.run(command, check=True, capture_output=True, env=environment)
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Seconds by the clock, and of the processor alone: those hardly change where other programs run."""
+
+    clock: float
+    processor: float
+
+
+def cost(work: Callable[[], object]) -> Cost:
+    """What it costs, in this process and in those that it starts."""
+
+    def processor() -> float:
+        return time.process_time() + sum(os.times()[2:4])
+
+    began, before = time.perf_counter(), processor()
+    work()
+    return Cost(time.perf_counter() - began, processor() - before)
+
+
+def reader_beside_run(picture: Path, layout: str) -> tuple[Cost, Cost]:
+    """What the second call of a Reader costs on a picture, and what its share is in a run of `COPIES` with `-j 1`.
+
+    The share is without what the run takes to start: what one more picture costs.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+
+        def of_run(count: int) -> Cost:
+            scans = Path(folder, str(count))
+            scans.mkdir()
+            for k in range(count):
+                shutil.copy(picture, scans / f"{k}{picture.suffix}")
+            out = ("-o", f"{folder}/{count}.csv", "-q")
+            return cost(program("run", str(scans), "-j", "1", "--layout", layout, *out))
+
+        def second_call() -> Cost:
+            copy = Path(folder, "1", f"0{picture.suffix}")
+            with docproc.Reader(layout) as reader:
+                reader.read(copy)
+                return cost(lambda: reader.read(copy))
+
+        one, many = of_run(1), of_run(COPIES)
+        calls = [second_call() for _ in range(CALLS)]
+    share = Cost(*((getattr(many, kind) - getattr(one, kind)) / (COPIES - 1) for kind in ("clock", "processor")))
+    return Cost(min(call.clock for call in calls), min(call.processor for call in calls)), share
+
+
 def main() -> None:
     """Measure and print."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else PROJECT / "samples"
@@ -61,6 +112,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as out:
         one = ("run", str(documents[0].path), "-o", f"{out}/t.csv", "--overwrite", "--no-resume", "--layout", layout_name)
         print(f"docproc run, one image   {seconds(program(*one)):8.3f} s")
+    call, share = reader_beside_run(documents[0].path, layout_name)
+    print(f"\nsecond call of a Reader beside the picture's share in a run of {COPIES} with -j 1, seconds")
+    for kind in ("clock", "processor"):
+        own, other = getattr(call, kind), getattr(share, kind)
+        print(f"  by the {kind:10} {own:8.3f} {other:8.3f}   {own / other:.2f} times")
+    print()
 
     cv2.setNumThreads(1)
     model = open_model("onnx")

@@ -23,16 +23,21 @@ from docproc.cli.options import FILE, command, option
 @options.max_error
 @options.thresholds
 @options.date_order
+@options.date_window
+@options.as_of
+@options.limits
 @options.overwrite("a picture")
-def explain(image: Path, output: Path | None, overwrite: bool, **request: Any) -> None:
+def explain(image: Path, output: Path | None, overwrite: bool, limits: tuple[tuple[str, float], ...], **request: Any) -> None:
     """Draw one picture that shows every step for a page or a field.
 
     The crop, its ink, the cuts, the 28x28 candidates with their scores, the chosen path, the confidence.
     """
     from docproc.commands.explain import explain_page
+    from docproc.options import Limits
 
     target = output or Path(f"{image.stem}.explain.png")
-    for row in explain_page(image, target, overwrite=overwrite, **request):
+    within = Limits(**dict(limits))  # type: ignore[arg-type]
+    for row in explain_page(image, target, overwrite=overwrite, limits=within, **request):
         sure = f"{row.confidence:.2%}" if row.confidence is not None else ""
         status = f"{row.status}: {row.reason}" if row.reason else row.status
         click.echo(f"{row.field}: {'  '.join(part for part in (row.text, sure, status) if part)}")

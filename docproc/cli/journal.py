@@ -31,6 +31,8 @@ def status(output: Path, as_json: bool) -> None:
     click.echo(field_counts(standing.fields, standing.by_status, standing.failed))
     for one, first in standing.duplicates[:10]:
         click.echo(f"  the same file twice: {shown_name(one)} and {shown_name(first)}")
+    if standing.away:
+        click.echo(f"  {many(standing.away, 'document')} no longer among the inputs; the rows are kept")
     for document, page, reason in standing.failures:
         click.echo(f"  failed: {shown_name(document)}, page {page}: {reason}")
     if run.state == "interrupted" and standing.notes.get("command"):
@@ -62,7 +64,7 @@ def table(context: click.Context, output: Path, target: Path, wide: bool, wide_t
 @click.argument("output", type=FILE, metavar="OUT")
 @click.pass_context
 def verify(context: click.Context, output: Path) -> None:
-    """Hash the inputs of OUT again and hold the table against its journal; exits with 1 where something was changed."""
+    """Say whether the inputs of OUT, or cells of the table itself, were changed since; exits with 1 where something was."""
     from docproc.runs.audit import verify as find_changes
 
     changes = 0

@@ -153,6 +153,10 @@ def _wanted(changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _prepare_training() -> None:
+    """Raises MissingPart before anything is imported that needs what is missing."""
+    from docproc.learn.training.environment import check_training
+
+    check_training()
     _quiet_tensorflow()
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # without it sixteen bits are emulated, many times slower
 
@@ -288,7 +292,7 @@ def export(
     docproc model train, because they are laid out by composed fields; they are compared too. Engines are kept in the
     user's cache, where docproc run finds them.
     """
-    _quiet_tensorflow()
+    _prepare_training()
     from dataclasses import asdict
 
     from docproc.commands.export import export_model, table_lines

@@ -27,14 +27,12 @@ class Share(click.ParamType[float]):
     name = "share"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        text = str(value).strip()
+        from docproc.options import share
+
         try:
-            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-        except ValueError:
-            self.fail(f"{text!r} is not a share; use 1% or 0.01", param, ctx)
-        if not 0 <= share <= 1:
-            self.fail(f"{text} is not between 0% and 100%", param, ctx)
-        return share
+            return share(str(value))
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
 
 
 class Limit(click.ParamType[tuple[str, float]]):
@@ -77,10 +75,12 @@ class Day(click.ParamType["date"]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
         from datetime import date
 
+        from docproc.options import day
+
         try:
-            return value if isinstance(value, date) else date.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is not a date; use YYYY-MM-DD", param, ctx)
+            return value if isinstance(value, date) else day(str(value))
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
 
 
 class LayoutName(click.ParamType[str]):
@@ -149,10 +149,11 @@ def overwrite(what: str) -> Callable[[Function], Function]:
 
 layout = option(
     "--layout", default=("auto",), show_default="auto", multiple=True, single=True, type=LayoutName(),
-    metavar="auto|digits|amount|micr|check|TEMPLATE.toml",
-    help="What a page holds: digits, amount or micr (a line of E-13B) for a cut-out field, check for a bank check, a template "
-         "for a form. auto takes a template.toml beside the pages, else tells cut-out fields, checks and forms apart and finds "
-         "their boxes. Given several times, or a folder of templates, each page goes to the template that fits it.",
+    metavar="auto|digits|amount|decimal|micr|check|TEMPLATE.toml",
+    help="What a page holds: digits, amount, decimal or micr (a line of E-13B) for a cut-out field, check for a bank check, "
+         "a template for a form. auto takes a template.toml beside the pages, else tells cut-out fields, checks and forms "
+         "apart and finds their boxes. Given several times, or a folder of templates, each page goes to the template that "
+         "fits it.",
 )  # fmt: skip
 backend = option(
     "--backend", default="auto", show_default=True, type=click.Choice(BACKENDS),
@@ -169,6 +170,21 @@ thresholds = option(
 date_order = option(
     "--date-order", default="auto", show_default=True, type=click.Choice(DATE_ORDERS),
     help="Day/month order where the template sets none; auto accepts a date only if a single order is possible.",
+)  # fmt: skip
+date_window = option(
+    "--date-window",
+    default="",
+    type=Span(),
+    metavar="180d|6m|1y",
+    help="Dates that are older, or lie in the future, go to review.",
+)
+as_of = option(
+    "--as-of", type=Day(), metavar="YYYY-MM-DD",
+    help="The day from which --date-window counts.  [default: the day on which the run is begun]",
+)  # fmt: skip
+limits = option(
+    "--limit", "limits", multiple=True, type=Limit(), metavar="NAME=VALUE",
+    help="Override a per-document safety limit: file_bytes, pixels, side, pages, scans, memory, pdf_dpi, seconds.",
 )  # fmt: skip
 wide = option("--wide/--no-wide", default=False, help="One row a page and one column a field, with its value.")
 wide_text = option(

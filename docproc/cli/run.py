@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,8 @@ import click
 
 from docproc.cli import options, signals
 from docproc.cli.console import Progress, field_counts, many, say
-from docproc.cli.options import FILE, Day, Function, Limit, Span, command, option
+from docproc.cli.options import FILE, Function, command, option
+from docproc.cli.pipes import piped
 from docproc.errors import DONE, NEEDS_REVIEW, SOME_FAILED, DocprocError
 
 if TYPE_CHECKING:
@@ -37,18 +38,18 @@ def _reading_options(function: Function) -> Function:
         options.max_error,
         options.thresholds,
         options.date_order,
-        option("--date-window", default="", type=Span(), metavar="180d|6m|1y",
-               help="Dates that are older, or lie in the future, go to review."),
-        option("--as-of", type=Day(), metavar="YYYY-MM-DD",
-               help="The day from which --date-window counts.  [default: the day on which the run is begun]"),
+        options.date_window,
+        options.as_of,
         option("--recursive/--no-recursive", default=True, show_default=True, help="Also read the folders in a folder."),
         # Not local as that of other commands: a run that is repeated every day may replace its table.
-        option("--overwrite/--no-overwrite", default=False, help="Replace a table that is there."),
+        option("--overwrite/--no-overwrite", default=False,
+               help="Replace a table that is there, with all that was changed in it."),
+        option("--forget-missing/--no-forget-missing", default=False,
+               help="Drop the rows of documents that are no longer among the inputs.  [default: keep them, with a reason]"),
         options.wide,
         options.wide_text,
         option("--crops", type=FILE, metavar="DIR", help="Also save a picture of every field here."),
-        option("--limit", "limits", multiple=True, type=Limit(), metavar="NAME=VALUE",
-               help="Override a per-document safety limit: file_bytes, pixels, side, pages, scans, memory, pdf_dpi, seconds."),
+        options.limits,
         option("-q", "--quiet", is_flag=True, help="Only say what went wrong."),
         option("-v", "--verbose", is_flag=True, help="Name every document as it is read, and the backend."),
     )  # fmt: skip
@@ -71,6 +72,8 @@ def run(context: click.Context, /, quiet: bool, verbose: bool, **wishes: Any) ->
     INPUT is files or folders: PNG, JPEG, TIFF (all pages), PDF, BMP, WebP, GIF. Beside the table lies its journal,
     NAME.docproc: an interrupted run goes on with the same command, and docproc status and docproc table look into it.
 
+    As INPUT, - is a document that is piped in; -o - writes the table to stdout as CSV, and keeps no journal.
+
     Exit codes: 0 done, 1 some documents failed, 2 usage, 3 bad template or settings, 4 missing model or backend, 5 nothing
     to read, 6 the output exists, 7 --fail-on-review, 8 the output cannot be written, 9 another run holds the output, 130 and
     143 interrupted.
@@ -81,9 +84,13 @@ def run(context: click.Context, /, quiet: bool, verbose: bool, **wishes: Any) ->
     signals.install()
     if verbose and not quiet:
         _say_backend(request.backend)
-    with Progress(quiet=quiet) as progress, _interruptions_explained(request):
-        summary = run_batch(request, reporter(progress, verbose=verbose))
-    _say_end(summary, quiet=quiet)
+    with piped(request) as asked:
+        stdout = asked.output != request.output
+        # What goes to stdout has no journal that is kept.
+        explained = nullcontext() if stdout else _interruptions_explained(request)
+        with Progress(quiet=quiet) as progress, explained:
+            summary = run_batch(asked, reporter(progress, verbose=verbose))
+        _say_end(summary, quiet=quiet, stdout=stdout)
     if summary.failed:
         context.exit(SOME_FAILED)
     context.exit(NEEDS_REVIEW if request.fail_on_review and summary.by_status["review"] else DONE)
@@ -183,15 +190,19 @@ def _say_document(rows: Sequence[Row]) -> None:
         say(f"{shown_name(rows[0].document)}: {readings or rows[0].reason}")
 
 
-def _say_end(summary: Summary, *, quiet: bool) -> None:
-    """What came of a run; when `quiet` only what failed."""
+def _say_end(summary: Summary, *, quiet: bool, stdout: bool = False) -> None:
+    """What came of a run; when `quiet` only what failed. `stdout` says that the table goes there and is no file."""
     if not quiet:
-        _say_summary(summary)
+        _say_summary(summary, stdout=stdout)
+    if summary.left_alone:  # by a watch, which goes on
+        say(f"{summary.output} {summary.left_alone}")
+        say("It is left as it is; move it away to have it written anew. What was read is kept: "
+            f"docproc table {summary.output} -o another{summary.output.suffix}")  # fmt: skip
     if summary.failed:
-        _say_failures(summary.output, quiet=quiet)
+        _say_failures(summary.output, quiet=quiet or stdout)
 
 
-def _say_summary(summary: Summary) -> None:
+def _say_summary(summary: Summary, *, stdout: bool) -> None:
     from docproc.runs.tables import shown_name
 
     say(f"{many(summary.documents, 'document')}, {field_counts(summary.fields, summary.by_status, summary.failed)}")
@@ -205,7 +216,10 @@ def _say_summary(summary: Summary) -> None:
         say("1 file skipped (not a document)")
     elif summary.passed_over:
         say(f"{summary.passed_over} files skipped (not documents)")
-    say(f"table: {summary.output}")
+    if summary.away:
+        say(f"{many(summary.away, 'document')} no longer among the inputs; the rows are kept (--forget-missing drops them)")
+    if not stdout and not summary.left_alone:
+        say(f"table: {summary.output}")
 
 
 def _say_failures(output: Path, *, quiet: bool) -> None:

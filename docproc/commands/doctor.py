@@ -13,6 +13,7 @@ import numpy as np
 from docproc._version import __version__
 from docproc.backends import BACKENDS, available
 from docproc.errors import DocprocError
+from docproc.namesake import find_namesake
 from docproc.readers import MICR
 from docproc.types import GLYPH_SIDE
 from docproc.weights.cards import model_folder, read_card
@@ -44,6 +45,8 @@ def examine() -> Report:
     missing = [name for name in PACKAGES if _version(name) is None]
     lines += [f"  {name:24}{_version(name) or 'MISSING: pip install ' + name}" for name in PACKAGES]
     lines += [f"  {name:24}{found}" for name in EXTRAS if (found := _version(name))]
+    if (namesake := find_namesake()) is not None:
+        lines += ["", f"  another docproc         {namesake}"]
     codecs, outdated = _codecs()
     lines += ["", *codecs, ""]
     faults = {backend: _fault_of_backend(backend) for backend in BACKENDS}

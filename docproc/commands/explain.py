@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from datetime import date
 from itertools import islice
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from docproc.pipeline import Locate, PageResult, read_page, read_scan
 from docproc.readers.confidence import Acceptance
 from docproc.readers.e13b.parts import PARTS
 from docproc.readers.model import Model
-from docproc.rules import PartOrder
+from docproc.rules import DateWindow, PartOrder
 from docproc.runs.pictures import explain_sheet, page_overlay, stack
 from docproc.runs.tables import write_whole
 from docproc.types import Box, Page, Row
@@ -39,11 +40,15 @@ def explain_page(
     max_error: float,
     thresholds: Path | None,
     date_order: PartOrder,
+    date_window: str,
+    as_of: date | None,
+    limits: Limits,
     overwrite: bool,
 ) -> Sequence[Row]:
     """Read one page of a document and write the picture of every step to `target` (PNG); returns its rows.
 
-    Fields are accepted as in a run with the same `max_error` (0..1) and `thresholds`, see `docproc.weights.thresholds`.
+    Fields are accepted as in a run with the same `max_error` (0..1), `thresholds`, see `docproc.weights.thresholds`, and
+    `date_window` on the day `as_of` (None: today).
     """
     if target.suffix.lower() != ".png":
         raise BadUsage(f"the picture is a PNG: {target} should end in .png")
@@ -55,8 +60,10 @@ def explain_page(
     backend = choose(backend).backend
     own = own_thresholds(thresholds, model_hashes(model, backend), max_error) if thresholds else None
     reader = open_model(backend, model)
+    window = DateWindow(date_window, as_of or date.today()) if date_window else None
+    accept = reader.accepts(max_error, window, own)
     try:
-        opened, read = _read(image, page, locator(where, str(image.parent)), reader, reader.accepts(max_error, own=own))
+        opened, read = _read(image, page, limits, locator(where, str(image.parent)), reader, accept)
     except DocumentError as problem:
         raise BadInput(f"{image}: {problem}") from problem
     results, rows = read.results, read.rows
@@ -78,16 +85,18 @@ def explain_page(
     return rows
 
 
-def _read(image: Path, number: int, locate: Locate, model: Model, accept: Acceptance) -> tuple[Page, PageResult]:
+def _read(
+    image: Path, number: int, limits: Limits, locate: Locate, model: Model, accept: Acceptance
+) -> tuple[Page, PageResult]:
     """A page of a document, as it is stored, and what was read on it. Further forms on a scan come after the last page."""
-    data = read_content(image, Limits()).data
-    found = next(islice(decode_pages(image.name, data, Limits()), number - 1, number), None)
+    data = read_content(image, limits).data
+    found = next(islice(decode_pages(image.name, data, limits), number - 1, number), None)
     if isinstance(found, tuple):
         raise found[1]
     if found is not None:
         return found, read_page(found, locate, model, accept)
-    beyond = later_pages(data, Limits())
-    for page in decode_pages(image.name, data, Limits()):
+    beyond = later_pages(data, limits)
+    for page in decode_pages(image.name, data, limits):
         if isinstance(page, tuple):
             continue
         for one in read_scan(page, locate, model, accept, beyond):

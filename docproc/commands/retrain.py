@@ -16,6 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from docproc._version import __version__
+from docproc.documents import DocumentReader, Settings, opened_file, settings_for
 from docproc.errors import BadInput, BadUsage, CannotWrite, DocprocError, DocumentError, OutputExists
 from docproc.files import read_content
 from docproc.learn.composing import mnist
@@ -41,12 +42,11 @@ from docproc.options import Limits, RunRequest
 from docproc.readers import MICR
 from docproc.readers.e13b import PrintedResult
 from docproc.rules import PartOrder
-from docproc.runs.batch import Settings, read_documents, read_pages, settings_for
+from docproc.runs.batch import read_documents
 from docproc.runs.tables import safe_name, write_whole
 from docproc.runs.workers import process_map
 from docproc.types import Mapper, Row
 from docproc.weights.cards import card_path, model_folder, network_files, read_card
-from docproc.weights.opening import open_model
 
 CARD = "digits.json"
 
@@ -242,8 +242,7 @@ def _open_extractor(settings: Settings, seed: int, not_digits: int) -> Callable[
     import cv2
 
     cv2.setNumThreads(1)
-    model = open_model(settings.backend, settings.model)
-    accept = model.accepts(settings.max_error)
+    reader = DocumentReader.open(settings)
 
     def work(one: CorrectedDocument) -> _DocumentExamples:
         content = read_content(one.document.path, settings.limits)
@@ -252,7 +251,7 @@ def _open_extractor(settings: Settings, seed: int, not_digits: int) -> Callable[
         printed: set[str] = set()
         seen: set[FieldKey] = set()
         moved = 0
-        for page in read_pages(one.document, content, settings, model, accept):
+        for page in reader.read_pages(opened_file(one.document, content.data, settings), settings.layout):
             if isinstance(page, Row):
                 continue
             rows = {row.field: row for row in page.rows}

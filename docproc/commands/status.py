@@ -27,7 +27,7 @@ class RunStatus:
             "pages": standing.pages, "fields": standing.fields, "status": dict(standing.by_status),
             "failures": [{"document": shown_name(d), "page": p, "reason": r} for d, p, r in standing.failures],
             "duplicates": [[shown_name(one), shown_name(first)] for one, first in standing.duplicates],
-            "notes": dict(standing.notes),
+            "away": standing.away, "notes": dict(standing.notes),
         }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ def settle(results: Sequence[FieldResult], rules: Sequence[PageRule]) -> list[Fi
     """Weigh the rules between the fields of a page, see `repair.repair_page`."""
     if not rules:
         return list(results)
-    choices = repair_page({result.prepared.field.name: _probabilities(result.reading) for result in results}, rules)
+    choices = repair_page({result.prepared.field.name: probabilities(result.reading) for result in results}, rules)
     settled: list[FieldResult] = []
     for result in results:
         choice = choices[result.prepared.field.name]
@@ -49,7 +49,7 @@ def _settled(reading: Read, choice: Choice) -> Read:
     return replace(reading, confidence=confidence)
 
 
-def _probabilities(reading: Reading) -> tuple[tuple[str, float], ...]:
+def probabilities(reading: Reading) -> tuple[tuple[str, float], ...]:
     """The texts of a field with their probabilities, the one that was read first."""
     rest = 1.0 - reading.confidence
     whole = sum(share for _, share in reading.alternatives) + REPAIR.min_unseen_share

@@ -1,26 +1,38 @@
-"""Whether a table still holds: its inputs are hashed again, and it is compared with its journal."""
+"""Whether a table still holds: its inputs are hashed again, and its cells are compared with what docproc wrote.
+
+No command takes a person's work away: a table is replaced when it is as docproc wrote it, or when it was asked for.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from itertools import zip_longest
+import os
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import BinaryIO
 
-from docproc.errors import BadUsage, DocumentError
+from docproc.errors import BadInput, BadUsage, DocumentError, MissingPart, OutputExists
+from docproc.fields.layouts import LAYOUTS
 from docproc.files import read_content
 from docproc.options import Limits
-from docproc.runs.journal import Journal
-from docproc.runs.tables import WRITERS, long_table, shown_name, told_columns, wide_table
+from docproc.runs.changes import Change, changes, in_words
+from docproc.runs.journal import Journal, journal_path
+from docproc.runs.tables import WRITERS, shaped, shown_name
+from docproc.runs.truth import Record, read_table
 
-VERIFIABLE = (".csv", ".jsonl")
 ANY_SIZE = 1 << 62  # bytes: no file is too large to be hashed
+MAX_TOLD = 5  # changes that a message tells in full [guess]
 
 
 def verify(output: Path) -> Iterator[str]:
-    """What changed since `output` was written, a line for each. Raises BadInput where there is no journal, BadUsage."""
-    if output.suffix.lower() not in VERIFIABLE:
-        raise BadUsage(f"{output}: only {' and '.join(VERIFIABLE)} tables can be verified")
+    """What changed since `output` was written, a line for each.
+
+    Raises BadInput where there is no journal, BadUsage for a format that there is not, or MissingPart where it takes a package
+    to read the table.
+    """
+    if output.suffix.lower() not in WRITERS:
+        raise BadUsage(f"{output} is no table that docproc writes; these end in {', '.join(WRITERS)}")
     with Journal.look(output) as journal:
         contents = journal.contents()  # hashing takes long, and reading a journal blocks the run that writes it
     for document, sha256 in contents:
@@ -32,22 +44,127 @@ def verify(output: Path) -> Iterator[str]:
         if found != sha256:
             yield f"{shown_name(document.name)}: its content is not the one that was read"
     with Journal.look(output) as journal:
-        yield from _changed_lines(output, journal)
+        try:
+            for change in table_changes(output, journal):
+                yield f"{output}: {change}"
+        except OSError as problem:
+            yield f"{output}: {problem.strerror}"
+        except BadInput as problem:
+            yield str(problem)
 
 
-def _changed_lines(output: Path, journal: Journal) -> Iterator[str]:
-    wide, texts = journal.note("wide") == "1", journal.note("wide_text") == "1"
-    columns, records = (
-        wide_table(journal.rows, texts=texts) if wide or texts else long_table(journal.rows(), told_columns(journal.rows()))
-    )
+def table_changes(table: Path, journal: Journal) -> list[Change]:
+    """Which cells of the table of a journal are not as docproc wrote them. Raises OSError, BadInput or MissingPart.
+
+    A journal of an earlier version has no copy of its table: then it is held against the rows in the journal.
+    """
+    if journal.wrote(table):
+        return []
+    copies = journal.written()
+    if not copies:
+        wide, texts = journal.note("wide") == "1", journal.note("wide_text") == "1"
+        return compared(table, journal, wide=wide, texts=texts)
+    return min((changes(_rows(io.BytesIO(copy), table), _open_rows(table)) for copy in copies), key=len)
+
+
+def compared(table: Path, journal: Journal, *, wide: bool, texts: bool) -> list[Change]:
+    """Which cells of a table are not those of a journal's rows. Raises OSError, BadInput or MissingPart."""
+    columns, records = shaped(journal.rows, wide=wide, texts=texts)
     fresh = io.BytesIO()
-    WRITERS[output.suffix.lower()](fresh, columns, records)
+    WRITERS[table.suffix.lower()](fresh, columns, records)
     fresh.seek(0)
+    # Tables of earlier versions lack columns that came later.
+    later = frozenset() if wide or texts else frozenset(columns) - _head(table)
+    return changes(_rows(fresh, table), _open_rows(table), ignored=later)
+
+
+def _head(table: Path) -> frozenset[str]:
+    with closing(_open_rows(table)) as rows:
+        return frozenset(next(rows, {}))
+
+
+def _open_rows(table: Path) -> Generator[Record, None, None]:
+    with open(table, "rb") as file:
+        yield from _rows(file, table)
+
+
+def _rows(file: BinaryIO, table: Path) -> Iterator[Record]:
+    return read_table(file, table)
+
+
+# ------------------------------------------------------------------------------------------------- refusing
+
+
+def refuse_replacing(output: Path, *, resume: bool, layout: str) -> None:
+    """Raises OutputExists where a table that is there may not be replaced by a run with this layout (see `layout_note`)."""
+    if not output.exists():
+        return
+    if not journal_path(output).is_file():
+        raise OutputExists(
+            f"{output} is there already, and no journal ({journal_path(output).name}) lies beside it, so docproc did not write "
+            f"it, or cannot tell what was changed in it.\n--overwrite drops all of it{_size(output)}; -o takes another name"
+        )
     try:
-        with open(output, "rb") as file:
-            for number, (mine, theirs) in enumerate(zip_longest(fresh, file), 1):
-                if mine != theirs:
-                    what = "is missing" if theirs is None else "is not docproc's" if mine is None else "was changed"
-                    yield f"{output}: line {number} {what}"
-    except OSError as problem:
-        yield f"{output}: {problem.strerror}"
+        with Journal.look(output) as journal:
+            told, before = what_is_lost(output, journal), journal.note("layout_files") or journal.note("layout")
+    except BadInput as problem:
+        raise OutputExists(
+            f"{output} is there already, and {problem}.\n--overwrite replaces it; -o takes another name"
+        ) from problem
+    if told:
+        raise OutputExists(f"{output} {told}\n--overwrite drops that; -o takes another name")
+    if not resume:
+        raise OutputExists(
+            f"{output} is there already; give --resume to read only what is new or changed, --overwrite to replace it, or "
+            "another name"
+        )
+    if not _same_layout(before, layout):
+        raise OutputExists(
+            f"{output} holds what was read with --layout {_plain_layout(before)}, and this run has --layout "
+            f"{_plain_layout(layout)}.\n--overwrite drops those rows and reads anew; -o takes another name"
+        )
+
+
+def what_is_lost(output: Path, journal: Journal) -> str:
+    """What is lost where the table of a journal is replaced, in words that go on from its name; "" where nothing is."""
+    if not journal.has_written() and not journal.note("finished"):
+        return "is there already, and its journal has no copy of it: docproc cannot tell what was changed in it."
+    try:
+        return changes_told(table_changes(output, journal))
+    except MissingPart as problem:
+        needed = str(problem).partition(": ")[2]
+        return f"was saved by another program since docproc wrote it; {needed} shows whether cells were changed."
+    except (OSError, BadInput) as problem:
+        return f"is not as docproc wrote it, and cannot be read: {problem}."
+
+
+def changes_told(found: Sequence[Change]) -> str:
+    """Changes in words that go on from the name of their table; "" where there are none."""
+    if not found:
+        return ""
+    count = "1 change" if len(found) == 1 else f"{len(found)} changes"
+    return "\n  ".join([f"was changed since docproc wrote it ({count}):", *in_words(found, MAX_TOLD)])
+
+
+def _size(output: Path) -> str:
+    with suppress(BadInput, BadUsage, MissingPart, OSError):
+        count = sum(1 for _ in _open_rows(output))
+        return f" ({count} rows)" if count != 1 else " (1 row)"
+    return ""
+
+
+def layout_note(layouts: Sequence[str]) -> str:
+    """What the journal keeps of `--layout`: names, and files and folders wherever the run was started."""
+    return "\n".join(name if name in LAYOUTS else os.path.realpath(name) for name in layouts)
+
+
+def _same_layout(before: str, now: str) -> bool:
+    # Journals of earlier versions have paths as they were typed.
+    if not before or before == now:
+        return True
+    names = [one.split("\n") for one in (before, now)]
+    return not all(map(os.path.isabs, names[0])) and [*map(os.path.basename, names[0])] == [*map(os.path.basename, names[1])]
+
+
+def _plain_layout(note: str) -> str:
+    return " --layout ".join(os.path.relpath(name) if os.path.isabs(name) else name for name in note.split("\n"))

@@ -2,7 +2,9 @@
 
 Every document is committed by itself, so a run that ends in any way, by Ctrl-C or by a power cut, continues where it was.
 The table is only a copy of the journal. A document is read again when its content, or the settings that it was read with,
-are no longer those in the journal.
+are no longer those in the journal. A journal of an earlier version is brought to the form of this one when a run opens it.
+
+The journal also keeps the table as it was written, because a person may have changed cells of it since, see `runs.audit`.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ import os
 import shutil
 import sqlite3
 import time
+import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -21,19 +24,27 @@ from typing import Any, Literal
 
 from docproc.errors import BadInput, CannotWrite, DocumentError
 from docproc.files import Document
-from docproc.runs.tables import DUPLICATE_OF
-from docproc.types import Row, Status
+from docproc.runs.tables import DUPLICATE_OF, GONE
+from docproc.types import DETAILS, Row, Status
 
 Stamp = tuple[int, int, int]  # bytes, ns of the last change of the content, and of the entry in the folder
 
-SCHEMA = "4"
+SCHEMA = "5"
 SUFFIX = ".docproc"
+PART_BYTES = 1 << 20  # of a table that is kept, in one cell of the journal [guess]
 MAX_FAILURES = 100  # that `Standing` lists [guess]
 # Codes of errors that may be gone by the next run: such documents are tried again.
 TRANSIENT = frozenset({"not_found", "permission", "io_error", "changing", "timeout", "worker_died", "internal"})
 NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs", "lustre")
 
-_ROW = tuple(field.name for field in fields(Row))
+# What `document.listed` says.
+DROPPED, PRESENT, AWAY, AWAY_OTHERWISE = range(4)
+"""Not in the table; among the inputs; no longer among them; no longer, and read with other settings than those that are."""
+
+_ROW = tuple(field.name for field in fields(Row) if field.name not in DETAILS)
+# In SQL, what stands in columns that an earlier version did not have.
+_DEFAULTS = {column: "NULL" if column == "residual" else "''" for column in _ROW}
+_WRITTEN = "CREATE TABLE written (state TEXT NOT NULL, part INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (state, part));"
 _TABLES = f"""
     CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE document (
@@ -45,6 +56,7 @@ _TABLES = f"""
     CREATE TABLE row (
         name BLOB NOT NULL, place INTEGER NOT NULL, {", ".join(f'"{column}"' for column in _ROW[1:])}, PRIMARY KEY (name, place)
     ) WITHOUT ROWID;
+    {_WRITTEN}
 """
 
 
@@ -116,6 +128,27 @@ class Standing:
     failures: tuple[tuple[str, int, str], ...]  # document, page, reason; the first MAX_FAILURES
     duplicates: tuple[tuple[str, str], ...]  # a document and the first one with the same content
     notes: Mapping[str, str]  # command, inputs, times, model, ...
+    away: int = 0  # documents in the table that are no longer among the inputs
+
+
+def reading_settings(general: str, template: str, other: str) -> str:
+    """The settings that a document is read with, of three hashes: what holds for all, its template, and what tells no reading.
+
+    Of a document that is no longer among the inputs it is asked whether its rows still hold, see `holding`.
+    """
+    return f"{general}.{template}.{other}"
+
+
+def holding(planned: Mapping[str, str]) -> Callable[[str, str], bool]:
+    """Tells of (settings, folder) whether rows that were read so may stand beside those of a run that has these by folder."""
+    generals = {one.split(".")[0] for one in planned.values()}
+    templates = {tuple(one.split(".")[:2]) for one in planned.values()}
+
+    def holds(settings: str, folder: str) -> bool:
+        general, *template = settings.split(".")[:2]
+        return (general, *template) in templates or (general in generals and folder not in planned)
+
+    return holds
 
 
 def journal_path(output: Path) -> Path:
@@ -165,10 +198,8 @@ class Journal:
             mode = "ro" if os.access(path.parent, os.W_OK) else "ro&immutable=1"
             db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=5)
             journal = cls(path, db)
-            if journal.note("schema") != SCHEMA:
-                raise BadInput(
-                    f"{path} was written by another version of docproc; read the documents anew: docproc run with --no-resume"
-                )
+            if _is_newer(journal.note("schema")):
+                raise BadInput(_newer(path))
         except sqlite3.Error as problem:
             raise BadInput(f"{path} is no readable journal: {problem}") from problem
         try:
@@ -186,17 +217,44 @@ class Journal:
         known = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if not known:
             self._db.executescript(f"BEGIN; {_TABLES} INSERT INTO run VALUES ('schema', '{SCHEMA}'); COMMIT;")
+        elif _is_newer(self.note("schema")):
+            raise CannotWrite(_newer(self.path))
         elif self.note("schema") != SCHEMA:
-            raise CannotWrite(f"{self.path} was written by another version of docproc; --no-resume begins anew")
+            self._migrate()
+
+    def _migrate(self) -> None:
+        """Bring a journal of an earlier version to the form of this one: nothing that was read is lost."""
+        with self._transaction() as db:
+            for column in _ROW[1:]:
+                if column not in self._columns():
+                    db.execute(f'ALTER TABLE row ADD COLUMN "{column}" DEFAULT {_DEFAULTS[column]}')
+            if not self._has_written():
+                db.execute(_WRITTEN)
+            db.execute("UPDATE run SET value = ? WHERE key = 'schema'", (SCHEMA,))
+
+    def _columns(self) -> list[str]:
+        """The columns of rows in this journal: earlier versions had fewer, and others in another order."""
+        return [str(found[1]) for found in self._db.execute("PRAGMA table_info(row)")]
+
+    def _has_written(self) -> bool:
+        return self._one("SELECT count(*) FROM sqlite_master WHERE name = 'written'") > 0
 
     # ----------------------------------------------------------------------------------------------- writing
 
-    def plan(self, documents: Sequence[tuple[Document, str]], *, keep_gone: bool = False, retry: bool = True) -> list[Todo]:
+    def plan(
+        self,
+        documents: Sequence[tuple[Document, str]],
+        *,
+        forget: bool = False,
+        waiting: Collection[str] = (),
+        retry: bool = True,
+    ) -> list[Todo]:
         """Enter the documents of this run, each with the settings that it is read with; returns those to read, see `decide`.
 
-        Those during which earlier runs ended come last. Documents of earlier runs that are not among them leave the table and
-        stay in the journal; with `keep_gone` those that were read with the same settings stay in the table. `retry` tries
-        again what a finished run could not read for a reason that may be gone.
+        Those during which earlier runs ended come last. Documents of earlier runs that are not among them stay in the table,
+        with a reason that says so; those that were read with other settings go to review. With `forget` they leave the
+        table, and stay in the journal. Documents called as one in `waiting` are there, and no reading of them is planned.
+        `retry` tries again what a finished run could not read for a reason that may be gone.
         """
         todo: list[Todo] = []
         skipped: list[tuple[bytes]] = []
@@ -205,7 +263,7 @@ class Journal:
         with self._transaction() as db:
             retry = retry and self.note("finished") != ""
             fresh = self._one("SELECT count(*) FROM (SELECT 1 FROM document LIMIT 1)") == 0
-            self._unlist(db, {settings for _, settings in documents} if keep_gone else set())
+            self._unlist(db, documents, {os.fsencode(name) for name in waiting}, forget=forget)
             for document, settings in documents:
                 name, path = os.fsencode(document.name), os.fsencode(document.path)
                 stamp = _stamp(document.path)
@@ -233,10 +291,24 @@ class Journal:
         return sorted(todo, key=lambda one: one.attempts)
 
     @staticmethod
-    def _unlist(db: sqlite3.Connection, kept_settings: set[str]) -> None:
-        """Take documents out of the table, but for those that were read with one of these settings."""
-        marks = ", ".join("?" * len(kept_settings))
-        db.execute(f"UPDATE document SET listed = 0 WHERE NOT (done AND settings IN ({marks}))", [*kept_settings])
+    def _unlist(
+        db: sqlite3.Connection, documents: Sequence[tuple[Document, str]], waiting: Collection[bytes], *, forget: bool
+    ) -> None:
+        """Tell the documents of earlier runs that are not among these; see `plan`."""
+        planned = {os.fsencode(document.name) for document, _ in documents}
+        by_folder = {os.path.dirname(os.fspath(document.path)): settings for document, settings in documents}
+        still = holding(by_folder)
+        states: list[tuple[int, bytes]] = []
+        for name, path, settings in db.execute("SELECT name, path, settings FROM document WHERE done AND listed"):
+            if name in planned:
+                continue
+            holds = still(settings, os.path.dirname(os.fsdecode(path)))
+            if name in waiting:
+                states.append((PRESENT if holds else DROPPED, name))
+            elif not forget:
+                states.append((AWAY if holds else AWAY_OTHERWISE, name))
+        db.execute("UPDATE document SET listed = 0")
+        db.executemany("UPDATE document SET listed = ? WHERE name = ?", states)
 
     def _known(self, name: bytes) -> Known | None:
         found = self._db.execute(
@@ -262,9 +334,10 @@ class Journal:
             if outcome.rows is not None:
                 db.execute("DELETE FROM row WHERE name = ?", (name,))
                 marks = ", ".join("?" * (len(_ROW) + 1))
+                columns = ", ".join(f'"{column}"' for column in ("name", "place", *_ROW[1:]))
                 for place, row in enumerate(outcome.rows):
                     values = [_plain(getattr(row, column)) for column in _ROW[1:]]
-                    db.execute(f"INSERT INTO row VALUES ({marks})", (name, place, *values))
+                    db.execute(f"INSERT INTO row ({columns}) VALUES ({marks})", (name, place, *values))
             db.execute(
                 "UPDATE document SET done = 1, attempts = 0, size = ?, modified = ?, changed = ?, sha256 = ?, "
                 "code = CASE WHEN ? THEN ? ELSE code END WHERE name = ?",
@@ -276,6 +349,64 @@ class Journal:
         with self._transaction() as db:
             db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", [(key, _plain(value)) for key, value in notes.items()])
 
+    # --------------------------------------------------------------------------------------- the table as written
+
+    def keep_written(self, table: Path) -> None:
+        """Keep a copy of a table that is about to be written; it counts beside the last one until `written_now`.
+
+        So the journal knows the table at every moment, also when the power fails between the two.
+        """
+        with self._transaction() as db:
+            db.execute("DELETE FROM written WHERE state = 'next'")
+            with open(table, "rb") as file:
+                for part, data in enumerate(iter(lambda: file.read(PART_BYTES), b"")):
+                    db.execute("INSERT INTO written VALUES ('next', ?, ?)", (part, zlib.compress(data, 1)))
+                if not file.tell():
+                    db.execute("INSERT INTO written VALUES ('next', 0, ?)", (zlib.compress(b""),))
+
+    def written_now(self) -> None:
+        """The copy that was kept last is the table now."""
+        with self._transaction() as db:
+            if self._one("SELECT count(*) FROM written WHERE state = 'next'"):
+                db.execute("DELETE FROM written WHERE state = 'last'")
+                db.execute("UPDATE written SET state = 'last' WHERE state = 'next'")
+
+    def adopt(self, table: Path) -> None:
+        """Take the table as it is for what was written: whoever replaces it now knows it. Raises OSError."""
+        state = self._state_of(table)
+        if state != "last":
+            if state is None:
+                self.keep_written(table)
+            self.written_now()
+
+    def written(self) -> list[bytes]:
+        """The copies of the table that it may be; none where this journal has written no table yet."""
+        return [b"".join(self._parts(state)) for state in self._states()]
+
+    def wrote(self, table: Path) -> bool:
+        """Whether the table is byte for byte one of the copies. Raises OSError."""
+        return self._state_of(table) is not None
+
+    def _states(self) -> list[str]:
+        if not self._has_written():
+            return []
+        return [str(found[0]) for found in self._db.execute("SELECT DISTINCT state FROM written ORDER BY state")]
+
+    def _state_of(self, table: Path) -> str | None:
+        return next((state for state in self._states() if self._is_copy(table, state)), None)
+
+    def _is_copy(self, table: Path, state: str) -> bool:
+        with open(table, "rb") as file:
+            return all(part == file.read(len(part)) for part in self._parts(state)) and not file.read(1)
+
+    def has_written(self) -> bool:
+        """Whether there is a copy of the table."""
+        return bool(self._states())
+
+    def _parts(self, state: str) -> Iterator[bytes]:
+        for (data,) in self._db.execute("SELECT data FROM written WHERE state = ? ORDER BY part", (state,)):
+            yield zlib.decompress(data)
+
     # ----------------------------------------------------------------------------------------------- reading
 
     def note(self, key: str) -> str:
@@ -286,23 +417,25 @@ class Journal:
     def rows(self) -> Iterator[Row]:
         """The rows of all listed documents that are done, by name and page. Those of a duplicate say so in their reason."""
         duplicates = dict(self._duplicates())
-        columns = ", ".join(f'"{column}"' for column in _ROW[1:])
-        for name, *values in self._db.execute(
-            f"SELECT row.name, {columns} FROM row JOIN document USING (name) WHERE listed AND done ORDER BY row.name, place"
+        known = self._columns()
+        columns = ", ".join(f'"{column}"' if column in known else _DEFAULTS[column] for column in _ROW[1:])
+        for name, listed, *values in self._db.execute(
+            f"SELECT row.name, listed, {columns} FROM row JOIN document USING (name) WHERE listed AND done "
+            "ORDER BY row.name, place"
         ):
             document = os.fsdecode(name)
             row = Row(document, *values)
             if document in duplicates:
-                reason = _plain(DUPLICATE_OF + duplicates[document])
-                row = replace(row, reason=f"{row.reason}; {reason}" if row.reason else reason)
-            yield row
+                row = _remarked(row, _plain(DUPLICATE_OF + duplicates[document]))
+            yield row if listed == PRESENT else _gone(row, listed)
 
     def standing(self) -> Standing:
         """The state of the run, counted."""
         one = self._one
         by_status: Counter[Status] = Counter()
         listed = "FROM row JOIN document USING (name) WHERE listed AND done"
-        for status, count in self._db.execute(f"SELECT status, count(*) {listed} GROUP BY status"):
+        shown = f"CASE WHEN listed = {AWAY_OTHERWISE} AND status != 'error' THEN 'review' ELSE status END"
+        for status, count in self._db.execute(f"SELECT {shown}, count(*) {listed} GROUP BY 1"):
             by_status[status] = count
         failures = self._db.execute(
             f"SELECT name, page, reason {listed} AND status = 'error' ORDER BY name, place LIMIT {MAX_FAILURES}"
@@ -317,12 +450,13 @@ class Journal:
             failures=tuple((os.fsdecode(name), page, reason) for name, page, reason in failures),
             duplicates=tuple(self._duplicates()),
             notes=dict(self._db.execute("SELECT key, value FROM run")),
+            away=one(f"SELECT count(*) FROM document WHERE listed AND listed > {PRESENT}"),
         )
 
     def contents(self) -> list[tuple[Document, str]]:
         """The listed documents that were read, each with the SHA-256 of what was read."""
         found = self._db.execute(
-            "SELECT name, path, sha256 FROM document WHERE listed AND done AND sha256 IS NOT NULL ORDER BY name"
+            f"SELECT name, path, sha256 FROM document WHERE listed = {PRESENT} AND done AND sha256 IS NOT NULL ORDER BY name"
         )
         return [(Document(os.fsdecode(name), Path(os.fsdecode(path))), sha256) for name, path, sha256 in found]
 
@@ -357,6 +491,26 @@ class Journal:
             yield
         except sqlite3.Error as problem:
             raise _cannot_write(self.path, problem) from problem
+
+
+def _gone(row: Row, listed: int) -> Row:
+    """The row of a document that is no longer among the inputs, and cannot be read again."""
+    if listed == AWAY:
+        return _remarked(row, GONE)
+    status: Status = row.status if row.status == "error" else "review"
+    return _remarked(replace(row, status=status), f"{GONE}, and was read with other settings")
+
+
+def _remarked(row: Row, remark: str) -> Row:
+    return replace(row, reason=f"{row.reason}; {remark}" if row.reason else remark)
+
+
+def _is_newer(schema: str) -> bool:
+    return not schema.isdecimal() or int(schema) > int(SCHEMA)
+
+
+def _newer(path: Path) -> str:
+    return f"{path} was written by a newer version of docproc; use that version, or another name with -o"
 
 
 def _connect(path: Path) -> sqlite3.Connection:

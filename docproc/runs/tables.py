@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from docproc.errors import BadUsage, CannotWrite, MissingPart
-from docproc.types import Row
+from docproc.types import DETAILS, Row
 
 TOLD = ("template",)  # columns that stand in a table only where they say something
-COLUMNS = tuple(field.name for field in fields(Row) if field.name not in TOLD)
+COLUMNS = tuple(field.name for field in fields(Row) if field.name not in (*TOLD, *DETAILS))
+GONE = "the file is no longer among the inputs"  # a part of the reason of rows that were kept
 DUPLICATE_OF = "the same file as "  # begins the part of a reason that names an earlier document with the same content
 MAX_XLSX_ROWS = 1_048_576  # of a sheet [standard: ECMA-376, Excel's limit]
 PARQUET_BATCH_ROWS = 10_000  # written at a time [guess]
@@ -65,27 +66,42 @@ def _pages(rows: Iterable[Row], columns: Sequence[str], shown: str) -> Iterator[
                 page["review"] = f"{page['review']} {row.field}".strip()
             if row.status == "error":
                 page["reason"] = row.reason
-            elif DUPLICATE_OF in row.reason and not page["reason"]:
-                page["reason"] = row.reason[row.reason.index(DUPLICATE_OF) :]
+            elif not page["reason"]:
+                starts = [row.reason.index(remark) for remark in (DUPLICATE_OF, GONE) if remark in row.reason]
+                page["reason"] = row.reason[min(starts) :] if starts else ""
             page |= {name: getattr(row, name) for name in TOLD if name in columns and getattr(row, name)}
             if row.field:
                 page[row.field] = getattr(row, shown)
         yield page
 
 
-def export_table(path: Path, rows: Callable[[], Iterable[Row]], *, wide: bool, texts: bool = False) -> None:
+def export_table(
+    path: Path,
+    rows: Callable[[], Iterable[Row]],
+    *,
+    wide: bool,
+    texts: bool = False,
+    before: Callable[[Path], None] | None = None,
+) -> None:
     """Write rows in the format of the path's suffix, see `write_table`; `rows` gives them each time it is called.
 
-    `texts` are those of `wide_table`, and ask for one.
+    `texts` are those of `wide_table`, and ask for one; `before` is that of `write_whole`.
     """
-    columns, records = wide_table(rows, texts=texts) if wide or texts else long_table(rows(), told_columns(rows()))
-    write_table(path, columns, records)
+    columns, records = shaped(rows, wide=wide, texts=texts)
+    write_table(path, columns, records, before)
 
 
-def write_table(path: Path, columns: Sequence[str], records: Iterable[Record]) -> None:
+def shaped(rows: Callable[[], Iterable[Row]], *, wide: bool, texts: bool) -> tuple[Sequence[str], Iterator[Record]]:
+    """Rows as (columns, records) of a long or of a wide table."""
+    return wide_table(rows, texts=texts) if wide or texts else long_table(rows(), told_columns(rows()))
+
+
+def write_table(
+    path: Path, columns: Sequence[str], records: Iterable[Record], before: Callable[[Path], None] | None = None
+) -> None:
     """Write records in the format of the path's suffix. Raises CannotWrite, and leaves the old file as it was."""
     writer = _writer(path)
-    write_whole(path, lambda file: writer(file, columns, records))
+    write_whole(path, lambda file: writer(file, columns, records), before)
 
 
 def check_output(path: Path) -> None:
@@ -106,10 +122,11 @@ def check_output(path: Path) -> None:
         raise CannotWrite(f"cannot write to {folder}: {problem.strerror}") from problem
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def write_whole(path: Path, write: Callable[[BinaryIO], object], before: Callable[[Path], None] | None = None) -> None:
     """Write a temporary file, sync it, and move it into place. Raises CannotWrite.
 
-    Where the old file cannot be replaced, because another program has it open, the new one is kept beside it.
+    Where the old file cannot be replaced, because another program has it open, the new one is kept beside it. `before` is
+    called with the temporary file when it is whole; what it raises leaves the old file as it was.
     """
     aside = _aside(path)
     try:
@@ -117,6 +134,8 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
             write(file)
             file.flush()
             os.fsync(file.fileno())
+        if before:
+            before(aside)
     except OSError as problem:
         with suppress(OSError):
             aside.unlink()
@@ -253,7 +272,7 @@ def _parquet(file: BinaryIO, columns: Sequence[str], records: Iterable[Record]) 
         import pyarrow
         import pyarrow.parquet
     except ImportError as problem:
-        raise MissingPart('Parquet needs pyarrow: pip install "docproc[parquet]"') from problem
+        raise MissingPart("Parquet needs pyarrow: pip install pyarrow") from problem
 
     kinds = {"page": pyarrow.int64(), "confidence": pyarrow.float64()}
     kinds |= dict.fromkeys(("left", "top", "width", "height"), pyarrow.int64())

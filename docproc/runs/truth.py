@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from docproc.errors import BadInput, BadUsage, MissingPart
 from docproc.runs.journal import SUFFIX, Journal, journal_path
@@ -79,13 +81,19 @@ def _is_share(text: str) -> bool:
 
 
 def _read(path: Path) -> Iterator[Record]:
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
+    if path.suffix.lower() not in READERS:
         raise BadUsage(f"{path.name} is no table that docproc reads; these end in {', '.join((*READERS, SUFFIX))}")
     try:
-        yield from map(_record, reader(path))
+        with open(path, "rb") as file:
+            yield from read_table(file, path)
     except OSError as problem:
         raise BadInput(f"cannot read {path}: {problem.strerror or problem}") from problem
+
+
+def read_table(file: BinaryIO, path: Path) -> Iterator[Record]:
+    """The rows of an open table in the format of the path's suffix. Raises BadInput for what is no table, or MissingPart."""
+    try:
+        yield from map(_record, READERS[path.suffix.lower()](file))
     except (UnicodeDecodeError, ValueError, KeyError, csv.Error) as problem:
         raise BadInput(f"{path} is no {path.suffix[1:].upper()} table: {problem}") from problem
 
@@ -103,33 +111,43 @@ def _cell(value: Any) -> str:
     return str(value).strip()
 
 
-def _csv(path: Path) -> Iterator[Mapping[str, Any]]:
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        head = file.readline()
-        file.seek(0)
+@contextmanager
+def _text(file: BinaryIO) -> Iterator[io.TextIOWrapper]:
+    """The text of a file, which stays open: who opened it closes it."""
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    try:
+        yield text
+    finally:
+        text.detach()
+
+
+def _csv(file: BinaryIO) -> Iterator[Mapping[str, Any]]:
+    with _text(file) as text:
+        head = text.readline()
+        text.seek(0)
         # The separator of spreadsheets depends on the user's country.
         separator = max(",;\t", key=head.count)
-        yield from csv.DictReader(file, delimiter=separator, restkey="")
+        yield from csv.DictReader(text, delimiter=separator, restkey="")
 
 
-def _jsonl(path: Path) -> Iterator[Mapping[str, Any]]:
-    with open(path, encoding="utf-8-sig") as file:
-        for line in filter(str.strip, file):
+def _jsonl(file: BinaryIO) -> Iterator[Mapping[str, Any]]:
+    with _text(file) as text:
+        for line in filter(str.strip, text):
             row = json.loads(line)
             if not isinstance(row, dict):
                 raise ValueError("a line is no object")
             yield row
 
 
-def _xlsx(path: Path) -> Iterator[Mapping[str, Any]]:
+def _xlsx(file: BinaryIO) -> Iterator[Mapping[str, Any]]:
     try:
         import openpyxl
     except ImportError as problem:
-        raise MissingPart('reading XLSX needs openpyxl: pip install "docproc[report]"; or save the table as CSV') from problem
+        raise MissingPart("reading XLSX needs openpyxl: pip install openpyxl; or save the table as CSV") from problem
     from zipfile import BadZipFile
 
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
     except (BadZipFile, KeyError) as problem:
         raise ValueError(str(problem)) from problem
     try:
@@ -142,15 +160,15 @@ def _xlsx(path: Path) -> Iterator[Mapping[str, Any]]:
         book.close()
 
 
-def _parquet(path: Path) -> Iterator[Mapping[str, Any]]:
+def _parquet(file: BinaryIO) -> Iterator[Mapping[str, Any]]:
     try:
         import pyarrow.parquet
     except ImportError as problem:
-        raise MissingPart('Parquet needs pyarrow: pip install "docproc[parquet]"') from problem
-    yield from pyarrow.parquet.read_table(path).to_pylist()
+        raise MissingPart("Parquet needs pyarrow: pip install pyarrow") from problem
+    yield from pyarrow.parquet.read_table(file).to_pylist()
 
 
-READERS: Mapping[str, Callable[[Path], Iterator[Mapping[str, Any]]]] = {
+READERS: Mapping[str, Callable[[BinaryIO], Iterator[Mapping[str, Any]]]] = {
     ".csv": _csv, ".jsonl": _jsonl, ".xlsx": _xlsx, ".parquet": _parquet,
 }  # fmt: skip
 """Formats by suffix."""

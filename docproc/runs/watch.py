@@ -9,13 +9,25 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
-from docproc.errors import BadInput, OutputExists
-from docproc.files import Document, find_documents
+from docproc.documents import settings_for
+from docproc.errors import BadInput
+from docproc.files import find_documents
 from docproc.forms import scans
 from docproc.options import RunRequest
-from docproc.runs.batch import Progress, Summary, planned_with, read_and_write, refuse_mixing, settings_for
-from docproc.runs.journal import Journal, journal_path
+from docproc.runs.batch import (
+    Progress,
+    Summary,
+    adopt_table,
+    planned_with,
+    read_and_write,
+    refuse_mixing,
+    refuse_overwriting,
+)
+from docproc.runs.journal import Journal
 from docproc.runs.lock import hold
 from docproc.runs.tables import check_output
 
@@ -35,42 +47,58 @@ def watch(
     A file is read when it has not changed for `settle` seconds and was seen at least twice, `every` seconds apart. Its rows
     stay in the table when it is moved away, as is usual with such folders. `report` gets the summary after each reading.
     `sleep` waits that many seconds, and ends the watch by returning False. Raises BadInput, OutputExists, and the errors of a
-    run.
+    run. A table in which cells were changed is left alone; the journal goes on, and the next summary says so.
     """
     (folder,) = request.inputs
     if not folder.is_dir():
         raise BadInput(f"{folder} is no folder; docproc watch waits for files in one")
     refuse_mixing(request)
     check_output(request.output)
-    pause = sleep or _sleep
     with hold(request.output):
-        if request.output.exists() and not journal_path(request.output).exists() and not request.overwrite:
-            raise OutputExists(f"{request.output} is there already and no watch wrote it; give --overwrite or another name")
-        with Journal.open(request.output, anew=request.resume is False) as journal:
-            seen: dict[str, tuple[Stamp, float]] = {}
-            taken: dict[str, Stamp] = {}
-            first = True
-            while True:
-                try:
-                    documents, passed = find_documents(request.inputs, request.recursive)
-                except BadInput:  # a share that is offline for a while
-                    documents, passed = [], 0
-                stamps = {document.name: stamp for document in documents if (stamp := _stamp(document))}
-                ripe = [d for d in documents if _ripe(d.name, stamps, seen, settle)]
-                seen = {
-                    name: seen[name] if name in seen and seen[name][0] == stamp else (stamp, time.monotonic())
-                    for name, stamp in stamps.items()
-                }
-                now = {document.name: stamps[document.name] for document in ripe}
-                if ripe and (now != taken or first):
-                    settings = settings_for(ripe, request)
-                    planned = planned_with(settings, scans(settings.layout, ripe))
-                    summary = read_and_write(request, settings, planned, passed, journal, progress, keep_gone=True, retry=first)
-                    if summary.read or first:
-                        report(summary)
-                    taken, first = now, False
-                if not pause(every):
-                    return
+        request = replace(request, resume=request.resume is not False)
+        refuse_overwriting(request)
+        with Journal.open(request.output, anew=not request.resume) as journal:
+            adopt_table(request, journal)
+            # What is changed from here on was not there to be overwritten.
+            _follow(replace(request, overwrite=False), journal, settle, report, progress, partial(sleep or _sleep, every))
+
+
+def _follow(
+    request: RunRequest,
+    journal: Journal,
+    settle: float,
+    report: Callable[[Summary], None],
+    progress: Progress | None,
+    pause: Callable[[], bool],
+) -> None:
+    left: Stamp | None = None  # of the table, where it was left alone
+    seen: dict[str, tuple[Stamp, float]] = {}
+    taken: dict[str, Stamp] = {}
+    first = True
+    while True:
+        try:
+            documents, passed = find_documents(request.inputs, request.recursive)
+        except BadInput:  # a share that is offline for a while
+            documents, passed = [], 0
+        stamps = {document.name: stamp for document in documents if (stamp := _stamp(document.path))}
+        ripe = [d for d in documents if _ripe(d.name, stamps, seen, settle)]
+        seen = {
+            name: seen[name] if name in seen and seen[name][0] == stamp else (stamp, time.monotonic())
+            for name, stamp in stamps.items()
+        }
+        now = {document.name: stamps[document.name] for document in ripe}
+        moved = left is not None and _stamp(request.output) != left
+        if ripe and (now != taken or first or moved):
+            settings = settings_for(ripe, request)
+            planned = planned_with(settings, scans(settings.layout, ripe))
+            waiting = stamps.keys() - now.keys()
+            summary = read_and_write(request, settings, planned, passed, journal, progress, waiting=waiting, retry=first)
+            left = _stamp(request.output) if summary.left_alone else None
+            if summary.read or first or moved or summary.left_alone:
+                report(summary)
+            taken, first = now, False
+        if not pause():
+            return
 
 
 def _ripe(name: str, stamps: dict[str, Stamp], seen: dict[str, tuple[Stamp, float]], settle: float) -> bool:
@@ -80,9 +108,9 @@ def _ripe(name: str, stamps: dict[str, Stamp], seen: dict[str, tuple[Stamp, floa
     return stamp is not None and before == stamp and time.monotonic() - since >= settle
 
 
-def _stamp(document: Document) -> Stamp | None:
+def _stamp(path: Path) -> Stamp | None:
     try:
-        found = os.stat(document.path, follow_symlinks=False)
+        found = os.stat(path, follow_symlinks=False)
     except OSError:
         return None
     return found.st_size, found.st_mtime_ns

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Generic
 
-from docproc.errors import DocprocError, DocumentError
+from docproc.errors import DocprocError, DocumentError, unexpected
 from docproc.types import Item, Result
 
 MAX_DEATHS = 20  # of workers in a row: then it is not the documents [guess]
@@ -269,15 +269,8 @@ def _serve(prepare: Prepare[Item, Result], pipe: Connection, memory: int, parent
         except DocumentError as problem:
             answer = ("done", problem)
         except Exception as problem:  # one bad page is a value, whatever its decoder raised
-            answer = ("done", _as_document_error(problem))
+            answer = ("done", unexpected(problem))
         pipe.send(answer)
-
-
-def _as_document_error(problem: Exception) -> DocumentError:
-    text = str(problem)
-    if isinstance(problem, MemoryError) or "insufficient memory" in text.lower() or "bad_alloc" in text:
-        return DocumentError("too_large", "it takes more memory than one document may; raise the limit `memory`")
-    return DocumentError("internal", f"{type(problem).__name__}: {text}")
 
 
 def _silence() -> None:

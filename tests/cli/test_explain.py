@@ -9,7 +9,7 @@ from PIL import Image
 from docproc.weights.cards import model_hashes
 from docproc.weights.thresholds import thresholds_file
 from tests.cli.program import docproc, table
-from tests.conftest import SAMPLES
+from tests.conftest import SAMPLES, draw_field
 
 pytestmark = pytest.mark.thorough
 
@@ -59,3 +59,24 @@ def test_a_blank_field_is_explained_too(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout == "digits: blank\n"
     assert (tmp_path / "blank.explain.png").exists()
+
+
+def test_explain_asks_what_a_run_asks_by_the_same_settings(tmp_path: Path) -> None:
+    """A date that a run sends to review for its age is not shown as accepted, and a limit of the project holds."""
+    text = 'schema_version = 1\nname = "a"\n[page]\nsize = [700, 200]\n'
+    text += '[[field]]\nname = "day"\nbox = [10, 10, 680, 180]\nkind = "date"\norder = "DMY"\n'
+    (tmp_path / "form.toml").write_text(text)
+    page = Image.new("L", (700, 200), 240)
+    page.paste(Image.fromarray(draw_field("20/11/2019", height=60)), (20, 30))
+    page.save(tmp_path / "page.png")
+    (tmp_path / "docproc.toml").write_text('layout = "form.toml"\ndate_window = "1y"\nas_of = 2026-11-21\nmax_error = "100%"\n')
+    done = docproc("explain", "page.png", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert docproc("run", "page.png", "-o", tmp_path / "t.csv", cwd=tmp_path).returncode == 0
+    (row,) = table(tmp_path / "t.csv")
+    assert row["status"] == "review"
+    assert "stale" in row["reason"]
+    assert row["reason"] in done.stdout
+    (tmp_path / "docproc.toml").write_text('limit = ["pixels=100"]\n')
+    done = docproc("explain", "page.png", "--overwrite", cwd=tmp_path)
+    assert (done.returncode, "too_large" in done.stderr or "pixels" in done.stderr) == (5, True), done.stderr

@@ -66,5 +66,5 @@ def test_what_was_changed_afterwards_is_found(finished: Path, tmp_path: Path) ->
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
         "33.png: its content is not the one that was read",
-        f"{tmp_path / 't.csv'}: line 2 was changed",
+        f"{tmp_path / 't.csv'}: line 2 was changed: 1407.png, amount: text 1407 is now 1408",
     ]

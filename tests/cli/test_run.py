@@ -302,8 +302,10 @@ def test_a_watched_folder_is_read_as_it_fills(tmp_path: Path, amounts: Path) -> 
     assert watch.returncode == 130, said
     assert "tensorrt" not in said.lower()
     assert {r["document"]: r["text"] for r in table(out)}["slow.png"] == "33"
-    # A run knows what the watch has read, and lists what lies there.
-    assert "4 of them were read before, 0 now" in docproc("run", amounts, "-o", out, "--layout", "amount", "--resume").stderr
+    # A run knows what the watch has read, and keeps what went away.
+    done = docproc("run", amounts, "-o", out, "--layout", "amount", "--resume")
+    assert "5 of them were read before, 0 now" in done.stderr
+    assert "1 document no longer among the inputs; the rows are kept (--forget-missing drops them)" in done.stderr
     assert docproc("watch", amounts, "-o", amounts / "t.csv").returncode == 2
     assert docproc("watch", amounts / "33.png", "-o", tmp_path / "u.csv").returncode == 5
 

@@ -227,3 +227,32 @@ def test_options_of_one_name_take_the_same_values() -> None:
         if not one.local and not one.required:
             kinds.setdefault(one.key, set()).add((str(one.type.to_info_dict()), one.multiple, one.is_flag))
     assert {key for key, found in kinds.items() if len(found) > 1} == set()
+
+
+def commands(group: click.Group, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*before, name))
+        else:
+            yield (*before, name), command
+
+
+def test_every_option_obeys_the_variable_that_is_promised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`DOCPROC_`, the command and the long flag."""
+    for words, command in commands(main):
+        context = click.Context(main, auto_envvar_prefix="DOCPROC")
+        for word in words:
+            context = click.Context(command, parent=context, info_name=word)
+        for one in command.params:
+            if isinstance(one, Option):
+                flag = next(name for name in one.opts if name.startswith("--"))
+                variable = "_".join(["DOCPROC", *words, flag[2:]]).upper().replace("-", "_")
+                monkeypatch.setenv(variable, "set here")
+                assert one.resolve_envvar_value(context) == "set here", variable
+                monkeypatch.delenv(variable)
+
+
+def test_a_limit_in_the_environment_holds(tmp_path: Path, amounts: Path) -> None:
+    done = docproc("run", amounts, "-o", tmp_path / "t.csv", DOCPROC_RUN_LIMIT="pixels=100", DOCPROC_RUN_JOBS="1")
+    assert done.returncode == 1
+    assert "too_large" in table(tmp_path / "t.csv")[0]["reason"]

@@ -13,10 +13,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from docproc.documents import Settings
 from docproc.errors import DocprocError, DocumentError
 from docproc.files import read_content
 from docproc.options import Limits, RunRequest
-from docproc.runs.batch import Settings, Summary, run
+from docproc.runs.batch import Summary, run
 from docproc.runs.journal import Outcome, Todo
 from docproc.types import Row
 

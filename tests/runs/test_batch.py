@@ -22,9 +22,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from docproc.documents import Settings
 from docproc.errors import BadUsage, CannotWrite, OutputExists, OutputHeld
 from docproc.options import Limits, RunRequest
-from docproc.runs.batch import Settings, open_worker, run
+from docproc.runs.batch import open_worker, run
 from docproc.runs.journal import Journal, Outcome, Todo, journal_path
 from docproc.runs.lock import hold
 from docproc.weights.cards import model_hashes
@@ -187,21 +188,51 @@ def test_a_resumed_run_reads_only_what_changed(tmp_path: Path) -> None:
     (tmp_path / "in" / "page_00004.png").unlink()
     fill(tmp_path / "in", 1, "new")
     summary = read_faulty(tmp_path / "in", tmp_path / "t.csv", resume=True)
-    assert (summary.documents, summary.read) == (10, 2)
+    assert (summary.documents, summary.read, summary.away) == (11, 2, 1)
     found = table(tmp_path / "t.csv")
     assert found["page_00003.png"][0]["text"] == "333"
-    assert "page_00004.png" not in found
+    assert found["page_00004.png"][0]["reason"] == "the file is no longer among the inputs"
     assert "new_00000.png" in found
+
+
+def test_the_rows_of_another_folder_stay_unless_they_are_to_be_forgotten(tmp_path: Path) -> None:
+    for month in ("may", "june"):
+        fill(tmp_path / month, 2, month)
+    may = RunRequest((tmp_path / "may",), tmp_path / "t.csv", "digits")
+    june = replace(may, inputs=(tmp_path / "june",), resume=True)
+    run(may, opener=open_faulty)
+    assert run(june, opener=open_faulty).away == 2
+    assert set(table(tmp_path / "t.csv")) == {f"{month}_0000{number}.png" for month in ("may", "june") for number in range(2)}
+    assert run(replace(june, forget_missing=True), opener=open_faulty).away == 0
+    assert set(table(tmp_path / "t.csv")) == {"june_00000.png", "june_00001.png"}
+
+
+def test_a_table_that_is_corrected_while_the_run_reads_stays_and_nothing_read_is_lost(tmp_path: Path) -> None:
+    fill(tmp_path / "in", 3)
+    request = RunRequest((tmp_path / "in",), tmp_path / "t.csv", "digits", resume=True)
+    run(request, opener=open_faulty)
+    fill(tmp_path / "in", 1, "new")
+
+    def correct(*_: object) -> None:
+        (tmp_path / "t.csv").write_bytes((tmp_path / "t.csv").read_bytes().replace(b",2,2,", b",7,2,"))
+
+    with pytest.raises(OutputExists, match=r"line 6 was changed: .* text 2 is now 7\n.*\nIt was left as it is"):
+        run(request, progress=correct, opener=open_faulty)
+    assert table(tmp_path / "t.csv")["page_00002.png"][0]["text"] == "7"
+    with Journal.look(tmp_path / "t.csv") as journal:
+        assert "new_00000.png" in {row.document for row in journal.rows()}
 
 
 def test_a_table_that_is_there_is_not_touched_unasked(tmp_path: Path) -> None:
     fill(tmp_path / "in", 3)
     (tmp_path / "t.csv").write_text("mine")
-    with pytest.raises(OutputExists, match=r"--resume.*--overwrite"):
+    with pytest.raises(OutputExists, match=r"no journal .*\n--overwrite drops all of it"):
         read_faulty(tmp_path / "in", tmp_path / "t.csv")
     assert (tmp_path / "t.csv").read_text() == "mine"
     request = RunRequest((tmp_path / "in",), tmp_path / "t.csv", "digits", overwrite=True)
     assert run(request, opener=open_faulty).documents == 3
+    with pytest.raises(OutputExists, match=r"--resume.*--overwrite"):
+        read_faulty(tmp_path / "in", tmp_path / "t.csv")
     assert run(RunRequest(request.inputs, request.output, "digits", overwrite=True), opener=open_faulty).read == 0
     assert run(RunRequest(request.inputs, request.output, "digits", resume=False, overwrite=True), opener=open_faulty).read == 3
 
@@ -214,7 +245,8 @@ def test_other_settings_read_everything_again(tmp_path: Path, changes: dict[str,
     arguments: dict[str, object] = {"inputs": (tmp_path / "in",), "output": tmp_path / "t.csv", "layout": "digits"}
     assert run(RunRequest(**arguments), opener=open_faulty).read == 3  # type: ignore[arg-type]
     assert run(RunRequest(**arguments, resume=True), opener=open_faulty).read == 0  # type: ignore[arg-type]
-    assert run(RunRequest(**(arguments | changes), resume=True), opener=open_faulty).read == 3  # type: ignore[arg-type]
+    wanted = RunRequest(**(arguments | changes), resume=True, overwrite="layout" in changes)  # type: ignore[arg-type]
+    assert run(wanted, opener=open_faulty).read == 3
 
 
 def test_other_thresholds_read_everything_again(tmp_path: Path) -> None:

@@ -13,7 +13,19 @@ from docproc.errors import BadInput, CannotWrite, DocumentError
 from docproc.files import Document, read_content
 from docproc.options import Limits
 from docproc.runs import journal as module
-from docproc.runs.journal import Decision, Journal, Known, Outcome, Stamp, Todo, decide, failed_outcome, journal_path
+from docproc.runs.journal import (
+    Decision,
+    Journal,
+    Known,
+    Outcome,
+    Stamp,
+    Todo,
+    decide,
+    failed_outcome,
+    holding,
+    journal_path,
+    reading_settings,
+)
 from docproc.types import Row
 
 
@@ -128,30 +140,84 @@ def test_an_unfinished_run_goes_on_with_what_it_lacks(out: Path, documents: list
     assert [(one.document.name, one.attempts) for one in left] == [("c.png", 0), ("b.png", 1)]
 
 
-def test_a_document_that_is_gone_leaves_the_table(out: Path, documents: list[Document]) -> None:
+GONE = "the file is no longer among the inputs"
+
+
+def shown(journal: Journal) -> list[tuple[str, str, str]]:
+    return [(r.document, r.status, r.reason) for r in journal.rows()]
+
+
+def test_what_was_read_stays_in_the_table_when_its_file_goes_away(out: Path, documents: list[Document]) -> None:
     with Journal.open(out) as journal:
         plan(journal, documents)
         finish(journal, documents)
         assert plan(journal, documents[:2]) == []
+        assert shown(journal) == [("a.png", "ok", ""), ("b.png", "ok", ""), ("c.png", "ok", GONE)]
+        assert journal.standing().away == 1
+        assert plan(journal, documents[:2]) == []  # and later runs keep it
+        assert shown(journal)[2] == ("c.png", "ok", GONE)
+        assert plan(journal, documents) == []  # it came back
+        assert shown(journal)[2] == ("c.png", "ok", "")
+
+
+def test_what_went_away_is_forgotten_only_when_that_is_asked_for(out: Path, documents: list[Document]) -> None:
+    with Journal.open(out) as journal:
+        plan(journal, documents)
+        finish(journal, documents)
+        journal.plan([(document, "one") for document in documents[:2]], forget=True)
         assert [r.document for r in journal.rows()] == ["a.png", "b.png"]
-        assert plan(journal, documents) == []
+        assert plan(journal, documents[:2]) == []
+        assert [r.document for r in journal.rows()] == ["a.png", "b.png"]
+        assert plan(journal, documents) == []  # nothing has to be read again
         assert [r.document for r in journal.rows()] == ["a.png", "b.png", "c.png"]
 
 
-def test_what_was_read_in_a_watched_folder_stays_when_its_file_is_moved_away(out: Path, documents: list[Document]) -> None:
-    def names(journal: Journal) -> list[str]:
-        return [r.document for r in journal.rows()]
-
+def test_what_went_away_and_was_read_with_other_settings_is_never_accepted_unseen(out: Path, documents: list[Document]) -> None:
     with Journal.open(out) as journal:
-        plan(journal, documents[:2])
+        plan(journal, documents)
+        finish(journal, documents)
+        assert plan(journal, documents[:2], "two") == ["a.png", "b.png"]
         finish(journal, documents[:2])
-        assert [t.document.name for t in journal.plan([(documents[2], "one")], keep_gone=True)] == ["c.png"]
-        finish(journal, documents[2:])
-        assert names(journal) == ["a.png", "b.png", "c.png"]
-        # Two settings never stand in one table.
-        assert [t.document.name for t in journal.plan([(documents[2], "two")], keep_gone=True)] == ["c.png"]
-        finish(journal, documents[2:])
-        assert names(journal) == ["c.png"]
+        assert shown(journal)[2] == ("c.png", "review", f"{GONE}, and was read with other settings")
+        assert dict(journal.standing().by_status) == {"ok": 2, "review": 1}
+        assert plan(journal, documents[:2], "one") == ["a.png", "b.png"]
+        assert shown(journal) == [("c.png", "ok", GONE)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "folder", "holds"),
+    [
+        ("g.t.o", "in", True),
+        ("g.t.other", "in", True),  # where pictures are saved tells nothing of a reading
+        ("g.older.o", "in", False),  # the template of that folder changed
+        ("g.older.o", "gone", True),  # its template went away with it
+        ("g2.t.o", "in", False),
+        ("g2.t.o", "gone", False),
+        ("of an earlier version", "in", False),
+    ],
+)
+def test_which_rows_hold_beside_those_of_a_run(settings: str, folder: str, holds: bool) -> None:
+    assert holding({"in": reading_settings("g", "t", "o")})(settings, folder) == holds
+
+
+def test_a_file_that_comes_again_under_another_name_is_told_though_the_first_went_away(
+    out: Path, documents: list[Document]
+) -> None:
+    with Journal.open(out) as journal:
+        plan(journal, documents)
+        finish(journal, documents)
+        again = Document("d.png", documents[2].path.rename(documents[2].path.with_name("d.png")))
+        assert plan(journal, [*documents[:2], again]) == ["d.png"]
+        finish(journal, [again])
+        assert shown(journal)[2:] == [("c.png", "ok", GONE), ("d.png", "ok", "the same file as c.png")]
+
+
+def test_a_file_that_waits_to_be_complete_is_not_called_gone(out: Path, documents: list[Document]) -> None:
+    with Journal.open(out) as journal:
+        plan(journal, documents)
+        finish(journal, documents)
+        journal.plan([(document, "one") for document in documents[:2]], waiting=["c.png"])
+        assert shown(journal)[2] == ("c.png", "ok", "")
 
 
 def test_a_passing_trouble_is_left_alone_where_no_retry_is_asked(out: Path, documents: list[Document]) -> None:
@@ -310,13 +376,11 @@ def test_notes_may_hold_names_of_any_bytes(out: Path) -> None:
         assert journal.note("command") == "docproc run in\\udce4"
 
 
-def test_a_journal_of_an_earlier_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_a_journal_of_a_newer_version_is_left_as_it_is(tmp_path: Path) -> None:
     output = tmp_path / "t.csv"
     with Journal.open(output) as journal:
-        journal.keep(schema="3")
-    with pytest.raises(BadInput, match=r"another version of docproc; .* --no-resume"), Journal.look(output):
+        journal.keep(schema="99")
+    with pytest.raises(BadInput, match=r"newer version of docproc; use that version"), Journal.look(output):
         pass
-    with pytest.raises(CannotWrite, match=r"another version of docproc; --no-resume"), Journal.open(output):
+    with pytest.raises(CannotWrite, match=r"newer version of docproc; use that version"), Journal.open(output):
         pass
-    with Journal.open(output, anew=True) as journal:
-        assert journal.note("schema") != "3"

@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from docproc import documents as module
 from docproc.backends import BACKENDS, available
+from docproc.documents import settings_for
 from docproc.files import find_documents, open_pages
 from docproc.forms import locator, open_layout, scans
 from docproc.options import Limits, RunRequest
 from docproc.pipeline import Locate, read_page
 from docproc.readers.model import Model
-from docproc.runs import batch
-from docproc.runs.batch import settings_for
 from docproc.types import Page, Reading
 from docproc.weights import opening
 from docproc.weights.cards import model_folder
@@ -108,7 +108,7 @@ def test_what_a_backend_builds_is_built_before_the_workers_start(monkeypatch: py
     monkeypatch.setattr(opening, "open_model", lambda *arguments: opened.append(arguments))
     settings_for(documents, request)
     assert not opened
-    monkeypatch.setattr(batch, "BACKENDS", {"onnx": replace(BACKENDS["onnx"], builds=True)})
+    monkeypatch.setattr(module, "BACKENDS", {"onnx": replace(BACKENDS["onnx"], builds=True)})
     settings_for(documents, request)
     assert opened == [("onnx", None)]
 

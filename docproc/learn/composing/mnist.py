@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.errors import BadInput
+from docproc.errors import BadInput, MissingPart
 
 NPZ_ARRAYS = {"train_images": "x_train", "train_labels": "y_train", "test_images": "x_test", "test_labels": "y_test"}
 IDX_FILES = {
@@ -40,15 +40,19 @@ def load(source: Path | None) -> Mnist:
     """Read MNIST from a folder with its IDX files (plain or .gz) or from an `.npz`; None fetches it through Keras.
 
     An `.npz` has the arrays x_train, y_train, x_test and y_test, as the one that Keras keeps. Raises BadInput when a file is
-    missing or is not what it should be, or MNIST cannot be fetched.
+    missing or is not what it should be, or MNIST cannot be fetched; MissingPart where Keras is not there to fetch it.
     """
     if source is not None and (source.is_file() or source.suffix == ".npz"):
         arrays = _read_npz(source)
     elif source is not None:
         arrays = {name: _read_idx(_find(source, stem)) for name, stem in IDX_FILES.items()}
     else:
-        from keras.datasets import mnist  # the only way to the network, and only in training
-
+        try:
+            from keras.datasets import mnist  # the only way to the network, and only in training
+        except ImportError as problem:
+            raise MissingPart(
+                "MNIST is downloaded by Keras: pip install tensorflow keras; or give its four IDX files, or mnist.npz"
+            ) from problem
         try:
             (train_images, train_labels), (test_images, test_labels) = mnist.load_data()
         except Exception as problem:  # Keras raises a bare one where there is no network

@@ -25,7 +25,7 @@ MAX_POINTS = 400  # of a curve
 def check_plots() -> None:
     """Raises MissingPart if Matplotlib is not installed."""
     if not find_spec("matplotlib"):
-        raise MissingPart('reports need matplotlib: pip install "docproc[report]"')
+        raise MissingPart("reports need matplotlib: pip install matplotlib")
 
 
 def _svg(draw: Callable[[Axes], object], size: tuple[float, float] = SIZE_IN) -> str:

@@ -1,4 +1,4 @@
-"""Is TensorFlow there, and import it quietly."""
+"""Is there what training takes, and import TensorFlow quietly."""
 
 from __future__ import annotations
 
@@ -8,11 +8,21 @@ from importlib.util import find_spec
 
 from docproc.errors import MissingPart
 
+PACKAGES = {
+    "tensorflow": "tensorflow",
+    "keras": "keras",
+    "tf2onnx": "tf2onnx",
+    "onnx": "onnx",
+    "skimage": "scikit-image",
+}
+"""What the extra `train` brings, by the names that are imported, with those that are installed."""
+
 
 def check_training() -> None:
-    """Raises MissingPart if TensorFlow is not installed."""
-    if not find_spec("tensorflow"):
-        raise MissingPart('training needs TensorFlow: pip install "docproc[train]"')
+    """Raises MissingPart if something that training takes is not installed. Imports nothing of it."""
+    missing = [package for module, package in PACKAGES.items() if not find_spec(module)]
+    if missing:
+        raise MissingPart(f"training needs {', '.join(missing)}: pip install {' '.join(missing)}")
 
 
 def import_tensorflow() -> None:

@@ -133,5 +133,5 @@ def test_a_report_needs_nothing_from_elsewhere() -> None:
 
 def test_without_matplotlib_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plots, "find_spec", lambda name: None)
-    with pytest.raises(MissingPart, match=r"docproc\[report\]"):
+    with pytest.raises(MissingPart, match="pip install matplotlib"):
         plots.reliability_plot([])

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from docproc.runs.sheets import with_sheets
+from docproc.sheets import with_sheets
 from docproc.types import Row, Sheet
 
 FIELDS = {1: ["name", "born"], 2: ["rooms"], 3: ["income"]}

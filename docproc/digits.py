@@ -1,0 +1,140 @@
+"""The digits behind the rows of a page: where each stands, how sure it is, and what else may have been written.
+
+All probabilities come from one source. The calibrated confidence of a field says how probably its text is right, and what it
+leaves goes to the other texts of the vote by their shares. A digit is as sure as all texts together that have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from difflib import SequenceMatcher
+
+from docproc.readers.comb import CombOpinion
+from docproc.readers.comb.search import places
+from docproc.readers.confidence import KEPT_DECIMALS
+from docproc.readers.e13b import PrintedResult
+from docproc.readers.e13b.locate import part_box
+from docproc.readers.e13b.parts import PARTS, parse
+from docproc.readers.handwriting import HandwrittenResult
+from docproc.readers.lattice.cuts import candidate_box
+from docproc.readers.read import FieldResult
+from docproc.readers.settle import probabilities
+from docproc.types import DIGIT_SYMBOLS, Alternative, Box, Digit, Field, Page, Reading, Row
+
+
+def with_digits(rows: Sequence[Row], page: Page, results: Sequence[FieldResult]) -> list[Row]:
+    """The rows of a page with their digits and alternatives.
+
+    `rows` are those that `rows.tabulate` made of `results`: the row of each field, in order, and behind it those of its parts.
+    """
+    told = list(rows)
+    place = -1
+    for result in results:
+        name, reading = result.prepared.field.name, result.reading
+        place = next(k for k in range(place + 1, len(told)) if told[k].field == name)
+        if told[place].text != reading.text:  # it is known that no number stands there
+            continue
+        digits = _digits(page, result)
+        told[place] = replace(told[place], digits=digits, alternatives=alternatives(reading))
+        if isinstance(result, PrintedResult) and result.prepared.field.parts:
+            parts = _parts(result, digits)
+            for k in range(place + 1, min(place + 1 + len(PARTS), len(told))):
+                told[k] = replace(told[k], digits=parts.get(told[k].field, ()) if told[k].text else ())
+    return told
+
+
+def alternatives(reading: Reading) -> tuple[Alternative, ...]:
+    """The other texts of a field with their probabilities, best first."""
+    # Where nothing was read there is no confidence that they could share.
+    shares = probabilities(reading)[1:] if reading.text else reading.alternatives
+    told = [Alternative(text, round(float(share), KEPT_DECIMALS)) for text, share in shares]
+    return tuple(sorted((one for one in told if one.confidence > 0), key=lambda one: -one.confidence))
+
+
+def _digits(page: Page, result: FieldResult) -> tuple[Digit, ...]:
+    reading = result.reading
+    boxes = _printed_boxes(page, result) if isinstance(result, PrintedResult) else _written_boxes(page, result)
+    told = doubts(reading.text, reading.confidence, probabilities(reading)[1:])
+    return tuple(
+        Digit(text, sure, box and page.stored(box), instead)
+        for text, box, (sure, instead) in zip(reading.text, boxes, told, strict=True)
+    )
+
+
+def doubts(
+    text: str, confidence: float, others: Sequence[tuple[str, float]]
+) -> Iterator[tuple[float, tuple[Alternative, ...]]]:
+    """For each digit of a text the probability that it is right, and what else may stand there.
+
+    `confidence` is that of the whole text, and `others` are other texts with their probabilities.
+    """
+    right = [confidence] * len(text)
+    instead: list[dict[str, float]] = [{} for _ in text]
+    for other, share in others:
+        for place, digit in aligned(text, other):
+            if digit == text[place]:
+                right[place] += share
+            else:
+                instead[place][digit] = instead[place].get(digit, 0.0) + share
+    for sure, told in zip(right, instead, strict=True):
+        rounded = (Alternative(digit, round(float(share), KEPT_DECIMALS)) for digit, share in told.items())
+        found = sorted((one for one in rounded if one.confidence > 0), key=lambda one: (-one.confidence, one.text))
+        yield round(min(1.0, float(sure)), KEPT_DECIMALS), tuple(found)
+
+
+def aligned(text: str, other: str) -> Iterator[tuple[int, str]]:
+    """(place, digit): which digit of the other text, or none (""), stands where the text has its own.
+
+    A place is left out where that cannot be told.
+    """
+    if len(text) == len(other):
+        yield from enumerate(other)
+        return
+    for kind, first, last, start, end in SequenceMatcher(None, text, other, autojunk=False).get_opcodes():
+        if kind == "delete":
+            yield from ((place, "") for place in range(first, last))
+        elif last - first == end - start:
+            yield from zip(range(first, last), other[start:end], strict=True)
+
+
+# ------------------------------------------------------------------------------------------------------- places
+
+
+def _written_boxes(page: Page, result: HandwrittenResult) -> Sequence[Box | None]:
+    """Where each digit stands, px of the page: by the lattice, or else by the cells of a comb."""
+    text, path, field = result.reading.text, result.reading.path, result.prepared.field
+    if path:
+        return [_on_page(page, field, candidate_box(result.prepared.lattice, candidate)) for candidate in path]
+    comb = result.opinions.get("cells")
+    if isinstance(comb, CombOpinion) and len(text) <= field.cells:
+        return [_cell_box(field, cell) for cell in places(comb.scores, text)]
+    return [None] * len(text)
+
+
+def _printed_boxes(page: Page, result: PrintedResult) -> Sequence[Box | None]:
+    """The same of a line of E-13B; nothing is known where a rule changed it."""
+    reading, field, strip = result.reading, result.prepared.field, result.prepared.strip
+    centers = [center for name, center in zip(reading.value, reading.centers, strict=True) if name in DIGIT_SYMBOLS]
+    found = [_on_page(page, field, part_box(strip, [center])) for center in centers]
+    return found or [None] * len(reading.text)
+
+
+def _on_page(page: Page, field: Field, box: Box) -> Box:
+    """A box of the field's crop, px of the page."""
+    crop = field.crop.clip(page.width, page.height)
+    return replace(box, left=crop.left + box.left, top=crop.top + box.top)
+
+
+def _cell_box(field: Field, cell: int) -> Box:
+    left, right = (field.box.left + round(k * field.box.width / field.cells) for k in (cell, cell + 1))
+    return Box(left, field.box.top, right - left, field.box.height)
+
+
+def _parts(result: PrintedResult, digits: Sequence[Digit]) -> dict[str, tuple[Digit, ...]]:
+    """Which of the digits of a line of E-13B are of its parts, by the names of these."""
+    value, own = result.reading.value, dict[str, tuple[Digit, ...]]()
+    for part in parse(value, result.reading.centers):
+        first, last = (sum(name in DIGIT_SYMBOLS for name in value[:place]) for place in (part.first, part.last))
+        own[part.name] = tuple(digits[first:last])
+    return own

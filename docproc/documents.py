@@ -1,0 +1,182 @@
+"""From a document to its rows: the networks are loaded once and read document after document.
+
+The workers of a run, the Python API and retraining all read documents here. `pipeline` tells the story of a page; this module
+opens the pages, tells the story of each, and looks at what only shows in the whole document.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docproc.backends import BACKENDS, choose
+from docproc.errors import DocumentError, MissingPart
+from docproc.fields.layouts import Layout
+from docproc.fields.template import Template
+from docproc.files import Document, decode_pages, later_pages
+from docproc.forms import is_form, locator, open_layout
+from docproc.options import Limits, RunRequest
+from docproc.rules import DateWindow
+from docproc.sheets import Seen, with_sheets
+from docproc.types import Page, PageId, Row, Sheet
+from docproc.weights.cards import model_hashes
+from docproc.weights.thresholds import own_thresholds
+
+if TYPE_CHECKING:
+    from docproc.pipeline import PageResult
+    from docproc.readers.confidence import Acceptance
+    from docproc.readers.model import Model
+
+NOWHERE = ""  # the folder of a document that is no file
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What documents are read with; small enough to travel to the workers."""
+
+    layout: Layout
+    backend: str  # never `auto`: all workers take the same
+    model: Path | None
+    max_error: float
+    limits: Limits
+    crops: Path | None
+    window: str = ""  # of dates, as `RunRequest.date_window`
+    as_of: date | None = None  # the day from which it counts; None: today
+    models: tuple[tuple[str, str], ...] = ()  # hashes of what is read with; () where any will do
+    thresholds: tuple[tuple[str, float], ...] = ()  # of a user's own: the name of a field, the least confidence
+
+
+def settings_for(documents: Sequence[Document], request: RunRequest) -> Settings:
+    """The settings that a request asks for; `auto` looks for a template beside the documents.
+
+    Raises BadUsage or BadConfig for a layout or thresholds that are none, MissingPart for a backend that does not work.
+    """
+    backend = choose(request.backend).backend
+    layout = open_layout(request.layout, folders_of(documents), request.date_order)
+    models = tuple(model_hashes(request.model, backend).items())
+    own = own_thresholds(Path(request.thresholds), dict(models), request.max_error) if request.thresholds else {}
+    if BACKENDS[backend].builds:
+        from docproc.weights.opening import open_model
+
+        open_model(backend, request.model)  # once, and not by all workers at the same time
+    return Settings(
+        layout, backend, request.model, request.max_error, request.limits, request.crops, request.date_window,
+        request.as_of, models, tuple(own.items()),
+    )  # fmt: skip
+
+
+def folder_of(document: Document) -> str:
+    """The folder in which a document lies."""
+    # As `Path.parent` has it, but ten times as fast: there may be hundreds of thousands.
+    return os.path.dirname(os.fspath(document.path)) or "."
+
+
+def folders_of(documents: Sequence[Document]) -> tuple[str, ...]:
+    """The folders in which documents lie, each once."""
+    return tuple(sorted({folder_of(document) for document in documents}))
+
+
+# ----------------------------------------------------------------------------------------------------- opening
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A document whose pages can be read, from a file or from memory."""
+
+    name: str
+    pages: Iterable[Page | tuple[PageId, DocumentError]]  # decoded one after the other; raises DocumentError
+    beyond: Iterator[int]  # numbers for further forms on a scan
+    folder: str = NOWHERE
+    form: bool = False  # it is a template's own picture of its form, which may be blank
+
+
+def opened(name: str, data: bytes, settings: Settings, folder: str = NOWHERE, *, form: bool = False) -> Opened:
+    """The document with this content."""
+    pages = decode_pages(name, data, settings.limits, settings.layout.enough(folder))
+    return Opened(name, pages, later_pages(data, settings.limits), folder, form)
+
+
+def opened_file(document: Document, data: bytes, settings: Settings) -> Opened:
+    """The document that lies there and has this content."""
+    return opened(document.name, data, settings, folder_of(document), form=is_form(settings.layout, document))
+
+
+# ----------------------------------------------------------------------------------------------------- reading
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentReader:
+    """The networks, and what a field must have to be accepted: reads document after document."""
+
+    model: Model
+    accept: Acceptance
+
+    @staticmethod
+    def open(settings: Settings) -> DocumentReader:
+        """Load the networks. Raises MissingPart."""
+        from docproc.weights.opening import open_model
+
+        if settings.models and tuple(model_hashes(settings.model, settings.backend).items()) != settings.models:
+            raise MissingPart("the networks were changed while the run was reading; give the same command again")
+        model = open_model(settings.backend, settings.model)
+        window = DateWindow(settings.window, settings.as_of or date.today()) if settings.window else None
+        return DocumentReader(model, model.accepts(settings.max_error, window, dict(settings.thresholds)))
+
+    def read_pages(self, document: Opened, layout: Layout) -> Iterator[PageResult | Row]:
+        """The pages of a document as they are read; one that cannot be read, or has no fields, comes as its row.
+
+        Further forms on a scan are numbered after the last page, so that each page keeps its own number.
+
+        Raises DocumentError when the whole document cannot be read.
+        """
+        from docproc.pipeline import read_scan
+
+        locate = locator(layout, document.folder)
+        for page in document.pages:
+            scan = [page] if isinstance(page, tuple) else read_scan(page, locate, self.model, self.accept, document.beyond)
+            for found in scan:
+                yield error_row(*found) if isinstance(found, tuple) else found
+
+    def read(self, document: Opened, layout: Layout, rows_of: Callable[[PageResult], Sequence[Row]]) -> list[Row]:
+        """The rows of a document; one that cannot be read is a row with the status `error`.
+
+        `rows_of` gives the rows of a page that was read; where it raises DocumentError, that is the page's row.
+        """
+        from docproc.readers.confidence import BLANK_REQUIRED
+
+        rows: list[Row] = []
+        sheets: list[Seen] = []
+        try:
+            for found in self.read_pages(document, layout):
+                if isinstance(found, Row):
+                    rows.append(found)
+                    continue
+                where = found.placed.page.id
+                if found.placed.sheet:
+                    sheets.append((where.page, found.placed.sheet))
+                try:
+                    rows += rows_of(found)
+                except DocumentError as problem:
+                    rows.append(error_row(where, problem))
+        except DocumentError as problem:
+            rows.append(error_row(PageId(document.name), problem))
+        rows = with_sheets(rows, sheets, partial(_fields_of, layout.templates_for(document.folder)))
+        if document.form and all(row.status == "blank" or row.reason == BLANK_REQUIRED for row in rows):
+            return []  # the empty form lies among its scans
+        return [replace(row, run=self.model.name) for row in rows]
+
+
+def error_row(where: PageId, problem: DocumentError) -> Row:
+    """What stands in the table for a page that could not be read."""
+    reason = f"{problem.code}: {problem}"
+    return Row(where.document, where.page, "", "", "", None, "error", reason, "", "", None, None, None, None)
+
+
+def _fields_of(templates: Sequence[Template], sheet: Sheet) -> list[str]:
+    """The names of the fields on a page of a form of several."""
+    return [field.name for known in templates if known.sheet == sheet for field in known.fields]
