@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
-from itertools import chain, groupby, islice
+from itertools import chain, count, groupby, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -150,7 +150,8 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object], before: Callabl
     try:
         os.replace(aside, path)
     except OSError as problem:
-        beside = path.with_name(f"{path.stem}.new{path.suffix}")
+        names = chain([".new"], (f".new{number}" for number in count(2)))
+        beside = next(one for name in names if not (one := path.with_name(f"{path.stem}{name}{path.suffix}")).exists())
         try:
             os.replace(aside, beside)
         except OSError:

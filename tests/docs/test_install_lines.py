@@ -84,7 +84,18 @@ def test_what_a_line_fetches_is_this_project_and_its_dependencies(extra: str, tm
     """By pip itself, which only resolves. Skips where there is no index."""
     report = tmp_path / "report.json"
     target = f"{PROJECT}[{extra}]" if extra else str(PROJECT)
-    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "--report", report, target]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--dry-run",
+        "--ignore-installed",
+        "--quiet",
+        "--report",
+        str(report),
+        target,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode:
         pytest.skip(f"no index: {done.stderr[-300:]}")

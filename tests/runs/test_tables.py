@@ -152,6 +152,11 @@ def test_a_table_that_another_program_holds_is_written_beside(tmp_path: Path, mo
     assert there.read_text() == "mine"
     assert [r["text"] for r in read(tmp_path / "t.new.csv")] == ["0042"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["t.csv", "t.new.csv"]
+    # A person may have worked in that one by now.
+    (tmp_path / "t.new.csv").write_text("mine too")
+    with pytest.raises(CannotWrite, match=r"t\.new2\.csv"):
+        write_table(there, *long_table([row(text="0042")]))
+    assert (tmp_path / "t.new.csv").read_text() == "mine too"
 
 
 def test_a_full_disk_leaves_the_old_table_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
