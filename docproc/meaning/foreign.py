@@ -19,8 +19,10 @@ class ForeignTuning:
 
     min_share: float = 0.4  # probability of letters, or of something struck out, beside a number [guess]
     min_parting_share: float = 0.4  # of a mark that parts two numbers [guess]
-    min_gap_digits: float = 0.55  # between two numbers [guess]
+    min_gap_digits: float = 0.34  # between two numbers: a space in print is hardly wider [guess]
+    min_single_gap_digits: float = 0.55  # the same, where one of them is a single digit [guess]
     min_wider_digits: float = 0.25  # by which it exceeds the next widest gap [guess]
+    cents: int = 2  # digits behind a dash that parts them from the units of an amount [standard]
     min_lone_gap_digits: float = 0.9  # between two numbers of one digit each [guess]
 
 
@@ -37,8 +39,8 @@ PARTS = {"/": "a slash", ":": "a colon", "+": "a plus sign", "-": "a dash", "*":
 def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> str:
     """Why a field is not one number, in words; "" where nothing speaks against it.
 
-    `named` is what stands around the digits of its `text`. In an amount slashes and dashes have a meaning of their own, and in
-    a date (`dated`) all marks.
+    `named` is what stands around the digits of its `text`. In an amount slashes and dashes may have a meaning of their own, and
+    in a date (`dated`) all marks have.
     """
     shares = {symbol: max((one.share for one in named if one.symbol == symbol), default=0.0) for symbol in (STRUCK, LETTER)}
     if shares[STRUCK] >= FOREIGN.min_share:
@@ -48,8 +50,7 @@ def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> st
     if dated:
         return ""
     inner = [one for one in named if 0 < one.place < len(text) and one.share >= FOREIGN.min_parting_share]
-    own = "/-" if kind == "amount" else ""
-    parting = [one for one in inner if one.symbol in PARTS and one.symbol not in own]
+    parting = [one for one in inner if one.symbol in PARTS and not (kind == "amount" and _is_of_amounts(one, text))]
     if parting:
         first = parting[0]
         parted = f"{text[: first.place]}{first.symbol}{text[first.place :]}"
@@ -62,6 +63,12 @@ def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> st
                 name = "a point" if one.symbol == "." else "a comma"
                 return f"{name} is written: {text[: one.place]}{one.symbol}{text[one.place :]}"
     return ""
+
+
+def _is_of_amounts(mark: Named, text: str) -> bool:
+    """Whether a mark between digits belongs to amounts: a slash, as in 15 50/100, or a dash before cents or thousands."""
+    behind = len(text) - mark.place
+    return mark.symbol == "/" or (mark.symbol == "-" and (behind == FOREIGN.cents or behind % 3 == 0))
 
 
 def two_numbers(marked: MarkedDigits | None, text: str, digits: tuple[int, int] | None) -> str:
@@ -77,12 +84,10 @@ def two_numbers(marked: MarkedDigits | None, text: str, digits: tuple[int, int] 
     gaps = marked.digits[1:, 0] - marked.digits[:-1, 2]
     widest = int(gaps.argmax())
     others = np.delete(gaps, widest)
-    least = (
-        max(FOREIGN.min_gap_digits, float(others.max()) + FOREIGN.min_wider_digits)
-        if len(others)
-        else FOREIGN.min_lone_gap_digits
-    )
     place = widest + 1
+    single = place == 1 or place == len(text) - 1
+    least = FOREIGN.min_single_gap_digits if single else FOREIGN.min_gap_digits
+    least = max(least, float(others.max()) + FOREIGN.min_wider_digits) if len(others) else FOREIGN.min_lone_gap_digits
     if gaps[widest] < least or _grouped(text, [place]):
         return ""
     return f"two numbers are written: {text[:place]} {text[place:]}"

@@ -15,7 +15,7 @@ from docproc.readers.evidence import evidence
 from docproc.readers.ink import comb_ink, free_ink
 from docproc.readers.lattice import LatticeOpinion, View
 from docproc.readers.lattice.cuts import candidate_box
-from docproc.readers.lattice.stacked import stacked
+from docproc.readers.lattice.stray import filled, leaning, stacked
 from docproc.readers.line import LineOpinion
 from docproc.readers.model import Model
 from docproc.readers.repair import Choice, repair_field
@@ -28,6 +28,8 @@ from docproc.types import Field, Frames, Gray, Lattice, Reading
 
 AT_THE_EDGE = "a line at the edge of the field, or a 1"
 STACKED = "something is written above or below the number"
+FILLED = "something is written inside of a digit"
+SLASH = "a slash, or a 1"
 AT_THE_EDGE_PX = 2  # from the side of the crop [guess]
 MAX_ALTERNATIVES = 10  # other texts that are kept, for rules between fields and for people [guess]
 
@@ -126,9 +128,8 @@ def read(prepared: Handwritten, opinions: Mapping[str, Opinion], model: Model) -
             ruled = vote(ballots(opinions, field.digits, rules), weights)
             choice, texts = keep_rules(text, choice.confidence, ruled, rules), ruled.texts
     others = tuple(one for one in texts if one[0] != choice.text and (rules is None or rules.allows(one[0])))
-    noted = remark_on(opinions, field, choice.text)
     path = lattice_opinion(opinions).path(choice.text)
-    remark = noted or breaks(choice.broken) or _at_the_edge(prepared, path, choice.text) or _stacked(prepared, path)
+    remark = remark_on(opinions, field, prepared.crop, choice.text) or breaks(choice.broken)
     was = text if choice.changed else ""
     return Reading(choice.text, choice.confidence, path, others[:MAX_ALTERNATIVES], remark, choice.rule, was)
 
@@ -182,25 +183,33 @@ def line_frames(opinions: Mapping[str, Opinion]) -> Frames:
     return line_opinion(opinions).frames
 
 
-def _at_the_edge(prepared: Handwritten, path: Sequence[int], text: str) -> str:
-    """Why upright strokes at the very side of a free field may be a printed line; "" where there is anything else."""
-    if prepared.field.cells or not path or set(text) != {"1"}:
-        return ""
-    width = prepared.crop.shape[1]
-    boxes = [candidate_box(prepared.lattice, k) for k in path]
-    aside = [min(box.left, width - box.left - box.width) <= AT_THE_EDGE_PX for box in boxes]
-    return AT_THE_EDGE if all(aside) and len(text) <= len(aside) <= 2 else ""
-
-
-def _stacked(prepared: Handwritten, path: Sequence[int]) -> str:
-    """Why a free field says more than its line of digits; "" where nothing stands above or below them."""
-    return STACKED if not prepared.field.cells and stacked(prepared.lattice, path, prepared.crop.shape[0]) else ""
-
-
-def remark_on(opinions: Mapping[str, Opinion], field: Field, text: str) -> str:
+def remark_on(opinions: Mapping[str, Opinion], field: Field, crop: Gray, text: str) -> str:
     """What a person should know of a field that was read as `text`, whatever its confidence; "" where there is nothing."""
     comb = opinions.get("cells")
-    return comb.remark(text) if isinstance(comb, CombOpinion) else _not_a_number(opinions, field, text)
+    if isinstance(comb, CombOpinion):
+        return comb.remark(text)
+    cut = lattice_opinion(opinions)
+    path = cut.path(text)
+    noted = _not_a_number(opinions, field, text) or _at_the_edge(cut.lattice, path, crop.shape[1], text)
+    return noted or _more_than_digits(cut.lattice, path, crop.shape[0], text)
+
+
+def _more_than_digits(lattice: Lattice, path: Sequence[int], rows: int, text: str) -> str:
+    """Why the ink of a free field is more, or other, than the digits that were read; "" where nothing speaks for that."""
+    if stacked(lattice, path, rows):
+        return STACKED
+    if path and filled(lattice, path):
+        return FILLED
+    return SLASH if text == "1" and leaning(lattice, path) else ""
+
+
+def _at_the_edge(lattice: Lattice, path: Sequence[int], width: int, text: str) -> str:
+    """Why upright strokes at the very side of a free field may be a printed line; "" where there is anything else."""
+    if not path or set(text) != {"1"}:
+        return ""
+    boxes = [candidate_box(lattice, k) for k in path]
+    aside = [min(box.left, width - box.left - box.width) <= AT_THE_EDGE_PX for box in boxes]
+    return AT_THE_EDGE if all(aside) and len(text) <= len(aside) <= 2 else ""
 
 
 def _not_a_number(opinions: Mapping[str, Opinion], field: Field, text: str) -> str:

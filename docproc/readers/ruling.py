@@ -60,8 +60,12 @@ class RulingTuning:
     wall_share: float = 0.72  # of the crop's height, or of the height between two rules, that a wall fills [guess]
     wall_gap_share: float = 0.15  # of the crop's height: gaps that long in a wall are closed [guess]
     max_wall_slope: float = 0.07  # columns for a row: more is no wall [guess]
-    wall_bend_px: float = 1.0  # root mean square, by which a wall leaves its straight line [guess]
+    wall_bend_px: float = 0.6  # root mean square, by which a wall leaves its straight line [guess]
     wall_bend_share: float = 0.012  # the same, of the crop's height [guess]
+    min_filled_share: float = 0.85  # of its width, in a row of a wall: a digit has holes [guess]
+    max_swelling: float = 1.5  # its greatest width to its usual one (and 2 px): a digit is uneven [guess]
+    round_share: float = 0.15  # of its height: what reaches so far aside of an upright, at half height, is a digit [guess]
+    round_reach: float = 0.9  # of its height: further aside there is something else [guess]
     end_share: float = 0.06  # of the crop's height, within which a wall ends at a rule or at the edge [guess]
     higher: float = 1.2  # than what is written beside it: a wall that is bounded by the edges of the crop [guess]
     side_share: float = 0.15  # of the crop's width: where nothing else is written, walls stand so near to the sides [guess]
@@ -341,9 +345,12 @@ def _walls(mask: Mask, ruled: Mask, rules: list[Rule]) -> Mask:
     if not upright.any():
         return gone
     bounded = [(run, own, _ends(run, mask.shape, rules)) for run, own in _uprights(np.asarray(upright, np.uint8), mask)]
-    # What may be a wall is no measure of what is written beside one.
+    # What may be a wall is no measure of what is written beside one. The side of a 0 is no wall.
     others = written
-    for _, own, ends in bounded:
+    labels, _ = components(np.asarray(written, np.uint8))
+    for run, own, ends in bounded:
+        if _is_round(run, own, labels):
+            continue
         others = others & (1 - own)
         if all(ends):
             written = written & (1 - own)
@@ -363,10 +370,24 @@ def _walls(mask: Mask, ruled: Mask, rules: list[Rule]) -> Mask:
     return gone & mask
 
 
+def _is_round(run: _Upright, own: Mask, labels: NDArray[np.int32]) -> bool:
+    """Whether an upright is the side of a digit: at half height the ink that it belongs to goes on beside it."""
+    inked = labels[(own > 0) & (labels > 0)]
+    if not len(inked):
+        return False
+    inset, reach = run.height // 4, round(RULING.round_reach * run.height)
+    left = max(0, run.left - reach)
+    near = labels[run.top + inset : run.bottom - inset, left : run.right + reach] == np.bincount(inked).argmax()
+    columns = left + np.flatnonzero(near.any(axis=0))
+    beyond = max(run.left - int(columns[0]), int(columns[-1]) + 1 - run.right) if len(columns) else 0
+    return beyond > RULING.round_share * run.height
+
+
 def _uprights(upright: Mask, mask: Mask) -> Iterator[tuple[_Upright, Mask]]:
     """Straight upright runs, and the ink of each with its soft rim."""
     height = mask.shape[0]
     labels, table = components(upright)
+    spread = cv2.dilate(mask, np.ones((1, 3), np.uint8)) > 0  # as `upright` was
     bend = max(RULING.wall_bend_px, RULING.wall_bend_share * height)
     for k, (x, y, w, h, _) in enumerate(table.tolist()):
         own = labels[y : y + h, x : x + w] == k + 1
@@ -377,10 +398,14 @@ def _uprights(upright: Mask, mask: Mask) -> Iterator[tuple[_Upright, Mask]]:
         off = middle - start - slope * rows
         if abs(slope) > RULING.max_wall_slope or float(np.sqrt((off**2).mean())) > bend:
             continue
-        if float(np.median(counts)) > RULING.max_wall_share * height:
+        usual = float(np.median(counts))
+        if usual > RULING.max_wall_share * height or float(np.percentile(counts, 90)) > RULING.max_swelling * usual + 2:
+            continue
+        filled = (spread[y : y + h, x : x + w] & own).sum(axis=1)
+        if float((filled[filled > 0] / counts[filled > 0]).mean()) < RULING.min_filled_share:
             continue
         ink = np.zeros_like(mask)
-        thick = max(1.0, float(np.median(counts)) - 2)  # it was spread to both sides
+        thick = max(1.0, usual - 2)  # it was spread to both sides
         ink[y : y + h, x : x + w] = own
         inked = float((mask[y : y + h, x : x + w] & own).any(axis=1).mean())
         yield _Upright(x, x + w, y, y + h, thick, inked), np.asarray(cv2.dilate(ink, np.ones((3, 3), np.uint8)), np.uint8)

@@ -190,6 +190,29 @@ def test_a_mark_alone_is_neither_a_number_nor_nothing(tmp_path: Path) -> None:
     assert not done.blank()
 
 
+def test_a_stamp_is_never_accepted_as_0(tmp_path: Path) -> None:
+    pictures = {}
+    for k, word in enumerate(("PAID", "COPY", "BANK", "VOID")):
+        stamp = np.full((120, 220), PAPER, np.uint8)
+        cv2.ellipse(stamp, (110, 60), (95, 48), 0, 0, 360, 60, 3, cv2.LINE_AA)
+        cv2.putText(stamp, word, (60, 70), cv2.FONT_HERSHEY_SIMPLEX, 1.0 + 0.1 * k, 60, 2, cv2.LINE_AA)
+        pictures[word] = stamp
+    done = read(tmp_path, pictures)
+    assert not done.accepted()
+    assert not done.blank()
+
+
+def test_a_slash_alone_is_never_accepted_as_1(tmp_path: Path) -> None:
+    pictures = {}
+    for lean in (35, 50, 70):
+        field = np.full((100, 160), PAPER, np.uint8)
+        cv2.line(field, (80 - lean // 2, 85), (80 + lean // 2, 15), PEN, 4, cv2.LINE_AA)
+        pictures[f"lean_{lean}"] = field
+    done = read(tmp_path, pictures)
+    assert not done.accepted()
+    assert not done.blank()
+
+
 def test_a_small_number_in_a_high_box_is_not_lost(tmp_path: Path) -> None:
     pictures = {}
     for height in (20, 28, 40, 60):

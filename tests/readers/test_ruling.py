@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from docproc.readers.ink import free_ink
 from docproc.readers.ruling import level_rules, without_ruling
@@ -121,3 +122,34 @@ def test_digits_nearly_as_high_as_their_frame_stay(write_field: WriteField, text
     gray[room + 5 : room + 5 + len(cut), 40 : 40 + plain.shape[1]] = cut
     found = free_ink(framed(gray, 4, 3))
     assert np.count_nonzero(found.parts[:, 3] > 20) == len(free_ink(plain).parts)
+
+
+def cut_out(text: str, height: int, above: int, aside: int) -> Ink:
+    """Print, cut out closely: so many px of paper above and below the digits, and at their sides."""
+    font = ImageFont.load_default(height * 1.4)
+    picture = Image.new("L", (round(font.getlength(text)) + 120, height * 3), 0)
+    ImageDraw.Draw(picture).text((60, height * 0.6), text, font=font, fill=255)
+    ink = np.asarray(picture, np.uint8)
+    rows, columns = (np.flatnonzero((ink > 110).any(axis=axis)) for axis in (1, 0))
+    inner = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return np.pad(inner, ((above, above), (aside, aside)))
+
+
+@pytest.mark.parametrize("aside", [0, 1, 3, 6])
+@pytest.mark.parametrize("height", [18, 24, 40])
+@pytest.mark.parametrize("text", ["61626", "8801", "981", "33501", "10", "411", "1471", "1000", "391"])
+def test_no_digit_at_the_edge_of_a_close_cut_is_taken_for_a_wall(text: str, height: int, aside: int) -> None:
+    for above in (0, 1, 2):
+        ink, _ = without_ruling(cut_out(text, height, above, aside))
+        _, _, parts, _ = cv2.connectedComponentsWithStats((ink > 110).astype(np.uint8))
+        assert np.count_nonzero(parts[1:, 3] >= 0.75 * height) >= len(text)
+
+
+@pytest.mark.parametrize("text", ["61626", "8801", "80100", "3600"])
+def test_no_round_digit_in_a_close_frame_is_taken_for_a_wall(text: str) -> None:
+    for height in (18, 24, 40):
+        ink = np.pad(cut_out(text, height, 2, 4), 2)
+        cv2.rectangle(ink, (0, 0), (ink.shape[1] - 1, ink.shape[0] - 1), 255, 1)
+        left, _ = without_ruling(ink)
+        _, _, parts, _ = cv2.connectedComponentsWithStats((left > 110).astype(np.uint8))
+        assert np.count_nonzero(parts[1:, 3] >= 0.75 * height) >= len(text)

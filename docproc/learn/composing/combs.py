@@ -178,7 +178,7 @@ def _other(
         script, font = foreign[int(rng.integers(len(foreign)))]
         ink, _ = a_letter(chr(FOREIGN_ZEROS[script] + int(rng.choice([2, 3, 4, 6, 8, 9]))), hand, rng, font)
     elif kind < 0.4:
-        name = str(rng.choice(["tick", "squiggle", "circle", "ditto"]))
+        name = str(rng.choice(["tick", "squiggle", "ditto"]))
         ink, _ = strokes.draw(TICK_SHAPES[name], max(6.0, hand.height * rng.uniform(0.5, 1.0)), hand.pen, rng)
     else:
         ink, _ = a_letter(str(rng.choice(list(CELL_LETTERS))), hand, rng)

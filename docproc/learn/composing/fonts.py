@@ -29,6 +29,10 @@ FOREIGN_ZEROS = {"Eastern Arabic": 0x660, "Persian": 0x6F0, "Devanagari": 0x966,
                  "Tamil": 0xBE6, "Thai": 0xE50}  # fmt: skip
 """Where the ten digits of other scripts begin (Unicode)."""
 
+LOOKALIKES = {"Eastern Arabic": "0159", "Persian": "0159", "Devanagari": "0123", "Bengali": "0247", "Gujarati": "0123",
+              "Tamil": "02", "Thai": "0"}  # fmt: skip
+"""Digits of these scripts that look like one of ours."""
+
 TRACE_PX = 72  # height of a letter whose middle line is taken
 
 
@@ -110,6 +114,13 @@ def printed(text: str, name: str, height: float) -> list[tuple[Ink, float, float
         ImageDraw.Draw(canvas).text((1 - box[0], 1 - box[1]), char, fill=255, font=face, anchor="ls")
         placed.append((np.asarray(canvas, np.uint8), left + box[0] - 1, box[1] - 1.0))
     return placed
+
+
+def foreign_digit(script: str, digit: int) -> str:
+    """A digit of another script; where it looks like one of ours, another one of that script."""
+    while str(digit) in LOOKALIKES[script]:
+        digit = (digit + 3) % 10
+    return chr(FOREIGN_ZEROS[script] + digit)
 
 
 def _hershey(text: str, face: int, height: float) -> list[tuple[Ink, float, float]]:

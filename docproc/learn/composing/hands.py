@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from skimage.morphology import skeletonize
 
 from docproc.learn.composing import pens, strokes
-from docproc.learn.composing.fonts import FOREIGN_ZEROS, traced
+from docproc.learn.composing.fonts import foreign_digit, traced
 from docproc.learn.composing.layers import MARK, Part
 from docproc.learn.composing.material import Material
 from docproc.learn.composing.spelling import Spelled, Token
@@ -30,7 +30,6 @@ TICK_SHAPES: Mapping[str, strokes.StrokeShape] = {
     "scribble": [[(0.0, 0.3), (0.3, 0.9), (0.25, 0.2), (0.6, 0.85), (0.55, 0.2), (0.9, 0.8), (0.85, 0.15), (1.2, 0.75),
                   (1.2, 0.3)]],
     "squiggle": [[(0.0, 0.7), (0.15, 0.3), (0.3, 0.75), (0.5, 0.2), (0.6, 0.8), (0.9, 0.5), (1.4, 0.55), (2.0, 0.3)]],
-    "circle": [[(0.5, -0.1), (0.0, 0.4), (0.4, 1.1), (1.1, 0.9), (1.3, 0.3), (0.8, -0.15), (0.4, 0.0)]],
     "ditto": [[(0.0, 0.0), (0.02, 0.35)], [(0.18, 0.0), (0.20, 0.36)]],
 }  # fmt: skip
 """What stands in fields and is neither a digit nor a letter."""
@@ -267,7 +266,7 @@ class _Writing:
         gap = height * (rng.uniform(-0.05, 0.25) if inner else rng.uniform(0.02, 0.4))
         if self.script is not None:
             script, font = self.script
-            ink, base = a_letter(chr(FOREIGN_ZEROS[script] + int(name)), hand, rng, font)
+            ink, base = a_letter(foreign_digit(script, int(name)), hand, rng, font)
         elif name in (".", "·") or (name == "," and rng.random() < 0.5):
             ink, base = a_dot(hand, rng, "," if name == "." and rng.random() < 0.25 and not inner else name)
             gap = height * rng.uniform(-0.05, 0.3)

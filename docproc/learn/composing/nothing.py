@@ -152,7 +152,7 @@ def _dashes(rng: np.random.Generator) -> Spelled:
 
 
 def _tick(rng: np.random.Generator) -> Spelled:
-    token = spelling.Token(LETTER, str(rng.choice(["tick", "cross", "circle"])))
+    token = spelling.Token(LETTER, str(rng.choice(["tick", "cross"])))
     return Spelled((token,), marked=False, number=False)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from docproc.learn.composing.fonts import FOREIGN_ZEROS, Fonts, dot_matrix, has, printed
+from docproc.learn.composing.fonts import Fonts, dot_matrix, foreign_digit, has, printed
 from docproc.learn.composing.hands import TICK_SHAPES
 from docproc.learn.composing.layers import MARK, Layer, paste
 from docproc.learn.composing.spelling import Spelled, Token
@@ -45,7 +45,7 @@ def typed_in(spelled: Spelled, font: str, height: float) -> Layer | None:
 
 def _characters(token: Token, script: str) -> str:
     if script:
-        return chr(FOREIGN_ZEROS[script] + int(token.shape))
+        return foreign_digit(script, int(token.shape))
     return "·" if token.shape == "·" else SHAPES.get(token.shape, token.shape)
 
 

@@ -235,7 +235,8 @@ def compound(rng: np.random.Generator) -> Spelled:
             first, *rest = digits(part)
             tokens += [replace(first, gap=float(rng.uniform(0.75, 1.6))), *rest]
         return Spelled(tuple(tokens), marked=False, number=False, kind="two numbers")
-    return _parted(parts, name, marked=bool(rng.random() < 0.3), number=False, kind="compound")
+    # In an amount a dash may stand before thousands or cents.
+    return _parted(parts, name, marked=bool(rng.random() < 0.3) and name != "-", number=False, kind="compound")
 
 
 def filled(rng: np.random.Generator) -> Spelled:
@@ -260,7 +261,7 @@ WORDS = (
     "half", "Mr", "Jan", "May", "Sept", "Approved", "copy", "null", "nihil", "rien", "keine", "ninguno",
 )  # fmt: skip
 FREE_LETTERS = "aabcdeeefghhijkmnoprrstuvwyABCDEFGHJKLMNPQRTUVWXY&%@"
-TICKS = ("tick", "cross", "scribble", "squiggle", "circle", "ditto")
+TICKS = ("tick", "cross", "scribble", "squiggle", "ditto")
 
 
 def letters(word: str, rng: np.random.Generator, gap: float | None = None) -> list[Token]:

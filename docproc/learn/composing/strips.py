@@ -64,7 +64,7 @@ def compose(material: Material, rng: np.random.Generator, carelessness: float = 
     hand = a_hand(material, rng, carelessness)
     layer = arrange(written(spelled, hand, material, rng), hand.height, rng)
     said = Corrected(spelled.symbols, spelled.number)
-    if rng.random() < CORRECTED_SHARE and spelled.text:
+    if rng.random() < CORRECTED_SHARE * carelessness and spelled.text:
         layer, said = corrected(layer, spelled, hand, material, rng)
     slant = float(np.clip(rng.normal(0.18, 0.26), -0.35, 0.95))
     layer = bent(sheared(layer, slant, rng.normal(0, 0.025)), rng, carelessness)

@@ -25,6 +25,7 @@ from docproc.rules import FieldRules, Weighted
 from docproc.types import KINDS, NOT_A_DIGIT, Kind
 
 MIN_DECIDED = 50  # fields whose confidence decides what becomes of them: a calibration is fitted to no fewer
+NO_NUMBER_EVERY = 8  # of the composed fields without a number one in so many counts: people write fewer than networks are shown
 MAX_RULED_DIGITS = 10  # of a field that is given a check digit
 
 
@@ -109,7 +110,12 @@ def fit_calibration(
     """
     found, right, decided, exact = [], [], [], []
     alone: dict[str, list[bool]] = {}
+    seldom = 0
     for field in fields:
+        if not field.example.strip.number and not field.example.strip.cells:
+            seldom += 1
+            if seldom % NO_NUMBER_EVERY:
+                continue
         opinions, truth = field.opinions(context), field.example.strip.text
         verdict = decide(opinions, field_of(field.example.strip), weights[field.example.strip.kind])
         if not verdict.ballots or field.example.cut.lattice.blank:
@@ -146,7 +152,7 @@ def fit_calibration(
 
 def _may_be_accepted(opinions: Mapping[str, Opinion], strip: Strip, text: str) -> bool:
     """Whether its confidence decides what becomes of a field that was read as `text`."""
-    if remark_on(opinions, field_of(strip), text):
+    if remark_on(opinions, field_of(strip), strip.gray, text):
         return False
     if strip.kind != "amount" or not text:
         return True

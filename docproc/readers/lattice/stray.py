@@ -1,4 +1,4 @@
-"""Whether something is written above or below the digits that were read: a correction, or a second number."""
+"""What stands where no other ink should be: above, below or inside of the digits; and a lone 1 that leans like a slash."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from docproc.types import Box, Lattice
 
 
 @dataclass(frozen=True, slots=True)
-class StackTuning:
+class StrayTuning:
     """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
 
     ink: int = 110  # from which a pixel belongs to a stroke [guess]
@@ -23,10 +23,13 @@ class StackTuning:
     min_solid: float = 0.06  # of the area of its box that is ink [guess]
     overlap_share: float = 0.3  # of the digits' height, by which what is above may reach between them [guess]
     min_over_share: float = 0.5  # of its width that lies over digits [guess]
+    inner_share: float = 0.12  # of a digit's height: something inside of it is at least that high [guess]
+    min_inside: int = 2  # parts inside of a digit: a zero may have a dot [guess]
+    max_lean: float = 0.45  # columns for a row, of a lone 1: more is a slash [guess]
     edge_px: float = 2.0  # from the edge of the crop: what touches it belongs to another line [guess]
 
 
-STACK = StackTuning()
+STRAY = StrayTuning()
 
 
 def stacked(lattice: Lattice, path: Sequence[int], rows: int) -> bool:
@@ -39,24 +42,52 @@ def stacked(lattice: Lattice, path: Sequence[int], rows: int) -> bool:
     boxes = [lattice.candidates[k].box for k in path]
     height = float(np.median([box.height for box in boxes]))
     read = np.isin(lattice.labels, [piece + 1 for k in path for piece in lattice.candidates[k].pieces])
-    rest = ((lattice.ink > STACK.ink) & ~read).astype(np.uint8)
+    rest = ((lattice.ink > STRAY.ink) & ~read).astype(np.uint8)
     count, _, parts, _ = cv2.connectedComponentsWithStats(rest, connectivity=8)
     tops, bottoms = _profile(boxes, rest.shape[1])
     back = cv2.invertAffineTransform(lattice.to_ink)
     for x, y, w, h, area in parts[1:count].tolist():
-        if not STACK.min_height_share * height <= h <= STACK.max_height_share * height:
+        if not STRAY.min_height_share * height <= h <= STRAY.max_height_share * height:
             continue
-        if w > STACK.max_width_share * height or area < STACK.min_solid * w * h:
+        if w > STRAY.max_width_share * height or area < STRAY.min_solid * w * h:
             continue
         over = bottoms[x : x + w] > 0
-        if over.mean() < STACK.min_over_share:
+        if over.mean() < STRAY.min_over_share:
             continue
-        above = y + h <= tops[x : x + w][over].min() + STACK.overlap_share * height
+        above = y + h <= tops[x : x + w][over].min() + STRAY.overlap_share * height
         below = y >= bottoms[x : x + w][over].max()  # no reach: commas hang from the line
         top, bottom = (back[1, 1] * row + back[1, 2] for row in (y, y + h))
-        if (above or below) and top >= STACK.edge_px and bottom <= rows - STACK.edge_px:
+        if (above or below) and top >= STRAY.edge_px and bottom <= rows - STRAY.edge_px:
             return True
     return False
+
+
+def filled(lattice: Lattice, path: Sequence[int]) -> bool:
+    """Whether parts lie inside of the stroke of a digit: what seemed to be a 0 is a stamp, or a word in a circle."""
+    count, labels, parts, _ = cv2.connectedComponentsWithStats((lattice.ink > STRAY.ink).astype(np.uint8), connectivity=8)
+    left, top, width, height = (parts[1:count, k] for k in range(4))
+    for k in path:
+        own = labels[np.isin(lattice.labels, [piece + 1 for piece in lattice.candidates[k].pieces]) & (labels > 0)]
+        if not len(own):
+            continue
+        x, y, w, h, _ = parts[np.bincount(own).argmax()].tolist()
+        inside = (left > x) & (left + width < x + w) & (top > y) & (top + height < y + h)
+        if np.count_nonzero(inside & (height >= STRAY.inner_share * h)) >= STRAY.min_inside:
+            return True
+    return False
+
+
+def leaning(lattice: Lattice, path: Sequence[int]) -> bool:
+    """Whether the one digit of a path is a stroke that leans to the right, on the paper, as only a slash does."""
+    if len(path) != 1:
+        return False
+    own = np.isin(lattice.labels, [piece + 1 for piece in lattice.candidates[path[0]].pieces])
+    rows, columns = np.nonzero(own)
+    if len(rows) < 2 or rows.max() == rows.min():
+        return False
+    back = cv2.invertAffineTransform(lattice.to_ink)
+    x, y = back[:, :2] @ np.stack([columns, rows]).astype(np.float64)
+    return float(-np.polyfit(y, x, 1)[0]) > STRAY.max_lean
 
 
 def _profile(boxes: Sequence[Box], width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
