@@ -138,7 +138,7 @@ def test_killed_at_random_and_resumed_the_table_is_the_same(tmp_path: Path, roun
                 assert left_of(one.pid) == ""
         assert out.read_bytes() == clean
     print(f"{rounds} rounds, {kills} kills: every table byte for byte the same, no process left")
-    assert kills >= rounds / 4
+    assert kills >= rounds / 2
 
 
 @linux
