@@ -28,7 +28,7 @@ from docproc.types import Field, Frames, Gray, Lattice, Reading
 
 AT_THE_EDGE = "a line at the edge of the field, or a 1"
 STACKED = "something is written above or below the number"
-FILLED = "something is written inside of a digit"
+FILLED = "something is written inside a digit"
 SLASH = "a slash, or a 1"
 AT_THE_EDGE_PX = 2  # from the side of the crop [guess]
 MAX_ALTERNATIVES = 10  # other texts that are kept, for rules between fields and for people [guess]

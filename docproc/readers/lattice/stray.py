@@ -1,4 +1,4 @@
-"""What stands where no other ink should be: above, below or inside of the digits; and a lone 1 that leans like a slash."""
+"""Ink that does not belong to the digits: above, below or inside them. And a single stroke that leans like a slash."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STRAY = StrayTuning()
 
 
 def stacked(lattice: Lattice, path: Sequence[int], rows: int) -> bool:
-    """Whether ink as high as a small digit stands above or below the digits of a path, and wholly within the field.
+    """Whether something as high as a small digit stands above or below the digits of a path.
 
     `rows` is the height of the field's crop in px. What touches its edge belongs to another line of the page.
     """
@@ -41,8 +41,7 @@ def stacked(lattice: Lattice, path: Sequence[int], rows: int) -> bool:
         return False
     boxes = [lattice.candidates[k].box for k in path]
     height = float(np.median([box.height for box in boxes]))
-    read = np.isin(lattice.labels, [piece + 1 for k in path for piece in lattice.candidates[k].pieces])
-    rest = ((lattice.ink > STRAY.ink) & ~read).astype(np.uint8)
+    rest = ((lattice.ink > STRAY.ink) & ~_ink_of(lattice, path)).astype(np.uint8)
     count, _, parts, _ = cv2.connectedComponentsWithStats(rest, connectivity=8)
     tops, bottoms = _profile(boxes, rest.shape[1])
     back = cv2.invertAffineTransform(lattice.to_ink)
@@ -63,11 +62,11 @@ def stacked(lattice: Lattice, path: Sequence[int], rows: int) -> bool:
 
 
 def filled(lattice: Lattice, path: Sequence[int]) -> bool:
-    """Whether parts lie inside of the stroke of a digit: what seemed to be a 0 is a stamp, or a word in a circle."""
+    """Whether something is written inside a digit: a stamp, or a word in a circle, looks like a 0."""
     count, labels, parts, _ = cv2.connectedComponentsWithStats((lattice.ink > STRAY.ink).astype(np.uint8), connectivity=8)
     left, top, width, height = (parts[1:count, k] for k in range(4))
     for k in path:
-        own = labels[np.isin(lattice.labels, [piece + 1 for piece in lattice.candidates[k].pieces]) & (labels > 0)]
+        own = labels[_ink_of(lattice, [k]) & (labels > 0)]
         if not len(own):
             continue
         x, y, w, h, _ = parts[np.bincount(own).argmax()].tolist()
@@ -78,16 +77,20 @@ def filled(lattice: Lattice, path: Sequence[int]) -> bool:
 
 
 def leaning(lattice: Lattice, path: Sequence[int]) -> bool:
-    """Whether the one digit of a path is a stroke that leans to the right, on the paper, as only a slash does."""
+    """Whether the only digit of a path leans to the right like a slash."""
     if len(path) != 1:
         return False
-    own = np.isin(lattice.labels, [piece + 1 for piece in lattice.candidates[path[0]].pieces])
-    rows, columns = np.nonzero(own)
+    rows, columns = np.nonzero(_ink_of(lattice, path))
     if len(rows) < 2 or rows.max() == rows.min():
         return False
     back = cv2.invertAffineTransform(lattice.to_ink)
     x, y = back[:, :2] @ np.stack([columns, rows]).astype(np.float64)
     return float(-np.polyfit(y, x, 1)[0]) > STRAY.max_lean
+
+
+def _ink_of(lattice: Lattice, path: Sequence[int]) -> NDArray[np.bool_]:
+    """Where the ink of some candidates is, (height, width)."""
+    return np.isin(lattice.labels, [piece + 1 for k in path for piece in lattice.candidates[k].pieces])
 
 
 def _profile(boxes: Sequence[Box], width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -36,7 +36,7 @@ def train(data: Path, output: Path, *more: str) -> subprocess.CompletedProcess[s
         "--line-epochs",
         "2",
         "--cell-combs",
-        "300",
+        "1000",
         "--cell-epochs",
         "12",
         "--fit-strips",
