@@ -110,8 +110,8 @@ def test_a_file_that_ends_every_run_is_stopped_by_the_third(tmp_path: Path) -> N
 
 
 @linux
-@pytest.mark.parametrize("rounds", [5, pytest.param(100, marks=pytest.mark.slow)])
-def test_killed_at_random_and_resumed_the_table_is_the_same(tmp_path: Path, rounds: int) -> None:
+@pytest.mark.parametrize("wanted", [5, pytest.param(60, marks=pytest.mark.slow)])
+def test_killed_at_random_and_resumed_the_table_is_the_same(tmp_path: Path, wanted: int) -> None:
     fill(tmp_path / "in", 200, "slow")
     fill(tmp_path / "in", 2, "bad")
     read_faulty(tmp_path / "in", tmp_path / "clean.csv")
@@ -122,13 +122,14 @@ def test_killed_at_random_and_resumed_the_table_is_the_same(tmp_path: Path, roun
     assert whole.returncode == 0
     lap = time.monotonic() - began  # seconds of a whole run: on a loaded machine they are more
     dice = random.Random(7)
-    kills = 0
-    for number in range(rounds):
-        out = tmp_path / f"{number}.csv"
+    kills = rounds = 0
+    while kills < wanted and rounds < 5 * wanted:  # how many runs outlive their moment depends on the machine
+        out = tmp_path / f"{rounds}.csv"
+        rounds += 1
         while True:
             one = start(tmp_path / "in", out)
             try:
-                _, said = one.communicate(timeout=dice.uniform(0.1, 1.5) * lap)
+                _, said = one.communicate(timeout=dice.uniform(0.1, 1.2) * lap)
                 # 6: it was killed when its table was there already.
                 assert one.returncode in (0, OutputExists.exit_code), said
                 break
@@ -139,7 +140,7 @@ def test_killed_at_random_and_resumed_the_table_is_the_same(tmp_path: Path, roun
                 assert left_of(one.pid) == ""
         assert out.read_bytes() == clean
     print(f"{rounds} rounds, {kills} kills: every table byte for byte the same, no process left")
-    assert kills >= rounds / 2
+    assert kills >= wanted
 
 
 @linux
