@@ -6,10 +6,11 @@ OUT := .demo
 
 .PHONY: demo quick test test-slow samples clean
 
-# Virtual environments: for users of docproc, for `make quick`, and for all tests.
+# Virtual environments: for users of docproc, for `make quick`, for all tests, and for the site.
 .venv/demo/ready: wanted = .
-.venv/quick/ready: wanted = --editable ".[quick]"
-.venv/test/ready: wanted = --editable ".[test]"
+.venv/quick/ready: wanted = --editable ".[test]"
+.venv/test/ready: wanted = --editable ".[test-all]"
+.venv/docs/ready: wanted = --editable ".[docs]"
 
 .venv/%/ready: pyproject.toml
 	$(PYTHON) scripts/check_python.py
@@ -44,7 +45,7 @@ test: .venv/test/ready
 
 # What takes minutes: whole trainings, hundreds of kills, thousands of files and mutants. -rP prints what they measured.
 test-slow: .venv/test/ready
-	.venv/test/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[test,corpus]"
+	.venv/test/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[test-all,corpus]"
 	.venv/test/bin/python -m pytest -m slow -rP -n $(JOBS) --dist loadfile
 
 samples: .venv/test/ready

@@ -2,6 +2,9 @@
 
 A model is a folder with the networks and one card. Each network lies there in several files that were made of one another: as
 it was trained (`.keras`, float32), for GPUs (`.fp16.onnx`), and for processors (`.onnx`, eight bits). Each backend has its own.
+
+A wheel holds only what reads. What training needs is a distribution of its own, `docproc-digits-training`, whose files lie in
+the same folder once it is installed; a clone of the project has all of them.
 """
 
 from __future__ import annotations
@@ -21,12 +24,23 @@ GLYPHS = "glyphs"  # the network whose file stands for a model; the others lie b
 CLASSIC = "classic"  # the name on the card of a network that knows the ten digits and nothing else
 DECODER_FILE = ".decoder.onnx"  # behind the name of a network: draws what it sees
 ENDINGS = (".fp16.onnx", ".fp32.onnx", ".onnx", ".keras")
+FOR_TRAINING = (".keras", DECODER_FILE)  # endings of the files that only docproc-digits-training installs
 
 
 def model_folder() -> Path:
     """Where the shipped models lie: inside the installed package, or models/ of a source tree."""
     installed = Path(str(files("docproc"))) / "models"
     return installed if installed.is_dir() else Path(str(files("docproc"))).parent / "models"
+
+
+def absent(path: Path) -> MissingPart:
+    """What to say of a network's file that is not there."""
+    if path.name.endswith(FOR_TRAINING) and path.parent == model_folder():
+        return MissingPart(
+            f"the networks for training and for --backend tensorflow are not installed ({path.name}); they come as "
+            "docproc-digits-training, and in a clone of docproc with: pip install ./models"
+        )
+    return MissingPart(f"the model cannot be read: {path}: there is no such file; docproc model train makes one")
 
 
 def network_files(backend: str, model: Path | None = None) -> dict[str, Path]:

@@ -20,7 +20,7 @@ from docproc.readers.model import Model
 from docproc.readers.vote import Weights
 from docproc.readers.voters import VOTERS
 from docproc.types import KINDS, Kind, LineRecognizer, Recognizer
-from docproc.weights.cards import GLYPHS, card_path, decoder_path, network_files, read_card, reads_pages
+from docproc.weights.cards import GLYPHS, absent, card_path, decoder_path, model_folder, network_files, read_card, reads_pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class DigitModel:
     """What reads single digits."""
 
     recognizer: Recognizer
-    decoder: Reconstructor | None  # draws what it sees; None where the model has none
+    decoder: Reconstructor | None  # draws what it sees; None where there is none
 
 
 def open_model(backend: str, model: Path | None = None) -> Model:
@@ -72,7 +72,9 @@ def open_digit_model(backend: str, model: Path | None = None) -> DigitModel:
     card = read_card(path)
     recognizer = open_recognizer(backend, model_bytes(path, card), glyph_form(card))
     drawn = decoder_path(path)
-    decoder = open_decoder(model_bytes(drawn, card)) if drawn.name in card.get("sha256", {}) else None
+    # A wheel has the networks that read, and not what draws for reports.
+    known = drawn.name in card.get("sha256", {}) and (drawn.parent != model_folder() or drawn.exists())
+    decoder = open_decoder(model_bytes(drawn, card)) if known else None
     return DigitModel(recognizer, decoder)
 
 
@@ -113,6 +115,8 @@ def model_bytes(path: Path, card: Mapping[str, Any]) -> bytes:
     """The bytes of a network's file, if it is the one that the card describes. Raises MissingPart."""
     try:
         data = path.read_bytes()
+    except FileNotFoundError:
+        raise absent(path) from None
     except OSError as problem:
         raise MissingPart(
             f"the model cannot be read: {path}: {problem.strerror}; train it with docproc model train"

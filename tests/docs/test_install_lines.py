@@ -16,10 +16,15 @@ from tests.conftest import PROJECT
 
 PAGES = sorted(
     path
-    for pattern in ("*.md", "docs/**/*.md", "docs/**/*.ipynb", "docproc/**/*.py", "scripts/**/*.py", "Makefile")
+    for pattern in (
+        "*.md", "docs/**/*.md", "docs/**/*.ipynb", "docproc/**/*.py", "scripts/**/*.py", "scripts/Dockerfile", "Makefile",
+        ".github/**/*",
+    )
     for path in PROJECT.glob(pattern)
-)
-ELSEWHERE = {"pip", "wheel"}  # tools of Python itself
+    if path.is_file()
+)  # fmt: skip
+ELSEWHERE = {"pip", "wheel", "build", "pre-commit"}  # tools of Python itself, and of who works on the project
+TRAINING = "./models"  # the folder of the second distribution
 # Packages of TensorRT: which of them fits depends on the card.
 TENSORRT = {"tensorrt-cu12", "tensorrt-cu13", "tensorrt-rtx"}
 
@@ -45,7 +50,7 @@ def installed() -> Iterator[tuple[Path, str]]:
     """What stands behind `pip install` on a page, word by word."""
     for page in PAGES:
         text = page.read_text(encoding="utf-8").replace('\\"', '"')
-        for line in re.findall(r"pip install((?: +(?:-[-a-z]+|\"?[.A-Za-z][-.A-Za-z0-9_]*(?:\[[a-z,]+\])?\"?))+)", text):
+        for line in re.findall(r"pip install((?: +(?:-[-a-z]+|\"?[.A-Za-z][-./A-Za-z0-9_]*(?:\[[-a-z,]+\])?\"?))+)", text):
             for word in line.split():
                 if not word.startswith("-"):
                     yield page, word.strip('"')
@@ -62,6 +67,9 @@ def test_no_line_installs_another_project_of_the_same_name() -> None:
 def test_every_line_names_this_folder_with_an_extra_that_it_has_or_a_dependency() -> None:
     for page, word in installed():
         where = f"{page.relative_to(PROJECT)}: pip install {word}"
+        if word.rstrip(".,;:)") == TRAINING:
+            assert (PROJECT / TRAINING / "pyproject.toml").is_file(), where
+            continue
         if word.startswith("."):
             for extra in filter(None, word.removeprefix(".").strip("[]").split(",")):
                 assert extra in extras(), where
@@ -79,7 +87,7 @@ def test_the_extras_of_this_project_name_this_project() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("extra", ["", *sorted({w[2:-1] for _, w in installed() if w.startswith(".[")} - {"quick", "test"})])
+@pytest.mark.parametrize("extra", ["", *sorted({w[2:-1] for _, w in installed() if w.startswith(".[")} - {"test", "test-all"})])
 def test_what_a_line_fetches_is_this_project_and_its_dependencies(extra: str, tmp_path: Path) -> None:
     """By pip itself, which only resolves. Skips where there is no index."""
     report = tmp_path / "report.json"

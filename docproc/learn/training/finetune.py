@@ -46,7 +46,7 @@ from docproc.learn.training.recipes import HandwritingRecipe
 from docproc.readers.confidence import LOW
 from docproc.readers.lattice.normalize import normalize
 from docproc.readers.read import prepare_field, recognize
-from docproc.weights.cards import DECODER_FILE
+from docproc.weights.cards import DECODER_FILE, absent, decoder_path
 from docproc.weights.opening import model_bytes, open_model
 
 if TYPE_CHECKING:
@@ -97,6 +97,12 @@ class Base:
 
     files: Mapping[str, Path]  # the Keras files of `glyphs`, `lines` and `cells`
     card: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        """Raises MissingPart if a file is missing, before any work."""
+        for path in (*(self.files[key] for key in NETWORK_NAMES), decoder_path(self.files["glyphs"])):
+            if path.name in self.card.get("sha256", {}) and not path.exists():
+                raise absent(path)
 
     def network(self, key: str) -> keras.Model:
         """Open a network. Raises MissingPart if its file is missing or is not the one on the card."""
