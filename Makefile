@@ -4,7 +4,7 @@ PYTHON ?= python3
 JOBS ?= 2
 OUT := .demo
 
-.PHONY: demo quick test test-slow samples clean
+.PHONY: demo quick test test-slow docs samples clean
 
 # Virtual environments: for users of docproc, for `make quick`, for all tests, and for the site.
 .venv/demo/ready: wanted = .
@@ -48,8 +48,12 @@ test-slow: .venv/test/ready
 	.venv/test/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[test-all,corpus]"
 	.venv/test/bin/python -m pytest -m slow -rP -n $(JOBS) --dist loadfile
 
+# The site of docs/. It fails for anything that is not right, such as a link that leads nowhere.
+docs: .venv/docs/ready
+	.venv/docs/bin/python scripts/build_docs.py
+
 samples: .venv/test/ready
 	.venv/test/bin/python scripts/build_samples.py
 
 clean:
-	rm -rf .venv $(OUT) build dist
+	rm -rf .venv $(OUT) .site build dist

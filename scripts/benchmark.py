@@ -1,13 +1,15 @@
 """How fast docproc is here: starting, one image, and the parts of reading one field, on one core.
 
-    python scripts/benchmark.py [FOLDER [LAYOUT]]        default: samples auto
+    python scripts/benchmark.py [FOLDER [LAYOUT]] [--figures docs/figures.json]        default: samples auto
 
 Prints the least of several rounds: other programs only ever make a round slower. The second call of a `docproc.Reader` stands
-beside the share of the same picture in a run of a hundred copies of it in one process.
+beside the share of the same picture in a run of a hundred copies of it in one process. `--figures` enters the parts of reading
+one field, in ms, in the file that README and docs take their figures from, as `speed_LAYOUT`.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -20,6 +22,7 @@ from functools import partial
 from pathlib import Path
 
 import cv2
+from figures import record
 
 import docproc
 from docproc.files import find_documents, open_pages
@@ -105,8 +108,12 @@ def reader_beside_run(picture: Path, layout: str) -> tuple[Cost, Cost]:
 
 def main() -> None:
     """Measure and print."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else PROJECT / "samples"
-    layout_name = sys.argv[2] if len(sys.argv) > 2 else "auto"
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=PROJECT / "samples")
+    parser.add_argument("layout", nargs="?", default="auto")
+    parser.add_argument("--figures", type=Path, help="docs/figures.json")
+    args = parser.parse_args()
+    folder, layout_name = args.folder, args.layout
     documents, _ = find_documents([folder])
     print(f"docproc --help           {seconds(program('--help')):8.3f} s")
     with tempfile.TemporaryDirectory() as out:
@@ -152,6 +159,12 @@ def main() -> None:
     print(f"\n{count} fields, {candidates / max(1, len(written)):.1f} candidates each; ms a field on one core")
     for name, value in (steps | {"together": sum(steps.values())}).items():
         print(f"  {name:22} {value / count * 1000:7.2f}")
+    if args.figures:
+        networks = sum(value for name, value in steps.items() if name.startswith("recognize"))
+        parts = {"locate_and_cut": preparing, "networks": networks, "search_and_vote": steps["search and vote"]}
+        parts["together"] = sum(steps.values())
+        ms = {f"{name}_ms": round(value / count * 1000, 1) for name, value in parts.items()}
+        record(f"speed_{layout_name}", ms, f"scripts/benchmark.py FOLDER {layout_name}", args.figures)
     print(f"\n{candidates / steps['recognize: lattice']:,.0f} glyphs a second through {model.networks['lattice'].name}")
 
 

@@ -1,10 +1,12 @@
 """Is anything accepted that is no number? Fields that the project draws are read, and what was accepted is counted.
 
     python scripts/measure_drawn.py [--fonts FOLDER] [--mnist FOLDER] [--model MODEL] [--max-error 1%]
+        [--figures docs/figures.json]
 
 Three tables: print in every font of FOLDER (20 numbers, amounts and dates in each, at 200 and 300 dpi), 2,000 fields of ten
 kinds that hold something and no number (three of them no training shows), and 2,000 empty fields with frames, walls, guide
-lines and shadows. Without a folder of fonts there is no print, and without MNIST digits are drawn in strokes.
+lines and shadows. Without a folder of fonts there is no print, and without MNIST digits are drawn in strokes. `--figures`
+enters their sums in the file that README and docs take their figures from, see `figures.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+from figures import record
 
 from docproc.cli.options import Share
 from docproc.learn.composing import mnist
@@ -40,6 +44,7 @@ def main() -> None:
     parser.add_argument("--in-each-font", type=int, default=20)
     parser.add_argument("--fields", type=int, default=2000, help="of those without a number, and of the empty ones")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--figures", type=Path, help="docs/figures.json")
     args = parser.parse_args()
     digits = ReplayDigits.of(None if args.mnist is None else mnist.load(args.mnist)).test.digits
     material = Material(digits, None, Fonts.of(args.fonts))
@@ -50,6 +55,11 @@ def main() -> None:
         for name, one in [*counted.items(), ("all", summed(counted))]:
             print(_line(name, one), flush=True)
         print()
+        if args.figures:
+            whole = summed(counted)
+            values = {key: getattr(whole, key) for key in ("fields", "exact", "accepted", "wrong", "blank")}
+            name = "drawn_" + title.partition(",")[0].replace(" ", "_")
+            record(name, values, f"scripts/measure_drawn.py --max-error {args.max_error:g}", args.figures)
 
     if args.fonts is not None:
         show("print, by font", printed_fields(material, args.in_each_font))

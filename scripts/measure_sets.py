@@ -1,27 +1,31 @@
 """Is the promise kept on every kind of paper? Sets of documents with truth are read, and what was accepted is counted.
 
-    python scripts/measure_sets.py SET... [--max-error 1%]
+    python scripts/measure_sets.py SET... [--max-error 1%] [--figures docs/figures.json]
 
-A SET is a folder with documents (or its folder `images`), `truth.csv` (document, page, field, text, value) and, where pages
-are not read by `auto`, `case.json` with their `layout`; `SET=LAYOUT` says it as well. Prints for each set and for all: fields,
-texts read exactly, accepted fields, wrong ones among them (also those with another value), and the error of the confidence;
-the worst set last.
+A SET is a folder with documents (or its folder `images`), `truth.csv` or `expected.csv` (document, page, field, text, value)
+and, where pages are not read by `auto`, `case.json` with their `layout`; `SET=LAYOUT` says it as well. Prints for each set and
+for all: fields, texts read exactly, accepted fields, wrong ones among them (also those with another value), and the error of
+the confidence; the worst set last. `--figures` enters them, of each set and of each of its fields, in the file that README and
+docs take their figures from, see `figures.py`.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import dataclasses
 import json
+from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import numpy as np
+from figures import record
 
 import docproc
 from docproc.cli.options import Share
-from docproc.learn.evaluation.scoring import calibration_error
+from docproc.learn.evaluation.scoring import calibration_error, edit_distance
 from docproc.types import Row
 
 MIN_ACCEPTED = 100  # of a set that may be the worst: fewer tell little
@@ -38,6 +42,18 @@ class Measured:
     wrong: int
     confidence: tuple[float, ...]  # of what was read
     right: tuple[bool, ...]
+    digits: int = 0  # of the truth
+    misread: int = 0  # digits to replace, to add or to take away
+    documents: int = 0
+    fields_of: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)  # counts by field
+
+    @property
+    def figures(self) -> dict[str, object]:
+        """What README and docs may tell of it."""
+        counts = {"documents": self.documents, "fields": self.fields, "exact": self.exact, "accepted": self.accepted}
+        points = {"digits_percent": 1 - self.misread / max(1, self.digits), "calibration_error_points": self.ece}
+        shares = {name: round(100 * value, 1) for name, value in points.items()}
+        return {**counts, "wrong": self.wrong, **shares, **self.fields_of}
 
     @property
     def ece(self) -> float:
@@ -54,6 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="+", metavar="SET[=LAYOUT]")
     parser.add_argument("--max-error", type=lambda text: Share().convert(text, None, None), default=0.01)
+    parser.add_argument("--figures", type=Path, help="docs/figures.json")
     args = parser.parse_args()
     print(f"{'set':24}{'fields':>8}{'exact':>8}{'accepted':>10}{'wrong':>8}{'share':>10}{'ece':>10}")
     measured = []
@@ -61,6 +78,9 @@ def main() -> None:
         place, _, layout = one.partition("=")
         measured.append(measure(Path(place), layout, args.max_error))
         print(measured[-1].line, flush=True)
+        if args.figures:
+            name = measured[-1].name.replace("-", "_")
+            record(name, measured[-1].figures, f"scripts/measure_sets.py {name} --max-error {args.max_error:g}", args.figures)
     whole = Measured(
         "all",
         sum(one.fields for one in measured),
@@ -85,26 +105,38 @@ def measure(folder: Path, layout: str, max_error: float) -> Measured:
         layout = str(folder / layout)
     images = folder / "images"
     rows = docproc.read(images if images.is_dir() else folder, layout, max_error=max_error)
-    with (folder / "truth.csv").open(newline="", encoding="utf-8") as file:
+    answers = folder / ("truth.csv" if (folder / "truth.csv").is_file() else "expected.csv")
+    with answers.open(newline="", encoding="utf-8") as file:
         truth = {(r["document"], int(r["page"]), r["field"]): r for r in csv.DictReader(file)}
     single = len({field for _, _, field in truth}) == 1
     found: dict[tuple[str, int, str], Row] = {(r.document, r.page, "" if single else r.field): r for r in rows}
-    exact = accepted = wrong = 0
+    exact = accepted = wrong = misread = 0
     confidence, right = [], []
+    fields_of: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(("fields", "exact", "accepted", "wrong"), 0))
     for (document, page, field), true in truth.items():
+        own = fields_of[field]
+        own["fields"] += 1
         row = found.get((document, page, "" if single else field))
+        misread += edit_distance(row.text if row else "", true["text"])
         if row is None:
             continue
         same = row.text == true["text"]
         exact += same
+        own["exact"] += same
         whole = same and (not true.get("value") or _equal(row.value, true["value"]))
         if row.status == "ok":
             accepted += 1
             wrong += not whole
+            own["accepted"] += 1
+            own["wrong"] += not whole
         if row.text and row.confidence is not None:
             confidence.append(row.confidence)
             right.append(same)
-    return Measured(folder.name, len(truth), exact, accepted, wrong, tuple(confidence), tuple(right))
+    digits, documents = sum(len(true["text"]) for true in truth.values()), len({document for document, _, _ in truth})
+    return Measured(
+        folder.name, len(truth), exact, accepted, wrong, tuple(confidence), tuple(right), digits, misread, documents,
+        {} if single else dict(fields_of),
+    )  # fmt: skip
 
 
 def _equal(one: str, other: str) -> bool:

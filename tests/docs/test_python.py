@@ -1,4 +1,4 @@
-"""The page on Python: its code is accepted by mypy --strict, and runs."""
+"""The code in Python on README and docs is accepted by mypy --strict, and runs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ import pytest
 
 from tests.conftest import PROJECT
 
-BLOCKS = re.findall(r"```python\n(.*?)```", (PROJECT / "docs" / "python.md").read_text(encoding="utf-8"), re.DOTALL)
+BLOCKS = [
+    block
+    for page in (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")))
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+]
 
 
-def test_there_is_code_on_the_page() -> None:
-    assert len(BLOCKS) >= 6
+def test_there_is_code_on_the_pages() -> None:
+    assert len(BLOCKS) >= 8
 
 
 @pytest.mark.thorough
