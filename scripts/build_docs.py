@@ -21,7 +21,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 INCLUDED = re.compile(r"<!-- include \.\./([A-Z]+\.md) -->")
 PAGES = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^()\s]+)\)")
-COMMENT = re.compile(r"<!--=[^>]*-->")
+COMMENT = re.compile(r"<!--=[^>]*-->(?!`)")  # not where it is shown as code
 
 
 def main() -> None:
