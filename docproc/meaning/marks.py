@@ -160,9 +160,8 @@ def marked_digits(lattice: Lattice, path: Sequence[int]) -> MarkedDigits:
     for blob in blobs:
         blob.box.cut(owned)[blob.box.cut(owned) == blob.digit + 1] = 0
     inside = cv2.distanceTransform((owned > 0).view(np.uint8), cv2.DIST_L2, 3)
-    pen = float(
-        np.clip(MARKS.pen_per_distance * inside.sum() / max(1, np.count_nonzero(inside)), MARKS.min_pen_px, MARKS.max_pen_px)
-    )
+    count = max(1, int(np.count_nonzero(inside)))
+    pen = float(np.clip(MARKS.pen_per_distance * inside.sum() / count, MARKS.min_pen_px, MARKS.max_pen_px))
     blobs += _loose((lattice.ink > MARKS.min_ink) & (near == 0))
     away = cv2.distanceTransform((owned == 0).view(np.uint8), cv2.DIST_L2, 3)
     heights = np.sort(boxes[:, 3] - boxes[:, 1])

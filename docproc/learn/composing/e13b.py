@@ -307,7 +307,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,-/$:
 
 def _print_words(alpha: Alpha, at: tuple[int, int], dark: float, rng: np.random.Generator) -> None:
     """Ordinary print, not E-13B."""
-    words = "".join(rng.choice(list(_LETTERS)) if rng.random() < 0.85 else " " for _ in range(rng.integers(3, 40)))
+    words = "".join(str(rng.choice(list(_LETTERS))) if rng.random() < 0.85 else " " for _ in range(rng.integers(3, 40)))
     scale = float(rng.uniform(0.6, 2.6))
     bold, layer = max(1, round(scale * rng.uniform(1.5, 3.5))), np.zeros(alpha.shape, np.uint8)
     cv2.putText(layer, words, at, _FONTS[rng.integers(len(_FONTS))], scale, 255, bold, cv2.LINE_AA)

@@ -86,7 +86,7 @@ class Pens:
         """An item `height` px high (or, if it is `wide`, with a longer side of that), drawn with a round pen of `width` px."""
         curves = [curve.astype(np.float64) for curve in self.curves(item)]
         low = np.min([curve.min(axis=0) for curve in curves], axis=0)
-        spans = np.max([curve.max(axis=0) for curve in curves], axis=0) - low
+        spans: NDArray[np.float64] = np.max([curve.max(axis=0) for curve in curves], axis=0) - low
         side = spans.max() if wide else max(float(spans[1]), 0.6 * float(spans[0]))
         scale = np.array([widen, 1.0]) * height / max(side, 1.0)
         fine = 4 if height < 60 else 2

@@ -7,6 +7,7 @@ row of the form is found by dynamic programming (dynamic time warping, Sakoe and
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -55,7 +56,7 @@ def _columns(mask: NDArray[np.bool_]) -> Map:
     return np.asarray(columns.any(2), np.float32)
 
 
-def _steps(cost: Map, print_: NDArray[np.float32]) -> tuple[NDArray[np.uint8], int]:
+def _steps(cost: NDArray[np.floating[Any]], print_: NDArray[np.floating[Any]]) -> tuple[NDArray[np.uint8], int]:
     """The step by which the cheapest path comes to each (row of the form, row of the page), and the page's row at its end."""
     rows, columns = cost.shape
     # Rows of the page above the form cost nothing, and so do those below it.

@@ -57,7 +57,7 @@ class CombOpinion:
 
     def evidence(self, text: str) -> Mapping[str, float]:
         return {
-            "least_sure_cell": float(logit(self.scores.max(axis=1).min(initial=1.0), MIN_CELL_SHARE)),
+            "least_sure_cell": float(logit(np.asarray(self.scores.max(axis=1).min(initial=1.0)), MIN_CELL_SHARE)),
             "crossed": float(np.mean(self.scores[:, CROSSED] > 0.5)),
         }
 

@@ -66,7 +66,7 @@ def filled(lattice: Lattice, path: Sequence[int]) -> bool:
     count, labels, parts, _ = cv2.connectedComponentsWithStats((lattice.ink > STRAY.ink).astype(np.uint8), connectivity=8)
     left, top, width, height = (parts[1:count, k] for k in range(4))
     for k in path:
-        own = labels[_ink_of(lattice, [k]) & (labels > 0)]
+        own = np.asarray(labels, np.int32)[_ink_of(lattice, [k]) & (labels > 0)]
         if not len(own):
             continue
         x, y, w, h, _ = parts[np.bincount(own).argmax()].tolist()
