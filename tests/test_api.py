@@ -364,7 +364,7 @@ def test_all_that_is_promised_is_there_and_documented() -> None:
 
 
 def test_help_tells_of_read_and_run_and_of_every_option() -> None:
-    text = re.sub(".\b", "", pydoc.render_doc(docproc))
+    text = re.sub(r"\(\s+", "(", re.sub(".\b", "", pydoc.render_doc(docproc)))  # from 3.13 a parameter has a line of its own
     assert "read(documents" in text
     assert "run(inputs" in text
     told = docproc.Reader.__doc__ or ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -238,7 +239,7 @@ def test_verify_finds_the_changed_cell_in_every_format(tmp_path: Path, folder: P
 
 def age(table: Path) -> None:
     """Make the journal one of the first version: no copy of the table, and rows that lack what came later."""
-    with sqlite3.connect(journal_path(table)) as db:
+    with closing(sqlite3.connect(journal_path(table))) as db, db:
         db.execute("DROP TABLE written")
         for column in ("read", "residual", "template"):
             db.execute(f'ALTER TABLE row DROP COLUMN "{column}"')
