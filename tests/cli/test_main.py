@@ -9,6 +9,7 @@ import click
 import pytest
 
 from docproc.cli import main
+from docproc.errors import DocprocError, DocumentError
 from tests.conftest import PROJECT
 
 
@@ -33,16 +34,19 @@ def commands(group: click.Group, before: str = "docproc") -> list[tuple[str, cli
 
 
 @pytest.mark.parametrize(("name", "command"), commands(main), ids=[name for name, _ in commands(main)])
-def test_every_command_has_help_and_stands_in_the_readme(name: str, command: click.Command) -> None:
+def test_every_command_has_help_and_stands_in_the_docs(name: str, command: click.Command) -> None:
     assert command.help
-    assert name in (PROJECT / "README.md").read_text(encoding="utf-8")
+    assert f"| `{name}` |" in (PROJECT / "docs" / "commands.md").read_text(encoding="utf-8")
     for parameter in command.params:
         if isinstance(parameter, click.Option) and name == "docproc run":
             assert parameter.help, f"{name} {parameter.name} has no help"
 
 
-def test_the_readme_names_every_column() -> None:
+def test_the_docs_name_every_column_and_every_exit_code() -> None:
     from docproc.runs.tables import COLUMNS
 
-    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    assert [column for column in COLUMNS if f"`{column}`" not in readme] == []
+    page = (PROJECT / "docs" / "table.md").read_text(encoding="utf-8")
+    assert [column for column in COLUMNS if f"`{column}`" not in page] == []
+    codes = (PROJECT / "docs" / "commands.md").read_text(encoding="utf-8")
+    for problem in DocprocError.__subclasses__():
+        assert problem is DocumentError or f"\n| {problem.exit_code} |" in codes, problem
