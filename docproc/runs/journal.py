@@ -198,8 +198,12 @@ class Journal:
             mode = "ro" if os.access(path.parent, os.W_OK) else "ro&immutable=1"
             db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=5)
             journal = cls(path, db)
-            if _is_newer(journal.note("schema")):
-                raise BadInput(_newer(path))
+            try:
+                if _is_newer(journal.note("schema")):
+                    raise BadInput(_newer(path))
+            except BaseException:
+                db.close()
+                raise
         except sqlite3.Error as problem:
             raise BadInput(f"{path} is no readable journal: {problem}") from problem
         try:
