@@ -32,6 +32,9 @@ CORRECTED = "corrected: something is struck out or written over"
 LETTERS = "something that is no digit is written beside the number"
 ONLY_LETTERS = "something is written, and it is no number"
 ZEROS = "two zeros, or letters"
+NO_GROUPS = (1, 4)
+"""How many digits behind a gap in an amount are neither cents nor groups of two or three, with cents or without."""
+
 PARTS = {"/": "a slash", ":": "a colon", "+": "a plus sign", "-": "a dash", "*": "a mark", "(": "a bracket", ")": "a bracket",
          "$": "a currency sign"}  # fmt: skip
 
@@ -71,15 +74,16 @@ def _is_of_amounts(mark: Named, text: str) -> bool:
     return mark.symbol == "/" or (mark.symbol == "-" and (behind == FOREIGN.cents or behind % 3 == 0))
 
 
-def two_numbers(marked: MarkedDigits | None, text: str, digits: tuple[int, int] | None) -> str:
+def two_numbers(marked: MarkedDigits | None, text: str, kind: Kind, digits: tuple[int, int] | None) -> str:
     """Why a text is two numbers, by a dash or the gap between them; "" where it is one, as far as is seen.
 
-    Groups of three digits are thousands. Where the field says how many `digits` it has, gaps mean nothing.
+    Groups of three digits are thousands; in an amount what stands apart may also be cents, or lakhs and crores. Where the
+    field says how many `digits` it has, gaps mean nothing.
     """
     if marked is None or len(text) < 2 or (digits is not None and digits[0] == digits[1]):
         return ""
     for mark in marked.marks:
-        if mark.kind == "dash" and mark.sure and 0 < mark.place < len(text):
+        if kind == "string" and mark.kind == "dash" and mark.sure and 0 < mark.place < len(text):
             return f"two numbers are written, with {PARTS['-']} between: {text[: mark.place]}-{text[mark.place :]}"
     gaps = marked.digits[1:, 0] - marked.digits[:-1, 2]
     widest = int(gaps.argmax())
@@ -88,7 +92,7 @@ def two_numbers(marked: MarkedDigits | None, text: str, digits: tuple[int, int] 
     single = place == 1 or place == len(text) - 1
     least = FOREIGN.min_single_gap_digits if single else FOREIGN.min_gap_digits
     least = max(least, float(others.max()) + FOREIGN.min_wider_digits) if len(others) else FOREIGN.min_lone_gap_digits
-    if gaps[widest] < least or _grouped(text, [place]):
+    if gaps[widest] < least or _grouped(text, [place]) or (kind == "amount" and len(text) - place not in NO_GROUPS):
         return ""
     return f"two numbers are written: {text[:place]} {text[place:]}"
 

@@ -293,13 +293,15 @@ def word(rng: np.random.Generator) -> Spelled:
     return Spelled(tuple(letters(_word(rng), rng)), marked=bool(rng.random() < 0.5), number=False, kind="word")
 
 
+def lone_marks(rng: np.random.Generator) -> tuple[Token, ...]:
+    """One to three marks of one sort. A single slash is left out: written by hand it is a 1."""
+    name = str(rng.choice(["-", "=", "~", "*", "/", "."]))
+    return tuple(mark(name) for _ in range(int(rng.integers(2 if name == "/" else 1, 4))))
+
+
 def lone_mark(rng: np.random.Generator) -> Spelled:
     """A dash, a tick, a question mark, a scribble: something, and no number."""
-    if rng.random() < 0.35:
-        name = str(rng.choice(["-", "=", "~", "*", "/", "."]))
-        tokens = tuple(mark(name) for _ in range(int(rng.integers(1, 4))))
-    else:
-        tokens = (Token(LETTER, str(rng.choice(TICKS))),)
+    tokens = lone_marks(rng) if rng.random() < 0.35 else (Token(LETTER, str(rng.choice(TICKS))),)
     return Spelled(tokens, marked=bool(rng.random() < 0.5), number=False, kind="mark")
 
 

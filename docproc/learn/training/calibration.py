@@ -17,7 +17,7 @@ from docproc.mlp import Mlp, sigmoid
 from docproc.readers import NETWORKS
 from docproc.readers.confidence import Calibration, Thresholds, confidence
 from docproc.readers.evidence import evidence
-from docproc.readers.handwriting import decide, keep_rules, lattice_opinion, opinions_of, remark_on, score_all
+from docproc.readers.handwriting import decide, keep_rules, lattice_opinion, line_opinion, opinions_of, remark_on, score_all
 from docproc.readers.lattice.context import features
 from docproc.readers.vote import Weights, arguments, ballots, vote
 from docproc.readers.voter import Opinion
@@ -157,7 +157,7 @@ def _may_be_accepted(opinions: Mapping[str, Opinion], strip: Strip, text: str) -
     if strip.kind != "amount" or not text:
         return True
     cut = lattice_opinion(opinions)
-    return not amount_value(cut.marks(cut.path(text)), text)[1]
+    return not amount_value(cut.marks(cut.path(text)), text, line_opinion(opinions).named(text))[1]
 
 
 def fit_repairs(
