@@ -19,6 +19,7 @@ class ForeignTuning:
 
     min_share: float = 0.4  # probability of letters, or of something struck out, beside a number [guess]
     min_parting_share: float = 0.4  # of a mark that parts two numbers [guess]
+    min_slash_share: float = 0.2  # of a slash that may be the 1 beside it [guess]
     min_gap_digits: float = 0.34  # between two numbers: a space in print is hardly wider [guess]
     min_single_gap_digits: float = 0.55  # the same, where one of them is a single digit [guess]
     min_wider_digits: float = 0.25  # by which it exceeds the next widest gap [guess]
@@ -52,7 +53,7 @@ def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> st
         return LETTERS if text else ONLY_LETTERS
     if dated:
         return ""
-    inner = [one for one in named if 0 < one.place < len(text) and one.share >= FOREIGN.min_parting_share]
+    inner = [one for one in named if 0 < one.place < len(text) and one.share >= _least_parting_share(one, text)]
     parting = [one for one in inner if one.symbol in PARTS and not (kind == "amount" and _is_of_amounts(one, text))]
     if parting:
         first = parting[0]
@@ -66,6 +67,12 @@ def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> st
                 name = "a point" if one.symbol == "." else "a comma"
                 return f"{name} is written: {text[: one.place]}{one.symbol}{text[one.place :]}"
     return ""
+
+
+def _least_parting_share(mark: Named, text: str) -> float:
+    """How probable a mark is at least that parts two numbers. A slash is easily read as a 1 as well."""
+    maybe_one = mark.symbol == "/" and "1" in text[mark.place - 1 : mark.place + 1]
+    return FOREIGN.min_slash_share if maybe_one else FOREIGN.min_parting_share
 
 
 def _is_of_amounts(mark: Named, text: str) -> bool:

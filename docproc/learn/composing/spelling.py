@@ -198,6 +198,9 @@ def _parted(parts: Sequence[str], name: str, *, marked: bool, number: bool, kind
     return Spelled(tuple(tokens), marked=marked, number=number, kind=kind)
 
 
+DECIMAL = "decimal"
+
+
 def decimal(rng: np.random.Generator) -> Spelled:
     """A measurement: digits, a point or comma, digits; sometimes with a sign or in brackets."""
     whole = "" if rng.random() < 0.06 else str(int(10 ** rng.uniform(0, 3.7))) if rng.random() < 0.75 else "0"
@@ -220,7 +223,7 @@ def decimal(rng: np.random.Generator) -> Spelled:
         tokens = [mark("+"), *tokens]
     elif sign < 0.37:
         tokens = [*tokens, *letters(str(rng.choice(["CR", "Cr", "DR", "cr"])), rng)]
-    return Spelled(tuple(tokens), marked=True, kind="decimal")
+    return Spelled(tuple(tokens), marked=True, kind=DECIMAL)
 
 
 def compound(rng: np.random.Generator) -> Spelled:
