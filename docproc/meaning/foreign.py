@@ -19,6 +19,7 @@ class ForeignTuning:
 
     min_share: float = 0.4  # probability of letters, or of something struck out, beside a number [guess]
     min_parting_share: float = 0.4  # of a mark that parts two numbers [guess]
+    min_slash_share: float = 0.2  # of a slash that may be the 1 beside it [guess]
     min_gap_digits: float = 0.34  # between two numbers: a space in print is hardly wider [guess]
     min_single_gap_digits: float = 0.55  # the same, where one of them is a single digit [guess]
     min_wider_digits: float = 0.25  # by which it exceeds the next widest gap [guess]
@@ -32,6 +33,9 @@ CORRECTED = "corrected: something is struck out or written over"
 LETTERS = "something that is no digit is written beside the number"
 ONLY_LETTERS = "something is written, and it is no number"
 ZEROS = "two zeros, or letters"
+NO_GROUPS = (1, 4)
+"""How many digits behind a gap in an amount are neither cents nor groups of two or three, with cents or without."""
+
 PARTS = {"/": "a slash", ":": "a colon", "+": "a plus sign", "-": "a dash", "*": "a mark", "(": "a bracket", ")": "a bracket",
          "$": "a currency sign"}  # fmt: skip
 
@@ -49,7 +53,7 @@ def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> st
         return LETTERS if text else ONLY_LETTERS
     if dated:
         return ""
-    inner = [one for one in named if 0 < one.place < len(text) and one.share >= FOREIGN.min_parting_share]
+    inner = [one for one in named if 0 < one.place < len(text) and one.share >= _least_parting_share(one, text)]
     parting = [one for one in inner if one.symbol in PARTS and not (kind == "amount" and _is_of_amounts(one, text))]
     if parting:
         first = parting[0]
@@ -65,21 +69,28 @@ def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> st
     return ""
 
 
+def _least_parting_share(mark: Named, text: str) -> float:
+    """How probable a mark is at least that parts two numbers. A slash is easily read as a 1 as well."""
+    maybe_one = mark.symbol == "/" and "1" in text[mark.place - 1 : mark.place + 1]
+    return FOREIGN.min_slash_share if maybe_one else FOREIGN.min_parting_share
+
+
 def _is_of_amounts(mark: Named, text: str) -> bool:
     """Whether a mark between digits belongs to amounts: a slash, as in 15 50/100, or a dash before cents or thousands."""
     behind = len(text) - mark.place
     return mark.symbol == "/" or (mark.symbol == "-" and (behind == FOREIGN.cents or behind % 3 == 0))
 
 
-def two_numbers(marked: MarkedDigits | None, text: str, digits: tuple[int, int] | None) -> str:
+def two_numbers(marked: MarkedDigits | None, text: str, kind: Kind, digits: tuple[int, int] | None) -> str:
     """Why a text is two numbers, by a dash or the gap between them; "" where it is one, as far as is seen.
 
-    Groups of three digits are thousands. Where the field says how many `digits` it has, gaps mean nothing.
+    Groups of three digits are thousands; in an amount what stands apart may also be cents, or lakhs and crores. Where the
+    field says how many `digits` it has, gaps mean nothing.
     """
     if marked is None or len(text) < 2 or (digits is not None and digits[0] == digits[1]):
         return ""
     for mark in marked.marks:
-        if mark.kind == "dash" and mark.sure and 0 < mark.place < len(text):
+        if kind == "string" and mark.kind == "dash" and mark.sure and 0 < mark.place < len(text):
             return f"two numbers are written, with {PARTS['-']} between: {text[: mark.place]}-{text[mark.place :]}"
     gaps = marked.digits[1:, 0] - marked.digits[:-1, 2]
     widest = int(gaps.argmax())
@@ -88,7 +99,7 @@ def two_numbers(marked: MarkedDigits | None, text: str, digits: tuple[int, int] 
     single = place == 1 or place == len(text) - 1
     least = FOREIGN.min_single_gap_digits if single else FOREIGN.min_gap_digits
     least = max(least, float(others.max()) + FOREIGN.min_wider_digits) if len(others) else FOREIGN.min_lone_gap_digits
-    if gaps[widest] < least or _grouped(text, [place]):
+    if gaps[widest] < least or _grouped(text, [place]) or (kind == "amount" and len(text) - place not in NO_GROUPS):
         return ""
     return f"two numbers are written: {text[:place]} {text[place:]}"
 

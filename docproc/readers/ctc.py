@@ -141,6 +141,11 @@ def text_scores(frames: Frames, texts: Sequence[str], alphabet: str = DIGITS) ->
     return each[0] if len(each) == 1 else np.asarray(np.mean(np.maximum(each, CTC.min_log), axis=0))
 
 
+def reader_scores(frames: Frames, text: str, alphabet: str = DIGITS) -> NDArray[np.float64]:
+    """The log probability of a text by each reader alone, (readers,) float64."""
+    return _text_scores(each_reader(frames, alphabet), [text], alphabet)[:, 0]
+
+
 def _text_scores(readers: Sequence[Frames], texts: Sequence[str], alphabet: str) -> NDArray[np.float64]:
     """What each reader says, (readers, texts)."""
     if not len(texts):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from docproc.mlp import logit
 from docproc.readers.vote import Verdict
 from docproc.readers.voter import Opinion
+from docproc.types import LINE_READERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class EvidenceTuning:
 
 EVIDENCE = EvidenceTuning()
 
-FREE = (
+_ALWAYS = (
     "share",  # of the vote, log-odds
     "lead",  # over the second text, log ratio
     "lattice",  # log-odds of what this reader says of the text
@@ -41,8 +42,10 @@ FREE = (
     "pieces",  # of ink
     "foreign",  # log-odds that letters or something struck out are there
 )
+READERS = tuple(f"reader_{number}" for number in range(1, LINE_READERS + 1))  # log-odds of each line reader, least first
+FREE = (*_ALWAYS, *READERS)
 COMB = (
-    *FREE,
+    *_ALWAYS,
     "cells",
     "cells_lead",
     "least_sure_cell",  # log-odds
@@ -52,7 +55,7 @@ COMB = (
 
 
 def evidence(verdict: Verdict, opinions: Mapping[str, Opinion]) -> NDArray[np.float64]:
-    """What speaks for the text that won the vote, (14,) float64 as in `FREE`, or (18,) as in `COMB`."""
+    """What speaks for the text that won the vote, (len(FREE),) float64, or (len(COMB),) for a comb."""
     won, others = verdict.ballots[0], verdict.ballots[1:]
     second = verdict.shares[1] if len(others) else 0.0
     found = {

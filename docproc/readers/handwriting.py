@@ -198,7 +198,7 @@ def _more_than_digits(lattice: Lattice, path: Sequence[int], rows: int, text: st
     """Why the ink of a free field is more, or other, than the digits that were read; "" where nothing speaks for that."""
     if stacked(lattice, path, rows):
         return STACKED
-    if path and filled(lattice, path):
+    if path and filled(lattice, path, text):
         return FILLED
     return SLASH if text == "1" and leaning(lattice, path) else ""
 
@@ -216,7 +216,8 @@ def _not_a_number(opinions: Mapping[str, Opinion], field: Field, text: str) -> s
     """Why a free field is not one number; "" where nothing speaks against it."""
     dated = field.rules is not None and field.rules.date is not None
     cut = lattice_opinion(opinions)
-    apart = "" if dated or field.kind != "string" else two_numbers(cut.marks(cut.path(text)), text, field.digits)
+    free = not dated and field.kind in ("string", "amount")
+    apart = two_numbers(cut.marks(cut.path(text)), text, field.kind, field.digits) if free else ""
     return foreign(line_opinion(opinions).named(text), text, field.kind, dated=dated) or apart
 
 

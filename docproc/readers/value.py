@@ -40,7 +40,7 @@ def value_of(result: FieldResult, window: DateWindow | None = None) -> tuple[str
 def _amount(result: HandwrittenResult, text: str) -> tuple[str, str]:
     """An amount with its sign. A dash behind whole units, or on both sides, fills the field and is no sign."""
     field = result.prepared.field
-    value, doubt = amount_value(result.marked, text, cents=field.cents)
+    value, doubt = amount_value(result.marked, text, None if field.cells else result.named, cents=field.cents)
     if not value:
         return value, doubt
     filled = _filled(result.named, text)

@@ -5,7 +5,8 @@ import pytest
 
 from docproc.meaning.amount_marks import CENTLESS, UNPLACED, amount_value, written_amount
 from docproc.meaning.amounts import FRACTION, UNSETTLED
-from docproc.meaning.marks import MarkedDigits
+from docproc.meaning.marks import Mark, MarkedDigits
+from docproc.meaning.named import Named
 from tests.meaning.drawn import marked
 
 
@@ -90,3 +91,28 @@ def test_raised_cents_are_doubted_where_they_are_not_clear(
 
 def test_an_amount_without_a_path_has_no_value() -> None:
     assert amount_value(None, "1550") == ("", UNPLACED)
+
+
+def with_a_mark(text: str, place: int) -> MarkedDigits:
+    """Digits with a mark between two of them that may be a point or a speck."""
+    left = np.arange(len(text), dtype=np.float64)
+    digits = np.column_stack([left, np.zeros(len(text)), left + 0.7, np.ones(len(text))])
+    at = place - 0.2
+    return MarkedDigits(digits, (Mark("point", place, False, at, 0.85, at + 0.1, 1.0),))
+
+
+@pytest.mark.parametrize(
+    ("text", "mark", "named", "value"),
+    [
+        ("9915", 2, None, ""),  # 99.15 or 9915
+        ("9915", 2, (), "9915"),  # a speck: no network sees a point there
+        ("9915", 2, (Named(".", 2, 0.95),), "99.15"),
+        ("9915", 2, (Named(".", 2, 0.5),), ""),
+        ("9915", 2, (Named("-", 2, 0.3),), ""),
+        ("9915", 0, (Named(".", 2, 0.3),), ""),  # a point whose ink is on a digit may be lost
+        ("9915", 0, (Named(",", 2, 0.9),), "99.15"),
+        ("3900", 0, (Named(".", 1, 0.96),), "3900"),
+    ],
+)
+def test_a_mark_in_doubt_is_a_separator_by_its_name(text: str, mark: int, named: tuple[Named, ...] | None, value: str) -> None:
+    assert amount_value(with_a_mark(text, mark), text, named)[0] == value

@@ -65,13 +65,31 @@ def apart(*gaps: float) -> MarkedDigits:
 
 
 def test_a_wide_gap_makes_two_numbers() -> None:
-    assert "12 15" in two_numbers(apart(0.2, 0.8, 0.2), "1215", None)
-    assert two_numbers(apart(0.2, 0.3, 0.2), "1215", None) == ""
+    assert "12 15" in two_numbers(apart(0.2, 0.8, 0.2), "1215", "string", None)
+    assert two_numbers(apart(0.2, 0.3, 0.2), "1215", "string", None) == ""
 
 
 def test_thousands_apart_are_one_number() -> None:
-    assert two_numbers(apart(0.2, 0.9, 0.2, 0.2), "12345", None) == ""
+    assert two_numbers(apart(0.2, 0.9, 0.2, 0.2), "12345", "string", None) == ""
 
 
 def test_where_the_form_counts_digits_gaps_mean_nothing() -> None:
-    assert two_numbers(apart(0.2, 0.9, 0.2), "1215", (4, 4)) == ""
+    assert two_numbers(apart(0.2, 0.9, 0.2), "1215", "string", (4, 4)) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "parted"),
+    [
+        ("23313", 4, "2331 3"),
+        ("267511", 2, "26 7511"),
+        ("150000", 3, ""),  # thousands
+        ("15050", 3, ""),  # cents
+        ("1500000", 2, ""),  # lakhs
+        ("1234500", 2, ""),  # thousands with cents
+    ],
+)
+def test_a_gap_in_an_amount_parts_cents_and_groups_or_two_numbers(text: str, place: int, parted: str) -> None:
+    gaps = [0.9 if k == place else 0.15 for k in range(1, len(text))]
+    found = two_numbers(apart(*gaps), text, "amount", None)
+    assert parted in found
+    assert bool(found) == bool(parted)

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from docproc.learn.training.calibration import expected_calibration_error, threshold_for
-from docproc.mlp import Mlp
+from docproc.learn.training.calibration import expected_calibration_error, fit_logistic, threshold_for
+from docproc.mlp import Mlp, sigmoid
 from docproc.readers.confidence import Calibration, judge, judge_empty, least, only_unsure, too_low
 from docproc.types import Reading
 
@@ -83,6 +83,14 @@ def test_threshold_for_counts_ties_as_one() -> None:
     assert threshold_for(confidence, right, 0.25) == 0.7
     assert threshold_for(confidence, right, 0.34) == 0.7
     assert threshold_for(np.array([0.9, 0.8, 0.7]), np.array([True, True, False]), 0.0) == 0.8
+
+
+def test_a_field_may_count_less_than_others() -> None:
+    confidence, right = np.array([0.9, 0.8, 0.7]), np.array([True, False, True])
+    assert threshold_for(confidence, right, 0.3) == 0.9
+    assert threshold_for(confidence, right, 0.3, np.array([1.0, 0.25, 1.0])) == 0.7
+    inputs, counts = np.ones((2, 1)), np.array([3.0, 1.0])
+    assert sigmoid(fit_logistic(inputs, np.array([True, False]), counts, ridge=1e-9)(inputs)) == pytest.approx(0.75, abs=1e-3)
 
 
 def test_calibration_error_of_a_perfect_and_of_a_boastful_reader() -> None:

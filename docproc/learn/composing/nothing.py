@@ -147,8 +147,7 @@ def _spelled(make: Callable[[np.random.Generator], Spelled]) -> Make:
 
 
 def _dashes(rng: np.random.Generator) -> Spelled:
-    name = str(rng.choice(["-", "=", "~", "/", "*"]))
-    return Spelled(tuple(spelling.mark(name) for _ in range(int(rng.integers(1, 4)))), marked=False, number=False)
+    return Spelled(spelling.lone_marks(rng), marked=False, number=False)
 
 
 def _tick(rng: np.random.Generator) -> Spelled:

@@ -198,6 +198,9 @@ def _parted(parts: Sequence[str], name: str, *, marked: bool, number: bool, kind
     return Spelled(tuple(tokens), marked=marked, number=number, kind=kind)
 
 
+DECIMAL = "decimal"
+
+
 def decimal(rng: np.random.Generator) -> Spelled:
     """A measurement: digits, a point or comma, digits; sometimes with a sign or in brackets."""
     whole = "" if rng.random() < 0.06 else str(int(10 ** rng.uniform(0, 3.7))) if rng.random() < 0.75 else "0"
@@ -220,7 +223,7 @@ def decimal(rng: np.random.Generator) -> Spelled:
         tokens = [mark("+"), *tokens]
     elif sign < 0.37:
         tokens = [*tokens, *letters(str(rng.choice(["CR", "Cr", "DR", "cr"])), rng)]
-    return Spelled(tuple(tokens), marked=True, kind="decimal")
+    return Spelled(tuple(tokens), marked=True, kind=DECIMAL)
 
 
 def compound(rng: np.random.Generator) -> Spelled:
@@ -293,13 +296,15 @@ def word(rng: np.random.Generator) -> Spelled:
     return Spelled(tuple(letters(_word(rng), rng)), marked=bool(rng.random() < 0.5), number=False, kind="word")
 
 
+def lone_marks(rng: np.random.Generator) -> tuple[Token, ...]:
+    """One to three marks of one sort. A single slash is left out: written by hand it is a 1."""
+    name = str(rng.choice(["-", "=", "~", "*", "/", "."]))
+    return tuple(mark(name) for _ in range(int(rng.integers(2 if name == "/" else 1, 4))))
+
+
 def lone_mark(rng: np.random.Generator) -> Spelled:
     """A dash, a tick, a question mark, a scribble: something, and no number."""
-    if rng.random() < 0.35:
-        name = str(rng.choice(["-", "=", "~", "*", "/", "."]))
-        tokens = tuple(mark(name) for _ in range(int(rng.integers(1, 4))))
-    else:
-        tokens = (Token(LETTER, str(rng.choice(TICKS))),)
+    tokens = lone_marks(rng) if rng.random() < 0.35 else (Token(LETTER, str(rng.choice(TICKS))),)
     return Spelled(tokens, marked=bool(rng.random() < 0.5), number=False, kind="mark")
 
 

@@ -20,7 +20,7 @@ from docproc.learn.composing.layers import MARK, Layer, Owner, arrange, bent, cr
 from docproc.learn.composing.material import Material
 from docproc.learn.composing.paper import ruled, scanned
 from docproc.learn.composing.printing import typed
-from docproc.learn.composing.spelling import Spelled, spell, word
+from docproc.learn.composing.spelling import DECIMAL, Spelled, spell, word
 from docproc.types import NOT_A_DIGIT, Gray, Kind, Lattice
 
 # F1 of a candidate's ink against a digit's: from the first on it is that digit, from the second on it is ambiguous.
@@ -50,7 +50,9 @@ class Strip:
 
     @property
     def kind(self) -> Kind:
-        return "comb" if self.cells else "amount" if self.amount else "string"
+        if self.cells:
+            return "comb"
+        return "decimal" if self.sort == DECIMAL else "amount" if self.amount else "string"
 
 
 def compose(material: Material, rng: np.random.Generator, carelessness: float = 1.0) -> Strip:

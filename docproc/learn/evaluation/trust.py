@@ -17,9 +17,11 @@ from docproc.learn.composing.nothing import BLANKS, NOTHINGS, UNSEEN, compose_bl
 from docproc.learn.composing.paper import scanned
 from docproc.learn.composing.printing import typed_in
 from docproc.learn.composing.spelling import Spelled
+from docproc.meaning.dates import ANY_DATE
 from docproc.readers.confidence import judge
 from docproc.readers.read import prepare_field, recognize
 from docproc.readers.value import value_of
+from docproc.rules import FieldRules
 from docproc.types import Box, Field, Gray, Kind
 from docproc.weights.opening import open_model
 
@@ -36,6 +38,7 @@ class Drawn:
     gray: Gray
     kind: Kind
     text: str  # "" where no number is written
+    rules: FieldRules | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,8 @@ def _printed(name: str, number: int) -> Drawn:
     if layer is None:
         return _printed(name, number + 1000)
     picture = scanned(layer.alpha[round(0.8 * height) : round(2.9 * height)], rng, patterns=False)
-    return Drawn(Path(name).stem, picture, "amount" if spelled.kind == "amount" else "string", spelled.text)
+    kind: Kind = "amount" if spelled.kind == "amount" else "string"
+    return Drawn(Path(name).stem, picture, kind, spelled.text, ANY_DATE if spelled.kind == "date" else None)
 
 
 def _amount(rng: np.random.Generator) -> Spelled:
@@ -153,7 +157,7 @@ def _read_chunk(drawn: list[Callable[[], Drawn]], model: Path | None, max_error:
 
 def _field(one: Drawn) -> Field:
     height, width = one.gray.shape
-    return Field("field", Box(0, 0, width, height), one.kind)
+    return Field("field", Box(0, 0, width, height), one.kind, rules=one.rules)
 
 
 def summed(counted: Mapping[str, Counted]) -> Counted:

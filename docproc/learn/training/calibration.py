@@ -13,19 +13,21 @@ from docproc.learn.composing.examples import StripExample, field_of
 from docproc.learn.composing.strips import AMBIGUOUS, Strip, label
 from docproc.learn.evaluation.risk_control import ERROR_RATES
 from docproc.meaning.amount_marks import amount_value
+from docproc.meaning.decimals import Written, decimal_value
 from docproc.mlp import Mlp, sigmoid
 from docproc.readers import NETWORKS
 from docproc.readers.confidence import Calibration, Thresholds, confidence
 from docproc.readers.evidence import evidence
-from docproc.readers.handwriting import decide, keep_rules, lattice_opinion, opinions_of, remark_on, score_all
+from docproc.readers.handwriting import decide, keep_rules, lattice_opinion, line_opinion, opinions_of, remark_on, score_all
 from docproc.readers.lattice.context import features
-from docproc.readers.vote import Weights, arguments, ballots, vote
+from docproc.readers.vote import Verdict, Weights, arguments, ballots, vote
 from docproc.readers.voter import Opinion
 from docproc.rules import FieldRules, Weighted
 from docproc.types import KINDS, NOT_A_DIGIT, Kind
 
 MIN_DECIDED = 50  # fields whose confidence decides what becomes of them: a calibration is fitted to no fewer
-NO_NUMBER_EVERY = 8  # of the composed fields without a number one in so many counts: people write fewer than networks are shown
+FOLDS = 5  # parts of the composed fields, each judged by a fit on the others
+NO_NUMBER_WEIGHT = 1 / 8  # of a composed field without a number: people write fewer than networks are shown
 MAX_RULED_DIGITS = 10  # of a field that is given a check digit
 
 
@@ -69,9 +71,8 @@ def fit_context(fields: Sequence[RecognizedExample], seed: int) -> Mlp:
 
 
 def fit_weights(fields: Sequence[RecognizedExample], context: Mlp) -> dict[Kind, Weights]:
-    """Learn the weight of each reader in each kind of field, see `readers.vote`."""
-    known = [kind for kind in KINDS if any(field.example.strip.kind == kind for field in fields)]
-    return {kind: _fit_weights([f for f in fields if f.example.strip.kind == kind], context) for kind in known}
+    """Learn the weight of each reader in each kind of field, see `readers.vote`: where there is none of a kind, from all."""
+    return {kind: _fit_weights([f for f in fields if f.example.strip.kind == kind] or fields, context) for kind in KINDS}
 
 
 def _fit_weights(fields: Sequence[RecognizedExample], context: Mlp) -> Weights:
@@ -101,63 +102,100 @@ def _fit_weights(fields: Sequence[RecognizedExample], context: Mlp) -> Weights:
     return Weights({name: max(0.0, weight) for name, weight in zip(names, readers, strict=True)}, min(0.0, leading_zero))
 
 
-def fit_calibration(
-    fields: Sequence[RecognizedExample], context: Mlp, weights: Mapping[Kind, Weights]
-) -> tuple[Calibration, dict[str, float]]:
-    """Fit the probability that a field is right on one half of `fields`; the thresholds come from the other half.
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A composed field beside what was read in it."""
 
-    Returns the calibration and its scores: fields read exactly, also by each reader alone, and the expected calibration error.
+    kind: Kind
+    evidence: NDArray[np.float64]
+    right: bool
+    weight: float  # as how many fields it counts
+    decided: bool  # whether its confidence decides what becomes of it
+
+
+def fit_calibration(
+    fields: Sequence[RecognizedExample], kinds: Sequence[Kind], context: Mlp, weights: Mapping[Kind, Weights]
+) -> tuple[dict[Kind, Calibration], dict[str, float]]:
+    """Fit the probability that a field is right, and the thresholds of each kind for it.
+
+    The thresholds come from probabilities of fits that did not see the field (cross-fitting, `FOLDS` parts): those of a kind
+    from its own fields, where there are enough of them. Returns the calibrations and their scores: fields read exactly, also by
+    each reader alone, and the expected calibration error.
     """
-    found, right, decided, exact = [], [], [], []
+    judged, exact = list[_Judged](), list[bool]()
     alone: dict[str, list[bool]] = {}
-    seldom = 0
     for field in fields:
-        if not field.example.strip.number and not field.example.strip.cells:
-            seldom += 1
-            if seldom % NO_NUMBER_EVERY:
-                continue
-        opinions, truth = field.opinions(context), field.example.strip.text
-        verdict = decide(opinions, field_of(field.example.strip), weights[field.example.strip.kind])
+        opinions, strip = field.opinions(context), field.example.strip
+        verdict = decide(opinions, field_of(strip), weights[strip.kind])
         if not verdict.ballots or field.example.cut.lattice.blank:
             continue
-        cast = ballots(opinions, field.digits)
-        text, number = verdict.ballots[0].text, field.example.strip.number
-        if number:
+        text = verdict.ballots[0].text
+        if strip.number:
+            cast = ballots(opinions, field.digits)
             for name in opinions:
-                alone.setdefault(name, []).append(max(cast, key=lambda ballot: ballot.logs[name]).text == truth)
-            exact.append(text == truth)
-        # Who reads what was written over another digit, or beside a scribble, does no harm, and is not asked to.
-        if not number and text and text == field.example.strip.meant:
-            continue
-        # What goes to review whatever its confidence is tells nothing of the confidence of what does not.
-        if text or "cells" in opinions:
-            found.append(evidence(verdict, opinions))
-            right.append(number and text == truth)
-            decided.append(_may_be_accepted(opinions, field.example.strip, text))
-    inputs, targets, counts = np.array(found), np.array(right), np.array(decided, bool)
-    if counts.sum() >= MIN_DECIDED:  # networks that have learned little find fault with everything
-        inputs, targets = inputs[counts], targets[counts]
-    half = len(inputs) // 2
-    net = fit_logistic(inputs[:half], targets[:half])
-    p = sigmoid(net(inputs[half:]))
-    truth_there = targets[half:]
-    thresholds = tuple((error, threshold_for(p, truth_there, error)) for error in ERROR_RATES)
+                alone.setdefault(name, []).append(max(cast, key=lambda ballot: ballot.logs[name]).text == strip.text)
+            exact.append(text == strip.text)
+        if one := _judged(verdict, opinions, strip):
+            judged.append(one)
+    deciding = [one for one in judged if one.decided]
+    if len(deciding) >= MIN_DECIDED:  # networks that have learned little find fault with everything
+        judged = deciding
+    p, net = _cross_fitted(judged)
+    right, counts = np.array([one.right for one in judged]), np.array([one.weight for one in judged])
+    calibrations: dict[Kind, Calibration] = {}
+    for kind in kinds:
+        own = np.array([one.kind == kind for one in judged])
+        if own.sum() < MIN_DECIDED:
+            own[:] = True
+        thresholds = tuple((error, threshold_for(p[own], right[own], error, counts[own])) for error in ERROR_RATES)
+        calibrations[kind] = Calibration(net, thresholds)
     scores = {
         "synthetic_fields_exact": float(np.mean(exact)),
         **{f"synthetic_{name}_exact": float(np.mean(own)) for name, own in alone.items()},
-        "synthetic_ece": expected_calibration_error(p, truth_there),
+        "synthetic_ece": expected_calibration_error(p[counts == 1], right[counts == 1]),
     }
-    return Calibration(net, thresholds), scores
+    return calibrations, scores
+
+
+def _judged(verdict: Verdict, opinions: Mapping[str, Opinion], strip: Strip) -> _Judged | None:
+    """What was read in a strip, for the calibration; None where it tells nothing."""
+    text = verdict.ballots[0].text
+    if not text and "cells" not in opinions:
+        return None
+    # Who reads what was written over another digit, or beside a scribble, does no harm, and is not asked to.
+    if not strip.number and text and text == strip.meant:
+        return None
+    return _Judged(
+        strip.kind,
+        evidence(verdict, opinions),
+        strip.number and text == strip.text,
+        1.0 if strip.number or strip.cells else NO_NUMBER_WEIGHT,
+        # What goes to review whatever its confidence is tells nothing of the confidence of what does not.
+        _may_be_accepted(opinions, strip, text),
+    )
+
+
+def _cross_fitted(judged: Sequence[_Judged]) -> tuple[NDArray[np.float64], Mlp]:
+    """The probability of each by a fit on the others, (len(judged),) float64; and the fit on all."""
+    inputs, targets = np.array([one.evidence for one in judged]), np.array([one.right for one in judged])
+    counts, fold = np.array([one.weight for one in judged]), np.arange(len(judged)) % FOLDS
+    p = np.zeros(len(judged))
+    for k in range(FOLDS):
+        own = fold == k
+        p[own] = sigmoid(fit_logistic(inputs[~own], targets[~own], counts[~own])(inputs[own]))
+    return p, fit_logistic(inputs, targets, counts)
 
 
 def _may_be_accepted(opinions: Mapping[str, Opinion], strip: Strip, text: str) -> bool:
     """Whether its confidence decides what becomes of a field that was read as `text`."""
     if remark_on(opinions, field_of(strip), strip.gray, text):
         return False
-    if strip.kind != "amount" or not text:
+    if strip.kind not in ("amount", "decimal") or not text:
         return True
     cut = lattice_opinion(opinions)
-    return not amount_value(cut.marks(cut.path(text)), text)[1]
+    marked, named = cut.marks(cut.path(text)), line_opinion(opinions).named(text)
+    doubt = amount_value(marked, text, named)[1] if strip.kind == "amount" else decimal_value(marked, named, text, Written())[1]
+    return not doubt
 
 
 def fit_repairs(
@@ -206,11 +244,17 @@ def fit_repairs(
     return thresholds, scores
 
 
-def threshold_for(confidence: NDArray[np.float64], right: NDArray[np.bool_], max_error: float) -> float:
-    """The least confidence from which the error rate is at most `max_error`; 1.01 if there is none."""
+def threshold_for(
+    confidence: NDArray[np.float64], right: NDArray[np.bool_], max_error: float, weights: NDArray[np.float64] | None = None
+) -> float:
+    """The least confidence from which the error rate is at most `max_error`; 1.01 if there is none.
+
+    `weights` say as how many fields each counts; 1 where they are not given.
+    """
     order = np.argsort(-confidence, kind="stable")
-    wrong = np.cumsum(~right[order])
-    count = np.arange(1, len(order) + 1)
+    each = np.ones(len(order)) if weights is None else weights[order]
+    wrong = np.cumsum(each * ~right[order])
+    count = np.cumsum(each)
     # A tie is accepted or refused as a whole.
     last_of_tie = np.r_[confidence[order][1:] != confidence[order][:-1], True]
     fine = np.flatnonzero(last_of_tie & (wrong <= max_error * count))
@@ -224,8 +268,14 @@ def expected_calibration_error(confidence: NDArray[np.float64], right: NDArray[n
     return float(sum(abs(confidence[p].mean() - right[p].mean()) * len(p) for p in parts) / max(1, len(order)))
 
 
-def fit_logistic(inputs: NDArray[np.float64], targets: NDArray[np.bool_], ridge: float = 1.0) -> Mlp:
-    """Logistic regression by Newton's method, with a small ridge penalty so that it converges on separable data too."""
+def fit_logistic(
+    inputs: NDArray[np.float64], targets: NDArray[np.bool_], counts: NDArray[np.float64] | None = None, ridge: float = 1.0
+) -> Mlp:
+    """Logistic regression by Newton's method, with a small ridge penalty so that it converges on separable data too.
+
+    `counts` say as how many each input counts; 1 where they are not given.
+    """
+    each = np.ones(len(inputs)) if counts is None else counts
     mean, scale = inputs.mean(axis=0), inputs.std(axis=0) + 1e-6
     x = np.column_stack([np.clip((inputs - mean) / scale, -6, 6), np.ones(len(inputs))])
     weights = np.zeros(x.shape[1])
@@ -233,8 +283,8 @@ def fit_logistic(inputs: NDArray[np.float64], targets: NDArray[np.bool_], ridge:
     penalty[-1, -1] = 1e-9
     for _ in range(50):
         p = sigmoid(x @ weights)
-        hessian = (x * (p * (1 - p))[:, None]).T @ x + penalty
-        step = np.linalg.solve(hessian, x.T @ (targets - p) - penalty @ weights)
+        hessian = (x * (each * p * (1 - p))[:, None]).T @ x + penalty
+        step = np.linalg.solve(hessian, x.T @ (each * (targets - p)) - penalty @ weights)
         weights += step
         if np.abs(step).max() < 1e-8:
             break

@@ -42,7 +42,7 @@ from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import HandwritingRecipe
 from docproc.mlp import Mlp
 from docproc.readers import NETWORKS
-from docproc.readers.confidence import Calibration, to_card
+from docproc.readers.confidence import to_card
 from docproc.readers.lattice.cuts import GEOMETRY
 from docproc.readers.vote import Weights
 from docproc.types import NOT_A_DIGIT, Kind
@@ -246,9 +246,9 @@ def _fit_calibrations(
     fields = recognize_examples(unseen.compose(CALIBRATION_PART, recipe.calibration_strips, 0.0, carelessness), recognizers)
     combs = recognize_examples(unseen.compose(CALIBRATION_COMB_PART, recipe.comb_strips, 1.0, carelessness), recognizers)
     # Marks and unfamiliar hands make amounts and free numbers alike in what goes wrong; combs differ.
-    free, free_scores = fit_calibration(fields, context, weights)
-    comb, comb_scores = fit_calibration(combs, context, weights)
-    calibrations: dict[Kind, Calibration] = {**dict.fromkeys(FREE_KINDS, free), "comb": comb}
+    free, free_scores = fit_calibration(fields, FREE_KINDS, context, weights)
+    comb, comb_scores = fit_calibration(combs, ("comb",), context, weights)
+    calibrations = {**free, **comb}
     repairs, repair_scores = fit_repairs([*fields, *combs], context, weights, calibrations, recipe.seed)
     scores = {f"free_{name}": value for name, value in free_scores.items()}
     scores |= {f"comb_{name}": value for name, value in comb_scores.items()}

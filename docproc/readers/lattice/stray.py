@@ -25,6 +25,7 @@ class StrayTuning:
     min_over_share: float = 0.5  # of its width that lies over digits [guess]
     inner_share: float = 0.12  # of a digit's height: something inside of it is at least that high [guess]
     min_inside: int = 2  # parts inside of a digit: a zero may have a dot [guess]
+    inner_width_share: float = 0.3  # of a digit's width: one part that wide is more than a dot [guess]
     max_lean: float = 0.45  # columns for a row, of a lone 1: more is a slash [guess]
     edge_px: float = 2.0  # from the edge of the crop: what touches it belongs to another line [guess]
 
@@ -61,17 +62,20 @@ def stacked(lattice: Lattice, path: Sequence[int], rows: int) -> bool:
     return False
 
 
-def filled(lattice: Lattice, path: Sequence[int]) -> bool:
-    """Whether something is written inside a digit: a stamp, or a word in a circle, looks like a 0."""
+def filled(lattice: Lattice, path: Sequence[int], text: str) -> bool:
+    """Whether something is written inside a digit of a `text`: a stamp, or a word in a circle, looks like a 0."""
     count, labels, parts, _ = cv2.connectedComponentsWithStats((lattice.ink > STRAY.ink).astype(np.uint8), connectivity=8)
     left, top, width, height = (parts[1:count, k] for k in range(4))
-    for k in path:
+    for k, digit in zip(path, text, strict=True):
         own = np.asarray(labels, np.int32)[_ink_of(lattice, [k]) & (labels > 0)]
         if not len(own):
             continue
         x, y, w, h, _ = parts[np.bincount(own).argmax()].tolist()
         inside = (left > x) & (left + width < x + w) & (top > y) & (top + height < y + h)
-        if np.count_nonzero(inside & (height >= STRAY.inner_share * h)) >= STRAY.min_inside:
+        inside &= height >= STRAY.inner_share * h
+        # The curl of a 2 or a 3 may hold a speck.
+        wide = digit == "0" and (inside & (width >= STRAY.inner_width_share * w)).any()
+        if wide or np.count_nonzero(inside) >= STRAY.min_inside:
             return True
     return False
 

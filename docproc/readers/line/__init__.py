@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from docproc.backends.form import Form
 from docproc.meaning.named import Named
 from docproc.mlp import logit
-from docproc.readers.ctc import likely_texts, text_scores
+from docproc.readers.ctc import likely_texts, reader_scores, text_scores
 from docproc.readers.line.band import line
 from docproc.readers.line.symbols import digit_frames, named
 from docproc.readers.voter import MAX_PROPOSED
@@ -21,6 +21,7 @@ from docproc.types import LETTER, LINE_CLASSES, LINE_HEIGHT, LINE_READERS, STRUC
 FORM = Form("line", (LINE_HEIGHT, None), (None, LINE_READERS * LINE_CLASSES), LINE_READERS)  # to logits
 
 MIN_FOREIGN_SHARE = 1e-3  # of letters and of what is struck out, that is told from 0 as evidence [guess]
+MIN_READER_SHARE = 1e-5  # of a text by one reader, that is told from 0 as evidence [guess]
 MIN_LOG = -20.0  # natural log probability below which a doubt no longer counts [guess]
 
 
@@ -74,7 +75,11 @@ class LineOpinion:
 
     def evidence(self, text: str) -> Mapping[str, float]:
         shares = [one.share for one in self.named(text) if one.symbol in (LETTER, STRUCK)]
-        return {"foreign": float(logit(np.array(max(shares, default=0.0)), MIN_FOREIGN_SHARE))}
+        each = np.sort(logit(np.exp(reader_scores(self.frames, text)), MIN_READER_SHARE)).tolist()
+        return {
+            "foreign": float(logit(np.array(max(shares, default=0.0)), MIN_FOREIGN_SHARE)),
+            **{f"reader_{number}": odds for number, odds in enumerate(each, 1)},
+        }
 
     def _judge(self, texts: Sequence[str]) -> None:
         new = [text for text in dict.fromkeys(texts) if text not in self._judged]

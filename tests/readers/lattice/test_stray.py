@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from docproc.readers.lattice.stray import filled
+from docproc.types import Candidate, Lattice
+from tests.meaning.drawn import box_of
+
+
+def with_inside(*parts: tuple[int, int]) -> Lattice:
+    """A ring 100 x 60 px, with parts of these widths and heights in a row inside of it."""
+    ink = np.zeros((80, 120), np.uint8)
+    cv2.ellipse(ink, (60, 40), (50, 30), 0, 0, 360, 255, 3)
+    ring = ink > 0
+    for k, (width, height) in enumerate(parts):
+        left = 60 - width // 2 + 20 * (2 * k - len(parts) + 1)
+        ink[40 - height // 2 : 40 + (height + 1) // 2, left : left + width] = 255
+    candidate = Candidate(0, 1, (0,), box_of(ring))
+    return Lattice(ink, ring.astype(np.int32), 1, (candidate,), np.zeros((1, 21), np.float32), np.eye(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("parts", "text", "is_filled"),
+    [
+        ((), "0", False),
+        (((6, 10),), "0", False),  # a dot in a zero
+        (((6, 10), (8, 12)), "0", True),
+        (((40, 12),), "0", True),  # a word whose letters run together
+        (((40, 12),), "2", False),  # a speck in a curl
+        (((40, 3),), "0", False),
+    ],
+)
+def test_a_word_in_a_ring_is_no_zero(parts: tuple[tuple[int, int], ...], text: str, is_filled: bool) -> None:
+    assert filled(with_inside(*parts), [0], text) is is_filled
