@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,15 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".pdf", ".bmp", ".webp", ".gif"})
+# Pictures that docproc cannot open. In a folder they are documents too, so that a page that was not read has a row.
+UNREAD_SUFFIXES = frozenset({
+    ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".jpf", ".jpx", ".jb2", ".jbig2", ".djvu", ".djv", ".ps", ".eps",
+    ".psd", ".pbm", ".pgm", ".ppm", ".pnm",
+})  # fmt: skip
+PREVIEW, EXPLAINED = "preview.png", ".explain.png"  # what pictures that docproc draws are called, the second at its end
+DRAWN_BY = b"Software\0docproc "  # in such a PNG, before the name of the command and `;`
+DRAWN_HEAD_BYTES = 1024  # in which that stands
+CROPS_MARK = ".docproc-crops"  # a file in a folder of pictures that docproc saved: such a folder is no part of an input
 _PDF_IMAGE = 3  # FPDF_PAGEOBJ_IMAGE [standard]
 PDF_HEAD_BYTES = 1024  # in which `%PDF-` may stand, as Acrobat has it [standard]
 PDF_POINTS_PER_INCH = 72  # [standard]
@@ -59,12 +68,20 @@ _STRANGERS = (
     (b"8BPS", "Photoshop"),
     (b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
     (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
+    (b"\xff\x0a", "JPEG XL"),
     (b"AT&TFORM", "DjVu"),
     (b"\x97JB2\r\n", "JBIG2"),
     (b"P4", "PBM"),
     (b"P5", "PGM"),
     (b"P6", "PPM"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
 )
+# By the brand of a file of the ISO base media family [standard: ISO/IEC 14496-12, 23008-12].
+_BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"avif": "AVIF"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +90,13 @@ class Document:
 
     name: str  # relative to the input, "/" on every system
     path: Path
+
+
+class PassedOver(NamedTuple):
+    """A file in a folder that is no document."""
+
+    document: Document  # as it would be called
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +113,16 @@ class Content:
 # ---------------------------------------------------------------------------------------------------- finding
 
 
-def find_documents(inputs: Sequence[Path], recursive: bool = True) -> tuple[list[Document], int]:
-    """The documents under `inputs`, sorted by name, and how many other files were passed over.
+def find_documents(inputs: Sequence[Path], recursive: bool = True) -> tuple[list[Document], list[PassedOver]]:
+    """The documents under `inputs`, sorted by name, and the other files that were passed over.
 
-    In a folder, files with a known suffix are documents, and so are files without any suffix; a file that is named itself
-    always is one. Hidden files, and links that lead out of the folder, are passed over.
+    In a folder, files with the suffix of a picture are documents, also where docproc cannot open such pictures, and so are
+    files without any suffix; a file that is named itself always is one. Hidden files, links that lead out of the folder, and
+    folders of pictures that docproc saved are passed over.
     Raises BadInput for an input that is not there, BadUsage when two files would share a name.
     """
     groups: list[list[Document]] = []
-    passed = 0
+    passed: list[PassedOver] = []
     for place in inputs:
         if place.is_dir():
             try:
@@ -124,8 +149,9 @@ def find_documents(inputs: Sequence[Path], recursive: bool = True) -> tuple[list
     return documents, passed
 
 
-def _in_folder(root: Path, recursive: bool) -> tuple[list[Document], int]:
-    documents, passed = [], 0
+def _in_folder(root: Path, recursive: bool) -> tuple[list[Document], list[PassedOver]]:
+    documents: list[Document] = []
+    passed: list[PassedOver] = []
     real_root = os.path.realpath(root)
     waiting = [("", os.fspath(root))]  # the name of a folder in the table, and where it lies
     while waiting:
@@ -137,6 +163,8 @@ def _in_folder(root: Path, recursive: bool) -> tuple[list[Document], int]:
                 raise
             documents.append(Document(called.rstrip("/"), Path(place)))  # that it cannot be looked into is told there
             continue
+        if called and any(entry.name == CROPS_MARK for entry in entries):
+            continue
         for entry in entries:
             name = entry.name
             if entry.is_dir(follow_symlinks=False):
@@ -146,22 +174,44 @@ def _in_folder(root: Path, recursive: bool) -> tuple[list[Document], int]:
             suffix = os.path.splitext(name)[1].lower()
             if entry.is_symlink() and os.path.isdir(entry.path):
                 continue
-            if _hidden(name) or (suffix and suffix not in SUFFIXES):
-                passed += 1
-                continue
             path = entry.path
+            if why := _no_document(name, suffix, path):
+                passed.append(PassedOver(Document(called + name, Path(path)), why))
+                continue
             if entry.is_symlink():
                 # What lies outside of the folder was not given to us to read; what is opened later is not a link.
                 path = os.path.realpath(path)
                 if not path.startswith(real_root + os.sep):
-                    passed += 1
+                    passed.append(PassedOver(Document(called + name, Path(entry.path)), "a link out of the folder"))
                     continue
             documents.append(Document(called + name, Path(path)))
     return documents, passed
 
 
+def _no_document(name: str, suffix: str, path: str) -> str:
+    """Why a file in a folder is no document, by its name; "" where it is one."""
+    if _hidden(name):
+        return "hidden"
+    if suffix and suffix not in SUFFIXES and suffix not in UNREAD_SUFFIXES:
+        return "no picture and no PDF by its name"
+    # What docproc draws for people by itself lies where it was called, often among the scans.
+    own = name == PREVIEW or name.endswith(EXPLAINED)
+    return "drawn by docproc" if own and drawn_by(Path(path)) else ""
+
+
 def _hidden(name: str) -> bool:
     return name.startswith(".") and not name.startswith("..")
+
+
+def drawn_by(path: Path) -> str:
+    """Which command of docproc drew a picture, `explain` say; "" where none did, see `DRAWN_BY`."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(DRAWN_HEAD_BYTES)
+    except OSError:
+        return ""
+    place = head.find(DRAWN_BY)
+    return head[place + len(DRAWN_BY) :].split(b";")[0].decode("ascii", "replace") if place >= 0 else ""
 
 
 # ---------------------------------------------------------------------------------------------------- opening
@@ -188,9 +238,9 @@ def decode_pages(name: str, data: bytes, limits: Limits, enough: int = 0) -> Ite
     else:
         stranger = next((known for magic, known in _STRANGERS if data.startswith(magic)), None)
         if data[4:8] == b"ftyp":
-            stranger = "HEIF, AVIF or video"
+            stranger = _BRANDS.get(data[8:12], "a video")
         if stranger:
-            raise DocumentError("unsupported", f"{stranger} is not read; save it as PNG, TIFF or PDF")
+            raise DocumentError("unsupported", f"{stranger} is not read; save it as JPEG, PNG, TIFF or PDF")
         raise DocumentError("not_an_image", "not an image: neither PNG, JPEG, TIFF, BMP, GIF, WebP nor PDF by its content")
 
 

@@ -90,6 +90,8 @@ def run(context: click.Context, /, quiet: bool, verbose: bool, **wishes: Any) ->
         explained = nullcontext() if stdout else _interruptions_explained(request)
         with Progress(quiet=quiet) as progress, explained:
             summary = run_batch(asked, reporter(progress, verbose=verbose))
+        if verbose and not quiet:
+            _say_skipped(summary.skipped)
         _say_end(summary, quiet=quiet, stdout=stdout)
     if summary.failed:
         context.exit(SOME_FAILED)
@@ -124,8 +126,16 @@ def watch(folder: Path, settle: float, every: float, quiet: bool, verbose: bool,
         if verbose:
             _say_document(rows)
 
+    named: set[str] = set()
+
+    def report(summary: Summary) -> None:
+        if verbose and not quiet:
+            _say_skipped([one for one in summary.skipped if one not in named])
+            named.update(summary.skipped)
+        _say_end(summary, quiet=quiet)
+
     with _interruptions_explained(request):
-        watch_folder(request, settle, every, lambda summary: _say_end(summary, quiet=quiet), update)
+        watch_folder(request, settle, every, report, update)
 
 
 def _request(wishes: dict[str, Any]) -> RunRequest:
@@ -190,6 +200,11 @@ def _say_document(rows: Sequence[Row]) -> None:
         say(f"{shown_name(rows[0].document)}: {readings or rows[0].reason}")
 
 
+def _say_skipped(skipped: Sequence[str]) -> None:
+    for one in skipped:
+        say(f"skipped: {one}")
+
+
 def _say_end(summary: Summary, *, quiet: bool, stdout: bool = False) -> None:
     """What came of a run; when `quiet` only what failed. `stdout` says that the table goes there and is no file."""
     if not quiet:
@@ -213,9 +228,9 @@ def _say_summary(summary: Summary, *, stdout: bool) -> None:
     if len(summary.duplicates) > MAX_NAMED:
         say(f"  and {len(summary.duplicates) - MAX_NAMED} more; the table says so of each")
     if summary.passed_over == 1:
-        say("1 file skipped (not a document)")
+        say("1 file skipped (not a document; -v names it)")
     elif summary.passed_over:
-        say(f"{summary.passed_over} files skipped (not documents)")
+        say(f"{summary.passed_over} files skipped (not documents; -v names them)")
     if summary.away:
         say(f"{many(summary.away, 'document')} no longer among the inputs; the rows are kept (--forget-missing drops them)")
     if not stdout and not summary.left_alone:

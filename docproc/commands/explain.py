@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -20,7 +19,7 @@ from docproc.readers.e13b.parts import PARTS
 from docproc.readers.model import Model
 from docproc.readers.read import FieldResult
 from docproc.rules import DateWindow, PartOrder
-from docproc.runs.pictures import Picture, explain_sheet, heading, page_overlay, stack
+from docproc.runs.pictures import Picture, explain_sheet, heading, page_overlay, png, stack
 from docproc.runs.tables import write_whole
 from docproc.types import Box, Page, Row
 from docproc.weights.cards import model_hashes
@@ -86,9 +85,8 @@ def explain_page(
     drawn = sheets[:MAX_SHEETS]
     whole = bool(drawn) and [field.box for field in read.placed.fields] == [Box(0, 0, opened.width, opened.height)]
     picture = stack(drawn if whole else [page_overlay(opened.gray, rows), *drawn])
-    data = io.BytesIO()
-    picture.save(data, "PNG")
-    write_whole(target, lambda file: file.write(data.getvalue()))
+    data = png(picture, "explain")
+    write_whole(target, lambda file: file.write(data))
     return Explained(rows, len(sheets) - len(drawn))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
 import re
@@ -24,17 +23,18 @@ from docproc.fields.laying import lay
 from docproc.fields.layouts import Layout
 from docproc.fields.tables import cells_of, find_tables
 from docproc.fields.template import Template
-from docproc.files import Document, find_documents, open_pages
+from docproc.files import Document, drawn_by, find_documents, open_pages
 from docproc.forms import beside, form_page, is_form, open_form, open_layout
 from docproc.forms import scans as without_forms
 from docproc.options import Limits
 from docproc.pages.clean import clean
 from docproc.pages.register import reference
 from docproc.pixels import components, flatten_light, otsu
-from docproc.runs.pictures import QUIET, Color, Outline, form_overlay
+from docproc.runs.pictures import QUIET, Color, Outline, form_overlay, png
 from docproc.runs.tables import safe_name, shown_name, write_whole
 from docproc.types import Box, Field, Gray, Homography, Page, Placed
 
+DRAWS = "template preview"  # what its pictures say that they are drawn by
 FIELD_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 
 
@@ -263,9 +263,10 @@ def preview_template(path: Path, scan: Path | None, target: Path, *, page: int, 
     """
     if target.suffix.lower() != ".png":
         raise BadUsage(f"the picture is a PNG: {target} should end in .png")
-    if target.exists() and not overwrite:
-        raise OutputExists(f"{target} is there already; give --overwrite or another name with -o")
     known = _open(path)
+    # Naming and looking take turns: an earlier preview is nobody's work.
+    if target.exists() and not overwrite and drawn_by(target) != DRAWS:
+        raise OutputExists(f"{target} is there already; give --overwrite or another name with -o")
     to_page: Homography = np.eye(3)
     if scan is None:
         gray = form_page(known).gray if known.reference else np.full((known.height, known.width), 255, np.uint8)
@@ -282,9 +283,8 @@ def preview_template(path: Path, scan: Path | None, target: Path, *, page: int, 
     outlines = [_outline(field, to_page) for field in known.fields]
     outlines += [_outlined(mark, "mark", QUIET, to_page) for mark in known.marks]
     picture = form_overlay(gray, f"{where}: {summary}", outlines)
-    data = io.BytesIO()
-    picture.save(data, "PNG")
-    write_whole(target, lambda file: file.write(data.getvalue()))
+    data = png(picture, DRAWS)
+    write_whole(target, lambda file: file.write(data))
     return summary
 
 

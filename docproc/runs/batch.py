@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING
 from docproc._version import __version__
 from docproc.documents import DocumentReader, Settings, error_row, folder_of, opened_file, settings_for
 from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError, OutputExists
-from docproc.files import Content, Document, find_documents, read_content
+from docproc.files import CROPS_MARK, Content, Document, PassedOver, find_documents, read_content
 from docproc.forms import scans
 from docproc.options import Limits, RunRequest
 from docproc.runs.audit import layout_note, refuse_replacing, what_is_lost
-from docproc.runs.journal import Journal, Outcome, Standing, Todo, failed_outcome, now, reading_settings
+from docproc.runs.journal import SUFFIX, Journal, Outcome, Standing, Todo, failed_outcome, now, reading_settings
 from docproc.runs.lock import hold
-from docproc.runs.tables import check_output, export_table
+from docproc.runs.tables import WRITERS, check_output, export_table, shown_name
 from docproc.runs.workers import process_map, quarantine_map
 from docproc.types import Mapper, PageId, Row, Status
 
@@ -57,6 +57,7 @@ class Summary:
     pages: int = 0
     duplicates: tuple[tuple[str, str], ...] = ()  # a document and the first one with the same content
     away: int = 0  # documents in the table that are no longer among the inputs
+    skipped: tuple[str, ...] = ()  # the files that are no documents, each with the reason in brackets
     left_alone: str = ""  # why the table was not written, in words that go on from its name; "" where it was
 
 
@@ -69,14 +70,14 @@ def run(request: RunRequest, progress: Progress | None = None, opener: Opener | 
     check_output(request.output)
     with hold(request.output):
         refuse_overwriting(request)
-        documents, passed = find_documents(request.inputs, request.recursive)
+        documents, passed = listed(request)
         if not documents:
             looked = ", ".join(str(place) for place in request.inputs)
             raise BadInput(f"no documents in {looked}: docproc reads PNG, JPEG, TIFF, PDF, BMP, WebP and GIF")
         settings = settings_for(documents, request)
         read = scans(settings.layout, documents)
         planned = planned_with(settings, read)
-        passed += len(documents) - len(read)
+        passed += forms_passed(documents, read)
         with Journal.open(request.output, anew=request.resume is False) as journal:
             adopt_table(request, journal)
             summary = read_and_write(request, settings, planned, passed, journal, progress, opener)
@@ -92,7 +93,7 @@ def read_and_write(
     request: RunRequest,
     settings: Settings,
     planned: Sequence[tuple[Document, str]],
-    passed: int,
+    passed: Sequence[PassedOver],
     journal: Journal,
     progress: Progress | None = None,
     opener: Opener | None = None,
@@ -105,10 +106,7 @@ def read_and_write(
     A table in which cells were changed meanwhile is left alone. `waiting` and `retry` are those of `Journal.plan`.
     """
     if request.crops:
-        try:
-            request.crops.mkdir(parents=True, exist_ok=True)
-        except OSError as problem:
-            raise CannotWrite(f"cannot make the folder {request.crops}: {problem.strerror}") from problem
+        _make_crops_folder(request.crops)
     # A run that goes on counts from the day on which it was begun.
     begun = journal.note("as_of") if not journal.note("finished") else ""
     as_of = settings.as_of or (date.fromisoformat(begun) if begun else date.today())
@@ -118,7 +116,7 @@ def read_and_write(
         command=request.command, inputs=json.dumps([str(place) for place in request.inputs]), layout="\n".join(request.layouts),
         layout_files=layout_note(request.layouts),
         output=str(request.output), wide=str(int(request.wide)),
-        wide_text=str(int(request.wide_text)), passed_over=str(passed), begun=now(), docproc=__version__,
+        wide_text=str(int(request.wide_text)), passed_over=str(len(passed)), begun=now(), docproc=__version__,
         as_of=as_of.isoformat(), date_order=request.date_order, limits=json.dumps(asdict(request.limits)),
     )  # fmt: skip
     for done, (one, outcome) in enumerate(_outcomes(todo, settings, request, journal, opener or open_worker), 1):
@@ -127,7 +125,9 @@ def read_and_write(
             progress(done, len(todo), outcome.rows or ())
     journal.keep(finished=now())
     left_alone = _write_table(request, journal)
-    return replace(summary_of(journal.standing(), request.output, passed, len(todo)), left_alone=left_alone)
+    summary = summary_of(journal.standing(), request.output, len(passed), len(todo))
+    skipped = tuple(f"{shown_name(one.document.name)} ({one.why})" for one in passed)
+    return replace(summary, skipped=skipped, left_alone=left_alone)
 
 
 def _forgets(request: RunRequest) -> bool:
@@ -294,15 +294,59 @@ def _save_crops(folder: Path, page: PageResult) -> None:
 
 
 def refuse_mixing(request: RunRequest) -> None:
-    """Output never mixes into input: the next run would read it, or worse, this one would destroy a page."""
-    for written in (request.output, request.crops):
-        if written is None:
-            continue
-        target = Path(os.path.realpath(written))
-        for place in request.inputs:
-            source = Path(os.path.realpath(place))
-            if target == source or (source.is_dir() and source in target.parents):
-                raise BadUsage(f"the output {written} lies in the input {place}: choose a place outside of it")
+    """Output never mixes into input: this run would destroy a page, or the next would read pictures that this one saves.
+
+    A table may lie beside the pages, because no table is a document. A folder for crops may, if it is docproc's alone.
+    """
+    table = Path(os.path.realpath(request.output))
+    sources = [(place, Path(os.path.realpath(place))) for place in request.inputs]
+    if any(table == source for _, source in sources) and table.suffix.lower() not in WRITERS:
+        raise BadUsage(f"the output {request.output} is an input; give another name with -o")
+    if request.crops is None or _is_crops_folder(request.crops):
+        return
+    crops = Path(os.path.realpath(request.crops))
+    for place, source in sources:
+        if crops == source or (source in crops.parents and crops.is_dir() and any(crops.iterdir())):
+            raise BadUsage(
+                f"the folder {request.crops} is there already, and lies in the input {place}: pictures that are saved in it "
+                "could not be told from pages; give a new folder to --crops"
+            )
+
+
+def listed(request: RunRequest) -> tuple[list[Document], list[PassedOver]]:
+    """The documents of a request and the files that are none, see `find_documents`, without what the request itself writes."""
+    documents, passed = find_documents(request.inputs, request.recursive)
+    table = os.path.realpath(request.output)
+    crops = os.path.join(os.path.realpath(request.crops), "") if request.crops else None
+
+    def written(document: Document) -> bool:
+        path = os.path.realpath(document.path)
+        return path == table or path.startswith(f"{table}{SUFFIX}") or (crops is not None and path.startswith(crops))
+
+    # `*` names all that lies there, also the table of the last run; what was found in a folder is none.
+    named = crops is not None or any(not place.is_dir() for place in request.inputs)
+    kept = [one for one in documents if not written(one)] if named else documents
+    return kept, [one for one in passed if not written(one.document)]
+
+
+def forms_passed(documents: Sequence[Document], read: Sequence[Document]) -> list[PassedOver]:
+    """The documents that are not `read`, because they are the picture of a form."""
+    kept = {one.name for one in read}
+    return [PassedOver(one, "the form itself, by its template") for one in documents if one.name not in kept]
+
+
+def _is_crops_folder(folder: Path) -> bool:
+    return (folder / CROPS_MARK).is_file()
+
+
+def _make_crops_folder(folder: Path) -> None:
+    """Make the folder; one that is new or empty is marked as docproc's own. Raises CannotWrite."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not any(folder.iterdir()):
+            (folder / CROPS_MARK).write_text("docproc saves pictures of fields here, and reads none of them as a page.\n")
+    except OSError as problem:
+        raise CannotWrite(f"cannot make the folder {folder}: {problem.strerror}") from problem
 
 
 def refuse_overwriting(request: RunRequest) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFont, PngImagePlugin
 
 from docproc.readers.ctc import best_texts, each_reader
 from docproc.readers.e13b import PrintedResult
@@ -42,6 +43,15 @@ PIECES: tuple[Color, ...] = (
 
 
 MICR_NAMES = dict(zip(MICR_SYMBOLS[10:], ("transit", "amount", "on-us", "dash"), strict=True))  # fonts lack the symbols
+
+
+def png(picture: Picture, command: str) -> bytes:
+    """A picture as PNG, which says what command of docproc drew it."""
+    note = PngImagePlugin.PngInfo()
+    note.add_text("Software", f"docproc {command};")
+    data = io.BytesIO()
+    picture.save(data, "PNG", pnginfo=note)
+    return data.getvalue()
 
 
 def explain_sheet(result: FieldResult, row: Row) -> Picture:

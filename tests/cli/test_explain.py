@@ -31,7 +31,7 @@ def test_explain_draws_a_field_and_a_page(tmp_path: Path, amounts: Path) -> None
 
 
 def test_explain_of_one_field_says_what_the_table_says(tmp_path: Path) -> None:
-    """Also of a part of an E-13B line; nothing is said of other fields, and a field that is not there is told from the others."""
+    """Also of a part of an E-13B line; nothing is said of other fields, and a field that is not there is told."""
     check, out = SAMPLES / "bank_checks" / "check_2.jpg", tmp_path / "x.png"
 
     def explain(field: str) -> tuple[int, str, str]:
