@@ -235,6 +235,8 @@ def _say_summary(summary: Summary, *, stdout: bool) -> None:
         say(f"{many(summary.away, 'document')} no longer among the inputs; the rows are kept (--forget-missing drops them)")
     if not stdout and not summary.left_alone:
         say(f"table: {summary.output}")
+        if summary.by_status["review"]:
+            say(f"what waits for review: docproc status {shlex.quote(str(summary.output))}")
 
 
 def _say_failures(output: Path, *, quiet: bool) -> None:
