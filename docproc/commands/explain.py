@@ -15,9 +15,8 @@ from docproc.forms import locator, open_layout
 from docproc.options import Limits
 from docproc.pipeline import Locate, PageResult, read_page, read_scan
 from docproc.readers.confidence import Acceptance
-from docproc.readers.e13b.parts import PARTS
 from docproc.readers.model import Model
-from docproc.readers.read import FieldResult
+from docproc.rows import row_names
 from docproc.rules import DateWindow, PartOrder
 from docproc.runs.pictures import Picture, explain_sheet, heading, page_overlay, png, stack
 from docproc.runs.tables import write_whole
@@ -90,15 +89,9 @@ def explain_page(
     return Explained(rows, len(sheets) - len(drawn))
 
 
-def _names(result: FieldResult) -> tuple[str, ...]:
-    """The names of the rows that a field gives: its own, and those of the parts of an E-13B line."""
-    field = result.prepared.field
-    return (field.name, *(PARTS if field.parts else ()))
-
-
 def _asked(read: PageResult, name: str) -> list[Row]:
     """The rows of the field of this name. Raises BadUsage where the page has none."""
-    wanted = next((names for result in read.results if (names := _names(result))[0] == name), (name,))
+    wanted = next((names for result in read.results if (names := row_names(result))[0] == name), (name,))
     rows = [row for row in read.rows if row.field in wanted]
     if not rows:
         there = ", ".join(dict.fromkeys(row.field for row in read.rows))
@@ -111,7 +104,7 @@ def _sheets(read: PageResult, rows: Sequence[Row], name: str | None) -> list[Pic
     by_name = {row.field: row for row in rows}
     if name is None:
         return [explain_sheet(result, by_name[result.prepared.field.name]) for result in read.results]
-    read_in = next((result for result in read.results if name in _names(result)), None)
+    read_in = next((result for result in read.results if name in row_names(result)), None)
     # A field that was expected and not found has a row and no picture.
     return [explain_sheet(read_in, by_name[name]) if read_in else heading(by_name[name])]
 

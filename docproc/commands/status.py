@@ -12,8 +12,7 @@ from docproc.runs.lock import holder
 from docproc.runs.tables import shown_name
 from docproc.types import Row, Status
 
-
-_WAITING = ("page", "field", "text", "value", "confidence", "reason")  # what is told of a field for review
+_WAITING = ("page", "field", "text", "value", "confidence", "reason", "crop")  # what is told of a field for review
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,8 @@ def planned_with(settings: Settings, documents: Sequence[Document]) -> list[tupl
         "layout": settings.layout.name, "max_error": settings.max_error, "date_order": settings.layout.date_order,
         "date_window": settings.window, "as_of": str(settings.as_of or ""), "thresholds": settings.thresholds,
     })  # fmt: skip
-    other = _hash({"limits": asdict(settings.limits), "crops": str(settings.crops or "")})
+    crops = [str(settings.crops), settings.crops_of, settings.beside] if settings.crops else ""
+    other = _hash({"limits": asdict(settings.limits), "crops": crops})
     by_folder: dict[str, str] = {}
     planned = []
     for document in documents:
@@ -234,9 +235,7 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
     reader = DocumentReader.open(settings)
 
     def rows_of(page: PageResult) -> Sequence[Row]:
-        if settings.crops:
-            _save_crops(settings.crops, page)
-        return page.rows
+        return _with_crops(settings.crops, settings, page) if settings.crops else page.rows
 
     def read(document: Document, content: Content) -> Outcome:
         rows = reader.read(opened_file(document, content.data, settings), settings.layout, rows_of)
@@ -274,20 +273,32 @@ def _young(content: Content) -> bool:
     return 0 <= time.time() - content.modified / 1e9 < SETTLED
 
 
-def _save_crops(folder: Path, page: PageResult) -> None:
-    """A picture of every field. Raises DocumentError where one cannot be written."""
+def _with_crops(folder: Path, settings: Settings, page: PageResult) -> Sequence[Row]:
+    """The rows of a page, with the names of the pictures of their fields, which are saved here: of those for review, or of all.
+
+    Raises DocumentError where one cannot be written.
+    """
     from PIL import Image
+
+    from docproc.rows import row_names
 
     where = page.placed.page.id
     stem = re.sub(r"[^A-Za-z0-9._-]+", "_", where.document)[-100:]
     if stem != where.document:  # two names must not become one
         stem += "-" + hashlib.sha256(os.fsencode(where.document)).hexdigest()[:8]
+    wanted = {row.field for row in page.rows if settings.crops_of == "all" or row.status == "review"}
+    crops: dict[str, str] = {}
     for result in page.results:
+        asked = wanted.intersection(row_names(result))
+        if not asked:
+            continue
         target = folder / f"{stem}-{where.page}-{result.prepared.field.name}.png"
         try:
             Image.fromarray(result.prepared.crop).save(target)
         except (OSError, ValueError) as problem:
             raise DocumentError("io_error", f"the crop {target} cannot be written: {problem}") from problem
+        crops |= dict.fromkeys(asked, f"{settings.beside}/{target.name}")
+    return [replace(row, crop=crops.get(row.field, "")) for row in page.rows]
 
 
 # ------------------------------------------------------------------------------------------------- refusing

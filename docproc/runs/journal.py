@@ -29,7 +29,7 @@ from docproc.types import DETAILS, Row, Status
 
 Stamp = tuple[int, int, int]  # bytes, ns of the last change of the content, and of the entry in the folder
 
-SCHEMA = "5"
+SCHEMA = "6"
 SUFFIX = ".docproc"
 PART_BYTES = 1 << 20  # of a table that is kept, in one cell of the journal [guess]
 MAX_FAILURES = 100  # that `Standing` lists [guess]

@@ -22,7 +22,8 @@ from typing import Any, BinaryIO
 from docproc.errors import BadUsage, CannotWrite, MissingPart
 from docproc.types import DETAILS, Row
 
-TOLD = ("template",)  # columns that stand in a table only where they say something
+TOLD = ("template", "crop")  # columns that stand in a table only where they say something
+TOLD_OF_PAGES = ("template",)  # those that say something of a page
 COLUMNS = tuple(field.name for field in fields(Row) if field.name not in (*TOLD, *DETAILS))
 GONE = "the file is no longer among the inputs"  # a part of the reason of rows that were kept
 DUPLICATE_OF = "the same file as "  # begins the part of a reason that names an earlier document with the same content
@@ -52,7 +53,8 @@ def wide_table(rows: Callable[[], Iterable[Row]], *, texts: bool = False) -> tup
     those of a page one after the other.
     """
     names = dict.fromkeys(row.field for row in rows() if row.field)
-    columns = ("document", "page", "status", "review", "reason", *told_columns(rows()), *names)
+    told = [name for name in told_columns(rows()) if name in TOLD_OF_PAGES]
+    columns = ("document", "page", "status", "review", "reason", *told, *names)
     return columns, _pages(rows(), columns, "text" if texts else "value")
 
 
@@ -69,7 +71,7 @@ def _pages(rows: Iterable[Row], columns: Sequence[str], shown: str) -> Iterator[
             elif not page["reason"]:
                 starts = [row.reason.index(remark) for remark in (DUPLICATE_OF, GONE) if remark in row.reason]
                 page["reason"] = row.reason[min(starts) :] if starts else ""
-            page |= {name: getattr(row, name) for name in TOLD if name in columns and getattr(row, name)}
+            page |= {name: getattr(row, name) for name in TOLD_OF_PAGES if name in columns and getattr(row, name)}
             if row.field:
                 page[row.field] = getattr(row, shown)
         yield page
