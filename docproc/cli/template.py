@@ -60,12 +60,14 @@ def preview(template_file: Path, scan: Path | None, output: Path, page: int, ove
 
 @command()
 @click.argument("template_file", type=FILE, metavar="TEMPLATE")
-@option("--on", "scans", multiple=True, required=True, type=FILE, metavar="SCANS...",
-        help="Scans of the form: files or folders.")  # fmt: skip
+@option("--on", "scans", multiple=True, type=FILE, metavar="SCANS...",
+        help="Scans of the form: files or folders.  [default: only the template and the picture of its form]")  # fmt: skip
 @click.argument("more", nargs=-1, type=FILE, metavar="")
 @click.pass_context
 def lint(context: click.Context, template_file: Path, scans: tuple[Path, ...], more: tuple[Path, ...]) -> None:
-    """Hold a template against scans: do they fit, do the boxes lie on what is printed, is writing cut off?
+    """Check a template: do its boxes lie on what is printed, do scans fit, is writing cut off?
+
+    Without --on, the template is held against the picture of its form alone.
 
     Exits with 1 where something is wrong, and with 3 where the template itself has faults.
     """
