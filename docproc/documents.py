@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from docproc.archives import SUFFIX, place_of
 from docproc.backends import BACKENDS, choose
 from docproc.errors import DocumentError, MissingPart
 from docproc.fields.layouts import Layout
@@ -83,8 +84,11 @@ def _beside(place: Path, folder: Path) -> str:
 
 def folder_of(document: Document) -> str:
     """The folder in which a document lies."""
+    path = os.fspath(document.path)
+    if SUFFIX in path.lower() and (found := place_of(document.path)):
+        path = os.fspath(found[0])  # a template lies beside the archive
     # As `Path.parent` has it, but ten times as fast: there may be hundreds of thousands.
-    return os.path.dirname(os.fspath(document.path)) or "."
+    return os.path.dirname(path) or "."
 
 
 def folders_of(documents: Sequence[Document]) -> tuple[str, ...]:

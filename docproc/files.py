@@ -13,6 +13,7 @@ import itertools
 import os
 import stat
 import struct
+import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -23,6 +24,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from docproc.archives import MAGIC, is_archive, open_archive, place_of, read_member
+from docproc.archives import SUFFIX as ARCHIVE
 from docproc.errors import BadInput, BadUsage, DocumentError
 from docproc.options import Limits
 from docproc.types import Gray, Page, PageId
@@ -39,6 +42,7 @@ UNREAD_SUFFIXES = frozenset({
 PREVIEW, EXPLAINED = "preview.png", ".explain.png"  # what pictures that docproc draws are called, the second at its end
 DRAWN_BY = b"Software\0docproc "  # in such a PNG, before the name of the command and `;`
 DRAWN_HEAD_BYTES = 1024  # in which that stands
+NOT_INSIDE = "a link, a second file of this name, or a name that leads out of the archive"
 CROPS_MARK = ".docproc-crops"  # a file in a folder of pictures that docproc saved: such a folder is no part of an input
 _PDF_IMAGE = 3  # FPDF_PAGEOBJ_IMAGE [standard]
 PDF_HEAD_BYTES = 1024  # in which `%PDF-` may stand, as Acrobat has it [standard]
@@ -77,6 +81,7 @@ _STRANGERS = (
     (b"P6", "PPM"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document"),
     (b"\x1f\x8b", "a gzip archive"),
+    (b"PK\x07\x08", "an archive in several parts"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"Rar!\x1a\x07", "a RAR archive"),
 )
@@ -86,7 +91,7 @@ _BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIF", b
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file that was found: its name in the table and where it lies."""
+    """A file that was found: its name in the table and where it lies, which may be inside of a ZIP archive, see `archives`."""
 
     name: str  # relative to the input, "/" on every system
     path: Path
@@ -105,7 +110,7 @@ class Content:
 
     data: bytes
     sha256: str  # 64 hex digits
-    size: int  # bytes
+    size: int  # bytes; of a member of an archive, those of the archive
     modified: int  # ns
     changed: int  # ns, of its entry in the folder
 
@@ -118,7 +123,7 @@ def find_documents(inputs: Sequence[Path], recursive: bool = True) -> tuple[list
 
     In a folder, files with the suffix of a picture are documents, also where docproc cannot open such pictures, and so are
     files without any suffix; a file that is named itself always is one. Hidden files, links that lead out of the folder, and
-    folders of pictures that docproc saved are passed over.
+    folders of pictures that docproc saved are passed over. A ZIP archive is a folder; one that cannot be opened is a document.
     Raises BadInput for an input that is not there, BadUsage when two files would share a name.
     """
     groups: list[list[Document]] = []
@@ -131,7 +136,9 @@ def find_documents(inputs: Sequence[Path], recursive: bool = True) -> tuple[list
                 raise BadInput(f"cannot look into {place}: {problem.strerror}") from problem
             passed += others
         elif os.path.lexists(place):
-            found = [Document(place.name, Path(os.path.realpath(place)))]
+            named = Document(place.name, Path(os.path.realpath(place)))
+            found, others = _in_archive(named, recursive) if is_archive(place.name) else ([named], [])
+            passed += others
         else:
             raise BadInput(f"no such file or folder: {place}")
         groups.append(found)
@@ -184,15 +191,43 @@ def _in_folder(root: Path, recursive: bool) -> tuple[list[Document], list[Passed
                 if not path.startswith(real_root + os.sep):
                     passed.append(PassedOver(Document(called + name, Path(entry.path)), "a link out of the folder"))
                     continue
-            documents.append(Document(called + name, Path(path)))
+            document = Document(called + name, Path(path))
+            if suffix == ARCHIVE:
+                inside, others = _in_archive(document, recursive)
+                documents += inside
+                passed += others
+            else:
+                documents.append(document)
     return documents, passed
+
+
+def _in_archive(archive: Document, recursive: bool) -> tuple[list[Document], list[PassedOver]]:
+    """The documents in a ZIP archive, and its other members; the archive itself where it cannot be opened or holds none."""
+    try:
+        opened = open_archive(archive.path)
+    except DocumentError:
+        return [archive], []  # the same error is told where it is read
+    documents: list[Document] = []
+    passed: list[PassedOver] = []
+    for name in opened.members:
+        member = Document(f"{archive.name}/{name}", archive.path / name)
+        *folders, last = name.split("/")
+        if folders and not recursive:
+            continue
+        why = "hidden" if any(map(_hidden, folders)) else _no_document(last, os.path.splitext(last)[1].lower(), "")
+        if why:
+            passed.append(PassedOver(member, why))
+        else:
+            documents.append(member)
+    passed += [PassedOver(Document(f"{archive.name}/{name}", archive.path), NOT_INSIDE) for name in opened.strange]
+    return documents or [archive], passed
 
 
 def _no_document(name: str, suffix: str, path: str) -> str:
     """Why a file in a folder is no document, by its name; "" where it is one."""
     if _hidden(name):
         return "hidden"
-    if suffix and suffix not in SUFFIXES and suffix not in UNREAD_SUFFIXES:
+    if suffix and suffix not in SUFFIXES and suffix not in UNREAD_SUFFIXES and suffix != ARCHIVE:
         return "no picture and no PDF by its name"
     # What docproc draws for people by itself lies where it was called, often among the scans.
     own = name == PREVIEW or name.endswith(EXPLAINED)
@@ -236,12 +271,28 @@ def decode_pages(name: str, data: bytes, limits: Limits, enough: int = 0) -> Ite
     elif kind == "picture":
         yield from _picture_pages(name, data, limits, enough)
     else:
+        if data.startswith(MAGIC):
+            raise _packed(data)
         stranger = next((known for magic, known in _STRANGERS if data.startswith(magic)), None)
         if data[4:8] == b"ftyp":
             stranger = _BRANDS.get(data[8:12], "a video")
         if stranger:
             raise DocumentError("unsupported", f"{stranger} is not read; save it as JPEG, PNG, TIFF or PDF")
         raise DocumentError("not_an_image", "not an image: neither PNG, JPEG, TIFF, BMP, GIF, WebP nor PDF by its content")
+
+
+def _packed(data: bytes) -> DocumentError:
+    """Why a file that is packed as ZIP archives are was not looked into."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = archive.namelist()
+    except Exception as problem:  # whatever it raises on damage
+        return DocumentError("corrupt", f"the archive is damaged or incomplete: {problem}")
+    if "[Content_Types].xml" in names or "mimetype" in names:
+        return DocumentError("unsupported", "an Office document is not read; save it as PDF")
+    if not any(os.path.splitext(name)[1].lower() in SUFFIXES for name in names):
+        return DocumentError("no_pages", "the archive holds no pictures and no PDF")
+    return DocumentError("unsupported", "an archive is looked into where it is a file of its own, called .zip; unpack it")
 
 
 def later_pages(data: bytes, limits: Limits) -> Iterator[int]:
@@ -260,6 +311,9 @@ def later_pages(data: bytes, limits: Limits) -> Iterator[int]:
 def read_content(path: Path, limits: Limits) -> Content:
     """The whole content of a regular file within the limit; links are not followed. Raises DocumentError."""
     try:
+        found = place_of(path) if ARCHIVE in os.fspath(path).lower() else None
+        if found is not None:
+            return _member(*found, limits)
         mode = os.lstat(path).st_mode
         if stat.S_ISDIR(mode):
             raise DocumentError("permission", "a folder that cannot be looked into")
@@ -289,6 +343,15 @@ def read_content(path: Path, limits: Limits) -> Content:
     if not data:
         raise DocumentError("empty", "the file is empty")
     return Content(data, hashlib.sha256(data).hexdigest(), len(data), after.st_mtime_ns, after.st_ctime_ns)
+
+
+def _member(archive: Path, name: str, limits: Limits) -> Content:
+    """A member of an archive. Size and times are those of the archive, by which a change is seen."""
+    before = os.stat(archive)
+    data = read_member(archive, name, limits.file_bytes)
+    if not data:
+        raise DocumentError("empty", "the file is empty")
+    return Content(data, hashlib.sha256(data).hexdigest(), before.st_size, before.st_mtime_ns, before.st_ctime_ns)
 
 
 def check_content(data: bytes, limits: Limits) -> bytes:

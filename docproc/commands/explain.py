@@ -8,6 +8,7 @@ from datetime import date
 from itertools import islice
 from pathlib import Path
 
+from docproc.archives import is_archive, place_of
 from docproc.backends import choose
 from docproc.errors import BadInput, BadUsage, DocumentError, OutputExists
 from docproc.files import decode_pages, later_pages, read_content
@@ -64,9 +65,11 @@ def explain_page(
         raise BadUsage(f"the picture is a PNG: {target} should end in .png")
     if image.is_dir():
         raise BadUsage(f"{image} is a folder; docproc explain takes one document, for example a picture in it")
+    if is_archive(image.name) and image.is_file():
+        raise BadUsage(f"{image} is an archive; name a document in it, for example {image / 'scan.png'}")
     if target.exists() and not overwrite:
         raise OutputExists(f"{target} is there already; give --overwrite or another name with -o")
-    if not image.is_file():
+    if not image.is_file() and place_of(image) is None:
         raise BadInput(f"no such file: {image}")
     where = open_layout(layout, (str(image.parent),), date_order)
     backend = choose(backend).backend

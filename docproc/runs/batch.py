@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docproc._version import __version__
+from docproc.archives import file_stat
 from docproc.documents import DocumentReader, Settings, error_row, folder_of, opened_file, settings_for
 from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError, OutputExists
 from docproc.files import CROPS_MARK, Content, Document, PassedOver, find_documents, read_content
@@ -73,7 +74,9 @@ def run(request: RunRequest, progress: Progress | None = None, opener: Opener | 
         documents, passed = listed(request)
         if not documents:
             looked = ", ".join(str(place) for place in request.inputs)
-            raise BadInput(f"no documents in {looked}: docproc reads PNG, JPEG, TIFF, PDF, BMP, WebP and GIF")
+            raise BadInput(
+                f"no documents in {looked}: docproc reads PNG, JPEG, TIFF, PDF, BMP, WebP, GIF and ZIP archives of these"
+            )
         settings = settings_for(documents, request)
         read = scans(settings.layout, documents)
         planned = planned_with(settings, read)
@@ -263,7 +266,7 @@ def _settled_content(document: Document, limits: Limits) -> tuple[Content, bool]
     except DocumentError as problem:
         if problem.code not in ("changing", "empty"):
             raise
-        if problem.code == "empty" and time.time() - os.stat(document.path).st_mtime > SETTLED:
+        if problem.code == "empty" and time.time() - file_stat(document.path).st_mtime > SETTLED:
             raise
     time.sleep(SETTLED)
     return read_content(document.path, limits), True

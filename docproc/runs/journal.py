@@ -22,6 +22,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from docproc.archives import file_stat
 from docproc.errors import BadInput, CannotWrite, DocumentError
 from docproc.files import Document
 from docproc.runs.tables import DUPLICATE_OF, GONE
@@ -568,7 +569,7 @@ def now() -> str:
 
 def _stamp(path: Path) -> Stamp | None:
     try:
-        found = os.stat(path, follow_symlinks=False)
+        found = file_stat(path)
     except OSError:
         return None
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -6,13 +6,13 @@ watch that is stopped and started again continues.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from docproc.archives import file_stat
 from docproc.documents import settings_for
 from docproc.errors import BadInput
 from docproc.forms import scans
@@ -113,7 +113,7 @@ def _ripe(name: str, stamps: dict[str, Stamp], seen: dict[str, tuple[Stamp, floa
 
 def _stamp(path: Path) -> Stamp | None:
     try:
-        found = os.stat(path, follow_symlinks=False)
+        found = file_stat(path)
     except OSError:
         return None
     return found.st_size, found.st_mtime_ns
