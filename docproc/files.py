@@ -685,7 +685,7 @@ def _undecodable(problem: Exception) -> DocumentError:
     text = str(problem).strip() or type(problem).__name__
     lowered = text.lower()
     if "truncated" in lowered or "unexpected end" in lowered or "not enough image data" in lowered:
-        return DocumentError("truncated", f"the file is cut off: {text}")
+        return DocumentError("truncated", "the file is cut off; is it an incomplete copy?")
     if "cannot identify" in lowered:
         return DocumentError("corrupt", "damaged: begins like a picture and cannot be decoded")
     return DocumentError("corrupt", f"damaged: {text}")

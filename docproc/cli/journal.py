@@ -93,7 +93,7 @@ def table(context: click.Context, output: Path, target: Path, wide: bool, wide_t
         context.exit(SOME_FAILED)
 
 
-@command()
+@command(short_help="Say whether inputs or table were changed since.")
 @click.argument("output", type=FILE, metavar="OUT")
 @click.pass_context
 def verify(context: click.Context, output: Path) -> None:

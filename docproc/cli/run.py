@@ -43,7 +43,8 @@ def _reading_options(function: Function) -> Function:
         option("--recursive/--no-recursive", default=True, show_default=True, help="Also read the folders in a folder."),
         # Not local as that of other commands: a run that is repeated every day may replace its table.
         option("--overwrite/--no-overwrite", default=False,
-               help="Replace a table that is there, with all that was changed in it."),
+               help="Replace a table that is there, with all that was changed in it. What its journal holds is not read again: "
+                    "--no-resume reads everything anew."),
         option("--forget-missing/--no-forget-missing", default=False,
                help="Drop the rows of documents that are no longer among the inputs.  [default: keep them, with a reason]"),
         options.wide,
@@ -72,8 +73,9 @@ def _reading_options(function: Function) -> Function:
 def run(context: click.Context, /, quiet: bool, verbose: bool, **wishes: Any) -> None:
     """Read documents into a table.
 
-    INPUT is files or folders: PNG, JPEG, TIFF (all pages), PDF, BMP, WebP, GIF. Beside the table lies its journal,
-    NAME.docproc: an interrupted run goes on with the same command, and docproc status and docproc table look into it.
+    INPUT is files or folders: PNG, JPEG, TIFF (all pages), PDF, BMP, WebP, GIF, and ZIP archives of these. Beside the table
+    lies its journal, NAME.docproc: an interrupted run goes on with the same command, and docproc status and docproc table look
+    into it.
 
     As INPUT, - is a document that is piped in; -o - writes the table to stdout as CSV, and keeps no journal.
 
@@ -101,7 +103,7 @@ def run(context: click.Context, /, quiet: bool, verbose: bool, **wishes: Any) ->
     context.exit(NEEDS_REVIEW if request.fail_on_review and summary.by_status["review"] else DONE)
 
 
-@command()
+@command(short_help="Read what arrives in a folder, and keep the table up to date.")
 @click.argument("folder", type=FILE)
 @_reading_options
 @option("--resume/--no-resume", default=None, local=True,
@@ -165,7 +167,7 @@ def reporter(progress: Progress, *, verbose: bool) -> Callable[[int, int, Sequen
         rate, lost = pages / max(1e-6, seconds), f", {failed} failed" if failed else ""
         minutes_left = (total - done) * seconds / done / 60
         progress.update(
-            "reading", done, total, f"{done}/{total} {rate:.1f} pages/s{lost}",
+            "reading", done, total, f"{done} of {many(total, 'document')}, {rate:.1f} pages/s{lost}",
             f"{done} of {total} documents{lost}; {rate:.1f} pages/s, {minutes_left:.0f} min left",
         )  # fmt: skip
 
@@ -199,7 +201,7 @@ def _say_document(rows: Sequence[Row]) -> None:
     from docproc.runs.tables import shown_name
 
     if rows:
-        readings = ", ".join(f"{row.field} {row.text or row.status}" for row in rows if row.field)
+        readings = ", ".join(f"{row.field} {row.value or row.text or row.status}" for row in rows if row.field)
         say(f"{shown_name(rows[0].document)}: {readings or rows[0].reason}")
 
 
@@ -225,7 +227,8 @@ def _say_summary(summary: Summary, *, stdout: bool) -> None:
 
     say(f"{many(summary.documents, 'document')}, {field_counts(summary.fields, summary.by_status, summary.failed)}")
     if summary.read < summary.documents:
-        say(f"{summary.documents - summary.read} of them were read before, {summary.read} now")
+        before = summary.documents - summary.read
+        say(f"{before} {'was' if before == 1 else 'were'} read before, {summary.read} now")
     for one, first in summary.duplicates[:MAX_NAMED]:
         say(f"  the same file twice: {shown_name(one)} and {shown_name(first)}")
     if len(summary.duplicates) > MAX_NAMED:

@@ -7,8 +7,10 @@ import sys
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from docproc.cli import main
+from docproc.cli.model import _scores_told
 from tests.conftest import PROJECT
 
 
@@ -39,6 +41,23 @@ def test_every_command_has_help_and_stands_in_the_readme(name: str, command: cli
     for parameter in command.params:
         if isinstance(parameter, click.Option) and name == "docproc run":
             assert parameter.help, f"{name} {parameter.name} has no help"
+
+
+def test_no_command_is_cut_off_in_a_list() -> None:
+    """The lists of `docproc --help`, `template --help` and `model --help` show whole sentences."""
+    groups = [main, *(one for one in main.commands.values() if isinstance(one, click.Group))]
+    for group in groups:
+        told = CliRunner().invoke(group, ["--help"], terminal_width=80).output
+        assert "..." not in told.partition("Commands:")[2], told
+
+
+def test_the_scores_of_a_training_are_told_in_sentences() -> None:
+    told = list(_scores_told({"mnist_test_accuracy": 0.9912, "decoder_off_by": 0.031, "classic_onnx_agrees_with_keras": 0.999}))
+    assert told == [
+        "of MNIST's test digits 99.12% are read right",
+        "as it is written, the network for classic answers like the trained one in 99.90% of cases",
+        "digits that are drawn from what it saw are off by 3.1% of black on average",
+    ]
 
 
 def test_the_readme_names_every_column() -> None:

@@ -350,7 +350,7 @@ def test_a_watched_folder_is_read_as_it_fills(tmp_path: Path, amounts: Path) -> 
     assert {r["document"]: r["text"] for r in table(out)}["slow.png"] == "33"
     # A run knows what the watch has read, and keeps what went away.
     done = docproc("run", amounts, "-o", out, "--layout", "amount", "--resume")
-    assert "5 of them were read before, 0 now" in done.stderr
+    assert "5 were read before, 0 now" in done.stderr
     assert "1 document no longer among the inputs; the rows are kept (--forget-missing drops them)" in done.stderr
     assert docproc("watch", amounts, "-o", tmp_path / "u.csv", "--crops", amounts).returncode == 2
     assert docproc("watch", amounts / "33.png", "-o", tmp_path / "u.csv").returncode == 5
