@@ -129,7 +129,7 @@ def watch(folder: Path, settle: float, every: float, quiet: bool, verbose: bool,
     def update(done: int, total: int, rows: Sequence[Row]) -> None:
         signals.raise_pending()
         if verbose:
-            _say_document(rows)
+            _say_document(rows, time.strftime("%Y-%m-%d %H:%M:%S "))
 
     named: set[str] = set()
 
@@ -197,12 +197,12 @@ def _say_backend(backend: str) -> None:
     say(f"backend {chosen.backend}{f'; not {chosen.passed_over}' if chosen.passed_over else ''}")
 
 
-def _say_document(rows: Sequence[Row]) -> None:
+def _say_document(rows: Sequence[Row], when: str = "") -> None:
     from docproc.runs.tables import shown_name
 
     if rows:
         readings = ", ".join(f"{row.field} {row.value or row.text or row.status}" for row in rows if row.field)
-        say(f"{shown_name(rows[0].document)}: {readings or rows[0].reason}")
+        say(f"{when}{shown_name(rows[0].document)}: {readings or rows[0].reason}")
 
 
 def _say_skipped(skipped: Sequence[str]) -> None:

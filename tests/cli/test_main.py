@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 
@@ -41,6 +43,20 @@ def test_every_command_has_help_and_stands_in_the_readme(name: str, command: cli
     for parameter in command.params:
         if isinstance(parameter, click.Option) and name == "docproc run":
             assert parameter.help, f"{name} {parameter.name} has no help"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_told_and_works(shell: str) -> None:
+    """What the help says is what the program answers to."""
+    if shell == "bash" and shutil.which("bash") is None:
+        pytest.skip("needs bash")
+    assert f"_DOCPROC_COMPLETE={shell}_source docproc" in CliRunner().invoke(main, ["--help"]).output
+    code = "import sys; sys.argv[0] = 'docproc'; from docproc.cli import entry; entry()"
+    asked = os.environ | {"_DOCPROC_COMPLETE": f"{shell}_source"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT, env=asked, timeout=60, check=False
+    )
+    assert "_docproc_completion" in done.stdout, done.stderr
 
 
 def test_no_command_is_cut_off_in_a_list() -> None:
