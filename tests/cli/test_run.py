@@ -258,7 +258,7 @@ def test_exit_codes(tmp_path: Path, amounts: Path) -> None:
     assert docproc("run", amounts, "-o", tmp_path / "t.doc").returncode == 2
     assert docproc("run", amounts).returncode == 2
     assert docproc("run", amounts, "-o", out, "--max-error", "lots").returncode == 2
-    assert docproc("run", amounts, "-o", amounts / "t.csv").returncode == 2
+    assert docproc("run", amounts, "-o", out, "--crops", amounts).returncode == 2
     assert docproc("run", amounts, "-o", out, "--model", tmp_path / "none.onnx").returncode == 4
     assert docproc("run", amounts, "-o", tmp_path / "no" / "t.csv").returncode == 8
     template = tmp_path / "bad.toml"
