@@ -23,10 +23,11 @@ demo: .venv/demo/ready
 	.venv/demo/bin/docproc run samples -o $(OUT)/results.csv --overwrite
 	.venv/demo/bin/docproc explain samples/checks/check_03.jpg --field amount -o $(OUT)/explain.png --overwrite
 	@echo
-	@head -n 12 $(OUT)/results.csv
-	@echo "..."
-	@echo "the table:   $(OUT)/results.csv"
+	@.venv/demo/bin/docproc status $(OUT)/results.csv
+	@echo
+	@echo "the table:                 $(OUT)/results.csv"
 	@echo "one field, step by step:   $(OUT)/explain.png"
+	@echo "docproc itself:            .venv/demo/bin/docproc   (source .venv/demo/bin/activate, then: docproc)"
 
 # An answer in about a minute: the checks of the code, and the tests that need neither TensorFlow nor many processes.
 quick: .venv/quick/ready

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 from docproc.documents import DocumentReader, error_row, settings_for
 from docproc.errors import BadUsage, DocumentError, unexpected
 from docproc.forms import open_layout, scans
-from docproc.options import Limits, RunRequest, day, limit, share
+from docproc.options import CROPS_OF, CropsOf, Limits, RunRequest, day, limit, share
 from docproc.rules import PART_ORDERS, DateWindow, PartOrder
 from docproc.runs.batch import Summary
 from docproc.runs.batch import run as run_batch
@@ -212,6 +212,7 @@ def run(
     wide: bool = False,
     wide_text: bool = False,
     crops: str | PathLike[str] | None = None,
+    crops_of: CropsOf = "review",
     progress: Callable[[int, int, Sequence[Row]], None] | None = None,
 ) -> Summary:
     """Read files and folders into a table, in processes and with a journal, as `docproc run` does.
@@ -222,9 +223,9 @@ def run(
     `inputs` are files and folders, these with the folders in them (`recursive`). `output` ends in .csv, .jsonl, .xlsx or
     .parquet. `jobs` is the number of processes; 0 takes every core. `resume=True` brings a table that is there up to date,
     `resume=False` begins its journal anew, `overwrite=True` replaces it, `forget_missing=True` drops the rows of documents that
-    are no longer among the inputs. `wide` and `wide_text` write one row a page. `crops` is a folder for a picture of every
-    field. `progress` is called after each document with how many are done, how many are to be read, and the rows of that one.
-    The other parameters are those of `docproc.Reader`.
+    are no longer among the inputs. `wide` and `wide_text` write one row a page. `crops` is a folder for pictures of fields, of
+    those for review or of "all" (`crops_of`); the column `crop` names them. `progress` is called after each document with how
+    many are done, how many are to be read, and the rows of that one. The other parameters are those of `docproc.Reader`.
 
     A program that calls this from a script needs `if __name__ == "__main__":` around it: the processes import the script.
 
@@ -235,7 +236,7 @@ def run(
         layout=layout, max_error=max_error, backend=backend, model=model, date_order=date_order, date_window=date_window,
         as_of=as_of, thresholds=thresholds, limits=limits, inputs=tuple(Path(place) for place in several), output=Path(output),
         jobs=jobs, recursive=recursive, overwrite=overwrite, resume=resume,
-        forget_missing=forget_missing, wide=wide, wide_text=wide_text, crops=_path(crops),
+        forget_missing=forget_missing, wide=wide, wide_text=wide_text, crops=_path(crops), crops_of=crops_of,
     )  # fmt: skip
     return run_batch(request, progress)
 
@@ -257,6 +258,8 @@ def _request(
     """What was asked for, from plain types. Raises BadUsage."""
     if date_order not in PART_ORDERS:
         raise BadUsage(f"date_order {date_order!r}: choose one of {', '.join(PART_ORDERS)}")
+    if others.get("crops_of", "all") not in CROPS_OF:
+        raise BadUsage(f"crops_of {others['crops_of']!r}: choose one of {', '.join(CROPS_OF)}")
     if others.get("jobs", 0) < 0:
         raise BadUsage(f"jobs {others['jobs']}: give 0, which takes every core, or more")
     names = fspath(layout) if isinstance(layout, (str, PathLike)) else tuple(fspath(name) for name in layout)

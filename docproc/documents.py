@@ -14,13 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from docproc.archives import SUFFIX, place_of
 from docproc.backends import BACKENDS, choose
 from docproc.errors import DocumentError, MissingPart
 from docproc.fields.layouts import Layout
 from docproc.fields.template import Template
 from docproc.files import Document, decode_pages, later_pages
 from docproc.forms import is_form, locator, open_layout
-from docproc.options import Limits, RunRequest
+from docproc.options import CropsOf, Limits, RunRequest
 from docproc.rules import DateWindow
 from docproc.sheets import Seen, with_sheets
 from docproc.types import Page, PageId, Row, Sheet
@@ -45,6 +46,8 @@ class Settings:
     max_error: float
     limits: Limits
     crops: Path | None
+    crops_of: CropsOf = "review"
+    beside: str = ""  # where the folder of crops lies, as the table names it
     window: str = ""  # of dates, as `RunRequest.date_window`
     as_of: date | None = None  # the day from which it counts; None: today
     models: tuple[tuple[str, str], ...] = ()  # hashes of what is read with; () where any will do
@@ -65,15 +68,27 @@ def settings_for(documents: Sequence[Document], request: RunRequest) -> Settings
 
         open_model(backend, request.model)  # once, and not by all workers at the same time
     return Settings(
-        layout, backend, request.model, request.max_error, request.limits, request.crops, request.date_window,
-        request.as_of, models, tuple(own.items()),
+        layout, backend, request.model, request.max_error, request.limits, request.crops,
+        crops_of=request.crops_of, beside=_beside(request.crops, request.output.parent) if request.crops else "",
+        window=request.date_window, as_of=request.as_of, models=models, thresholds=tuple(own.items()),
     )  # fmt: skip
+
+
+def _beside(place: Path, folder: Path) -> str:
+    """A place as it is named from a folder, with "/" on every system."""
+    try:
+        return Path(os.path.relpath(place, folder)).as_posix()
+    except ValueError:  # on Windows, another drive
+        return place.absolute().as_posix()
 
 
 def folder_of(document: Document) -> str:
     """The folder in which a document lies."""
+    path = os.fspath(document.path)
+    if SUFFIX in path.lower() and (found := place_of(document.path)):
+        path = os.fspath(found[0])  # a template lies beside the archive
     # As `Path.parent` has it, but ten times as fast: there may be hundreds of thousands.
-    return os.path.dirname(os.fspath(document.path)) or "."
+    return os.path.dirname(path) or "."
 
 
 def folders_of(documents: Sequence[Document]) -> tuple[str, ...]:

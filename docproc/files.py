@@ -13,16 +13,19 @@ import itertools
 import os
 import stat
 import struct
+import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from docproc.archives import MAGIC, is_archive, open_archive, place_of, read_member
+from docproc.archives import SUFFIX as ARCHIVE
 from docproc.errors import BadInput, BadUsage, DocumentError
 from docproc.options import Limits
 from docproc.types import Gray, Page, PageId
@@ -31,6 +34,16 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".pdf", ".bmp", ".webp", ".gif"})
+# Pictures that docproc cannot open. In a folder they are documents too, so that a page that was not read has a row.
+UNREAD_SUFFIXES = frozenset({
+    ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".jpf", ".jpx", ".jb2", ".jbig2", ".djvu", ".djv", ".ps", ".eps",
+    ".psd", ".pbm", ".pgm", ".ppm", ".pnm",
+})  # fmt: skip
+PREVIEW, EXPLAINED = "preview.png", ".explain.png"  # what pictures that docproc draws are called, the second at its end
+DRAWN_BY = b"Software\0docproc "  # in such a PNG, before the name of the command and `;`
+DRAWN_HEAD_BYTES = 1024  # in which that stands
+NOT_INSIDE = "a link, a second file of this name, or a name that leads out of the archive"
+CROPS_MARK = ".docproc-crops"  # a file in a folder of pictures that docproc saved: such a folder is no part of an input
 _PDF_IMAGE = 3  # FPDF_PAGEOBJ_IMAGE [standard]
 PDF_HEAD_BYTES = 1024  # in which `%PDF-` may stand, as Acrobat has it [standard]
 PDF_POINTS_PER_INCH = 72  # [standard]
@@ -59,20 +72,36 @@ _STRANGERS = (
     (b"8BPS", "Photoshop"),
     (b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
     (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
+    (b"\xff\x0a", "JPEG XL"),
     (b"AT&TFORM", "DjVu"),
     (b"\x97JB2\r\n", "JBIG2"),
     (b"P4", "PBM"),
     (b"P5", "PGM"),
     (b"P6", "PPM"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"PK\x07\x08", "an archive in several parts"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
 )
+# By the brand of a file of the ISO base media family [standard: ISO/IEC 14496-12, 23008-12].
+_BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"avif": "AVIF"}
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file that was found: its name in the table and where it lies."""
+    """A file that was found: its name in the table and where it lies, which may be inside of a ZIP archive, see `archives`."""
 
     name: str  # relative to the input, "/" on every system
     path: Path
+
+
+class PassedOver(NamedTuple):
+    """A file in a folder that is no document."""
+
+    document: Document  # as it would be called
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +110,7 @@ class Content:
 
     data: bytes
     sha256: str  # 64 hex digits
-    size: int  # bytes
+    size: int  # bytes; of a member of an archive, those of the archive
     modified: int  # ns
     changed: int  # ns, of its entry in the folder
 
@@ -89,15 +118,16 @@ class Content:
 # ---------------------------------------------------------------------------------------------------- finding
 
 
-def find_documents(inputs: Sequence[Path], recursive: bool = True) -> tuple[list[Document], int]:
-    """The documents under `inputs`, sorted by name, and how many other files were passed over.
+def find_documents(inputs: Sequence[Path], recursive: bool = True) -> tuple[list[Document], list[PassedOver]]:
+    """The documents under `inputs`, sorted by name, and the other files that were passed over.
 
-    In a folder, files with a known suffix are documents, and so are files without any suffix; a file that is named itself
-    always is one. Hidden files, and links that lead out of the folder, are passed over.
+    In a folder, files with the suffix of a picture are documents, also where docproc cannot open such pictures, and so are
+    files without any suffix; a file that is named itself always is one. Hidden files, links that lead out of the folder, and
+    folders of pictures that docproc saved are passed over. A ZIP archive is a folder; one that cannot be opened is a document.
     Raises BadInput for an input that is not there, BadUsage when two files would share a name.
     """
     groups: list[list[Document]] = []
-    passed = 0
+    passed: list[PassedOver] = []
     for place in inputs:
         if place.is_dir():
             try:
@@ -106,7 +136,9 @@ def find_documents(inputs: Sequence[Path], recursive: bool = True) -> tuple[list
                 raise BadInput(f"cannot look into {place}: {problem.strerror}") from problem
             passed += others
         elif os.path.lexists(place):
-            found = [Document(place.name, Path(os.path.realpath(place)))]
+            named = Document(place.name, Path(os.path.realpath(place)))
+            found, others = _in_archive(named, recursive) if is_archive(place.name) else ([named], [])
+            passed += others
         else:
             raise BadInput(f"no such file or folder: {place}")
         groups.append(found)
@@ -124,8 +156,9 @@ def find_documents(inputs: Sequence[Path], recursive: bool = True) -> tuple[list
     return documents, passed
 
 
-def _in_folder(root: Path, recursive: bool) -> tuple[list[Document], int]:
-    documents, passed = [], 0
+def _in_folder(root: Path, recursive: bool) -> tuple[list[Document], list[PassedOver]]:
+    documents: list[Document] = []
+    passed: list[PassedOver] = []
     real_root = os.path.realpath(root)
     waiting = [("", os.fspath(root))]  # the name of a folder in the table, and where it lies
     while waiting:
@@ -137,6 +170,8 @@ def _in_folder(root: Path, recursive: bool) -> tuple[list[Document], int]:
                 raise
             documents.append(Document(called.rstrip("/"), Path(place)))  # that it cannot be looked into is told there
             continue
+        if called and any(entry.name == CROPS_MARK for entry in entries):
+            continue
         for entry in entries:
             name = entry.name
             if entry.is_dir(follow_symlinks=False):
@@ -146,22 +181,72 @@ def _in_folder(root: Path, recursive: bool) -> tuple[list[Document], int]:
             suffix = os.path.splitext(name)[1].lower()
             if entry.is_symlink() and os.path.isdir(entry.path):
                 continue
-            if _hidden(name) or (suffix and suffix not in SUFFIXES):
-                passed += 1
-                continue
             path = entry.path
+            if why := _no_document(name, suffix, path):
+                passed.append(PassedOver(Document(called + name, Path(path)), why))
+                continue
             if entry.is_symlink():
                 # What lies outside of the folder was not given to us to read; what is opened later is not a link.
                 path = os.path.realpath(path)
                 if not path.startswith(real_root + os.sep):
-                    passed += 1
+                    passed.append(PassedOver(Document(called + name, Path(entry.path)), "a link out of the folder"))
                     continue
-            documents.append(Document(called + name, Path(path)))
+            document = Document(called + name, Path(path))
+            if suffix == ARCHIVE:
+                inside, others = _in_archive(document, recursive)
+                documents += inside
+                passed += others
+            else:
+                documents.append(document)
     return documents, passed
+
+
+def _in_archive(archive: Document, recursive: bool) -> tuple[list[Document], list[PassedOver]]:
+    """The documents in a ZIP archive, and its other members; the archive itself where it cannot be opened or holds none."""
+    try:
+        opened = open_archive(archive.path)
+    except DocumentError:
+        return [archive], []  # the same error is told where it is read
+    documents: list[Document] = []
+    passed: list[PassedOver] = []
+    for name in opened.members:
+        member = Document(f"{archive.name}/{name}", archive.path / name)
+        *folders, last = name.split("/")
+        if folders and not recursive:
+            continue
+        why = "hidden" if any(map(_hidden, folders)) else _no_document(last, os.path.splitext(last)[1].lower(), "")
+        if why:
+            passed.append(PassedOver(member, why))
+        else:
+            documents.append(member)
+    passed += [PassedOver(Document(f"{archive.name}/{name}", archive.path), NOT_INSIDE) for name in opened.strange]
+    return documents or [archive], passed
+
+
+def _no_document(name: str, suffix: str, path: str) -> str:
+    """Why a file in a folder is no document, by its name; "" where it is one."""
+    if _hidden(name):
+        return "hidden"
+    if suffix and suffix not in SUFFIXES and suffix not in UNREAD_SUFFIXES and suffix != ARCHIVE:
+        return "no picture and no PDF by its name"
+    # What docproc draws for people by itself lies where it was called, often among the scans.
+    own = name == PREVIEW or name.endswith(EXPLAINED)
+    return "drawn by docproc" if own and drawn_by(Path(path)) else ""
 
 
 def _hidden(name: str) -> bool:
     return name.startswith(".") and not name.startswith("..")
+
+
+def drawn_by(path: Path) -> str:
+    """Which command of docproc drew a picture, `explain` say; "" where none did, see `DRAWN_BY`."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(DRAWN_HEAD_BYTES)
+    except OSError:
+        return ""
+    place = head.find(DRAWN_BY)
+    return head[place + len(DRAWN_BY) :].split(b";")[0].decode("ascii", "replace") if place >= 0 else ""
 
 
 # ---------------------------------------------------------------------------------------------------- opening
@@ -186,12 +271,28 @@ def decode_pages(name: str, data: bytes, limits: Limits, enough: int = 0) -> Ite
     elif kind == "picture":
         yield from _picture_pages(name, data, limits, enough)
     else:
+        if data.startswith(MAGIC):
+            raise _packed(data)
         stranger = next((known for magic, known in _STRANGERS if data.startswith(magic)), None)
         if data[4:8] == b"ftyp":
-            stranger = "HEIF, AVIF or video"
+            stranger = _BRANDS.get(data[8:12], "a video")
         if stranger:
-            raise DocumentError("unsupported", f"{stranger} is not read; save it as PNG, TIFF or PDF")
+            raise DocumentError("unsupported", f"{stranger} is not read; save it as JPEG, PNG, TIFF or PDF")
         raise DocumentError("not_an_image", "not an image: neither PNG, JPEG, TIFF, BMP, GIF, WebP nor PDF by its content")
+
+
+def _packed(data: bytes) -> DocumentError:
+    """Why a file that is packed as ZIP archives are was not looked into."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = archive.namelist()
+    except Exception as problem:  # whatever it raises on damage
+        return DocumentError("corrupt", f"the archive is damaged or incomplete: {problem}")
+    if "[Content_Types].xml" in names or "mimetype" in names:
+        return DocumentError("unsupported", "an Office document is not read; save it as PDF")
+    if not any(os.path.splitext(name)[1].lower() in SUFFIXES for name in names):
+        return DocumentError("no_pages", "the archive holds no pictures and no PDF")
+    return DocumentError("unsupported", "an archive is looked into where it is a file of its own, called .zip; unpack it")
 
 
 def later_pages(data: bytes, limits: Limits) -> Iterator[int]:
@@ -210,6 +311,9 @@ def later_pages(data: bytes, limits: Limits) -> Iterator[int]:
 def read_content(path: Path, limits: Limits) -> Content:
     """The whole content of a regular file within the limit; links are not followed. Raises DocumentError."""
     try:
+        found = place_of(path) if ARCHIVE in os.fspath(path).lower() else None
+        if found is not None:
+            return _member(*found, limits)
         mode = os.lstat(path).st_mode
         if stat.S_ISDIR(mode):
             raise DocumentError("permission", "a folder that cannot be looked into")
@@ -239,6 +343,15 @@ def read_content(path: Path, limits: Limits) -> Content:
     if not data:
         raise DocumentError("empty", "the file is empty")
     return Content(data, hashlib.sha256(data).hexdigest(), len(data), after.st_mtime_ns, after.st_ctime_ns)
+
+
+def _member(archive: Path, name: str, limits: Limits) -> Content:
+    """A member of an archive. Size and times are those of the archive, by which a change is seen."""
+    before = os.stat(archive)
+    data = read_member(archive, name, limits.file_bytes)
+    if not data:
+        raise DocumentError("empty", "the file is empty")
+    return Content(data, hashlib.sha256(data).hexdigest(), before.st_size, before.st_mtime_ns, before.st_ctime_ns)
 
 
 def check_content(data: bytes, limits: Limits) -> bytes:
@@ -572,7 +685,7 @@ def _undecodable(problem: Exception) -> DocumentError:
     text = str(problem).strip() or type(problem).__name__
     lowered = text.lower()
     if "truncated" in lowered or "unexpected end" in lowered or "not enough image data" in lowered:
-        return DocumentError("truncated", f"the file is cut off: {text}")
+        return DocumentError("truncated", "the file is cut off; is it an incomplete copy?")
     if "cannot identify" in lowered:
         return DocumentError("corrupt", "damaged: begins like a picture and cannot be decoded")
     return DocumentError("corrupt", f"damaged: {text}")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from platformdirs.api import PlatformDirsABC
 
     from docproc.rules import PartOrder
+
+CropsOf = Literal["review", "all"]
+CROPS_OF: tuple[CropsOf, ...] = ("review", "all")
 
 PROJECT_FILE = "docproc.toml"  # settings of the working folder; what they may hold, and which variables: docproc.cli.settings
 
@@ -85,7 +88,8 @@ class RunRequest:
     forget_missing: bool = False  # documents that are no longer among the inputs leave the table
     wide: bool = False  # one row a page, with values
     wide_text: bool = False  # the same, with texts
-    crops: Path | None = None  # folder for a picture of every field
+    crops: Path | None = None  # folder for pictures of fields
+    crops_of: CropsOf = "review"  # which fields
     fail_on_review: bool = False
     limits: Limits = Limits()
     command: str = ""  # that makes this request, to be told when a run is interrupted

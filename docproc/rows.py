@@ -27,6 +27,12 @@ def tabulate(placed: Placed, results: Sequence[FieldResult], accept: Acceptance)
     return [replace(row, template=placed.template) for row in rows] if placed.template else rows
 
 
+def row_names(result: FieldResult) -> tuple[str, ...]:
+    """The names of the rows that a field gives: its own, and those of the parts of an E-13B line."""
+    field = result.prepared.field
+    return (field.name, *(PARTS if field.parts else ()))
+
+
 def field_row(page: Page, result: FieldResult, accept: Acceptance) -> Row:
     """The row of one field."""
     field, reading = result.prepared.field, result.reading

@@ -84,7 +84,9 @@ def _files(path: str | os.PathLike[str]) -> Iterator[tuple[str, Found]]:
     documents, _ = find_documents([Path(given)])
     folder = os.path.isdir(given)
     for document in documents:
-        whole = os.path.join(given, document.name) if folder else given
+        packed = document.name.startswith(f"{os.path.basename(given)}/")  # of an archive
+        root = given if folder else os.path.dirname(given)
+        whole = os.path.join(root, document.name) if folder or packed else given
         yield whole.replace(os.sep, "/"), _found_file(document)
 
 

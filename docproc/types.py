@@ -344,6 +344,7 @@ class Row:
     residual: float | None = None  # px of the template's reference
     run: str = ""
     template: str = ""  # a column only where several were given
+    crop: str = ""  # the field's picture, relative to the table; a column only where pictures are saved
     digits: tuple[Digit, ...] = ()  # those of `text`, left to right
     alternatives: tuple[Alternative, ...] = ()  # other texts that the field may hold, best first
 

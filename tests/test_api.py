@@ -60,16 +60,18 @@ def test_a_run_takes_paths_as_text_and_an_error_in_percent(folder: Path, tmp_pat
     shutil.copytree(model_folder(), tmp_path / "own")
     summary = docproc.run(
         str(folder), str(tmp_path / "t.csv"), layout="digits", jobs=1, model=str(tmp_path / "own" / "digits.onnx"),
-        crops=str(tmp_path / "crops"), max_error="1%", as_of="2026-11-21", date_window="1y", limits={"pages": 7},
+        crops=str(tmp_path / "crops"), crops_of="all", max_error="1%", as_of="2026-11-21", date_window="1y",
+        limits={"pages": 7},
     )  # fmt: skip
     assert (summary.documents, summary.failed) == (2, 1)
-    assert [path.name for path in (tmp_path / "crops").iterdir()] == ["a.png-1-digits.png"]
+    assert [path.name for path in (tmp_path / "crops").glob("*.png")] == ["a.png-1-digits.png"]
     assert docproc.read(str(folder / "a.png"), "digits", max_error="1%", as_of="2026-11-21")[0].text == "0042"
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
+        ({"crops_of": "none"}, "crops_of 'none': choose one of review, all"),
         ({"max_error": "one"}, "'one' is not a share; use 1% or 0.01"),
         ({"max_error": 5}, "5 is not between 0% and 100%"),
         ({"date_window": "half a year"}, "write 180d, 6m or 1y"),
@@ -305,10 +307,10 @@ def test_options_are_plain_types(tmp_path: Path, folder: Path) -> None:
     assert reader._settings.as_of == date(2026, 11, 28)
     assert (reader._settings.limits.pages, reader._settings.window) == (7, "180d")
     docproc.run(
-        str(folder), str(tmp_path / "t.csv"), "digits", jobs=1, max_error="1%", crops=str(tmp_path / "crops"),
+        str(folder), str(tmp_path / "t.csv"), "digits", jobs=1, max_error="1%", crops_of="all", crops=str(tmp_path / "crops"),
         limits={"pages": 5}, as_of="2026-11-28",
     )  # fmt: skip
-    assert [path.name for path in (tmp_path / "crops").iterdir()] == ["a.png-1-digits.png"]
+    assert [path.name for path in (tmp_path / "crops").glob("*.png")] == ["a.png-1-digits.png"]
 
 
 @pytest.mark.parametrize(

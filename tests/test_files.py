@@ -17,8 +17,18 @@ from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from docproc.errors import BadInput, BadUsage, DocumentError
-from docproc.files import Document, decode_pages, find_documents, open_pages, read_content, sniff
+from docproc.files import (
+    CROPS_MARK,
+    Document,
+    decode_pages,
+    drawn_by,
+    find_documents,
+    open_pages,
+    read_content,
+    sniff,
+)
 from docproc.options import Limits
+from docproc.runs.pictures import png as drawn
 from docproc.types import Gray, Page
 from tests.conftest import PROJECT, SAMPLES, WriteField
 
@@ -58,7 +68,9 @@ def test_documents_are_found_by_suffix_in_order(tmp_path: Path, gray: Gray) -> N
         Image.fromarray(gray).save(tmp_path / name, "PNG")
     documents, passed = find_documents([tmp_path])
     assert [d.name for d in documents] == ["a.png", "b.PNG", "scan", "sub/c.tif", "sub/deep/d.jpg"]
-    assert passed == 2
+    assert [(one.document.name, one.why) for one in sorted(passed, key=str)] == [
+        (".hidden.png", "hidden"), ("notes.txt", "no picture and no PDF by its name"),
+    ]  # fmt: skip
     assert [d.name for d in find_documents([tmp_path], recursive=False)[0]] == ["a.png", "b.PNG", "scan"]
 
 
@@ -88,7 +100,51 @@ def test_a_link_out_of_the_folder_is_passed_over(tmp_path: Path, gray: Gray) -> 
     Image.fromarray(gray).save(tmp_path / "outside.png")
     os.symlink(tmp_path / "outside.png", tmp_path / "in" / "link.png")
     os.symlink(tmp_path / "in", tmp_path / "in" / "loop")
-    assert find_documents([tmp_path / "in"]) == ([], 1)
+    documents, passed = find_documents([tmp_path / "in"])
+    assert not documents
+    assert [(one.document.name, one.why) for one in passed] == [("link.png", "a link out of the folder")]
+
+
+def test_pictures_that_cannot_be_opened_are_documents_in_a_folder_too(tmp_path: Path) -> None:
+    """A page that was not read must not be missing from the table without a word."""
+    for name in ("IMG_1.HEIC", "scan.jp2", "page.avif", "a.jxl", "b.djvu", "c.pbm", "clip.mp4", "table.xlsx"):
+        (tmp_path / name).write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    documents, passed = find_documents([tmp_path])
+    assert [d.name for d in documents] == ["IMG_1.HEIC", "a.jxl", "b.djvu", "c.pbm", "page.avif", "scan.jp2"]
+    assert sorted(one.document.name for one in passed) == ["clip.mp4", "table.xlsx"]
+    with pytest.raises(DocumentError, match=r"^HEIC is not read; save it as JPEG, PNG, TIFF or PDF$"):
+        list(open_pages(documents[0], Limits()))
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        (b"\0\0\0\x20ftypavif", "AVIF"), (b"\0\0\0\x20ftypmp42", "a video"), (b"\xff\x0a\0\0", "JPEG XL"),
+        (b"P5 2 2 255 ", "PGM"), (b"Rar!\x1a\x07\x01", "RAR"),
+    ],
+)  # fmt: skip
+def test_what_a_file_is_that_is_not_read(head: bytes, told: str) -> None:
+    with pytest.raises(DocumentError, match=told) as caught:
+        list(decode_pages("scan", head + bytes(60), Limits()))
+    assert caught.value.code == "unsupported"
+
+
+def test_what_docproc_draws_is_no_document(tmp_path: Path, gray: Gray) -> None:
+    """Pictures of `docproc explain` and `template preview` lie where they were called, and crops where they were asked for."""
+    for name in ("scan.png", "own.explain.png", "crops/scan.png-1-amount.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(gray).save(tmp_path / name)
+    (tmp_path / "crops" / CROPS_MARK).touch()
+    for name in ("scan.explain.png", "preview.png"):
+        (tmp_path / name).write_bytes(drawn(Image.fromarray(gray), "explain"))
+    assert drawn_by(tmp_path / "preview.png") == "explain"
+    assert drawn_by(tmp_path / "scan.png") == ""
+    documents, passed = find_documents([tmp_path])
+    # A page that somebody calls so is a page.
+    assert [d.name for d in documents] == ["own.explain.png", "scan.png"]
+    assert {one.why for one in passed} == {"drawn by docproc"}
+    # Who names the folder of crops wants them read.
+    assert len(find_documents([tmp_path / "crops"])[0]) == 1
 
 
 # ------------------------------------------------------------------------------------------------------ opening

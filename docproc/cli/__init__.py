@@ -20,8 +20,15 @@ from docproc.cli.run import run, watch
 from docproc.cli.template import template
 from docproc.errors import DONE, INTERRUPTED, BadConfig, BadUsage, DocprocError
 
+COMPLETION = """\b
+Completion of commands and options, in the file that your shell reads when it starts:
+  bash  eval "$(_DOCPROC_COMPLETE=bash_source docproc)"
+  zsh   eval "$(_DOCPROC_COMPLETE=zsh_source docproc)"
+  fish  _DOCPROC_COMPLETE=fish_source docproc | source
+"""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=COMPLETION)
 @click.version_option(__version__, prog_name="docproc")
 @click.pass_context
 def main(context: click.Context) -> None:

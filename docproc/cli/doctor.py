@@ -8,7 +8,7 @@ from docproc.cli.options import command
 from docproc.errors import DONE, MissingPart
 
 
-@command()
+@command(short_help="Say what is installed and which backends work here.")
 @click.pass_context
 def doctor(context: click.Context) -> None:
     """Say what is installed, which backends work here, and why the others do not."""

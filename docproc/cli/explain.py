@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from docproc.cli import options
-from docproc.cli.console import say
+from docproc.cli.console import many, say
 from docproc.cli.options import FILE, command, option
+
+if TYPE_CHECKING:
+    from docproc.types import Row
 
 
 @command()
@@ -37,8 +40,20 @@ def explain(image: Path, output: Path | None, overwrite: bool, limits: tuple[tup
 
     target = output or Path(f"{image.stem}.explain.png")
     within = Limits(**dict(limits))  # type: ignore[arg-type]
-    for row in explain_page(image, target, overwrite=overwrite, limits=within, **request):
-        sure = f"{row.confidence:.2%}" if row.confidence is not None else ""
-        status = f"{row.status}: {row.reason}" if row.reason else row.status
-        click.echo(f"{row.field}: {'  '.join(part for part in (row.text, sure, status) if part)}")
+    found = explain_page(image, target, overwrite=overwrite, limits=within, **request)
+    for row in found.rows:
+        click.echo(_told(row))
+    if found.undrawn:
+        say(f"{many(found.undrawn, 'more field')} on the page, not drawn step by step: --field NAME draws one")
     say(f"picture: {target}")
+
+
+def _told(row: Row) -> str:
+    """A row of the table in one line."""
+    value = f"value {row.value}" if row.value != row.text else ""
+    value = "no value" if row.text and not row.value else value
+    sure = f"{row.confidence:.2%}" if row.confidence is not None else ""
+    status = f"{row.status}: {row.reason}" if row.reason else row.status
+    changed = f"changed by: {row.changed_by}" if row.changed_by else ""
+    told = "  ".join(part for part in (row.text, value, sure, status, changed) if part)
+    return f"{row.field}: {told}" if row.field else told

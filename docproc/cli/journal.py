@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,16 +13,26 @@ from docproc.cli.console import field_counts, many, print_json, say
 from docproc.cli.options import FILE, command, option
 from docproc.errors import SOME_FAILED
 
+if TYPE_CHECKING:
+    from docproc.types import Row
 
-@command()
+
+MAX_LINES = 20  # of what waits for review, and of what failed, that `status` lists unasked
+
+
+@command(short_help="Say how a run stands, and list what waits for review.")
 @click.argument("output", type=FILE, metavar="OUT")
+@option("--all", "all_lines", is_flag=True, local=True, help=f"List everything, not only the first {MAX_LINES}.")
 @options.as_json
-def status(output: Path, as_json: bool) -> None:
-    """Say how the run that writes OUT stands: what is read, what waits for review, what failed and why."""
+def status(output: Path, all_lines: bool, as_json: bool) -> None:
+    """Say how the run that writes OUT stands: what is read, what waits for review, what failed and why.
+
+    OUT is the table that the run writes, there or not.
+    """
     from docproc.commands.status import run_status
     from docproc.runs.tables import shown_name
 
-    run = run_status(output)
+    run = run_status(output, None if all_lines or as_json else MAX_LINES)
     if as_json:
         print_json(run.figures())
         return
@@ -33,10 +45,31 @@ def status(output: Path, as_json: bool) -> None:
         click.echo(f"  the same file twice: {shown_name(one)} and {shown_name(first)}")
     if standing.away:
         click.echo(f"  {many(standing.away, 'document')} no longer among the inputs; the rows are kept")
-    for document, page, reason in standing.failures:
-        click.echo(f"  failed: {shown_name(document)}, page {page}: {reason}")
+    for title, rows, all_rows, columns in (
+        ("failed", run.failures, standing.by_status["error"], ("document", "page", "reason")),
+        ("for review", run.review, standing.by_status["review"], ("document", "page", "field", "text", "reason")),
+    ):
+        for line in _listed(title, rows, all_rows, columns):
+            click.echo(line)
     if run.state == "interrupted" and standing.notes.get("command"):
         click.echo(f"to continue, run: {standing.notes['command']}")
+
+
+def _listed(title: str, rows: Sequence[Row], count: int, columns: Sequence[str]) -> Iterator[str]:
+    """The first of `count` rows below each other, with the names of their columns, and how many more there are."""
+    from docproc.runs.tables import safe_cell, shown_name
+
+    if not rows:
+        return
+    cells = [[shown_name(row.document) if c == "document" else safe_cell(getattr(row, c)) for c in columns] for row in rows]
+    cells.insert(0, list(columns))
+    widths = [max(len(line[k]) for line in cells) for k in range(len(columns) - 1)]
+    yield ""
+    yield f"{title}:"
+    for line in cells:
+        yield "  ".join(["", *(cell.ljust(wide) for cell, wide in zip(line, widths, strict=False)), line[-1]]).rstrip()
+    if len(rows) < count:
+        yield f"  ... and {count - len(rows)} more; --all lists them"
 
 
 @command()
@@ -60,7 +93,7 @@ def table(context: click.Context, output: Path, target: Path, wide: bool, wide_t
         context.exit(SOME_FAILED)
 
 
-@command()
+@command(short_help="Say whether inputs or table were changed since.")
 @click.argument("output", type=FILE, metavar="OUT")
 @click.pass_context
 def verify(context: click.Context, output: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ def model() -> None:
 # ------------------------------------------------------------------------------------------------------ train
 
 
-@command()
+@command(short_help="Train networks and write their cards and reports.")
 @option("--data", type=FILE, metavar="MNIST",
         help="The folder with MNIST's four IDX files, or mnist.npz; without it Keras downloads them, and --from takes digits "
              "that docproc draws.")  # fmt: skip
@@ -127,7 +127,21 @@ def _train_anew(
     with Progress() as progress:
         card = train_model(chosen, TrainingData(data, pen, fonts, refit), output, jobs, overwrite, reporter(progress))
     print_json(card["scores"])
+    for line in _scores_told(card["scores"]):
+        say(line)
     say(f"report: {output / network}.html")
+
+
+def _scores_told(scores: dict[str, Any]) -> Iterator[str]:
+    """The scores of a training in sentences, as far as a person asks for them."""
+    if "mnist_test_accuracy" in scores:
+        yield f"of MNIST's test digits {scores['mnist_test_accuracy']:.2%} are read right"
+    for name, share in scores.items():
+        if name.endswith("_onnx_agrees_with_keras"):
+            called = name.partition("_")[0]
+            yield f"as it is written, the network for {called} answers like the trained one in {share:.2%} of cases"
+    if "decoder_off_by" in scores:
+        yield f"digits that are drawn from what it saw are off by {scores['decoder_off_by']:.1%} of black on average"
 
 
 def _retrain(
@@ -182,7 +196,7 @@ def reporter(progress: Progress) -> Callable[[str | Step], None]:
 # ------------------------------------------------------------------------------------------- how good is it?
 
 
-@command()
+@command(short_help="Say which digit a picture shows.")
 @click.argument("images", nargs=-1, required=True, type=FILE, metavar="IMAGE...")
 @options.model
 @options.backend
@@ -213,7 +227,7 @@ def predict(
         say(f"picture: {picture}")
 
 
-@command(options_metavar="[--on mnist|PATH] [OPTIONS]")
+@command(short_help="Say how well a model, or a run, reads.", options_metavar="[--on mnist|PATH] [OPTIONS]")
 @click.argument("subjects", nargs=-1, type=FILE, metavar="[MODEL | RESULTS TRUTH]")
 @option("--on", metavar="mnist|PATH", local=True,
         help="Evaluate MODEL, or the shipped one, on MNIST's test digits: those of mnist.npz, of a folder with the four IDX "
@@ -241,7 +255,7 @@ def evaluate(
         say(f"written: {path}")
 
 
-@command()
+@command(short_help="Measure on your own truth what may be accepted.")
 @click.argument("results", type=FILE)
 @click.argument("truth", type=FILE)
 @option("-o", "--output", type=FILE, metavar="FILE.json", local=True,
@@ -273,7 +287,7 @@ def calibrate(context: click.Context, /, **request: Any) -> None:
 # ---------------------------------------------------------------------------------------------- other forms
 
 
-@command()
+@command(short_help="Write the networks from Keras to ONNX and TensorRT.")
 @option("-o", "--output", required=True, type=FOLDER, metavar="DIR",
         help="Where the files are written, with a card, so that DIR is a model too.")  # fmt: skip
 @option("--data", type=FILE, metavar="MNIST",
@@ -305,7 +319,7 @@ def export(
         click.echo(line)
 
 
-@command()
+@command(short_help="Measure digits a second of every backend.")
 @option("--backend", "backends", multiple=True, type=click.Choice(BACKENDS[1:]), local=True,
         help="Only this one; may be given again.  [default: all]")  # fmt: skip
 @option("--batch", "batches", multiple=True, default=[1, 8, 32, 64, 128, 256, 1024], show_default=True,

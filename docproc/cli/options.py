@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 BACKENDS = ("auto", "onnx", "tensorrt", "tensorflow")
+CROPS_OF = ("review", "all")
 DATE_ORDERS = ("DMY", "MDY", "YMD", "auto")
 FILE = click.Path(path_type=Path)
 

@@ -43,12 +43,16 @@ def _reading_options(function: Function) -> Function:
         option("--recursive/--no-recursive", default=True, show_default=True, help="Also read the folders in a folder."),
         # Not local as that of other commands: a run that is repeated every day may replace its table.
         option("--overwrite/--no-overwrite", default=False,
-               help="Replace a table that is there, with all that was changed in it."),
+               help="Replace a table that is there, with all that was changed in it. What its journal holds is not read again: "
+                    "--no-resume reads everything anew."),
         option("--forget-missing/--no-forget-missing", default=False,
                help="Drop the rows of documents that are no longer among the inputs.  [default: keep them, with a reason]"),
         options.wide,
         options.wide_text,
-        option("--crops", type=FILE, metavar="DIR", help="Also save a picture of every field here."),
+        option("--crops", type=FILE, metavar="DIR",
+               help="Also save pictures of fields here; the column crop of the table names them."),
+        option("--crops-of", default="review", show_default=True, type=click.Choice(options.CROPS_OF),
+               help="Save pictures of the fields for review only, or of all."),
         options.limits,
         option("-q", "--quiet", is_flag=True, help="Only say what went wrong."),
         option("-v", "--verbose", is_flag=True, help="Name every document as it is read, and the backend."),
@@ -69,8 +73,9 @@ def _reading_options(function: Function) -> Function:
 def run(context: click.Context, /, quiet: bool, verbose: bool, **wishes: Any) -> None:
     """Read documents into a table.
 
-    INPUT is files or folders: PNG, JPEG, TIFF (all pages), PDF, BMP, WebP, GIF. Beside the table lies its journal,
-    NAME.docproc: an interrupted run goes on with the same command, and docproc status and docproc table look into it.
+    INPUT is files or folders: PNG, JPEG, TIFF (all pages), PDF, BMP, WebP, GIF, and ZIP archives of these. Beside the table
+    lies its journal, NAME.docproc: an interrupted run goes on with the same command, and docproc status and docproc table look
+    into it.
 
     As INPUT, - is a document that is piped in; -o - writes the table to stdout as CSV, and keeps no journal.
 
@@ -90,13 +95,15 @@ def run(context: click.Context, /, quiet: bool, verbose: bool, **wishes: Any) ->
         explained = nullcontext() if stdout else _interruptions_explained(request)
         with Progress(quiet=quiet) as progress, explained:
             summary = run_batch(asked, reporter(progress, verbose=verbose))
+        if verbose and not quiet:
+            _say_skipped(summary.skipped)
         _say_end(summary, quiet=quiet, stdout=stdout)
     if summary.failed:
         context.exit(SOME_FAILED)
     context.exit(NEEDS_REVIEW if request.fail_on_review and summary.by_status["review"] else DONE)
 
 
-@command()
+@command(short_help="Read what arrives in a folder, and keep the table up to date.")
 @click.argument("folder", type=FILE)
 @_reading_options
 @option("--resume/--no-resume", default=None, local=True,
@@ -122,10 +129,18 @@ def watch(folder: Path, settle: float, every: float, quiet: bool, verbose: bool,
     def update(done: int, total: int, rows: Sequence[Row]) -> None:
         signals.raise_pending()
         if verbose:
-            _say_document(rows)
+            _say_document(rows, time.strftime("%Y-%m-%d %H:%M:%S "))
+
+    named: set[str] = set()
+
+    def report(summary: Summary) -> None:
+        if verbose and not quiet:
+            _say_skipped([one for one in summary.skipped if one not in named])
+            named.update(summary.skipped)
+        _say_end(summary, quiet=quiet)
 
     with _interruptions_explained(request):
-        watch_folder(request, settle, every, lambda summary: _say_end(summary, quiet=quiet), update)
+        watch_folder(request, settle, every, report, update)
 
 
 def _request(wishes: dict[str, Any]) -> RunRequest:
@@ -152,7 +167,7 @@ def reporter(progress: Progress, *, verbose: bool) -> Callable[[int, int, Sequen
         rate, lost = pages / max(1e-6, seconds), f", {failed} failed" if failed else ""
         minutes_left = (total - done) * seconds / done / 60
         progress.update(
-            "reading", done, total, f"{done}/{total} {rate:.1f} pages/s{lost}",
+            "reading", done, total, f"{done} of {many(total, 'document')}, {rate:.1f} pages/s{lost}",
             f"{done} of {total} documents{lost}; {rate:.1f} pages/s, {minutes_left:.0f} min left",
         )  # fmt: skip
 
@@ -182,12 +197,17 @@ def _say_backend(backend: str) -> None:
     say(f"backend {chosen.backend}{f'; not {chosen.passed_over}' if chosen.passed_over else ''}")
 
 
-def _say_document(rows: Sequence[Row]) -> None:
+def _say_document(rows: Sequence[Row], when: str = "") -> None:
     from docproc.runs.tables import shown_name
 
     if rows:
-        readings = ", ".join(f"{row.field} {row.text or row.status}" for row in rows if row.field)
-        say(f"{shown_name(rows[0].document)}: {readings or rows[0].reason}")
+        readings = ", ".join(f"{row.field} {row.value or row.text or row.status}" for row in rows if row.field)
+        say(f"{when}{shown_name(rows[0].document)}: {readings or rows[0].reason}")
+
+
+def _say_skipped(skipped: Sequence[str]) -> None:
+    for one in skipped:
+        say(f"skipped: {one}")
 
 
 def _say_end(summary: Summary, *, quiet: bool, stdout: bool = False) -> None:
@@ -207,19 +227,22 @@ def _say_summary(summary: Summary, *, stdout: bool) -> None:
 
     say(f"{many(summary.documents, 'document')}, {field_counts(summary.fields, summary.by_status, summary.failed)}")
     if summary.read < summary.documents:
-        say(f"{summary.documents - summary.read} of them were read before, {summary.read} now")
+        before = summary.documents - summary.read
+        say(f"{before} {'was' if before == 1 else 'were'} read before, {summary.read} now")
     for one, first in summary.duplicates[:MAX_NAMED]:
         say(f"  the same file twice: {shown_name(one)} and {shown_name(first)}")
     if len(summary.duplicates) > MAX_NAMED:
         say(f"  and {len(summary.duplicates) - MAX_NAMED} more; the table says so of each")
     if summary.passed_over == 1:
-        say("1 file skipped (not a document)")
+        say("1 file skipped (not a document; -v names it)")
     elif summary.passed_over:
-        say(f"{summary.passed_over} files skipped (not documents)")
+        say(f"{summary.passed_over} files skipped (not documents; -v names them)")
     if summary.away:
         say(f"{many(summary.away, 'document')} no longer among the inputs; the rows are kept (--forget-missing drops them)")
     if not stdout and not summary.left_alone:
         say(f"table: {summary.output}")
+        if summary.by_status["review"]:
+            say(f"what waits for review: docproc status {shlex.quote(str(summary.output))}")
 
 
 def _say_failures(output: Path, *, quiet: bool) -> None:

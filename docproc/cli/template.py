@@ -17,7 +17,7 @@ def template() -> None:
     """Create, preview and check form templates."""
 
 
-@command()
+@command(short_help="Propose a template from a blank form.")
 @click.argument("blank", type=FILE)
 @option("-o", "--output", default=Path("template.toml"), show_default=True, type=FILE, local=True, help="The template.")
 @option("--name", local=True, help="Of the form.  [default: the name of BLANK]")
@@ -43,7 +43,7 @@ def init(blank: Path, output: Path, name: str | None, table: Path | None, overwr
     say(f"try it on scans:  docproc template lint {output} --on SCANS")
 
 
-@command()
+@command(short_help="Draw the boxes of a template over a scan or its form.")
 @click.argument("template_file", type=FILE, metavar="TEMPLATE")
 @click.argument("scan", required=False, type=FILE)
 @option("-o", "--output", default=Path("preview.png"), show_default=True, type=FILE, local=True, help="The picture.")
@@ -58,14 +58,16 @@ def preview(template_file: Path, scan: Path | None, output: Path, page: int, ove
     say(f"picture: {output}")
 
 
-@command()
+@command(short_help="Check a template, alone or against scans.")
 @click.argument("template_file", type=FILE, metavar="TEMPLATE")
-@option("--on", "scans", multiple=True, required=True, type=FILE, metavar="SCANS...",
-        help="Scans of the form: files or folders.")  # fmt: skip
+@option("--on", "scans", multiple=True, type=FILE, metavar="SCANS...",
+        help="Scans of the form: files or folders.  [default: only the template and the picture of its form]")  # fmt: skip
 @click.argument("more", nargs=-1, type=FILE, metavar="")
 @click.pass_context
 def lint(context: click.Context, template_file: Path, scans: tuple[Path, ...], more: tuple[Path, ...]) -> None:
-    """Hold a template against scans: do they fit, do the boxes lie on what is printed, is writing cut off?
+    """Check a template: do its boxes lie on what is printed, do scans fit, is writing cut off?
+
+    Without --on, the template is held against the picture of its form alone.
 
     Exits with 1 where something is wrong, and with 3 where the template itself has faults.
     """
@@ -75,7 +77,7 @@ def lint(context: click.Context, template_file: Path, scans: tuple[Path, ...], m
         context.exit(SOME_FAILED)
 
 
-@command()
+@command(short_help="Print the JSON Schema of a template.")
 def schema() -> None:
     """Print the JSON Schema of a template, for an editor or a check of your own."""
     from docproc.fields.template import json_schema

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from itertools import islice
 from pathlib import Path
 
+from docproc.archives import is_archive, place_of
 from docproc.backends import choose
 from docproc.errors import BadInput, BadUsage, DocumentError, OutputExists
 from docproc.files import decode_pages, later_pages, read_content
@@ -15,10 +16,10 @@ from docproc.forms import locator, open_layout
 from docproc.options import Limits
 from docproc.pipeline import Locate, PageResult, read_page, read_scan
 from docproc.readers.confidence import Acceptance
-from docproc.readers.e13b.parts import PARTS
 from docproc.readers.model import Model
+from docproc.rows import row_names
 from docproc.rules import DateWindow, PartOrder
-from docproc.runs.pictures import explain_sheet, page_overlay, stack
+from docproc.runs.pictures import Picture, explain_sheet, heading, page_overlay, png, stack
 from docproc.runs.tables import write_whole
 from docproc.types import Box, Page, Row
 from docproc.weights.cards import model_hashes
@@ -26,6 +27,14 @@ from docproc.weights.opening import open_model
 from docproc.weights.thresholds import own_thresholds
 
 MAX_SHEETS = 12  # fields drawn in full below the page
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What a picture of a page tells."""
+
+    rows: Sequence[Row]  # of the fields that were asked for
+    undrawn: int = 0  # fields that the page picture shows, and that are not drawn in full below it
 
 
 def explain_page(
@@ -44,17 +53,23 @@ def explain_page(
     as_of: date | None,
     limits: Limits,
     overwrite: bool,
-) -> Sequence[Row]:
-    """Read one page of a document and write the picture of every step to `target` (PNG); returns its rows.
+) -> Explained:
+    """Read one page of a document and write the picture of every step to `target` (PNG).
 
     Fields are accepted as in a run with the same `max_error` (0..1), `thresholds`, see `docproc.weights.thresholds`, and
-    `date_window` on the day `as_of` (None: today).
+    `date_window` on the day `as_of` (None: today). A `field_name` is one of the table, a part of an E-13B line too.
+
+    Raises BadUsage for a folder, and for a field that the page's rows do not have.
     """
     if target.suffix.lower() != ".png":
         raise BadUsage(f"the picture is a PNG: {target} should end in .png")
+    if image.is_dir():
+        raise BadUsage(f"{image} is a folder; docproc explain takes one document, for example a picture in it")
+    if is_archive(image.name) and image.is_file():
+        raise BadUsage(f"{image} is an archive; name a document in it, for example {image / 'scan.png'}")
     if target.exists() and not overwrite:
         raise OutputExists(f"{target} is there already; give --overwrite or another name with -o")
-    if not image.is_file():
+    if not image.is_file() and place_of(image) is None:
         raise BadInput(f"no such file: {image}")
     where = open_layout(layout, (str(image.parent),), date_order)
     backend = choose(backend).backend
@@ -66,23 +81,35 @@ def explain_page(
         opened, read = _read(image, page, limits, locator(where, str(image.parent)), reader, accept)
     except DocumentError as problem:
         raise BadInput(f"{image}: {problem}") from problem
-    results, rows = read.results, read.rows
-    if field_name is not None:
-        # All fields were read, because rules between them take part.
-        results = tuple(result for result in results if result.prepared.field.name == field_name)
-        if not results:
-            names = ", ".join(result.prepared.field.name for result in read.results)
-            raise BadUsage(f"no field {field_name!r} on this page; there are {names}")
-        shown = {field_name, *(PARTS if results[0].prepared.field.parts else ())}
-        rows = tuple(row for row in rows if row.field in shown)
-    row_of = {row.field: row for row in rows}
-    sheets = [explain_sheet(result, row_of[result.prepared.field.name]) for result in results][:MAX_SHEETS]
-    whole = [field.box for field in read.placed.fields] == [Box(0, 0, opened.width, opened.height)]
-    picture = stack(sheets if whole else [page_overlay(opened.gray, rows), *sheets])
-    data = io.BytesIO()
-    picture.save(data, "PNG")
-    write_whole(target, lambda file: file.write(data.getvalue()))
+    # All fields were read, because rules between them take part.
+    rows = read.rows if field_name is None else _asked(read, field_name)
+    sheets = _sheets(read, rows, field_name)
+    drawn = sheets[:MAX_SHEETS]
+    whole = bool(drawn) and [field.box for field in read.placed.fields] == [Box(0, 0, opened.width, opened.height)]
+    picture = stack(drawn if whole else [page_overlay(opened.gray, rows), *drawn])
+    data = png(picture, "explain")
+    write_whole(target, lambda file: file.write(data))
+    return Explained(rows, len(sheets) - len(drawn))
+
+
+def _asked(read: PageResult, name: str) -> list[Row]:
+    """The rows of the field of this name. Raises BadUsage where the page has none."""
+    wanted = next((names for result in read.results if (names := row_names(result))[0] == name), (name,))
+    rows = [row for row in read.rows if row.field in wanted]
+    if not rows:
+        there = ", ".join(dict.fromkeys(row.field for row in read.rows))
+        raise BadUsage(f"no field {name!r} on this page; {f'there are {there}' if there else 'no field was found on it'}")
     return rows
+
+
+def _sheets(read: PageResult, rows: Sequence[Row], name: str | None) -> list[Picture]:
+    """The steps of every field, or of that of this name; a part of an E-13B line has those of its line."""
+    by_name = {row.field: row for row in rows}
+    if name is None:
+        return [explain_sheet(result, by_name[result.prepared.field.name]) for result in read.results]
+    read_in = next((result for result in read.results if name in row_names(result)), None)
+    # A field that was expected and not found has a row and no picture.
+    return [explain_sheet(read_in, by_name[name]) if read_in else heading(by_name[name])]
 
 
 def _read(

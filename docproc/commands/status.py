@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from docproc.runs.journal import SUFFIX, Journal, Standing
 from docproc.runs.lock import holder
 from docproc.runs.tables import shown_name
+from docproc.types import Row, Status
+
+_WAITING = ("page", "field", "text", "value", "confidence", "reason", "crop")  # what is told of a field for review
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,8 @@ class RunStatus:
     state: Literal["running", "finished", "interrupted"]
     holder: str  # the process that is running it, in words; "" where none is
     standing: Standing
+    review: tuple[Row, ...] = ()  # the first fields that wait for a person
+    failures: tuple[Row, ...] = ()  # the first pages that could not be read
 
     def figures(self) -> dict[str, Any]:
         """The same for a program: what JSON can hold."""
@@ -25,17 +31,34 @@ class RunStatus:
         return {
             "state": self.state, "documents": standing.documents, "done": standing.done, "failed": standing.failed,
             "pages": standing.pages, "fields": standing.fields, "status": dict(standing.by_status),
-            "failures": [{"document": shown_name(d), "page": p, "reason": r} for d, p, r in standing.failures],
+            "failures": [_named(row, "page", "reason") for row in self.failures],
+            "review": [_named(row, *_WAITING) for row in self.review],
             "duplicates": [[shown_name(one), shown_name(first)] for one, first in standing.duplicates],
             "away": standing.away, "notes": dict(standing.notes),
         }  # fmt: skip
 
 
-def run_status(output: Path) -> RunStatus:
-    """The status of the run that writes the table `output`, or that of a journal. Raises BadInput where there is none."""
+def run_status(output: Path, most: int | None = 0) -> RunStatus:
+    """The status of the run that writes the table `output`, or that of a journal. Raises BadInput where there is none.
+
+    With the first `most` fields for review, and as many pages that failed; None: all.
+    """
     with Journal.look(output) as journal:
         standing = journal.standing()
+        review, failures = _first(journal, "review", standing, most), _first(journal, "error", standing, most)
     who = holder(output.with_suffix("") if output.suffix == SUFFIX else output)
     if who:
-        return RunStatus("running", who, standing)
-    return RunStatus("finished" if standing.notes.get("finished") else "interrupted", "", standing)
+        return RunStatus("running", who, standing, review, failures)
+    return RunStatus("finished" if standing.notes.get("finished") else "interrupted", "", standing, review, failures)
+
+
+def _first(journal: Journal, status: Status, standing: Standing, most: int | None) -> tuple[Row, ...]:
+    """The first rows of this status."""
+    there = standing.by_status[status]
+    wanted = there if most is None else min(most, there)
+    return tuple(islice((row for row in journal.rows() if row.status == status), wanted))
+
+
+def _named(row: Row, *columns: str) -> dict[str, Any]:
+    """Some columns of a row for a program, with the document's name."""
+    return {"document": shown_name(row.document), **{column: getattr(row, column) for column in columns}}

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from docproc.errors import DocprocError, OutputExists
 from docproc.runs.audit import changes_told, compared, what_is_lost
 from docproc.runs.journal import Journal, Standing, journal_path
 from docproc.runs.tables import check_output, export_table
+from docproc.types import Row
 
 
 def write_table(output: Path, target: Path, *, wide: bool, wide_text: bool, overwrite: bool) -> Standing:
@@ -22,8 +28,18 @@ def write_table(output: Path, target: Path, *, wide: bool, wide_text: bool, over
             if told:
                 raise OutputExists(f"{target} {told}\n--overwrite drops that; -o takes another name")
             raise OutputExists(f"{target} is there already; give --overwrite or another name")
-        export_table(target, journal.rows, wide=wide, texts=wide_text)
+        export_table(target, partial(_rows_for, target, output, journal), wide=wide, texts=wide_text)
         return journal.standing()
+
+
+def _rows_for(target: Path, output: Path, journal: Journal) -> Iterator[Row]:
+    """The rows of a run; pictures are named from the folder of the new table."""
+    for row in journal.rows():
+        crop = row.crop
+        if crop and target.parent != output.parent:
+            with suppress(ValueError):  # on Windows, another drive
+                crop = Path(os.path.relpath(output.parent / crop, target.parent)).as_posix()
+        yield replace(row, crop=crop)
 
 
 def _lost(target: Path, journal: Journal, *, wide: bool, texts: bool) -> str:

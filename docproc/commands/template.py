@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
 import re
@@ -24,17 +23,18 @@ from docproc.fields.laying import lay
 from docproc.fields.layouts import Layout
 from docproc.fields.tables import cells_of, find_tables
 from docproc.fields.template import Template
-from docproc.files import Document, find_documents, open_pages
+from docproc.files import Document, drawn_by, find_documents, open_pages
 from docproc.forms import beside, form_page, is_form, open_form, open_layout
 from docproc.forms import scans as without_forms
 from docproc.options import Limits
 from docproc.pages.clean import clean
 from docproc.pages.register import reference
 from docproc.pixels import components, flatten_light, otsu
-from docproc.runs.pictures import QUIET, Color, Outline, form_overlay
+from docproc.runs.pictures import QUIET, Color, Outline, form_overlay, png
 from docproc.runs.tables import safe_name, shown_name, write_whole
 from docproc.types import Box, Field, Gray, Homography, Page, Placed
 
+DRAWS = "template preview"  # what its pictures say that they are drawn by
 FIELD_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 
 
@@ -263,9 +263,10 @@ def preview_template(path: Path, scan: Path | None, target: Path, *, page: int, 
     """
     if target.suffix.lower() != ".png":
         raise BadUsage(f"the picture is a PNG: {target} should end in .png")
-    if target.exists() and not overwrite:
-        raise OutputExists(f"{target} is there already; give --overwrite or another name with -o")
     known = _open(path)
+    # Naming and looking take turns: an earlier preview is nobody's work.
+    if target.exists() and not overwrite and drawn_by(target) != DRAWS:
+        raise OutputExists(f"{target} is there already; give --overwrite or another name with -o")
     to_page: Homography = np.eye(3)
     if scan is None:
         gray = form_page(known).gray if known.reference else np.full((known.height, known.width), 255, np.uint8)
@@ -282,9 +283,8 @@ def preview_template(path: Path, scan: Path | None, target: Path, *, page: int, 
     outlines = [_outline(field, to_page) for field in known.fields]
     outlines += [_outlined(mark, "mark", QUIET, to_page) for mark in known.marks]
     picture = form_overlay(gray, f"{where}: {summary}", outlines)
-    data = io.BytesIO()
-    picture.save(data, "PNG")
-    write_whole(target, lambda file: file.write(data.getvalue()))
+    data = png(picture, DRAWS)
+    write_whole(target, lambda file: file.write(data))
     return summary
 
 
@@ -330,14 +330,19 @@ class _Fit:
 
 
 def _open(path: Path) -> Template:
+    known, *others = _open_pages(path)
+    if others:
+        raise BadUsage(f"{path} describes {len(others) + 1} pages; this command looks at templates of one page")
+    return known
+
+
+def _open_pages(path: Path) -> tuple[Template, ...]:
     if not path.is_file():
         raise BadUsage(f"no such template: {path}")
     known = open_layout(str(path), ()).templates
     if not known:
         raise BadUsage(f"{path} is the name of a layout; call the template {path}.toml")
-    if len(known) > 1:
-        raise BadUsage(f"{path} describes {len(known)} pages; this command looks at templates of one page")
-    return known[0]
+    return known
 
 
 def _page(document: Path, number: int) -> Page:
@@ -364,7 +369,7 @@ def _fit(page: Page, known: Template) -> _Fit:
         return _Fit(placed, shift, (across, down), f"taken as it lies, {size}")
     placed, found = lay(page, known, open_form(known))
     turned = f"turned by {found.turned} degrees clockwise" if found.turned else "upright"
-    summary = f"{found.residual:.2f} px of the form off, by its {found.method}, {turned}"
+    summary = f"off by {found.residual:.2f} px on average, matched by its {found.method}, {turned}"
     return _Fit(placed, found.to_page, (placed.page.width / known.width, placed.page.height / known.height), summary)
 
 
@@ -416,10 +421,13 @@ class _Evidence:
 
 
 def lint_template(path: Path, scans: Sequence[Path], report: Callable[[str], None]) -> int:
-    """Check a template against scans of its form; `report` gets a line for each fault; returns the number of faults.
+    """Check a template against its form's picture and scans of the form; `report` gets a line for each fault; returns how many.
 
-    Raises BadConfig with all faults of the template itself, BadInput where there are no scans.
+    Without scans the template is looked at alone. Raises BadConfig with all faults of the template itself, BadInput where there
+    is nothing to read in `scans`.
     """
+    if not scans:
+        return _lint_alone(path, report)
     known = _open(path)
     layout = Layout(str(path), (known,))
     documents = [one for one in without_forms(layout, find_documents(scans)[0]) if not is_form(layout, one)]
@@ -438,14 +446,33 @@ def lint_template(path: Path, scans: Sequence[Path], report: Callable[[str], Non
             continue
         report(f"{name}: fits, {fit.summary}")
         pages.append(_inspect(name, page, fit, known))
-    evidence = _Evidence(known, _printed(known), pages)
-    for field in known.fields:
+    count += _report_faults(_Evidence(known, _printed(known), pages), report)
+    report(f"{_many(len(pages), 'page')} of this form, {_many(len(known.fields), 'field')}: {_wrong(count)}")
+    return count
+
+
+def _lint_alone(path: Path, report: Callable[[str], None]) -> int:
+    """Look at a template and its forms' pictures."""
+    pages = _open_pages(path)
+    count = sum(_report_faults(_Evidence(known, _printed(known), ()), report) for known in pages)
+    pictures = "its form's picture" if len(pages) == 1 else "the pictures of its form"
+    beside = f" and {pictures}" if pages[0].reference else ""
+    fields = sum(len(known.fields) for known in pages)
+    report(f"the template{beside}, {_many(fields, 'field')}: {_wrong(count)}; --on SCANS also holds it against scans")
+    return count
+
+
+def _report_faults(evidence: _Evidence, report: Callable[[str], None]) -> int:
+    count = 0
+    for field in evidence.template.fields:
         for fault in _faults(field, evidence):
             count += 1
             report(f"field {field.name}: {fault}")
-    total = f"{_many(len(pages), 'page')} of this form, {_many(len(known.fields), 'field')}"
-    report(f"{total}: {'nothing is' if not count else '1 thing is' if count == 1 else f'{count} things are'} wrong")
     return count
+
+
+def _wrong(count: int) -> str:
+    return f"{'nothing is' if not count else '1 thing is' if count == 1 else f'{count} things are'} wrong"
 
 
 def _many(count: int, name: str) -> str:
@@ -530,8 +557,20 @@ def _match(box: Box, found: Sequence[Field], *, comb: bool) -> _Frame | None:
 
 def _faults(field: Field, evidence: _Evidence) -> Iterator[str]:
     """What is wrong with a field, in words."""
-    for find in (_misplaced, _miscounted, _shifted, _writing_cut_off, _off_the_page, _overlapping):
+    for find in (_unprinted, _misplaced, _miscounted, _shifted, _writing_cut_off, _off_the_page, _overlapping):
         yield from find(field, evidence)
+
+
+def _unprinted(field: Field, evidence: _Evidence) -> Iterator[str]:
+    """A comb has cells, and none are printed there: they would be blank, or cut wherever the box was drawn."""
+    if not field.cells or not (evidence.template.reference or evidence.pages):
+        return
+    frame = evidence.frame(field.name)
+    where = f"on {Path(evidence.template.reference).name}" if evidence.template.reference else "on any page"
+    if frame is None:
+        yield f"a comb of {field.cells} cells, and nothing is printed there {where}: no frame, no cells"
+    elif frame.line:
+        yield f"a comb of {field.cells} cells, and only a line is printed there {where}"
 
 
 def _misplaced(field: Field, evidence: _Evidence) -> Iterator[str]:

@@ -18,7 +18,7 @@ from docproc.files import read_content
 from docproc.options import Limits
 from docproc.runs.changes import Change, changes, in_words
 from docproc.runs.journal import Journal, journal_path
-from docproc.runs.tables import WRITERS, shaped, shown_name
+from docproc.runs.tables import COLUMNS, TOLD, WRITERS, shown_name, write_rows
 from docproc.runs.truth import Record, read_table
 
 ANY_SIZE = 1 << 62  # bytes: no file is too large to be hashed
@@ -69,12 +69,11 @@ def table_changes(table: Path, journal: Journal) -> list[Change]:
 
 def compared(table: Path, journal: Journal, *, wide: bool, texts: bool) -> list[Change]:
     """Which cells of a table are not those of a journal's rows. Raises OSError, BadInput or MissingPart."""
-    columns, records = shaped(journal.rows, wide=wide, texts=texts)
     fresh = io.BytesIO()
-    WRITERS[table.suffix.lower()](fresh, columns, records)
+    write_rows(WRITERS[table.suffix.lower()], journal.rows, fresh, wide=wide, texts=texts)
     fresh.seek(0)
     # Tables of earlier versions lack columns that came later.
-    later = frozenset() if wide or texts else frozenset(columns) - _head(table)
+    later = frozenset() if wide or texts else frozenset((*COLUMNS, *TOLD)) - _head(table)
     return changes(_rows(fresh, table), _open_rows(table), ignored=later)
 
 

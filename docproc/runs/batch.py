@@ -21,15 +21,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docproc._version import __version__
+from docproc.archives import file_stat
 from docproc.documents import DocumentReader, Settings, error_row, folder_of, opened_file, settings_for
 from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError, OutputExists
-from docproc.files import Content, Document, find_documents, read_content
+from docproc.files import CROPS_MARK, Content, Document, PassedOver, find_documents, read_content
 from docproc.forms import scans
 from docproc.options import Limits, RunRequest
 from docproc.runs.audit import layout_note, refuse_replacing, what_is_lost
-from docproc.runs.journal import Journal, Outcome, Standing, Todo, failed_outcome, now, reading_settings
+from docproc.runs.journal import SUFFIX, Journal, Outcome, Standing, Todo, failed_outcome, now, reading_settings
 from docproc.runs.lock import hold
-from docproc.runs.tables import check_output, export_table
+from docproc.runs.tables import WRITERS, check_output, export_table, shown_name
 from docproc.runs.workers import process_map, quarantine_map
 from docproc.types import Mapper, PageId, Row, Status
 
@@ -57,6 +58,7 @@ class Summary:
     pages: int = 0
     duplicates: tuple[tuple[str, str], ...] = ()  # a document and the first one with the same content
     away: int = 0  # documents in the table that are no longer among the inputs
+    skipped: tuple[str, ...] = ()  # the files that are no documents, each with the reason in brackets
     left_alone: str = ""  # why the table was not written, in words that go on from its name; "" where it was
 
 
@@ -69,14 +71,16 @@ def run(request: RunRequest, progress: Progress | None = None, opener: Opener | 
     check_output(request.output)
     with hold(request.output):
         refuse_overwriting(request)
-        documents, passed = find_documents(request.inputs, request.recursive)
+        documents, passed = listed(request)
         if not documents:
             looked = ", ".join(str(place) for place in request.inputs)
-            raise BadInput(f"no documents in {looked}: docproc reads PNG, JPEG, TIFF, PDF, BMP, WebP and GIF")
+            raise BadInput(
+                f"no documents in {looked}: docproc reads PNG, JPEG, TIFF, PDF, BMP, WebP, GIF and ZIP archives of these"
+            )
         settings = settings_for(documents, request)
         read = scans(settings.layout, documents)
         planned = planned_with(settings, read)
-        passed += len(documents) - len(read)
+        passed += forms_passed(documents, read)
         with Journal.open(request.output, anew=request.resume is False) as journal:
             adopt_table(request, journal)
             summary = read_and_write(request, settings, planned, passed, journal, progress, opener)
@@ -92,7 +96,7 @@ def read_and_write(
     request: RunRequest,
     settings: Settings,
     planned: Sequence[tuple[Document, str]],
-    passed: int,
+    passed: Sequence[PassedOver],
     journal: Journal,
     progress: Progress | None = None,
     opener: Opener | None = None,
@@ -105,10 +109,7 @@ def read_and_write(
     A table in which cells were changed meanwhile is left alone. `waiting` and `retry` are those of `Journal.plan`.
     """
     if request.crops:
-        try:
-            request.crops.mkdir(parents=True, exist_ok=True)
-        except OSError as problem:
-            raise CannotWrite(f"cannot make the folder {request.crops}: {problem.strerror}") from problem
+        _make_crops_folder(request.crops)
     # A run that goes on counts from the day on which it was begun.
     begun = journal.note("as_of") if not journal.note("finished") else ""
     as_of = settings.as_of or (date.fromisoformat(begun) if begun else date.today())
@@ -118,7 +119,7 @@ def read_and_write(
         command=request.command, inputs=json.dumps([str(place) for place in request.inputs]), layout="\n".join(request.layouts),
         layout_files=layout_note(request.layouts),
         output=str(request.output), wide=str(int(request.wide)),
-        wide_text=str(int(request.wide_text)), passed_over=str(passed), begun=now(), docproc=__version__,
+        wide_text=str(int(request.wide_text)), passed_over=str(len(passed)), begun=now(), docproc=__version__,
         as_of=as_of.isoformat(), date_order=request.date_order, limits=json.dumps(asdict(request.limits)),
     )  # fmt: skip
     for done, (one, outcome) in enumerate(_outcomes(todo, settings, request, journal, opener or open_worker), 1):
@@ -127,7 +128,9 @@ def read_and_write(
             progress(done, len(todo), outcome.rows or ())
     journal.keep(finished=now())
     left_alone = _write_table(request, journal)
-    return replace(summary_of(journal.standing(), request.output, passed, len(todo)), left_alone=left_alone)
+    summary = summary_of(journal.standing(), request.output, len(passed), len(todo))
+    skipped = tuple(f"{shown_name(one.document.name)} ({one.why})" for one in passed)
+    return replace(summary, skipped=skipped, left_alone=left_alone)
 
 
 def _forgets(request: RunRequest) -> bool:
@@ -175,7 +178,8 @@ def planned_with(settings: Settings, documents: Sequence[Document]) -> list[tupl
         "layout": settings.layout.name, "max_error": settings.max_error, "date_order": settings.layout.date_order,
         "date_window": settings.window, "as_of": str(settings.as_of or ""), "thresholds": settings.thresholds,
     })  # fmt: skip
-    other = _hash({"limits": asdict(settings.limits), "crops": str(settings.crops or "")})
+    crops = [str(settings.crops), settings.crops_of, settings.beside] if settings.crops else ""
+    other = _hash({"limits": asdict(settings.limits), "crops": crops})
     by_folder: dict[str, str] = {}
     planned = []
     for document in documents:
@@ -234,9 +238,7 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
     reader = DocumentReader.open(settings)
 
     def rows_of(page: PageResult) -> Sequence[Row]:
-        if settings.crops:
-            _save_crops(settings.crops, page)
-        return page.rows
+        return _with_crops(settings.crops, settings, page) if settings.crops else page.rows
 
     def read(document: Document, content: Content) -> Outcome:
         rows = reader.read(opened_file(document, content.data, settings), settings.layout, rows_of)
@@ -264,7 +266,7 @@ def _settled_content(document: Document, limits: Limits) -> tuple[Content, bool]
     except DocumentError as problem:
         if problem.code not in ("changing", "empty"):
             raise
-        if problem.code == "empty" and time.time() - os.stat(document.path).st_mtime > SETTLED:
+        if problem.code == "empty" and time.time() - file_stat(document.path).st_mtime > SETTLED:
             raise
     time.sleep(SETTLED)
     return read_content(document.path, limits), True
@@ -274,35 +276,91 @@ def _young(content: Content) -> bool:
     return 0 <= time.time() - content.modified / 1e9 < SETTLED
 
 
-def _save_crops(folder: Path, page: PageResult) -> None:
-    """A picture of every field. Raises DocumentError where one cannot be written."""
+def _with_crops(folder: Path, settings: Settings, page: PageResult) -> Sequence[Row]:
+    """The rows of a page, with the names of the pictures of their fields, which are saved here: of those for review, or of all.
+
+    Raises DocumentError where one cannot be written.
+    """
     from PIL import Image
+
+    from docproc.rows import row_names
 
     where = page.placed.page.id
     stem = re.sub(r"[^A-Za-z0-9._-]+", "_", where.document)[-100:]
     if stem != where.document:  # two names must not become one
         stem += "-" + hashlib.sha256(os.fsencode(where.document)).hexdigest()[:8]
+    wanted = {row.field for row in page.rows if settings.crops_of == "all" or row.status == "review"}
+    crops: dict[str, str] = {}
     for result in page.results:
+        asked = wanted.intersection(row_names(result))
+        if not asked:
+            continue
         target = folder / f"{stem}-{where.page}-{result.prepared.field.name}.png"
         try:
             Image.fromarray(result.prepared.crop).save(target)
         except (OSError, ValueError) as problem:
             raise DocumentError("io_error", f"the crop {target} cannot be written: {problem}") from problem
+        crops |= dict.fromkeys(asked, f"{settings.beside}/{target.name}")
+    return [replace(row, crop=crops.get(row.field, "")) for row in page.rows]
 
 
 # ------------------------------------------------------------------------------------------------- refusing
 
 
 def refuse_mixing(request: RunRequest) -> None:
-    """Output never mixes into input: the next run would read it, or worse, this one would destroy a page."""
-    for written in (request.output, request.crops):
-        if written is None:
-            continue
-        target = Path(os.path.realpath(written))
-        for place in request.inputs:
-            source = Path(os.path.realpath(place))
-            if target == source or (source.is_dir() and source in target.parents):
-                raise BadUsage(f"the output {written} lies in the input {place}: choose a place outside of it")
+    """Output never mixes into input: this run would destroy a page, or the next would read pictures that this one saves.
+
+    A table may lie beside the pages, because no table is a document. A folder for crops may, if it is docproc's alone.
+    """
+    table = Path(os.path.realpath(request.output))
+    sources = [(place, Path(os.path.realpath(place))) for place in request.inputs]
+    if any(table == source for _, source in sources) and table.suffix.lower() not in WRITERS:
+        raise BadUsage(f"the output {request.output} is an input; give another name with -o")
+    if request.crops is None or _is_crops_folder(request.crops):
+        return
+    crops = Path(os.path.realpath(request.crops))
+    for place, source in sources:
+        if crops == source or (source in crops.parents and crops.is_dir() and any(crops.iterdir())):
+            raise BadUsage(
+                f"the folder {request.crops} is there already, and lies in the input {place}: pictures that are saved in it "
+                "could not be told from pages; give a new folder to --crops"
+            )
+
+
+def listed(request: RunRequest) -> tuple[list[Document], list[PassedOver]]:
+    """The documents of a request and the files that are none, see `find_documents`, without what the request itself writes."""
+    documents, passed = find_documents(request.inputs, request.recursive)
+    table = os.path.realpath(request.output)
+    crops = os.path.join(os.path.realpath(request.crops), "") if request.crops else None
+
+    def written(document: Document) -> bool:
+        path = os.path.realpath(document.path)
+        return path == table or path.startswith(f"{table}{SUFFIX}") or (crops is not None and path.startswith(crops))
+
+    # `*` names all that lies there, also the table of the last run; what was found in a folder is none.
+    named = crops is not None or any(not place.is_dir() for place in request.inputs)
+    kept = [one for one in documents if not written(one)] if named else documents
+    return kept, [one for one in passed if not written(one.document)]
+
+
+def forms_passed(documents: Sequence[Document], read: Sequence[Document]) -> list[PassedOver]:
+    """The documents that are not `read`, because they are the picture of a form."""
+    kept = {one.name for one in read}
+    return [PassedOver(one, "the form itself, by its template") for one in documents if one.name not in kept]
+
+
+def _is_crops_folder(folder: Path) -> bool:
+    return (folder / CROPS_MARK).is_file()
+
+
+def _make_crops_folder(folder: Path) -> None:
+    """Make the folder; one that is new or empty is marked as docproc's own. Raises CannotWrite."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not any(folder.iterdir()):
+            (folder / CROPS_MARK).write_text("docproc saves pictures of fields here, and reads none of them as a page.\n")
+    except OSError as problem:
+        raise CannotWrite(f"cannot make the folder {folder}: {problem.strerror}") from problem
 
 
 def refuse_overwriting(request: RunRequest) -> None:

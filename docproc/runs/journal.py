@@ -22,6 +22,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from docproc.archives import file_stat
 from docproc.errors import BadInput, CannotWrite, DocumentError
 from docproc.files import Document
 from docproc.runs.tables import DUPLICATE_OF, GONE
@@ -29,7 +30,7 @@ from docproc.types import DETAILS, Row, Status
 
 Stamp = tuple[int, int, int]  # bytes, ns of the last change of the content, and of the entry in the folder
 
-SCHEMA = "5"
+SCHEMA = "6"
 SUFFIX = ".docproc"
 PART_BYTES = 1 << 20  # of a table that is kept, in one cell of the journal [guess]
 MAX_FAILURES = 100  # that `Standing` lists [guess]
@@ -572,7 +573,7 @@ def now() -> str:
 
 def _stamp(path: Path) -> Stamp | None:
     try:
-        found = os.stat(path, follow_symlinks=False)
+        found = file_stat(path)
     except OSError:
         return None
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns

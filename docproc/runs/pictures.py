@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFont, PngImagePlugin
 
 from docproc.readers.ctc import best_texts, each_reader
 from docproc.readers.e13b import PrintedResult
@@ -19,6 +20,7 @@ from docproc.types import MICR_SYMBOLS, NOT_A_DIGIT, Gray, Row, Scores
 
 Color = tuple[int, int, int]
 Picture = Image.Image
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 WIDTH = 1180  # px of a sheet
 PAD = 16
@@ -43,10 +45,19 @@ PIECES: tuple[Color, ...] = (
 MICR_NAMES = dict(zip(MICR_SYMBOLS[10:], ("transit", "amount", "on-us", "dash"), strict=True))  # fonts lack the symbols
 
 
+def png(picture: Picture, command: str) -> bytes:
+    """A picture as PNG, which says what command of docproc drew it."""
+    note = PngImagePlugin.PngInfo()
+    note.add_text("Software", f"docproc {command};")
+    data = io.BytesIO()
+    picture.save(data, "PNG", pnginfo=note)
+    return data.getvalue()
+
+
 def explain_sheet(result: FieldResult, row: Row) -> Picture:
     """One picture that shows how a field was read: the crop, every step, the confidence."""
     steps = _printed_steps(result) if isinstance(result, PrintedResult) else _handwritten_steps(result)
-    return stack([_heading(row), *(_step(title, picture) for title, picture in steps)])
+    return stack([heading(row), *(_step(title, picture) for title, picture in steps)])
 
 
 def _printed_steps(result: PrintedResult) -> list[tuple[str, Picture | None]]:
@@ -128,7 +139,7 @@ def page_overlay(gray: Gray, rows: Sequence[Row], width: int = WIDTH) -> Picture
         tall = box[3] + 5
         # Below the box: above it most forms say what the field is.
         y = bottom + 3 if bottom + 3 + tall <= picture.height else top - tall - 2
-        x = min(left - 2, picture.width - box[2] - 10)
+        x = max(0, min(left - 2, picture.width - box[2] - 10))
         draw.rectangle((x, y, x + box[2] + 8, y + tall), fill=color)
         draw.text((x + 4, y + 1), label, fill=PAPER, font=font)
     return picture
@@ -183,7 +194,7 @@ def _tinted(color: Color) -> Color:
 
 def _tag(
     draw: ImageDraw.ImageDraw, size: tuple[int, int], corners: NDArray[np.float64], one: Outline,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    font: Font,
 ) -> None:  # fmt: skip
     """The label below its outline: above it most forms say what the field is."""
     _, _, wide, down = (float(v) for v in draw.textbbox((0, 0), one.label, font=font))
@@ -198,18 +209,53 @@ def _tag(
 # ---------------------------------------------------------------------------------------------------- the steps
 
 
-def _heading(row: Row) -> Picture:
-    picture = Image.new("RGB", (WIDTH, 78), PAPER)
-    draw = ImageDraw.Draw(picture)
-    draw.text((PAD, 10), row.text or "no digits", fill=INK, font=_font(34))
-    length = draw.textlength(row.text or "no digits", font=_font(34))
-    say = f"confidence {row.confidence:.2%}" if row.confidence is not None and row.text else ""
+def heading(row: Row) -> Picture:
+    """What the table says of a field: text, status, confidence, value, and why it is so."""
+    said: str = row.status
+    if row.confidence is not None and row.text:
+        said += f"  confidence {row.confidence:.2%}"
     # The font has no symbols of E-13B; they are named below the line.
-    say += f"  value {row.value}" if row.value != row.text and row.value.isascii() else ""
-    x = PAD + length + 24
-    draw.text((x, 14), f"{row.status}  {say}", fill=STATUS[row.status], font=_font(20))
-    draw.text((x, 42), f"{row.document}, page {row.page}, field {row.field}  {row.reason}", fill=QUIET, font=_font(15))
+    if row.text and row.value != row.text:
+        said += "  no value" if not row.value else f"  value {row.value}" if row.value.isascii() else ""
+    changed = f"changed by: {row.changed_by}" if row.changed_by else ""
+    where = "  ".join(part for part in (f"{row.document}, page {row.page}, field {row.field}", row.reason, changed) if part)
+    large, middle, small = _font(34), _font(20), _font(15)
+    title, room = row.text or "no digits", WIDTH - 2 * PAD
+    blank = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    length = blank.textlength(title, font=large) + 24
+    beside = length + blank.textlength(said, font=middle) <= room
+    x = PAD + length if beside else PAD
+    y = 14.0 if beside else 52.0
+    lines = _wrapped(where, small, WIDTH - PAD - x)
+    picture = Image.new("RGB", (WIDTH, round(y) + 26 + 19 * len(lines) + 12), PAPER)
+    draw = ImageDraw.Draw(picture)
+    draw.text((PAD, 10), title, fill=INK, font=_fitting(title, 34, room))
+    draw.text((x, y), said, fill=STATUS[row.status], font=_fitting(said, 20, room))
+    for number, line in enumerate(lines):
+        draw.text((x, y + 28 + 19 * number), line, fill=QUIET, font=small)
     return picture
+
+
+def _fitting(text: str, size: int, width: float) -> Font:
+    """The font of this size, or a smaller one in which the text is no wider than `width` px."""
+    wide = _font(size).getlength(text)
+    return _font(size if wide <= width else max(6, int(size * width / wide)))
+
+
+def _wrapped(text: str, font: Font, width: float) -> list[str]:
+    """The text in lines no wider than `width` px; a word that is wider by itself is broken."""
+    lines = [""]
+    for word in text.split(" "):
+        if font.getlength(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}" if lines[-1] else word
+            continue
+        if lines[-1]:
+            lines.append("")
+        for character in word:
+            if font.getlength(lines[-1] + character) > width:
+                lines.append("")
+            lines[-1] += character
+    return lines
 
 
 def _crop_with_boxes(result: HandwrittenResult) -> Picture:
@@ -268,13 +314,16 @@ def _path(result: HandwrittenResult) -> Picture:
     reading, scores = result.reading, _scores(result)
     if not reading.path:
         return Image.new("RGB", (10, 10), PAPER)
-    picture = Image.new("RGB", (max(1, len(reading.path)) * 84, 100), PAPER)
+    wide, tall, columns = 84, 100, (WIDTH - 2 * PAD) // 84
+    rows = -(-len(reading.path) // columns)
+    picture = Image.new("RGB", (min(columns, len(reading.path)) * wide, rows * tall), PAPER)
     draw = ImageDraw.Draw(picture)
     for place, (digit, k) in enumerate(zip(reading.text, reading.path, strict=True)):
-        picture.paste(_glyph(result.prepared.cut.glyphs[k], 56), (place * 84 + 4, 2))
-        draw.text((place * 84 + 8, 60), digit, fill=INK, font=_font(26))
+        x, y = place % columns * wide, place // columns * tall
+        picture.paste(_glyph(result.prepared.cut.glyphs[k], 56), (x + 4, y + 2))
+        draw.text((x + 8, y + 60), digit, fill=INK, font=_font(26))
         share = scores[k, int(digit)] / max(1e-9, 1 - scores[k, NOT_A_DIGIT])
-        draw.text((place * 84 + 30, 70), f"{share:.1%}", fill=QUIET, font=_font(13))
+        draw.text((x + 30, y + 70), f"{share:.1%}", fill=QUIET, font=_font(13))
     return picture
 
 
@@ -328,13 +377,15 @@ def _fit(shape: tuple[int, ...]) -> float:
 
 
 def _step(title: str, picture: Picture | None) -> Picture:
-    height = 30 + (picture.height + 12 if picture else 0)
-    step = Image.new("RGB", (WIDTH, height), PAPER)
+    lines = _wrapped(title, _font(15), WIDTH - 2 * PAD)
+    top = 13 + 19 * len(lines)
+    step = Image.new("RGB", (WIDTH, top - 2 + (picture.height + 12 if picture else 0)), PAPER)
     draw = ImageDraw.Draw(step)
     draw.line((PAD, 2, WIDTH - PAD, 2), fill=(225, 228, 232))
-    draw.text((PAD, 7), title, fill=INK, font=_font(15))
+    for number, line in enumerate(lines):
+        draw.text((PAD, 7 + 19 * number), line, fill=INK, font=_font(15))
     if picture:
-        step.paste(picture, (PAD, 32))
+        step.paste(picture, (PAD, top))
     return step
 
 
@@ -349,5 +400,5 @@ def stack(parts: Sequence[Picture]) -> Picture:
     return sheet
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def _font(size: int) -> Font:
     return ImageFont.load_default(size)

@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
+from functools import partial
 from itertools import chain, count, groupby, islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,12 +23,13 @@ from typing import Any, BinaryIO
 from docproc.errors import BadUsage, CannotWrite, MissingPart
 from docproc.types import DETAILS, Row
 
-TOLD = ("template",)  # columns that stand in a table only where they say something
+TOLD = ("template", "crop")  # columns that stand in a table only where they say something
+TOLD_OF_PAGES = ("template",)  # those that say something of a page
 COLUMNS = tuple(field.name for field in fields(Row) if field.name not in (*TOLD, *DETAILS))
 GONE = "the file is no longer among the inputs"  # a part of the reason of rows that were kept
 DUPLICATE_OF = "the same file as "  # begins the part of a reason that names an earlier document with the same content
-MAX_XLSX_ROWS = 1_048_576  # of a sheet [standard: ECMA-376, Excel's limit]
 PARQUET_BATCH_ROWS = 10_000  # written at a time [guess]
+SURE_NUMBERS = ("amount", "decimal")  # fields that layouts name so
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 
 Record = Mapping[str, Any]
@@ -52,7 +54,8 @@ def wide_table(rows: Callable[[], Iterable[Row]], *, texts: bool = False) -> tup
     those of a page one after the other.
     """
     names = dict.fromkeys(row.field for row in rows() if row.field)
-    columns = ("document", "page", "status", "review", "reason", *told_columns(rows()), *names)
+    told = [name for name in told_columns(rows()) if name in TOLD_OF_PAGES]
+    columns = ("document", "page", "status", "review", "reason", *told, *names)
     return columns, _pages(rows(), columns, "text" if texts else "value")
 
 
@@ -69,7 +72,7 @@ def _pages(rows: Iterable[Row], columns: Sequence[str], shown: str) -> Iterator[
             elif not page["reason"]:
                 starts = [row.reason.index(remark) for remark in (DUPLICATE_OF, GONE) if remark in row.reason]
                 page["reason"] = row.reason[min(starts) :] if starts else ""
-            page |= {name: getattr(row, name) for name in TOLD if name in columns and getattr(row, name)}
+            page |= {name: getattr(row, name) for name in TOLD_OF_PAGES if name in columns and getattr(row, name)}
             if row.field:
                 page[row.field] = getattr(row, shown)
         yield page
@@ -87,13 +90,28 @@ def export_table(
 
     `texts` are those of `wide_table`, and ask for one; `before` is that of `write_whole`.
     """
-    columns, records = shaped(rows, wide=wide, texts=texts)
-    write_table(path, columns, records, before)
+    write_whole(path, partial(write_rows, _writer(path), rows, wide=wide, texts=texts), before)
 
 
-def shaped(rows: Callable[[], Iterable[Row]], *, wide: bool, texts: bool) -> tuple[Sequence[str], Iterator[Record]]:
-    """Rows as (columns, records) of a long or of a wide table."""
-    return wide_table(rows, texts=texts) if wide or texts else long_table(rows(), told_columns(rows()))
+def write_rows(writer: Writer, rows: Callable[[], Iterable[Row]], file: BinaryIO, *, wide: bool, texts: bool) -> None:
+    """Write the rows of a long or of a wide table to an open file."""
+    columns, records = wide_table(rows, texts=texts) if wide or texts else long_table(rows(), told_columns(rows()))
+    writer(file, columns, records, frozenset() if texts else number_fields(rows()))
+
+
+def number_fields(rows: Iterable[Row]) -> frozenset[str]:
+    """The fields whose values are amounts or measurements: plain numbers all of them, of which one has decimals at least.
+
+    Either all values of a field are numbers to a spreadsheet or none, so that no sum leaves some of them out.
+    """
+    decimal, other = set[str](), set[str]()
+    for row in rows:
+        if row.value:
+            if not _NUMBER.fullmatch(row.value):
+                other.add(row.field)
+            elif "." in row.value or row.field in SURE_NUMBERS:
+                decimal.add(row.field)
+    return frozenset(decimal - other)
 
 
 def write_table(
@@ -101,7 +119,7 @@ def write_table(
 ) -> None:
     """Write records in the format of the path's suffix. Raises CannotWrite, and leaves the old file as it was."""
     writer = _writer(path)
-    write_whole(path, lambda file: writer(file, columns, records), before)
+    write_whole(path, lambda file: writer(file, columns, records, frozenset()), before)
 
 
 def check_output(path: Path) -> None:
@@ -222,6 +240,7 @@ def _printable(text: str) -> str:
     return "".join(plain)
 
 
+_NUMBER = re.compile(r"-?(0|[1-9]\d{0,12})(\.\d{1,9})?")  # that a spreadsheet keeps as it is
 _NEGATIVE = re.compile(r"-[0-9]+(\.[0-9]+)?")  # a number, and no formula
 _DIRECTION = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ufeff]")
 
@@ -230,7 +249,7 @@ def _cells(columns: Sequence[str], record: Record) -> list[str]:
     return [safe_name(record[c]) if c == "document" else safe_cell(record[c]) for c in columns]
 
 
-def _csv(file: BinaryIO, columns: Sequence[str], records: Iterable[Record]) -> None:
+def _csv(file: BinaryIO, columns: Sequence[str], records: Iterable[Record], _: frozenset[str]) -> None:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text)
     writer.writerow(columns)
@@ -239,36 +258,19 @@ def _csv(file: BinaryIO, columns: Sequence[str], records: Iterable[Record]) -> N
     text.detach()
 
 
-def _jsonl(file: BinaryIO, columns: Sequence[str], records: Iterable[Record]) -> None:
+def _jsonl(file: BinaryIO, columns: Sequence[str], records: Iterable[Record], _: frozenset[str]) -> None:
     for record in records:
         plain = {c: safe_name(record[c]) if c == "document" else record[c] for c in columns}
         file.write((json.dumps(plain, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
 
 
-def _xlsx(file: BinaryIO, columns: Sequence[str], records: Iterable[Record]) -> None:
-    """A workbook of text cells: Excel drops no leading zero of a text, and runs none as a formula."""
-    import datetime
+def _xlsx(file: BinaryIO, columns: Sequence[str], records: Iterable[Record], numbers: frozenset[str]) -> None:
+    from docproc.runs.workbook import write
 
-    import xlsxwriter
-
-    book = xlsxwriter.Workbook(file, {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
-    book.set_properties({"created": datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)})
-    sheet = book.add_worksheet("docproc")
-    sheet.freeze_panes(1, 0)
-    text = book.add_format({"num_format": "@"})
-    for place, record in enumerate(chain([dict(zip(columns, columns, strict=True))], records)):
-        if place >= MAX_XLSX_ROWS:
-            raise BadUsage(f"a sheet holds {MAX_XLSX_ROWS} rows and this table has more; write .csv or .parquet")
-        for column, value in enumerate(_cells(columns, record)):
-            sheet.write_string(place, column, value, text)
-    try:
-        book.close()
-    except xlsxwriter.exceptions.FileCreateError as problem:
-        cause = problem.args[0] if problem.args else problem
-        raise cause if isinstance(cause, OSError) else OSError(None, str(problem)) from problem
+    write(file, columns, records, numbers)
 
 
-def _parquet(file: BinaryIO, columns: Sequence[str], records: Iterable[Record]) -> None:
+def _parquet(file: BinaryIO, columns: Sequence[str], records: Iterable[Record], _: frozenset[str]) -> None:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -293,7 +295,7 @@ def _batched(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
         yield some
 
 
-Writer = Callable[[BinaryIO, Sequence[str], Iterable[Record]], None]
+Writer = Callable[[BinaryIO, Sequence[str], Iterable[Record], frozenset[str]], None]
 WRITERS: Mapping[str, Writer] = {".csv": _csv, ".jsonl": _jsonl, ".xlsx": _xlsx, ".parquet": _parquet}
 """Formats by suffix."""
 

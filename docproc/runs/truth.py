@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,6 +81,9 @@ def _is_share(text: str) -> bool:
 # -------------------------------------------------------------------------------------------------- formats
 
 
+_DECIMALS = re.compile(r"0\.(0+)")  # how a number with a fixed number of decimals is shown
+
+
 def _read(path: Path) -> Iterator[Record]:
     if path.suffix.lower() not in READERS:
         raise BadUsage(f"{path.name} is no table that docproc reads; these end in {', '.join((*READERS, SUFFIX))}")
@@ -151,13 +155,22 @@ def _xlsx(file: BinaryIO) -> Iterator[Mapping[str, Any]]:
     except (BadZipFile, KeyError) as problem:
         raise ValueError(str(problem)) from problem
     try:
-        rows = book.worksheets[0].iter_rows(values_only=True)
-        columns = [str(name or "") for name in next(rows, ())]
+        rows = book.worksheets[0].iter_rows()
+        columns = [str(cell.value or "") for cell in next(rows, ())]
         for row in rows:
-            if any(cell is not None for cell in row):
-                yield dict(zip(columns, row, strict=False))
+            if any(cell.value is not None for cell in row):
+                yield dict(zip(columns, map(_shown, row), strict=False))
     finally:
         book.close()
+
+
+def _shown(cell: Any) -> Any:
+    """The value of a cell; a number as the sheet shows it, if that tells all of it."""
+    value = cell.value
+    if isinstance(value, (int, float)) and (decimals := _DECIMALS.fullmatch(cell.number_format)):
+        shown = f"{value:.{len(decimals[1])}f}"
+        return shown if float(shown) == value else value
+    return value
 
 
 def _parquet(file: BinaryIO) -> Iterator[Mapping[str, Any]]:

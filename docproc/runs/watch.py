@@ -6,22 +6,23 @@ watch that is stopped and started again continues.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from docproc.archives import file_stat
 from docproc.documents import settings_for
 from docproc.errors import BadInput
-from docproc.files import find_documents
 from docproc.forms import scans
 from docproc.options import RunRequest
 from docproc.runs.batch import (
     Progress,
     Summary,
     adopt_table,
+    forms_passed,
+    listed,
     planned_with,
     read_and_write,
     refuse_mixing,
@@ -77,9 +78,9 @@ def _follow(
     first = True
     while True:
         try:
-            documents, passed = find_documents(request.inputs, request.recursive)
+            documents, passed = listed(request)
         except BadInput:  # a share that is offline for a while
-            documents, passed = [], 0
+            documents, passed = [], []
         stamps = {document.name: stamp for document in documents if (stamp := _stamp(document.path))}
         ripe = [d for d in documents if _ripe(d.name, stamps, seen, settle)]
         seen = {
@@ -90,7 +91,9 @@ def _follow(
         moved = left is not None and _stamp(request.output) != left
         if ripe and (now != taken or first or moved):
             settings = settings_for(ripe, request)
-            planned = planned_with(settings, scans(settings.layout, ripe))
+            read = scans(settings.layout, ripe)
+            planned = planned_with(settings, read)
+            passed += forms_passed(ripe, read)
             waiting = stamps.keys() - now.keys()
             summary = read_and_write(request, settings, planned, passed, journal, progress, waiting=waiting, retry=first)
             left = _stamp(request.output) if summary.left_alone else None
@@ -110,7 +113,7 @@ def _ripe(name: str, stamps: dict[str, Stamp], seen: dict[str, tuple[Stamp, floa
 
 def _stamp(path: Path) -> Stamp | None:
     try:
-        found = os.stat(path, follow_symlinks=False)
+        found = file_stat(path)
     except OSError:
         return None
     return found.st_size, found.st_mtime_ns

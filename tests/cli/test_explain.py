@@ -30,6 +30,49 @@ def test_explain_draws_a_field_and_a_page(tmp_path: Path, amounts: Path) -> None
     assert "household_id" in done.stderr
 
 
+def test_explain_of_one_field_says_what_the_table_says(tmp_path: Path) -> None:
+    """Also of a part of an E-13B line; nothing is said of other fields, and a field that is not there is told."""
+    check, out = SAMPLES / "bank_checks" / "check_2.jpg", tmp_path / "x.png"
+
+    def explain(field: str) -> tuple[int, str, str]:
+        done = docproc("explain", check, "--layout", "check", "--field", field, "-o", out, "--overwrite")
+        return done.returncode, done.stdout, done.stderr
+
+    assert docproc("run", check, "-o", tmp_path / "t.csv", "--layout", "check").returncode == 0
+    rows = {row["field"]: row for row in table(tmp_path / "t.csv")}
+    for field, others in (("date", ()), ("routing", ()), ("micr", ("routing", "account", "check_number"))):
+        code, told, error = explain(field)
+        assert code == 0, error
+        lines = told.splitlines()
+        assert [line.partition(":")[0] for line in lines] == [field, *others]
+        for line in lines:
+            row = rows[line.partition(":")[0]]
+            assert row["text"] in line
+            assert row["changed_by"] in line
+            assert row["value"] in line
+            assert "was found on this page" not in line
+    code, _, error = explain("rooting")
+    assert code == 2
+    assert error == f"docproc: no field 'rooting' on this page; there are {', '.join(rows)}\n"
+
+
+def test_a_folder_is_no_picture_to_explain(tmp_path: Path, amounts: Path) -> None:
+    done = docproc("explain", amounts, "-o", tmp_path / "x.png")
+    assert done.returncode == 2
+    assert "is a folder" in done.stderr
+
+
+def test_explain_says_how_many_fields_it_does_not_draw(tmp_path: Path) -> None:
+    fields = "".join(f'[[field]]\nname = "f{k}"\nbox = [{10 + 40 * k}, 10, 36, 80]\n' for k in range(14))
+    (tmp_path / "form.toml").write_text('schema_version = 1\nname = "a"\n[page]\nsize = [600, 100]\n' + fields)
+    Image.new("L", (600, 100), 240).save(tmp_path / "page.png")
+    done = docproc("explain", "page.png", "--layout", "form.toml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "2 more fields on the page" in done.stderr
+    done = docproc("explain", "page.png", "--layout", "form.toml", "--field", "f13", "--overwrite", cwd=tmp_path)
+    assert done.stdout == "f13: blank\n"
+
+
 def test_explain_accepts_by_the_thresholds_of_a_run(tmp_path: Path, amounts: Path) -> None:
     image, own = amounts / "1407.png", tmp_path / "own.json"
     read = ["--layout", "amount", "--thresholds", own]

@@ -32,12 +32,37 @@ def test_the_status_of_a_run(finished: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "finished" in done.stdout
     assert "3 of 3 documents read" in done.stdout
-    assert "failed: bad.png, page 1: not_an_image" in done.stdout
+    assert done.stdout.splitlines()[3:6] == [
+        "failed:", "  document  page  reason",
+        "  bad.png   1     not_an_image: not an image: neither PNG, JPEG, TIFF, BMP, GIF, WebP nor PDF by its content",
+    ]  # fmt: skip
     told = json.loads(docproc("status", finished, "--json").stdout)
     assert (told["state"], told["documents"], told["failed"], told["fields"]) == ("finished", 3, 1, 2)
     missing = docproc("status", finished.with_name("none.csv"))
     assert missing.returncode == 5
     assert "there is no journal" in missing.stderr
+
+
+def test_status_lists_what_waits_for_review(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(22):
+        Image.fromarray(draw_field(f"{1400 + number}")).save(tmp_path / "in" / f"{number:02}.png")
+    done = docproc("run", tmp_path / "in", "-o", tmp_path / "t.csv", "--layout", "digits", "--max-error", "0%")
+    assert done.returncode == 0, done.stderr
+    assert f"what waits for review: docproc status {tmp_path / 't.csv'}" in done.stderr
+    rows = table(tmp_path / "t.csv")
+    assert {row["status"] for row in rows} == {"review"}
+    told = docproc("status", tmp_path / "t.csv").stdout.splitlines()
+    start = told.index("for review:") + 1
+    assert told[start].split() == ["document", "page", "field", "text", "reason"]
+    assert told[start + 21 :] == ["  ... and 2 more; --all lists them"]
+    for line, row in zip(told[start + 1 : start + 21], rows, strict=False):
+        assert line.split(maxsplit=4) == [row["document"], "1", "digits", row["text"], row["reason"]]
+    told = docproc("status", tmp_path / "t.csv", "--all").stdout.splitlines()
+    assert told[-1].split()[0] == "21.png"
+    waiting = json.loads(docproc("status", tmp_path / "t.csv", "--json").stdout)["review"]
+    assert [(one["document"], one["text"]) for one in waiting] == [(row["document"], row["text"]) for row in rows]
+    assert {"page", "field", "value", "confidence", "reason"} <= waiting[0].keys()
 
 
 def test_the_table_again_in_every_format(finished: Path, tmp_path: Path) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from docproc.cli import main
+from docproc.cli.model import _scores_told
 from docproc.errors import DocprocError, DocumentError
 from tests.conftest import PROJECT
 
@@ -40,6 +44,37 @@ def test_every_command_has_help_and_stands_in_the_docs(name: str, command: click
     for parameter in command.params:
         if isinstance(parameter, click.Option) and name == "docproc run":
             assert parameter.help, f"{name} {parameter.name} has no help"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_told_and_works(shell: str) -> None:
+    """What the help says is what the program answers to."""
+    if shell == "bash" and shutil.which("bash") is None:
+        pytest.skip("needs bash")
+    assert f"_DOCPROC_COMPLETE={shell}_source docproc" in CliRunner().invoke(main, ["--help"]).output
+    code = "import sys; sys.argv[0] = 'docproc'; from docproc.cli import entry; entry()"
+    asked = os.environ | {"_DOCPROC_COMPLETE": f"{shell}_source"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT, env=asked, timeout=60, check=False
+    )
+    assert "_docproc_completion" in done.stdout, done.stderr
+
+
+def test_no_command_is_cut_off_in_a_list() -> None:
+    """The lists of `docproc --help`, `template --help` and `model --help` show whole sentences."""
+    groups = [main, *(one for one in main.commands.values() if isinstance(one, click.Group))]
+    for group in groups:
+        told = CliRunner().invoke(group, ["--help"], terminal_width=80).output
+        assert "..." not in told.partition("Commands:")[2], told
+
+
+def test_the_scores_of_a_training_are_told_in_sentences() -> None:
+    told = list(_scores_told({"mnist_test_accuracy": 0.9912, "decoder_off_by": 0.031, "classic_onnx_agrees_with_keras": 0.999}))
+    assert told == [
+        "of MNIST's test digits 99.12% are read right",
+        "as it is written, the network for classic answers like the trained one in 99.90% of cases",
+        "digits that are drawn from what it saw are off by 3.1% of black on average",
+    ]
 
 
 def test_the_docs_name_every_column_and_every_exit_code() -> None:

@@ -127,19 +127,65 @@ def test_the_same_file_twice_is_told(tmp_path: Path, amounts: Path) -> None:
 
 
 def test_files_that_are_no_documents_are_counted(tmp_path: Path, amounts: Path) -> None:
-    for count, told in ((1, "1 file skipped (not a document)"), (2, "2 files skipped (not documents)")):
+    run = ["run", amounts, "-o", tmp_path / "t.csv", "--layout", "amount", "--overwrite"]
+    names = "1 file skipped (not a document; -v names it)", "2 files skipped (not documents; -v names them)"
+    for count, line in enumerate(names, 1):
         (amounts / f"{count}.txt").write_text("not a page")
-        done = docproc("run", amounts, "-o", tmp_path / "t.csv", "--layout", "amount", "--overwrite")
-        assert told in done.stderr.splitlines()
+        assert line in docproc(*run).stderr.splitlines()
+    told = docproc(*run, "-v").stderr.splitlines()
+    assert "skipped: 1.txt (no picture and no PDF by its name)" in told
+    assert "skipped: 2.txt (no picture and no PDF by its name)" in told
 
 
-def test_crops_are_saved(tmp_path: Path, amounts: Path) -> None:
-    assert (
-        docproc("run", amounts, "-o", tmp_path / "t.csv", "--layout", "amount", "--crops", tmp_path / "crops").returncode == 0
-    )
-    assert sorted(p.name for p in (tmp_path / "crops").iterdir()) == [
-        "1407.png-1-amount.png", "33.png-1-amount.png", "9250.png-1-amount.png",
-    ]  # fmt: skip
+def test_a_run_in_its_own_folder(tmp_path: Path, amounts: Path) -> None:
+    """What most people try first: the table lies among the pages. A phone's picture that cannot be opened has its row."""
+    (amounts / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0")
+    for _ in range(2):
+        done = docproc("run", ".", "-o", "results.csv", "--layout", "amount", "--resume", cwd=amounts)
+        assert done.returncode == 1, done.stderr
+        assert "skipped" not in done.stderr
+        rows = {row["document"]: row for row in table(amounts / "results.csv")}
+        assert set(rows) == {"1407.png", "33.png", "9250.png", "IMG_1.HEIC"}
+        assert rows["IMG_1.HEIC"]["reason"] == "unsupported: HEIC is not read; save it as JPEG, PNG, TIFF or PDF"
+
+
+def test_crops_are_saved_of_what_is_doubtful_and_the_table_names_them(tmp_path: Path, amounts: Path) -> None:
+    (tmp_path / "out").mkdir()
+    Image.new("L", (200, 60), 240).save(amounts / "empty.png")
+
+    def crops(*options: object) -> tuple[list[str], dict[str, str]]:
+        shutil.rmtree(tmp_path / "crops", ignore_errors=True)
+        out = tmp_path / "out" / "t.csv"
+        done = docproc("run", amounts, "-o", out, "--layout", "amount", "--overwrite", "--crops", tmp_path / "crops", *options)
+        assert done.returncode == 0, done.stderr
+        rows = table(out)
+        assert all((out.parent / row["crop"]).is_file() for row in rows if row.get("crop"))
+        return sorted(p.name for p in (tmp_path / "crops").glob("*.png")), {r["document"]: r.get("crop", "") for r in rows}
+
+    names, column = crops("--crops-of", "all")
+    assert names == ["1407.png-1-amount.png", "33.png-1-amount.png", "9250.png-1-amount.png", "empty.png-1-amount.png"]
+    assert column == {name.partition("-")[0]: f"../crops/{name}" for name in names}
+    names, column = crops("--max-error", "0%")
+    assert names == ["1407.png-1-amount.png", "33.png-1-amount.png", "9250.png-1-amount.png"]
+    assert column["empty.png"] == ""
+    assert column["33.png"] == "../crops/33.png-1-amount.png"
+    # A table elsewhere names them from there, and one row a page has no such column.
+    assert docproc("table", tmp_path / "out" / "t.csv", "-o", tmp_path / "t.csv").returncode == 0
+    assert {row["crop"] for row in table(tmp_path / "t.csv")} == {"", *(f"crops/{name}" for name in names)}
+    assert docproc("table", tmp_path / "out" / "t.csv", "-o", tmp_path / "w.csv", "--wide").returncode == 0
+    assert "crop" not in table(tmp_path / "w.csv")[0]
+    names, column = crops("--max-error", "100%")
+    assert names == []
+    assert set(column.values()) == {""}
+
+
+def test_the_crop_of_a_part_of_a_line_is_that_of_the_line(tmp_path: Path) -> None:
+    check = SAMPLES / "bank_checks" / "check_2.jpg"
+    run = ["run", check, "-o", tmp_path / "t.csv", "--layout", "check", "--crops", tmp_path / "crops", "--max-error", "0%"]
+    assert docproc(*run).returncode == 0
+    rows = {row["field"]: row for row in table(tmp_path / "t.csv")}
+    assert rows["routing"]["status"] == "review"
+    assert rows["routing"]["crop"] == rows["micr"]["crop"] == "crops/check_2.jpg-1-micr.png"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
@@ -212,7 +258,7 @@ def test_exit_codes(tmp_path: Path, amounts: Path) -> None:
     assert docproc("run", amounts, "-o", tmp_path / "t.doc").returncode == 2
     assert docproc("run", amounts).returncode == 2
     assert docproc("run", amounts, "-o", out, "--max-error", "lots").returncode == 2
-    assert docproc("run", amounts, "-o", amounts / "t.csv").returncode == 2
+    assert docproc("run", amounts, "-o", out, "--crops", amounts).returncode == 2
     assert docproc("run", amounts, "-o", out, "--model", tmp_path / "none.onnx").returncode == 4
     assert docproc("run", amounts, "-o", tmp_path / "no" / "t.csv").returncode == 8
     template = tmp_path / "bad.toml"
@@ -304,9 +350,9 @@ def test_a_watched_folder_is_read_as_it_fills(tmp_path: Path, amounts: Path) -> 
     assert {r["document"]: r["text"] for r in table(out)}["slow.png"] == "33"
     # A run knows what the watch has read, and keeps what went away.
     done = docproc("run", amounts, "-o", out, "--layout", "amount", "--resume")
-    assert "5 of them were read before, 0 now" in done.stderr
+    assert "5 were read before, 0 now" in done.stderr
     assert "1 document no longer among the inputs; the rows are kept (--forget-missing drops them)" in done.stderr
-    assert docproc("watch", amounts, "-o", amounts / "t.csv").returncode == 2
+    assert docproc("watch", amounts, "-o", tmp_path / "u.csv", "--crops", amounts).returncode == 2
     assert docproc("watch", amounts / "33.png", "-o", tmp_path / "u.csv").returncode == 5
 
 

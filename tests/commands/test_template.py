@@ -198,7 +198,7 @@ def test_a_preview_is_drawn_on_the_scan(tmp_path: Path) -> None:
     target = tmp_path / "p.png"
     done = docproc("preview", SURVEY / "template.toml", SURVEY / "batch.tif", "--page", 2, "-o", target)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"\d\.\d\d px of the form off, by its \w+, upright", done.stderr)
+    assert re.search(r"off by \d\.\d\d px on average, matched by its \w+, upright", done.stderr)
     with Image.open(target) as picture, Image.open(SURVEY / "batch.tif") as scan:
         scan.seek(1)
         band = picture.height - scan.height
@@ -212,7 +212,11 @@ def test_a_preview_is_drawn_on_the_scan(tmp_path: Path) -> None:
         assert field.box.cut(changed).mean() > 0.8
         Box(field.box.left - 20, field.box.top - 20, field.box.width + 160, field.box.height + 80).cut(boxes)[:] = True
     assert not changed[~boxes].any()
+    # Naming and looking take turns: an earlier preview is replaced, and nothing else is.
+    assert docproc("preview", SURVEY / "template.toml", "-o", target).returncode == 0
+    shutil.copy(SURVEY / "blank.png", target)
     assert docproc("preview", SURVEY / "template.toml", "-o", target).returncode == 6
+    assert docproc("preview", SURVEY / "template.toml", "-o", target, "--overwrite").returncode == 0
     assert (
         docproc("preview", SURVEY / "template.toml", SURVEY / "batch.tif", "--page", 9, "-o", tmp_path / "q.png").returncode
         == 5
@@ -231,7 +235,8 @@ def test_a_preview_of_the_form_itself_and_of_a_scan_that_does_not_fit(tmp_path: 
     assert "another form" in done.stderr
     assert docproc("preview", survey / "none.toml", "-o", tmp_path / "n.png").returncode == 2
     spoil(survey, 'kind = "comb"', 'kind = "combs"')
-    assert docproc("preview", survey / "template.toml", "-o", tmp_path / "n.png").returncode == 3
+    # The faults of the template come before those of the picture's name.
+    assert docproc("preview", survey / "template.toml", "-o", survey / "blank.png").returncode == 3
 
 
 # ------------------------------------------------------------------------------------------------------- lint
@@ -239,6 +244,9 @@ def test_a_preview_of_the_form_itself_and_of_a_scan_that_does_not_fit(tmp_path: 
 
 @pytest.mark.parametrize("form", ["survey", "meters", "checks"])
 def test_nothing_is_wrong_with_the_samples(form: str) -> None:
+    done = docproc("lint", SAMPLES / form / "template.toml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.fullmatch(r"the template.*, \d fields: nothing is wrong; --on SCANS also .*\n", done.stdout)
     done = docproc("lint", SAMPLES / form / "template.toml", "--on", SAMPLES / form)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
@@ -258,6 +266,55 @@ def test_a_box_aside_a_wrong_count_and_an_overlap_are_found(survey: Path) -> Non
     assert "field interviewer: 5 cells in the template, 4 are printed" in lines
     assert "field income: overlaps field rooms by 18 x 106 px" in lines
     assert lines[-1] == "2 pages of this form, 8 fields: 3 things are wrong"
+
+
+def test_a_template_is_checked_alone(survey: Path) -> None:
+    """Against the picture of its form: nobody has scans yet when the template is made."""
+    spoil(survey, "box = [162, 532, 196, 92]", "box = [177, 532, 196, 92]")
+    spoil(survey, "digits = 4", "digits = 5")
+    done = docproc("lint", survey / "template.toml")
+    assert done.returncode == 1, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "field interviewer: 5 cells in the template, 4 are printed"
+    assert lines[1].startswith("field men: lies 1")
+    assert lines[2].startswith("the template and its form's picture, 8 fields: 2 things are wrong; ")
+    spoil(survey, "digits = 5", "digit = 5")
+    assert docproc("lint", survey / "template.toml").returncode == 3
+
+
+@pytest.mark.parametrize("kind", ['kind = "comb"\ndigits = 8', 'kind = "date"\norder = "DDMMYYYY"\ncells = 8'])
+@pytest.mark.parametrize("box", ["[1400, 1100, 300, 60]", "[162, 420, 736, 92]"], ids=["paper", "labels"])
+def test_a_comb_where_nothing_is_printed_is_found(survey: Path, kind: str, box: str) -> None:
+    """It would be blank on every scan, and nobody would look."""
+    with (survey / "template.toml").open("a") as file:
+        file.write(f'\n[[field]]\nname = "born"\nbox = {box}\n{kind}\n')
+    for scans in ([], ["--on", survey / "form_1.jpg"]):
+        done = docproc("lint", survey / "template.toml", *scans)
+        assert done.returncode == 1, done.stderr
+        assert "field born: a comb of 8 cells, and nothing is printed there on blank.png" in done.stdout
+
+
+def test_a_comb_on_a_line_to_write_on_is_found(survey: Path) -> None:
+    with Image.open(survey / "blank.png") as form:
+        lined = form.convert("L")
+    ImageDraw.Draw(lined).line((1000, 1100, 1400, 1100), fill=0, width=3)
+    lined.save(survey / "blank.png")
+    with (survey / "template.toml").open("a") as file:
+        file.write('\n[[field]]\nname = "born"\nbox = [1000, 1030, 400, 74]\nkind = "comb"\ndigits = 8\n')
+    done = docproc("lint", survey / "template.toml")
+    assert "field born: a comb of 8 cells, and only a line is printed there on blank.png" in done.stdout, done.stdout
+
+
+def test_a_template_of_several_pages_is_checked_alone(survey: Path) -> None:
+    shutil.copy(survey / "blank.png", survey / "second.png")
+    text = (survey / "template.toml").read_text()
+    text = text.replace("[page]", "[[page]]").replace("[[field]]", '[[page]]\nreference = "second.png"\n\n[[field]]', 1)
+    text += '\n[[field]]\nname = "born"\nbox = [1400, 1100, 300, 60]\nkind = "comb"\ndigits = 8\npage = 2\n'
+    (survey / "template.toml").write_text(text)
+    done = docproc("lint", survey / "template.toml")
+    assert done.returncode == 1, done.stderr
+    assert "field born: a comb of 8 cells" in done.stdout
+    assert "the pictures of its form, 9 fields: 1 thing is wrong" in done.stdout
 
 
 def test_a_box_that_lies_aside_is_found_without_a_picture_of_the_blank_form(survey: Path) -> None:

@@ -93,6 +93,58 @@ def test_contradictions(old: str, new: str, line: int, say: str) -> None:
     assert say in caught.value.faults[0]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('name = "age"', 'name = "age in years"',
+         "line 14: field 'age in years', name = \"age in years\": should be letters, digits and _ only, no space, and no digit "
+         "first"),
+        ("[600, 50, 100, 60]", "[600, 50, 100]", "line 15: field 'age', box = [600, 50, 100]: should be four whole numbers: "
+         "[left, top, width, height]"),
+        ("[600, 50, 100, 60]", '[600, 50, 100, "60"]', "line 15: field 'age', box = [600, 50, 100, \"60\"]: should be four "
+         "whole numbers: [left, top, width, height]"),
+        ("digits = 8", 'digits = "8"', "line 11: field 'id', digits = \"8\": should be how many there are, from 1 to 64, as 8, "
+         "or fewest and most, as [1, 7]"),
+        ("required = true", 'required = "yes"', "line 17: field 'age', required = \"yes\": should be true or false"),
+        ("[1000, 800]", "[1000]", "line 5: page.size = [1000]: should be two whole numbers in pixels, [width, height], from "
+         "16 to 65500"),
+        ("schema_version = 1", "schema_version = 2", "line 1: schema_version = 2: should be 1"),
+        ('name = "survey"', 'name = "survey', "line 2: the closing quote is missing"),
+        ('name = "survey"', "name = survey", "line 2: a value is expected behind the =: a number, true, false, a list in [ ], "
+         "or a text in quotes"),
+        ("digits = 8", "digits 8", "line 11: KEY = VALUE is expected, and there is no ="),
+        ("digits = 8", "digits = 8\ndigits = 9", "line 12: this key stands here for the second time"),
+    ],
+)  # fmt: skip
+def test_a_fault_says_what_to_write_instead(old: str, new: str, said: str) -> None:
+    with pytest.raises(BadConfig) as caught:
+        parse(GOOD.replace(old, new), "t.toml")
+    assert caught.value.faults == (said,)
+
+
+def test_a_template_with_single_brackets_and_one_without_anything() -> None:
+    one = GOOD[: GOOD.rindex("[[field]]")].replace("[[field]]", "[field]")
+    with pytest.raises(BadConfig, match=r"line 7: field: should be \[\[field\]\] with two brackets"):
+        parse(one, "t.toml")
+    with pytest.raises(BadConfig) as caught:
+        parse("", "t.toml")
+    assert len(caught.value.faults) == 4
+    assert all("is missing; it should be" in fault for fault in caught.value.faults)
+
+
+def test_names_are_checked_whatever_else_is_wrong() -> None:
+    """Two fields of one name, and rules that name fields: no name of our own shows in a message."""
+    text = GOOD.replace("schema_version = 1", "schema_version = 7").replace('name = "age"', 'name = "id"')
+    with pytest.raises(BadConfig) as caught:
+        parse(text.replace("digits = 8", 'digits = "8"'), "t.toml")
+    assert "line 14: there is another field 'id': give each its own name" in caught.value.faults
+    rule = '[[rule]]\nsum = ["id", "my age"]\nequals = "all"\n'
+    with pytest.raises(BadConfig) as caught:
+        parse(GOOD.replace('name = "age"', 'name = "my age"') + rule, "t.toml")
+    assert caught.value.faults[1:] == ("line 19: rule: no field is called 'all'; there are id",)
+    assert "unnamed" not in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["", "schema_version = 2", "name = [", GOOD.replace("[page]", "[sheet]")])
 def test_what_is_no_template(text: str) -> None:
     with pytest.raises(BadConfig) as caught:

@@ -295,10 +295,35 @@ def test_a_second_run_on_an_output_is_refused_at_once(tmp_path: Path) -> None:
 
 def test_output_never_mixes_into_input(tmp_path: Path) -> None:
     fill(tmp_path / "in", 1)
+    page = tmp_path / "in" / "page_00000.png"
+    with pytest.raises(BadUsage, match="is an input"):
+        run(RunRequest((page,), page), opener=open_faulty)
+    with pytest.raises(BadUsage, match="ending"):
+        read_faulty(tmp_path / "in", page)
+    (tmp_path / "in" / "older").mkdir()
+    (tmp_path / "in" / "older" / "page.png").write_bytes(page.read_bytes())
+    for crops in (tmp_path / "in", tmp_path / "in" / "older"):
+        with pytest.raises(BadUsage, match="could not be told from pages"):
+            run(RunRequest((tmp_path / "in",), tmp_path / "t.csv", crops=crops), opener=open_faulty)
+    assert not (tmp_path / "t.csv").exists()
+
+
+@pytest.mark.parametrize("place", ["in", "link"])
+def test_the_table_and_the_crops_may_lie_beside_the_pages(tmp_path: Path, place: str) -> None:
+    """And are no input of the next run, however it names its inputs."""
+    fill(tmp_path / "in", 2)
+    (tmp_path / "in" / "notes.txt").touch()
     (tmp_path / "link").symlink_to(tmp_path / "in")
-    for out in (tmp_path / "in" / "t.csv", tmp_path / "link" / "t.csv", tmp_path / "in" / "page_00000.png"):
-        with pytest.raises(BadUsage, match="lies in the input"):
-            read_faulty(tmp_path / "in", out)
+    folder = tmp_path / place
+    request = RunRequest((folder,), folder / "t.csv", crops=folder / "crops", resume=True)
+    for number in range(3):
+        summary = run(request, opener=open_faulty)
+        assert (summary.documents, summary.passed_over) == (2, 1)
+        assert summary.skipped == ("notes.txt (no picture and no PDF by its name)",)
+        (folder / "crops" / f"page_{number}.png-1-a.png").write_bytes((folder / "page_00000.png").read_bytes())
+    everything = tuple(sorted(one for one in folder.iterdir() if one.name != "notes.txt"))
+    assert {"crops", "t.csv", "t.csv.docproc"} <= {one.name for one in everything}
+    assert run(replace(request, inputs=everything), opener=open_faulty).documents == 2
 
 
 @linux

@@ -19,11 +19,13 @@ from docproc.runs.tables import (
     check_output,
     export_table,
     long_table,
+    number_fields,
     safe_name,
     shown_name,
     wide_table,
     write_table,
 )
+from docproc.runs.truth import read_results
 from docproc.types import Row, Status
 
 
@@ -173,7 +175,7 @@ def test_a_full_disk_leaves_the_old_table_whole(tmp_path: Path, monkeypatch: pyt
     assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]
 
 
-def test_a_workbook_holds_texts(tmp_path: Path) -> None:
+def test_a_workbook_holds_digits_as_texts(tmp_path: Path) -> None:
     openpyxl = pytest.importorskip("openpyxl")
     rows = [row(text="00123"), row(document="=1+1.png", text="00000000", reason="=cmd()"), row(text="12345678901234567890")]
     write_table(tmp_path / "t.xlsx", *long_table(rows))
@@ -182,7 +184,53 @@ def test_a_workbook_holds_texts(tmp_path: Path) -> None:
     assert [cell.value for cell in cells[0]] == list(COLUMNS)
     texts = [line[COLUMNS.index("text")] for line in cells[1:]]
     assert [cell.value for cell in texts] == ["00123", "00000000", "12345678901234567890"]
-    assert {cell.data_type for line in cells for cell in line if cell.value is not None} == {"s"}
+    numbers = {"page", "confidence", "left", "top", "width", "height"}
+    for name, *column in zip(*cells, strict=True):
+        assert {cell.data_type for cell in column if cell.value is not None} <= {"n" if name.value in numbers else "s"}
+
+
+def test_a_workbook_is_one_that_a_person_can_work_with(tmp_path: Path) -> None:
+    """A filter, a head that stays, columns wide enough, amounts that add up, and what is doubtful in color."""
+    openpyxl = pytest.importorskip("openpyxl")
+    amounts = [replace(row(field="amount", text=text), value=value) for text, value in (("850", "8.50"), ("1200", "1200"))]
+    rows = [*amounts, replace(row(field="day"), value="2026-11-20"), row(field="id", text="007", status="review")]
+    rows.append(replace(row(document="a_rather_long_name_of_a_scan.png", field="temperature"), value="-36.6"))
+    export_table(tmp_path / "t.xlsx", lambda: rows, wide=False)
+    sheet = openpyxl.load_workbook(tmp_path / "t.xlsx").active
+    assert sheet.freeze_panes == "A2"
+    assert sheet.auto_filter.ref == f"A1:{sheet.cell(6, len(COLUMNS)).coordinate}"
+    assert sheet.column_dimensions["A"].width > 30
+    values = [sheet.cell(line, COLUMNS.index("value") + 1) for line in range(2, 7)]
+    assert [cell.value for cell in values] == [8.5, 1200, "2026-11-20", "007", -36.6]
+    assert [cell.number_format for cell in values] == ["0.00", "0", "@", "@", "0.0"]
+    assert sheet.cell(2, COLUMNS.index("confidence") + 1).value == 0.9877
+    colors = [sheet.cell(line, column).fill.fgColor.rgb for line in range(1, 7) for column in (1, 5)]
+    assert [color != "00000000" for color in colors] == [False] * 8 + [True] * 2 + [False] * 2
+    # It is read again as it would be from a CSV.
+    export_table(tmp_path / "t.csv", lambda: rows, wide=False)
+    assert list(read_results(tmp_path / "t.xlsx")) == list(read_results(tmp_path / "t.csv"))
+
+    export_table(tmp_path / "w.xlsx", lambda: rows, wide=True)
+    sheet = openpyxl.load_workbook(tmp_path / "w.xlsx").active
+    cells = {cell.value: sheet.cell(2, cell.column) for cell in sheet[1]}
+    assert (cells["amount"].value, cells["id"].value) == (1200, "007")
+    assert {name for name, cell in cells.items() if cell.fill.fgColor.rgb != "00000000"} == {"status", "review", "id"}
+    export_table(tmp_path / "w.xlsx", lambda: rows, wide=True, texts=True)
+    sheet = openpyxl.load_workbook(tmp_path / "w.xlsx").active
+    assert {cell.data_type for cell in sheet[2] if cell.column > 2 and cell.value is not None} == {"s"}
+
+
+@pytest.mark.parametrize(
+    ("values", "numeric"),
+    [
+        (["1.50", "2"], True), (["1.50", ""], True), (["1.50", "12345678901234567890"], False), (["1.50", "007"], False),
+        (["1", "2"], False), (["2026-11-20"], False), ([""], False),
+    ],
+)  # fmt: skip
+def test_all_values_of_a_field_are_numbers_or_none(values: list[str], numeric: bool) -> None:
+    """A sum in a spreadsheet passes over texts without a word."""
+    rows = [replace(row(field="total"), value=value) for value in values]
+    assert number_fields(rows) == (frozenset({"total"}) if numeric else frozenset())
 
 
 def test_parquet_holds_texts_and_numbers(tmp_path: Path) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from docproc.errors import BadConfig
-from docproc.fields.template.faults import Faults, Spoiled, validated
+from docproc.fields.template.faults import Faults, Spoiled, check_names, not_toml, validated
 from docproc.fields.template.placing import Template
 from docproc.fields.template.schema import FieldTable, RuleTable, TemplateFile, WeightedTable
 from docproc.rules import (
@@ -81,10 +80,11 @@ def parse_pages(text: str, source: str, beside: Beside = ALONE) -> tuple[Templat
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
-        raise BadConfig(source, [f"not TOML: {problem}"]) from problem
+        raise BadConfig(source, [not_toml(str(problem), text)]) from problem
     faults = Faults(text)
     if isinstance(table.get("page"), dict):
         table["page"] = [table["page"]]
+    check_names(table, faults)
     parsed, spoiled = validated(table, faults)
     if parsed is None:
         raise BadConfig(source, faults.all())
@@ -158,9 +158,7 @@ def _inside(box: list[int], size: Size) -> bool:
 
 
 def _check_places(parsed: TemplateFile, sizes: Sequence[Size | None], spoiled: Spoiled, faults: Faults) -> None:
-    """Boxes that are too small, lie outside the page or on each other, and names that are taken."""
-    names = Counter(entry.name for entry in parsed.field)
-    seen: set[str] = set()
+    """Boxes that are too small, lie outside the page or on each other, and names of other columns."""
     for index, entry in enumerate(parsed.field):
         if ("field", index) in spoiled:
             continue
@@ -169,9 +167,6 @@ def _check_places(parsed: TemplateFile, sizes: Sequence[Size | None], spoiled: S
             number = f"{len(sizes)} pages" if len(sizes) > 1 else "one page"
             faults.add((*where, "page"), f"field {entry.name!r}: there is no page {entry.page}; the template has {number}")
         _check_box(where, entry, sizes[min(entry.page, len(sizes)) - 1], faults)
-        if names[entry.name] > 1 and entry.name in seen:
-            faults.add((*where, "name"), f"there is another field {entry.name!r}: give each its own name")
-        seen.add(entry.name)
         if entry.name in RESERVED:
             message = f"field {entry.name!r}: the name of another column; call it number_{entry.name}, say"
             faults.add((*where, "name"), message)
@@ -354,9 +349,12 @@ def _rule(index: int, entry: RuleTable, parsed: TemplateFile, spoiled: Spoiled, 
         )
         return None
     names = [*getattr(entry, asked[0]), *([entry.equals] if entry.equals else [])]
+    known = [field.name for place, field in enumerate(parsed.field) if place not in faults.misnamed]
     for name in names:
-        if name not in by_name:
-            faults.add(("rule", index, asked[0]), f"rule: no field is called {name!r}; there are {', '.join(by_name)}")
+        # A field whose name cannot be one is told where it stands.
+        if name not in known and name not in faults.misnamed.values():
+            there = ", ".join(dict.fromkeys(known))
+            faults.add(("rule", index, asked[0]), f"rule: no field is called {name!r}; there are {there}")
     if len(set(names)) < len(names):
         faults.add(("rule", index, asked[0]), f"rule: a field stands in it twice: {', '.join(names)}")
     unclear = {parsed.field[place].name for kind, place in spoiled if kind == "field"}

@@ -17,6 +17,7 @@ MAX_SIDE_PX = 65_500  # of a page: the largest JPEG, by libjpeg [standard]
 
 Count = Annotated[int, Rule(ge=1, le=MAX_COUNT)]
 Places = Annotated[int, Rule(ge=0, le=MAX_COUNT)]
+FieldKind = Literal["comb", "string", "amount", "decimal", "date", "micr"]
 Quad = Annotated[list[int], Rule(min_length=4, max_length=4)]
 
 
@@ -61,7 +62,7 @@ class FieldTable(_Strict):
 
     name: Annotated[str, Rule(pattern=NAMED, description="a column of the table")]
     box: Annotated[Quad, Rule(description="left, top, width, height in pixels of the page")]
-    kind: Literal["comb", "string", "amount", "decimal", "date", "micr"] = "string"
+    kind: FieldKind = "string"
     digits: Annotated[
         Count | Annotated[list[Count], Rule(min_length=2, max_length=2)] | None,
         Rule(description="how many digits, or [fewest, most]"),

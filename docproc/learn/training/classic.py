@@ -48,7 +48,7 @@ def train_classic(recipe: ClassicRecipe, data: Mnist, folder: Path, log: Log) ->
     recognizer, agreement = export_glyph_network(trained.model, folder / f"{CLASSIC}.onnx", probe, DIGITS)
     log("the decoder")
     decoder_error = fit_decoder(
-        trained.model, data.train_images[train], data.test_images, recipe.seed, folder / f"{CLASSIC}{DECODER_FILE}"
+        trained.model, data.train_images[train], data.test_images, recipe.seed, folder / f"{CLASSIC}{DECODER_FILE}", log
     )
     scores = {
         "mnist_test_accuracy": digit_accuracy(recognizer, data.test_images, data.test_labels),

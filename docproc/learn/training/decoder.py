@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from docproc.backends import open_decoder
 from docproc.errors import DocprocError
 from docproc.learn.training.architectures import FEATURES, decoder_network
 from docproc.learn.training.export import MAX_DIFFERENCE_FLOAT16, to_float16, to_float32
+from docproc.learn.training.progress import Log, Step
 from docproc.types import GLYPH_SIDE, Glyphs
 
 if TYPE_CHECKING:
@@ -20,10 +22,11 @@ if TYPE_CHECKING:
 MIN_EPOCHS = 8
 MIN_STEPS = 300
 BATCH = 256
+LOG_STEPS = 20  # a Step is logged after so many batches
 PROBE_DIGITS = 512  # on which ONNX Runtime is compared with Keras
 
 
-def fit_decoder(network: keras.Model, train: Glyphs, test: Glyphs, seed: int, path: Path) -> float:
+def fit_decoder(network: keras.Model, train: Glyphs, test: Glyphs, seed: int, path: Path, log: Log) -> float:
     """Train a decoder on `train` (n, 28, 28) uint8, with the network frozen; write both as one ONNX file to `path`.
 
     Returns the mean absolute error of the pixels of `test` (n, 28, 28), 0..1. Raises DocprocError if the file does not draw
@@ -39,7 +42,17 @@ def fit_decoder(network: keras.Model, train: Glyphs, test: Glyphs, seed: int, pa
     epochs = max(MIN_EPOCHS, -(-MIN_STEPS // steps))
     rate = keras.optimizers.schedules.CosineDecay(3e-3, epochs * steps)
     head.compile(keras.optimizers.Adam(rate), "binary_crossentropy")
-    head.fit(features, train.astype(np.float32) / 255, batch_size=BATCH, epochs=epochs, verbose=0)
+    epoch = [0]
+
+    def begun(number: int, logs: object = None) -> None:
+        epoch[0] = number + 1
+
+    def step(number: int, logs: Mapping[str, float] | None = None) -> None:
+        if (number + 1) % LOG_STEPS == 0 or number + 1 == steps:
+            log(Step("decoder", epoch[0], epochs, number + 1, steps, float((logs or {}).get("loss", 0.0))))
+
+    told = keras.callbacks.LambdaCallback(on_epoch_begin=begun, on_train_batch_end=step)
+    head.fit(features, train.astype(np.float32) / 255, batch_size=BATCH, epochs=epochs, verbose=0, callbacks=[told])
     whole = keras.Model(encoder.input, head(encoder.output), name="decoder")
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         exact, half = Path(folder) / "float32.onnx", Path(folder) / path.name

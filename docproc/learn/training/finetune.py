@@ -197,7 +197,7 @@ def _finetune_glyphs(
     network.save(folder / "digits.keras")
     probe = np.concatenate([*(example.cut.glyphs for example in replay.probe), plain[:512], glyphs[:2048]])
     agreement = export_glyph_network(network, folder / "digits.onnx", probe)[1]
-    fit_decoder(network, plain, plain[:DECODER_TEST_DIGITS], recipe.seed, folder / f"digits{DECODER_FILE}")
+    fit_decoder(network, plain, plain[:DECODER_TEST_DIGITS], recipe.seed, folder / f"digits{DECODER_FILE}", log)
     return agreement
 
 

@@ -178,7 +178,7 @@ def finish_handwriting(
     recognizers, agreement = _export(networks, strips[:PROBE_FIELDS], combs[:PROBE_FIELDS], data, folder)
     accuracy = digit_accuracy(recognizers["lattice"], data.test_images, data.test_labels)
     log(f"MNIST test: {accuracy:.4%}")
-    decoder_error = fit_decoder(networks.digits, images, data.test_images, recipe.seed, folder / f"digits{DECODER_FILE}")
+    decoder_error = fit_decoder(networks.digits, images, data.test_images, recipe.seed, folder / f"digits{DECODER_FILE}", log)
     log("fitting the context and the vote")
     context, weights = _fit_context_and_vote(recipe, recognizers, strips, combs)
     del strips, combs
