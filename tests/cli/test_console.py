@@ -63,7 +63,7 @@ def test_a_run_shows_a_bar_on_a_terminal(screen: Screen) -> None:
         update(2, 3, [BAD])
     shown = file.getvalue()
     assert "reading" in shown
-    assert "2/3" in shown
+    assert "2 of 3 documents" in shown
     assert "1 failed" in shown
     assert "min left" not in shown
 
