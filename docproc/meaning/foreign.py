@@ -33,7 +33,7 @@ CORRECTED = "corrected: something is struck out or written over"
 LETTERS = "something that is no digit is written beside the number"
 ONLY_LETTERS = "something is written, and it is no number"
 ZEROS = "two zeros, or letters"
-NO_GROUPS = (1, 4)
+NO_GROUPS = (1, 4)  # [standard]
 """How many digits behind a gap in an amount are neither cents nor groups of two or three, with cents or without."""
 
 PARTS = {"/": "a slash", ":": "a colon", "+": "a plus sign", "-": "a dash", "*": "a mark", "(": "a bracket", ")": "a bracket",

@@ -178,7 +178,9 @@ def _parquet(file: BinaryIO) -> Iterator[Mapping[str, Any]]:
         import pyarrow.parquet
     except ImportError as problem:
         raise MissingPart("Parquet needs pyarrow: pip install pyarrow") from problem
-    yield from pyarrow.parquet.read_table(file).to_pylist()
+    # Without threads: one that still runs when the program ends would abort it.
+    with pyarrow.parquet.ParquetFile(file, pre_buffer=False) as table:
+        yield from table.read(use_threads=False).to_pylist()
 
 
 READERS: Mapping[str, Callable[[BinaryIO], Iterator[Mapping[str, Any]]]] = {

@@ -25,6 +25,7 @@ from docproc.readers.voter import Opinion
 from docproc.rules import FieldRules, Weighted
 from docproc.types import KINDS, NOT_A_DIGIT, Kind
 
+MIN_OF_A_KIND = 1000  # fields: a kind has thresholds of its own from no fewer, in which ten are wrong at an error of 1 %
 MIN_DECIDED = 50  # fields whose confidence decides what becomes of them: a calibration is fitted to no fewer
 FOLDS = 5  # parts of the composed fields, each judged by a fit on the others
 NO_NUMBER_WEIGHT = 1 / 8  # of a composed field without a number: people write fewer than networks are shown
@@ -145,7 +146,7 @@ def fit_calibration(
     calibrations: dict[Kind, Calibration] = {}
     for kind in kinds:
         own = np.array([one.kind == kind for one in judged])
-        if own.sum() < MIN_DECIDED:
+        if own.sum() < MIN_OF_A_KIND:
             own[:] = True
         thresholds = tuple((error, threshold_for(p[own], right[own], error, counts[own])) for error in ERROR_RATES)
         calibrations[kind] = Calibration(net, thresholds)
