@@ -103,7 +103,7 @@ def written_amount(marked: MarkedDigits, text: str, named: Sequence[Named] | Non
 
 
 def _by_name(separators: dict[int, Separator], named: Sequence[Named]) -> dict[int, Separator]:
-    """The separators that are seen, corrected by the names of the marks: a shape in doubt is a speck, or clear, by its name."""
+    """Separators seen by shape, corrected by name: a doubtful mark without a name is dropped, one with a sure name is sure."""
     found = {}
     for place, one in separators.items():
         share = max((mark.share for mark in named if mark.place == place and mark.symbol in NAMES), default=0.0)

@@ -70,7 +70,7 @@ def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> st
 
 
 def _least_parting_share(mark: Named, text: str) -> float:
-    """How probable a mark is at least that parts two numbers. A slash is easily read as a 1 as well."""
+    """The least probability at which a mark parts two numbers; lower for a slash beside a 1, which may be that 1."""
     maybe_one = mark.symbol == "/" and "1" in text[mark.place - 1 : mark.place + 1]
     return FOREIGN.min_slash_share if maybe_one else FOREIGN.min_parting_share
 
