@@ -413,15 +413,16 @@ def test_200_000_files_are_listed_quickly(tmp_path: Path) -> None:
     for number in range(200_000):
         (tmp_path / "in" / f"{number:06}.png").touch()
     code = (
-        "import resource, sys, time; from pathlib import Path; from docproc.options import RunRequest\n"
+        "import sys, time; from pathlib import Path; from docproc.options import RunRequest\n"
         "from docproc.runs.batch import run; from tests.runs.faulty import open_faulty\n"
+        "from tests.runs.memory import peak_megabytes\n"
         "class Enough(Exception): pass\n"
         "def first(done, total, rows):\n    raise Enough\n"
         "if __name__ == '__main__':\n"
         "    began = time.monotonic()\n"
         "    try:\n        run(RunRequest((Path(sys.argv[1]),), Path(sys.argv[2]), 'digits', jobs=2), first, open_faulty)\n"
         "    except Enough:\n"
-        "        print(time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)\n"
+        "        print(time.monotonic() - began, peak_megabytes())\n"
     )
     (tmp_path / "script.py").write_text(code)
     done = subprocess.run(
@@ -441,10 +442,10 @@ def test_a_thousand_pages_are_read_one_at_a_time(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     page.save(tmp_path / "in" / "a.tif", save_all=True, append_images=[page] * 999, compression="group4")
     code = (
-        "import resource, sys; from pathlib import Path; from docproc.files import Document, open_pages\n"
-        "from docproc.options import Limits\n"
+        "import sys; from pathlib import Path; from docproc.files import Document, open_pages\n"
+        "from docproc.options import Limits; from tests.runs.memory import peak_megabytes\n"
         "pages = sum(1 for _ in open_pages(Document('a', Path(sys.argv[1])), Limits()))\n"
-        "print(pages, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)\n"
+        "print(pages, peak_megabytes())\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, tmp_path / "in" / "a.tif"], capture_output=True, text=True, check=False, cwd=PROJECT
