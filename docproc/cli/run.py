@@ -123,8 +123,10 @@ def watch(folder: Path, settle: float, every: float, quiet: bool, verbose: bool,
     signals.install()
     if verbose and not quiet:
         _say_backend(request.backend)
-    if not quiet:
-        say(f"watching {folder}; Ctrl-C ends it")
+
+    def began() -> None:
+        if not quiet:
+            say(f"watching {folder}; Ctrl-C ends it")
 
     def update(done: int, total: int, rows: Sequence[Row]) -> None:
         signals.raise_pending()
@@ -140,7 +142,7 @@ def watch(folder: Path, settle: float, every: float, quiet: bool, verbose: bool,
         _say_end(summary, quiet=quiet)
 
     with _interruptions_explained(request):
-        watch_folder(request, settle, every, report, update)
+        watch_folder(request, settle, every, report, update, began=began)
 
 
 def _request(wishes: dict[str, Any]) -> RunRequest:

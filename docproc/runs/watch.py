@@ -42,13 +42,15 @@ def watch(
     report: Callable[[Summary], None],
     progress: Progress | None = None,
     sleep: Callable[[float], bool] | None = None,
+    began: Callable[[], None] | None = None,
 ) -> None:
     """Read the files in the folder of the request, and those that arrive, until the watch is stopped.
 
     A file is read when it has not changed for `settle` seconds and was seen at least twice, `every` seconds apart. Its rows
     stay in the table when it is moved away, as is usual with such folders. `report` gets the summary after each reading.
-    `sleep` waits that many seconds, and ends the watch by returning False. Raises BadInput, OutputExists, and the errors of a
-    run. A table in which cells were changed is left alone; the journal goes on, and the next summary says so.
+    `sleep` waits that many seconds, and ends the watch by returning False. `began` is called once nothing stands in the way.
+    Raises BadInput, OutputExists, and the errors of a run. A table in which cells were changed is left alone; the journal goes
+    on, and the next summary says so.
     """
     (folder,) = request.inputs
     if not folder.is_dir():
@@ -60,6 +62,8 @@ def watch(
         refuse_overwriting(request)
         with Journal.open(request.output, anew=not request.resume) as journal:
             adopt_table(request, journal)
+            if began:
+                began()
             # What is changed from here on was not there to be overwritten.
             _follow(replace(request, overwrite=False), journal, settle, report, progress, partial(sleep or _sleep, every))
 

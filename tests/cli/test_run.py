@@ -342,10 +342,14 @@ def test_a_watched_folder_is_read_as_it_fills(tmp_path: Path, amounts: Path) -> 
         (amounts / "again.png").write_bytes(half)
         wait_for(5)
         assert docproc("run", amounts, "-o", out, "--resume").returncode == 9
+        second = docproc("watch", amounts, "-o", out)
+        assert second.returncode == 9
+        assert "watching" not in second.stderr
     finally:
         watch.send_signal(signal.SIGINT)
         _, said = watch.communicate(timeout=30)
     assert watch.returncode == 130, said
+    assert said.startswith(f"watching {amounts}; Ctrl-C ends it\n")
     assert "tensorrt" not in said.lower()
     assert {r["document"]: r["text"] for r in table(out)}["slow.png"] == "33"
     # A run knows what the watch has read, and keeps what went away.
