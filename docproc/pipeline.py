@@ -85,6 +85,9 @@ def prepare(placed: Placed) -> list[Prepared]:
     prepared = []
     for field in placed.fields:
         box = field.crop.clip(placed.page.width, placed.page.height)
-        crop = box.cut(placed.page.gray) if placed.blank is None else cut_without_print(placed.page.gray, placed.blank, box)
-        prepared.append(prepare_field(field, crop))
+        crop = box.cut(placed.page.gray)
+        if placed.blank is None:
+            prepared.append(prepare_field(field, crop))
+        else:
+            prepared.append(prepare_field(field, cut_without_print(placed.page.gray, placed.blank, box), framed=crop))
     return prepared

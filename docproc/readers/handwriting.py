@@ -74,9 +74,9 @@ class HandwrittenResult:
         return line_opinion(self.opinions).named(self.reading.text)
 
 
-def prepare(field: Field, crop: Gray) -> Handwritten:
-    """Find a field's ink, and lay it out as each reader wants to see it."""
-    ink = comb_ink(crop, field.cells) if field.cells else free_ink(crop)
+def prepare(field: Field, crop: Gray, framed: Gray | None = None) -> Handwritten:
+    """Find a field's ink, and lay it out as each reader wants to see it; `framed` as in `comb_ink`."""
+    ink = comb_ink(crop, field.cells, framed) if field.cells else free_ink(crop)
     views = {name: voter.view(ink, field) for name, voter in VOTERS.items()}
     return Handwritten(field, crop, {name: view for name, view in views.items() if view is not None}, ink.written)
 

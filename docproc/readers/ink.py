@@ -164,11 +164,12 @@ def free_ink(crop: Gray) -> FieldInk:
     return FieldInk(ink, to_ink, *components((ink > INK.stroke_ink).astype(np.uint8)), written=True)
 
 
-def comb_ink(crop: Gray, cells: int) -> FieldInk:
+def comb_ink(crop: Gray, cells: int, framed: Gray | None = None) -> FieldInk:
     """The ink of a comb: a row of `cells` equal boxes, one digit in each.
 
-    The printed frame is found near the edges of the crop and between the cells and erased. A crop whose cells would be far
-    higher than wide gives `NO_INK`.
+    The printed frame is found near the edges of the crop and between the cells and erased. Where the print was taken off the
+    crop before, `framed` is the crop with it, of the same size: where no wall is left, upright strokes look like walls. A crop
+    whose cells would be far higher than wide gives `NO_INK`.
     """
     if cells < 1:
         raise ValueError(f"a comb has at least one cell, not {cells}")
@@ -179,10 +180,11 @@ def comb_ink(crop: Gray, cells: int) -> FieldInk:
         # A pen of one or two px is lost between the levels of a threshold: more px, then the threshold.
         size = (round(crop.shape[1] * large), round(crop.shape[0] * large))
         crop = np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_CUBIC), np.uint8)
-    framed = _inside_frame(crop, cells)
-    if framed is None:
+        framed = None if framed is None else np.asarray(cv2.resize(framed, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+    inside = _inside_frame(crop, cells, framed)
+    if inside is None:
         return NO_INK
-    inner, offset, left, pitch = framed
+    inner, offset, left, pitch = inside
     found = _ink_map(inner)
     if found is None:
         return NO_INK
@@ -385,14 +387,46 @@ def _shift(x: float, y: float) -> Affine:
 # ----------------------------------------------------------------------------------------------------- the comb
 
 
-def _inside_frame(crop: Gray, cells: int) -> tuple[Gray, tuple[float, float], float, float] | None:
-    """The comb without its frame: (its crop with lines painted over, that one's left and top, first wall, pitch), all px."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Frame:
+    """What looks like a comb's printed lines in a crop, masks (height, width) uint8 0 or 1, and where the comb lies, px."""
+
+    mask: NDArray[np.uint8]  # all ink
+    bars: NDArray[np.uint8]  # see `_bars`
+    across: NDArray[np.uint8]  # level lines
+    down: NDArray[np.uint8]  # upright lines
+    rows: NDArray[np.bool_]  # (height,) where a level line is
+    left: float  # of the first cell
+    pitch: float  # of the cells
+
+    @property
+    def outer(self) -> NDArray[np.bool_]:
+        """(height,) where the upper or the lower line may lie."""
+        height = len(self.rows)
+        return np.asarray(np.abs(np.arange(height) - height / 2) > COMB.outer_share * height)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the comb has an upper or a lower line. On a page that lies askew no row is full."""
+        return bool((self.rows | (self.outer & self.across.any(axis=1))).any())
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The first row within the outermost lines, and the one after the last; outside of them is not this comb."""
+        height = len(self.rows)
+        marked = np.flatnonzero(self.rows) if self.bounded else np.zeros(0, np.int64)
+        upper = marked[marked < COMB.upper_share * height]
+        lower = marked[marked > COMB.lower_share * height]
+        return int(upper[-1]) + 2 if len(upper) else 0, int(lower[0]) - 1 if len(lower) else height
+
+
+def _frame(crop: Gray, cells: int) -> _Frame | None:
+    """The lines of a comb in a crop; None where there is no ink, or no room for a comb."""
     height, width = crop.shape
     if height < COMB.min_height_px or width < COMB.min_cell_width_px * cells:
         return None
     flat = flatten_light(crop, reach=max(COMB.min_light_reach_px, round(height * COMB.light_reach_share)))
     threshold, dark, light = otsu(flat)
-    whole = (crop, (0.0, 0.0), 0.0, width / cells)
     if light - dark < INK.min_contrast_gray:
         return None
     mask = (flat <= threshold).astype(np.uint8)
@@ -401,49 +435,51 @@ def _inside_frame(crop: Gray, cells: int) -> tuple[Gray, tuple[float, float], fl
     level = cv2.dilate(mask * (1 - bars), np.ones((3, 1), np.uint8))
     level = cv2.morphologyEx(level, cv2.MORPH_CLOSE, np.ones((1, max(3, width // (COMB.level_gap * cells)) | 1), np.uint8))
     across = cv2.morphologyEx(level, cv2.MORPH_OPEN, np.ones((1, width // COMB.level_part), np.uint8))
-    rows = across.sum(axis=1) > COMB.level_share * width
-    outer = np.abs(np.arange(height) - height / 2) > COMB.outer_share * height
     # A wall may be thin and broken.
     thin = cv2.dilate(mask * (1 - bars), np.ones((1, 3), np.uint8))
     joined = cv2.morphologyEx(thin, cv2.MORPH_CLOSE, np.ones((max(3, height // COMB.upright_gap) | 1, 1), np.uint8))
     down = cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((height // COMB.upright_part, 1), np.uint8))
     # Walls may be ticks, and at the foot of the cells there is least of the digits.
     columns = down[round(COMB.foot_share * height) :].sum(axis=0)
-
     left, pitch = _fit_comb(columns.astype(np.float64), cells)
+    rows = np.asarray(across.sum(axis=1) > COMB.level_share * width)
+    return _Frame(mask, bars, np.asarray(across, np.uint8), np.asarray(down, np.uint8), rows, left, pitch)
+
+
+def _inside_frame(crop: Gray, cells: int, framed: Gray | None) -> tuple[Gray, tuple[float, float], float, float] | None:
+    """The comb without its frame: (its crop with lines painted over, that one's left and top, first wall, pitch), all px.
+
+    `framed` is the crop with its print, where `crop` has none: it tells where the comb lies.
+    """
+    seen = _frame(crop, cells)
+    if seen is None:
+        return None
+    height, width = crop.shape
+    place = (None if framed is None else _frame(framed, cells)) or seen
+    top, bottom = place.bounds
     erased = crop.copy()
     paper = int(np.percentile(crop, COMB.paper_percentile))
-    erased[bars > 0] = paper
-    # On a page that lies askew no row is full, and the line lies near the edge all the same.
-    if (rows | (outer & across.any(axis=1))).any():
-        line = cv2.dilate(np.minimum(across, mask) * (rows | outer)[:, None].astype(np.uint8), np.ones((3, 3), np.uint8))
-        keep = cv2.morphologyEx(
-            mask, cv2.MORPH_OPEN, np.ones((max(COMB.min_stroke_px, height // COMB.stroke_part), 1), np.uint8)
-        )
-        erased[(line > 0) & (keep == 0)] = paper
-        # The outermost lines bound the digits: outside of them is not this comb.
-        marked = np.flatnonzero(rows)
-        upper = marked[marked < COMB.upper_share * height]
-        lower = marked[marked > COMB.lower_share * height]
-        top = int(upper[-1]) + 2 if len(upper) else 0
-        bottom = int(lower[0]) - 1 if len(lower) else height
-    else:
-        top, bottom = 0, height
+    erased[seen.bars > 0] = paper
+    if seen.bounded:
+        level = np.minimum(seen.across, seen.mask) * (seen.rows | seen.outer)[:, None].astype(np.uint8)
+        line = cv2.dilate(level, np.ones((3, 3), np.uint8))
+        upright = np.ones((max(COMB.min_stroke_px, height // COMB.stroke_part), 1), np.uint8)
+        erased[(line > 0) & (cv2.morphologyEx(seen.mask, cv2.MORPH_OPEN, upright) == 0)] = paper
     # Separate boxes have two walls between them, a little apart and as high as the boxes.
     whole_wall = np.ones((max(3, round(COMB.wall_share * (bottom - top))), 1), np.uint8)
-    ticks, walls = (np.asarray(found, np.uint8) for found in (down, cv2.morphologyEx(down, cv2.MORPH_OPEN, whole_wall)))
-    for near, upright in ((COMB.tick_near_pitches, ticks), (COMB.wall_near_pitches, walls)):
-        reach = max(2, round(near * pitch))
+    walls = np.asarray(cv2.morphologyEx(seen.down, cv2.MORPH_OPEN, whole_wall), np.uint8)
+    for near, upright in ((COMB.tick_near_pitches, seen.down), (COMB.wall_near_pitches, walls)):
+        reach = max(2, round(near * place.pitch))
         for k in range(cells + 1):
-            x = left + pitch * k
+            x = place.left + place.pitch * k
             low, high = max(0, round(x) - reach), min(width, round(x) + reach + 1)
             if high > low:
-                _erase_uprights(erased[:, low:high], mask, upright, low, reach, paper)
-    spare = COMB.spare_pitches * pitch
-    start, end = max(0, round(left - spare)), min(width, round(left + pitch * cells + spare))
+                _erase_uprights(erased[:, low:high], seen.mask, upright, low, reach, paper)
+    spare = COMB.spare_pitches * place.pitch
+    start, end = max(0, round(place.left - spare)), min(width, round(place.left + place.pitch * cells + spare))
     if bottom - top < COMB.min_inner_height_share * height or end - start < COMB.min_inner_width_share * width:
-        return whole
-    return np.ascontiguousarray(erased[top:bottom, start:end]), (float(start), float(top)), left, pitch
+        return crop, (0.0, 0.0), 0.0, width / cells
+    return np.ascontiguousarray(erased[top:bottom, start:end]), (float(start), float(top)), place.left, place.pitch
 
 
 def _bars(mask: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

@@ -15,9 +15,12 @@ Prepared = Handwritten | Printed
 FieldResult = HandwrittenResult | PrintedResult
 
 
-def prepare_field(field: Field, crop: Gray) -> Prepared:
-    """Find what stands in the crop of a field, (height, width) uint8, and lay it out for the networks."""
-    return e13b.prepare(field, crop) if field.kind == MICR else handwriting.prepare(field, crop)
+def prepare_field(field: Field, crop: Gray, framed: Gray | None = None) -> Prepared:
+    """Find what stands in the crop of a field, (height, width) uint8, and lay it out for the networks.
+
+    Where the print of the form was taken off the crop, `framed` is the crop with it, of the same size.
+    """
+    return e13b.prepare(field, crop) if field.kind == MICR else handwriting.prepare(field, crop, framed)
 
 
 def recognize(prepared: Sequence[Prepared], model: Model) -> list[FieldResult]:

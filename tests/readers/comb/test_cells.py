@@ -57,3 +57,18 @@ def test_nothing_is_seen_where_nothing_is() -> None:
     scores = without_ink(pictures, np.full((2, CELL_CLASSES), 1 / CELL_CLASSES, np.float32))
     assert scores[0, EMPTY] == 1
     assert scores[1, EMPTY] < 0.1
+
+
+def test_the_frame_says_where_the_cells_are_when_it_was_taken_off() -> None:
+    """Upright strokes that stand closer than the cells: taken for walls they would be lost."""
+    pen = np.full((100, 376), 235, np.uint8)
+    for x in (30, 108, 264, 342):
+        pen[15:90, x : x + 5] = 60
+    framed = pen.copy()
+    framed[:, [0, 1, 93, 94, 187, 188, 281, 282, 374, 375]] = 80
+    framed[[1, 2, 97, 98]] = 80
+
+    assert not comb_ink(pen, 4).ink.any()
+    seen = comb_ink(pen, 4, framed)
+    assert len(seen.parts) == 4
+    np.testing.assert_allclose((np.array(seen.walls) - seen.to_ink[0, 2]) / seen.to_ink[0, 0], [94, 188, 282], atol=2)
