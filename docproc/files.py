@@ -228,7 +228,7 @@ def _no_document(name: str, suffix: str, path: str) -> str:
     if _hidden(name):
         return "hidden"
     if suffix and suffix not in SUFFIXES and suffix not in UNREAD_SUFFIXES and suffix != ARCHIVE:
-        return "no picture and no PDF by its name"
+        return "not an image or PDF"
     # What docproc draws for people by itself lies where it was called, often among the scans.
     own = name == PREVIEW or name.endswith(EXPLAINED)
     return "drawn by docproc" if own and drawn_by(Path(path)) else ""
@@ -278,7 +278,7 @@ def decode_pages(name: str, data: bytes, limits: Limits, enough: int = 0) -> Ite
             stranger = _BRANDS.get(data[8:12], "a video")
         if stranger:
             raise DocumentError("unsupported", f"{stranger} is not read; save it as JPEG, PNG, TIFF or PDF")
-        raise DocumentError("not_an_image", "not an image: neither PNG, JPEG, TIFF, BMP, GIF, WebP nor PDF by its content")
+        raise DocumentError("not_an_image", "not a PNG, JPEG, TIFF, BMP, GIF, WebP or PDF file")
 
 
 def _packed(data: bytes) -> DocumentError:
@@ -322,7 +322,7 @@ def read_content(path: Path, limits: Limits) -> Content:
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         handle = os.open(path, flags | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
     except FileNotFoundError as problem:
-        raise DocumentError("not_found", "the file is not there any more") from problem
+        raise DocumentError("not_found", "the file no longer exists") from problem
     except PermissionError as problem:
         raise DocumentError("permission", "no permission to read the file") from problem
     except OSError as problem:

@@ -165,7 +165,7 @@ def test_an_archive_is_resumed_by_content(tmp_path: Path) -> None:
     assert list(verify(tmp_path / "t.csv")) == []
     time.sleep(0.02)
     pack(path, pages | {"1.png": b"another", "3.png": b"new"})
-    assert list(verify(tmp_path / "t.csv")) == ["a.zip/1.png: its content is not the one that was read"]
+    assert list(verify(tmp_path / "t.csv")) == ["a.zip/1.png: changed since it was read"]
     summary = run(request, opener=open_faulty)
     assert (summary.documents, summary.read) == (4, 4)  # all are looked at
     with Journal.look(tmp_path / "t.csv") as journal:

@@ -69,7 +69,7 @@ def test_documents_are_found_by_suffix_in_order(tmp_path: Path, gray: Gray) -> N
     documents, passed = find_documents([tmp_path])
     assert [d.name for d in documents] == ["a.png", "b.PNG", "scan", "sub/c.tif", "sub/deep/d.jpg"]
     assert [(one.document.name, one.why) for one in sorted(passed, key=str)] == [
-        (".hidden.png", "hidden"), ("notes.txt", "no picture and no PDF by its name"),
+        (".hidden.png", "hidden"), ("notes.txt", "not an image or PDF"),
     ]  # fmt: skip
     assert [d.name for d in find_documents([tmp_path], recursive=False)[0]] == ["a.png", "b.PNG", "scan"]
 

@@ -21,7 +21,7 @@ from docproc.cli.template import template
 from docproc.errors import DONE, INTERRUPTED, BadConfig, BadUsage, DocprocError
 
 COMPLETION = """\b
-Completion of commands and options, in the file that your shell reads when it starts:
+Shell completion: add the line for your shell to its startup file.
   bash  eval "$(_DOCPROC_COMPLETE=bash_source docproc)"
   zsh   eval "$(_DOCPROC_COMPLETE=zsh_source docproc)"
   fish  _DOCPROC_COMPLETE=fish_source docproc | source
@@ -32,7 +32,7 @@ Completion of commands and options, in the file that your shell reads when it st
 @click.version_option(__version__, prog_name="docproc")
 @click.pass_context
 def main(context: click.Context) -> None:
-    """Read the digits on paper: scanned forms, checks and cut-out fields to a table with a confidence."""
+    """Read numbers from scanned forms, checks and cropped fields into a table, with a confidence for each."""
     from docproc.cli.settings import default_map
     from docproc.options import PROJECT_FILE, user_file
 

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 MAX_LINES = 20  # of what waits for review, and of what failed, that `status` lists unasked
 
 
-@command(short_help="Say how a run stands, and list what waits for review.")
+@command(short_help="Show the state of a run and the fields to review.")
 @click.argument("output", type=FILE, metavar="OUT")
 @option("--all", "all_lines", is_flag=True, local=True, help=f"List everything, not only the first {MAX_LINES}.")
 @options.as_json
 def status(output: Path, all_lines: bool, as_json: bool) -> None:
-    """Say how the run that writes OUT stands: what is read, what waits for review, what failed and why.
+    """Show the state of the run that writes OUT: what was read, what waits for review, what failed and why.
 
-    OUT is the table that the run writes, there or not.
+    OUT is the run's output table; it need not exist yet.
     """
     from docproc.commands.status import run_status
     from docproc.runs.tables import shown_name
@@ -80,9 +80,9 @@ def _listed(title: str, rows: Sequence[Row], count: int, columns: Sequence[str])
 @options.overwrite("a table")
 @click.pass_context
 def table(context: click.Context, output: Path, target: Path, wide: bool, wide_text: bool, overwrite: bool) -> None:
-    """Make the table of a run again from its journal, in any format.
+    """Write a run's table again from its journal, in any format.
 
-    OUT is the table that the run writes, there or not. Exits with 1 where the run is not finished.
+    OUT is the run's output table; it need not exist yet. Exits with 1 where the run is not finished.
     """
     from docproc.commands.table import write_table
 
@@ -93,11 +93,11 @@ def table(context: click.Context, output: Path, target: Path, wide: bool, wide_t
         context.exit(SOME_FAILED)
 
 
-@command(short_help="Say whether inputs or table were changed since.")
+@command(short_help="Check whether inputs or table have changed since the run.")
 @click.argument("output", type=FILE, metavar="OUT")
 @click.pass_context
 def verify(context: click.Context, output: Path) -> None:
-    """Say whether the inputs of OUT, or cells of the table itself, were changed since; exits with 1 where something was."""
+    """Check whether the inputs of OUT, or cells of OUT itself, have changed since the run. Exits with 1 if so."""
     from docproc.runs.audit import verify as find_changes
 
     changes = 0
@@ -106,4 +106,4 @@ def verify(context: click.Context, output: Path) -> None:
         changes += 1
     if changes:
         context.exit(SOME_FAILED)
-    click.echo("everything is as it was read")
+    click.echo("no changes: inputs and table are as they were read")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -116,12 +116,32 @@ class Option(click.Option):
 
 
 class Command(click.Command):
-    """A command that does not run by faulty settings, though its help is shown."""
+    """A command that does not run by faulty settings, though its help is shown.
+
+    `groups` are headings in the help, each with the keys of the options below it.
+    """
+
+    def __init__(self, *names: Any, groups: Mapping[str, Sequence[str]] | None = None, **attributes: Any) -> None:
+        super().__init__(*names, **attributes)
+        self.groups = groups or {}
 
     def invoke(self, ctx: click.Context) -> Any:
         if isinstance(ctx.obj, BadConfig):
             raise ctx.obj
         return super().invoke(ctx)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options below their headings, and those that have none at the end."""
+        records = {
+            parameter.key if isinstance(parameter, Option) else str(parameter.name): record
+            for parameter in self.get_params(ctx)
+            if isinstance(parameter, click.Option) and (record := parameter.get_help_record(ctx))
+        }
+        for title, keys in self.groups.items():
+            with formatter.section(title):
+                formatter.write_dl([records.pop(key) for key in keys if key in records])
+        with formatter.section("Other options" if self.groups else "Options"):
+            formatter.write_dl(list(records.values()))
 
 
 def command(**attributes: Any) -> Callable[[Callable[..., Any]], Command]:
@@ -149,24 +169,26 @@ def overwrite(what: str) -> Callable[[Function], Function]:
 
 
 layout = option(
-    "--layout", default=("auto",), show_default="auto", multiple=True, single=True, type=LayoutName(),
+    "--layout", default=("auto",), multiple=True, single=True, type=LayoutName(),
     metavar="auto|digits|amount|decimal|micr|check|TEMPLATE.toml",
-    help="What a page holds: digits, amount, decimal or micr (a line of E-13B) for a cut-out field, check for a bank check, "
-         "a template for a form. auto takes a template.toml beside the pages, else tells cut-out fields, checks and forms "
-         "apart and finds their boxes. Given several times, or a folder of templates, each page goes to the template that "
-         "fits it.",
+    help="What each page is: digits, amount, decimal or micr (a line of E-13B) for a cropped field, check for a bank check, a "
+         "template file for a form. auto uses template.toml in the input folder if present, else detects the kind of page. "
+         "Repeat it, or give a folder of templates, to match each page to a template.  [default: auto]",
 )  # fmt: skip
 backend = option(
     "--backend", default="auto", show_default=True, type=click.Choice(BACKENDS),
-    help="What runs the networks; auto takes the best that works here.",
+    help="What runs the networks; auto picks the fastest that works here.",
 )  # fmt: skip
-model = option("--model", type=FILE, help="A model of your own (.onnx, its card beside it).")
+model = option("--model", type=FILE, help="A model of your own: its .onnx file, with its card (.json) in the same folder.")
 max_error = option(
     "--max-error", default="1%", show_default=True, type=Share(),
     help='Target error rate among accepted fields; less certain fields are marked "review".',
 )  # fmt: skip
 thresholds = option(
-    "--thresholds", type=FILE, metavar="FILE", help="Accept by thresholds that docproc model calibrate measured on your truth."
+    "--thresholds",
+    type=FILE,
+    metavar="FILE",
+    help="Accept fields by the thresholds in FILE, written by docproc model calibrate.",
 )
 date_order = option(
     "--date-order", default="auto", show_default=True, type=click.Choice(DATE_ORDERS),
@@ -176,19 +198,22 @@ date_window = option(
     "--date-window",
     default="",
     type=Span(),
-    metavar="180d|6m|1y",
-    help="Dates that are older, or lie in the future, go to review.",
+    metavar="PERIOD",
+    help="Send dates older than this, or in the future, to review: 180d, 6m or 1y.",
 )
 as_of = option(
     "--as-of", type=Day(), metavar="YYYY-MM-DD",
-    help="The day from which --date-window counts.  [default: the day on which the run is begun]",
+    help="Reference date for --date-window.  [default: the day the run started]",
 )  # fmt: skip
 limits = option(
     "--limit", "limits", multiple=True, type=Limit(), metavar="NAME=VALUE",
-    help="Override a per-document safety limit: file_bytes, pixels, side, pages, scans, memory, pdf_dpi, seconds.",
+    help="Change a safety limit for one document, such as pages=5000: file_bytes, pixels, side (pixels), pages, scans, memory "
+         "(bytes), pdf_dpi, seconds.",
 )  # fmt: skip
-wide = option("--wide/--no-wide", default=False, help="One row a page and one column a field, with its value.")
+wide = option("--wide/--no-wide", default=False, help="Write one row per page and one column per field.")
 wide_text = option(
-    "--wide-text/--no-wide-text", default=False, help="The same with the texts, digits as they are written, in place of values."
+    "--wide-text/--no-wide-text",
+    default=False,
+    help="Like --wide, but with the digits as written instead of the interpreted values.",
 )
-as_json = option("--json", "as_json", is_flag=True, local=True, help="For a program to read.")
+as_json = option("--json", "as_json", is_flag=True, local=True, help="Print JSON.")

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from docproc.runs.batch import Summary
     from docproc.types import Row
 
+GROUPS = {
+    "Output": ("output", "wide", "wide_text", "crops", "crops_of"),
+    "Existing output": ("resume", "overwrite", "forget_missing"),
+    "Reading": ("layout", "date_order", "date_window", "as_of", "recursive", "settle", "every"),
+    "What is accepted": ("max_error", "thresholds", "fail_on_review"),
+    "Engine and limits": ("jobs", "backend", "model", "limit"),
+}
+"""Headings in the help, and the options below them."""
+
 MAX_NAMED = 10  # failures, and files that came twice, that are named at the end of a run
 
 
@@ -32,7 +41,8 @@ def _reading_options(function: Function) -> Function:
     shared = (
         option("-o", "--output", required=True, type=FILE, help="The table: .csv, .jsonl, .xlsx or .parquet."),
         options.layout,
-        option("-j", "--jobs", default=0, type=click.IntRange(0), help="Processes; 0 takes every core.  [default: 0]"),
+        option("-j", "--jobs", default=0, type=click.IntRange(0), metavar="N",
+               help="Number of processes; 0 uses all cores.  [default: 0]"),
         options.backend,
         options.model,
         options.max_error,
@@ -40,48 +50,52 @@ def _reading_options(function: Function) -> Function:
         options.date_order,
         options.date_window,
         options.as_of,
-        option("--recursive/--no-recursive", default=True, show_default=True, help="Also read the folders in a folder."),
+        option("--recursive/--no-recursive", default=True, show_default=True, help="Include subfolders."),
         # Not local as that of other commands: a run that is repeated every day may replace its table.
         option("--overwrite/--no-overwrite", default=False,
-               help="Replace a table that is there, with all that was changed in it. What its journal holds is not read again: "
-                    "--no-resume reads everything anew."),
+               help="Replace an existing table, discarding any edits made to it. Documents already read are not read again "
+                    "unless --no-resume is given."),
         option("--forget-missing/--no-forget-missing", default=False,
-               help="Drop the rows of documents that are no longer among the inputs.  [default: keep them, with a reason]"),
+               help="Drop the rows of documents no longer among the inputs.  [default: keep and mark them]"),
         options.wide,
         options.wide_text,
         option("--crops", type=FILE, metavar="DIR",
-               help="Also save pictures of fields here; the column crop of the table names them."),
+               help="Save pictures of fields in this folder; the table's column crop has their names."),
         option("--crops-of", default="review", show_default=True, type=click.Choice(options.CROPS_OF),
-               help="Save pictures of the fields for review only, or of all."),
+               help="Which fields to save: those for review, or all."),
         options.limits,
-        option("-q", "--quiet", is_flag=True, help="Only say what went wrong."),
-        option("-v", "--verbose", is_flag=True, help="Name every document as it is read, and the backend."),
+        option("-q", "--quiet", is_flag=True, help="Print only errors."),
+        option("-v", "--verbose", is_flag=True, help="Print each document as it is read, skipped files, and the backend."),
     )  # fmt: skip
     for add in reversed(shared):
         function = add(function)
     return function
 
 
-@command()
+@command(groups=GROUPS)
 @click.argument("inputs", nargs=-1, required=True, type=FILE, metavar="INPUT...")
 @_reading_options
 @option("--resume/--no-resume", default=None, local=True,
-        help="Bring a table that is there up to date, reading only what is new or changed; or begin anew. A run that was "
-             "interrupted goes on in any case, unless --no-resume is given.")  # fmt: skip
+        help="Update an existing table, reading only new and changed documents; --no-resume reads everything again. An "
+             "interrupted run always resumes unless --no-resume is given.")  # fmt: skip
 @option("--fail-on-review/--no-fail-on-review", default=False, help="Exit with 7 when a person should look at something.")
 @click.pass_context
 def run(context: click.Context, /, quiet: bool, verbose: bool, **wishes: Any) -> None:
-    """Read documents into a table.
+    r"""Read documents into a table.
 
-    INPUT is files or folders: PNG, JPEG, TIFF (all pages), PDF, BMP, WebP, GIF, and ZIP archives of these. Beside the table
-    lies its journal, NAME.docproc: an interrupted run goes on with the same command, and docproc status and docproc table look
-    into it.
+    INPUT is files or folders: PNG, JPEG, TIFF (all pages), PDF, BMP, WebP, GIF, and ZIP archives of these. Results are
+    kept in a journal beside the table, TABLE.docproc. To continue an interrupted run, repeat the command.
 
-    As INPUT, - is a document that is piped in; -o - writes the table to stdout as CSV, and keeps no journal.
+    INPUT - reads one document from stdin; -o - writes CSV to stdout and keeps no journal.
 
-    Exit codes: 0 done, 1 some documents failed, 2 usage, 3 bad template or settings, 4 missing model or backend, 5 nothing
-    to read, 6 the output exists, 7 --fail-on-review, 8 the output cannot be written, 9 another run holds the output, 130 and
-    143 interrupted.
+    \b
+    Exit codes:
+      0  done                        6  the output exists
+      1  some documents failed       7  fields need review (--fail-on-review)
+      2  usage                       8  the output cannot be written
+      3  bad template or settings    9  another run is writing the output
+      4  missing model or backend    130, 143  interrupted
+      5  nothing to read
     """
     from docproc.runs.batch import run as run_batch
 
@@ -103,19 +117,19 @@ def run(context: click.Context, /, quiet: bool, verbose: bool, **wishes: Any) ->
     context.exit(NEEDS_REVIEW if request.fail_on_review and summary.by_status["review"] else DONE)
 
 
-@command(short_help="Read what arrives in a folder, and keep the table up to date.")
+@command(short_help="Read what arrives in a folder, and keep the table up to date.", groups=GROUPS)
 @click.argument("folder", type=FILE)
 @_reading_options
 @option("--resume/--no-resume", default=None, local=True,
-        help="Go on with what the journal holds, or begin anew.  [default: resume]")  # fmt: skip
+        help="Continue from the journal, or start over.  [default: resume]")  # fmt: skip
 @option("--settle", default=2.0, show_default=True, type=click.FloatRange(0), metavar="SECONDS",
         help="How long a file must be unchanged before it is read.")  # fmt: skip
 @option("--every", default=2.0, show_default=True, type=click.FloatRange(0.05), metavar="SECONDS",
-        help="How often the folder is looked at.")  # fmt: skip
+        help="How often to check the folder.")  # fmt: skip
 def watch(folder: Path, settle: float, every: float, quiet: bool, verbose: bool, **wishes: Any) -> None:
     """Read what arrives in a folder, as soon as it is complete, and keep the table up to date.
 
-    Ends with Ctrl-C, and goes on where it was when it is started again.
+    Stop it with Ctrl-C; start it again to continue.
     """
     from docproc.runs.watch import watch as watch_folder
 
@@ -244,7 +258,7 @@ def _say_summary(summary: Summary, *, stdout: bool) -> None:
     if not stdout and not summary.left_alone:
         say(f"table: {summary.output}")
         if summary.by_status["review"]:
-            say(f"what waits for review: docproc status {shlex.quote(str(summary.output))}")
+            say(f"to list the fields for review: docproc status {shlex.quote(str(summary.output))}")
 
 
 def _say_failures(output: Path, *, quiet: bool) -> None:

@@ -20,7 +20,7 @@ def template() -> None:
 @command(short_help="Propose a template from a blank form.")
 @click.argument("blank", type=FILE)
 @option("-o", "--output", default=Path("template.toml"), show_default=True, type=FILE, local=True, help="The template.")
-@option("--name", local=True, help="Of the form.  [default: the name of BLANK]")
+@option("--name", local=True, metavar="NAME", help="Name of the form.  [default: the name of BLANK]")
 @option("--from", "table", type=FILE, metavar="TABLE.csv", local=True,
         help="Take names and boxes from the table of a run over BLANK.")  # fmt: skip
 @options.overwrite("a template")
@@ -47,7 +47,7 @@ def init(blank: Path, output: Path, name: str | None, table: Path | None, overwr
 @click.argument("template_file", type=FILE, metavar="TEMPLATE")
 @click.argument("scan", required=False, type=FILE)
 @option("-o", "--output", default=Path("preview.png"), show_default=True, type=FILE, local=True, help="The picture.")
-@option("--page", default=1, show_default=True, type=click.IntRange(1), local=True, help="Of a scan with several.")
+@option("--page", default=1, show_default=True, type=click.IntRange(1), local=True, metavar="N", help="Page number.")
 @options.overwrite("a picture")
 def preview(template_file: Path, scan: Path | None, output: Path, page: int, overwrite: bool) -> None:
     """Draw the boxes of a template over a scan, or over the form itself: where they lie and what they are."""

@@ -293,7 +293,7 @@ def _crops(results: Path, rows: Sequence[Record], wanted: Sequence[ScoredField])
 def _check_free(paths: Iterable[Path | None], overwrite: bool) -> None:
     for path in paths:
         if path and path.exists() and not overwrite:
-            raise OutputExists(f"{path} is there already; give --overwrite or another name")
+            raise OutputExists(f"{path} already exists; use --overwrite to replace it, or give another name")
 
 
 def _write(path: Path, text: str) -> None:

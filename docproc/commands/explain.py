@@ -68,7 +68,7 @@ def explain_page(
     if is_archive(image.name) and image.is_file():
         raise BadUsage(f"{image} is an archive; name a document in it, for example {image / 'scan.png'}")
     if target.exists() and not overwrite:
-        raise OutputExists(f"{target} is there already; give --overwrite or another name with -o")
+        raise OutputExists(f"{target} already exists; use --overwrite to replace it, or -o for another file")
     if not image.is_file() and place_of(image) is None:
         raise BadInput(f"no such file: {image}")
     where = open_layout(layout, (str(image.parent),), date_order)

@@ -38,7 +38,7 @@ def predict_pictures(
     if picture and picture.suffix.lower() != ".png":
         raise BadUsage(f"the picture is a PNG: {picture} should end in .png")
     if picture and picture.exists() and not overwrite:
-        raise OutputExists(f"{picture} is there already; give --overwrite or another name")
+        raise OutputExists(f"{picture} already exists; use --overwrite to replace it, or give another name")
     reader = open_digit_model(backend, model)
     found = predict(images, reader)
     if picture:

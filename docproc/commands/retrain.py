@@ -133,7 +133,9 @@ def _seed(request: RetrainRequest, card: Mapping[str, Any]) -> int:
 def _check_output_is_free(request: RetrainRequest) -> None:
     there = [name for name in (*HANDWRITING_FILES, CARD) if (request.output / name).exists()]
     if there and not request.overwrite:
-        raise OutputExists(f"{request.output / there[0]} is there already; give --overwrite or another folder with -o")
+        raise OutputExists(
+            f"{request.output / there[0]} already exists; use --overwrite to replace it, or -o for another folder"
+        )
 
 
 # ------------------------------------------------------------------------------------------------ documents

@@ -26,8 +26,10 @@ def write_table(output: Path, target: Path, *, wide: bool, wide_text: bool, over
         if target.exists() and not overwrite:
             told = _lost(target, journal, wide=wide, texts=wide_text)
             if told:
-                raise OutputExists(f"{target} {told}\n--overwrite drops that; -o takes another name")
-            raise OutputExists(f"{target} is there already; give --overwrite or another name")
+                raise OutputExists(
+                    f"{target} {told}\nTo keep these edits, write to another file with -o; to discard them, use --overwrite."
+                )
+            raise OutputExists(f"{target} already exists; use --overwrite to replace it, or give another name")
         export_table(target, partial(_rows_for, target, output, journal), wide=wide, texts=wide_text)
         return journal.standing()
 
@@ -51,4 +53,4 @@ def _lost(target: Path, journal: Journal, *, wide: bool, texts: bool) -> str:
         told = changes_told(compared(target, journal, wide=wide, texts=texts))
     except (DocprocError, OSError):
         return ""
-    return told.replace("was changed since docproc wrote it", "is there already, and is not what the run has read")
+    return told.replace("was changed since docproc wrote it", "already exists, and is not what the run has read")

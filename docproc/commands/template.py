@@ -104,9 +104,9 @@ def propose_template(blank: Path, target: Path, *, name: str | None, table: Path
     without a field of it.
     """
     if target.exists() and not overwrite:
-        raise OutputExists(f"{target} is there already; give --overwrite or another name with -o")
+        raise OutputExists(f"{target} already exists; use --overwrite to replace it, or -o for another file")
     if not target.parent.is_dir():
-        raise CannotWrite(f"there is no folder {target.parent}")
+        raise CannotWrite(f"no such folder: {target.parent}")
     page = clean(_page(blank, 1))
     found = _places(page)
     rest = 0
@@ -266,7 +266,7 @@ def preview_template(path: Path, scan: Path | None, target: Path, *, page: int, 
     known = _open(path)
     # Naming and looking take turns: an earlier preview is nobody's work.
     if target.exists() and not overwrite and drawn_by(target) != DRAWS:
-        raise OutputExists(f"{target} is there already; give --overwrite or another name with -o")
+        raise OutputExists(f"{target} already exists; use --overwrite to replace it, or -o for another file")
     to_page: Homography = np.eye(3)
     if scan is None:
         gray = form_page(known).gray if known.reference else np.full((known.height, known.width), 255, np.uint8)

@@ -58,7 +58,7 @@ def train_model(recipe: Recipe, data: TrainingData, folder: Path, jobs: int, ove
     check_plots()
     model = folder / f"{recipe.network}.onnx"
     if model.exists() and not overwrite:
-        raise OutputExists(f"{model} is there already; give --overwrite or another folder with -o")
+        raise OutputExists(f"{model} already exists; use --overwrite to replace it, or -o for another folder")
     if isinstance(recipe, E13bRecipe):
         import_tensorflow()
         card = train_e13b(recipe, folder, jobs, log)

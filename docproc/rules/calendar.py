@@ -89,7 +89,7 @@ class DateWindow:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9]{1,4}[dmy]", self.span):
-            raise ValueError(f"{self.span!r} is no span of time; write 180d, 6m or 1y")
+            raise ValueError(f"{self.span!r} is not a period; use 180d, 6m or 1y")
 
     @property
     def earliest(self) -> date:

@@ -42,7 +42,7 @@ def verify(output: Path) -> Iterator[str]:
             yield f"{shown_name(document.name)}: {problem.code}: {problem}"
             continue
         if found != sha256:
-            yield f"{shown_name(document.name)}: its content is not the one that was read"
+            yield f"{shown_name(document.name)}: changed since it was read"
     with Journal.look(output) as journal:
         try:
             for change in table_changes(output, journal):
@@ -100,34 +100,36 @@ def refuse_replacing(output: Path, *, resume: bool, layout: str) -> None:
         return
     if not journal_path(output).is_file():
         raise OutputExists(
-            f"{output} is there already, and no journal ({journal_path(output).name}) lies beside it, so docproc did not write "
-            f"it, or cannot tell what was changed in it.\n--overwrite drops all of it{_size(output)}; -o takes another name"
+            f"{output} already exists and has no journal ({journal_path(output).name}): docproc did not write it, or cannot "
+            f"tell what was changed in it.\nUse --overwrite to replace it{_size(output)}, or -o for another file."
         )
     try:
         with Journal.look(output) as journal:
             told, before = what_is_lost(output, journal), journal.note("layout_files") or journal.note("layout")
     except BadInput as problem:
         raise OutputExists(
-            f"{output} is there already, and {problem}.\n--overwrite replaces it; -o takes another name"
+            f"{output} already exists, and {problem}.\nUse --overwrite to replace it, or -o for another file."
         ) from problem
     if told:
-        raise OutputExists(f"{output} {told}\n--overwrite drops that; -o takes another name")
+        raise OutputExists(
+            f"{output} {told}\nTo keep these edits, write to another file with -o; to discard them, use --overwrite."
+        )
     if not resume:
         raise OutputExists(
-            f"{output} is there already; give --resume to read only what is new or changed, --overwrite to replace it, or "
-            "another name"
+            f"{output} already exists.\nUse --resume to read only new and changed documents, --overwrite to replace "
+            "it, or -o for another file."
         )
     if not _same_layout(before, layout):
         raise OutputExists(
             f"{output} holds what was read with --layout {_plain_layout(before)}, and this run has --layout "
-            f"{_plain_layout(layout)}.\n--overwrite drops those rows and reads anew; -o takes another name"
+            f"{_plain_layout(layout)}.\nUse --overwrite to drop those rows and read everything again, or -o for another file."
         )
 
 
 def what_is_lost(output: Path, journal: Journal) -> str:
     """What is lost where the table of a journal is replaced, in words that go on from its name; "" where nothing is."""
     if not journal.has_written() and not journal.note("finished"):
-        return "is there already, and its journal has no copy of it: docproc cannot tell what was changed in it."
+        return "already exists, and its journal has no copy of it: docproc cannot tell what was changed in it."
     try:
         return changes_told(table_changes(output, journal))
     except MissingPart as problem:

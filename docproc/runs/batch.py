@@ -322,7 +322,7 @@ def refuse_mixing(request: RunRequest) -> None:
     for place, source in sources:
         if crops == source or (source in crops.parents and crops.is_dir() and any(crops.iterdir())):
             raise BadUsage(
-                f"the folder {request.crops} is there already, and lies in the input {place}: pictures that are saved in it "
+                f"the folder {request.crops} already exists, and lies in the input {place}: pictures that are saved in it "
                 "could not be told from pages; give a new folder to --crops"
             )
 

@@ -46,8 +46,8 @@ def changes(written: Iterable[Record], found: Iterable[Record], *, ignored: froz
     here = [name for name in columns if name in own]
     if not then and not now:
         return []
-    told = [Change(1, f"has no column {name} any more") for name in columns if now and name not in own and name not in ignored]
-    told += [Change(1, f"has a new column {name}") for name in own if then and name not in columns and name not in ignored]
+    told = [Change(1, f"column {name} was removed") for name in columns if now and name not in own and name not in ignored]
+    told += [Change(1, f"column {name} was added") for name in own if then and name not in columns and name not in ignored]
     old, new = _by_key(then, KEY_COLUMNS), _by_key(now, KEY_COLUMNS)
     pairs = [(line, old[key][1], record) for key, (line, record) in new.items() if key in old]
     saved = _saved_again(pairs, here)
@@ -58,8 +58,8 @@ def changes(written: Iterable[Record], found: Iterable[Record], *, ignored: froz
         ]
         if own_work:
             told.append(Change(line, f"was changed: {_name(before)}{', '.join(own_work)}"))
-    told += [Change(line, f"is not docproc's{_said(record)}") for key, (line, record) in new.items() if key not in old]
-    told += [Change(line, f"is missing{_said(record)}") for key, (line, record) in old.items() if key not in new]
+    told += [Change(line, f"was added{_said(record)}") for key, (line, record) in new.items() if key not in old]
+    told += [Change(line, f"was deleted or renamed{_said(record)}") for key, (line, record) in old.items() if key not in new]
     return sorted(told, key=lambda change: change.line)
 
 

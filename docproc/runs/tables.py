@@ -131,7 +131,7 @@ def check_output(path: Path) -> None:
     _writer(path)
     folder = path.parent
     if not folder.is_dir():
-        raise CannotWrite(f"there is no folder {folder}")
+        raise CannotWrite(f"no such folder: {folder}")
     probe = _aside(path)
     try:
         probe.touch()

@@ -54,7 +54,7 @@ def watch(
     """
     (folder,) = request.inputs
     if not folder.is_dir():
-        raise BadInput(f"{folder} is no folder; docproc watch waits for files in one")
+        raise BadInput(f"{folder} is not a folder; docproc watch waits for files in one")
     refuse_mixing(request)
     check_output(request.output)
     with hold(request.output):

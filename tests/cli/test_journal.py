@@ -34,7 +34,7 @@ def test_the_status_of_a_run(finished: Path) -> None:
     assert "3 of 3 documents read" in done.stdout
     assert done.stdout.splitlines()[3:6] == [
         "failed:", "  document  page  reason",
-        "  bad.png   1     not_an_image: not an image: neither PNG, JPEG, TIFF, BMP, GIF, WebP nor PDF by its content",
+        "  bad.png   1     not_an_image: not a PNG, JPEG, TIFF, BMP, GIF, WebP or PDF file",
     ]  # fmt: skip
     told = json.loads(docproc("status", finished, "--json").stdout)
     assert (told["state"], told["documents"], told["failed"], told["fields"]) == ("finished", 3, 1, 2)
@@ -49,7 +49,7 @@ def test_status_lists_what_waits_for_review(tmp_path: Path) -> None:
         Image.fromarray(draw_field(f"{1400 + number}")).save(tmp_path / "in" / f"{number:02}.png")
     done = docproc("run", tmp_path / "in", "-o", tmp_path / "t.csv", "--layout", "digits", "--max-error", "0%")
     assert done.returncode == 0, done.stderr
-    assert f"what waits for review: docproc status {tmp_path / 't.csv'}" in done.stderr
+    assert f"to list the fields for review: docproc status {tmp_path / 't.csv'}" in done.stderr
     rows = table(tmp_path / "t.csv")
     assert {row["status"] for row in rows} == {"review"}
     told = docproc("status", tmp_path / "t.csv").stdout.splitlines()
@@ -90,6 +90,6 @@ def test_what_was_changed_afterwards_is_found(finished: Path, tmp_path: Path) ->
         (finished.parent / "in" / "33.png").write_bytes(original)
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
-        "33.png: its content is not the one that was read",
+        "33.png: changed since it was read",
         f"{tmp_path / 't.csv'}: line 2 was changed: 1407.png, amount: text 1407 is now 1408",
     ]

@@ -133,8 +133,8 @@ def test_files_that_are_no_documents_are_counted(tmp_path: Path, amounts: Path) 
         (amounts / f"{count}.txt").write_text("not a page")
         assert line in docproc(*run).stderr.splitlines()
     told = docproc(*run, "-v").stderr.splitlines()
-    assert "skipped: 1.txt (no picture and no PDF by its name)" in told
-    assert "skipped: 2.txt (no picture and no PDF by its name)" in told
+    assert "skipped: 1.txt (not an image or PDF)" in told
+    assert "skipped: 2.txt (not an image or PDF)" in told
 
 
 def test_a_run_in_its_own_folder(tmp_path: Path, amounts: Path) -> None:

@@ -101,7 +101,7 @@ def test_what_cannot_be_learned_from_is_told_with_what_to_do(scans: Path, review
     with pytest.raises(BadUsage, match="--max-error"):
         retrain(RetrainRequest(reviewed, tmp_path, max_error=0.0), print)
     (tmp_path / "lines.keras").touch()
-    with pytest.raises(OutputExists, match=r"lines.keras is there already"):
+    with pytest.raises(OutputExists, match=r"lines.keras already exists"):
         retrain(request(reviewed, tmp_path), print)
 
 
@@ -124,7 +124,7 @@ def test_documents_that_are_gone_or_changed_are_told(scans: Path, tmp_path: Path
     with pytest.raises(BadInput, match=r"002.png: .*: put the documents back"):
         retrain(request(tmp_path / "reviewed.csv", tmp_path / "out"), print)
     shutil.copyfile(tmp_path / "in" / "001.png", tmp_path / "in" / "002.png")
-    with pytest.raises(BadInput, match=r"002.png: its content is not the one that was read"):
+    with pytest.raises(BadInput, match=r"002.png: changed since it was read"):
         retrain(request(tmp_path / "reviewed.csv", tmp_path / "out"), print)
 
 

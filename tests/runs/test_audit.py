@@ -185,7 +185,7 @@ def test_a_file_that_is_no_table_is_not_replaced(tmp_path: Path, folder: Path) -
 def test_a_table_from_a_damaged_journal_is_not_replaced(tmp_path: Path, folder: Path) -> None:
     table = write_run(tmp_path / "t.csv", folder)
     journal_path(table).write_bytes(b"no journal, but long enough to be taken for something" * 40)
-    with pytest.raises(OutputExists, match=r"is there already, and .* is no readable journal"):
+    with pytest.raises(OutputExists, match=r"already exists, and .* is no readable journal"):
         audit.refuse_replacing(table, resume=True, layout="digits")
 
 

@@ -319,7 +319,7 @@ def test_the_table_and_the_crops_may_lie_beside_the_pages(tmp_path: Path, place:
     for number in range(3):
         summary = run(request, opener=open_faulty)
         assert (summary.documents, summary.passed_over) == (2, 1)
-        assert summary.skipped == ("notes.txt (no picture and no PDF by its name)",)
+        assert summary.skipped == ("notes.txt (not an image or PDF)",)
         (folder / "crops" / f"page_{number}.png-1-a.png").write_bytes((folder / "page_00000.png").read_bytes())
     everything = tuple(sorted(one for one in folder.iterdir() if one.name != "notes.txt"))
     assert {"crops", "t.csv", "t.csv.docproc"} <= {one.name for one in everything}

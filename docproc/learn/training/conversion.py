@@ -69,7 +69,7 @@ def convert(
     }
     for target in targets.values():
         if target.exists() and not overwrite:
-            raise OutputExists(f"{target} is there already; give --overwrite or another folder with -o")
+            raise OutputExists(f"{target} already exists; use --overwrite to replace it, or -o for another folder")
     if (reason := available("tensorflow")) is not None:
         raise MissingPart(reason)
     from docproc.backends import tensorflow

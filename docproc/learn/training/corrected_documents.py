@@ -138,7 +138,7 @@ def _check_unchanged(documents: Sequence[CorrectedDocument]) -> None:
             faults.append(f"{shown_name(one.document.name)}: {problem}")
             continue
         if found != one.sha256:
-            faults.append(f"{shown_name(one.document.name)}: its content is not the one that was read")
+            faults.append(f"{shown_name(one.document.name)}: changed since it was read")
     if faults:
         more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
         raise BadInput(
