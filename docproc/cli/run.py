@@ -81,7 +81,7 @@ def _reading_options(function: Function) -> Function:
 @option("--fail-on-review/--no-fail-on-review", default=False, help="Exit with 7 when a person should look at something.")
 @click.pass_context
 def run(context: click.Context, /, quiet: bool, verbose: bool, **wishes: Any) -> None:
-    r"""Read documents into a table.
+    """Read documents into a table.
 
     INPUT is files or folders: PNG, JPEG, TIFF (all pages), PDF, BMP, WebP, GIF, and ZIP archives of these. Results are
     kept in a journal beside the table, TABLE.docproc. To continue an interrupted run, repeat the command.
@@ -96,7 +96,7 @@ def run(context: click.Context, /, quiet: bool, verbose: bool, **wishes: Any) ->
       3  bad template or settings    9  another run is writing the output
       4  missing model or backend    130, 143  interrupted
       5  nothing to read
-    """
+    """  # noqa: D301 - click's mark for lines that stay as they are
     from docproc.runs.batch import run as run_batch
 
     request = _request(wishes)
