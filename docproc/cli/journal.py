@@ -11,6 +11,7 @@ import click
 from docproc.cli import options
 from docproc.cli.console import field_counts, many, print_json, say
 from docproc.cli.options import FILE, command, option
+from docproc.cli.pipes import PIPE, sent
 from docproc.errors import SOME_FAILED
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def _listed(title: str, rows: Sequence[Row], count: int, columns: Sequence[str])
 
 @command()
 @click.argument("output", type=FILE, metavar="OUT")
-@option("-o", "--output", "target", required=True, type=FILE, help="The new table: .csv, .jsonl, .xlsx or .parquet.")
+@option("-o", "--output", "target", required=True, type=FILE,
+        help="The new table: .csv, .jsonl, .xlsx or .parquet; - is stdout, as CSV.")  # fmt: skip
 @options.wide
 @options.wide_text
 @options.overwrite("a table")
@@ -86,8 +88,11 @@ def table(context: click.Context, output: Path, target: Path, wide: bool, wide_t
     """
     from docproc.commands.table import write_table
 
-    standing = write_table(output, target, wide=wide, wide_text=wide_text, overwrite=overwrite)
-    say(f"table: {target}")
+    with sent(target) as written:
+        # What goes to stdout names pictures as seen from where the command is given.
+        standing = write_table(output, written, target.parent, wide=wide, wide_text=wide_text, overwrite=overwrite)
+    if target != PIPE:
+        say(f"table: {target}")
     if standing.done < standing.documents:
         say(f"not complete: {standing.done} of {many(standing.documents, 'document')} are read")
         context.exit(SOME_FAILED)
