@@ -155,19 +155,20 @@ def _request(wishes: dict[str, Any]) -> RunRequest:
 def reporter(progress: Progress, *, verbose: bool) -> Callable[[int, int, Sequence[Row]], None]:
     """What shows the progress of a run, and with `verbose` names each document, as a `batch.Progress`."""
     began = time.monotonic()
-    failed = pages = 0
+    failed = pages = now = 0
     progress.update("reading", 0, None)
 
     def update(done: int, total: int, rows: Sequence[Row]) -> None:
-        nonlocal failed, pages
+        nonlocal failed, pages, now
         signals.raise_pending()
+        now += 1  # `done` also counts what earlier runs have read, at no time of this one
         pages += len({row.page for row in rows})
         failed += any(row.status == "error" for row in rows)
         if verbose:
             _say_document(rows)
         seconds = time.monotonic() - began
         rate, lost = pages / max(1e-6, seconds), f", {failed} failed" if failed else ""
-        minutes_left = (total - done) * seconds / done / 60
+        minutes_left = (total - done) * seconds / now / 60
         progress.update(
             "reading", done, total, f"{done} of {many(total, 'document')}, {rate:.1f} pages/s{lost}",
             f"{done} of {total} documents{lost}; {rate:.1f} pages/s, {minutes_left:.0f} min left",

@@ -434,6 +434,10 @@ class Journal:
                 row = _remarked(row, _plain(DUPLICATE_OF + duplicates[document]))
             yield row if listed == PRESENT else _gone(row, listed)
 
+    def documents(self) -> int:
+        """How many documents stand in the table, or will."""
+        return self._one("SELECT count(*) FROM document WHERE listed")
+
     def standing(self) -> Standing:
         """The state of the run, counted."""
         one = self._one
@@ -446,7 +450,7 @@ class Journal:
             f"SELECT name, page, reason {listed} AND status = 'error' ORDER BY name, place LIMIT {MAX_FAILURES}"
         )
         return Standing(
-            documents=one("SELECT count(*) FROM document WHERE listed"),
+            documents=self.documents(),
             done=one("SELECT count(*) FROM document WHERE listed AND done"),
             failed=one(f"SELECT count(DISTINCT name) {listed} AND status = 'error'"),
             pages=one(f"SELECT count(*) FROM (SELECT DISTINCT name, page {listed})"),

@@ -55,6 +55,16 @@ def test_a_run_says_a_line_a_minute_where_there_is_no_terminal(screen: Screen, c
     ]
 
 
+def test_a_run_that_goes_on_counts_all_documents_and_the_time_of_its_own(screen: Screen, clock: list[float]) -> None:
+    file = screen(False)
+    with Progress() as progress:
+        update = reporter(progress, verbose=False)
+        for done, second in ((701, 30), (702, 60)):
+            clock[0] = second
+            update(done, 1000, [ROW])
+    assert file.getvalue() == "702 of 1000 documents; 0.0 pages/s, 149 min left\n"
+
+
 def test_a_run_shows_a_bar_on_a_terminal(screen: Screen) -> None:
     file = screen(True)
     with Progress() as progress:
