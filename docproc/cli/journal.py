@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from docproc.cli import options
-from docproc.cli.console import field_counts, many, print_json, say
+from docproc.cli.console import duplicate_told, field_counts, many, print_json, say
 from docproc.cli.options import FILE, command, option
 from docproc.cli.pipes import PIPE, sent
 from docproc.errors import SOME_FAILED
@@ -31,7 +31,6 @@ def status(output: Path, all_lines: bool, as_json: bool) -> None:
     OUT is the table that the run writes, there or not.
     """
     from docproc.commands.status import run_status
-    from docproc.runs.tables import shown_name
 
     run = run_status(output, None if all_lines or as_json else MAX_LINES)
     if as_json:
@@ -43,7 +42,7 @@ def status(output: Path, all_lines: bool, as_json: bool) -> None:
                f"{many(standing.documents, 'document')} read")  # fmt: skip
     click.echo(field_counts(standing.fields, standing.by_status, standing.failed))
     for one, first in standing.duplicates[:10]:
-        click.echo(f"  the same file twice: {shown_name(one)} and {shown_name(first)}")
+        click.echo(f"  {duplicate_told(one, first, standing.gone)}")
     if standing.away:
         click.echo(f"  {many(standing.away, 'document')} no longer among the inputs; the rows are kept")
     for title, rows, all_rows, columns in (

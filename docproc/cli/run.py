@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from docproc.cli import options, signals
-from docproc.cli.console import Progress, field_counts, many, say
+from docproc.cli.console import Progress, duplicate_told, field_counts, many, say
 from docproc.cli.options import FILE, Function, command, option
 from docproc.cli.pipes import piped
 from docproc.errors import DONE, NEEDS_REVIEW, SOME_FAILED, DocprocError
@@ -226,14 +226,12 @@ def _say_end(summary: Summary, *, quiet: bool, stdout: bool = False) -> None:
 
 
 def _say_summary(summary: Summary, *, stdout: bool) -> None:
-    from docproc.runs.tables import shown_name
-
     say(f"{many(summary.documents, 'document')}, {field_counts(summary.fields, summary.by_status, summary.failed)}")
     if summary.read < summary.documents:
         before = summary.documents - summary.read
         say(f"{before} {'was' if before == 1 else 'were'} read before, {summary.read} now")
     for one, first in summary.duplicates[:MAX_NAMED]:
-        say(f"  the same file twice: {shown_name(one)} and {shown_name(first)}")
+        say(f"  {duplicate_told(one, first, summary.gone)}")
     if len(summary.duplicates) > MAX_NAMED:
         say(f"  and {len(summary.duplicates) - MAX_NAMED} more; the table says so of each")
     if summary.passed_over == 1:

@@ -60,6 +60,7 @@ class Summary:
     duplicates: tuple[tuple[str, str], ...] = ()  # a document and the first one with the same content
     away: int = 0  # documents in the table that are no longer among the inputs
     skipped: tuple[str, ...] = ()  # the files that are no documents, each with the reason in brackets
+    gone: frozenset[str] = frozenset()  # documents that `duplicates` names and that are no longer among the inputs
     left_alone: str = ""  # why the table was not written, in words that go on from its name; "" where it was
 
 
@@ -170,7 +171,7 @@ def summary_of(standing: Standing, output: Path, passed: int, read: int) -> Summ
     """What is told at the end."""
     return Summary(
         standing.documents, standing.failed, standing.fields, standing.by_status, passed, output, read, standing.pages,
-        standing.duplicates, standing.away,
+        standing.duplicates, standing.away, gone=standing.gone,
     )  # fmt: skip
 
 
