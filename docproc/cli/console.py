@@ -45,6 +45,11 @@ def many(count: int, name: str) -> str:
     return f"{count} {name}" if count == 1 else f"{count} {name}s"
 
 
+def read_of(done: int, documents: int) -> str:
+    """`1 of 1 document is read`, `2 of 3 documents are read`."""
+    return f"{done} of {many(documents, 'document')} {'is' if 1 in (done, documents) else 'are'} read"
+
+
 def field_counts(fields: int, by_status: Mapping[Any, int], failed: int) -> str:
     """How many fields were accepted, go to review, or are blank, and how many documents failed."""
     blank = f", {by_status['blank']} blank" if by_status["blank"] else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from docproc.cli import options
-from docproc.cli.console import duplicate_told, field_counts, many, print_json, say
+from docproc.cli.console import duplicate_told, field_counts, many, print_json, read_of, say
 from docproc.cli.options import FILE, command, option
 from docproc.cli.pipes import PIPE, sent
 from docproc.errors import SOME_FAILED
@@ -93,7 +93,7 @@ def table(context: click.Context, output: Path, target: Path, wide: bool, wide_t
     if target != PIPE:
         say(f"table: {target}")
     if standing.done < standing.documents:
-        say(f"not complete: {standing.done} of {many(standing.documents, 'document')} are read")
+        say(f"not complete: {read_of(standing.done, standing.documents)}")
         context.exit(SOME_FAILED)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from docproc.cli import options, signals
-from docproc.cli.console import Progress, duplicate_told, field_counts, many, say
+from docproc.cli.console import Progress, duplicate_told, field_counts, many, read_of, say
 from docproc.cli.options import FILE, Function, command, option
 from docproc.cli.pipes import piped
 from docproc.errors import DONE, NEEDS_REVIEW, SOME_FAILED, DocprocError
@@ -187,7 +187,7 @@ def _interruptions_explained(request: RunRequest) -> Iterator[None]:
 
         with suppress(DocprocError):
             standing = run_status(request.output).standing
-            say(f"docproc: interrupted; {standing.done} of {many(standing.documents, 'document')} are read and kept")
+            say(f"docproc: interrupted; {read_of(standing.done, standing.documents)} and kept")
             say(f"to continue, run: {request.command}")
         raise
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from docproc.cli import console
-from docproc.cli.console import Progress, field_counts, many, say
+from docproc.cli.console import Progress, field_counts, many, read_of, say
 from docproc.cli.model import reporter as training_reporter
 from docproc.cli.run import reporter
 from docproc.learn.training.progress import Step
@@ -132,6 +132,9 @@ def test_messages_that_cannot_be_written_end_nothing(screen: Screen) -> None:
 
 def test_counts_in_words() -> None:
     assert (many(1, "page"), many(0, "page")) == ("1 page", "0 pages")
+    assert [read_of(*of) for of in ((1, 1), (0, 1), (1, 3), (2, 3))] == [
+        "1 of 1 document is read", "0 of 1 document is read", "1 of 3 documents is read", "2 of 3 documents are read",
+    ]  # fmt: skip
     count = {"ok": 2, "review": 1, "blank": 0}
     assert field_counts(3, count, 0) == "3 fields: 2 accepted, 1 for review"
     assert field_counts(4, count | {"blank": 1}, 2) == "4 fields: 2 accepted, 1 for review, 1 blank; 2 documents failed"
