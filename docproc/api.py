@@ -224,8 +224,9 @@ def run(
     .parquet. `jobs` is the number of processes; 0 takes every core. `resume=True` brings a table that is there up to date,
     `resume=False` begins its journal anew, `overwrite=True` replaces it, `forget_missing=True` drops the rows of documents that
     are no longer among the inputs. `wide` and `wide_text` write one row a page. `crops` is a folder for pictures of fields, of
-    those for review or of "all" (`crops_of`); the column `crop` names them. `progress` is called after each document with how
-    many are done, how many are to be read, and the rows of that one. The other parameters are those of `docproc.Reader`.
+    those for review or of "all" (`crops_of`); the column `crop` names them. `progress` is called after each document that is
+    read with how many are done, those of earlier runs too, how many there are, and the rows of that one. The other parameters
+    are those of `docproc.Reader`.
 
     A program that calls this from a script needs `if __name__ == "__main__":` around it: the processes import the script.
 

@@ -86,8 +86,8 @@ class DocumentError(DocprocError):
     """One document or page cannot be read.
 
     `code` is short and stable (`empty`, `truncated`, `corrupt`, `not_an_image`, `unsupported`, `too_large`,
-    `file_too_large`, `too_many_pages`, `encrypted`, `no_pages`, `no_fields`, `not_a_check`, `several_checks`, `does_not_fit`,
-    `not_found`, `not_a_file`, `permission`, `changing`, `io_error`, `worker_died`, `timeout`, `internal`).
+    `file_too_large`, `too_many_pages`, `encrypted`, `no_pages`, `no_fields`, `several_lines`, `not_a_check`, `several_checks`,
+    `does_not_fit`, `not_found`, `not_a_file`, `permission`, `changing`, `io_error`, `worker_died`, `timeout`, `internal`).
     """
 
     def __init__(self, code: str, message: str) -> None:

@@ -140,7 +140,9 @@ def find_documents(inputs: Sequence[Path], recursive: bool = True) -> tuple[list
             found, others = _in_archive(named, recursive) if is_archive(place.name) else ([named], [])
             passed += others
         else:
-            raise BadInput(f"no such file or folder: {place}")
+            pattern = any(sign in place.name for sign in "*?")
+            hint = "; patterns are not expanded: give the folder, or a list of files (in Python, glob.glob)" if pattern else ""
+            raise BadInput(f"no such file or folder: {place}{hint}")
         groups.append(found)
     names = [document.name for group in groups for document in group]
     if len(set(names)) < len(names) and len(inputs) > 1:

@@ -270,6 +270,9 @@ def test_bad_files_have_their_codes(tmp_path: Path, gray: Gray) -> None:
         path = tmp_path / f"{code}.png"
         path.write_bytes(data)
         assert trouble(path) == code
+    (page,) = open_pages(Document("a", tmp_path / "truncated.png"), Limits())
+    assert isinstance(page, tuple)
+    assert str(page[1]) == "the file is cut off; is it an incomplete copy?"
     assert trouble(tmp_path / "nowhere.png") == "not_found"
     assert trouble(tmp_path) in ("not_a_file", "io_error", "permission")
 

@@ -110,6 +110,15 @@ def test_a_path_where_nothing_is_is_an_error(path: Any, tmp_path: Path, monkeypa
         find_sources(path)
 
 
+def test_a_pattern_is_not_expanded_and_the_error_says_so(tmp_path: Path) -> None:
+    folder = files(tmp_path, "a.png")
+    for pattern in ("*.png", "?.png"):
+        with pytest.raises(BadInput, match=r"\.png; patterns are not expanded: give the folder, or a list .*glob\.glob"):
+            find_sources(f"{folder}/{pattern}")
+    with pytest.raises(BadInput, match=r"^no such file or folder: \S+b\.png$"):
+        find_sources(f"{folder}/b.png")
+
+
 class Broken(io.BytesIO):
     def read(self, size: int | None = -1, /) -> bytes:
         raise OSError(5, "the line is dead")

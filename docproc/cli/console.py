@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -45,11 +45,26 @@ def many(count: int, name: str) -> str:
     return f"{count} {name}" if count == 1 else f"{count} {name}s"
 
 
+def read_of(done: int, documents: int) -> str:
+    """`1 of 1 document is read`, `2 of 3 documents are read`."""
+    return f"{done} of {many(documents, 'document')} {'is' if 1 in (done, documents) else 'are'} read"
+
+
 def field_counts(fields: int, by_status: Mapping[Any, int], failed: int) -> str:
     """How many fields were accepted, go to review, or are blank, and how many documents failed."""
     blank = f", {by_status['blank']} blank" if by_status["blank"] else ""
     lost = f"; {many(failed, 'document')} failed" if failed else ""
     return f"{many(fields, 'field')}: {by_status['ok']} accepted, {by_status['review']} for review{blank}{lost}"
+
+
+def duplicate_told(one: str, first: str, gone: Collection[str]) -> str:
+    """Two documents of the same content; where one of them is `gone`, it may only have another name now."""
+    from docproc.runs.tables import shown_name
+
+    if (one in gone) == (first in gone):
+        return f"the same file twice: {shown_name(one)} and {shown_name(first)}"
+    there, away = (first, one) if one in gone else (one, first)
+    return f"{shown_name(there)} has the content of {shown_name(away)}, which is gone"
 
 
 class Progress:

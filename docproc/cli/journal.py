@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from docproc.cli import options
-from docproc.cli.console import field_counts, many, print_json, say
+from docproc.cli.console import duplicate_told, field_counts, many, print_json, read_of, say
 from docproc.cli.options import FILE, command, option
+from docproc.cli.pipes import PIPE, sent
 from docproc.errors import SOME_FAILED
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ def status(output: Path, all_lines: bool, as_json: bool) -> None:
     OUT is the run's output table; it need not exist yet.
     """
     from docproc.commands.status import run_status
-    from docproc.runs.tables import shown_name
 
     run = run_status(output, None if all_lines or as_json else MAX_LINES)
     if as_json:
@@ -42,7 +42,7 @@ def status(output: Path, all_lines: bool, as_json: bool) -> None:
                f"{many(standing.documents, 'document')} read")  # fmt: skip
     click.echo(field_counts(standing.fields, standing.by_status, standing.failed))
     for one, first in standing.duplicates[:10]:
-        click.echo(f"  the same file twice: {shown_name(one)} and {shown_name(first)}")
+        click.echo(f"  {duplicate_told(one, first, standing.gone)}")
     if standing.away:
         click.echo(f"  {many(standing.away, 'document')} no longer among the inputs; the rows are kept")
     for title, rows, all_rows, columns in (
@@ -74,7 +74,8 @@ def _listed(title: str, rows: Sequence[Row], count: int, columns: Sequence[str])
 
 @command()
 @click.argument("output", type=FILE, metavar="OUT")
-@option("-o", "--output", "target", required=True, type=FILE, help="The new table: .csv, .jsonl, .xlsx or .parquet.")
+@option("-o", "--output", "target", required=True, type=FILE,
+        help="The new table: .csv, .jsonl, .xlsx or .parquet; - is stdout, as CSV.")  # fmt: skip
 @options.wide
 @options.wide_text
 @options.overwrite("a table")
@@ -86,10 +87,13 @@ def table(context: click.Context, output: Path, target: Path, wide: bool, wide_t
     """
     from docproc.commands.table import write_table
 
-    standing = write_table(output, target, wide=wide, wide_text=wide_text, overwrite=overwrite)
-    say(f"table: {target}")
+    with sent(target) as written:
+        # What goes to stdout names pictures as seen from where the command is given.
+        standing = write_table(output, written, target.parent, wide=wide, wide_text=wide_text, overwrite=overwrite)
+    if target != PIPE:
+        say(f"table: {target}")
     if standing.done < standing.documents:
-        say(f"not complete: {standing.done} of {many(standing.documents, 'document')} are read")
+        say(f"not complete: {read_of(standing.done, standing.documents)}")
         context.exit(SOME_FAILED)
 
 

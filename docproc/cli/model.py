@@ -233,7 +233,7 @@ def predict(
         help="Evaluate MODEL, or the shipped one, on MNIST's test digits: those of mnist.npz, of a folder with the four IDX "
              "files, or those that Keras downloads; or on pictures of digits in folders named 0 to 9.")  # fmt: skip
 @option("--report", type=FILE, metavar="FILE.html", local=True,
-        help="The report.  [default: evaluation.html of a MODEL, none of RESULTS]")  # fmt: skip
+        help="The report, with plots by matplotlib.  [default: evaluation.html of a MODEL, none of RESULTS]")  # fmt: skip
 @option("--json", "figures", type=FILE, metavar="FILE.json", local=True,
         help="The figures, for a program.  [default: evaluation.json of a MODEL, none of RESULTS]")  # fmt: skip
 @options.backend
@@ -249,10 +249,12 @@ def evaluate(
     """
     from docproc.commands.evaluate import evaluate as assess
 
-    summary, written = assess(subjects, on, backend, report, figures, overwrite=overwrite)
+    summary, written, left_out = assess(subjects, on, backend, report, figures, overwrite=overwrite)
     click.echo(summary)
     for path in written:
         say(f"written: {path}")
+    if left_out:
+        say(left_out)
 
 
 @command(short_help="Measure on your own truth what may be accepted.")

@@ -161,11 +161,12 @@ def given(context: click.Context, *names: str) -> bool:
 
 
 def overwrite(what: str) -> Callable[[Function], Function]:
-    """`--overwrite` of a command that writes `what`.
+    """`--overwrite` of a command that writes `what`, as "a table" or "files".
 
     Local: `overwrite = true` at the top level of a settings file lets runs replace their tables, and no other command anything.
     """
-    return option("--overwrite", is_flag=True, local=True, help=f"Replace {what} that is there.")
+    verb = "is" if what.startswith("a ") else "are"
+    return option("--overwrite", is_flag=True, local=True, help=f"Replace {what} that {verb} there.")
 
 
 layout = option(

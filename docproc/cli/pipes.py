@@ -46,6 +46,18 @@ def piped(request: RunRequest) -> Iterator[RunRequest]:
             _send(table)
 
 
+@contextmanager
+def sent(output: Path) -> Iterator[Path]:
+    """The name of a table; in place of `-` that of a file whose content goes to stdout at the end. Raises CannotWrite."""
+    if output != PIPE:
+        yield output
+        return
+    with TemporaryDirectory(prefix="docproc-") as folder:
+        table = Path(folder, "stdout.csv")
+        yield table
+        _send(table)
+
+
 def _receive(document: Path, most: int) -> None:
     """Write what comes in on stdin to a file: at most `most` bytes and one more, by which it is refused."""
     stdin = sys.stdin.buffer

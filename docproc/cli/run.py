@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from docproc.cli import options, signals
-from docproc.cli.console import Progress, field_counts, many, say
+from docproc.cli.console import Progress, duplicate_told, field_counts, many, read_of, say
 from docproc.cli.options import FILE, Function, command, option
 from docproc.cli.pipes import piped
 from docproc.errors import DONE, NEEDS_REVIEW, SOME_FAILED, DocprocError
@@ -169,19 +169,20 @@ def _request(wishes: dict[str, Any]) -> RunRequest:
 def reporter(progress: Progress, *, verbose: bool) -> Callable[[int, int, Sequence[Row]], None]:
     """What shows the progress of a run, and with `verbose` names each document, as a `batch.Progress`."""
     began = time.monotonic()
-    failed = pages = 0
+    failed = pages = now = 0
     progress.update("reading", 0, None)
 
     def update(done: int, total: int, rows: Sequence[Row]) -> None:
-        nonlocal failed, pages
+        nonlocal failed, pages, now
         signals.raise_pending()
+        now += 1  # `done` also counts what earlier runs have read, at no time of this one
         pages += len({row.page for row in rows})
         failed += any(row.status == "error" for row in rows)
         if verbose:
             _say_document(rows)
         seconds = time.monotonic() - began
         rate, lost = pages / max(1e-6, seconds), f", {failed} failed" if failed else ""
-        minutes_left = (total - done) * seconds / done / 60
+        minutes_left = (total - done) * seconds / now / 60
         progress.update(
             "reading", done, total, f"{done} of {many(total, 'document')}, {rate:.1f} pages/s{lost}",
             f"{done} of {total} documents{lost}; {rate:.1f} pages/s, {minutes_left:.0f} min left",
@@ -200,7 +201,7 @@ def _interruptions_explained(request: RunRequest) -> Iterator[None]:
 
         with suppress(DocprocError):
             standing = run_status(request.output).standing
-            say(f"docproc: interrupted; {standing.done} of {many(standing.documents, 'document')} are read and kept")
+            say(f"docproc: interrupted; {read_of(standing.done, standing.documents)} and kept")
             say(f"to continue, run: {request.command}")
         raise
 
@@ -239,14 +240,12 @@ def _say_end(summary: Summary, *, quiet: bool, stdout: bool = False) -> None:
 
 
 def _say_summary(summary: Summary, *, stdout: bool) -> None:
-    from docproc.runs.tables import shown_name
-
     say(f"{many(summary.documents, 'document')}, {field_counts(summary.fields, summary.by_status, summary.failed)}")
     if summary.read < summary.documents:
         before = summary.documents - summary.read
         say(f"{before} {'was' if before == 1 else 'were'} read before, {summary.read} now")
     for one, first in summary.duplicates[:MAX_NAMED]:
-        say(f"  the same file twice: {shown_name(one)} and {shown_name(first)}")
+        say(f"  {duplicate_told(one, first, summary.gone)}")
     if len(summary.duplicates) > MAX_NAMED:
         say(f"  and {len(summary.duplicates) - MAX_NAMED} more; the table says so of each")
     if summary.passed_over == 1:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
-from docproc.errors import BadInput, BadUsage, DocumentError, OutputExists
+from docproc.errors import BadInput, BadUsage, DocumentError, MissingPart, OutputExists
 from docproc.files import open_pages
 from docproc.learn.evaluation.digit_images import load_labeled_digits
 from docproc.learn.evaluation.formatting import (
@@ -21,7 +21,7 @@ from docproc.learn.evaluation.formatting import (
     percent,
 )
 from docproc.learn.evaluation.plots import check_plots
-from docproc.learn.evaluation.reports import MAX_LISTED, model_report, results_report
+from docproc.learn.evaluation.reports import MAX_LISTED, model_metrics, model_report, results_report
 from docproc.learn.evaluation.risk_control import ERROR_RATES, ThresholdSelection, select_thresholds
 from docproc.learn.evaluation.scoring import Record, ScoredField, by_field, field_metrics, score_fields
 from docproc.options import Limits
@@ -40,15 +40,18 @@ KEY_COLUMNS = ("document", "page", "field")
 
 def evaluate(
     subjects: Sequence[Path], on: str | None, backend: str, report: Path | None, json_file: Path | None, *, overwrite: bool
-) -> tuple[str, tuple[Path, ...]]:
+) -> tuple[str, tuple[Path, ...], str]:
     """Evaluate a model on digits, or results against truth.
 
     With `on` the subject is a model, or there is none and the shipped one is evaluated, see `evaluate_model`; without it the
-    subjects are results and their truth, see `evaluate_results`. Returns what to say, and the files that were written. Raises
-    BadUsage for anything else.
+    subjects are results and their truth, see `evaluate_results`. Returns what to say, the files that were written, and why the
+    report that is made unasked was left out, or "". Raises BadUsage for anything else.
     """
+    left_out = ""
     if on is not None and len(subjects) <= 1:
-        report, json_file = report or Path("evaluation.html"), json_file or Path("evaluation.json")
+        json_file = json_file or Path("evaluation.json")
+        if report is None:
+            report, left_out = _report_unasked()
         summary = evaluate_model(subjects[0] if subjects else None, on, backend, report, json_file, overwrite=overwrite)
     elif on is None and len(subjects) == 2:
         results, truth = subjects
@@ -58,20 +61,33 @@ def evaluate(
             "give a model and what it is evaluated on: docproc model evaluate MODEL --on mnist; "
             "or results and their truth: docproc model evaluate RESULTS TRUTH"
         )
-    return summary, tuple(path for path in (json_file, report) if path)
+    return summary, tuple(path for path in (json_file, report) if path), left_out
 
 
-def evaluate_model(model: Path | None, on: str, backend: str, report: Path, json_file: Path, *, overwrite: bool) -> str:
-    """Evaluate `model`, or the shipped one, on single digits; write the report and the metrics, and return a summary.
+def _report_unasked() -> tuple[Path | None, str]:
+    """Where the report of a model is written when no name is given; else None, and why none can be drawn."""
+    try:
+        check_plots()
+    except MissingPart as problem:
+        return None, f"the report with plots was left out: {problem}"
+    return Path("evaluation.html"), ""
+
+
+def evaluate_model(model: Path | None, on: str, backend: str, report: Path | None, json_file: Path, *, overwrite: bool) -> str:
+    """Evaluate `model`, or the shipped one, on single digits; write the metrics, and the report if asked for; return a summary.
 
     `on` is a source of `digit_images.load_labeled_digits`. Raises an error of the DocprocError tree.
     """
     _check_free((report, json_file), overwrite)
-    check_plots()
-    reader = open_digit_model(backend, model)
-    metrics, page = model_report(reader, read_card(model or model_folder() / SHIPPED), load_labeled_digits(on))
+    if report:
+        check_plots()
+    reader, digits = open_digit_model(backend, model), load_labeled_digits(on)
+    if report:
+        metrics, page = model_report(reader, read_card(model or model_folder() / SHIPPED), digits)
+        _write(report, page)
+    else:
+        metrics = model_metrics(reader, digits)
     _write(json_file, json.dumps(metrics, indent=1) + "\n")
-    _write(report, page)
     low, high = metrics["accuracy_interval"]
     return f"{metrics['digits']} digits: {percent(metrics['accuracy'])} right (95% sure: {percent(low)} to {percent(high)})"
 

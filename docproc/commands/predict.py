@@ -49,7 +49,7 @@ def predict_pictures(
 def predict(images: Sequence[Path], reader: DigitModel) -> list[Prediction]:
     """Read pictures of one digit each, of any size, dark on light or light on dark.
 
-    Raises BadInput if one cannot be opened or shows nothing.
+    Raises BadInput if one cannot be opened or shows nothing, BadUsage for a folder.
     """
     glyphs = np.stack([load_digit(path) for path in images])
     scores = reader.recognizer.recognize(glyphs).astype(np.float64)

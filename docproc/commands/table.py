@@ -16,9 +16,12 @@ from docproc.runs.tables import check_output, export_table
 from docproc.types import Row
 
 
-def write_table(output: Path, target: Path, *, wide: bool, wide_text: bool, overwrite: bool) -> Standing:
+def write_table(
+    output: Path, target: Path, folder: Path | None = None, *, wide: bool, wide_text: bool, overwrite: bool
+) -> Standing:
     """Write the rows of the run that writes `output` to `target`, in the format of its suffix; returns how the run stands.
 
+    Pictures of fields are named from `folder`, which is that of the target where none is given.
     Raises BadUsage for a format that there is not, OutputExists, CannotWrite, and BadInput where there is no journal.
     """
     check_output(target)
@@ -30,17 +33,17 @@ def write_table(output: Path, target: Path, *, wide: bool, wide_text: bool, over
                     f"{target} {told}\nTo keep these edits, write to another file with -o; to discard them, use --overwrite."
                 )
             raise OutputExists(f"{target} already exists; use --overwrite to replace it, or give another name")
-        export_table(target, partial(_rows_for, target, output, journal), wide=wide, texts=wide_text)
+        export_table(target, partial(_rows_from, folder or target.parent, output, journal), wide=wide, texts=wide_text)
         return journal.standing()
 
 
-def _rows_for(target: Path, output: Path, journal: Journal) -> Iterator[Row]:
-    """The rows of a run; pictures are named from the folder of the new table."""
+def _rows_from(folder: Path, output: Path, journal: Journal) -> Iterator[Row]:
+    """The rows of a run; pictures are named from the folder."""
     for row in journal.rows():
         crop = row.crop
-        if crop and target.parent != output.parent:
+        if crop and folder != output.parent:
             with suppress(ValueError):  # on Windows, another drive
-                crop = Path(os.path.relpath(output.parent / crop, target.parent)).as_posix()
+                crop = Path(os.path.relpath(output.parent / crop, folder)).as_posix()
         yield replace(row, crop=crop)
 
 

@@ -100,8 +100,8 @@ def propose_template(blank: Path, target: Path, *, name: str | None, table: Path
     """Write a template to `target` with a field for every frame on the first page of the form `blank`.
 
     With the `table` of an earlier run, names and boxes are those of its rows for this document's first page.
-    Raises OutputExists, CannotWrite; BadInput where the form cannot be read or nothing is found on it; BadUsage for a table
-    without a field of it.
+    Raises OutputExists, CannotWrite; BadInput where the form cannot be read or nothing is found on it; BadUsage for a folder,
+    and for a table without a field of the form.
     """
     if target.exists() and not overwrite:
         raise OutputExists(f"{target} already exists; use --overwrite to replace it, or -o for another file")
@@ -337,6 +337,8 @@ def _open(path: Path) -> Template:
 
 
 def _open_pages(path: Path) -> tuple[Template, ...]:
+    if path.is_dir():
+        raise BadUsage(f"{path} is a folder; give the template itself, for example {path / 'template.toml'}")
     if not path.is_file():
         raise BadUsage(f"no such template: {path}")
     known = open_layout(str(path), ()).templates
@@ -346,6 +348,8 @@ def _open_pages(path: Path) -> tuple[Template, ...]:
 
 
 def _page(document: Path, number: int) -> Page:
+    if document.is_dir():
+        raise BadUsage(f"{document} is a folder; give one document, for example a picture in it")
     if not document.is_file():
         raise BadInput(f"no such file: {document}")
     try:

@@ -37,7 +37,8 @@ from docproc.types import Mapper, PageId, Row, Status
 if TYPE_CHECKING:
     from docproc.pipeline import PageResult
 
-Progress = Callable[[int, int, Sequence[Row]], None]  # documents done, documents to read, the rows of the newest
+# Of all documents, those of earlier runs too: how many are done, and how many there are; and the rows of the newest.
+Progress = Callable[[int, int, Sequence[Row]], None]
 Opener = Callable[[Settings], Callable[[Todo], Outcome]]
 
 ATTEMPTS = 2  # at a document that ended the run each time; then it is read with a process between
@@ -59,6 +60,7 @@ class Summary:
     duplicates: tuple[tuple[str, str], ...] = ()  # a document and the first one with the same content
     away: int = 0  # documents in the table that are no longer among the inputs
     skipped: tuple[str, ...] = ()  # the files that are no documents, each with the reason in brackets
+    gone: frozenset[str] = frozenset()  # documents that `duplicates` names and that are no longer among the inputs
     left_alone: str = ""  # why the table was not written, in words that go on from its name; "" where it was
 
 
@@ -122,10 +124,12 @@ def read_and_write(
         wide_text=str(int(request.wide_text)), passed_over=str(len(passed)), begun=now(), docproc=__version__,
         as_of=as_of.isoformat(), date_order=request.date_order, limits=json.dumps(asdict(request.limits)),
     )  # fmt: skip
-    for done, (one, outcome) in enumerate(_outcomes(todo, settings, request, journal, opener or open_worker), 1):
+    total = journal.documents()
+    outcomes = _outcomes(todo, settings, request, journal, opener or open_worker)
+    for done, (one, outcome) in enumerate(outcomes, total - len(todo) + 1):
         journal.finish(one.document, outcome)
         if progress:
-            progress(done, len(todo), outcome.rows or ())
+            progress(done, total, outcome.rows or ())
     journal.keep(finished=now())
     left_alone = _write_table(request, journal)
     summary = summary_of(journal.standing(), request.output, len(passed), len(todo))
@@ -167,7 +171,7 @@ def summary_of(standing: Standing, output: Path, passed: int, read: int) -> Summ
     """What is told at the end."""
     return Summary(
         standing.documents, standing.failed, standing.fields, standing.by_status, passed, output, read, standing.pages,
-        standing.duplicates, standing.away,
+        standing.duplicates, standing.away, gone=standing.gone,
     )  # fmt: skip
 
 

@@ -130,6 +130,7 @@ class Standing:
     duplicates: tuple[tuple[str, str], ...]  # a document and the first one with the same content
     notes: Mapping[str, str]  # command, inputs, times, model, ...
     away: int = 0  # documents in the table that are no longer among the inputs
+    gone: frozenset[str] = frozenset()  # those of them that `duplicates` names
 
 
 def reading_settings(general: str, template: str, other: str) -> str:
@@ -434,9 +435,14 @@ class Journal:
                 row = _remarked(row, _plain(DUPLICATE_OF + duplicates[document]))
             yield row if listed == PRESENT else _gone(row, listed)
 
+    def documents(self) -> int:
+        """How many documents stand in the table, or will."""
+        return self._one("SELECT count(*) FROM document WHERE listed")
+
     def standing(self) -> Standing:
         """The state of the run, counted."""
         one = self._one
+        duplicates = tuple(self._duplicates())
         by_status: Counter[Status] = Counter()
         listed = "FROM row JOIN document USING (name) WHERE listed AND done"
         shown = f"CASE WHEN listed = {AWAY_OTHERWISE} AND status != 'error' THEN 'review' ELSE status END"
@@ -446,16 +452,17 @@ class Journal:
             f"SELECT name, page, reason {listed} AND status = 'error' ORDER BY name, place LIMIT {MAX_FAILURES}"
         )
         return Standing(
-            documents=one("SELECT count(*) FROM document WHERE listed"),
+            documents=self.documents(),
             done=one("SELECT count(*) FROM document WHERE listed AND done"),
             failed=one(f"SELECT count(DISTINCT name) {listed} AND status = 'error'"),
             pages=one(f"SELECT count(*) FROM (SELECT DISTINCT name, page {listed})"),
             fields=one(f"SELECT count(*) {listed} AND field != ''"),
             by_status=by_status,
             failures=tuple((os.fsdecode(name), page, reason) for name, page, reason in failures),
-            duplicates=tuple(self._duplicates()),
+            duplicates=duplicates,
             notes=dict(self._db.execute("SELECT key, value FROM run")),
-            away=one(f"SELECT count(*) FROM document WHERE listed AND listed > {PRESENT}"),
+            away=one(f"SELECT count(*) FROM document WHERE listed > {PRESENT}"),
+            gone=frozenset(name for pair in duplicates for name in pair if self._is_away(name)),
         )
 
     def contents(self) -> list[tuple[Document, str]]:
@@ -472,6 +479,10 @@ class Journal:
             "WHERE listed AND done AND name != first ORDER BY name"
         ):
             yield os.fsdecode(name), os.fsdecode(first)
+
+    def _is_away(self, name: str) -> bool:
+        found = self._db.execute("SELECT listed > ? FROM document WHERE name = ?", (PRESENT, os.fsencode(name))).fetchone()
+        return bool(found[0])
 
     def _one(self, query: str) -> int:
         return int(self._db.execute(query).fetchone()[0])

@@ -50,8 +50,8 @@ def told_columns(rows: Iterable[Row]) -> tuple[str, ...]:
 def wide_table(rows: Callable[[], Iterable[Row]], *, texts: bool = False) -> tuple[Sequence[str], Iterator[Record]]:
     """One record a page, one column a field, with its value; with `texts` the digits as they are written.
 
-    `status` is the worst of the page's fields, `review` names those for review. `rows` gives all rows each time it is called,
-    those of a page one after the other.
+    `status` is the worst of the page's fields, `review` names those for review, and `reason` says why. `rows` gives all rows
+    each time it is called, those of a page one after the other.
     """
     names = dict.fromkeys(row.field for row in rows() if row.field)
     told = [name for name in told_columns(rows()) if name in TOLD_OF_PAGES]
@@ -63,19 +63,27 @@ def _pages(rows: Iterable[Row], columns: Sequence[str], shown: str) -> Iterator[
     rank = ("blank", "ok", "review", "error")
     for (document, number), own in groupby(rows, key=lambda row: (row.document, row.page)):
         page = dict.fromkeys(columns, "") | {"document": document, "page": number, "status": "blank"}
+        reasons: list[str] = []
+        remark = ""
         for row in own:
             page["status"] = max(str(page["status"]), row.status, key=rank.index)
+            reason, of_document = _without_remark(row.reason)
+            remark = remark or of_document
             if row.status == "review":
                 page["review"] = f"{page['review']} {row.field}".strip()
-            if row.status == "error":
-                page["reason"] = row.reason
-            elif not page["reason"]:
-                starts = [row.reason.index(remark) for remark in (DUPLICATE_OF, GONE) if remark in row.reason]
-                page["reason"] = row.reason[min(starts) :] if starts else ""
+            if row.status in ("review", "error") and reason:
+                reasons.append(f"{row.field}: {reason}" if row.field else reason)
             page |= {name: getattr(row, name) for name in TOLD_OF_PAGES if name in columns and getattr(row, name)}
             if row.field:
                 page[row.field] = getattr(row, shown)
+        page["reason"] = "; ".join([*reasons, *([remark] if remark else [])])
         yield page
+
+
+def _without_remark(reason: str) -> tuple[str, str]:
+    """A reason in two parts: what is said of the field, and what is said of its document, see `DUPLICATE_OF` and `GONE`."""
+    start = min((reason.index(remark) for remark in (DUPLICATE_OF, GONE) if remark in reason), default=len(reason))
+    return reason[:start].removesuffix("; "), reason[start:]
 
 
 def export_table(

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
-from docproc.cli import console
-from docproc.cli.console import Progress, field_counts, many, say
+from docproc.cli import console, main
+from docproc.cli.console import Progress, field_counts, many, read_of, say
 from docproc.cli.model import reporter as training_reporter
-from docproc.cli.run import reporter
+from docproc.cli.run import _say_end, reporter
 from docproc.learn.training.progress import Step
-from docproc.types import Row
+from docproc.runs.batch import Summary
+from docproc.types import Row, Status
 
 Screen = Callable[[bool], io.StringIO]
+Update = Callable[[int, int, Sequence[Row]], None]
 
 ROW = Row("a.png", 1, "amount", "12", "12", 0.99, "ok", "", "", "", None, None, None, None)
 BAD = Row("b.png", 1, "", "", "", None, "error", "empty: nothing in it", "", "", None, None, None, None)
@@ -55,6 +61,16 @@ def test_a_run_says_a_line_a_minute_where_there_is_no_terminal(screen: Screen, c
     ]
 
 
+def test_a_run_that_goes_on_counts_all_documents_and_the_time_of_its_own(screen: Screen, clock: list[float]) -> None:
+    file = screen(False)
+    with Progress() as progress:
+        update = reporter(progress, verbose=False)
+        for done, second in ((701, 30), (702, 60)):
+            clock[0] = second
+            update(done, 1000, [ROW])
+    assert file.getvalue() == "702 of 1000 documents; 0.0 pages/s, 149 min left\n"
+
+
 def test_a_run_shows_a_bar_on_a_terminal(screen: Screen) -> None:
     file = screen(True)
     with Progress() as progress:
@@ -66,6 +82,38 @@ def test_a_run_shows_a_bar_on_a_terminal(screen: Screen) -> None:
     assert "2 of 3 documents" in shown
     assert "1 failed" in shown
     assert "min left" not in shown
+
+
+def test_a_bar_whose_end_is_not_known_names_no_number(screen: Screen) -> None:
+    file = screen(True)
+    with Progress() as progress:
+        reporter(progress, verbose=False)
+    shown = file.getvalue()
+    assert "reading" in shown
+    assert "0/" not in shown
+    assert "?" not in re.sub(r"\x1b\[\?25[hl]", "", shown)  # what hides the cursor and shows it again
+
+
+@pytest.mark.parametrize(
+    ("read", "told"),
+    [(2, "1 was read before, 2 now"), (1, "2 were read before, 1 now"), (3, None)],
+)
+def test_what_was_read_before_is_counted(screen: Screen, read: int, told: str | None) -> None:
+    file = screen(False)
+    _say_end(Summary(3, 0, 3, Counter[Status]({"ok": 3}), 0, Path("t.csv"), read), quiet=False)
+    assert [line for line in file.getvalue().splitlines() if "before" in line] == ([told] if told else [])
+
+
+def test_a_watch_says_when_a_document_was_read(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+    def watch(request: object, settle: float, every: float, report: object, update: Update, began: object) -> None:
+        update(1, 1, [ROW])
+
+    monkeypatch.setattr("docproc.runs.watch.watch", watch)
+    monkeypatch.setattr("docproc.cli.signals.install", lambda: None)
+    for options, told in ((["-v"], r"backend onnx\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d a\.png: amount 12\n"), ([], "")):
+        file = screen(False)
+        assert CliRunner().invoke(main, ["watch", "in", "-o", "t.csv", "--backend", "onnx", *options]).exit_code == 0
+        assert re.fullmatch(told, file.getvalue())
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -122,6 +170,9 @@ def test_messages_that_cannot_be_written_end_nothing(screen: Screen) -> None:
 
 def test_counts_in_words() -> None:
     assert (many(1, "page"), many(0, "page")) == ("1 page", "0 pages")
+    assert [read_of(*of) for of in ((1, 1), (0, 1), (1, 3), (2, 3))] == [
+        "1 of 1 document is read", "0 of 1 document is read", "1 of 3 documents is read", "2 of 3 documents are read",
+    ]  # fmt: skip
     count = {"ok": 2, "review": 1, "blank": 0}
     assert field_counts(3, count, 0) == "3 fields: 2 accepted, 1 for review"
     assert field_counts(4, count | {"blank": 1}, 2) == "4 fields: 2 accepted, 1 for review, 1 blank; 2 documents failed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -73,6 +74,24 @@ def test_the_table_again_in_every_format(finished: Path, tmp_path: Path) -> None
     assert (tmp_path / "again.csv").read_bytes() == finished.read_bytes()
     assert docproc("table", finished, "-o", tmp_path / "wide.csv", "--wide").returncode == 0
     assert [r["amount"] for r in table(tmp_path / "wide.csv")] == ["1407", "33", ""]
+
+
+def test_the_table_again_on_stdout(finished: Path) -> None:
+    done = docproc("table", finished, "-o", "-")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == finished.read_bytes().decode().replace("\r\n", "\n")
+    done = docproc("table", finished, "-o", "-", "--wide", cwd=finished.parent)
+    assert done.stdout.startswith("document,page,status,review,reason,amount\n1407.png,1,")
+    assert not (finished.parent / "-").exists()
+
+
+def test_the_table_on_stdout_names_pictures_from_where_the_command_is_given(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    Image.fromarray(draw_field("33")).save(tmp_path / "33.png")
+    run = ["run", "33.png", "-o", "out/t.csv", "--layout", "amount", "--crops", "crops", "--crops-of", "all"]
+    assert docproc(*run, cwd=tmp_path).returncode == 0
+    told = docproc("table", "out/t.csv", "-o", "-", cwd=tmp_path).stdout
+    assert next(csv.DictReader(told.splitlines()))["crop"] == "crops/33.png-1-amount.png"
 
 
 def test_what_was_changed_afterwards_is_found(finished: Path, tmp_path: Path) -> None:

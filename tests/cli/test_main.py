@@ -68,6 +68,19 @@ def test_no_command_is_cut_off_in_a_list() -> None:
         assert "..." not in told.partition("Commands:")[2], told
 
 
+def test_the_help_of_overwrite_is_a_sentence() -> None:
+    told = {
+        name: str(parameter.help)
+        for name, command in commands(main)
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and parameter.name == "overwrite"
+    }
+    assert told["docproc model evaluate"] == "Replace files that are there."
+    assert told["docproc table"] == "Replace a table that is there."
+    for name in ("docproc run", "docproc watch"):
+        assert "What its journal holds is not read again: --no-resume reads everything anew." in told[name]
+
+
 def test_the_scores_of_a_training_are_told_in_sentences() -> None:
     told = list(_scores_told({"mnist_test_accuracy": 0.9912, "decoder_off_by": 0.031, "classic_onnx_agrees_with_keras": 0.999}))
     assert told == [

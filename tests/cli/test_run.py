@@ -126,6 +126,17 @@ def test_the_same_file_twice_is_told(tmp_path: Path, amounts: Path) -> None:
     assert "same" not in reasons["33.png"]
 
 
+@pytest.mark.parametrize("name", ["0.png", "renamed.png"])
+def test_a_file_with_another_name_is_not_called_the_same_file_twice(name: str, tmp_path: Path, amounts: Path) -> None:
+    run = ["run", amounts, "-o", tmp_path / "t.csv", "--layout", "amount", "--resume"]
+    assert docproc(*run).returncode == 0
+    (amounts / "33.png").rename(amounts / name)
+    told = f"  {name} has the content of 33.png, which is gone"
+    said = docproc(*run).stderr, docproc("status", tmp_path / "t.csv").stdout
+    assert [(told in one.splitlines(), "the same file twice" in one) for one in said] == [(True, False)] * 2
+    assert [row["status"] for row in table(tmp_path / "t.csv")] == ["ok"] * 4
+
+
 def test_files_that_are_no_documents_are_counted(tmp_path: Path, amounts: Path) -> None:
     run = ["run", amounts, "-o", tmp_path / "t.csv", "--layout", "amount", "--overwrite"]
     names = "1 file skipped (not a document; -v names it)", "2 files skipped (not documents; -v names them)"

@@ -161,6 +161,21 @@ def test_a_report_that_cannot_be_drawn_is_told_before_the_work(tmp_path: Path, m
     monkeypatch.setattr(command, "check_plots", missing)
     with pytest.raises(MissingPart):
         evaluate_results(tmp_path / "none.csv", tmp_path / "none.csv", tmp_path / "r.html", None, overwrite=False)
+    with pytest.raises(MissingPart):
+        evaluate_model(None, "nowhere", "onnx", tmp_path / "r.html", tmp_path / "f.json", overwrite=False)
+
+
+def test_the_figures_of_a_model_take_no_plots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise MissingPart("reports need matplotlib")
+
+    monkeypatch.setattr(command, "check_plots", missing)
+    draw_mnist(tmp_path / "mnist", 20)
+    figures = tmp_path / "f.json"
+    said, written, left_out = command.evaluate([], str(tmp_path / "mnist"), "onnx", None, figures, overwrite=False)
+    assert said.startswith("20 digits: ")
+    assert json.loads(figures.read_text())["digits"] == 20
+    assert (written, left_out) == ((figures,), "the report with plots was left out: reports need matplotlib")
 
 
 @pytest.mark.thorough

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from docproc.commands.predict import predict
-from docproc.errors import BadInput
+from docproc.errors import BadInput, BadUsage
 from docproc.learn.composing import mnist
 from docproc.learn.composing.strokes import Pen, draw_digit
 from docproc.learn.evaluation.digit_images import load_digit
@@ -77,6 +77,8 @@ def test_what_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(BadInput, match=r"text\.png"):
         load_digit(tmp_path / "text.png")
+    with pytest.raises(BadUsage, match="is a folder; give pictures of one digit each"):
+        load_digit(tmp_path)
     with pytest.raises(BadInput, match="no such file"):
         load_digit(tmp_path / "none.png")
 

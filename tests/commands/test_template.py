@@ -82,6 +82,20 @@ def spoil(folder: Path, old: str, new: str) -> None:
 # ------------------------------------------------------------------------------------------------------- init
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("init", SURVEY), f"{SURVEY} is a folder; give one document"),
+        (("preview", SURVEY / "template.toml", SURVEY), f"{SURVEY} is a folder; give one document"),
+        (("preview", SURVEY), f"{SURVEY} is a folder; give the template itself, for example {SURVEY / 'template.toml'}"),
+    ],
+)
+def test_a_folder_is_called_a_folder(arguments: tuple[object, ...], told: str, tmp_path: Path) -> None:
+    done = docproc(*arguments, cwd=tmp_path)
+    assert (done.returncode, told in done.stderr) == (2, True), done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_every_field_of_a_blank_form_is_proposed(tmp_path: Path) -> None:
     shutil.copy(SURVEY / "blank.png", tmp_path)
     done = docproc("init", "blank.png", cwd=tmp_path)

@@ -110,3 +110,12 @@ def test_what_a_line_fetches_is_this_project_and_its_dependencies(extra: str, tm
     fetched = {one["metadata"]["name"].lower(): one for one in json.loads(report.read_text())["install"]}
     assert "docproc" not in fetched
     assert fetched["docproc-digits"]["download_info"]["url"].startswith("file:")
+
+
+def test_the_readme_says_where_the_program_is_and_how_an_environment_is_made() -> None:
+    readme, makefile = ((PROJECT / name).read_text(encoding="utf-8") for name in ("README.md", "Makefile"))
+    program = ".venv/demo/bin/docproc"
+    assert f"\t{program} run samples" in makefile
+    assert f"The program is `{program}`." in readme
+    assert "`python3 -m venv .venv`" in readme
+    assert "`py -m venv .venv`" in readme

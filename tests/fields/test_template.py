@@ -132,6 +132,18 @@ def test_a_template_with_single_brackets_and_one_without_anything() -> None:
     assert all("is missing; it should be" in fault for fault in caught.value.faults)
 
 
+def test_a_field_that_stands_there_twice_is_one_fault() -> None:
+    twice = GOOD + GOOD[GOOD.rindex("[[field]]") :]
+    with pytest.raises(BadConfig) as caught:
+        parse(twice, "t.toml")
+    assert len(caught.value.faults) == 1
+    assert "there is another field 'age': give each its own name" in caught.value.faults[0]
+    with pytest.raises(BadConfig) as caught:
+        parse(twice.replace('name = "age"', 'name = "years"', 1), "t.toml")
+    assert len(caught.value.faults) == 1
+    assert "field 'age': lies on top of field 'years'" in caught.value.faults[0]
+
+
 def test_names_are_checked_whatever_else_is_wrong() -> None:
     """Two fields of one name, and rules that name fields: no name of our own shows in a message."""
     text = GOOD.replace("schema_version = 1", "schema_version = 7").replace('name = "age"', 'name = "id"')

@@ -208,6 +208,18 @@ def test_the_rows_of_another_folder_stay_unless_they_are_to_be_forgotten(tmp_pat
     assert set(table(tmp_path / "t.csv")) == {"june_00000.png", "june_00001.png"}
 
 
+def test_a_run_that_goes_on_tells_of_all_documents_how_many_are_done(tmp_path: Path) -> None:
+    fill(tmp_path / "in", 3)
+    request = RunRequest((tmp_path / "in",), tmp_path / "t.csv", "digits", resume=True)
+    run(request, opener=open_faulty)
+    (tmp_path / "in" / "page_00000.png").unlink()
+    fill(tmp_path / "in", 2, "new")
+    told: list[tuple[int, int]] = []
+    summary = run(request, progress=lambda done, total, _: told.append((done, total)), opener=open_faulty)
+    assert told == [(4, 5), (5, 5)]
+    assert (summary.documents, summary.read) == (5, 2)
+
+
 def test_a_table_that_is_corrected_while_the_run_reads_stays_and_nothing_read_is_lost(tmp_path: Path) -> None:
     fill(tmp_path / "in", 3)
     request = RunRequest((tmp_path / "in",), tmp_path / "t.csv", "digits", resume=True)

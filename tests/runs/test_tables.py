@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from docproc.errors import BadUsage, CannotWrite
 from docproc.runs.tables import (
     COLUMNS,
+    DUPLICATE_OF,
     FORMULA_STARTS,
+    GONE,
     check_output,
     export_table,
     long_table,
@@ -101,6 +103,18 @@ def test_the_wide_table_has_a_row_a_page(tmp_path: Path) -> None:
     )
     assert (two["page"], two["id"], two["age"], two["status"]) == ("2", "008", "", "ok")
     assert (three["status"], three["reason"]) == ("error", "empty: the file is empty")
+
+
+def test_the_wide_table_says_why_fields_wait_for_review(tmp_path: Path) -> None:
+    twin = f"{DUPLICATE_OF}a.png; {GONE}"
+    rows = [row(field="id", reason=f"the scan is faint; {twin}"), row(field="age", status="review", reason=f"two 1s; {twin}"),
+            row(field="men", status="review", reason=f"no digit; cut off; {twin}"), row(page=2, field="id", reason="faint"),
+            row(page=3, field="id", status="review", reason="cut off"), row(page=4, reason=twin),
+            row(page=5, status="review", reason=twin)]  # fmt: skip
+    write_table(tmp_path / "t.csv", *wide_table(lambda: rows))
+    assert [page["reason"] for page in read(tmp_path / "t.csv")] == [
+        f"age: two 1s; men: no digit; cut off; {twin}", "", "id: cut off", twin, twin,
+    ]  # fmt: skip
 
 
 def test_the_wide_table_has_values_and_texts_only_where_asked(tmp_path: Path) -> None:

@@ -173,6 +173,8 @@ def _check_places(parsed: TemplateFile, sizes: Sequence[Size | None], spoiled: S
         for place, earlier in enumerate(parsed.field[:index]):
             if ("field", place) in spoiled or earlier.page != entry.page:
                 continue
+            if entry.name == earlier.name and entry.box == earlier.box:
+                continue  # an entry that stands there twice; `check_names` says so
             if _overlap(entry.box, earlier.box) > TEMPLATE.max_overlap_share:
                 faults.add((*where, "box"), f"field {entry.name!r}: lies on top of field {earlier.name!r}")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.errors import BadInput, DocumentError
+from docproc.errors import BadInput, BadUsage, DocumentError
 from docproc.files import Document, find_documents, open_pages
 from docproc.learn.composing import mnist
 from docproc.learn.evaluation.accuracy import DIGIT_NAMES
@@ -50,7 +50,9 @@ def load_labeled_digits(source: str) -> LabeledDigits:
 
 
 def load_digit(path: Path) -> Glyphs:
-    """A picture of one digit, dark on light or light on dark, as (28, 28) uint8 the MNIST way. Raises BadInput."""
+    """A picture of one digit, dark on light or light on dark, as (28, 28) uint8 the MNIST way. Raises BadInput, BadUsage."""
+    if path.is_dir():
+        raise BadUsage(f"{path} is a folder; give pictures of one digit each")
     if not path.is_file():
         raise BadInput(f"no such file: {path}")
     try:

@@ -52,12 +52,23 @@ MAX_CURVES = 6  # more cannot be told from each other
 
 def model_report(reader: DigitModel, card: Mapping[str, Any], digits: LabeledDigits) -> tuple[dict[str, Any], str]:
     """How well a model reads digits, and its training as far as its card has it: the metrics, and a page of HTML."""
-    found = predict_digits(reader.recognizer, digits.images, digits.labels)
-    about = {"model": reader.recognizer.model_hash, "backend": reader.recognizer.name, "data": digits.name}
+    found, about = _predicted(reader, digits)
     metrics = about | digit_metrics(found)
     redrawn = reader.decoder.reconstruct(digits.images) if reader.decoder else None
     sections = [*digit_sections(found, metrics, digits.images, redrawn), *history_sections(histories_from_card(card))]
     return metrics, render_page("How well single digits are read", about, sections)
+
+
+def model_metrics(reader: DigitModel, digits: LabeledDigits) -> dict[str, Any]:
+    """How well a model reads digits: the metrics alone, for which nothing is drawn."""
+    found, about = _predicted(reader, digits)
+    return about | digit_metrics(found)
+
+
+def _predicted(reader: DigitModel, digits: LabeledDigits) -> tuple[DigitPredictions, dict[str, str]]:
+    """What a model reads, and what a page and the metrics say of it first."""
+    about = {"model": reader.recognizer.model_hash, "backend": reader.recognizer.name, "data": digits.name}
+    return predict_digits(reader.recognizer, digits.images, digits.labels), about
 
 
 def training_report(network: str, card: Mapping[str, Any]) -> str:
