@@ -78,7 +78,7 @@ def test_the_help_of_overwrite_is_a_sentence() -> None:
     assert told["docproc model evaluate"] == "Replace files that are there."
     assert told["docproc table"] == "Replace a table that is there."
     for name in ("docproc run", "docproc watch"):
-        assert "What its journal holds is not read again: --no-resume reads everything anew." in told[name]
+        assert "Documents already read are not read again unless --no-resume is given." in told[name]
 
 
 def test_the_scores_of_a_training_are_told_in_sentences() -> None:

@@ -114,5 +114,5 @@ def test_a_month_before_a_long_one_ends_with_it() -> None:
 
 @pytest.mark.parametrize("span", ["", "180", "d", "-1d", "6 m", "1w"])
 def test_a_span_that_is_none(span: str) -> None:
-    with pytest.raises(ValueError, match="no span of time"):
+    with pytest.raises(ValueError, match="is not a period; use 180d, 6m or 1y"):
         DateWindow(span, date(2026, 11, 21))

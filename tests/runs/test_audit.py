@@ -95,7 +95,10 @@ def test_a_table_in_which_a_person_corrected_a_cell_stays_as_it_is(
     table = write_run(tmp_path / f"t{suffix}", folder)
     EDITS[suffix](table)
     data = table.read_bytes()
-    with pytest.raises(OutputExists, match=r"line 4 was changed: c.png, id: text 6454 is now 6456\n--overwrite drops that"):
+    with pytest.raises(
+        OutputExists,
+        match=r"line 4 was changed: c.png, id: text 6454 is now 6456\nTo keep these edits",
+    ):
         commands(table, folder)[command]()
     assert table.read_bytes() == data
 
@@ -108,7 +111,7 @@ def test_a_table_beside_which_no_journal_lies_stays_as_it_is(tmp_path: Path, fol
     table = write_run(tmp_path / f"t{suffix}", folder)
     journal_path(table).unlink()
     data = table.read_bytes()
-    with pytest.raises(OutputExists, match=r"no journal \(t\.[a-z]+\.docproc\).*\n--overwrite drops all of it \(3 rows\)"):
+    with pytest.raises(OutputExists, match=r"no journal \(t\.[a-z]+\.docproc\).*\nUse --overwrite to replace it \(3 rows\)"):
         commands(table, folder)[command]()
     assert table.read_bytes() == data
 
@@ -118,7 +121,7 @@ def test_a_table_of_another_layout_stays_as_it_is(tmp_path: Path, folder: Path, 
     table = write_run(tmp_path / "t.csv", folder)
     with Journal.open(table) as journal:
         journal.keep(layout="check", layout_files="check")
-    with pytest.raises(OutputExists, match=r"with --layout check, and this run has --layout digits\.\n--overwrite"):
+    with pytest.raises(OutputExists, match=r"with --layout check, and this run has --layout digits\.\nUse --overwrite"):
         commands(table, folder)[command]()
 
 
