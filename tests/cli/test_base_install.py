@@ -74,7 +74,7 @@ CALLS: tuple[tuple[str, int, str], ...] = (
     ("run in -o new.parquet --layout amount -j 1", 4, "pip install pyarrow"),
     ("run in -o x.csv --backend tensorflow", 4, "pip install tensorflow"),
     ("run in -o t.xlsx --layout amount --resume", 6, "pip install openpyxl"),
-    ("watch nowhere -o w.csv", 5, "nowhere is no folder"),
+    ("watch nowhere -o w.csv", 5, "nowhere is not a folder"),
     ("status t.csv", 0, ""),
     ("table t.csv -o again.xlsx", 0, ""),
     ("table t.csv -o again.parquet", 4, "pip install pyarrow"),

@@ -239,7 +239,7 @@ def test_a_table_that_is_corrected_while_the_run_reads_stays_and_nothing_read_is
 def test_a_table_that_is_there_is_not_touched_unasked(tmp_path: Path) -> None:
     fill(tmp_path / "in", 3)
     (tmp_path / "t.csv").write_text("mine")
-    with pytest.raises(OutputExists, match=r"no journal .*\n--overwrite drops all of it"):
+    with pytest.raises(OutputExists, match=r"no journal .*\nUse --overwrite to replace it"):
         read_faulty(tmp_path / "in", tmp_path / "t.csv")
     assert (tmp_path / "t.csv").read_text() == "mine"
     request = RunRequest((tmp_path / "in",), tmp_path / "t.csv", "digits", overwrite=True)

@@ -139,7 +139,7 @@ def test_output_is_checked_before_the_work(tmp_path: Path) -> None:
     assert there.read_text() == "mine"
     with pytest.raises(BadUsage, match=r"\.csv, \.jsonl, \.xlsx, \.parquet"):
         check_output(tmp_path / "t.doc")
-    with pytest.raises(CannotWrite, match="no folder"):
+    with pytest.raises(CannotWrite, match="no such folder"):
         check_output(tmp_path / "nowhere" / "t.csv")
     (tmp_path / "d.csv").mkdir()
     with pytest.raises(CannotWrite, match="is a folder"):
