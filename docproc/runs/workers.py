@@ -59,12 +59,10 @@ def process_map(
     worker dies, or takes more than `seconds` for an item or more than `memory` bytes beside what `prepare` took (0: no limit),
     the item's result is a DocumentError. `may_spawn` allows workers processes of their own.
     """
-    pool: _Pool[Item, Result] = _Pool(partial(_hire, prepare, memory, may_spawn), items, seconds)
+    pool: _Pool[Item, Result] = _Pool(partial(_hire, prepare, memory, may_spawn), seconds)
     try:
         pool.fill(max(1, jobs))
-        while pool.hand_out():
-            yield from pool.receive()
-            yield from pool.expire()
+        yield from pool.results(items)
     finally:
         _dismiss(pool.workers)
 
@@ -90,16 +88,24 @@ class _Worker:
 class _Pool(Generic[Item, Result]):
     """Workers, each with one item at a time; a worker that is lost or worn out is replaced."""
 
-    def __init__(self, hire: Callable[[], _Worker], items: Iterable[Item], seconds: float) -> None:
+    def __init__(self, hire: Callable[[], _Worker], seconds: float) -> None:
         self.workers: list[_Worker] = []
-        self._hire, self._items, self._seconds = hire, iter(items), seconds
-        self._exhausted = False
+        self._hire, self._seconds = hire, seconds
+        self._items: Iterator[Item] = iter(())
+        self._exhausted = True
         self._deaths = 0  # in a row
 
     def fill(self, jobs: int) -> None:
         """Start workers."""
         for _ in range(jobs):
             self.workers.append(self._hire())
+
+    def results(self, items: Iterable[Item]) -> Iterator[tuple[Item, Result | DocumentError]]:
+        """Each item with its result, as soon as it is there; of no items, when a worker is ready."""
+        self._items, self._exhausted = iter(items), False
+        while self.hand_out():
+            yield from self.receive()
+            yield from self.expire()
 
     def hand_out(self) -> bool:
         """Give every free worker an item; False when there are no more items and no worker has one."""
@@ -189,15 +195,21 @@ def quarantine_map(
 ) -> Iterator[tuple[Item, Result | DocumentError]]:
     """Like `process_map`, one item at a time, with another process between this one and each worker.
 
-    For items that are suspected to kill the process that reads them and its parent.
+    For items that are suspected to kill the process that reads them and its parent. An item is taken from `items` when both
+    processes have started, so that whoever ends the run meanwhile does not make it a suspect.
     """
     inner = partial(_guard, prepare, seconds, memory)
     yield from process_map(inner, items, jobs=1, seconds=seconds + 30, may_spawn=True)
 
 
 def _guard(prepare: Prepare[Item, Result], seconds: float, memory: int) -> Callable[[Item], Result]:
+    pool: _Pool[Item, Result] = _Pool(partial(_hire, prepare, memory, False), seconds)
+    pool.fill(1)
+    for _ in pool.results(()):
+        pass
+
     def work(item: Item) -> Result:
-        ((_, result),) = process_map(prepare, [item], jobs=1, seconds=seconds, memory=memory)
+        ((_, result),) = pool.results([item])
         if isinstance(result, DocumentError):
             raise result
         return result

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -107,6 +108,29 @@ def test_an_item_is_taken_only_when_a_worker_is_free() -> None:
 def test_the_quarantine_survives_an_item_that_kills_the_parent() -> None:
     found = summary(quarantine_map(open_work, ["a", "kill the parent", "unreadable", "b"], seconds=30))
     assert found == {"a": "A", "kill the parent": "lost: worker_died", "unreadable": "lost: corrupt", "b": "B"}
+
+
+def open_slowly(opened: Path) -> Callable[[str], str]:
+    time.sleep(0.5)
+    opened.touch()
+    return work
+
+
+def test_the_quarantine_takes_an_item_only_when_all_has_started(tmp_path: Path) -> None:
+    opened = tmp_path / "opened"
+    seen = []
+
+    def items() -> Iterator[str]:
+        seen.append(opened.exists())
+        yield "a"
+
+    assert summary(quarantine_map(partial(open_slowly, opened), items(), seconds=30)) == {"a": "A"}
+    assert seen == [True]
+
+
+def test_a_quarantine_that_cannot_start_ends_the_map() -> None:
+    with pytest.raises(MissingPart, match="no model here"):
+        list(quarantine_map(missing, ["a"], seconds=30))
 
 
 def test_what_a_worker_prints_is_no_data(capfd: pytest.CaptureFixture[str]) -> None:
