@@ -84,10 +84,12 @@ def table(context: click.Context, output: Path, target: Path, wide: bool, wide_t
 
     OUT is the table that the run writes, there or not. Exits with 1 where the run is not finished.
     """
-    from docproc.commands.table import write_table
+    from docproc.commands.table import changes_left_out, write_table
 
     standing = write_table(output, target, wide=wide, wide_text=wide_text, overwrite=overwrite)
     say(f"table: {target}")
+    if told := changes_left_out(output, target):
+        say(told)
     if standing.done < standing.documents:
         say(f"not complete: {standing.done} of {many(standing.documents, 'document')} are read")
         context.exit(SOME_FAILED)
