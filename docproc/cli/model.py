@@ -15,7 +15,7 @@ from docproc.cli.options import BACKENDS, FILE, Share, command, given, option
 from docproc.errors import DONE, SOME_FAILED, BadUsage
 
 if TYPE_CHECKING:
-    from docproc.learn.training.progress import Step
+    from docproc.learn.progress import Step
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -168,7 +168,7 @@ def _wanted(changes: dict[str, Any]) -> dict[str, Any]:
 
 def _prepare_training() -> None:
     """Raises MissingPart before anything is imported that needs what is missing."""
-    from docproc.learn.training.environment import check_training
+    from docproc.learn.environment import check_training
 
     check_training()
     _quiet_tensorflow()

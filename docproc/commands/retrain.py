@@ -21,6 +21,7 @@ from docproc.errors import BadInput, BadUsage, CannotWrite, DocprocError, Docume
 from docproc.files import read_content
 from docproc.learn.composing import mnist
 from docproc.learn.composing.material import Material
+from docproc.learn.environment import check_training, import_tensorflow
 from docproc.learn.evaluation.comparison import (
     BeforeAfter,
     likely_gain,
@@ -30,13 +31,12 @@ from docproc.learn.evaluation.comparison import (
     refusals,
 )
 from docproc.learn.evaluation.scoring import Interval, ScoredField, score_fields
+from docproc.learn.progress import Log
 from docproc.learn.training.corrected_documents import CorrectedDocument, FieldKey, box_of, find_corrected_documents
 from docproc.learn.training.corrections import HELD_OUT_SHARE, CorrectionExamples, correction_examples, is_held_out
-from docproc.learn.training.environment import check_training, import_tensorflow
 from docproc.learn.training.export import file_hash
 from docproc.learn.training.finetune import NETWORK_NAMES, Base, ReplayDigits, finetune, read_composed
 from docproc.learn.training.model_card import HANDWRITING_FILES, write_card
-from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import FINETUNING, HandwritingRecipe
 from docproc.options import Limits, RunRequest
 from docproc.readers import MICR

@@ -11,14 +11,14 @@ from docproc.errors import BadUsage, OutputExists
 from docproc.learn.composing import mnist
 from docproc.learn.composing.material import Sources
 from docproc.learn.composing.mnist import Mnist
+from docproc.learn.environment import check_training, import_tensorflow
 from docproc.learn.evaluation.digit_images import LabeledDigits
 from docproc.learn.evaluation.plots import check_plots
 from docproc.learn.evaluation.reports import model_report, training_report
+from docproc.learn.progress import Log
 from docproc.learn.training.classic import train_classic
 from docproc.learn.training.e13b import train_e13b
-from docproc.learn.training.environment import check_training, import_tensorflow
 from docproc.learn.training.handwriting import refit_handwriting, train_handwriting
-from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import ClassicRecipe, E13bRecipe, HandwritingRecipe, Recipe
 from docproc.runs.tables import write_whole
 from docproc.weights.opening import open_digit_model

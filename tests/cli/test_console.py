@@ -12,7 +12,7 @@ from docproc.cli import console
 from docproc.cli.console import Progress, field_counts, many, say
 from docproc.cli.model import reporter as training_reporter
 from docproc.cli.run import reporter
-from docproc.learn.training.progress import Step
+from docproc.learn.progress import Step
 from docproc.types import Row
 
 Screen = Callable[[bool], io.StringIO]

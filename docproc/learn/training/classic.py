@@ -14,11 +14,11 @@ import numpy as np
 from docproc.backends.form import DIGITS
 from docproc.learn.composing.mnist import Mnist
 from docproc.learn.evaluation.accuracy import digit_accuracy
+from docproc.learn.progress import Log
 from docproc.learn.training.decoder import fit_decoder
 from docproc.learn.training.export import export_glyph_network
 from docproc.learn.training.fit import fit_classic_network
 from docproc.learn.training.model_card import CLASSIC_FILES, TrainedModel, write_model_card
-from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import ClassicRecipe
 from docproc.weights.cards import CLASSIC, DECODER_FILE
 

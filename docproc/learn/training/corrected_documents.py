@@ -13,7 +13,7 @@ from pathlib import Path
 
 from docproc.errors import BadInput, DocumentError
 from docproc.files import Document, read_content
-from docproc.learn.training.progress import Log
+from docproc.learn.progress import Log
 from docproc.options import Limits
 from docproc.runs.journal import Journal, journal_path
 from docproc.runs.tables import safe_name, shown_name

@@ -11,9 +11,9 @@ import numpy as np
 
 from docproc.backends import open_decoder
 from docproc.errors import DocprocError
+from docproc.learn.progress import Log, Step
 from docproc.learn.training.architectures import FEATURES, decoder_network
 from docproc.learn.training.export import MAX_DIFFERENCE_FLOAT16, to_float16, to_float32
-from docproc.learn.training.progress import Log, Step
 from docproc.types import GLYPH_SIDE, Glyphs
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ import numpy as np
 
 from docproc.learn.composing.e13b_examples import E13bExample, e13b_examples
 from docproc.learn.evaluation.risk_control import ERROR_RATES
+from docproc.learn.progress import Log
 from docproc.learn.training.calibration import expected_calibration_error, fit_logistic, threshold_for
 from docproc.learn.training.export import PROBE_FIELDS, export_micr_network
 from docproc.learn.training.fit import MICR_PROGRESS, fit_micr_network
 from docproc.learn.training.loop import TrainedNetwork
 from docproc.learn.training.model_card import E13B_FILES, TrainedModel, write_model_card
-from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import E13bRecipe
 from docproc.mlp import sigmoid
 from docproc.readers.confidence import Calibration, least

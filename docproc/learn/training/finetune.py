@@ -35,13 +35,13 @@ from docproc.learn.composing.material import Digits, Material
 from docproc.learn.composing.mnist import Mnist
 from docproc.learn.composing.strokes import Pen, draw_digit
 from docproc.learn.evaluation.scoring import ScoredField
+from docproc.learn.progress import Log
 from docproc.learn.training.conversion import FORMS
 from docproc.learn.training.corrections import CorrectionExamples
 from docproc.learn.training.decoder import fit_decoder
 from docproc.learn.training.export import PROBE_FIELDS, export_cell_network, export_glyph_network, export_line_network
 from docproc.learn.training.fit import fit_cell_network, fit_glyph_network, fit_line_network
 from docproc.learn.training.model_card import NETWORK_ENDINGS
-from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import HandwritingRecipe
 from docproc.readers.confidence import LOW
 from docproc.readers.lattice.normalize import normalize

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from docproc.learn.progress import Log
 from docproc.learn.training.architectures import (
     DIGIT_NETWORKS,
     LINE_STRIDE,
@@ -28,7 +29,6 @@ from docproc.learn.training.batches import (
     warped_pictures,
 )
 from docproc.learn.training.loop import TrainedNetwork, Training, train_network
-from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import ClassicRecipe, E13bRecipe, HandwritingRecipe
 from docproc.readers.e13b.font import STRIDE_PX as MICR_STRIDE
 from docproc.types import LINE_READERS, LINE_SYMBOLS, MICR_SYMBOLS

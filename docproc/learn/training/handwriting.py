@@ -19,6 +19,7 @@ from docproc.learn.composing.material import Digits, Material, Sources
 from docproc.learn.composing.mnist import Mnist
 from docproc.learn.evaluation.accuracy import digit_accuracy
 from docproc.learn.evaluation.history import Histories, histories_from_card
+from docproc.learn.progress import Log
 from docproc.learn.training.calibration import (
     fit_calibration,
     fit_context,
@@ -38,7 +39,6 @@ from docproc.learn.training.fit import (
     fit_line_network,
 )
 from docproc.learn.training.model_card import HANDWRITING_FILES, TrainedModel, write_model_card
-from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import HandwritingRecipe
 from docproc.mlp import Mlp
 from docproc.readers import NETWORKS

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.learn.evaluation.history import Epoch
+from docproc.learn.progress import Log, Step
 from docproc.learn.training.batches import Batch, TrainingBatches, ValidationBatches
-from docproc.learn.training.progress import Log, Step
 from docproc.learn.training.recipes import Plan
 
 if TYPE_CHECKING:

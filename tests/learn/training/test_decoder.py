@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from docproc.learn.training.progress import Step
+from docproc.learn.progress import Step
 
 pytestmark = pytest.mark.thorough
 pytest.importorskip("keras")

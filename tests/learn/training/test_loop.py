@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from docproc.learn.progress import Log, Step
 from docproc.learn.training.fit import CELL_PROGRESS, fit_cell_network
 from docproc.learn.training.loop import TrainedNetwork
-from docproc.learn.training.progress import Log, Step
 from docproc.learn.training.recipes import HandwritingRecipe
 from docproc.types import CELL_CLASSES, CELL_SIDE
 
