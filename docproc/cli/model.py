@@ -181,14 +181,14 @@ def _quiet_tensorflow() -> None:
 
 
 def reporter(progress: Progress) -> Callable[[str | Step], None]:
-    """What shows the progress of a training; what it says of its epochs goes to stderr as it is."""
+    """What shows the progress of a training; its messages go to stderr as they are."""
 
     def tell(news: str | Step) -> None:
         if isinstance(news, str):
-            say(news)
+            progress.say(news)
             return
-        done, total = (news.epoch - 1) * news.steps + news.step, news.epochs * news.steps
-        progress.update(news.network, done, total, f"epoch {news.epoch}/{news.epochs}, loss {news.loss:.4f}")
+        shown = news.note or (f"{news.done} of {news.total}" if news.total else "")
+        progress.update(news.name, news.done, news.total, shown, f"{news.name}: {shown}" if news.done else news.name)
 
     return tell
 

@@ -42,7 +42,7 @@ def weights(
 ) -> list[NDArray[np.float32]]:
     def log(entry: str | Step) -> None:
         if isinstance(entry, Step):
-            if entry.epoch == stop:
+            if entry.note.startswith(f"epoch {stop}/"):
                 raise Interrupted
         elif logged is not None:
             logged.append(entry)
