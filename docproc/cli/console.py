@@ -68,7 +68,7 @@ def duplicate_told(one: str, first: str, gone: Collection[str]) -> str:
 
 
 class Progress:
-    """How far the work has come: a bar on a terminal; elsewhere a line a minute, if the work has one to say."""
+    """How far the work has come: a bar on a terminal; elsewhere a line for every step, and one a minute if it takes longer."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
@@ -93,17 +93,23 @@ class Progress:
         if self._bar:
             self._bar.stop()
 
+    def say(self, text: str) -> None:
+        """Print a message; elsewhere than on a terminal the next line of progress comes a minute later, or with a new step."""
+        say(text)
+        self._said = time.monotonic()
+
     def update(self, name: str, done: int, total: int | None, note: str = "", line: str = "") -> None:
         """Show that `done` of `total` steps (None: not known yet) of the work called `name` are done.
 
-        `note` stands beside the bar. Without a terminal `line` is said instead, if the last one was said a minute ago.
+        `note` stands beside the bar. Without a terminal `line` is said instead, if it is of another work than the last one, or
+        nothing was said for a minute.
         """
+        begins, self._name = name != self._name, name
         if self._bar:
-            if name != self._name:
+            if begins:
                 if self._task is not None:
                     self._bar.remove_task(self._task)
-                self._name, self._task = name, self._bar.add_task(name, total=total, completed=done, note=note)
+                self._task = self._bar.add_task(name, total=total, completed=done, note=note)
             self._bar.update(self._task, completed=done, total=total, note=note)
-        elif line and not self._quiet and time.monotonic() - self._said >= SECONDS_A_LINE:
-            self._said = time.monotonic()
-            say(line)
+        elif line and not self._quiet and (begins or time.monotonic() - self._said >= SECONDS_A_LINE):
+            self.say(line)

@@ -85,13 +85,15 @@ def table(context: click.Context, output: Path, target: Path, wide: bool, wide_t
 
     OUT is the run's output table; it need not exist yet. Exits with 1 where the run is not finished.
     """
-    from docproc.commands.table import write_table
+    from docproc.commands.table import changes_left_out, write_table
 
     with sent(target) as written:
         # What goes to stdout names pictures as seen from where the command is given.
         standing = write_table(output, written, target.parent, wide=wide, wide_text=wide_text, overwrite=overwrite)
     if target != PIPE:
         say(f"table: {target}")
+    if told := changes_left_out(output, target):
+        say(told)
     if standing.done < standing.documents:
         say(f"not complete: {read_of(standing.done, standing.documents)}")
         context.exit(SOME_FAILED)

@@ -15,7 +15,7 @@ from docproc.cli.options import BACKENDS, FILE, Share, command, given, option
 from docproc.errors import DONE, SOME_FAILED, BadUsage
 
 if TYPE_CHECKING:
-    from docproc.learn.training.progress import Step
+    from docproc.learn.progress import Step
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -168,7 +168,7 @@ def _wanted(changes: dict[str, Any]) -> dict[str, Any]:
 
 def _prepare_training() -> None:
     """Raises MissingPart before anything is imported that needs what is missing."""
-    from docproc.learn.training.environment import check_training
+    from docproc.learn.environment import check_training
 
     check_training()
     _quiet_tensorflow()
@@ -181,14 +181,14 @@ def _quiet_tensorflow() -> None:
 
 
 def reporter(progress: Progress) -> Callable[[str | Step], None]:
-    """What shows the progress of a training; what it says of its epochs goes to stderr as it is."""
+    """What shows the progress of a training; its messages go to stderr as they are."""
 
     def tell(news: str | Step) -> None:
         if isinstance(news, str):
-            say(news)
+            progress.say(news)
             return
-        done, total = (news.epoch - 1) * news.steps + news.step, news.epochs * news.steps
-        progress.update(news.network, done, total, f"epoch {news.epoch}/{news.epochs}, loss {news.loss:.4f}")
+        shown = news.note or (f"{news.done} of {news.total}" if news.total else "")
+        progress.update(news.name, news.done, news.total, shown, f"{news.name}: {shown}" if news.done else news.name)
 
     return tell
 

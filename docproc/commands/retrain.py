@@ -21,6 +21,7 @@ from docproc.errors import BadInput, BadUsage, CannotWrite, DocprocError, Docume
 from docproc.files import read_content
 from docproc.learn.composing import mnist
 from docproc.learn.composing.material import Material
+from docproc.learn.environment import check_training, import_tensorflow
 from docproc.learn.evaluation.comparison import (
     BeforeAfter,
     likely_gain,
@@ -30,13 +31,12 @@ from docproc.learn.evaluation.comparison import (
     refusals,
 )
 from docproc.learn.evaluation.scoring import Interval, ScoredField, score_fields
+from docproc.learn.progress import Log, Step, counted
 from docproc.learn.training.corrected_documents import CorrectedDocument, FieldKey, box_of, find_corrected_documents
 from docproc.learn.training.corrections import HELD_OUT_SHARE, CorrectionExamples, correction_examples, is_held_out
-from docproc.learn.training.environment import check_training, import_tensorflow
 from docproc.learn.training.export import file_hash
 from docproc.learn.training.finetune import NETWORK_NAMES, Base, ReplayDigits, finetune, read_composed
 from docproc.learn.training.model_card import HANDWRITING_FILES, write_card
-from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import FINETUNING, HandwritingRecipe
 from docproc.options import Limits, RunRequest
 from docproc.readers import MICR
@@ -88,18 +88,20 @@ def retrain(request: RetrainRequest, log: Log) -> tuple[str, bool]:
     corrections, printed = _extract_examples(split.train, settings, recipe, request.jobs, log)
     split = split.without_fields(printed)
     _check_enough(split.held_out, request.max_error)
+    log(Step("reading MNIST" if request.data else "drawing digits"))
     digits = ReplayDigits.of(mnist.load(request.data) if request.data else None)
-    test = _Test(split.held_out, settings, digits.test, recipe, request.max_error, request.jobs)
-    log(f"reading {len(split.held_out)} documents that were held back, and {recipe.calibration_strips} composed fields")
-    before = test.read(base_model)
+    test = _Test(split.held_out, settings, digits.test, recipe, request.max_error, request.jobs, log)
+    before = test.read(base_model, "the model as it was")
+    log(Step("loading TensorFlow"))
     import_tensorflow()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         agreement = finetune(recipe, corrections, digits.train, base, folder, request.jobs, log)
         card = _card_of_networks(base, recipe, folder)
         write_card(folder / CARD, card)  # without it nothing reads them
-        log("reading them again")
-        comparison = _compare(before, test.read(folder / "digits.onnx"), request.max_error)
+        after = test.read(folder / "digits.onnx", "the new model")
+        log(Step("comparing the two models"))
+        comparison = _compare(before, after, request.max_error)
         text = _comparison_table(comparison, request.max_error)
         if comparison.refusals:
             reasons = [f"  {reason}" for reason in comparison.refusals]
@@ -205,7 +207,8 @@ def _extract_examples(
     mapper = _mapper(settings.limits, jobs, len(documents))
     found: dict[str, _DocumentExamples] = {}
     unread = 0
-    for one, extracted in mapper(partial(_open_extractor, settings, recipe.seed, recipe.not_digits), documents):
+    work = mapper(partial(_open_extractor, settings, recipe.seed, recipe.not_digits), documents)
+    for one, extracted in counted(work, len(documents), "taking examples from the documents", log):
         if isinstance(extracted, DocumentError):
             unread += 1
         else:
@@ -292,23 +295,32 @@ class _Test:
     recipe: HandwritingRecipe
     max_error: float
     jobs: int
+    log: Log
 
-    def read(self, model: Path) -> tuple[tuple[ScoredField, ...], tuple[ScoredField, ...]]:
-        """The fields of the held-out documents, and the composed fields, as `model` reads them."""
-        documents = _read_documents(self.held_out, replace(self.settings, model=model, models=()), self.jobs)
+    def read(self, model: Path, name: str) -> tuple[tuple[ScoredField, ...], tuple[ScoredField, ...]]:
+        """The fields of the held-out documents, and the composed fields, as `model` reads them; `name` is its own."""
+        settings = replace(self.settings, model=model, models=())
+        documents = _read_documents(
+            self.held_out, settings, self.jobs, f"reading the documents held back with {name}", self.log
+        )
         count, carelessness = self.recipe.calibration_strips, self.recipe.calibration_haste
-        return documents, read_composed(model, self.material, count, carelessness, self.max_error, self.jobs)
+        told = f"reading composed fields with {name}"
+        composed = read_composed(model, self.material, count, carelessness, self.max_error, self.jobs, told, self.log)
+        return documents, composed
 
 
-def _read_documents(documents: Sequence[CorrectedDocument], settings: Settings, jobs: int) -> tuple[ScoredField, ...]:
+def _read_documents(
+    documents: Sequence[CorrectedDocument], settings: Settings, jobs: int, name: str, log: Log
+) -> tuple[ScoredField, ...]:
     """Read documents as a run does, and score what was read."""
     mapper = _mapper(settings.limits, jobs, len(documents))
+    read = read_documents([one.document for one in documents], settings, mapper)
     rows = [
         {
             "document": safe_name(row.document), "page": str(row.page), "field": row.field, "text": row.text,
             "confidence": str(row.confidence or 0), "status": row.status, "reason": row.reason,
         }
-        for found in read_documents([one.document for one in documents], settings, mapper)
+        for found in counted(read, len(documents), name, log)
         for row in found
         if row.status != "error"
     ]  # fmt: skip

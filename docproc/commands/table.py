@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from docproc.errors import DocprocError, OutputExists
-from docproc.runs.audit import changes_told, compared, what_is_lost
+from docproc.runs.audit import changes_told, compared, table_changes, what_is_lost
 from docproc.runs.journal import Journal, Standing, journal_path
-from docproc.runs.tables import check_output, export_table
+from docproc.runs.tables import WRITERS, check_output, export_table
 from docproc.types import Row
 
 
@@ -35,6 +35,24 @@ def write_table(
             raise OutputExists(f"{target} already exists; use --overwrite to replace it, or give another name")
         export_table(target, partial(_rows_from, folder or target.parent, output, journal), wide=wide, texts=wide_text)
         return journal.standing()
+
+
+def changes_left_out(output: Path, target: Path) -> str:
+    """That what a person changed in the table `output` is not in `target`, in a line; "" where nothing was changed."""
+    if output.suffix.lower() not in WRITERS or not output.is_file() or (target.exists() and target.samefile(output)):
+        return ""
+    told = f"the new table does not have what was changed in {output} since docproc wrote it"
+    with Journal.look(output) as journal:
+        if not journal.has_written() and not journal.note("finished"):
+            return ""
+        try:
+            found = table_changes(output, journal)
+        except (DocprocError, OSError):  # it was changed, and cannot be read, or not without another package
+            return told
+    cells = sum(change.cells for change in found)
+    others = sum(not change.cells for change in found)
+    counts = [f"{count} {name}{'s' * (count != 1)}" for count, name in ((cells, "cell"), (others, "other change")) if count]
+    return f"{told} ({', '.join(counts)})" if found else ""
 
 
 def _rows_from(folder: Path, output: Path, journal: Journal) -> Iterator[Row]:

@@ -11,14 +11,14 @@ from docproc.errors import BadUsage, OutputExists
 from docproc.learn.composing import mnist
 from docproc.learn.composing.material import Sources
 from docproc.learn.composing.mnist import Mnist
+from docproc.learn.environment import check_training, import_tensorflow
 from docproc.learn.evaluation.digit_images import LabeledDigits
 from docproc.learn.evaluation.plots import check_plots
 from docproc.learn.evaluation.reports import model_report, training_report
+from docproc.learn.progress import Log, Step
 from docproc.learn.training.classic import train_classic
 from docproc.learn.training.e13b import train_e13b
-from docproc.learn.training.environment import check_training, import_tensorflow
 from docproc.learn.training.handwriting import refit_handwriting, train_handwriting
-from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import ClassicRecipe, E13bRecipe, HandwritingRecipe, Recipe
 from docproc.runs.tables import write_whole
 from docproc.weights.opening import open_digit_model
@@ -60,16 +60,21 @@ def train_model(recipe: Recipe, data: TrainingData, folder: Path, jobs: int, ove
     if model.exists() and not overwrite:
         raise OutputExists(f"{model} already exists; use --overwrite to replace it, or -o for another folder")
     if isinstance(recipe, E13bRecipe):
+        log(Step("loading TensorFlow"))
         import_tensorflow()
         card = train_e13b(recipe, folder, jobs, log)
+        log(Step("writing the report"))
         page = training_report("E-13B", card)
     else:
+        log(Step("reading MNIST"))
         digits = mnist.load(data.mnist)
+        log(Step("loading TensorFlow"))
         import_tensorflow()
         if isinstance(recipe, ClassicRecipe):
             card = train_classic(recipe, digits, folder, log)
         else:
             card = _train_handwriting(recipe, digits, data, folder, jobs, log)
+        log(Step("writing the report"))
         page = _digit_report(model, card, digits)
     write_whole(folder / f"{recipe.network}.html", lambda file: file.write(page.encode("utf-8")))
     return card

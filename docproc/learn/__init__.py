@@ -1,1 +1,4 @@
-"""Training data, training and evaluation. Nothing that reads pages imports it; floors: training > evaluation > composing."""
+"""Training data, training and evaluation. Nothing that reads pages imports it.
+
+Floors: training > evaluation > composing > progress | environment.
+"""

@@ -30,6 +30,7 @@ class Change:
 
     line: int  # of the table as it is now, from 1; of a row that is missing, where it was
     what: str  # in words
+    cells: int = 0  # of the row that are not as they were; of a row or column that came or went, none
 
     def __str__(self) -> str:
         return f"line {self.line} {self.what}"
@@ -57,7 +58,7 @@ def changes(written: Iterable[Record], found: Iterable[Record], *, ignored: froz
             _cell(*cell) for cell in cells if cell[1] != cell[2] and not (cell[0] in saved and _means_the_same(*cell[1:]))
         ]
         if own_work:
-            told.append(Change(line, f"was changed: {_name(before)}{', '.join(own_work)}"))
+            told.append(Change(line, f"was changed: {_name(before)}{', '.join(own_work)}", len(own_work)))
     told += [Change(line, f"was added{_said(record)}") for key, (line, record) in new.items() if key not in old]
     told += [Change(line, f"was deleted or renamed{_said(record)}") for key, (line, record) in old.items() if key not in new]
     return sorted(told, key=lambda change: change.line)

@@ -194,6 +194,11 @@ class Journal:
         """Open the journal of `output` for reading. Raises BadInput where there is none."""
         path = journal_path(output)
         if not path.is_file():
+            if path != output and output.exists():
+                raise BadInput(
+                    f"there is no journal {path}: give the table that docproc run wrote, where it wrote it; a copy or a table "
+                    "with another name has none"
+                )
             raise BadInput(f"there is no journal {path}; docproc run -o {output} makes one")
         try:
             # A run may be writing: then the log beside the file has the newest data.

@@ -16,7 +16,7 @@ from docproc.cli import console, main
 from docproc.cli.console import Progress, field_counts, many, read_of, say
 from docproc.cli.model import reporter as training_reporter
 from docproc.cli.run import _say_end, reporter
-from docproc.learn.training.progress import Step
+from docproc.learn.progress import Step, epoch_step
 from docproc.runs.batch import Summary
 from docproc.types import Row, Status
 
@@ -126,28 +126,47 @@ def test_a_quiet_run_shows_nothing(screen: Screen, clock: list[float], terminal:
     assert file.getvalue() == ""
 
 
-def test_a_training_shows_a_bar_for_each_network(screen: Screen) -> None:
+def test_a_training_shows_a_bar_for_each_step(screen: Screen) -> None:
     file = screen(True)
     with Progress() as progress:
         tell = training_reporter(progress)
-        tell(Step("glyphs", 2, 3, 10, 20, 0.5))
-        tell("glyphs: epoch 2 of 3")
-        tell(Step("lines", 1, 3, 1, 20, 1.25))
+        tell(Step("composing combs", 250, 3000))
+        tell(epoch_step("the glyph network", 2, 3, 10, 20, 0.5))
+        tell("the glyph network, epoch 2/3")
+        tell(Step("writing the report"))
     shown = file.getvalue()
+    assert "composing combs" in shown
+    assert "250 of 3000" in shown
+    assert "training the glyph network" in shown
     assert "epoch 2/3, loss 0.5000" in shown
-    assert "glyphs: epoch 2 of 3" in shown
-    assert "lines" in shown
-    assert "epoch 1/3, loss 1.2500" in shown
+    assert "the glyph network, epoch 2/3" in shown
+    assert shown.rindex("writing the report") > shown.rindex("epoch 2/3, loss")
 
 
-def test_a_training_says_its_epochs_where_there_is_no_terminal(screen: Screen, clock: list[float]) -> None:
+def test_a_training_says_its_steps_where_there_is_no_terminal(screen: Screen, clock: list[float]) -> None:
     file = screen(False)
+    news: list[tuple[float, str | Step]] = [
+        (0, Step("composing combs", 0, 3000)), (59, Step("composing combs", 250, 3000)),
+        (60, Step("composing combs", 500, 3000)), (100, Step("composing combs", 750, 3000)),
+        (101, Step("training it", 0, 60)), (150, "the first epoch"), (170, epoch_step("it", 2, 3, 10, 20, 0.5)),
+        (210, epoch_step("it", 2, 3, 20, 20, 0.25)), (211, Step("writing the report")), (300, "done"),
+    ]  # fmt: skip
     with Progress() as progress:
         tell = training_reporter(progress)
-        clock[0] = 100
-        tell(Step("glyphs", 2, 3, 10, 20, 0.5))
-        tell("glyphs: epoch 2 of 3")
-    assert file.getvalue() == "glyphs: epoch 2 of 3\n"
+        for second, one in news:
+            clock[0] = second
+            tell(one)
+    assert file.getvalue().splitlines() == [
+        "composing combs", "composing combs: 500 of 3000", "training it", "the first epoch",
+        "training it: epoch 2/3, loss 0.2500", "writing the report", "done",
+    ]  # fmt: skip
+
+
+def test_a_training_that_goes_on_says_how_far_it_was(screen: Screen) -> None:
+    file = screen(False)
+    with Progress() as progress:
+        training_reporter(progress)(Step("training it", 20, 60))
+    assert file.getvalue() == "training it: 20 of 60\n"
 
 
 def test_a_message_is_shown_as_it_is(screen: Screen) -> None:

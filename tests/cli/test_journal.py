@@ -94,6 +94,19 @@ def test_the_table_on_stdout_names_pictures_from_where_the_command_is_given(tmp_
     assert next(csv.DictReader(told.splitlines()))["crop"] == "crops/33.png-1-amount.png"
 
 
+def test_a_table_made_again_is_told_to_lack_what_a_person_changed(finished: Path, tmp_path: Path) -> None:
+    for path in (finished, finished.with_name("t.csv.docproc")):
+        shutil.copy(path, tmp_path)
+    own, again = tmp_path / "t.csv", tmp_path / "again.csv"
+    own.write_bytes(own.read_bytes().replace(b",1407,", b",1408,", 1))
+    done = docproc("table", own, "-o", again, "--wide")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines() == [
+        f"table: {again}", f"the new table does not have what was changed in {own} since docproc wrote it (1 cell)"
+    ]  # fmt: skip
+    assert [r["amount"] for r in table(again)] == ["1407", "33", ""]
+
+
 def test_what_was_changed_afterwards_is_found(finished: Path, tmp_path: Path) -> None:
     for path in (finished, finished.with_name("t.csv.docproc")):
         shutil.copy(path, tmp_path)

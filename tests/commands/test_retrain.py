@@ -20,6 +20,7 @@ from PIL import Image
 from docproc.commands import retrain as command
 from docproc.commands.retrain import RetrainRequest, retrain
 from docproc.errors import BadInput, BadUsage, DocprocError, MissingPart, OutputExists
+from docproc.learn.progress import Step
 from docproc.learn.training.model_card import HANDWRITING_FILES
 from docproc.learn.training.recipes import FINETUNING
 from docproc.readers import line
@@ -147,15 +148,17 @@ def test_copies_are_one_document(scans: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     # Of the second pair only one is corrected, of the third both are.
     correct(tmp_path / "results.csv", tmp_path / "reviewed.csv", {"02.png": "5", "04.png": "6", "05.png": "6"})
-    logged: list[str] = []
+    logged: list[str | Step] = []
     documents, settings = command._documents(
         request(tmp_path / "reviewed.csv", tmp_path / "out"),
         model_folder() / "digits.onnx",
-        lambda text: logged.append(str(text)),
+        logged.append,
     )
     assert len(documents) == 20
-    assert logged[0].startswith("40 fields on 20 documents, 3 of them corrected")
-    assert "1 of which copies of one document say different things are left out" in logged[0]
+    assert logged[0] == Step("checking that no document was changed", 0, 20)
+    said = [one for one in logged if isinstance(one, str)]
+    assert said[0].startswith("40 fields on 20 documents, 3 of them corrected")
+    assert "1 of which copies of one document say different things are left out" in said[0]
     texts = {one.document.name: dict(one.texts) for one in documents}
     assert texts["02.png"] == {}
     assert texts["04.png"] == {(1, "digits"): "6"}
@@ -195,6 +198,13 @@ def test_what_is_no_better_is_not_written(scans: Path, reviewed: Path, tmp_path:
     learned = tmp_path / "learned"
     done = train(reviewed, learned, "--results", scans / "results.csv", "--line-epochs", "1")
     assert done.returncode == 1, done.stderr
+    assert {
+        "checking that no document was changed", "taking examples from the documents", "drawing digits",
+        "reading the documents held back with the model as it was", "reading composed fields with the model as it was",
+        "composing fields to train on", "training the line network (1 of 4)", "writing the line network",
+        "reading the documents held back with the new model", "reading composed fields with the new model",
+        "comparing the two models",
+    } <= set(done.stderr.splitlines())  # fmt: skip
     assert "not better, and nothing was written:" in done.stdout
     assert "no more fields can be accepted" in done.stdout
     assert [line.split()[0] for line in done.stdout.splitlines()[1:3]] == ["before", "fields"]

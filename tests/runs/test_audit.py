@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from docproc.commands.table import write_table
-from docproc.errors import MissingPart, OutputExists
+from docproc.commands.table import changes_left_out, write_table
+from docproc.errors import BadInput, MissingPart, OutputExists
 from docproc.files import Document
 from docproc.options import RunRequest
 from docproc.runs import audit, batch
@@ -140,6 +140,33 @@ def test_a_corrected_table_made_again_by_docproc_table_is_not_replaced(tmp_path:
     with pytest.raises(OutputExists, match=r"line 4 was changed: .* 6454 is now 6456"):
         write_table(table, final, wide=False, wide_text=False, overwrite=False)
     assert final.read_bytes() == data
+
+
+def test_a_table_made_again_is_told_to_lack_what_a_person_changed(tmp_path: Path, folder: Path) -> None:
+    table, final = write_run(tmp_path / "t.csv", folder), tmp_path / "final.csv"
+    write_table(table, final, wide=True, wide_text=False, overwrite=False)
+    assert changes_left_out(table, final) == ""
+    edit_csv(table)
+    write_table(table, final, wide=True, wide_text=False, overwrite=True)
+    told = f"the new table does not have what was changed in {table} since docproc wrote it"
+    assert changes_left_out(table, final) == f"{told} (1 cell)"
+    table.write_bytes(table.read_bytes().replace(b",120,120,", b",121,122,") + b"d.png,1,id,5\n")
+    assert changes_left_out(table, final) == f"{told} (3 cells, 1 other change)"
+    table.write_bytes(b"\xff")
+    assert changes_left_out(table, final) == told
+    assert changes_left_out(table, table) == ""
+    table.unlink()
+    assert changes_left_out(table, final) == ""
+
+
+def test_a_copy_of_a_table_is_told_to_have_no_journal(tmp_path: Path, folder: Path) -> None:
+    table = write_run(tmp_path / "t.csv", folder)
+    copy, nothing = tmp_path / "reviewed.csv", tmp_path / "nothing.csv"
+    copy.write_bytes(table.read_bytes())
+    with pytest.raises(BadInput, match=r"no journal .*: give the table that docproc run wrote"):
+        write_table(copy, tmp_path / "final.csv", wide=False, wide_text=False, overwrite=False)
+    with pytest.raises(BadInput, match=r"docproc run -o .*nothing\.csv makes one"):
+        write_table(nothing, tmp_path / "final.csv", wide=False, wide_text=False, overwrite=False)
 
 
 def test_a_table_that_a_spreadsheet_only_saved_again_is_brought_up_to_date(tmp_path: Path, folder: Path) -> None:

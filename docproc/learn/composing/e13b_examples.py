@@ -5,7 +5,7 @@ Every line has its own random generator, so the examples do not depend on the nu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 
 from docproc.learn.composing.e13b import ScannedLine, compose_line
-from docproc.learn.composing.examples import map_chunks
+from docproc.learn.composing.examples import CHUNK, map_chunks
+from docproc.learn.progress import Log, counted
 from docproc.readers.e13b.locate import micr_line
 from docproc.types import MicrLine
 
@@ -34,14 +35,10 @@ def e13b_example(seed: int, part: int, number: int) -> E13bExample:
     return E13bExample(found, made.text, _shows(found, made))
 
 
-def e13b_examples(seed: int, part: int, count: int, jobs: int, log: Callable[[str], None]) -> list[E13bExample]:
-    """The first `count` lines of one part of a seed, composed in `jobs` processes."""
-    made: list[E13bExample] = []
-    for chunk in map_chunks(partial(_example_chunk, seed, part), count, jobs):
-        made += chunk
-        if len(made) * 10 // count > (len(made) - len(chunk)) * 10 // count:
-            log(f"  {len(made) * 100 // count} %")
-    return made
+def e13b_examples(seed: int, part: int, count: int, jobs: int, name: str, log: Log) -> list[E13bExample]:
+    """The first `count` lines of one part of a seed, composed in `jobs` processes; `name` is that of the step."""
+    chunks = map_chunks(partial(_example_chunk, seed, part), count, jobs)
+    return [one for made in counted(chunks, count, name, log, CHUNK) for one in made]
 
 
 def _example_chunk(seed: int, part: int, numbers: Sequence[int]) -> list[E13bExample]:

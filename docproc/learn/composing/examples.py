@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from docproc.learn.composing.combs import compose_comb
 from docproc.learn.composing.material import Material
 from docproc.learn.composing.strips import AMBIGUOUS, Strip, compose, label
+from docproc.learn.progress import Log, counted
 from docproc.readers.comb.cells import cell_pictures
 from docproc.readers.handwriting import prepare
 from docproc.readers.ink import comb_ink, free_ink
@@ -93,20 +94,16 @@ def field_of(strip: Strip) -> Field:
     return Field(strip.kind, Box(0, 0, width, height), strip.kind, digits, cells=strip.cells)
 
 
-def strip_examples(source: Source, count: int, jobs: int) -> Iterator[StripExample]:
-    """The first `count` strips of a source, prepared for all readers in `jobs` processes."""
-    for made in map_chunks(partial(_example_chunk, source), count, jobs):
-        yield from made
+def strip_examples(source: Source, count: int, jobs: int, name: str, log: Log) -> list[StripExample]:
+    """The first `count` strips of a source, prepared for all readers in `jobs` processes; `name` is that of the step."""
+    chunks = map_chunks(partial(_example_chunk, source), count, jobs)
+    return [one for made in counted(chunks, count, name, log, CHUNK) for one in made]
 
 
-def training_data(source: Source, count: int, not_digits: int, jobs: int, log: Callable[[str], None]) -> TrainingData:
+def training_data(source: Source, count: int, not_digits: int, jobs: int, name: str, log: Log) -> TrainingData:
     """Lines and labeled glyphs of `count` strips; at most `not_digits` wrong candidates are kept of every strip."""
-    parts: list[TrainingData] = []
-    chunks = -(-count // CHUNK)
-    for done, part in enumerate(map_chunks(partial(_training_chunk, source, not_digits), count, jobs), 1):
-        parts.append(part)
-        if done % max(1, chunks // 10) == 0:
-            log(f"  {done * 100 // chunks} %")
+    chunks = map_chunks(partial(_training_chunk, source, not_digits), count, jobs)
+    parts: list[TrainingData] = list(counted(chunks, count, name, log, CHUNK))
     return TrainingData(
         np.concatenate([p.glyphs for p in parts]),
         np.concatenate([p.labels for p in parts]),
@@ -115,9 +112,9 @@ def training_data(source: Source, count: int, not_digits: int, jobs: int, log: C
     )
 
 
-def cell_training_data(source: Source, count: int, jobs: int) -> tuple[CellPictures, NDArray[np.int8]]:
+def cell_training_data(source: Source, count: int, jobs: int, name: str, log: Log) -> tuple[CellPictures, NDArray[np.int8]]:
     """All inked cells of `count` combs with their labels: (n,) int8, a digit, `CROSSED`, `EMPTY` or `ILLEGIBLE`."""
-    parts = list(map_chunks(partial(_cell_chunk, source), count, jobs))
+    parts = list(counted(map_chunks(partial(_cell_chunk, source), count, jobs), count, name, log, CHUNK))
     return np.concatenate([pictures for pictures, _ in parts]), np.concatenate([labels for _, labels in parts])
 
 

@@ -5,8 +5,10 @@ Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits"
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
+import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.errors import BadInput, MissingPart
+from docproc.learn.environment import import_tensorflow
 
 NPZ_ARRAYS = {"train_images": "x_train", "train_labels": "y_train", "test_images": "x_test", "test_labels": "y_test"}
 IDX_FILES = {
@@ -47,30 +50,38 @@ def load(source: Path | None) -> Mnist:
     elif source is not None:
         arrays = {name: _read_idx(_find(source, stem)) for name, stem in IDX_FILES.items()}
     else:
-        try:
-            from keras.datasets import mnist  # the only way to the network, and only in training
-        except ImportError as problem:
-            raise MissingPart(
-                "MNIST is downloaded by Keras: pip install tensorflow keras; or give its four IDX files, or mnist.npz"
-            ) from problem
-        try:
-            (train_images, train_labels), (test_images, test_labels) = mnist.load_data()
-        except Exception as problem:  # Keras raises a bare one where there is no network
-            raise BadInput(
-                f"MNIST cannot be downloaded; give its four IDX files, or mnist.npz, with --data ({problem})"
-            ) from problem
-        arrays = {
-            "train_images": train_images,
-            "train_labels": train_labels,
-            "test_images": test_images,
-            "test_labels": test_labels,
-        }
+        arrays = _download()
     for part in ("train", "test"):
         images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
         if images.ndim != 3 or images.shape[1:] != (28, 28) or labels.shape != images.shape[:1] or labels.max() > 9:
             raise BadInput(f"the {part} images and labels do not fit together: {images.shape} and {labels.shape}")
     hashes = {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in arrays.items()}
     return Mnist(**arrays, hashes=hashes)
+
+
+def _download() -> dict[str, NDArray[np.uint8]]:
+    """The only way to the network, and only in training."""
+    try:
+        import_tensorflow()  # before Keras, which imports it with all its messages
+        from keras.datasets import mnist
+    except ImportError as problem:
+        raise MissingPart(
+            "MNIST is downloaded by Keras: pip install tensorflow keras; or give its four IDX files, or mnist.npz"
+        ) from problem
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # Keras tells there how far the download is
+            (train_images, train_labels), (test_images, test_labels) = mnist.load_data()
+    except Exception as problem:  # Keras raises a bare one where there is no network
+        raise BadInput(
+            "MNIST cannot be downloaded: give the folder with its four IDX files, or mnist.npz, as --data, or as MNIST in the "
+            f"notebook ({problem})"
+        ) from problem
+    return {
+        "train_images": train_images,
+        "train_labels": train_labels,
+        "test_images": test_images,
+        "test_labels": test_labels,
+    }
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[np.uint8]]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from docproc.learn.composing.examples import StripExample, field_of
 from docproc.learn.composing.strips import AMBIGUOUS, Strip, label
 from docproc.learn.evaluation.risk_control import ERROR_RATES
+from docproc.learn.progress import Log, Step, counted
 from docproc.meaning.amount_marks import amount_value
 from docproc.meaning.decimals import Written, decimal_value
 from docproc.mlp import Mlp, sigmoid
@@ -27,6 +28,7 @@ from docproc.types import KINDS, NOT_A_DIGIT, Kind
 
 MIN_OF_A_KIND = 1000  # fields: a kind has thresholds of its own from no fewer, in which ten are wrong at an error of 1 %
 MIN_DECIDED = 50  # fields whose confidence decides what becomes of them: a calibration is fitted to no fewer
+READ_AT_ONCE = 500  # composed fields, between two reports of how far it is
 FOLDS = 5  # parts of the composed fields, each judged by a fit on the others
 NO_NUMBER_WEIGHT = 1 / 8  # of a composed field without a number: people write fewer than networks are shown
 MAX_RULED_DIGITS = 10  # of a field that is given a check digit
@@ -52,38 +54,48 @@ class RecognizedExample:
         return opinions_of(self.example.views, self.scores, self.digits, {"lattice": context})
 
 
-def recognize_examples(made: Sequence[StripExample], networks: Mapping[str, Any]) -> list[RecognizedExample]:
+def recognize_examples(made: Sequence[StripExample], networks: Mapping[str, Any], log: Log) -> list[RecognizedExample]:
     """Run the networks, by the names of the readers, over composed strips."""
-    scores = score_all([one.views for one in made], networks)
+    parts = [made[start : start + READ_AT_ONCE] for start in range(0, len(made), READ_AT_ONCE)]
+    scores = [
+        one
+        for part in counted(parts, len(made), "reading composed fields", log, READ_AT_ONCE)
+        for one in score_all([example.views for example in part], networks)
+    ]
     return [RecognizedExample(*each) for each in zip(made, scores, strict=True)]
 
 
-def fit_context(fields: Sequence[RecognizedExample], seed: int) -> Mlp:
+def fit_context(fields: Sequence[RecognizedExample], seed: int, log: Log) -> Mlp:
     """Learn from labeled lattices which candidates are whole digits, see `readers.lattice.context`."""
     inputs, targets = [], []
-    for field in fields:
+    for field in counted(fields, len(fields), "preparing the context", log):
         lattice = field.example.cut.lattice
         names = label(lattice, field.example.strip)
         clear = names != AMBIGUOUS
         if clear.any():
             inputs.append(features(lattice, field.scores["lattice"])[clear])
             targets.append(names[clear] != NOT_A_DIGIT)
-    return fit_net(np.concatenate(inputs), np.concatenate(targets), (32, 16), seed, epochs=8)
+    return fit_net(np.concatenate(inputs), np.concatenate(targets), (32, 16), seed, 8, log)
 
 
-def fit_weights(fields: Sequence[RecognizedExample], context: Mlp) -> dict[Kind, Weights]:
+_Poll = tuple[NDArray[np.float64], int]  # the arguments of all proposed texts of a field, and the place of the true one
+
+
+def fit_weights(fields: Sequence[RecognizedExample], context: Mlp, log: Log) -> dict[Kind, Weights]:
     """Learn the weight of each reader in each kind of field, see `readers.vote`: where there is none of a kind, from all."""
-    return {kind: _fit_weights([f for f in fields if f.example.strip.kind == kind] or fields, context) for kind in KINDS}
-
-
-def _fit_weights(fields: Sequence[RecognizedExample], context: Mlp) -> Weights:
-    """The weights that maximize the likelihood of the true texts among all proposed ones."""
-    names, tables = tuple(NETWORKS), []
-    for field in fields:
+    names, polls = tuple(NETWORKS), dict[Kind, list[_Poll]]()
+    for field in counted(fields, len(fields), "fitting the vote", log):
+        own = polls.setdefault(field.example.strip.kind, [])
         cast = ballots(field.opinions(context), field.digits)
         true = [ballot.text == field.example.strip.text for ballot in cast]
         if any(true) and len(cast) > 1:
-            tables.append((arguments(cast, names), true.index(True)))
+            own.append((arguments(cast, names), true.index(True)))
+    every = [poll for own in polls.values() for poll in own]
+    return {kind: _fit_weights(polls.get(kind, every), names) for kind in KINDS}
+
+
+def _fit_weights(tables: Sequence[_Poll], names: Sequence[str]) -> Weights:
+    """The weights that maximize the likelihood of the true texts among all proposed ones."""
     start = np.array([*(START_WEIGHTS.get(name, 0.0) for name in names), 0.0])
     weights = start
     # Newton's method on the log-likelihood of a conditional logit, with a small ridge penalty on the distance from the start.
@@ -115,7 +127,7 @@ class _Judged:
 
 
 def fit_calibration(
-    fields: Sequence[RecognizedExample], kinds: Sequence[Kind], context: Mlp, weights: Mapping[Kind, Weights]
+    fields: Sequence[RecognizedExample], kinds: Sequence[Kind], context: Mlp, weights: Mapping[Kind, Weights], log: Log
 ) -> tuple[dict[Kind, Calibration], dict[str, float]]:
     """Fit the probability that a field is right, and the thresholds of each kind for it.
 
@@ -125,7 +137,7 @@ def fit_calibration(
     """
     judged, exact = list[_Judged](), list[bool]()
     alone: dict[str, list[bool]] = {}
-    for field in fields:
+    for field in counted(fields, len(fields), f"fitting the calibration ({', '.join(kinds)})", log):
         opinions, strip = field.opinions(context), field.example.strip
         verdict = decide(opinions, field_of(strip), weights[strip.kind])
         if not verdict.ballots or field.example.cut.lattice.blank:
@@ -205,6 +217,7 @@ def fit_repairs(
     weights: Mapping[Kind, Weights],
     calibrations: Mapping[Kind, Calibration],
     seed: int,
+    log: Log,
 ) -> tuple[Thresholds, dict[str, float]]:
     """Find the thresholds for texts that were changed to keep a rule; and count what became of the fields that broke one.
 
@@ -212,7 +225,7 @@ def fit_repairs(
     """
     rng = np.random.default_rng(seed)
     sure, right, broke, slipped = [], [], 0, 0
-    for field in fields:
+    for field in counted(fields, len(fields), "fitting the thresholds of repairs", log):
         strip = field.example.strip
         truth, kind = strip.text, strip.kind
         if not 3 <= len(truth) <= MAX_RULED_DIGITS or field.example.cut.lattice.blank:
@@ -292,7 +305,9 @@ def fit_logistic(
     return Mlp(mean, scale, ((weights[:-1, None], weights[-1:]),))
 
 
-def fit_net(inputs: NDArray[np.float64], targets: NDArray[np.bool_], hidden: tuple[int, ...], seed: int, epochs: int) -> Mlp:
+def fit_net(
+    inputs: NDArray[np.float64], targets: NDArray[np.bool_], hidden: tuple[int, ...], seed: int, epochs: int, log: Log
+) -> Mlp:
     """Train a multilayer perceptron from inputs (n, features) float64 to the log-odds of `targets` (n,), see `mlp.Mlp`."""
     import keras
 
@@ -305,6 +320,10 @@ def fit_net(inputs: NDArray[np.float64], targets: NDArray[np.bool_], hidden: tup
     rate = keras.optimizers.schedules.CosineDecay(3e-3, steps)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     model.compile(keras.optimizers.AdamW(rate, weight_decay=1e-4), loss)
-    model.fit(x, targets.astype(np.float32), batch_size=256, epochs=epochs, verbose=0)
+    log(Step("fitting the context", 0, epochs))
+    told = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: log(Step("fitting the context", epoch + 1, epochs, f"epoch {epoch + 1}/{epochs}"))
+    )
+    model.fit(x, targets.astype(np.float32), batch_size=256, epochs=epochs, verbose=0, callbacks=[told])
     weights = [np.asarray(w, np.float64) for w in model.get_weights()]
     return Mlp(mean, scale, tuple(zip(weights[::2], weights[1::2], strict=True)))

@@ -14,11 +14,11 @@ import numpy as np
 from docproc.backends.form import DIGITS
 from docproc.learn.composing.mnist import Mnist
 from docproc.learn.evaluation.accuracy import digit_accuracy
+from docproc.learn.progress import Log, Step
 from docproc.learn.training.decoder import fit_decoder
 from docproc.learn.training.export import export_glyph_network
 from docproc.learn.training.fit import fit_classic_network
 from docproc.learn.training.model_card import CLASSIC_FILES, TrainedModel, write_model_card
-from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import ClassicRecipe
 from docproc.weights.cards import CLASSIC, DECODER_FILE
 
@@ -44,12 +44,13 @@ def train_classic(recipe: ClassicRecipe, data: Mnist, folder: Path, log: Log) ->
         log,
     )
     trained.model.save(folder / f"{CLASSIC}.keras")
+    log(Step("writing the network"))
     probe = data.train_images[validation[:PROBE_DIGITS]]
     recognizer, agreement = export_glyph_network(trained.model, folder / f"{CLASSIC}.onnx", probe, DIGITS)
-    log("the decoder")
     decoder_error = fit_decoder(
         trained.model, data.train_images[train], data.test_images, recipe.seed, folder / f"{CLASSIC}{DECODER_FILE}", log
     )
+    log(Step("reading MNIST's test digits"))
     scores = {
         "mnist_test_accuracy": digit_accuracy(recognizer, data.test_images, data.test_labels),
         "decoder_off_by": decoder_error,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from docproc.errors import BadInput, DocumentError
 from docproc.files import Document, read_content
-from docproc.learn.training.progress import Log
+from docproc.learn.progress import Log, counted
 from docproc.options import Limits
 from docproc.runs.journal import Journal, journal_path
 from docproc.runs.tables import safe_name, shown_name
@@ -63,7 +63,7 @@ def find_corrected_documents(
     if not changed:
         raise BadInput(f"every text in {corrections} is the one that was read: there is no correction to learn from")
     documents, conflicts = _by_content(known, run)
-    _check_unchanged(documents)
+    _check_unchanged(documents, log)
     left_out = len(texts) - len(known)
     log(
         f"{len(known)} fields on {len(documents)} documents, {changed} of them corrected; all count as looked at by a person"
@@ -128,10 +128,10 @@ def _by_content(texts: Mapping[RowKey, str], run: _Run) -> tuple[list[CorrectedD
     return documents, conflicts
 
 
-def _check_unchanged(documents: Sequence[CorrectedDocument]) -> None:
+def _check_unchanged(documents: Sequence[CorrectedDocument], log: Log) -> None:
     """Raises BadInput if documents are gone, or are not the ones that were read."""
     faults = []
-    for one in documents:
+    for one in counted(documents, len(documents), "checking that no document was changed", log):
         try:
             found = read_content(one.document.path, Limits(file_bytes=1 << 62)).sha256
         except DocumentError as problem:

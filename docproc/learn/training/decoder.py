@@ -11,9 +11,9 @@ import numpy as np
 
 from docproc.backends import open_decoder
 from docproc.errors import DocprocError
+from docproc.learn.progress import Log, Step, epoch_step
 from docproc.learn.training.architectures import FEATURES, decoder_network
 from docproc.learn.training.export import MAX_DIFFERENCE_FLOAT16, to_float16, to_float32
-from docproc.learn.training.progress import Log, Step
 from docproc.types import GLYPH_SIDE, Glyphs
 
 if TYPE_CHECKING:
@@ -35,11 +35,12 @@ def fit_decoder(network: keras.Model, train: Glyphs, test: Glyphs, seed: int, pa
     import keras
 
     keras.utils.set_random_seed(seed)
+    steps = -(-len(train) // BATCH)
+    epochs = max(MIN_EPOCHS, -(-MIN_STEPS // steps))
+    log(Step("training the decoder", 0, epochs * steps))
     encoder = keras.Model(network.input, network.get_layer(FEATURES).output)
     features = encoder.predict(train, batch_size=1_024, verbose=0)
     head = decoder_network(features.shape[1])
-    steps = -(-len(train) // BATCH)
-    epochs = max(MIN_EPOCHS, -(-MIN_STEPS // steps))
     rate = keras.optimizers.schedules.CosineDecay(3e-3, epochs * steps)
     head.compile(keras.optimizers.Adam(rate), "binary_crossentropy")
     epoch = [0]
@@ -49,10 +50,12 @@ def fit_decoder(network: keras.Model, train: Glyphs, test: Glyphs, seed: int, pa
 
     def step(number: int, logs: Mapping[str, float] | None = None) -> None:
         if (number + 1) % LOG_STEPS == 0 or number + 1 == steps:
-            log(Step("decoder", epoch[0], epochs, number + 1, steps, float((logs or {}).get("loss", 0.0))))
+            loss = float((logs or {}).get("loss", 0.0))
+            log(epoch_step("the decoder", epoch[0], epochs, number + 1, steps, loss))
 
     told = keras.callbacks.LambdaCallback(on_epoch_begin=begun, on_train_batch_end=step)
     head.fit(features, train.astype(np.float32) / 255, batch_size=BATCH, epochs=epochs, verbose=0, callbacks=[told])
+    log(Step("writing the decoder"))
     whole = keras.Model(encoder.input, head(encoder.output), name="decoder")
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         exact, half = Path(folder) / "float32.onnx", Path(folder) / path.name

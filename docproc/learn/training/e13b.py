@@ -11,12 +11,12 @@ import numpy as np
 
 from docproc.learn.composing.e13b_examples import E13bExample, e13b_examples
 from docproc.learn.evaluation.risk_control import ERROR_RATES
-from docproc.learn.training.calibration import expected_calibration_error, fit_logistic, threshold_for
+from docproc.learn.progress import Log, Step, counted
+from docproc.learn.training.calibration import READ_AT_ONCE, expected_calibration_error, fit_logistic, threshold_for
 from docproc.learn.training.export import PROBE_FIELDS, export_micr_network
 from docproc.learn.training.fit import MICR_PROGRESS, fit_micr_network
 from docproc.learn.training.loop import TrainedNetwork
 from docproc.learn.training.model_card import E13B_FILES, TrainedModel, write_model_card
-from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import E13bRecipe
 from docproc.mlp import sigmoid
 from docproc.readers.confidence import Calibration, least
@@ -36,10 +36,9 @@ def train_e13b(recipe: E13bRecipe, folder: Path, jobs: int, log: Log) -> dict[st
     """
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
-    log(f"composing {recipe.lines} lines of E-13B in {jobs} processes")
-    train = _placed(e13b_examples(recipe.seed, TRAIN_PART, recipe.lines, jobs, log))
+    train = _placed(e13b_examples(recipe.seed, TRAIN_PART, recipe.lines, jobs, "composing lines to train on", log))
     count = int(np.clip(recipe.lines // 50, 50, 500))
-    validation = _placed(e13b_examples(recipe.seed, VALIDATION_PART, count, jobs, lambda _: None))
+    validation = _placed(e13b_examples(recipe.seed, VALIDATION_PART, count, jobs, "composing lines for validation", log))
     log(f"the network: {len(train[0])} lines")
     trained = fit_micr_network(recipe, train, validation, folder, log)
     del train
@@ -61,11 +60,12 @@ def finish_e13b(
     """
     began = time.monotonic()
     trained.model.save(folder / "micr.keras")
-    unseen = e13b_examples(recipe.seed, CALIBRATION_PART, recipe.calibration_lines, jobs, log)
+    name = "composing lines for the calibration"
+    unseen = e13b_examples(recipe.seed, CALIBRATION_PART, recipe.calibration_lines, jobs, name, log)
+    log(Step("writing the network"))
     probe = [one.found.line for one in unseen[:PROBE_FIELDS] if one.found.line.shape[1]]
     recognizer, agreement = export_micr_network(trained.model, folder / "micr.onnx", probe)
-    log("fitting the calibration")
-    calibration, scores = fit_micr_calibration(unseen, recognizer)
+    calibration, scores = fit_micr_calibration(unseen, recognizer, log)
     log(", ".join(f"{name} {value:.4f}" for name, value in scores.items()))
     card = write_model_card(
         TrainedModel(
@@ -84,15 +84,19 @@ def finish_e13b(
     return card
 
 
-def fit_micr_calibration(unseen: Sequence[E13bExample], recognizer: LineRecognizer) -> tuple[Calibration, dict[str, float]]:
+def fit_micr_calibration(
+    unseen: Sequence[E13bExample], recognizer: LineRecognizer, log: Log
+) -> tuple[Calibration, dict[str, float]]:
     """Fit the probability that a line is right on one half of `unseen`; the thresholds come from the other half.
 
     Returns the calibration and its scores: lines read exactly, their characters, the expected calibration error, and the
     share of lines that is accepted at an error rate of 1 %.
     """
-    frames = recognizer.recognize([one.found.line for one in unseen])
+    parts = [unseen[start : start + READ_AT_ONCE] for start in range(0, len(unseen), READ_AT_ONCE)]
+    reading = counted(parts, len(unseen), "reading composed lines", log, READ_AT_ONCE)
+    frames = [seen for part in reading for seen in recognizer.recognize([one.found.line for one in part])]
     found, right, exact, characters, wrong = [], [], [], 0, 0
-    for one, seen in zip(unseen, frames, strict=True):
+    for one, seen in counted(zip(unseen, frames, strict=True), len(unseen), "fitting the calibration", log):
         told = decode(seen)
         if one.text:
             exact.append(told.value == one.text)

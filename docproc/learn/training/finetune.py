@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from docproc.errors import MissingPart
 from docproc.learn.composing.examples import (
+    CHUNK,
     Source,
     StripExample,
     TrainingData,
@@ -35,13 +36,13 @@ from docproc.learn.composing.material import Digits, Material
 from docproc.learn.composing.mnist import Mnist
 from docproc.learn.composing.strokes import Pen, draw_digit
 from docproc.learn.evaluation.scoring import ScoredField
+from docproc.learn.progress import Log, Step, counted
 from docproc.learn.training.conversion import FORMS
 from docproc.learn.training.corrections import CorrectionExamples
 from docproc.learn.training.decoder import fit_decoder
 from docproc.learn.training.export import PROBE_FIELDS, export_cell_network, export_glyph_network, export_line_network
 from docproc.learn.training.fit import fit_cell_network, fit_glyph_network, fit_line_network
 from docproc.learn.training.model_card import NETWORK_ENDINGS
-from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import HandwritingRecipe
 from docproc.readers.confidence import LOW
 from docproc.readers.lattice.normalize import normalize
@@ -157,10 +158,10 @@ def finetune(
 
 
 def _compose_replay(recipe: HandwritingRecipe, material: Material, jobs: int, log: Log) -> _Replay:
-    log(f"composing {recipe.strips} strips in {jobs} processes")
     source = Source(material, recipe.seed, REPLAY_PART, recipe.combs)
-    data = training_data(source, recipe.strips, recipe.not_digits, jobs, log)
-    return _Replay(data, list(strip_examples(Source(material, recipe.seed, PROBE_PART, recipe.combs), PROBE_FIELDS, 1)))
+    data = training_data(source, recipe.strips, recipe.not_digits, jobs, "composing fields to train on", log)
+    others = Source(material, recipe.seed, PROBE_PART, recipe.combs)
+    return _Replay(data, strip_examples(others, PROBE_FIELDS, 1, "composing fields for validation", log))
 
 
 def _finetune_lines(
@@ -174,6 +175,7 @@ def _finetune_lines(
     train = [*composed.lines, *(line for line, _ in repeated)], [*composed.texts, *(text for _, text in repeated)]
     validation = [example.line for example in replay.probe], [example.strip.symbols for example in replay.probe]
     network = fit_line_network(recipe, train, validation, folder, log, base.network("lines")).model
+    log(Step("writing the line network"))
     network.save(folder / "lines.keras")
     probe = [example.line for example in replay.probe if example.line.shape[1]]
     probe += [line for line, _ in corrected[:PROBE_FIELDS]]
@@ -194,6 +196,7 @@ def _finetune_glyphs(
         np.concatenate([composed.labels, plain_labels, *[labels] * times]),
     )
     network = fit_glyph_network(recipe, train, (plain, plain_labels), folder, log, base.network("glyphs")).model
+    log(Step("writing the glyph network"))
     network.save(folder / "digits.keras")
     probe = np.concatenate([*(example.cut.glyphs for example in replay.probe), plain[:512], glyphs[:2048]])
     agreement = export_glyph_network(network, folder / "digits.onnx", probe)[1]
@@ -206,11 +209,12 @@ def _finetune_cells(
     jobs: int, log: Log,
 ) -> float:  # fmt: skip
     source = Source(material, recipe.seed, REPLAY_CELL_PART, 1.0)
-    composed, composed_labels = cell_training_data(source, recipe.cell_combs, jobs)
+    composed, composed_labels = cell_training_data(source, recipe.cell_combs, jobs, "composing combs to train on", log)
     times = _repeats(len(labels), len(composed_labels))
     log(f"the cell network: {len(composed_labels)} composed cells, {len(labels)} of your own {times} times")
     train = np.concatenate([composed, *[cells] * times]), np.concatenate([composed_labels, *[labels] * times])
     network = fit_cell_network(recipe, train, (cells, labels), folder, log, base.network("cells")).model
+    log(Step("writing the cell network"))
     network.save(folder / "cells.keras")
     return export_cell_network(network, folder / "cells.onnx", np.concatenate([composed[:1024], cells[:512]]))[1]
 
@@ -253,11 +257,15 @@ def _copy(key: str, base: Base, folder: Path) -> None:
 
 
 def read_composed(
-    model: Path, material: Material, count: int, carelessness: float, max_error: float, jobs: int
+    model: Path, material: Material, count: int, carelessness: float, max_error: float, jobs: int, name: str, log: Log
 ) -> tuple[ScoredField, ...]:
-    """Read composed fields, the same ones every time, with a model (the .onnx file of its glyph network)."""
+    """Read composed fields, the same ones every time, with a model (the .onnx file of its glyph network).
+
+    `name` is that of the step.
+    """
     source = Source(material, COMPOSED_SEED, 0, COMPOSED_COMBS, carelessness)
-    return tuple(one for chunk in map_chunks(partial(_read_chunk, source, model, max_error), count, jobs) for one in chunk)
+    chunks = map_chunks(partial(_read_chunk, source, model, max_error), count, jobs)
+    return tuple(one for chunk in counted(chunks, count, name, log, CHUNK) for one in chunk)
 
 
 def _read_chunk(source: Source, model: Path, max_error: float, numbers: Sequence[int]) -> list[ScoredField]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from docproc.learn.progress import Log
 from docproc.learn.training.architectures import (
     DIGIT_NETWORKS,
     LINE_STRIDE,
@@ -28,7 +29,6 @@ from docproc.learn.training.batches import (
     warped_pictures,
 )
 from docproc.learn.training.loop import TrainedNetwork, Training, train_network
-from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import ClassicRecipe, E13bRecipe, HandwritingRecipe
 from docproc.readers.e13b.font import STRIDE_PX as MICR_STRIDE
 from docproc.types import LINE_READERS, LINE_SYMBOLS, MICR_SYMBOLS
@@ -63,8 +63,8 @@ def fit_glyph_network(
     """
     batches = warped_pictures(train, recipe.batch, recipe.epochs, (recipe.seed, GLYPH_DRAW))
     training = Training(
-        DIGIT_NETWORKS[recipe.network], CLASSES_LOSS, recipe.epochs, batches, validation_pictures(validation),
-        folder / GLYPH_PROGRESS, start,
+        "the glyph network", DIGIT_NETWORKS[recipe.network], CLASSES_LOSS, recipe.epochs, batches,
+        validation_pictures(validation), folder / GLYPH_PROGRESS, start,
     )  # fmt: skip
     return train_network(recipe, training, log)
 
@@ -80,8 +80,9 @@ def fit_cell_network(
     """Train the network that reads the cells of combs, on pictures (n, 32, 32, 2) uint8 with their labels (n,)."""
     batches = warped_pictures(train, recipe.batch, recipe.cell_epochs, (recipe.seed, CELL_DRAW))
     training = Training(
-        cell_network, CLASSES_LOSS, recipe.cell_epochs, batches, validation_pictures(validation), folder / CELL_PROGRESS, start
-    )
+        "the cell network", cell_network, CLASSES_LOSS, recipe.cell_epochs, batches, validation_pictures(validation),
+        folder / CELL_PROGRESS, start,
+    )  # fmt: skip
     return train_network(recipe, training, log)
 
 
@@ -91,7 +92,7 @@ def fit_classic_network(
     """Train a network on single digits (n, 28, 28) uint8 with their labels (n,), without augmentation."""
     batches = plain_pictures(train, recipe.batch, (recipe.seed, CLASSIC_DRAW))
     training = Training(
-        DIGIT_NETWORKS[recipe.network], CLASSES_LOSS, recipe.epochs, batches, validation_pictures(validation),
+        "the network", DIGIT_NETWORKS[recipe.network], CLASSES_LOSS, recipe.epochs, batches, validation_pictures(validation),
         folder / f"{recipe.network}.progress.npz",
     )  # fmt: skip
     return train_network(recipe, training, log)
@@ -128,8 +129,8 @@ def _fit_line_reader(
     seed = (recipe.seed, LINE_DRAW)
     batches = varied_lines(_line_encoded(train), recipe.line_batch, LINE_STRIDE, seed, LINE_WIDTHS)
     training = Training(
-        line_network, ctc_loss, recipe.line_epochs, batches, validation_lines(_line_encoded(validation), LINE_STRIDE),
-        folder / LINE_PROGRESS[number], start,
+        f"the line network ({number + 1} of {LINE_READERS})", line_network, ctc_loss, recipe.line_epochs, batches,
+        validation_lines(_line_encoded(validation), LINE_STRIDE), folder / LINE_PROGRESS[number], start,
     )  # fmt: skip
     return train_network(recipe, training, log)
 
@@ -148,8 +149,9 @@ def fit_micr_network(
     batches = varied_lines(encoded, recipe.batch, MICR_STRIDE, (recipe.seed, MICR_DRAW), MICR_WIDTHS)
     held_out = _symbols_encoded(validation, (recipe.seed, MICR_VALIDATION_DRAW))
     training = Training(
-        micr_network, ctc_loss, recipe.epochs, batches, validation_lines(held_out, MICR_STRIDE), folder / MICR_PROGRESS
-    )
+        "the network", micr_network, ctc_loss, recipe.epochs, batches, validation_lines(held_out, MICR_STRIDE),
+        folder / MICR_PROGRESS,
+    )  # fmt: skip
     return train_network(recipe, training, log)
 
 

@@ -19,6 +19,7 @@ from docproc.learn.composing.material import Digits, Material, Sources
 from docproc.learn.composing.mnist import Mnist
 from docproc.learn.evaluation.accuracy import digit_accuracy
 from docproc.learn.evaluation.history import Histories, histories_from_card
+from docproc.learn.progress import Log, Step
 from docproc.learn.training.calibration import (
     fit_calibration,
     fit_context,
@@ -38,7 +39,6 @@ from docproc.learn.training.fit import (
     fit_line_network,
 )
 from docproc.learn.training.model_card import HANDWRITING_FILES, TrainedModel, write_model_card
-from docproc.learn.training.progress import Log
 from docproc.learn.training.recipes import HandwritingRecipe
 from docproc.mlp import Mlp
 from docproc.readers import NETWORKS
@@ -86,9 +86,11 @@ class _Unseen:
     material: Material
     seed: int
     jobs: int
+    log: Log
 
-    def compose(self, part: int, count: int, combs: float, carelessness: float = 1.0) -> list[StripExample]:
-        return list(strip_examples(Source(self.material, self.seed, part, combs, carelessness), count, self.jobs))
+    def compose(self, name: str, part: int, count: int, combs: float, carelessness: float = 1.0) -> list[StripExample]:
+        source = Source(self.material, self.seed, part, combs, carelessness)
+        return strip_examples(source, count, self.jobs, f"composing {name}", self.log)
 
 
 def train_handwriting(
@@ -114,6 +116,7 @@ def refit_handwriting(
     """
     from docproc.backends import tensorflow  # heavy
 
+    log(Step("opening the networks"))
     files = network_files("tensorflow", base.with_suffix(".onnx"))
     card = read_card(base.with_suffix(".onnx"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -129,13 +132,12 @@ def refit_handwriting(
 
 def _train_networks(recipe: HandwritingRecipe, data: Mnist, sources: Sources, folder: Path, jobs: int, log: Log) -> Networks:
     (images, image_labels), held_out = _split(recipe, data)
-    log(f"composing {recipe.strips} strips in {jobs} processes")
     source = Source(sources.with_digits(Digits.of(images, image_labels), apart=False), recipe.seed, TRAIN_PART, recipe.combs)
-    train = training_data(source, recipe.strips, recipe.not_digits, jobs, log)
+    train = training_data(source, recipe.strips, recipe.not_digits, jobs, "composing fields to train on", log)
     # The strips for validation are composed of digits that no training shows.
     unseen = Source(sources.with_digits(Digits.of(*held_out), apart=True), recipe.seed, VALIDATION_PART, recipe.combs)
     count = int(np.clip(recipe.strips // 50, 100, 1_500))
-    validation = training_data(unseen, count, recipe.not_digits, jobs, lambda _: None)
+    validation = training_data(unseen, count, recipe.not_digits, jobs, "composing fields for validation", log)
     log(f"the line network: {len(train.lines)} lines")
     lines = fit_line_network(recipe, (train.lines, train.texts), (validation.lines, validation.texts), folder, log)
     glyphs = np.concatenate([train.glyphs, *[images] * recipe.mnist_repeats])
@@ -146,9 +148,10 @@ def _train_networks(recipe: HandwritingRecipe, data: Mnist, sources: Sources, fo
     validation_labels = np.concatenate([validation.labels, held_out[1].astype(np.int8)])
     digits = fit_glyph_network(recipe, (glyphs, labels), (validation_glyphs, validation_labels), folder, log)
     del glyphs, labels, validation, validation_glyphs, validation_labels
-    cells = cell_training_data(replace(source, part=CELL_PART, combs=1.0), recipe.cell_combs, jobs)
+    source = replace(source, part=CELL_PART, combs=1.0)
+    cells = cell_training_data(source, recipe.cell_combs, jobs, "composing combs to train on", log)
     log(f"the cell network: {len(cells[1])} cells")
-    validation_cells = cell_training_data(replace(unseen, combs=1.0), count, jobs)
+    validation_cells = cell_training_data(replace(unseen, combs=1.0), count, jobs, "composing combs for validation", log)
     cell_network = fit_cell_network(recipe, cells, validation_cells, folder, log)
     histories = {"digits": digits.history, "lines": lines.history, "cells": cell_network.history}
     return Networks(digits.model, lines.model, cell_network.model, histories)
@@ -172,17 +175,16 @@ def finish_handwriting(
     for name, network in networks.named().items():
         network.save(folder / f"{name}.keras")
     (images, _), held_out = _split(recipe, data)
-    unseen = _Unseen(sources.with_digits(Digits.of(*held_out), apart=True), recipe.seed, jobs)
-    strips = unseen.compose(CONTEXT_PART, recipe.context_strips, recipe.combs)
-    combs = unseen.compose(VOTE_COMB_PART, recipe.comb_strips // 2, 1.0)
-    recognizers, agreement = _export(networks, strips[:PROBE_FIELDS], combs[:PROBE_FIELDS], data, folder)
+    unseen = _Unseen(sources.with_digits(Digits.of(*held_out), apart=True), recipe.seed, jobs, log)
+    strips = unseen.compose("fields for the context and the vote", CONTEXT_PART, recipe.context_strips, recipe.combs)
+    combs = unseen.compose("combs for the vote", VOTE_COMB_PART, recipe.comb_strips // 2, 1.0)
+    recognizers, agreement = _export(networks, strips[:PROBE_FIELDS], combs[:PROBE_FIELDS], data, folder, log)
+    log(Step("reading MNIST's test digits"))
     accuracy = digit_accuracy(recognizers["lattice"], data.test_images, data.test_labels)
     log(f"MNIST test: {accuracy:.4%}")
     decoder_error = fit_decoder(networks.digits, images, data.test_images, recipe.seed, folder / f"digits{DECODER_FILE}", log)
-    log("fitting the context and the vote")
-    context, weights = _fit_context_and_vote(recipe, recognizers, strips, combs)
+    context, weights = _fit_context_and_vote(recipe, recognizers, strips, combs, log)
     del strips, combs
-    log("fitting the calibration")
     calibrated, scores = _fit_calibrations(recipe, recognizers, unseen, context, weights)
     log(", ".join(f"{name} {value:.4f}" for name, value in scores.items()))
     card = write_model_card(
@@ -209,16 +211,20 @@ def finish_handwriting(
 
 
 def _export(
-    networks: Networks, strips: Sequence[StripExample], combs: Sequence[StripExample], data: Mnist, folder: Path
-) -> tuple[Mapping[str, Any], dict[str, float]]:
+    networks: Networks, strips: Sequence[StripExample], combs: Sequence[StripExample], data: Mnist, folder: Path,
+    log: Log,
+) -> tuple[Mapping[str, Any], dict[str, float]]:  # fmt: skip
     """Export all networks; returns them by the names of their readers, and how far each agrees with Keras, for the card.
 
     The ranges of the eight bits are set by strips, combs and digits of MNIST.
     """
+    log(Step("writing the glyph network"))
     glyphs = np.concatenate([*(example.cut.glyphs for example in strips), data.train_images[:PROBE_DIGITS]])
     digits, digits_agree = export_glyph_network(networks.digits, folder / "digits.onnx", glyphs)
+    log(Step("writing the line network"))
     probe = [example.line for example in strips if example.line.shape[1]]
     lines, lines_agree = export_line_network(networks.lines, folder / "lines.onnx", probe)
+    log(Step("writing the cell network"))
     pictures = np.concatenate([example.cells for example in combs])
     cells, cells_agree = export_cell_network(networks.cells, folder / "cells.onnx", pictures)
     return {"lattice": digits, "line": lines, "cells": cells}, {
@@ -229,27 +235,30 @@ def _export(
 
 
 def _fit_context_and_vote(
-    recipe: HandwritingRecipe, recognizers: Mapping[str, Any], strips: Sequence[StripExample], combs: Sequence[StripExample]
-) -> tuple[Mlp, dict[Kind, Weights]]:
-    fields = recognize_examples(strips, recognizers)
-    context = fit_context(fields, recipe.seed)
+    recipe: HandwritingRecipe, recognizers: Mapping[str, Any], strips: Sequence[StripExample], combs: Sequence[StripExample],
+    log: Log,
+) -> tuple[Mlp, dict[Kind, Weights]]:  # fmt: skip
+    fields = recognize_examples(strips, recognizers, log)
+    context = fit_context(fields, recipe.seed, log)
     # On careless strips: on careful ones the line network hardly needs the lattice, and on unfamiliar hands it does.
     free = [field for field in fields if not field.example.strip.cells]
-    return context, fit_weights([*free, *recognize_examples(combs, recognizers)], context)
+    return context, fit_weights([*free, *recognize_examples(combs, recognizers, log)], context, log)
 
 
 def _fit_calibrations(
     recipe: HandwritingRecipe, recognizers: Mapping[str, Any], unseen: _Unseen, context: Mlp, weights: Mapping[Kind, Weights]
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """The calibrations and the thresholds of repairs, for the card; and their scores."""
-    carelessness = recipe.calibration_haste
-    fields = recognize_examples(unseen.compose(CALIBRATION_PART, recipe.calibration_strips, 0.0, carelessness), recognizers)
-    combs = recognize_examples(unseen.compose(CALIBRATION_COMB_PART, recipe.comb_strips, 1.0, carelessness), recognizers)
+    carelessness, log = recipe.calibration_haste, unseen.log
+    made = unseen.compose("fields for the calibration", CALIBRATION_PART, recipe.calibration_strips, 0.0, carelessness)
+    fields = recognize_examples(made, recognizers, log)
+    made = unseen.compose("combs for the calibration", CALIBRATION_COMB_PART, recipe.comb_strips, 1.0, carelessness)
+    combs = recognize_examples(made, recognizers, log)
     # Marks and unfamiliar hands make amounts and free numbers alike in what goes wrong; combs differ.
-    free, free_scores = fit_calibration(fields, FREE_KINDS, context, weights)
-    comb, comb_scores = fit_calibration(combs, ("comb",), context, weights)
+    free, free_scores = fit_calibration(fields, FREE_KINDS, context, weights, log)
+    comb, comb_scores = fit_calibration(combs, ("comb",), context, weights, log)
     calibrations = {**free, **comb}
-    repairs, repair_scores = fit_repairs([*fields, *combs], context, weights, calibrations, recipe.seed)
+    repairs, repair_scores = fit_repairs([*fields, *combs], context, weights, calibrations, recipe.seed, log)
     scores = {f"free_{name}": value for name, value in free_scores.items()}
     scores |= {f"comb_{name}": value for name, value in comb_scores.items()}
     scores |= repair_scores

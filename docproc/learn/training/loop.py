@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.learn.evaluation.history import Epoch
+from docproc.learn.progress import Log, Step, epoch_step
 from docproc.learn.training.batches import Batch, TrainingBatches, ValidationBatches
-from docproc.learn.training.progress import Log, Step
 from docproc.learn.training.recipes import Plan
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ MAX_GRADIENT_NORM = 5.0
 class Training:
     """What is trained, and on what."""
 
+    name: str  # of the network, in words for a person
     build: Callable[[], keras.Model]
     loss: Any  # by name: classes, whose accuracy is measured; a function: lines
     epochs: int
@@ -74,6 +75,7 @@ def train_network(plan: Plan, training: Training, log: Log) -> TrainedNetwork:
     history, best = _resume(training.progress, fingerprint, variables)
     if history:
         log(f"  going on after epoch {len(history)}/{training.epochs}")
+    log(Step(f"training {training.name}", len(history) * training.batches.steps, training.steps))
     while len(history) < training.epochs and not _out_of_patience(history, plan.patience):
         epoch = len(history)
         trained = _train_epoch(model, train_step, training, epoch, log)
@@ -83,7 +85,7 @@ def train_network(plan: Plan, training: Training, log: Log) -> TrainedNetwork:
             if not plan.patience or _best_epoch(history) == epoch:
                 best = [np.asarray(variable) for variable in model.variables]
         _save(training.progress, fingerprint, history, variables, best)
-        log(f"  {model.name}, epoch {epoch + 1}/{training.epochs}: {_describe(history[-1])}")
+        log(f"  {training.name}, epoch {epoch + 1}/{training.epochs}: {_describe(history[-1])}")
     if len(history) < training.epochs:
         log(f"  no better for {plan.patience} epochs: the weights are those of epoch {_best_epoch(history) + 1}")
     _assign(model.variables, best)
@@ -129,7 +131,7 @@ def _train_epoch(
     for number, batch in enumerate(training.batches.of_epoch(epoch), 1):
         metrics = train_step(*batch)
         if number % LOG_STEPS == 0 or number == steps:
-            log(Step(model.name, epoch + 1, training.epochs, number, steps, float(metrics["loss"])))
+            log(epoch_step(training.name, epoch + 1, training.epochs, number, steps, float(metrics["loss"])))
     model.reset_metrics()
     return {name: float(value) for name, value in metrics.items()}
 

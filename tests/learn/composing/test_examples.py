@@ -6,8 +6,13 @@ import pytest
 from docproc.learn.composing.examples import Source, cell_training_data, strip_example, strip_examples, training_data
 from docproc.learn.composing.material import Digits, Material
 from docproc.learn.composing.strokes import Pen, draw_digit
+from docproc.learn.progress import Step
 from docproc.readers.lattice.normalize import normalize
 from docproc.types import CROSSED, EMPTY, ILLEGIBLE, LINE_HEIGHT
+
+
+def nothing(_: str | Step) -> None:
+    """A log that tells nobody."""
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +25,7 @@ def source() -> Source:
 
 @pytest.mark.thorough
 def test_examples_do_not_depend_on_the_number_of_processes(source: Source) -> None:
-    alone, shared = list(strip_examples(source, 300, 1)), list(strip_examples(source, 300, 2))
+    alone, shared = strip_examples(source, 300, 1, "", nothing), strip_examples(source, 300, 2, "", nothing)
     assert [e.strip.text for e in alone] == [e.strip.text for e in shared]
     assert all(np.array_equal(a.line, b.line) for a, b in zip(alone, shared, strict=True))
     assert all(np.array_equal(a.cut.lattice.geometry, b.cut.lattice.geometry) for a, b in zip(alone, shared, strict=True))
@@ -32,8 +37,8 @@ def test_another_part_is_other_strips(source: Source) -> None:
 
 
 def test_training_data_is_for_both_networks(source: Source) -> None:
-    logged: list[str] = []
-    made = training_data(source, 40, 3, 1, logged.append)
+    logged: list[str | Step] = []
+    made = training_data(source, 40, 3, 1, "composing", logged.append)
     assert len(made.lines) == len(made.texts) == 40
     assert all(line.shape[0] == LINE_HEIGHT for line in made.lines)
     assert made.glyphs.shape == (len(made.labels), 28, 28)
@@ -41,17 +46,17 @@ def test_training_data_is_for_both_networks(source: Source) -> None:
     # At most three wrong candidates of a strip, and most of the digits.
     assert (made.labels == 10).sum() <= 3 * 40
     assert (made.labels < 10).sum() >= 0.7 * sum(len(text) for text in made.texts)
-    assert logged
+    assert logged == [Step("composing", 0, 40), Step("composing", 40, 40)]
 
 
 def test_cell_training_data_holds_digits_crosses_and_remains(source: Source) -> None:
-    pictures, labels = cell_training_data(source, 60, 1)
+    pictures, labels = cell_training_data(source, 60, 1, "", nothing)
     assert pictures.shape == (len(labels), 32, 32, 2)
     assert pictures[..., 0].any(axis=(1, 2)).all()
     assert set(labels.tolist()) <= {*range(10), CROSSED, EMPTY, ILLEGIBLE}
     assert (labels == CROSSED).any()
     assert (labels < 10).sum() > 2 * (labels == CROSSED).sum() > 0
-    again, same = cell_training_data(source, 60, 2)
+    again, same = cell_training_data(source, 60, 2, "", nothing)
     assert np.array_equal(pictures, again)
     assert np.array_equal(labels, same)
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import gzip
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ from docproc.errors import BadInput
 from docproc.learn.composing import mnist
 from docproc.learn.composing.strokes import Pen, draw_digit
 from docproc.readers.lattice.normalize import normalize
+from tests.conftest import PROJECT
 
 
 def idx(array: NDArray[np.uint8]) -> bytes:
@@ -67,6 +71,20 @@ def test_labels_that_do_not_fit(folder: Path) -> None:
     (folder / "train-labels-idx1-ubyte").write_bytes(idx(np.array([1, 2], np.uint8)))
     with pytest.raises(BadInput, match="do not fit together"):
         mnist.load(folder)
+
+
+@pytest.mark.thorough
+def test_without_a_network_it_is_said_how_to_give_the_files(tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow")
+    dead = {"https_proxy": "http://127.0.0.1:9", "KERAS_HOME": str(tmp_path / "keras")}
+    done = subprocess.run(
+        [sys.executable, "-m", "docproc", "model", "train", "--network", "classic", "-o", str(tmp_path)],
+        capture_output=True, text=True, cwd=PROJECT, timeout=120, check=False, env=os.environ | dead,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (5, "")
+    said = [line for line in done.stderr.splitlines() if line and not line.startswith("Downloading data from")]
+    assert len(said) == 1
+    assert "give the folder with its four IDX files, or mnist.npz, as --data, or as MNIST in the notebook" in said[0]
 
 
 def test_the_real_files(shared: Path) -> None:

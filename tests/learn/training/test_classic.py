@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -47,7 +48,12 @@ def test_it_is_trained_and_told_of(trained: tuple[Path, subprocess.CompletedProc
     folder, done = trained
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["mnist_test_accuracy"] > 0.8
-    assert "classic, epoch 8/8: loss" in done.stderr
+    assert "the network, epoch 8/8: loss" in done.stderr
+    steps = [line for line in done.stderr.splitlines() if re.fullmatch(r"[a-z]+ing [a-zA-Z' ]+", line)]  # each when it begins
+    assert steps == [
+        "reading MNIST", "loading TensorFlow", "training the network", "writing the network", "training the decoder",
+        "writing the decoder", "reading MNIST's test digits", "writing the report",
+    ]  # fmt: skip
     assert sorted(path.name for path in (folder / "models").iterdir()) == sorted(
         [*CLASSIC_FILES, "classic.json", "classic.html"]
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from docproc.learn.training.progress import Step
+from docproc.learn.progress import Step
 
 pytestmark = pytest.mark.thorough
 pytest.importorskip("keras")
@@ -28,7 +28,9 @@ def test_the_training_of_a_decoder_tells_its_steps(tmp_path: Path) -> None:
     glyphs = np.random.default_rng(1).integers(0, 255, (600, 28, 28), np.uint8)
     fit_decoder(network, glyphs, glyphs[:32], 1, tmp_path / "digits.decoder.onnx", told.append)
     steps = [one for one in told if isinstance(one, Step)]
-    assert {one.network for one in steps} == {"decoder"}
-    assert [one.epoch for one in steps] == list(range(1, steps[0].epochs + 1))
-    assert steps[0].epochs >= MIN_EPOCHS
-    assert all(one.step == one.steps and one.loss > 0 for one in steps)
+    begun, *epochs, written = steps
+    assert {one.name for one in (begun, *epochs)} == {"training the decoder"}
+    assert written == Step("writing the decoder")
+    assert (begun.done, epochs[-1].done) == (0, begun.total)
+    assert len(epochs) >= MIN_EPOCHS
+    assert [one.note.split(",")[0] for one in epochs] == [f"epoch {k}/{len(epochs)}" for k in range(1, len(epochs) + 1)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,12 @@ def test_training_writes_the_network_and_its_card(tmp_path: Path) -> None:
         capture_output=True, text=True, cwd=PROJECT, timeout=600, check=False, env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    steps = [line for line in done.stderr.splitlines() if re.fullmatch(r"[a-z]+ing [a-zA-Z ]+", line)]  # each when it begins
+    assert steps == [
+        "loading TensorFlow", "composing lines to train on", "composing lines for validation", "training the network",
+        "composing lines for the calibration", "writing the network", "reading composed lines", "fitting the calibration",
+        "writing the report",
+    ]  # fmt: skip
     assert 0.9 < json.loads(done.stdout)["micr_onnx_agrees_with_keras"] <= 1
     card = read_card(tmp_path / "micr.onnx")
     assert (card["recipe"]["seed"], card["recipe"]["lines"]) == (3, 250)

@@ -62,6 +62,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.
 def test_training_writes_a_model_that_reads(trained: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     folder, done = trained
     assert done.returncode == 0, done.stderr
+    assert {
+        "composing fields to train on", "composing fields for validation", "training the line network (4 of 4)",
+        "training the glyph network", "composing combs to train on", "composing combs for validation",
+        "training the cell network", "composing fields for the context and the vote", "composing combs for the vote",
+        "writing the cell network", "training the decoder", "writing the decoder", "reading composed fields",
+        "preparing the context", "fitting the context", "fitting the vote", "composing fields for the calibration",
+        "composing combs for the calibration", "fitting the calibration (comb)", "fitting the thresholds of repairs",
+        "writing the report",
+    } <= set(done.stderr.splitlines())  # fmt: skip
     scores = json.loads(done.stdout)
     assert 0.5 < scores["mnist_test_accuracy"] <= 1
     assert 0.98 <= scores["digits_onnx_agrees_with_keras"] <= 1

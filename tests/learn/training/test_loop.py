@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from docproc.learn.progress import Log, Step
 from docproc.learn.training.fit import CELL_PROGRESS, fit_cell_network
 from docproc.learn.training.loop import TrainedNetwork
-from docproc.learn.training.progress import Log, Step
 from docproc.learn.training.recipes import HandwritingRecipe
 from docproc.types import CELL_CLASSES, CELL_SIDE
 
@@ -42,7 +42,7 @@ def weights(
 ) -> list[NDArray[np.float32]]:
     def log(entry: str | Step) -> None:
         if isinstance(entry, Step):
-            if entry.epoch == stop:
+            if entry.note.startswith(f"epoch {stop}/"):
                 raise Interrupted
         elif logged is not None:
             logged.append(entry)
