@@ -83,8 +83,9 @@ def test_without_a_network_it_is_said_how_to_give_the_files(tmp_path: Path) -> N
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (5, "")
     said = [line for line in done.stderr.splitlines() if line and not line.startswith("Downloading data from")]
-    assert len(said) == 1
-    assert "give the folder with its four IDX files, or mnist.npz, as --data, or as MNIST in the notebook" in said[0]
+    assert said[0] == "reading MNIST"
+    assert "give the folder with its four IDX files, or mnist.npz, as --data, or as MNIST in the notebook" in said[1]
+    assert len(said) == 2
 
 
 def test_the_real_files(shared: Path) -> None:
