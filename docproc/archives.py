@@ -100,7 +100,7 @@ def read_member(path: Path, name: str, most: int) -> bytes:
     """The content of a member of at most `most` bytes. Raises DocumentError."""
     info = open_archive(path).members.get(name)
     if info is None:
-        raise DocumentError("not_found", "it is not in the archive any more")
+        raise DocumentError("not_found", "it is no longer in the archive")
     if info.flag_bits & 1:
         raise DocumentError("encrypted", "it is encrypted in its archive; unpack the archive with its password")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others take any amount of memory

@@ -16,13 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.backends.form import Form
+from docproc.backends.quiet import import_tensorflow
 from docproc.errors import MissingPart
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it talks on stderr before it is asked
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # sums in one order on every processor: what measures others stays put
 
-import keras
-import tensorflow as tf
+import_tensorflow()
+
+import keras  # noqa: E402
+import tensorflow as tf  # noqa: E402
 
 BATCH = 256
 LINE_BATCH = 16

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from docproc._version import __version__
 from docproc.cli.doctor import doctor
@@ -46,6 +47,17 @@ for command in (run, watch, status, table, verify, explain, template, model, doc
     main.add_command(command)
 
 
+def _show(problem: click.ClickException) -> None:
+    """Say what is wrong with a call, in the form of all other messages; a call without arguments gets the help."""
+    if isinstance(problem, NoArgsIsHelpError):
+        problem.show()
+        return
+    message = problem.format_message()
+    click.echo(f"docproc: {message[:1].lower()}{message[1:]}", err=True)
+    if isinstance(problem, click.UsageError) and problem.ctx:
+        click.echo(f"Try '{problem.ctx.command_path} --help' for help.", err=True)
+
+
 def entry() -> NoReturn:
     """Run the program: every error of docproc becomes a message and an exit code."""
     # A closed stdout, or a name that the terminal cannot show, must not end a run.
@@ -58,8 +70,8 @@ def entry() -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     except click.ClickException as problem:
-        problem.show()
         code = BadUsage.exit_code
+        _show(problem)
     except DocprocError as problem:
         click.echo(f"docproc: {problem}", err=True)
         code = problem.exit_code

@@ -54,6 +54,8 @@ def field_counts(fields: int, by_status: Mapping[Any, int], failed: int) -> str:
     """How many fields were accepted, go to review, or are blank, and how many documents failed."""
     blank = f", {by_status['blank']} blank" if by_status["blank"] else ""
     lost = f"; {many(failed, 'document')} failed" if failed else ""
+    if not fields:
+        return f"no fields{lost}"
     return f"{many(fields, 'field')}: {by_status['ok']} accepted, {by_status['review']} for review{blank}{lost}"
 
 

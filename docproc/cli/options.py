@@ -100,6 +100,8 @@ class Option(click.Option):
     """
 
     def __init__(self, *names: Any, local: bool = False, single: bool = False, **attributes: Any) -> None:
+        if isinstance(attributes.get("type"), click.IntRange):
+            attributes.setdefault("metavar", "N")
         super().__init__(*names, **attributes)
         self.local = local
         self.single = single
@@ -108,6 +110,12 @@ class Option(click.Option):
     def key(self) -> str:
         """The long flag with `_` for `-`."""
         return next(name for name in self.opts if name.startswith("--"))[2:].replace("-", "_")
+
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        """What stands in brackets behind the help; a range is told to who leaves it."""
+        extra = super().get_help_extra(ctx)
+        extra.pop("range", None)
+        return extra
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         """What the variable `DOCPROC_COMMAND_KEY` says; click itself would name it after the parameter of the function."""

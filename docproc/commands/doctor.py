@@ -41,21 +41,25 @@ class Report:
 
 def examine() -> Report:
     """Check Python, packages, codecs, models and backends; each backend reads one glyph."""
-    lines = [f"docproc {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}", ""]
+    lines = [f"docproc {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"]
     missing = [name for name in PACKAGES if _version(name) is None]
-    lines += [f"  {name:24}{_version(name) or 'MISSING: pip install ' + name}" for name in PACKAGES]
-    lines += [f"  {name:24}{found}" for name in EXTRAS if (found := _version(name))]
+    lines += ["", "Packages", *(_line(name, _version(name) or f"MISSING: pip install {name}") for name in PACKAGES)]
+    lines += [_line(name, found) for name in EXTRAS if (found := _version(name))]
     if (namesake := find_namesake()) is not None:
-        lines += ["", f"  another docproc         {namesake}"]
+        lines += [_line("another docproc", str(namesake))]
     codecs, outdated = _codecs()
-    lines += ["", *codecs, ""]
+    lines += ["", "Codecs in Pillow", *codecs]
     faults = {backend: _fault_of_backend(backend) for backend in BACKENDS}
-    for backend, fault in faults.items():
-        lines.append(f"  backend {backend:16}{'works' if fault is None else 'does not work: ' + fault}")
-    lines += [f"  model digits          {_digits_model()}", f"  model micr            {_micr_model()}"]
+    lines += ["", "Backends"]
+    lines += [_line(name, "works" if fault is None else f"does not work: {fault}") for name, fault in faults.items()]
+    lines += ["", "Models", _line("digits", _digits_model()), _line("micr", _micr_model())]
     works = None in faults.values() and not missing and not outdated and sys.version_info >= (3, 11)
     lines += ["", "docproc run works here" if works else "docproc run does not work here: see above"]
     return Report(tuple(lines), works)
+
+
+def _line(name: str, found: str) -> str:
+    return f"  {name:24}{found}"
 
 
 def _fault_of_backend(backend: str) -> str | None:
@@ -109,8 +113,7 @@ def _codecs() -> tuple[list[str], list[str]]:
         for label, (floor, why) in SAFE.items()
         if label in found and _numbers(found[label]) < floor
     ]
-    versions = ", ".join(f"{label} {number}" for label, number in found.items())
-    return [f"  codecs in Pillow        {versions}", *outdated], outdated
+    return [*(_line(label, number) for label, number in found.items()), *outdated], outdated
 
 
 def _numbers(text: str) -> tuple[int, ...]:

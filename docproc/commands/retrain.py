@@ -16,12 +16,13 @@ from typing import Any, cast
 import numpy as np
 
 from docproc._version import __version__
+from docproc.backends.quiet import import_tensorflow
 from docproc.documents import DocumentReader, Settings, opened_file, settings_for
 from docproc.errors import BadInput, BadUsage, CannotWrite, DocprocError, DocumentError, OutputExists
 from docproc.files import read_content
 from docproc.learn.composing import mnist
 from docproc.learn.composing.material import Material
-from docproc.learn.environment import check_training, import_tensorflow
+from docproc.learn.environment import check_training
 from docproc.learn.evaluation.comparison import (
     BeforeAfter,
     likely_gain,

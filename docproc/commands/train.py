@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from docproc.backends.quiet import import_tensorflow
 from docproc.errors import BadUsage, OutputExists
 from docproc.learn.composing import mnist
 from docproc.learn.composing.material import Sources
 from docproc.learn.composing.mnist import Mnist
-from docproc.learn.environment import check_training, import_tensorflow
+from docproc.learn.environment import check_training
 from docproc.learn.evaluation.digit_images import LabeledDigits
 from docproc.learn.evaluation.plots import check_plots
 from docproc.learn.evaluation.reports import model_report, training_report

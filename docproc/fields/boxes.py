@@ -55,7 +55,7 @@ class BoxTuning:
     row_heights: float = 1.5  # boxes whose tops fall into one such band of their heights are read from left to right [guess]
     margin_px: int = 4  # around a row that is read, so that its own walls are seen [guess]
 
-    # A row that is all there is on a cut-out field.
+    # A row that is all there is on a cropped field.
     rim_share: float = 0.05  # of its height, around it, in which ink counts as inside [guess]
     min_inside_share: float = 0.98  # of all ink [guess]
 
@@ -181,7 +181,7 @@ def find_frames(page: Page, filled: bool = False, apart: Sequence[Box] = ()) -> 
 
 
 def lone_row(page: Page, name: str) -> Field | None:
-    """The row of boxes that is all that stands on a cut-out field, as a comb; None where there is none."""
+    """The row of boxes that is all that stands on a cropped field, as a comb; None where there is none."""
     found = find_boxes(page)
     if len(found) != 1 or found[0].cells < BOXES.min_sure_cells:
         return None

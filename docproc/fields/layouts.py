@@ -47,7 +47,7 @@ def _amount(page: Page, order: PartOrder) -> Placed:
 def _one_number(page: Page, layout: str) -> str:
     """Why it may not be one number that stands on a picture of one; "" where nothing speaks against it.
 
-    Raises DocumentError for a whole page. What is shaped like a cut-out may show a line beside it.
+    Raises DocumentError for a whole page. What is shaped like a crop may show a line beside it.
     """
     from docproc.fields.strip import lines_of_writing, looks_like_strip
 
@@ -56,7 +56,7 @@ def _one_number(page: Page, layout: str) -> str:
         raise DocumentError(
             "several_lines",
             f"{lines} lines of writing stand on this page, and --layout {layout} reads one number on each picture; "
-            "give --layout auto, check, or a template",
+            "--layout auto finds the boxes, the tables and the checks on a page; a template says where the fields are",
         )
     return TWO_LINES if lines > 1 else ""
 
@@ -138,7 +138,7 @@ def _by_shape(page: Page, order: PartOrder) -> Placed:
     found = cells + find_boxes(page, [table.area for table in tables])
     if found:
         return Placed(page, found)
-    # An empty page is blank; one with a single line on it is a cut-out with much paper around.
+    # An empty page is blank; one with a single line on it is a cropped field with much paper around.
     if lines_of_writing(page) <= 1:
         written = written_part(page, "digits")
         if is_line(written) or written.box == Box(0, 0, page.width, page.height):
@@ -149,7 +149,7 @@ def _by_shape(page: Page, order: PartOrder) -> Placed:
         return check
     raise DocumentError(
         "no_fields",
-        "no number fields were found on this page; give --layout a template, or digits for a cut-out field",
+        "no number fields were found on this page; say where they are in a template: docproc template init",
     )
 
 

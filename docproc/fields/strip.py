@@ -1,4 +1,4 @@
-"""A picture that is one field: a cut-out amount or number."""
+"""A picture that is one field: a cropped amount or number."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from docproc.types import Box, Field, Kind, Page
 class StripTuning:
     """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
 
-    # What is a cut-out field by its shape.
+    # What is a cropped field by its shape.
     max_height_px: int = 400  # a higher picture is a page [guess]
     min_aspect_ratio: float = 1.15  # of its width to its height [guess]
-    max_small_side_px: int = 160  # of the longer side: a cut-out of any shape [guess]
+    max_small_side_px: int = 160  # of the longer side: a crop of any shape [guess]
 
     # The written part of a large page, at the working size.
     max_work_side_px: int = 2000  # of the page's longer side [guess]
@@ -104,7 +104,7 @@ def _parts(page: Page) -> tuple[NDArray[np.int32], float]:
 
 
 def looks_like_strip(page: Page) -> bool:
-    """Whether the page is one cut-out field by its shape."""
+    """Whether the page is one cropped field by its shape."""
     if max(page.width, page.height) <= STRIP.max_small_side_px:
         return True
     return page.height <= STRIP.max_height_px and page.width >= STRIP.min_aspect_ratio * page.height

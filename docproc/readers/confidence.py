@@ -131,7 +131,7 @@ def too_low(confidence: float, threshold: float, max_error: float) -> str:
     """The reason of a field that is not sure enough: what it has, and what it takes."""
     at = f"{100 * max_error:.4g} %"
     if threshold > 1:
-        return f"{LOW}{confidence:.4g}, and none is enough at {at}"
+        return f"{LOW}{confidence:.4g}, and no confidence is enough at {at}"
     # Rounded up: what is needed is never shown as what there is.
     needed = np.ceil(round(threshold * 10**KEPT_DECIMALS, 2)) / 10**KEPT_DECIMALS
     return f"{LOW}{confidence:.4g}, {needed:.4g} needed at {at}"

@@ -25,8 +25,8 @@ from docproc.archives import file_stat
 from docproc.documents import DocumentReader, Settings, error_row, folder_of, opened_file, settings_for
 from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError, OutputExists
 from docproc.files import CROPS_MARK, Content, Document, PassedOver, find_documents, read_content
-from docproc.forms import scans
-from docproc.options import Limits, RunRequest
+from docproc.forms import TEMPLATE_FILE, scans
+from docproc.options import PROJECT_FILE, Limits, RunRequest
 from docproc.runs.audit import layout_note, refuse_replacing, what_is_lost
 from docproc.runs.journal import SUFFIX, Journal, Outcome, Standing, Todo, failed_outcome, now, reading_settings
 from docproc.runs.lock import hold
@@ -332,10 +332,15 @@ def refuse_mixing(request: RunRequest) -> None:
 
 
 def listed(request: RunRequest) -> tuple[list[Document], list[PassedOver]]:
-    """The documents of a request and the files that are none, see `find_documents`, without what the request itself writes."""
+    """The documents of a request and the files that are none, see `find_documents`, without its own output and templates."""
     documents, passed = find_documents(request.inputs, request.recursive)
     table = os.path.realpath(request.output)
     crops = os.path.join(os.path.realpath(request.crops), "") if request.crops else None
+
+    given = {os.path.realpath(name) for name in request.layouts}
+
+    def tells(document: Document) -> bool:
+        return document.path.name in (TEMPLATE_FILE, PROJECT_FILE) or os.path.realpath(document.path) in given
 
     def written(document: Document) -> bool:
         path = os.path.realpath(document.path)
@@ -344,7 +349,7 @@ def listed(request: RunRequest) -> tuple[list[Document], list[PassedOver]]:
     # `*` names all that lies there, also the table of the last run; what was found in a folder is none.
     named = crops is not None or any(not place.is_dir() for place in request.inputs)
     kept = [one for one in documents if not written(one)] if named else documents
-    return kept, [one for one in passed if not written(one.document)]
+    return kept, [one for one in passed if not written(one.document) and not tells(one.document)]
 
 
 def forms_passed(documents: Sequence[Document], read: Sequence[Document]) -> list[PassedOver]:

@@ -47,8 +47,10 @@ def changes(written: Iterable[Record], found: Iterable[Record], *, ignored: froz
     here = [name for name in columns if name in own]
     if not then and not now:
         return []
-    told = [Change(1, f"has no column {name} any more") for name in columns if now and name not in own and name not in ignored]
-    told += [Change(1, f"has a new column {name}") for name in own if then and name not in columns and name not in ignored]
+    gone = [name for name in columns if now and name not in own and name not in ignored]
+    added = [name for name in own if then and name not in columns and name not in ignored]
+    told = [Change(1, f"was changed: the column {name} was deleted or renamed") for name in gone]
+    told += [Change(1, f"was changed: a column {name} was added") for name in added]
     old, new = _by_key(then, KEY_COLUMNS), _by_key(now, KEY_COLUMNS)
     pairs = [(line, old[key][1], record) for key, (line, record) in new.items() if key in old]
     saved = _saved_again(pairs, here)

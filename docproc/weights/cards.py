@@ -88,6 +88,10 @@ def read_card(model: Path) -> dict[str, Any]:
     path = card_path(model)
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as problem:
+        if model.exists():
+            raise MissingPart(f"the model {model} has no card: {path.name} should lie beside it") from problem
+        raise MissingPart(f"no such model: {model}") from problem
     except OSError as problem:
         raise MissingPart(f"the model's card cannot be read: {path}: {problem.strerror}") from problem
     except ValueError as problem:

@@ -63,7 +63,7 @@ def test_a_person_is_told_everything_that_speaks_against_a_field() -> None:
 def test_what_is_needed_is_more_than_what_there_is() -> None:
     assert too_low(0.93, 0.93001, 0.01) == "confidence 0.93, 0.9301 needed at 1 %"
     assert too_low(0.9299, 0.93, 0.01) == "confidence 0.9299, 0.93 needed at 1 %"
-    assert too_low(0.9999, 1.01, 0.0001) == "confidence 0.9999, and none is enough at 0.01 %"
+    assert too_low(0.9999, 1.01, 0.0001) == "confidence 0.9999, and no confidence is enough at 0.01 %"
 
 
 def test_an_empty_field_says_why() -> None:

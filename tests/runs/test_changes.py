@@ -77,9 +77,9 @@ def test_a_sorted_table_has_no_changes() -> None:
 def test_rows_and_columns_that_a_person_added_or_took_are_told() -> None:
     assert words(WRITTEN[0], WRITTEN[2]) == ["line 3 was deleted or renamed: b.png, id"]
     assert words(*WRITTEN, row("d.png", "1")) == ["line 5 was added: d.png, id"]
-    assert words(*({**one, "note": "x"} for one in WRITTEN)) == ["line 1 has a new column note"]
+    assert words(*({**one, "note": "x"} for one in WRITTEN)) == ["line 1 was changed: a column note was added"]
     without = [{name: cell for name, cell in one.items() if name != "confidence"} for one in WRITTEN]
-    assert words(*without) == ["line 1 has no column confidence any more"]
+    assert words(*without) == ["line 1 was changed: the column confidence was deleted or renamed"]
 
 
 def test_empty_lines_at_the_end_are_nobodys_work() -> None:

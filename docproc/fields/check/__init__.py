@@ -57,7 +57,7 @@ class CheckTuning:
     line_aside_characters: float = 3.2  # heights of a character, left and right: two more that were not seen [guess]
     line_above_characters: float = 0.7  # likewise, above and below [guess]
 
-    # A picture of a check that is no larger than a cut-out field.
+    # A picture of a check that is no larger than a cropped field.
     min_small_height_px: int = 160  # the MICR line of a lower check is too small to be read [guess]
     min_small_width_in: float = 4.5  # of a check, by the size of its MICR line [guess]
     max_small_width_in: float = 10.0  # likewise [guess]
@@ -106,7 +106,7 @@ def looks_like_check(page: Page) -> bool:
 
 
 def is_small_check(page: Page) -> bool:
-    """Whether a page that is no larger than a cut-out field is a check: by its MICR line, and by what that tells of its size.
+    """Whether a page that is no larger than a cropped field is a check: by its MICR line, and by what that tells of its size.
 
     Page (height, width) uint8, dark on light.
     """
@@ -121,7 +121,7 @@ def is_small_check(page: Page) -> bool:
 
 
 def _holds_print(page: Page) -> bool:
-    """Whether as much is printed on a small page as on a check: a quick look, so that cut-out fields take no time."""
+    """Whether as much is printed on a small page as on a check: a quick look, so that cropped fields take no time."""
     height = CHECK.min_small_height_px
     small = cv2.resize(page.gray, (round(page.width * height / page.height), height), interpolation=cv2.INTER_AREA)
     flat = flatten_light(np.asarray(small, np.uint8), CHECK.small_light_reach_px)

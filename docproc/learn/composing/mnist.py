@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from docproc.backends.quiet import import_tensorflow
 from docproc.errors import BadInput, MissingPart
-from docproc.learn.environment import import_tensorflow
 
 NPZ_ARRAYS = {"train_images": "x_train", "train_labels": "y_train", "test_images": "x_test", "test_labels": "y_test"}
 IDX_FILES = {
