@@ -13,3 +13,4 @@ def test_doctor_finds_this_machine_well() -> None:
     assert done.returncode == 0, done.stdout
     assert f"docproc {__version__}" in done.stdout
     assert "docproc run works here" in done.stdout
+    assert done.stderr == ""  # TensorFlow's libraries talk as they are imported

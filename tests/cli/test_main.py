@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from docproc.cli import main
 from docproc.cli.model import _scores_told
 from docproc.errors import DocprocError, DocumentError
+from tests.cli.program import docproc
 from tests.conftest import PROJECT
 
 
@@ -58,6 +59,26 @@ def test_completion_is_told_and_works(shell: str) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT, env=asked, timeout=60, check=False
     )
     assert "_docproc_completion" in done.stdout, done.stderr
+
+
+def test_a_call_that_cannot_be_understood_is_answered_like_any_other_mistake() -> None:
+    for arguments, told in (
+        (["run", "in", "--nosuch"], "docproc: no such option '--nosuch'. Did you mean '--no-resume'?"),
+        (["run", "in", "-o", "t.csv", "-j", "-1"], "docproc: invalid value for '-j' / '--jobs': -1 is not in the range x>=0."),
+        (["run", "in"], "docproc: missing option '-o' / '--output'."),
+    ):
+        done = docproc(*arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.splitlines() == [told, "Try 'python -m docproc run --help' for help."]
+    done = docproc()
+    assert done.returncode == 2
+    assert "Commands:" in done.stdout + done.stderr
+
+
+def test_the_help_shows_no_ranges() -> None:
+    told = CliRunner().invoke(main, ["run", "--help"]).output
+    assert "-j, --jobs N" in told
+    assert "x>=" not in told
 
 
 def test_no_command_is_cut_off_in_a_list() -> None:

@@ -148,6 +148,19 @@ def test_files_that_are_no_documents_are_counted(tmp_path: Path, amounts: Path) 
     assert "skipped: 2.txt (not an image or PDF)" in told
 
 
+def test_templates_and_settings_are_no_skipped_files(tmp_path: Path) -> None:
+    pages = tmp_path / "in"
+    pages.mkdir()
+    for name in ("card_1.jpg", "template.toml"):
+        shutil.copy(PROJECT / "samples" / "meters" / name, pages)
+    (pages / "docproc.toml").write_text("")
+    shutil.copy(pages / "template.toml", pages / "other.toml")
+    told = docproc("run", ".", "-o", "../a.csv", cwd=pages).stderr.splitlines()
+    assert "1 file skipped (not a document; -v names it)" in told  # other.toml, which nothing uses here
+    told = docproc("run", ".", "-o", "../b.csv", "--layout", "other.toml", cwd=pages).stderr
+    assert "skipped" not in told
+
+
 def test_a_run_in_its_own_folder(tmp_path: Path, amounts: Path) -> None:
     """What most people try first: the table lies among the pages. A phone's picture that cannot be opened has its row."""
     (amounts / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0")
@@ -270,7 +283,9 @@ def test_exit_codes(tmp_path: Path, amounts: Path) -> None:
     assert docproc("run", amounts).returncode == 2
     assert docproc("run", amounts, "-o", out, "--max-error", "lots").returncode == 2
     assert docproc("run", amounts, "-o", out, "--crops", amounts).returncode == 2
-    assert docproc("run", amounts, "-o", out, "--model", tmp_path / "none.onnx").returncode == 4
+    done = docproc("run", amounts, "-o", out, "--model", tmp_path / "none.onnx")
+    assert done.returncode == 4
+    assert f"no such model: {tmp_path / 'none.onnx'}" in done.stderr
     assert docproc("run", amounts, "-o", tmp_path / "no" / "t.csv").returncode == 8
     template = tmp_path / "bad.toml"
     template.write_text("schema_version = 3\n")
