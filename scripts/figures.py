@@ -40,12 +40,18 @@ def load(path: Path = FIGURES) -> dict[str, Any]:
 def record(name: str, values: Mapping[str, Any], command: str, path: Path = FIGURES) -> None:
     """Enter what was measured under a name, with the commit and the day. Keys that were not measured stay."""
     figures = load(path)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short=12", "HEAD"], cwd=PROJECT, capture_output=True, text=True, check=False
-    ).stdout.strip()
     today = datetime.now(UTC).date().isoformat()
-    figures[name] = figures.get(name, {}) | dict(values) | {"measured": {"by": command, "commit": commit, "date": today}}
+    figures[name] = figures.get(name, {}) | dict(values) | {"measured": {"by": command, "commit": _commit(), "date": today}}
     path.write_text(json.dumps(figures, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _commit() -> str:
+    """The commit that is measured; "" where there is no git."""
+    command = ["git", "rev-parse", "--short=12", "HEAD"]
+    try:
+        return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False).stdout.strip()
+    except FileNotFoundError:
+        return ""
 
 
 def shown(figures: Mapping[str, Any], key: str) -> str:

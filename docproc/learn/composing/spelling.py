@@ -326,8 +326,8 @@ def disturbed(rng: np.random.Generator) -> Spelled:
 
 
 KINDS: Sequence[tuple[float, Callable[[np.random.Generator], Spelled]]] = (
-    (0.22, plain_number), (0.36, amount), (0.07, date), (0.11, decimal), (0.07, compound), (0.02, filled),
-    (0.06, with_unit), (0.04, word), (0.015, lone_mark), (0.015, foreign), (0.02, disturbed),
+    (0.205, plain_number), (0.36, amount), (0.07, date), (0.11, decimal), (0.07, compound), (0.02, filled),
+    (0.06, with_unit), (0.04, word), (0.015, lone_mark), (0.03, foreign), (0.02, disturbed),
 )  # fmt: skip
 """The kinds of fields, and the share of each."""
 _SHARES = [share for share, _ in KINDS]
