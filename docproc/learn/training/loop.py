@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from docproc.errors import DocprocError
 from docproc.learn.evaluation.history import Epoch
 from docproc.learn.progress import Log, Step, epoch_step
 from docproc.learn.training.batches import Batch, TrainingBatches, ValidationBatches
@@ -24,6 +25,7 @@ LOG_STEPS = 20  # a Step is logged after so many batches
 WARMUP_PART = 20  # the learning rate warms up over one in so many steps
 START_RATE = 0.1  # share of the learning rate with which the warm-up begins
 MAX_GRADIENT_NORM = 5.0
+MAX_REPEATS = 3  # of epochs that broke, in a row [guess]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,9 @@ def train_network(plan: Plan, training: Training, log: Log) -> TrainedNetwork:
 
     With patience, the weights are those of the epoch with the smallest validation loss, and the training stops after so many
     epochs without a smaller one. Otherwise they are those of the last epoch.
+
+    Now and then, on a loaded machine, a step in bfloat16 comes out as no number, and does not when it is done again. An epoch
+    in which that happens begins anew. Raises DocprocError where it happens every time.
     """
     import keras
 
@@ -76,9 +81,19 @@ def train_network(plan: Plan, training: Training, log: Log) -> TrainedNetwork:
     if history:
         log(f"  going on after epoch {len(history)}/{training.epochs}")
     log(Step(f"training {training.name}", len(history) * training.batches.steps, training.steps))
+    repeats = 0
     while len(history) < training.epochs and not _out_of_patience(history, plan.patience):
         epoch = len(history)
+        before = [np.asarray(variable).copy() for variable in variables]
         trained = _train_epoch(model, train_step, training, epoch, log)
+        if not _is_sound(trained, model):
+            repeats += 1
+            if repeats > MAX_REPEATS:
+                raise DocprocError(f"epoch {epoch + 1} of {training.name} broke {repeats} times: its loss is no number")
+            log(f"  {training.name}, epoch {epoch + 1}/{training.epochs} broke: its loss is no number; it begins anew")
+            _assign(variables, before)
+            continue
+        repeats = 0
         with _averaged_weights(model, optimizer):
             validated = _validate(model, test_step, training.validation)
             history.append(_epoch(trained, validated))
@@ -126,14 +141,21 @@ def _compiled_steps(model: keras.Model, training: Training) -> tuple[Any, Any]:
 def _train_epoch(
     model: keras.Model, train_step: Callable[..., Any], training: Training, epoch: int, log: Log
 ) -> dict[str, float]:
-    """The metrics of the epoch, means over its batches."""
+    """The metrics of the epoch, means over its batches; it ends early where the loss is no number."""
     steps = training.batches.steps
     for number, batch in enumerate(training.batches.of_epoch(epoch), 1):
         metrics = train_step(*batch)
         if number % LOG_STEPS == 0 or number == steps:
-            log(epoch_step(training.name, epoch + 1, training.epochs, number, steps, float(metrics["loss"])))
+            loss = float(metrics["loss"])
+            if np.isnan(loss):
+                break
+            log(epoch_step(training.name, epoch + 1, training.epochs, number, steps, loss))
     model.reset_metrics()
     return {name: float(value) for name, value in metrics.items()}
+
+
+def _is_sound(metrics: dict[str, float], model: keras.Model) -> bool:
+    return not np.isnan(metrics["loss"]) and all(np.isfinite(np.asarray(variable)).all() for variable in model.variables)
 
 
 def _validate(model: keras.Model, test_step: Callable[..., Any], batches: Callable[[], Iterator[Batch]]) -> dict[str, float]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from docproc.errors import DocprocError
 from docproc.learn.progress import Log, Step
+from docproc.learn.training import loop
 from docproc.learn.training.fit import CELL_PROGRESS, fit_cell_network
 from docproc.learn.training.loop import TrainedNetwork
 from docproc.learn.training.recipes import HandwritingRecipe
@@ -21,6 +26,7 @@ pytestmark = [
     pytest.mark.skipif(find_spec("tensorflow") is None, reason="needs TensorFlow (the extra `train`)"),
 ]
 
+COMPILED_STEPS = loop._compiled_steps
 RECIPE = HandwritingRecipe(batch=32, cell_epochs=3, precision="float32")
 
 
@@ -64,6 +70,37 @@ def test_what_was_interrupted_ends_as_if_it_had_not_been(tmp_path: Path) -> None
     assert "going on after epoch 1/3" in logged[0]
     for one, other in zip(whole, parts, strict=True):
         assert np.allclose(one, other, atol=1e-4)
+
+
+def test_an_epoch_that_breaks_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = weights(RECIPE, tmp_path / "whole")
+    monkeypatch.setattr(loop, "_compiled_steps", broken_at({2}))
+    logged: list[str] = []
+    for one, other in zip(whole, weights(RECIPE, tmp_path / "broken", logged=logged), strict=True):
+        assert np.allclose(one, other, atol=1e-4)
+    assert "epoch 1/3 broke" in logged[0]
+    monkeypatch.setattr(loop, "_compiled_steps", broken_at(set(range(1000))))
+    with pytest.raises(DocprocError, match="epoch 1 of the cell network broke 4 times"):
+        weights(RECIPE, tmp_path / "always")
+
+
+def broken_at(steps: set[int]) -> Callable[[Any, Any], tuple[Any, Any]]:
+    """Training steps of which some, counted from the first, leave weights that are no numbers."""
+    compiled, count = COMPILED_STEPS, itertools.count()
+
+    def of(model: Any, training: Any) -> tuple[Any, Any]:
+        train_step, test_step = compiled(model, training)
+
+        def step(*batch: Any) -> dict[str, Any]:
+            metrics: dict[str, Any] = train_step(*batch)
+            if next(count) in steps:
+                model.variables[0].assign(np.full(model.variables[0].shape, np.nan))
+                return metrics | {"loss": float("nan")}
+            return metrics
+
+        return step, test_step
+
+    return of
 
 
 def test_another_recipe_begins_anew(tmp_path: Path) -> None:
