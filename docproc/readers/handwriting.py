@@ -15,7 +15,7 @@ from docproc.readers.evidence import evidence
 from docproc.readers.ink import comb_ink, free_ink
 from docproc.readers.lattice import LatticeOpinion, View
 from docproc.readers.lattice.cuts import candidate_box
-from docproc.readers.lattice.stray import filled, leaning, stacked
+from docproc.readers.lattice.stray import STRAY, filled, leaning, left_over, stacked
 from docproc.readers.line import LineOpinion
 from docproc.readers.model import Model
 from docproc.readers.repair import Choice, repair_field
@@ -30,6 +30,7 @@ AT_THE_EDGE = "a line at the edge of the field, or a 1"
 STACKED = "something is written above or below the number"
 FILLED = "something is written inside a digit"
 SLASH = "a slash, or a 1"
+UNEXPLAINED = "much of what is written was not read"
 AT_THE_EDGE_PX = 2  # from the side of the crop [guess]
 MAX_ALTERNATIVES = 10  # other texts that are kept, for rules between fields and for people [guess]
 
@@ -200,6 +201,8 @@ def _more_than_digits(lattice: Lattice, path: Sequence[int], rows: int, text: st
         return STACKED
     if path and filled(lattice, path, text):
         return FILLED
+    if path and left_over(lattice, path) > STRAY.max_left_over:
+        return UNEXPLAINED
     return SLASH if text == "1" and leaning(lattice, path) else ""
 
 

@@ -18,6 +18,7 @@ from docproc.readers.lattice.context import log_odds
 from docproc.readers.lattice.cuts import candidate_ink, segment
 from docproc.readers.lattice.normalize import normalize_all
 from docproc.readers.lattice.search import Decoded, decode, trace
+from docproc.readers.lattice.stray import left_over
 from docproc.readers.voter import MAX_PROPOSED
 from docproc.rules import FieldRules
 from docproc.types import CLASSES, GLYPH_SIDE, Field, FieldInk, Glyphs, Lattice, Recognizer, Scores
@@ -133,15 +134,11 @@ class LatticeOpinion:
             own = shown[np.arange(len(taken)), [int(c) for c in text]]
             weakest, doubt = float(self.log_odds[taken].min()), float(logit(own, LATTICE.min_share).min())
             doubts = float(np.sum(1 - own))
-        used = np.zeros(lattice.pieces + 1, bool)
-        for k in taken:
-            used[[p + 1 for p in lattice.candidates[k].pieces]] = True
-        areas = np.bincount(lattice.labels.ravel(), minlength=lattice.pieces + 1)[1 : lattice.pieces + 1]
         return {
             "weakest_digit": float(np.clip(weakest, -LATTICE.max_log_odds, LATTICE.max_log_odds)),
             "weakest_class": float(np.clip(doubt, -LATTICE.max_log_odds, LATTICE.max_class_log_odds)),
             "doubt": doubts,
-            "left_over": float(areas[~used[1:]].sum()) / max(1.0, float(areas.sum())),
+            "left_over": left_over(lattice, taken.tolist()),
             "pieces": float(lattice.pieces),
         }
 

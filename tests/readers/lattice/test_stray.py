@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from docproc.readers.lattice.stray import filled
-from docproc.types import Candidate, Lattice
+from docproc.readers.lattice.stray import filled, left_over
+from docproc.types import Box, Candidate, Lattice
 from tests.meaning.drawn import box_of
 
 
@@ -34,3 +34,14 @@ def with_inside(*parts: tuple[int, int]) -> Lattice:
 )
 def test_a_word_in_a_ring_is_no_zero(parts: tuple[tuple[int, int], ...], text: str, is_filled: bool) -> None:
     assert filled(with_inside(*parts), [0], text) is is_filled
+
+
+def test_ink_on_no_digit_is_left_over() -> None:
+    labels = np.zeros((20, 60), np.int32)
+    for piece in range(3):
+        labels[5:15, 20 * piece + 5 : 20 * piece + 15] = piece + 1
+    candidates = tuple(Candidate(k, k + 1, (k,), Box(20 * k + 5, 5, 10, 10)) for k in range(3))
+    lattice = Lattice(
+        np.where(labels, 255, 0).astype(np.uint8), labels, 3, candidates, np.zeros((3, 21), np.float32), np.eye(2, 3)
+    )
+    assert [round(left_over(lattice, path), 3) for path in ([0, 1, 2], [0, 2], [1], [])] == [0.0, 0.333, 0.667, 1.0]
