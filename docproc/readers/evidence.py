@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +52,14 @@ COMB = (
     "crossed",  # share of the cells that are crossed out
 )
 """The order in which calibrations were fitted: of free fields, and of combs."""
+
+_AGAINST = {"doubt", "left_over", "foreign", "crossed"}
+_EITHER = {"digits", "pieces"}
+
+
+def signs(names: Sequence[str]) -> NDArray[np.int64]:
+    """How each kind of evidence may count, (len(names),): 1 for the text, -1 against it, 0 either way."""
+    return np.array([0 if name in _EITHER else -1 if name in _AGAINST else 1 for name in names])
 
 
 def evidence(verdict: Verdict, opinions: Mapping[str, Opinion]) -> NDArray[np.float64]:

@@ -93,6 +93,21 @@ def test_a_field_may_count_less_than_others() -> None:
     assert sigmoid(fit_logistic(inputs, np.array([True, False]), counts, ridge=1e-9)(inputs)) == pytest.approx(0.75, abs=1e-3)
 
 
+def test_less_evidence_makes_no_text_more_probable() -> None:
+    """Two kinds of evidence that go together, of which one alone would get a weight against the text."""
+    rng = np.random.default_rng(1)
+    strength = rng.normal(0, 1, 2_000)
+    inputs = np.column_stack([strength, strength + rng.normal(0, 0.1, 2_000)])
+    targets = rng.uniform(0, 1, 2_000) < sigmoid(4 * inputs[:, 0] - 2 * inputs[:, 1])
+    ((free, _),) = fit_logistic(inputs, targets).layers
+    assert free[1, 0] < 0 < free[0, 0]
+    ((bounded, _),) = fit_logistic(inputs, targets, signs=np.array([1, 1])).layers
+    assert bounded[1, 0] == 0
+    assert bounded[0, 0] > 1
+    ((against, _),) = fit_logistic(inputs, targets, signs=np.array([-1, 0])).layers
+    assert against[0, 0] == 0
+
+
 def test_calibration_error_of_a_perfect_and_of_a_boastful_reader() -> None:
     rng = np.random.default_rng(0)
     p = rng.uniform(0, 1, 20_000)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 
 from docproc.learn.composing.examples import StripExample, field_of
 from docproc.learn.composing.strips import AMBIGUOUS, Strip, label
@@ -18,7 +19,7 @@ from docproc.meaning.decimals import Written, decimal_value
 from docproc.mlp import Mlp, sigmoid
 from docproc.readers import NETWORKS
 from docproc.readers.confidence import Calibration, Thresholds, confidence
-from docproc.readers.evidence import evidence
+from docproc.readers.evidence import COMB, FREE, evidence, signs
 from docproc.readers.handwriting import decide, keep_rules, lattice_opinion, line_opinion, opinions_of, remark_on, score_all
 from docproc.readers.lattice.context import features
 from docproc.readers.vote import Verdict, Weights, arguments, ballots, vote
@@ -153,7 +154,7 @@ def fit_calibration(
     deciding = [one for one in judged if one.decided]
     if len(deciding) >= MIN_DECIDED:  # networks that have learned little find fault with everything
         judged = deciding
-    p, net = _cross_fitted(judged)
+    p, net = _cross_fitted(judged, signs(COMB if "comb" in kinds else FREE))
     right, counts = np.array([one.right for one in judged]), np.array([one.weight for one in judged])
     calibrations: dict[Kind, Calibration] = {}
     for kind in kinds:
@@ -188,15 +189,15 @@ def _judged(verdict: Verdict, opinions: Mapping[str, Opinion], strip: Strip) -> 
     )
 
 
-def _cross_fitted(judged: Sequence[_Judged]) -> tuple[NDArray[np.float64], Mlp]:
-    """The probability of each by a fit on the others, (len(judged),) float64; and the fit on all."""
+def _cross_fitted(judged: Sequence[_Judged], ways: NDArray[np.int64]) -> tuple[NDArray[np.float64], Mlp]:
+    """The probability of each by a fit on the others, (len(judged),) float64; and the fit on all. `ways` are the `signs`."""
     inputs, targets = np.array([one.evidence for one in judged]), np.array([one.right for one in judged])
     counts, fold = np.array([one.weight for one in judged]), np.arange(len(judged)) % FOLDS
     p = np.zeros(len(judged))
     for k in range(FOLDS):
         own = fold == k
-        p[own] = sigmoid(fit_logistic(inputs[~own], targets[~own], counts[~own])(inputs[own]))
-    return p, fit_logistic(inputs, targets, counts)
+        p[own] = sigmoid(fit_logistic(inputs[~own], targets[~own], counts[~own], signs=ways)(inputs[own]))
+    return p, fit_logistic(inputs, targets, counts, signs=ways)
 
 
 def _may_be_accepted(opinions: Mapping[str, Opinion], strip: Strip, text: str) -> bool:
@@ -283,25 +284,33 @@ def expected_calibration_error(confidence: NDArray[np.float64], right: NDArray[n
 
 
 def fit_logistic(
-    inputs: NDArray[np.float64], targets: NDArray[np.bool_], counts: NDArray[np.float64] | None = None, ridge: float = 1.0
+    inputs: NDArray[np.float64],
+    targets: NDArray[np.bool_],
+    counts: NDArray[np.float64] | None = None,
+    *,
+    signs: NDArray[np.int64] | None = None,
+    ridge: float = 1.0,
 ) -> Mlp:
-    """Logistic regression by Newton's method, with a small ridge penalty so that it converges on separable data too.
+    """Logistic regression on inputs (n, features), with a small ridge penalty so that it converges on separable data too.
 
-    `counts` say as how many each input counts; 1 where they are not given.
+    `counts` say as how many each input counts, 1 where they are not given. `signs` (features,) bound the weights: 1 not below
+    0, -1 not above 0, 0 not at all. Features that go together get weights against each other, which fit what was seen and err
+    on what was not: less evidence must not make a text more probable.
     """
     each = np.ones(len(inputs)) if counts is None else counts
     mean, scale = inputs.mean(axis=0), inputs.std(axis=0) + 1e-6
     x = np.column_stack([np.clip((inputs - mean) / scale, -6, 6), np.ones(len(inputs))])
-    weights = np.zeros(x.shape[1])
-    penalty = ridge * np.eye(len(weights))
-    penalty[-1, -1] = 1e-9
-    for _ in range(50):
-        p = sigmoid(x @ weights)
-        hessian = (x * (each * p * (1 - p))[:, None]).T @ x + penalty
-        step = np.linalg.solve(hessian, x.T @ (each * (targets - p)) - penalty @ weights)
-        weights += step
-        if np.abs(step).max() < 1e-8:
-            break
+    penalty = np.r_[np.full(inputs.shape[1], ridge), 1e-9]
+
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        logits = x @ weights
+        value = each @ (np.logaddexp(0, logits) - targets * logits) + penalty @ weights**2 / 2
+        return float(value), x.T @ (each * (sigmoid(logits) - targets)) + penalty * weights
+
+    free = np.zeros(inputs.shape[1], np.int64) if signs is None else signs
+    bounds = [(0.0 if sign > 0 else None, 0.0 if sign < 0 else None) for sign in (*free, 0)]
+    options = {"maxiter": 5_000, "maxfun": 50_000, "ftol": 1e-14, "gtol": 1e-9}
+    weights = minimize(loss, np.zeros(x.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
     return Mlp(mean, scale, ((weights[:-1, None], weights[-1:]),))
 
 
