@@ -92,7 +92,7 @@ def test_an_option_that_makes_no_sense_is_told_before_the_work(
 
 
 def test_a_model_that_is_not_there_is_told_before_the_work(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(MissingPart, match=r"x\.json: No such file"):
+    with pytest.raises(MissingPart, match=r"no such model: x.onnx"):
         docproc.run(folder, tmp_path / "t.csv", "digits", model="x.onnx")
 
 

@@ -32,6 +32,7 @@ FOREIGN = ForeignTuning()
 CORRECTED = "corrected: something is struck out or written over"
 LETTERS = "something that is no digit is written beside the number"
 ONLY_LETTERS = "something is written, and it is no number"
+IN_BRACKETS = "the number is in brackets, and may be negative"
 ZEROS = "two zeros, or letters"
 NO_GROUPS = (1, 4)  # [standard]
 """How many digits behind a gap in an amount are neither cents nor groups of two or three, with cents or without."""
@@ -62,11 +63,19 @@ def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> st
     if text == "00":
         return ZEROS
     if kind in ("string", "comb"):
+        if _in_brackets(named, text):
+            return IN_BRACKETS
         for one in inner:
             if one.symbol == "." or (one.symbol == "," and not _grouped(text, [o.place for o in inner if o.symbol == ","])):
                 name = "a point" if one.symbol == "." else "a comma"
                 return f"{name} is written: {text[: one.place]}{one.symbol}{text[one.place :]}"
     return ""
+
+
+def _in_brackets(named: Sequence[Named], text: str) -> bool:
+    """Whether a bracket opens before a text and one closes behind it."""
+    sure = {(one.symbol, one.place) for one in named if one.share >= FOREIGN.min_parting_share}
+    return {("(", 0), (")", len(text))} <= sure
 
 
 def _least_parting_share(mark: Named, text: str) -> float:

@@ -47,10 +47,8 @@ def changes(written: Iterable[Record], found: Iterable[Record], *, ignored: froz
     here = [name for name in columns if name in own]
     if not then and not now:
         return []
-    gone = [name for name in columns if now and name not in own and name not in ignored]
-    added = [name for name in own if then and name not in columns and name not in ignored]
-    told = [Change(1, f"was changed: the column {name} was deleted or renamed") for name in gone]
-    told += [Change(1, f"was changed: a column {name} was added") for name in added]
+    told = _of_columns([name for name in columns if now and name not in own and name not in ignored], "deleted or renamed")
+    told += _of_columns([name for name in own if then and name not in columns and name not in ignored], "added")
     old, new = _by_key(then, KEY_COLUMNS), _by_key(now, KEY_COLUMNS)
     pairs = [(line, old[key][1], record) for key, (line, record) in new.items() if key in old]
     saved = _saved_again(pairs, here)
@@ -64,6 +62,10 @@ def changes(written: Iterable[Record], found: Iterable[Record], *, ignored: froz
     told += [Change(line, f"was added{_said(record)}") for key, (line, record) in new.items() if key not in old]
     told += [Change(line, f"was deleted or renamed{_said(record)}") for key, (line, record) in old.items() if key not in new]
     return sorted(told, key=lambda change: change.line)
+
+
+def _of_columns(names: Iterable[str], how: str) -> list[Change]:
+    return [Change(1, f"was changed: the column {name} was {how}") for name in names]
 
 
 def _unequal(written: Iterable[Record], found: Iterable[Record]) -> tuple[dict[int, Record], dict[int, Record]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from docproc.meaning.foreign import CORRECTED, LETTERS, ONLY_LETTERS, foreign, two_numbers
+from docproc.meaning.foreign import CORRECTED, IN_BRACKETS, LETTERS, ONLY_LETTERS, foreign, two_numbers
 from docproc.meaning.marks import MarkedDigits
 from docproc.meaning.named import Named
 from docproc.types import MARK_SYMBOLS, Kind
@@ -31,6 +31,12 @@ def test_what_only_fills_a_field_costs_nothing(text: str) -> None:
 @pytest.mark.parametrize("text", ["37.2", "1.234", "37,2", "0,123"])
 def test_a_point_in_a_whole_number_goes_to_a_person(text: str) -> None:
     assert " is written" in said(text)
+
+
+def test_a_whole_number_in_brackets_may_be_negative() -> None:
+    assert said("(264)") == IN_BRACKETS
+    assert said("(264)", "amount") == ""  # its sign is read
+    assert said("(264") == ""
 
 
 @pytest.mark.parametrize("text", ["72?", "?72", "7?2"])

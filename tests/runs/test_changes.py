@@ -77,7 +77,7 @@ def test_a_sorted_table_has_no_changes() -> None:
 def test_rows_and_columns_that_a_person_added_or_took_are_told() -> None:
     assert words(WRITTEN[0], WRITTEN[2]) == ["line 3 was deleted or renamed: b.png, id"]
     assert words(*WRITTEN, row("d.png", "1")) == ["line 5 was added: d.png, id"]
-    assert words(*({**one, "note": "x"} for one in WRITTEN)) == ["line 1 was changed: a column note was added"]
+    assert words(*({**one, "note": "x"} for one in WRITTEN)) == ["line 1 was changed: the column note was added"]
     without = [{name: cell for name, cell in one.items() if name != "confidence"} for one in WRITTEN]
     assert words(*without) == ["line 1 was changed: the column confidence was deleted or renamed"]
 
