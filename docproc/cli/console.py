@@ -96,7 +96,7 @@ class Progress:
             self._bar.stop()
 
     def say(self, text: str) -> None:
-        """Print a message; elsewhere than on a terminal the next line of progress comes a minute later, or with a new step."""
+        """Print a message. Without a terminal, the minute until the next line of progress starts again."""
         say(text)
         self._said = time.monotonic()
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("image", type=FILE)
 @option("-o", "--output", type=FILE, local=True, help="The picture.  [default: NAME.explain.png here]")
 @options.layout
-@option("--page", default=1, show_default=True, type=click.IntRange(1), local=True, metavar="N", help="Page number.")
+@option("--page", default=1, show_default=True, type=click.IntRange(1), local=True, help="Page number.")
 @option("--field", "field_name", local=True, metavar="NAME", help="Explain only this field.")
 @options.backend
 @options.model

@@ -112,7 +112,7 @@ class Option(click.Option):
         return next(name for name in self.opts if name.startswith("--"))[2:].replace("-", "_")
 
     def get_help_extra(self, ctx: click.Context) -> Any:
-        """What stands in brackets behind the help; a range is told to who leaves it."""
+        """What stands in brackets after the help text, without number ranges: the error message names those."""
         extra = super().get_help_extra(ctx)
         extra.pop("range", None)
         return extra

@@ -41,7 +41,7 @@ def _reading_options(function: Function) -> Function:
     shared = (
         option("-o", "--output", required=True, type=FILE, help="The table: .csv, .jsonl, .xlsx or .parquet."),
         options.layout,
-        option("-j", "--jobs", default=0, type=click.IntRange(0), metavar="N",
+        option("-j", "--jobs", default=0, type=click.IntRange(0),
                help="Number of processes; 0 uses all cores.  [default: 0]"),
         options.backend,
         options.model,

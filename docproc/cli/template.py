@@ -47,7 +47,7 @@ def init(blank: Path, output: Path, name: str | None, table: Path | None, overwr
 @click.argument("template_file", type=FILE, metavar="TEMPLATE")
 @click.argument("scan", required=False, type=FILE)
 @option("-o", "--output", default=Path("preview.png"), show_default=True, type=FILE, local=True, help="The picture.")
-@option("--page", default=1, show_default=True, type=click.IntRange(1), local=True, metavar="N", help="Page number.")
+@option("--page", default=1, show_default=True, type=click.IntRange(1), local=True, help="Page number.")
 @options.overwrite("a picture")
 def preview(template_file: Path, scan: Path | None, output: Path, page: int, overwrite: bool) -> None:
     """Draw the boxes of a template over a scan, or over the form itself: where they lie and what they are."""

@@ -195,8 +195,8 @@ def quarantine_map(
 ) -> Iterator[tuple[Item, Result | DocumentError]]:
     """Like `process_map`, one item at a time, with another process between this one and each worker.
 
-    For items that are suspected to kill the process that reads them and its parent. An item is taken from `items` when both
-    processes have started, so that whoever ends the run meanwhile does not make it a suspect.
+    For items that are suspected to kill the process that reads them and its parent. An item is taken from `items` only
+    when both processes are ready: a run that is killed before that does not count against it.
     """
     inner = partial(_guard, prepare, seconds, memory)
     yield from process_map(inner, items, jobs=1, seconds=seconds + 30, may_spawn=True)

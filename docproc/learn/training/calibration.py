@@ -294,8 +294,8 @@ def fit_logistic(
     """Logistic regression on inputs (n, features), with a small ridge penalty so that it converges on separable data too.
 
     `counts` say as how many each input counts, 1 where they are not given. `signs` (features,) bound the weights: 1 not below
-    0, -1 not above 0, 0 not at all. Features that go together get weights against each other, which fit what was seen and err
-    on what was not: less evidence must not make a text more probable.
+    0, -1 not above 0, 0 not at all. Without bounds, correlated features get weights of opposite signs, and less evidence can
+    make a text more probable.
     """
     each = np.ones(len(inputs)) if counts is None else counts
     mean, scale = inputs.mean(axis=0), inputs.std(axis=0) + 1e-6

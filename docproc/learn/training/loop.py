@@ -25,7 +25,7 @@ LOG_STEPS = 20  # a Step is logged after so many batches
 WARMUP_PART = 20  # the learning rate warms up over one in so many steps
 START_RATE = 0.1  # share of the learning rate with which the warm-up begins
 MAX_GRADIENT_NORM = 5.0
-MAX_REPEATS = 3  # of epochs that broke, in a row [guess]
+MAX_REPEATS = 3  # of an epoch with NaN [guess]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ def train_network(plan: Plan, training: Training, log: Log) -> TrainedNetwork:
     With patience, the weights are those of the epoch with the smallest validation loss, and the training stops after so many
     epochs without a smaller one. Otherwise they are those of the last epoch.
 
-    Now and then, on a loaded machine, a step in bfloat16 comes out as no number, and does not when it is done again. An epoch
-    in which that happens begins anew. Raises DocprocError where it happens every time.
+    On a loaded machine a step in bfloat16 sometimes gives NaN, and does not when it is repeated. An epoch with NaN is repeated.
+    Raises DocprocError where it gives NaN every time.
     """
     import keras
 
@@ -89,8 +89,8 @@ def train_network(plan: Plan, training: Training, log: Log) -> TrainedNetwork:
         if not _is_sound(trained, model):
             repeats += 1
             if repeats > MAX_REPEATS:
-                raise DocprocError(f"epoch {epoch + 1} of {training.name} broke {repeats} times: its loss is no number")
-            log(f"  {training.name}, epoch {epoch + 1}/{training.epochs} broke: its loss is no number; it begins anew")
+                raise DocprocError(f"training {training.name}: the loss was NaN {repeats} times in epoch {epoch + 1}")
+            log(f"  {training.name}, epoch {epoch + 1}/{training.epochs}: the loss is NaN; repeating the epoch")
             _assign(variables, before)
             continue
         repeats = 0
@@ -141,7 +141,7 @@ def _compiled_steps(model: keras.Model, training: Training) -> tuple[Any, Any]:
 def _train_epoch(
     model: keras.Model, train_step: Callable[..., Any], training: Training, epoch: int, log: Log
 ) -> dict[str, float]:
-    """The metrics of the epoch, means over its batches; it ends early where the loss is no number."""
+    """The metrics of the epoch, means over its batches; it ends early where the loss is NaN."""
     steps = training.batches.steps
     for number, batch in enumerate(training.batches.of_epoch(epoch), 1):
         metrics = train_step(*batch)

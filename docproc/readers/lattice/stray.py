@@ -83,11 +83,8 @@ def filled(lattice: Lattice, path: Sequence[int], text: str) -> bool:
 
 def left_over(lattice: Lattice, path: Sequence[int]) -> float:
     """The share of the ink that is on no digit of a path, 0..1."""
-    used = np.zeros(lattice.pieces + 1, bool)
-    for k in path:
-        used[[piece + 1 for piece in lattice.candidates[k].pieces]] = True
-    areas = np.bincount(lattice.labels.ravel(), minlength=lattice.pieces + 1)[1 : lattice.pieces + 1]
-    return float(areas[~used[1:]].sum()) / max(1.0, float(areas.sum()))
+    ink = lattice.labels > 0
+    return float((ink & ~_ink_of(lattice, path)).sum()) / max(1.0, float(ink.sum()))
 
 
 def leaning(lattice: Lattice, path: Sequence[int]) -> bool:

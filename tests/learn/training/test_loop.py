@@ -72,15 +72,15 @@ def test_what_was_interrupted_ends_as_if_it_had_not_been(tmp_path: Path) -> None
         assert np.allclose(one, other, atol=1e-4)
 
 
-def test_an_epoch_that_breaks_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_epoch_with_nan_is_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = weights(RECIPE, tmp_path / "whole")
     monkeypatch.setattr(loop, "_compiled_steps", broken_at({2}))
     logged: list[str] = []
     for one, other in zip(whole, weights(RECIPE, tmp_path / "broken", logged=logged), strict=True):
         assert np.allclose(one, other, atol=1e-4)
-    assert "epoch 1/3 broke" in logged[0]
+    assert "epoch 1/3: the loss is NaN; repeating the epoch" in logged[0]
     monkeypatch.setattr(loop, "_compiled_steps", broken_at(set(range(1000))))
-    with pytest.raises(DocprocError, match="epoch 1 of the cell network broke 4 times"):
+    with pytest.raises(DocprocError, match="training the cell network: the loss was NaN 4 times in epoch 1"):
         weights(RECIPE, tmp_path / "always")
 
 
