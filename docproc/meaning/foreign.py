@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from docproc.meaning.amounts import HUNDRED
 from docproc.meaning.marks import MarkedDigits
 from docproc.meaning.named import Named
 from docproc.types import LETTER, STRUCK, Kind
@@ -20,6 +21,7 @@ class ForeignTuning:
     min_share: float = 0.4  # probability of letters, or of something struck out, beside a number [guess]
     min_parting_share: float = 0.4  # of a mark that parts two numbers [guess]
     min_slash_share: float = 0.2  # of a slash that may be the 1 beside it [guess]
+    min_amount_slash_share: float = 0.5  # the same in an amount: slashes are rare there, leaning 1s are not [guess]
     min_gap_digits: float = 0.34  # between two numbers: a space in print is hardly wider [guess]
     min_single_gap_digits: float = 0.55  # the same, where one of them is a single digit [guess]
     min_wider_digits: float = 0.25  # by which it exceeds the next widest gap [guess]
@@ -34,6 +36,7 @@ LETTERS = "something that is no digit is written beside the number"
 ONLY_LETTERS = "something is written, and it is no number"
 IN_BRACKETS = "the number is in brackets, and may be negative"
 ZEROS = "two zeros, or letters"
+SLASH_OR_1 = "a slash, or a 1"
 NO_GROUPS = (1, 4)  # [standard]
 """How many digits behind a gap in an amount are neither cents nor groups of two or three, with cents or without."""
 
@@ -54,11 +57,13 @@ def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> st
         return LETTERS if text else ONLY_LETTERS
     if dated:
         return ""
-    inner = [one for one in named if 0 < one.place < len(text) and one.share >= _least_parting_share(one, text)]
+    inner = [one for one in named if 0 < one.place < len(text) and one.share >= _least_parting_share(one, text, kind)]
     parting = [one for one in inner if one.symbol in PARTS and not (kind == "amount" and _is_of_amounts(one, text))]
     if parting:
         first = parting[0]
         parted = f"{text[: first.place]}{first.symbol}{text[first.place :]}"
+        if kind == "amount" and _may_be_a_1(first, text):
+            return f"{SLASH_OR_1}: {parted}"
         return f"two numbers are written, with {PARTS[first.symbol]} between: {parted}"
     if text == "00":
         return ZEROS
@@ -78,16 +83,24 @@ def _in_brackets(named: Sequence[Named], text: str) -> bool:
     return {("(", 0), (")", len(text))} <= sure
 
 
-def _least_parting_share(mark: Named, text: str) -> float:
-    """The least probability at which a mark parts two numbers; lower for a slash beside a 1, which may be that 1."""
-    maybe_one = mark.symbol == "/" and "1" in text[mark.place - 1 : mark.place + 1]
-    return FOREIGN.min_slash_share if maybe_one else FOREIGN.min_parting_share
+def _least_parting_share(mark: Named, text: str, kind: Kind) -> float:
+    """The least probability at which a mark parts two numbers; another one for a slash beside a 1, which may be that 1."""
+    if not _may_be_a_1(mark, text):
+        return FOREIGN.min_parting_share
+    return FOREIGN.min_amount_slash_share if kind == "amount" else FOREIGN.min_slash_share
+
+
+def _may_be_a_1(mark: Named, text: str) -> bool:
+    """Whether a mark is a slash that may have been read as the 1 beside it, too."""
+    return mark.symbol == "/" and "1" in text[mark.place - 1 : mark.place + 1]
 
 
 def _is_of_amounts(mark: Named, text: str) -> bool:
     """Whether a mark between digits belongs to amounts: a slash, as in 15 50/100, or a dash before cents or thousands."""
     behind = len(text) - mark.place
-    return mark.symbol == "/" or (mark.symbol == "-" and (behind == FOREIGN.cents or behind % 3 == 0))
+    if mark.symbol == "/":
+        return text[mark.place :] == HUNDRED or not _may_be_a_1(mark, text)
+    return mark.symbol == "-" and (behind == FOREIGN.cents or behind % 3 == 0)
 
 
 def two_numbers(marked: MarkedDigits | None, text: str, kind: Kind, digits: tuple[int, int] | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from docproc.meaning.foreign import foreign, two_numbers
+from docproc.meaning.foreign import SLASH_OR_1, foreign, two_numbers
 from docproc.meaning.marks import MarkedDigits
 from docproc.meaning.named import Named
 from docproc.readers.comb import CombOpinion
@@ -29,7 +29,6 @@ from docproc.types import Field, Frames, Gray, Lattice, Reading
 AT_THE_EDGE = "a line at the edge of the field, or a 1"
 STACKED = "something is written above or below the number"
 FILLED = "something is written inside a digit"
-SLASH = "a slash, or a 1"
 UNEXPLAINED = "much of what is written was not read"
 AT_THE_EDGE_PX = 2  # from the side of the crop [guess]
 MAX_ALTERNATIVES = 10  # other texts that are kept, for rules between fields and for people [guess]
@@ -201,9 +200,9 @@ def _more_than_digits(lattice: Lattice, path: Sequence[int], rows: int, text: st
         return STACKED
     if path and filled(lattice, path, text):
         return FILLED
-    if path and left_over(lattice, path) > STRAY.max_left_over:
+    if path and left_over(lattice, path) > (STRAY.max_left_over_of_1 if text == "1" else STRAY.max_left_over):
         return UNEXPLAINED
-    return SLASH if text == "1" and leaning(lattice, path) else ""
+    return SLASH_OR_1 if text == "1" and leaning(lattice, path) else ""
 
 
 def _at_the_edge(lattice: Lattice, path: Sequence[int], width: int, text: str) -> str:

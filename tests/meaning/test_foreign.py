@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from docproc.meaning.foreign import CORRECTED, IN_BRACKETS, LETTERS, ONLY_LETTERS, foreign, two_numbers
+from docproc.meaning.foreign import CORRECTED, IN_BRACKETS, LETTERS, ONLY_LETTERS, SLASH_OR_1, foreign, two_numbers
 from docproc.meaning.marks import MarkedDigits
 from docproc.meaning.named import Named
 from docproc.types import MARK_SYMBOLS, Kind
@@ -57,6 +57,12 @@ def test_what_was_struck_out_is_never_accepted(text: str) -> None:
 @pytest.mark.parametrize("text", ["15/100", "1500-", "1.500,00", "12-50"])
 def test_the_marks_of_amounts_keep_their_meaning(text: str) -> None:
     assert said(text, "amount") == ""
+
+
+def test_a_slash_of_an_amount_may_have_been_read_as_the_1_beside_it() -> None:
+    assert said("7001/24", "amount") == f"{SLASH_OR_1}: 7001/24"
+    assert said("69/17396", "amount") == f"{SLASH_OR_1}: 69/17396"
+    assert said("15/100", "amount") == said("11/100", "amount") == said("151/-", "amount") == ""
 
 
 def test_a_date_has_marks() -> None:

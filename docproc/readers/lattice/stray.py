@@ -28,6 +28,7 @@ class StrayTuning:
     inner_width_share: float = 0.3  # of a digit's width: one part that wide is more than a dot [guess]
     max_lean: float = 0.45  # columns for a row, of a lone 1: more is a slash [guess]
     max_left_over: float = 0.4  # of the ink, on no digit; of more, 4 in 10 are wrong [measured: composed fields]
+    max_left_over_of_1: float = 0.2  # the same, beside a lone 1: any stroke looks like one [guess]
     edge_px: float = 2.0  # from the edge of the crop: what touches it belongs to another line [guess]
 
 
