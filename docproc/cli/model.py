@@ -53,12 +53,14 @@ def model() -> None:
         help="Where the model, its card and the report of the training are written.  [default: models, with --from: "
              "learned]")  # fmt: skip
 @option("--network", default="digits", show_default=True, type=click.Choice(["digits", "classic", "micr"]),
-        help="digits: the three networks of handwriting. classic: the textbooks' network, for single digits. micr: that of "
+        help="digits: the networks of handwriting. classic: the textbooks' network, for single digits. micr: that of "
              "E-13B, which needs no MNIST.")  # fmt: skip
 @option("--seed", type=int, help="Another seed than the recipe's.")
 @option("--strips", type=click.IntRange(50), help="Composed fields, or lines of E-13B, to train on.")
 @option("--epochs", type=click.IntRange(1), help="Passes over the examples; of digits, those of the glyph network.")
 @option("--line-epochs", type=click.IntRange(1), help="The same of the line network.")
+@option("--verifier-strips", type=click.IntRange(50), help="Composed fields that the verifier is trained on.")
+@option("--verifier-epochs", type=click.IntRange(1), help="Passes of the verifier.")
 @option("--cell-combs", type=click.IntRange(50), help="Composed combs whose cells are trained on.")
 @option("--cell-epochs", type=click.IntRange(1), help="Passes of the cell network.")
 @option("--fit-strips", type=click.IntRange(100),

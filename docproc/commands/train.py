@@ -30,7 +30,10 @@ _COMMON = {name: (name,) for name in ("seed", "epochs", "patience")}
 OPTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "digits": {
         **_COMMON,
-        **{name: (name,) for name in ("strips", "line_epochs", "cell_combs", "cell_epochs")},
+        **{
+            name: (name,)
+            for name in ("strips", "line_epochs", "verifier_strips", "verifier_epochs", "cell_combs", "cell_epochs")
+        },
         "fit_strips": ("context_strips", "calibration_strips", "comb_strips"),
     },
     "classic": _COMMON,

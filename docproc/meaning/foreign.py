@@ -96,11 +96,15 @@ def _may_be_a_1(mark: Named, text: str) -> bool:
 
 
 def _is_of_amounts(mark: Named, text: str) -> bool:
-    """Whether a mark between digits belongs to amounts: a slash, as in 15 50/100, or a dash before cents or thousands."""
+    """Whether a mark between digits belongs to amounts: a slash, as in 15 50/100, or a dash before cents or thousands.
+
+    A dash between numbers that go up, as in 9-54, may as well be that of a range.
+    """
     behind = len(text) - mark.place
     if mark.symbol == "/":
         return text[mark.place :] == HUNDRED or not _may_be_a_1(mark, text)
-    return mark.symbol == "-" and (behind == FOREIGN.cents or behind % 3 == 0)
+    goes_up = int(text[: mark.place]) < int(text[mark.place :])
+    return mark.symbol == "-" and (behind == FOREIGN.cents or behind % 3 == 0) and not goes_up
 
 
 def two_numbers(marked: MarkedDigits | None, text: str, kind: Kind, digits: tuple[int, int] | None) -> str:

@@ -43,7 +43,7 @@ _ALWAYS = (
     "foreign",  # log-odds that letters or something struck out are there
 )
 READERS = tuple(f"reader_{number}" for number in range(1, LINE_READERS + 1))  # log-odds of each line reader, least first
-FREE = (*_ALWAYS, *READERS)
+FREE = (*_ALWAYS, *READERS, "verifier", "verifier_lead")
 COMB = (
     *_ALWAYS,
     "cells",

@@ -20,6 +20,8 @@ from docproc.readers.line import LineOpinion
 from docproc.readers.model import Model
 from docproc.readers.repair import Choice, repair_field
 from docproc.readers.separators import weigh_separators
+from docproc.readers.verifier import NAME as VERIFIER
+from docproc.readers.verifier import Case, likeliest, verify
 from docproc.readers.vote import Verdict, Weights, ballots, vote
 from docproc.readers.voter import Opinion
 from docproc.readers.voters import VOTERS
@@ -84,11 +86,12 @@ def prepare(field: Field, crop: Gray, framed: Gray | None = None) -> Handwritten
 def read_all(fields: Sequence[Handwritten], model: Model) -> list[HandwrittenResult]:
     """Read many fields; each network is asked once."""
     scores = score_all([item.views for item in fields], model.networks)
-    results = []
-    for item, own in zip(fields, scores, strict=True):
-        opinions = opinions_of(item.views, own, item.field.digits, model.fitted)
-        results.append(HandwrittenResult(item, opinions, read(item, opinions, model)))
-    return results
+    proposed = [opinions_of(item.views, own, item.field.digits, model.fitted) for item, own in zip(fields, scores, strict=True)]
+    asked = [(item.views, item.field.digits, item.field.rules) for item in fields]
+    heard = with_verifier(asked, proposed, model.networks[VERIFIER])
+    return [
+        HandwrittenResult(item, opinions, read(item, opinions, model)) for item, opinions in zip(fields, heard, strict=True)
+    ]
 
 
 def score_all(views: Sequence[Mapping[str, Any]], networks: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -106,6 +109,33 @@ def opinions_of(
 ) -> dict[str, Opinion]:
     """What each reader thinks of a field; `digits` bounds the length of its text."""
     return {name: VOTERS[name].opinion(view, scores[name], digits, fitted.get(name)) for name, view in views.items()}
+
+
+def with_verifier(
+    asked: Sequence[tuple[Mapping[str, Any], tuple[int, int] | None, FieldRules | None]],
+    proposed: Sequence[Mapping[str, Opinion]],
+    network: Any,
+) -> list[dict[str, Opinion]]:
+    """The opinions on each field, and the verifier's on what they propose; combs and blank fields are read without it.
+
+    Of every field that is asked about: its views, the bounds of its length, and its rules.
+    """
+    free = [k for k, (views, _, _) in enumerate(asked) if "cells" not in views and not views["lattice"].lattice.blank]
+    cases = [Case(asked[k][0]["line"], line_frames(proposed[k]), _proposed_texts(proposed[k], *asked[k][1:])) for k in free]
+    heard = [{name: own for name, own in opinions.items() if name != VERIFIER} for opinions in proposed]
+    for k, opinion in zip(free, verify(cases, network), strict=True):
+        heard[k][VERIFIER] = opinion
+    return heard
+
+
+def _proposed_texts(
+    opinions: Mapping[str, Opinion], digits: tuple[int, int] | None, rules: FieldRules | None
+) -> tuple[str, ...]:
+    """The likeliest texts without rules, and those that the rules allow."""
+    names = [name for name in opinions if name != VERIFIER]
+    cast = ballots({name: opinions[name] for name in names}, digits, rules)
+    allowed = [] if rules is None else [ballot for ballot in cast if rules.allows(ballot.text)]
+    return likeliest([{ballot.text: ballot.logs[name] for ballot in own} for own in (cast, allowed) for name in names])
 
 
 def read(prepared: Handwritten, opinions: Mapping[str, Opinion], model: Model) -> Reading:
@@ -139,7 +169,9 @@ def read_as(result: HandwrittenResult, field: Field, model: Model) -> Handwritte
     prepared = replace(result.prepared, field=field)
     if field.rules == result.prepared.field.rules or not result.reading.text:
         return replace(result, prepared=prepared)
-    return replace(result, prepared=prepared, reading=read(prepared, result.opinions, model))
+    asked = [(prepared.views, field.digits, field.rules)]
+    (opinions,) = with_verifier(asked, [result.opinions], model.networks[VERIFIER])
+    return replace(result, prepared=prepared, opinions=opinions, reading=read(prepared, opinions, model))
 
 
 def decide(opinions: Mapping[str, Opinion], field: Field, weights: Weights) -> Verdict:
@@ -202,7 +234,7 @@ def _more_than_digits(lattice: Lattice, path: Sequence[int], rows: int, text: st
         return FILLED
     if path and left_over(lattice, path) > (STRAY.max_left_over_of_1 if text == "1" else STRAY.max_left_over):
         return UNEXPLAINED
-    return SLASH_OR_1 if text == "1" and leaning(lattice, path) else ""
+    return SLASH_OR_1 if set(text) == {"1"} and leaning(lattice, path) else ""
 
 
 def _at_the_edge(lattice: Lattice, path: Sequence[int], width: int, text: str) -> str:

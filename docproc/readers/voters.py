@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from docproc.readers import comb, lattice, line
+from docproc.backends.form import Form
+from docproc.readers import comb, lattice, line, verifier
 from docproc.readers.voter import Voter
 
 VOTERS: Mapping[str, Voter] = {"lattice": lattice, "line": line, "cells": comb}
+
+FORMS: Mapping[str, Form] = {**{name: voter.FORM for name, voter in VOTERS.items()}, verifier.NAME: verifier.FORM}
+"""What the networks take and give: those of the readers above, and of the one that is asked about what they propose."""

@@ -18,7 +18,7 @@ from docproc.readers.e13b.font import PRINT_HEIGHT_PX
 from docproc.readers.lattice.cuts import GEOMETRY
 from docproc.readers.model import Model
 from docproc.readers.vote import Weights
-from docproc.readers.voters import VOTERS
+from docproc.readers.voters import FORMS, VOTERS
 from docproc.types import KINDS, Kind, LineRecognizer, Recognizer
 from docproc.weights.cards import GLYPHS, absent, card_path, decoder_path, model_folder, network_files, read_card, reads_pages
 
@@ -56,7 +56,7 @@ def open_model(backend: str, model: Path | None = None) -> Model:
     except (KeyError, TypeError, ValueError) as problem:
         raise MissingPart(f"the card {card_path(path)} is damaged: {problem}") from problem
     micr, calibrations[MICR] = _open_micr(backend, files[MICR])
-    networks = {name: open_network_of(backend, content, VOTERS[name].FORM) for name, content in contents.items()}
+    networks = {name: open_network_of(backend, content, FORMS[name]) for name, content in contents.items()}
     return Model(networks, micr, fitted, weights, calibrations, repairs)
 
 

@@ -54,9 +54,14 @@ def test_what_was_struck_out_is_never_accepted(text: str) -> None:
     assert said(text) == CORRECTED
 
 
-@pytest.mark.parametrize("text", ["15/100", "1500-", "1.500,00", "12-50"])
+@pytest.mark.parametrize("text", ["15/100", "1500-", "1.500,00", "120-50", "1500-00", "12-000"])
 def test_the_marks_of_amounts_keep_their_meaning(text: str) -> None:
     assert said(text, "amount") == ""
+
+
+@pytest.mark.parametrize("text", ["9-54", "12-50", "1-200"])
+def test_a_range_in_an_amount_is_not_cents(text: str) -> None:
+    assert "two numbers" in said(text, "amount")
 
 
 def test_a_slash_of_an_amount_may_have_been_read_as_the_1_beside_it() -> None:

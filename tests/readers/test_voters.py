@@ -7,10 +7,11 @@ import pytest
 
 from docproc.readers import NETWORKS
 from docproc.readers.evidence import COMB, FREE, READERS
-from docproc.readers.handwriting import Handwritten, opinions_of, prepare, score_all
+from docproc.readers.handwriting import Handwritten, opinions_of, prepare, score_all, with_verifier
 from docproc.readers.model import Model
+from docproc.readers.verifier import NAME as VERIFIER
 from docproc.readers.voter import MAX_PROPOSED, Opinion
-from docproc.readers.voters import VOTERS
+from docproc.readers.voters import FORMS, VOTERS
 from docproc.rules import FieldRules
 from docproc.types import Box, Field
 from tests.conftest import draw_comb, draw_field
@@ -27,11 +28,12 @@ def prepared(cells: int) -> Handwritten:
 
 def opinions(field: Handwritten, model: Model) -> dict[str, Opinion]:
     scores = score_all([field.views], model.networks)[0]
-    return opinions_of(field.views, scores, field.field.digits, model.fitted)
+    own = opinions_of(field.views, scores, field.field.digits, model.fitted)
+    return with_verifier([(field.views, field.field.digits, None)], [own], model.networks[VERIFIER])[0]
 
 
 def test_the_names_on_the_cards_are_those_of_the_readers() -> None:
-    assert list(NETWORKS) == list(VOTERS)
+    assert list(NETWORKS) == list(FORMS)
 
 
 def test_who_reads_what() -> None:

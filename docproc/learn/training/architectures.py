@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from docproc.readers.verifier import HEIGHT as VERIFIER_HEIGHT
 from docproc.types import CELL_CLASSES, CELL_SIDE, CLASSES, GLYPH_SIDE, LINE_CLASSES, LINE_HEIGHT, MICR_CLASSES
 
 if TYPE_CHECKING:
@@ -128,6 +129,57 @@ def line_network(name: str = "lines") -> keras.Model:
     x = layers.Dropout(0.2)(x)
     frames = layers.Dense(LINE_CLASSES, dtype="float32", name="frames")(x)
     return keras.Model(strip, frames, name=name)
+
+
+def verifier_network() -> keras.Model:
+    """Says whether a text is written on a line: (n, 42, width) uint8 to (n, 2) logits, about 0.6 million weights.
+
+    The lower rows of its input are the text, see `readers.verifier`. It begins as `line_network` does, see
+    `with_first_layers`.
+    """
+    import keras
+    from keras import layers
+
+    def block(
+        x: keras.KerasTensor, filters: int, size: tuple[int, int] = (3, 3), padding: str = "same", spread: int = 1
+    ) -> keras.KerasTensor:
+        x = layers.Conv2D(filters, size, padding=padding, use_bias=False, dilation_rate=(1, spread))(x)
+        x = layers.BatchNormalization()(x)
+        return layers.ReLU()(x)
+
+    shown = keras.Input((VERIFIER_HEIGHT, None), dtype="uint8", name="lines")
+    whole = layers.Rescaling(1.0 / 255)(shown)
+    x = layers.Reshape((LINE_HEIGHT, -1, 1))(whole[:, :LINE_HEIGHT])
+    x = layers.MaxPooling2D(2)(block(x, 24))
+    x = block(x, 48)
+    x = layers.MaxPooling2D((2, 1))(block(x, 64))
+    x = layers.SpatialDropout2D(0.05)(x)
+    x = layers.MaxPooling2D((2, 1))(block(x, 96))
+    x = block(x, 128, (LINE_HEIGHT // 8, 1), "valid")
+    x = layers.Dropout(0.1)(x)
+    x = layers.Add()([x, block(x, 128, (1, 5))])
+    text = layers.Permute((2, 1))(whole[:, LINE_HEIGHT:, ::LINE_STRIDE])
+    text = layers.Reshape((1, -1, VERIFIER_HEIGHT - LINE_HEIGHT))(text)
+    text = layers.Conv2D(64, (1, 9), padding="same", activation="relu")(text)
+    x = block(layers.Concatenate()([x, text]), 128, (1, 5))
+    for spread in (1, 2, 4):
+        x = layers.Dropout(0.1)(x)
+        x = layers.Add()([x, block(x, 128, (1, 5), spread=spread)])
+    x = layers.Reshape((-1, 128))(x)
+    x = layers.Dense(32, activation="relu")(x)
+    x = layers.Concatenate()([layers.GlobalMaxPooling1D()(x), layers.GlobalAveragePooling1D()(x)])
+    x = layers.Dropout(0.1)(x)
+    return keras.Model(shown, layers.Dense(2, dtype="float32", name="verdict")(x), name="verifier")
+
+
+def with_first_layers(network: keras.Model, reader: keras.Model) -> keras.Model:
+    """The network with the first layers of a trained line reader, as far as both begin alike."""
+    own, trained = ([layer for layer in one.layers if layer.weights] for one in (network, reader))
+    for layer, other in zip(own, trained, strict=False):
+        if [weight.shape for weight in layer.weights] != [weight.shape for weight in other.weights]:
+            break
+        layer.set_weights(other.get_weights())
+    return network
 
 
 def micr_network() -> keras.Model:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,18 +20,28 @@ from docproc.mlp import Mlp, sigmoid
 from docproc.readers import NETWORKS
 from docproc.readers.confidence import Calibration, Thresholds, confidence
 from docproc.readers.evidence import COMB, FREE, evidence, signs
-from docproc.readers.handwriting import decide, keep_rules, lattice_opinion, line_opinion, opinions_of, remark_on, score_all
+from docproc.readers.handwriting import (
+    decide,
+    keep_rules,
+    lattice_opinion,
+    line_opinion,
+    opinions_of,
+    remark_on,
+    score_all,
+    with_verifier,
+)
 from docproc.readers.lattice.context import features
+from docproc.readers.verifier import NAME as VERIFIER
 from docproc.readers.vote import Verdict, Weights, arguments, ballots, vote
 from docproc.readers.voter import Opinion
 from docproc.rules import FieldRules, Weighted
-from docproc.types import KINDS, NOT_A_DIGIT, Kind
+from docproc.types import KINDS, NOT_A_DIGIT, Kind, LineRecognizer
 
 MIN_OF_A_KIND = 1000  # fields: a kind has thresholds of its own from no fewer, in which ten are wrong at an error of 1 %
 MIN_DECIDED = 50  # fields whose confidence decides what becomes of them: a calibration is fitted to no fewer
 READ_AT_ONCE = 500  # composed fields, between two reports of how far it is
 FOLDS = 5  # parts of the composed fields, each judged by a fit on the others
-NO_NUMBER_WEIGHT = 1 / 8  # of a composed field without a number: people write fewer than networks are shown
+NO_NUMBER_WEIGHT = 1 / 4  # of a composed field without a number: people write fewer than networks are shown
 MAX_RULED_DIGITS = 10  # of a field that is given a check digit
 
 
@@ -44,6 +54,7 @@ class RecognizedExample:
 
     example: StripExample
     scores: Mapping[str, Any]  # by the names of the readers
+    verifier: Opinion | None = None  # on what the others propose, where it was asked
 
     @property
     def digits(self) -> tuple[int, int] | None:
@@ -52,7 +63,8 @@ class RecognizedExample:
 
     def opinions(self, context: Mlp) -> dict[str, Opinion]:
         """What each reader thinks of it."""
-        return opinions_of(self.example.views, self.scores, self.digits, {"lattice": context})
+        own = opinions_of(self.example.views, self.scores, self.digits, {"lattice": context})
+        return own if self.verifier is None else own | {VERIFIER: self.verifier}
 
 
 def recognize_examples(made: Sequence[StripExample], networks: Mapping[str, Any], log: Log) -> list[RecognizedExample]:
@@ -64,6 +76,19 @@ def recognize_examples(made: Sequence[StripExample], networks: Mapping[str, Any]
         for one in score_all([example.views for example in part], networks)
     ]
     return [RecognizedExample(*each) for each in zip(made, scores, strict=True)]
+
+
+def ask_verifier(
+    fields: Sequence[RecognizedExample], context: Mlp, network: LineRecognizer, log: Log
+) -> list[RecognizedExample]:
+    """The same fields with the verifier's opinion on what the other readers propose; the `context` must be fitted before."""
+    parts = [fields[start : start + READ_AT_ONCE] for start in range(0, len(fields), READ_AT_ONCE)]
+    asked = []
+    for part in counted(parts, len(fields), "verifying composed fields", log, READ_AT_ONCE):
+        cases = [(field.example.views, field.digits, None) for field in part]
+        heard = with_verifier(cases, [field.opinions(context) for field in part], network)
+        asked += [replace(field, verifier=own.get(VERIFIER)) for field, own in zip(part, heard, strict=True)]
+    return asked
 
 
 def fit_context(fields: Sequence[RecognizedExample], seed: int, log: Log) -> Mlp:
@@ -217,6 +242,7 @@ def fit_repairs(
     context: Mlp,
     weights: Mapping[Kind, Weights],
     calibrations: Mapping[Kind, Calibration],
+    verifier: LineRecognizer,
     seed: int,
     log: Log,
 ) -> tuple[Thresholds, dict[str, float]]:
@@ -241,6 +267,7 @@ def fit_repairs(
             continue
         broke += 1
         first = confidence(evidence(verdict, opinions), calibrations[kind])
+        (opinions,) = with_verifier([(field.example.views, field.digits, rules)], [opinions], verifier)
         ruled = vote(ballots(opinions, field.digits, rules), weights[kind])
         choice = keep_rules(text, first, ruled, rules)
         if choice.changed:

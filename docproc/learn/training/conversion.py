@@ -20,14 +20,13 @@ from docproc.errors import MissingPart, OutputExists
 from docproc.learn.composing.mnist import Mnist
 from docproc.learn.training.export import file_hash, to_float16, to_float32
 from docproc.learn.training.model_card import write_card
-from docproc.readers import MICR, NETWORKS, e13b
-from docproc.readers.voters import VOTERS
+from docproc.readers import MICR, NETWORKS, e13b, voters
 from docproc.types import CELL_SIDE, LINE_HEIGHT
 from docproc.weights.cards import card_path, cards_of, network_files, read_card, reads_pages
 from docproc.weights.opening import glyph_form, model_bytes
 
 FORMS: Mapping[str, Form] = {
-    **{network: VOTERS[name].FORM for name, network in NETWORKS.items()},
+    **{network: voters.FORMS[name] for name, network in NETWORKS.items()},
     MICR: e13b.FORM,
 }
 PRECISIONS: Mapping[str, str] = {"float32": ".fp32.onnx", "float16": ".fp16.onnx"}
@@ -38,7 +37,7 @@ DIGITS_PER_LINE = 5  # of MNIST, for networks that read lines
 class Conversion:
     """A network in one form."""
 
-    network: str  # glyphs, lines, cells or micr
+    network: str  # glyphs, lines, cells, verifier or micr
     form: str  # Keras, ONNX float32, ...
     backend: str  # that ran it, "" if none could
     bytes: int
@@ -134,7 +133,8 @@ def _batches(name: str, form: Form, images: NDArray[np.uint8]) -> list[NDArray[n
         count = len(images) // DIGITS_PER_LINE
         rows = images[: count * DIGITS_PER_LINE].reshape(count, DIGITS_PER_LINE, *images.shape[1:]).transpose(0, 2, 1, 3)
         side = LINE_HEIGHT - images.shape[1]
-        pictures = np.pad(rows.reshape(count, images.shape[1], -1), ((0, 0), (side // 2, side - side // 2), (10, 10)))
+        below = (form.takes[0] or LINE_HEIGHT) - LINE_HEIGHT  # a text, to the network that verifies one: none
+        pictures = np.pad(rows.reshape(count, images.shape[1], -1), ((0, 0), (side // 2, side - side // 2 + below), (10, 10)))
     elif name == "cells":
         side = (CELL_SIDE - images.shape[1]) // 2
         own = np.pad(images, ((0, 0), (side, side), (side, side)))

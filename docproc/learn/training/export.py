@@ -21,11 +21,10 @@ from docproc.backends import open_line_recognizer, open_recognizer
 from docproc.backends.form import Form
 from docproc.backends.recognizers import log_probabilities
 from docproc.errors import DocprocError
-from docproc.readers import comb, e13b, lattice, line
+from docproc.readers import comb, e13b, lattice, line, verifier
 from docproc.types import (
     CELL_SIDE,
     GLYPH_SIDE,
-    LINE_HEIGHT,
     CellPictures,
     Glyphs,
     Line,
@@ -75,6 +74,11 @@ def export_line_network(model: keras.Model, path: Path, probe: Sequence[Line]) -
     return _export_lines(model, path, probe, line.FORM)
 
 
+def export_verifier_network(model: keras.Model, path: Path, probe: Sequence[Line]) -> tuple[LineRecognizer, float]:
+    """The same for the verifier; the share is that of the verdicts."""
+    return _export_lines(model, path, probe, verifier.FORM)
+
+
 def export_micr_network(model: keras.Model, path: Path, probe: Sequence[Line]) -> tuple[LineRecognizer, float]:
     """The same for the network of E-13B."""
     return _export_lines(model, path, probe, e13b.FORM)
@@ -84,7 +88,7 @@ def _export_lines(model: keras.Model, path: Path, probe: Sequence[Line], form: F
     import tensorflow as tf
 
     # One graph for all widths: eager execution would take five times as long.
-    run = tf.function(partial(model, training=False), input_signature=[tf.TensorSpec((None, LINE_HEIGHT, None), tf.uint8)])
+    run = tf.function(partial(model, training=False), input_signature=[tf.TensorSpec((None, *form.takes), tf.uint8)])
     expected = [log_probabilities(run(line[None]).numpy()[0], form) for line in probe]
 
     def compare(recognizer: LineRecognizer) -> tuple[float, float]:
@@ -94,7 +98,7 @@ def _export_lines(model: keras.Model, path: Path, probe: Sequence[Line], form: F
         return differs, float(same.mean())
 
     opener = partial(open_line_recognizer, form=form)
-    return _export(model, path, (None, LINE_HEIGHT, None), opener, compare, [line[None] for line in probe])
+    return _export(model, path, (None, *form.takes), opener, compare, [line[None] for line in probe])
 
 
 def file_hash(path: Path) -> str:
@@ -235,4 +239,4 @@ def _last_layer(graph: Any) -> list[str]:
 
 def _top_class(frames: NDArray[Any], form: Form) -> NDArray[np.int64]:
     """The most probable class of every frame and reader."""
-    return np.asarray(frames.reshape(len(frames), form.readers, -1).argmax(axis=-1))
+    return np.asarray(frames.reshape(*frames.shape[:-1], form.readers, -1).argmax(axis=-1))

@@ -17,14 +17,19 @@ from docproc.learn.training.architectures import (
     line_network,
     line_readers,
     micr_network,
+    verifier_network,
+    with_first_layers,
 )
 from docproc.learn.training.batches import (
     EncodedLines,
     LabeledLines,
     LabeledPictures,
+    LabeledVerdicts,
     plain_pictures,
+    shifted_lines,
     validation_lines,
     validation_pictures,
+    validation_verdicts,
     varied_lines,
     warped_pictures,
 )
@@ -37,11 +42,14 @@ if TYPE_CHECKING:
     import keras
 
 # In the folder of the models, the state of each training that was interrupted.
-GLYPH_PROGRESS, CELL_PROGRESS, MICR_PROGRESS = (f"{name}.progress.npz" for name in ("digits", "cells", "micr"))
+GLYPH_PROGRESS, CELL_PROGRESS, MICR_PROGRESS, VERIFIER_PROGRESS = (
+    f"{name}.progress.npz" for name in ("digits", "cells", "micr", "verifier")
+)
 LINE_PROGRESS = tuple(f"lines-{number}.progress.npz" for number in range(1, LINE_READERS + 1))
 
 # What is drawn from the seed of a recipe, so that no two drawings share their random numbers.
 GLYPH_DRAW, LINE_DRAW, CELL_DRAW, MICR_PAIRS_DRAW, MICR_DRAW, MICR_VALIDATION_DRAW, CLASSIC_DRAW = 21, 22, 23, 24, 25, 26, 27
+VERIFIER_DRAW = 28
 
 LINE_WIDTHS = (0.75, 1.15)  # factors by which handwritten lines are made narrower or wider
 MICR_WIDTHS = (0.88, 1.12)  # the same of print
@@ -130,7 +138,7 @@ def _fit_line_reader(
     batches = varied_lines(_line_encoded(train), recipe.line_batch, LINE_STRIDE, seed, LINE_WIDTHS)
     training = Training(
         f"the line network ({number + 1} of {LINE_READERS})", line_network, ctc_loss, recipe.line_epochs, batches,
-        validation_lines(_line_encoded(validation), LINE_STRIDE), folder / LINE_PROGRESS[number], start,
+        validation_lines(_line_encoded(validation), LINE_STRIDE), folder / LINE_PROGRESS[number], start, of_texts=True,
     )  # fmt: skip
     return train_network(recipe, training, log)
 
@@ -139,6 +147,35 @@ def _line_encoded(labeled: LabeledLines) -> EncodedLines:
     """Lines with the classes of their symbols, without those on which nothing is written."""
     written = [(line, text) for line, text in zip(*labeled, strict=True) if text]
     return [line for line, _ in written], [[LINE_SYMBOLS.index(symbol) for symbol in text] for _, text in written]
+
+
+def fit_verifier_network(
+    recipe: HandwritingRecipe,
+    train: LabeledVerdicts,
+    validation: LabeledVerdicts,
+    folder: Path,
+    log: Log,
+    reader: keras.Model | None = None,
+) -> TrainedNetwork:
+    """Train the network that verifies texts; it begins with the first layers of a line `reader`, where one is given."""
+
+    def build() -> keras.Model:
+        network = verifier_network()
+        return network if reader is None else with_first_layers(network, reader)
+
+    batches = shifted_lines(train, recipe.line_batch, (recipe.seed, VERIFIER_DRAW))
+    training = Training(
+        "the verifier", build, verdict_loss(), recipe.verifier_epochs, batches, validation_verdicts(validation),
+        folder / VERIFIER_PROGRESS,
+    )  # fmt: skip
+    return train_network(recipe, training, log)
+
+
+def verdict_loss() -> Any:
+    """The cross-entropy of two logits."""
+    import keras
+
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def fit_micr_network(
@@ -150,7 +187,7 @@ def fit_micr_network(
     held_out = _symbols_encoded(validation, (recipe.seed, MICR_VALIDATION_DRAW))
     training = Training(
         "the network", micr_network, ctc_loss, recipe.epochs, batches, validation_lines(held_out, MICR_STRIDE),
-        folder / MICR_PROGRESS,
+        folder / MICR_PROGRESS, of_texts=True,
     )  # fmt: skip
     return train_network(recipe, training, log)
 

@@ -1,10 +1,11 @@
-"""From MNIST to the shipped files: compose fields, train three networks, export them, fit what stands beside, write the card.
+"""From MNIST to the shipped files: compose fields, train the networks, export them, fit what stands beside, write the card.
 
 All random numbers come from one seed.
 """
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,10 @@ from docproc.learn.composing.mnist import Mnist
 from docproc.learn.evaluation.accuracy import digit_accuracy
 from docproc.learn.evaluation.history import Histories, histories_from_card
 from docproc.learn.progress import Log, Step
+from docproc.learn.training.architectures import each_line_reader
+from docproc.learn.training.batches import LabeledLines
 from docproc.learn.training.calibration import (
+    ask_verifier,
     fit_calibration,
     fit_context,
     fit_repairs,
@@ -29,21 +33,33 @@ from docproc.learn.training.calibration import (
 )
 from docproc.learn.training.conversion import FORMS
 from docproc.learn.training.decoder import fit_decoder
-from docproc.learn.training.export import PROBE_FIELDS, export_cell_network, export_glyph_network, export_line_network
+from docproc.learn.training.export import (
+    PROBE_FIELDS,
+    export_cell_network,
+    export_glyph_network,
+    export_line_network,
+    export_verifier_network,
+)
 from docproc.learn.training.fit import (
     CELL_PROGRESS,
     GLYPH_PROGRESS,
     LINE_PROGRESS,
+    LINE_WIDTHS,
+    VERIFIER_PROGRESS,
     fit_cell_network,
     fit_glyph_network,
     fit_line_network,
+    fit_verifier_network,
 )
+from docproc.learn.training.loop import TrainedNetwork
 from docproc.learn.training.model_card import HANDWRITING_FILES, TrainedModel, write_model_card
+from docproc.learn.training.near_misses import near_misses
 from docproc.learn.training.recipes import HandwritingRecipe
 from docproc.mlp import Mlp
 from docproc.readers import NETWORKS
 from docproc.readers.confidence import to_card
 from docproc.readers.lattice.cuts import GEOMETRY
+from docproc.readers.verifier import NAME as VERIFIER
 from docproc.readers.vote import Weights
 from docproc.types import NOT_A_DIGIT, Kind
 from docproc.weights.cards import DECODER_FILE, network_files, read_card
@@ -55,12 +71,13 @@ if TYPE_CHECKING:
 FREE_KINDS: tuple[Kind, ...] = ("string", "amount", "decimal")
 TRAINING_FIELDS = (  # of a recipe: what decided the outcome of its training, and stays where only what stands beside is fitted
     "network", "seed", "strips", "combs", "not_digits", "mnist_repeats", "epochs", "batch", "line_epochs", "line_batch",
-    "cell_combs", "cell_epochs", "learning_rate", "weight_decay", "precision", "patience", "held_out",
+    "verifier_strips", "verifier_epochs", "cell_combs", "cell_epochs", "learning_rate", "weight_decay", "precision", "patience",
+    "held_out",
 )  # fmt: skip
 PROBE_DIGITS = 512  # of MNIST, beside PROBE_FIELDS
 
 # Parts of the seed: each has other strips.
-TRAIN_PART, CELL_PART, VALIDATION_PART = 0, 4, 7
+TRAIN_PART, CELL_PART, VALIDATION_PART, VERIFIER_PART = 0, 4, 7, 8
 CONTEXT_PART, VOTE_COMB_PART = 1, 5
 CALIBRATION_PART, CALIBRATION_COMB_PART = 2, 6
 
@@ -72,11 +89,12 @@ class Networks:
     digits: keras.Model
     lines: keras.Model
     cells: keras.Model
+    verifier: keras.Model
     histories: Histories
 
     def named(self) -> Mapping[str, keras.Model]:
         """By the names of their files."""
-        return {"digits": self.digits, "lines": self.lines, "cells": self.cells}
+        return {"digits": self.digits, "lines": self.lines, "cells": self.cells, "verifier": self.verifier}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +114,7 @@ class _Unseen:
 def train_handwriting(
     recipe: HandwritingRecipe, data: Mnist, sources: Sources, folder: Path, jobs: int, log: Log
 ) -> dict[str, Any]:
-    """Train by the recipe; write the three networks (`HANDWRITING_FILES`) and their card `digits.json` to `folder`.
+    """Train by the recipe; write the networks (`HANDWRITING_FILES`) and their card `digits.json` to `folder`.
 
     Returns the card. `jobs` processes compose the strips; Keras takes all cores. A training that was interrupted resumes
     after its last complete epoch, if the same recipe is trained to the same folder.
@@ -124,7 +142,8 @@ def refit_handwriting(
         name: tensorflow.load(model_bytes(files[network], card), FORMS[network], alone=False)
         for name, network in NETWORKS.items()
     }
-    networks = Networks(opened["lattice"], opened["line"], opened["cells"], histories_from_card(card["history"]))
+    histories = histories_from_card(card["history"])
+    networks = Networks(opened["lattice"], opened["line"], opened["cells"], opened[VERIFIER], histories)
     kept = {name: value for name, value in card["recipe"].items() if name in TRAINING_FIELDS}
     log("the networks stay; what stands beside them is fitted anew")
     return finish_handwriting(replace(recipe, **kept), data, sources, networks, folder, jobs, log, float(card["minutes"]))
@@ -143,6 +162,7 @@ def _train_networks(recipe: HandwritingRecipe, data: Mnist, sources: Sources, fo
     glyphs = np.concatenate([train.glyphs, *[images] * recipe.mnist_repeats])
     labels = np.concatenate([train.labels, *[image_labels.astype(np.int8)] * recipe.mnist_repeats])
     del train  # gigabytes, here and below
+    verifier = _train_verifier(recipe, source, lines.model, (validation.lines, validation.texts), folder, jobs, log)
     log(f"the glyph network: {len(labels)} glyphs, {int((labels < NOT_A_DIGIT).sum())} of them digits")
     validation_glyphs = np.concatenate([validation.glyphs, held_out[0]])
     validation_labels = np.concatenate([validation.labels, held_out[1].astype(np.int8)])
@@ -153,8 +173,28 @@ def _train_networks(recipe: HandwritingRecipe, data: Mnist, sources: Sources, fo
     log(f"the cell network: {len(cells[1])} cells")
     validation_cells = cell_training_data(replace(unseen, combs=1.0), count, jobs, "composing combs for validation", log)
     cell_network = fit_cell_network(recipe, cells, validation_cells, folder, log)
-    histories = {"digits": digits.history, "lines": lines.history, "cells": cell_network.history}
-    return Networks(digits.model, lines.model, cell_network.model, histories)
+    histories = {
+        "digits": digits.history,
+        "lines": lines.history,
+        "cells": cell_network.history,
+        "verifier": verifier.history,
+    }
+    return Networks(digits.model, lines.model, cell_network.model, verifier.model, histories)
+
+
+def _train_verifier(
+    recipe: HandwritingRecipe, source: Source, lines: keras.Model, validation: LabeledLines, folder: Path, jobs: int, log: Log
+) -> TrainedNetwork:
+    """On fields that the line network was not trained on: of those it knows the texts too well."""
+    source = replace(source, part=VERIFIER_PART)
+    data = training_data(source, recipe.verifier_strips, 0, jobs, "composing fields for the verifier", log)
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        probe = [line for line in data.lines if line.shape[1]][:PROBE_FIELDS]
+        readers, _ = export_line_network(lines, Path(temporary) / "lines.onnx", probe)
+        train = near_misses((data.lines, data.texts), readers, (recipe.seed, VERIFIER_PART), LINE_WIDTHS, log)
+        held_out = near_misses(validation, readers, (recipe.seed, VERIFIER_PART), None, log)
+    log(f"the verifier: {len(train[1])} texts, {int(train[1].sum())} of them right")
+    return fit_verifier_network(recipe, train, held_out, folder, log, each_line_reader(lines)[0])
 
 
 def finish_handwriting(
@@ -178,7 +218,7 @@ def finish_handwriting(
     unseen = _Unseen(sources.with_digits(Digits.of(*held_out), apart=True), recipe.seed, jobs, log)
     strips = unseen.compose("fields for the context and the vote", CONTEXT_PART, recipe.context_strips, recipe.combs)
     combs = unseen.compose("combs for the vote", VOTE_COMB_PART, recipe.comb_strips // 2, 1.0)
-    recognizers, agreement = _export(networks, strips[:PROBE_FIELDS], combs[:PROBE_FIELDS], data, folder, log)
+    recognizers, agreement = _export(networks, strips[:PROBE_FIELDS], combs[:PROBE_FIELDS], data, recipe.seed, folder, log)
     log(Step("reading MNIST's test digits"))
     accuracy = digit_accuracy(recognizers["lattice"], data.test_images, data.test_labels)
     log(f"MNIST test: {accuracy:.4%}")
@@ -205,14 +245,14 @@ def finish_handwriting(
         ),
         folder,
     )
-    for progress in (GLYPH_PROGRESS, *LINE_PROGRESS, CELL_PROGRESS):
+    for progress in (GLYPH_PROGRESS, *LINE_PROGRESS, CELL_PROGRESS, VERIFIER_PROGRESS):
         (folder / progress).unlink(missing_ok=True)
     return card
 
 
 def _export(
-    networks: Networks, strips: Sequence[StripExample], combs: Sequence[StripExample], data: Mnist, folder: Path,
-    log: Log,
+    networks: Networks, strips: Sequence[StripExample], combs: Sequence[StripExample], data: Mnist, seed: int,
+    folder: Path, log: Log,
 ) -> tuple[Mapping[str, Any], dict[str, float]]:  # fmt: skip
     """Export all networks; returns them by the names of their readers, and how far each agrees with Keras, for the card.
 
@@ -227,10 +267,15 @@ def _export(
     log(Step("writing the cell network"))
     pictures = np.concatenate([example.cells for example in combs])
     cells, cells_agree = export_cell_network(networks.cells, folder / "cells.onnx", pictures)
-    return {"lattice": digits, "line": lines, "cells": cells}, {
+    log(Step("writing the verifier"))
+    labeled = [example.line for example in strips], [example.strip.symbols for example in strips]
+    shown, _ = near_misses(labeled, lines, (seed, VERIFIER_PART), None, log)
+    verifier, verifier_agrees = export_verifier_network(networks.verifier, folder / "verifier.onnx", shown)
+    return {"lattice": digits, "line": lines, "cells": cells, VERIFIER: verifier}, {
         "digits_onnx_agrees_with_keras": digits_agree,
         "lines_onnx_agrees_with_keras": lines_agree,
         "cells_onnx_agrees_with_keras": cells_agree,
+        "verifier_onnx_agrees_with_keras": verifier_agrees,
     }
 
 
@@ -242,6 +287,7 @@ def _fit_context_and_vote(
     context = fit_context(fields, recipe.seed, log)
     # On careless strips: on careful ones the line network hardly needs the lattice, and on unfamiliar hands it does.
     free = [field for field in fields if not field.example.strip.cells]
+    free = ask_verifier(free, context, recognizers[VERIFIER], log)
     return context, fit_weights([*free, *recognize_examples(combs, recognizers, log)], context, log)
 
 
@@ -251,14 +297,16 @@ def _fit_calibrations(
     """The calibrations and the thresholds of repairs, for the card; and their scores."""
     carelessness, log = recipe.calibration_haste, unseen.log
     made = unseen.compose("fields for the calibration", CALIBRATION_PART, recipe.calibration_strips, 0.0, carelessness)
-    fields = recognize_examples(made, recognizers, log)
+    fields = ask_verifier(recognize_examples(made, recognizers, log), context, recognizers[VERIFIER], log)
     made = unseen.compose("combs for the calibration", CALIBRATION_COMB_PART, recipe.comb_strips, 1.0, carelessness)
     combs = recognize_examples(made, recognizers, log)
     # Marks and unfamiliar hands make amounts and free numbers alike in what goes wrong; combs differ.
     free, free_scores = fit_calibration(fields, FREE_KINDS, context, weights, log)
     comb, comb_scores = fit_calibration(combs, ("comb",), context, weights, log)
     calibrations = {**free, **comb}
-    repairs, repair_scores = fit_repairs([*fields, *combs], context, weights, calibrations, recipe.seed, log)
+    repairs, repair_scores = fit_repairs(
+        [*fields, *combs], context, weights, calibrations, recognizers[VERIFIER], recipe.seed, log
+    )
     scores = {f"free_{name}": value for name, value in free_scores.items()}
     scores |= {f"comb_{name}": value for name, value in comb_scores.items()}
     scores |= repair_scores

@@ -34,12 +34,13 @@ class Training:
 
     name: str  # of the network, in words for a person
     build: Callable[[], keras.Model]
-    loss: Any  # by name: classes, whose accuracy is measured; a function: lines
+    loss: Any  # by name, or a function
     epochs: int
     batches: TrainingBatches
     validation: ValidationBatches
     progress: Path  # where the state is saved after every epoch
     start: keras.Model | None = None  # whose weights the training begins with
+    of_texts: bool = False  # the targets are the texts of lines, not classes, whose accuracy is measured
 
     @property
     def steps(self) -> int:
@@ -108,7 +109,7 @@ def train_network(plan: Plan, training: Training, log: Log) -> TrainedNetwork:
 
 
 def _is_classifier(training: Training) -> bool:
-    return isinstance(training.loss, str)
+    return not training.of_texts
 
 
 def _optimizer(plan: Plan, steps: int) -> Any:

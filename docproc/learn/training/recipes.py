@@ -28,7 +28,7 @@ class Plan(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HandwritingRecipe:
-    """The three networks that read handwriting, and what is fitted on their scores."""
+    """The networks that read handwriting, and what is fitted on their scores."""
 
     network: str = "digits"
     seed: int = 20261121
@@ -40,6 +40,8 @@ class HandwritingRecipe:
     batch: int = 256
     line_epochs: int = 9
     line_batch: int = 96
+    verifier_strips: int = 110_000  # other composed fields, on which the verifier learns from the line readers' near misses
+    verifier_epochs: int = 3
     cell_combs: int = 60_000  # composed combs whose cells are trained on
     cell_epochs: int = 9
     learning_rate: float = 2e-3

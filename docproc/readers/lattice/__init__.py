@@ -88,6 +88,7 @@ class LatticeOpinion:
         self._digits = digits
         self._judged: dict[str, tuple[float, tuple[int, ...]]] = {}
         self._marked: dict[tuple[int, ...], MarkedDigits] = {}
+        self._ruled: dict[FieldRules, list[str]] = {}
 
     @cached_property
     def decoded(self) -> Decoded:
@@ -103,10 +104,12 @@ class LatticeOpinion:
         return float(np.logaddexp(found.whole, 0.0)) if self._digits and self._digits[0] else found.whole
 
     def propose(self, rules: FieldRules | None, others: Sequence[str] = ()) -> list[str]:
-        found = self.decoded
-        if rules is not None:
+        if rules is None:
+            return [text for text, _ in self.decoded.strings[:MAX_PROPOSED]]
+        if rules not in self._ruled:
             found = decode(self.lattice.pieces, self.lattice.candidates, self.log_odds, self.scores, self._digits, rules)
-        return [text for text, _ in found.strings[:MAX_PROPOSED]]
+            self._ruled[rules] = [text for text, _ in found.strings[:MAX_PROPOSED]]
+        return self._ruled[rules]
 
     def log_probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
         self._judge(texts)

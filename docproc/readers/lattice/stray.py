@@ -1,4 +1,4 @@
-"""Ink that does not belong to the digits: above, below or inside them. And a single stroke that leans like a slash."""
+"""Ink that does not belong to the digits: above, below or inside them. And strokes that lean like slashes."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class StrayTuning:
     min_inside: int = 2  # parts inside of a digit: a zero may have a dot [guess]
     inner_width_share: float = 0.3  # of a digit's width: one part that wide is more than a dot [guess]
     max_lean: float = 0.45  # columns for a row, of a lone 1: more is a slash [guess]
+    max_lean_of_several: float = 0.15  # the same, of every 1 where nothing else is written [guess]
     max_left_over: float = 0.4  # of the ink, on no digit; of more, 4 in 10 are wrong [measured: composed fields]
     max_left_over_of_1: float = 0.2  # the same, beside a lone 1: any stroke looks like one [guess]
     edge_px: float = 2.0  # from the edge of the crop: what touches it belongs to another line [guess]
@@ -89,15 +90,19 @@ def left_over(lattice: Lattice, path: Sequence[int]) -> float:
 
 
 def leaning(lattice: Lattice, path: Sequence[int]) -> bool:
-    """Whether the only digit of a path leans to the right like a slash."""
-    if len(path) != 1:
-        return False
-    rows, columns = np.nonzero(_ink_of(lattice, path))
+    """Whether the strokes of a path, which were read as 1s, lean to the right like slashes: the only one, or all of several."""
+    least = STRAY.max_lean if len(path) == 1 else STRAY.max_lean_of_several
+    return len(path) > 0 and all(_lean(lattice, k) > least for k in path)
+
+
+def _lean(lattice: Lattice, candidate: int) -> float:
+    """By how many columns a candidate leans to the right for a row that it rises, as it is in the field's crop."""
+    rows, columns = np.nonzero(_ink_of(lattice, [candidate]))
     if len(rows) < 2 or rows.max() == rows.min():
-        return False
+        return 0.0
     back = cv2.invertAffineTransform(lattice.to_ink)
     x, y = back[:, :2] @ np.stack([columns, rows]).astype(np.float64)
-    return float(-np.polyfit(y, x, 1)[0]) > STRAY.max_lean
+    return float(-np.polyfit(y, x, 1)[0])
 
 
 def _ink_of(lattice: Lattice, path: Sequence[int]) -> NDArray[np.bool_]:

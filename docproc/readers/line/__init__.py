@@ -51,15 +51,13 @@ class LineOpinion:
         self.all_frames = frames  # of all symbols
         self.frames = digit_frames(frames)
         self._named: dict[str, tuple[Named, ...]] = {}
-        self._free: list[str] | None = None
+        self._likely: dict[FieldRules | None, list[str]] = {}
         self._judged: dict[str, float] = {}
 
     def propose(self, rules: FieldRules | None, others: Sequence[str] = ()) -> list[str]:
-        if rules is None and self._free is not None:
-            texts = self._free
-        else:
-            texts = likely_texts(self.frames, rules)
-            self._free = texts if rules is None else self._free
+        if rules not in self._likely:
+            self._likely[rules] = likely_texts(self.frames, rules)
+        texts = self._likely[rules]
         self._judge((*others, *texts))
         return sorted(texts, key=lambda text: (-self._judged[text], text))[:MAX_PROPOSED]
 

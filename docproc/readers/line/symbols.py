@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.meaning.named import Named
+from docproc.readers.ctc import alignments
 from docproc.types import DIGIT_SYMBOLS, LINE_CLASSES, LINE_SYMBOLS, MARK_SYMBOLS, Frames
 
 DIGITS = len(DIGIT_SYMBOLS)
@@ -74,34 +75,9 @@ def _emitted(rows: NDArray[np.float64], places: NDArray[np.int64]) -> list[tuple
 
 
 def _places(rows: NDArray[np.float64], text: str) -> NDArray[np.int64]:
-    """How many digits of the text stand before each frame, by the most probable alignment (A. Viterbi, 1967)."""
-    digits = [int(c) for c in text]
-    none = np.log(np.maximum(rows[:, DIGITS:].sum(axis=1), 1e-12))
-    logs = np.log(np.maximum(rows[:, :DIGITS], 1e-12))
-    states = 2 * len(digits) + 1
-    emitted = np.empty((len(rows), states))
-    emitted[:, 0::2] = none[:, None]
-    if digits:
-        emitted[:, 1::2] = logs[:, digits]
-    jump = np.zeros(states, bool)
-    for k in range(1, len(digits)):
-        jump[2 * k + 1] = digits[k] != digits[k - 1]
-    best = np.full(states, -np.inf)
-    best[:2] = emitted[0, :2]
-    back = np.zeros((len(rows), states), np.int8)
-    for t in range(1, len(rows)):
-        ways = np.full((3, states), -np.inf)
-        ways[0] = best
-        ways[1, 1:] = best[:-1]
-        ways[2, 2:] = np.where(jump[2:], best[:-2], -np.inf)
-        back[t] = ways.argmax(axis=0)
-        best = ways.max(axis=0) + emitted[t]
-    state = states - 1 if states == 1 or best[-1] >= best[-2] else states - 2
-    places = np.empty(len(rows), np.int64)
-    for t in range(len(rows) - 1, -1, -1):
-        places[t] = (state + 1) // 2
-        state -= int(back[t, state])
-    return places
+    """How many digits of the text stand before each frame, by the most probable alignment."""
+    none = rows[:, DIGITS:].sum(axis=1, keepdims=True)
+    return np.asarray((alignments(np.concatenate([rows[:, :DIGITS], none], axis=1), [text])[0] + 1) // 2)
 
 
 def join(symbols: Sequence[Named], text: str) -> str:

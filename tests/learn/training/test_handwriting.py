@@ -35,6 +35,10 @@ def train(data: Path, output: Path, *more: str) -> subprocess.CompletedProcess[s
         "12",
         "--line-epochs",
         "2",
+        "--verifier-strips",
+        "300",
+        "--verifier-epochs",
+        "2",
         "--cell-combs",
         "1000",
         "--cell-epochs",
@@ -69,6 +73,7 @@ def test_training_writes_a_model_that_reads(trained: tuple[Path, subprocess.Comp
         "writing the cell network", "training the decoder", "writing the decoder", "reading composed fields",
         "preparing the context", "fitting the context", "fitting the vote", "composing fields for the calibration",
         "composing combs for the calibration", "fitting the calibration (comb)", "fitting the thresholds of repairs",
+        "composing fields for the verifier", "training the verifier", "writing the verifier", "verifying composed fields",
         "writing the report",
     } <= set(done.stderr.splitlines())  # fmt: skip
     scores = json.loads(done.stdout)
@@ -76,6 +81,7 @@ def test_training_writes_a_model_that_reads(trained: tuple[Path, subprocess.Comp
     assert 0.98 <= scores["digits_onnx_agrees_with_keras"] <= 1
     assert 0.98 <= scores["lines_onnx_agrees_with_keras"] <= 1
     assert 0.98 <= scores["cells_onnx_agrees_with_keras"] <= 1
+    assert 0.98 <= scores["verifier_onnx_agrees_with_keras"] <= 1
     model = open_model("onnx", folder / "models" / "digits.onnx")
     assert model.networks["lattice"].recognize(np.zeros((3, 28, 28), np.uint8)).shape == (3, 11)
     assert sorted(p.name for p in (folder / "models").iterdir()) == sorted([*HANDWRITING_FILES, "digits.html", "digits.json"])
@@ -90,9 +96,9 @@ def test_the_card_tells_how_it_was_made(trained: tuple[Path, subprocess.Complete
     assert card["recipe"]["strips"] == 300
     assert set(card["data"]["mnist"]) == {"train_images", "train_labels", "test_images", "test_labels"}
     assert set(card["sha256"]) == set(HANDWRITING_FILES)
-    assert [len(card["history"][name]) for name in ("digits", "lines", "cells")] == [12, 2, 12]
+    assert [len(card["history"][name]) for name in ("digits", "lines", "cells", "verifier")] == [12, 2, 12, 2]
     page = (folder / "models" / "digits.html").read_text()
-    assert all(f"{name}: loss" in page for name in ("digits", "lines", "cells"))
+    assert all(f"{name}: loss" in page for name in ("digits", "lines", "cells", "verifier"))
     assert all(card["calibration"][kind]["thresholds"] for kind in ("string", "amount", "comb"))
 
 
