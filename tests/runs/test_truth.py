@@ -15,10 +15,10 @@ from docproc.types import Row, Status
 
 
 def row(document: str, text: str, status: Status = "ok") -> Row:
-    return Row(document, 1, "amount", text, text, 0.5, status, "", "", "", 0, 0, 9, 9, None, "abc")
+    return Row(document, 1, "amount", text, text, 0.5, status, "", "", "", "", 0, 0, 9, 9, None, "abc")
 
 
-LOST = Row("c.png", 1, "", "", "", None, "error", "empty: no", "", "", None, None, None, None)
+LOST = Row("c.png", 1, "", "", "", None, "error", "empty: no", "", "", "", None, None, None, None)
 ROWS = [row("a.png", "0123"), row("b.png", "7"), LOST]
 
 
