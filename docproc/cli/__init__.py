@@ -14,6 +14,7 @@ from click.exceptions import NoArgsIsHelpError
 
 from docproc._version import __version__
 from docproc.cli.doctor import doctor
+from docproc.cli.edits import apply, edits
 from docproc.cli.explain import explain
 from docproc.cli.journal import status, table, verify
 from docproc.cli.model import model
@@ -43,7 +44,7 @@ def main(context: click.Context) -> None:
         context.obj = problem  # raised by `options.Command`, unless only its help is asked for
 
 
-for command in (run, watch, status, table, verify, explain, template, model, doctor):
+for command in (run, watch, status, table, apply, edits, verify, explain, template, model, doctor):
     main.add_command(command)
 
 
