@@ -15,9 +15,7 @@ from docproc.rules import PartOrder
 from docproc.web import check_installed
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
-
-    from docproc.web.door import Door
+    from docproc.web.door import Door, Guard
     from docproc.web.server import Serving
 
 FILE_BYTES = 100_000_000  # that an upload may have, unless --limit says otherwise [guess]
@@ -66,7 +64,7 @@ def serve(
     most = max(room.request, own.file_bytes)
     sizes = replace(room, file=own.file_bytes, request=most, store=max(room.store, 2 * most))
 
-    def make_app(door: Door) -> ASGIApp:
+    def make_app(door: Door) -> Guard:
         desk = Desk(settings, Store.open(sizes, keep), jobs or os.cpu_count() or 1)
         return serve_app(door, desk, Sketcher(settings.backend, model), unmasked=unmasked)
 

@@ -13,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
 
 from docproc._version import __version__
 from docproc.errors import DocprocError
@@ -32,9 +31,7 @@ class Link(NamedTuple):
     title: str
 
 
-def create_app(
-    door: Door, routes: Sequence[BaseRoute], *, nav: Sequence[Link] = (), lifespan: Lifespan | None = None
-) -> ASGIApp:
+def create_app(door: Door, routes: Sequence[BaseRoute], *, nav: Sequence[Link] = (), lifespan: Lifespan | None = None) -> Guard:
     """The application of these routes, guarded by `door`; `nav` stands on top of each page.
 
     A handler that raises HTTPException(status, text), or a DocprocError (400), is answered with a page or with JSON.

@@ -18,14 +18,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from docproc.runs.tables import COLUMNS, WRITERS, safe_name, write_rows
 from docproc.types import Row
 from docproc.web.app import Link, create_app
 from docproc.web.batches import Batches, told
 from docproc.web.desk import Desk
-from docproc.web.door import Door
+from docproc.web.door import Door, Guard
 from docproc.web.openapi import describe
 from docproc.web.pages import render
 from docproc.web.sketch import SIDE, Sketcher
@@ -42,7 +42,7 @@ KINDS = {
 }
 
 
-def serve_app(door: Door, desk: Desk, sketcher: Sketcher, *, unmasked: bool = False) -> ASGIApp:
+def serve_app(door: Door, desk: Desk, sketcher: Sketcher, *, unmasked: bool = False) -> Guard:
     """The application of `docproc serve`; it closes `desk` when it ends. `unmasked` shows account numbers from the start."""
     own = _Pages(desk, Batches(desk.store), sketcher, door, unmasked)
     routes = [

@@ -94,7 +94,8 @@ function point(place) {
 }
 
 function line(row, place) {
-  const text = element("td", {}, element("span", { class: "digits" }, reading(row) || "–"));
+  const read = reading(row) || "–";
+  const text = element("td", {}, element("span", { class: `digits${read.length > 12 ? "" : " short"}` }, read));
   if (row.text && !covered(row) && row.value && row.value !== row.text) text.append(element("span", { class: "small quiet" }, ` ${row.text}`));
   if (row.reason) text.append(element("div", { class: "small quiet" }, row.reason));
   const made = element(
