@@ -128,9 +128,20 @@ class Guard:
             return
         headers: Sequence[Header] = scope["headers"]
 
+        unread = _has_body(headers)
+
+        async def watched() -> Message:
+            nonlocal unread
+            message = await receive()
+            if message["type"] == "http.request":
+                unread = message.get("more_body", False)
+            return message
+
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": _with_headers(message.get("headers", ()))}
+                # Who was answered before all was sent need not go on; uvicorn would read and drop it without end.
+                own = [*message.get("headers", ()), *([(b"connection", b"close")] if unread else [])]
+                message = {**message, "headers": _with_headers(own)}
             await send(message)
 
         hosts = _values(headers, b"host")
@@ -141,7 +152,7 @@ class Guard:
             await _answer(guarded, 403, headers, "This request comes from another page.")
             return
         if any(scope["path"] == path or (path.endswith("/") and scope["path"].startswith(path)) for path in OPEN_PATHS):
-            await self.app(scope, receive, guarded)
+            await self.app(scope, watched, guarded)
             return
         if await self._by_ticket(scope, guarded):
             return
@@ -152,7 +163,7 @@ class Guard:
         elif who == "cookie" and scope["method"] not in SAFE_METHODS and not _tells_origin(headers):
             await _answer(guarded, 403, headers, "The request does not say from which page it comes.")
         else:
-            await self.app(scope, receive, guarded)
+            await self.app(scope, watched, guarded)
 
     def _identity(self, headers: Sequence[Header]) -> str:
         """By what a request may come in: "token" or "cookie"; "" where it may not."""
@@ -199,6 +210,10 @@ def _same_origin(method: str, headers: Sequence[Header], host: str) -> bool:
 
 def _tells_origin(headers: Sequence[Header]) -> bool:
     return any(key in (b"origin", b"sec-fetch-site") for key, _ in headers)
+
+
+def _has_body(headers: Sequence[Header]) -> bool:
+    return any((key == b"content-length" and value != b"0") or key == b"transfer-encoding" for key, value in headers)
 
 
 def _with_headers(own: Iterable[Header]) -> list[Header]:

@@ -28,6 +28,7 @@ async def receive_files(request: Request, store: Store) -> list[Upload]:
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
         raise Refused(415, "send files as multipart/form-data: curl -F file=@scan.png")
     if (told := request.headers.get("content-length", "")).isdigit() and int(told) > store.sizes.request:
+        await _drain(request)
         raise _too_large(store)
     form = _Form(store, options[b"boundary"])
     try:

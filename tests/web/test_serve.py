@@ -14,6 +14,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -200,6 +201,20 @@ def test_what_is_too_large_is_refused_while_it_comes(small: Served) -> None:
         assert small.left() == [], name
     assert small.desk.store.used == 0
     assert small.client.get("/healthz").status_code == 200
+
+
+def test_nothing_is_read_behind_a_refusal(small: Served) -> None:
+    """The connection is closed, whatever more is sent: the server takes little more than its limit."""
+    sent = 0
+    with socket.create_connection(("127.0.0.1", small.server.port), timeout=30) as connection:
+        connection.sendall(f"POST /api/read HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {small.server.door.token}\r\n"
+                           f"{BOUNDARY}Transfer-Encoding: chunked\r\n\r\n".encode() + chunk(FILE))  # fmt: skip
+        with suppress(OSError):
+            while sent < 500_000_000:
+                connection.sendall(chunk(b"x" * 100_000))
+                sent += 100_000
+    # What the system's own buffers hold comes on top.
+    assert sent < 30_000_000
 
 
 def test_what_is_damaged_or_broken_off_is_refused(small: Served) -> None:
@@ -428,6 +443,7 @@ def login(served: Served, path: str = "/") -> str:
 
 def choose(page: Any, *files: Any) -> None:
     """Send files by the keyboard."""
+    page.locator("body[data-ready]").wait_for()
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
     chooser.value.set_files(list(files))
