@@ -248,7 +248,7 @@ class Crew(Generic[Item, Result]):
         while not self._waiting.empty():
             lost.append(self._waiting.get()[1])
         for future in lost:
-            if future.running() or future.set_running_or_notify_cancel():
+            if not future.done() and (future.running() or future.set_running_or_notify_cancel()):
                 future.set_exception(problem)
         while not self._closed and self._waiting.empty():
             if self._heard.poll(WAIT_SECONDS):

@@ -93,6 +93,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
 
         context.route("**/*", let_through)
         page = context.new_page()
+        page.on("filechooser", lambda chooser: None)  # from the start, or a dialog may open that nobody sees
         page.on("pageerror", lambda problem: faults.append(f"a script threw: {problem}"))
         page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
         page.goto(address)
