@@ -189,7 +189,7 @@ class DocumentReader:
 def error_row(where: PageId, problem: DocumentError) -> Row:
     """What stands in the table for a page that could not be read."""
     reason = f"{problem.code}: {problem}"
-    return Row(where.document, where.page, "", "", "", None, "error", reason, "", "", None, None, None, None)
+    return Row(where.document, where.page, "", "", "", None, "error", reason, "", "", "", None, None, None, None)
 
 
 def _fields_of(templates: Sequence[Template], sheet: Sheet) -> list[str]:

@@ -2,7 +2,7 @@
 
     DocprocError                1
     ├── BadUsage                2   the command line makes no sense
-    ├── BadConfig               3   a template or a settings file has faults; all of them are listed
+    ├── BadConfig               3   a template, a settings file or corrections have faults; all of them are listed
     ├── MissingPart             4   a model or a backend is missing, or is not what it should be
     ├── BadInput                5   there is nothing readable in the input
     ├── OutputExists            6   the output exists and --overwrite was not given
@@ -38,7 +38,7 @@ class BadUsage(DocprocError):
 
 
 class BadConfig(DocprocError):
-    """A template or settings file with one or more faults."""
+    """A template, a settings file or a file of corrections with one or more faults."""
 
     exit_code = 3
 

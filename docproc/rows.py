@@ -5,26 +5,43 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from docproc.meaning.dates import ANY_DATE
 from docproc.readers.confidence import Acceptance, joined, judge, judge_empty
 from docproc.readers.e13b import PrintedResult
 from docproc.readers.e13b.locate import part_box
 from docproc.readers.e13b.parts import PARTS, Part, digits_of, parse
+from docproc.readers.e13b.search import ROUTING
 from docproc.readers.read import FieldResult
 from docproc.readers.value import value_of
-from docproc.types import Box, Page, PageId, Placed, Reading, Row
+from docproc.rules import DateWindow, PageRule
+from docproc.types import Box, Field, FieldSpec, Page, PageId, Placed, Reading, Row
+
+PART_SPECS = {name: FieldSpec("amount", cents=True) if name == "encoded_amount" else FieldSpec() for name in PARTS}
+"""What may stand in the parts of an E-13B line."""
+EXPECTED_SPECS = {"amount": FieldSpec("amount"), "date": FieldSpec(rules=ANY_DATE), "micr": FieldSpec("micr")}
+"""What may stand in the fields of a check that were expected and not found."""
 
 
 def tabulate(placed: Placed, results: Sequence[FieldResult], accept: Acceptance) -> list[Row]:
     """The rows of one page; what was expected on it and not found comes last."""
     rows: list[Row] = []
     for result in results:
-        row = field_row(placed.page, result, accept)
+        row = replace(field_row(placed.page, result, accept), spec=spec_of(result.prepared.field, placed.rules, accept.window))
         rows.append(row)
         if isinstance(result, PrintedResult) and result.prepared.field.parts:
             rows += part_rows(placed.page, result, row, accept)
     found = {row.field for row in rows}
     rows += [missing_row(placed.page.id, name) for name in placed.expected if name not in found]
     return [replace(row, template=placed.template) for row in rows] if placed.template else rows
+
+
+def spec_of(field: Field, rules: Sequence[PageRule] = (), window: DateWindow | None = None) -> FieldSpec:
+    """What may stand in a field and what it means; `rules` are those between the fields of its page."""
+    between = tuple(rule for rule in rules if field.name in rule.fields)
+    return FieldSpec(
+        field.kind, field.digits, field.required, field.cells, field.rules, field.cents, field.signed, field.decimals, between,
+        window if field.rules is not None and field.rules.date else None,
+    )  # fmt: skip
 
 
 def row_names(result: FieldResult) -> tuple[str, ...]:
@@ -59,6 +76,7 @@ def field_row(page: Page, result: FieldResult, accept: Acceptance) -> Row:
         reason=reason,
         changed_by=_changed_by(reading.changed_by, reading.read),
         read=reading.read,
+        keyed="",
         left=box.left,
         top=box.top,
         width=box.width,
@@ -89,7 +107,7 @@ def part_rows(page: Page, result: PrintedResult, whole: Row, accept: Acceptance)
 
 def _missing_part(name: str, whole: Row, told: bool) -> Row:
     """The row of a part that the line lacks; `told` says that it is known what the line's other parts are."""
-    row = replace(whole, field=name, text="", value="", changed_by="", read="")
+    row = replace(whole, field=name, text="", value="", changed_by="", read="", spec=PART_SPECS[name])
     called = name.replace("_", " ")
     why = f"the line shows no {called}" if told else f"it cannot be told which of the line's numbers is the {called}"
     if whole.text and (not told or name == "account"):
@@ -131,11 +149,18 @@ def _part_row(page: Page, result: PrintedResult, part: Part, doubt: str, whole: 
     return replace(
         whole, field=part.name, text=part.text, value=part.value, status=status, reason=reason,
         changed_by=_changed_by(result.reading.changed_by, read) if part.name == "routing" else "", read=read,
-        left=box.left, top=box.top, width=box.width, height=box.height,
+        left=box.left, top=box.top, width=box.width, height=box.height, spec=_part_spec(part),
     )  # fmt: skip
+
+
+def _part_spec(part: Part) -> FieldSpec:
+    """What may stand in a part of an E-13B line. Nine digits whose check digit fits are a bank's in the United States."""
+    ours = part.name == "routing" and ROUTING.allows(part.text)
+    return replace(PART_SPECS[part.name], rules=ROUTING) if ours else PART_SPECS[part.name]
 
 
 def missing_row(where: PageId, name: str) -> Row:
     """The row of a field that was expected and not found."""
     reason = f"no {name} was found on this page"
-    return Row(where.document, where.page, name, "", "", 0.0, "review", reason, "", "", None, None, None, None)
+    row = Row(where.document, where.page, name, "", "", 0.0, "review", reason, "", "", "", None, None, None, None)
+    return replace(row, spec=EXPECTED_SPECS.get(name))

@@ -79,7 +79,7 @@ def _doubted(row: Row, remark: str) -> Row:
 def _missing(document: str, page: int, name: str, sheet: Sheet) -> Row:
     """The row of a field on a page that is not there."""
     reason = f"page {sheet.number} of the form is missing"
-    return Row(document, page, name, "", "", 0.0, "review", reason, "", "", None, None, None, None)
+    return Row(document, page, name, "", "", 0.0, "review", reason, "", "", "", None, None, None, None)
 
 
 def _joined(reason: str, remark: str) -> str:

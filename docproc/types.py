@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any, Literal, NamedTuple, NewType, Protocol, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from docproc.errors import DocumentError
-from docproc.rules import FieldRules, PageRule
+from docproc.rules import DateWindow, FieldRules, PageRule
 
 Gray = NDArray[np.uint8]  # (height, width) uint8, 0 black ink .. 255 white paper
 Ink = NDArray[np.uint8]  # (height, width) uint8, 0 paper .. 255 full ink
@@ -56,6 +57,7 @@ Written = Literal["string", "amount", "comb", "decimal"]
 Kind = Literal[Written, "micr"]
 KINDS: tuple[Written, ...] = get_args(Written)  # what is written by hand, and read by the digit networks
 Status = Literal["ok", "review", "blank", "error"]
+Keyed = Literal["", "confirmed", "corrected", "twice"]
 ModelHash = NewType("ModelHash", str)  # SHA-256 of the model file, 64 hex digits
 
 Item = TypeVar("Item")
@@ -164,6 +166,25 @@ class Field:
     def crop(self) -> Box:
         """What is cut out of the page."""
         return self.box.grown(self.rim)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """What may stand in a field and what it means, without the place where it stands: enough to judge what a person keys.
+
+    The attributes that `Field` has too are those of the field.
+    """
+
+    kind: Kind = "string"
+    digits: tuple[int, int] | None = None
+    required: bool = False
+    cells: int = 0
+    rules: FieldRules | None = None
+    cents: bool = False
+    signed: bool = False
+    decimals: tuple[int, int] | None = None
+    between: tuple[PageRule, ...] = ()  # the page's rules in which the field takes part
+    window: DateWindow | None = None  # of dates
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +358,7 @@ class Row:
     reason: str
     changed_by: str
     read: str  # the text that was read, where another was taken
+    keyed: Keyed  # what a person did; "" where nobody keyed a text
     left: int | None
     top: int | None
     width: int | None
@@ -347,9 +369,10 @@ class Row:
     crop: str = ""  # the field's picture, relative to the table; a column only where pictures are saved
     digits: tuple[Digit, ...] = ()  # those of `text`, left to right
     alternatives: tuple[Alternative, ...] = ()  # other texts that the field may hold, best first
+    spec: FieldSpec | None = dataclass_field(default=None, compare=False, repr=False)  # None where it is not known
 
 
-DETAILS = ("digits", "alternatives")  # attributes of a Row that are no columns
+DETAILS = ("digits", "alternatives", "spec")  # attributes of a Row that are no columns
 
 
 class Recognizer(Protocol):

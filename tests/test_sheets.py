@@ -18,7 +18,7 @@ def told(numbers: str, count: int = 2) -> tuple[list[tuple[int, str, str, str]],
     for page, number in enumerate(numbers, 1):
         names = FIELDS[int(number)] if number != "-" else [""]
         status = "ok" if number != "-" else "error"
-        rows += [Row("a.pdf", page, name, "12", "12", 0.9, status, "", "", "", 0, 0, 9, 9) for name in names]  # type: ignore[arg-type]
+        rows += [Row("a.pdf", page, name, "12", "12", 0.9, status, "", "", "", "", 0, 0, 9, 9) for name in names]  # type: ignore[arg-type]
         if number != "-":
             seen.append((page, Sheet("survey", int(number), count)))
     found = with_sheets(rows, seen, lambda sheet: FIELDS[sheet.number])
@@ -64,6 +64,6 @@ def test_pages_out_of_order_are_read_and_told() -> None:
 
 
 def test_pages_of_two_kinds_of_forms_do_not_mix() -> None:
-    rows = [Row("a.pdf", page, "n", "1", "1", 0.9, "ok", "", "", "", 0, 0, 9, 9) for page in (1, 2, 3)]
+    rows = [Row("a.pdf", page, "n", "1", "1", 0.9, "ok", "", "", "", "", 0, 0, 9, 9) for page in (1, 2, 3)]
     seen = [(1, Sheet("one", 1, 2)), (2, Sheet("other", 1, 1)), (3, Sheet("one", 2, 2))]
     assert not [row for row in with_sheets(rows, seen, lambda _: ["n"]) if row.reason]

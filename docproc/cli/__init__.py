@@ -14,10 +14,12 @@ from click.exceptions import NoArgsIsHelpError
 
 from docproc._version import __version__
 from docproc.cli.doctor import doctor
+from docproc.cli.edits import apply, edits
 from docproc.cli.explain import explain
 from docproc.cli.journal import status, table, verify
 from docproc.cli.model import model
 from docproc.cli.run import run, watch
+from docproc.cli.serve import serve
 from docproc.cli.template import template
 from docproc.errors import DONE, INTERRUPTED, BadConfig, BadUsage, DocprocError
 
@@ -43,7 +45,7 @@ def main(context: click.Context) -> None:
         context.obj = problem  # raised by `options.Command`, unless only its help is asked for
 
 
-for command in (run, watch, status, table, verify, explain, template, model, doctor):
+for command in (run, watch, status, table, apply, edits, verify, explain, serve, template, model, doctor):
     main.add_command(command)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,9 @@ from docproc.cli import signals
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from docproc.types import Keyed
+
+KEYED_TOLD: Mapping[Keyed, str] = {"confirmed": "confirmed", "corrected": "corrected", "twice": "keyed twice"}
 SECONDS_A_LINE = 60.0  # between two lines of progress where there is no terminal
 
 
@@ -67,6 +70,19 @@ def duplicate_told(one: str, first: str, gone: Collection[str]) -> str:
         return f"the same file twice: {shown_name(one)} and {shown_name(first)}"
     there, away = (first, one) if one in gone else (one, first)
     return f"{shown_name(there)} has the content of {shown_name(away)}, which is gone"
+
+
+def columned(cells: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Lines of cells, one below the other."""
+    widths = [max(len(line[k]) for line in cells) for k in range(len(cells[0]) - 1)]
+    for line in cells:
+        yield "  ".join(["", *(cell.ljust(wide) for cell, wide in zip(line, widths, strict=False)), line[-1]]).rstrip()
+
+
+def edits_told(edits: int, keyed: Mapping[Keyed, int]) -> str:
+    """How many edits people entered, and what came of them."""
+    counts = [f"{keyed[how]} {told}" for how, told in KEYED_TOLD.items() if keyed.get(how)]
+    return f"{many(edits, 'edit')} by people; fields keyed: {', '.join(counts) or 'none that still stands'}"
 
 
 class Progress:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from docproc.cli import options
-from docproc.cli.console import duplicate_told, field_counts, many, print_json, read_of, say
+from docproc.cli.console import columned, duplicate_told, edits_told, field_counts, many, print_json, read_of, say
 from docproc.cli.options import FILE, command, option
 from docproc.cli.pipes import PIPE, sent
 from docproc.errors import SOME_FAILED
@@ -43,6 +43,8 @@ def status(output: Path, all_lines: bool, as_json: bool) -> None:
     click.echo(field_counts(standing.fields, standing.by_status, standing.failed))
     for one, first in standing.duplicates[:10]:
         click.echo(f"  {duplicate_told(one, first, standing.gone)}")
+    if standing.edits:
+        click.echo(f"  {edits_told(standing.edits, standing.keyed)}")
     if standing.away:
         click.echo(f"  {many(standing.away, 'document')} no longer among the inputs; the rows are kept")
     for title, rows, all_rows, columns in (
@@ -62,12 +64,9 @@ def _listed(title: str, rows: Sequence[Row], count: int, columns: Sequence[str])
     if not rows:
         return
     cells = [[shown_name(row.document) if c == "document" else safe_cell(getattr(row, c)) for c in columns] for row in rows]
-    cells.insert(0, list(columns))
-    widths = [max(len(line[k]) for line in cells) for k in range(len(columns) - 1)]
     yield ""
     yield f"{title}:"
-    for line in cells:
-        yield "  ".join(["", *(cell.ljust(wide) for cell, wide in zip(line, widths, strict=False)), line[-1]]).rstrip()
+    yield from columned([list(columns), *cells])
     if len(rows) < count:
         yield f"  ... and {count - len(rows)} more; --all lists them"
 

@@ -226,3 +226,8 @@ wide_text = option(
     help="Like --wide, but with the digits as written instead of the interpreted values.",
 )
 as_json = option("--json", "as_json", is_flag=True, local=True, help="Print JSON.")
+port = option(
+    "--port", default=None, type=click.IntRange(0, 65535), local=True,
+    help="Port of the web page; 0 takes any that is free.  [default: 8765, or any that is free]",
+)  # fmt: skip
+browser = option("--browser/--no-browser", default=True, help="Open the page in the browser.  [default: open it]")

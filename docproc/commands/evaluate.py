@@ -242,7 +242,12 @@ def _score(rows: Sequence[Record], truth_rows: Sequence[Record]) -> tuple[Scored
 def _truth_warnings(rows: Sequence[Record], truth_rows: Sequence[Record], scored: Sequence[ScoredField]) -> list[str]:
     """Reasons to doubt that the truth is a fair sample."""
     notes = []
-    if "status" in truth_rows[0]:
+    if truth_rows[0].get("keyed"):
+        notes.append(
+            f"the truth is what people keyed in {len(truth_rows)} fields: where they keyed doubtful fields alone, it says "
+            "nothing of the others"
+        )
+    elif "status" in truth_rows[0]:
         notes.append(f"the truth is a table of results: all of its {len(truth_rows)} rows count as looked at by a person")
     pages = {(one.document, one.page) for one in scored}
     names = {one.field for one in scored}

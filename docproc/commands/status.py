@@ -34,7 +34,7 @@ class RunStatus:
             "failures": [_named(row, "page", "reason") for row in self.failures],
             "review": [_named(row, *_WAITING) for row in self.review],
             "duplicates": [[shown_name(one), shown_name(first)] for one, first in standing.duplicates],
-            "away": standing.away, "notes": dict(standing.notes),
+            "away": standing.away, "edits": standing.edits, "keyed": dict(standing.keyed), "notes": dict(standing.notes),
         }  # fmt: skip
 
 

@@ -80,6 +80,14 @@ def amount_of(written: WrittenAmount) -> tuple[str, str]:
     return (values.pop(), "") if len(values) == 1 else ("", UNSETTLED)
 
 
+def typed_amount_of(text: str, separators: Sequence[Separator]) -> tuple[str, str]:
+    """(value, reason) of an amount whose separators are known, because a person typed them: see `amount_of`."""
+    values = set(_values(text, sorted(separators, key=lambda one: one.place), raised=False))
+    if any(one.place == 0 for one in separators):  # of cents alone
+        values = {value for value in values if "." in value}
+    return (values.pop(), "") if len(values) == 1 else ("", UNSETTLED if values else CONTRADICTORY)
+
+
 def separator_support(written: WrittenAmount) -> int | None:
     """How many clear points and commas have a place in a consistent interpretation; None where there is none.
 

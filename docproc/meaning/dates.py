@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from docproc.meaning.marks import Mark, MarkedDigits
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
 from docproc.rules import PART_ORDERS, DateWindow, FieldRules, date_of, dates_of
+
+if TYPE_CHECKING:  # OpenCV has no business where only typed text is judged
+    from docproc.meaning.marks import Mark, MarkedDigits
 
 DATE_SEPARATORS = ("slash", "dash", "point", "comma")  # kinds of marks between the parts of a date
 CLEAR_SEPARATORS = ("slash", "dash")  # kinds that hardly stand in other numbers
@@ -27,6 +32,14 @@ def date_value(rules: FieldRules, marked: MarkedDigits | None, text: str, window
         breaks = {mark.place for mark in _inner_marks(marked, text) if mark.kind in DATE_SEPARATORS and mark.sure}
         if not dates_of(text, order, rules.years, breaks):
             breaks = set()
+    return parted_date_value(rules, text, breaks, window)
+
+
+def parted_date_value(
+    rules: FieldRules, text: str, breaks: Collection[int], window: DateWindow | None = None
+) -> tuple[str, str]:
+    """The same where it is known between which digits its parts end: `breaks` are those of `dates_of`."""
+    order = rules.date or "auto"
     day = date_of(text, order, rules.years if order in PART_ORDERS else (1000, 9999), breaks)
     if day is None:
         return "", OPEN if dates_of(text, order, rules.years, breaks) else IMPOSSIBLE

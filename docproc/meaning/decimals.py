@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from docproc.meaning.marks import MarkedDigits
 from docproc.meaning.named import Named
+
+if TYPE_CHECKING:  # OpenCV has no business where only typed text is judged
+    from docproc.meaning.marks import MarkedDigits
 
 UNSETTLED = "it is not settled where the decimal point is"
 MAYBE_SIGNED = "there may be a minus sign"

@@ -25,7 +25,7 @@ from docproc.readers.verifier import Case, likeliest, verify
 from docproc.readers.vote import Verdict, Weights, ballots, vote
 from docproc.readers.voter import Opinion
 from docproc.readers.voters import VOTERS
-from docproc.rules import FieldRules
+from docproc.rules import FieldRules, breaks
 from docproc.types import Field, Frames, Gray, Lattice, Reading
 
 AT_THE_EDGE = "a line at the edge of the field, or a 1"
@@ -189,11 +189,6 @@ def keep_rules(text: str, confidence: float, ruled: Verdict, rules: FieldRules) 
     texts = ruled.texts
     first = next(one for one in texts if one[0] == text)
     return _rounded(repair_field((first, *(one for one in texts if one is not first)), confidence, rules))
-
-
-def breaks(rule: str) -> str:
-    """The remark on a text that breaks a rule; "" where it breaks none."""
-    return f"breaks a rule: {rule}" if rule else ""
 
 
 def lattice_opinion(opinions: Mapping[str, Opinion]) -> LatticeOpinion:

@@ -8,10 +8,9 @@ from typing import TypeVar
 
 from docproc.readers.confidence import KEPT_DECIMALS
 from docproc.readers.e13b import PrintedResult
-from docproc.readers.handwriting import breaks
 from docproc.readers.read import FieldResult
 from docproc.readers.repair import REPAIR, Choice, repair_page
-from docproc.rules import PageRule
+from docproc.rules import PageRule, breaks
 from docproc.types import Reading
 
 Read = TypeVar("Read", bound=Reading)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from docproc.meaning.amount_marks import amount_value
 from docproc.meaning.dates import date_value
 from docproc.meaning.decimals import SIGNED, Written, decimal_value, sign_of
-from docproc.meaning.named import Named
+from docproc.meaning.named import fills, without_fillers
 from docproc.readers.e13b import PrintedResult
 from docproc.readers.handwriting import HandwrittenResult
 from docproc.readers.read import FieldResult
 from docproc.rules import DateWindow
 
-FILLERS = "-*/"  # of what stands at the ends of an amount so that nothing is added to it
 UNPARTED = "a rule changed the line: it is not known where its symbols stand"
 
 
@@ -43,26 +40,10 @@ def _amount(result: HandwrittenResult, text: str) -> tuple[str, str]:
     value, doubt = amount_value(result.marked, text, None if field.cells else result.named, cents=field.cents)
     if not value:
         return value, doubt
-    filled = _filled(result.named, text)
-    negative, unsure = sign_of(_without_fillers(result.named, text, value), text, None if filled else result.marked)
+    filled = fills(result.named, text)
+    negative, unsure = sign_of(without_fillers(result.named, text, value), text, None if filled else result.marked)
     if unsure:
         return "", unsure
     if negative and not field.signed:
         return "", SIGNED
     return ("-" if negative and value.strip("0.") else "") + value, ""
-
-
-def _filled(named: Sequence[Named], text: str) -> bool:
-    """Whether marks on both sides of an amount fill its field."""
-    return {0, len(text)} <= {one.place for one in named if one.symbol in FILLERS}
-
-
-def _without_fillers(named: Sequence[Named], text: str, value: str) -> list[Named]:
-    """What stands around an amount, without the dashes that fill its field."""
-    both = _filled(named, text)
-    return [
-        one
-        for one in named
-        if not (one.symbol == "-" and (both or (one.place == len(text) and "." not in value)))
-        and not (one.symbol == ")" and one.place == len(text) and "(" not in {other.symbol for other in named})
-    ]

@@ -15,9 +15,10 @@ from docproc.rules.check_digits import (
     verhoeff,
     weighted,
 )
-from docproc.rules.field import FieldRules, automaton
+from docproc.rules.field import BREAKS, FieldRules, automaton, breaks
 
 __all__ = [
+    "BREAKS",
     "CHECK_NAMES",
     "DATE_ORDERS",
     "PART_ORDERS",
@@ -34,6 +35,7 @@ __all__ = [
     "Weighted",
     "aba",
     "automaton",
+    "breaks",
     "date_forms",
     "date_of",
     "dates_of",

@@ -13,6 +13,7 @@ from docproc.rules.check_digits import CHECK_NAMES, CheckName, Weighted, check_d
 from docproc.rules.patterns import pattern_automaton
 
 MAX_DIGITS = 32  # of a text whose number of digits is not bounded otherwise [guess]
+BREAKS = "breaks a rule: "  # begins a remark
 MAX_KEPT_STATES = 200_000  # of an automaton, before it is built anew [guess]
 
 
@@ -132,6 +133,11 @@ class FieldRules:
         if self.check is not None:
             found.append(check_digit_acceptor(self.check, length))
         return tuple(found)
+
+
+def breaks(rule: str) -> str:
+    """The remark on a text that breaks a rule; "" where it breaks none."""
+    return BREAKS + rule if rule else ""
 
 
 def _count(fewest: int, most: int) -> str:

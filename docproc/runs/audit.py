@@ -18,7 +18,7 @@ from docproc.files import read_content
 from docproc.options import Limits
 from docproc.runs.changes import Change, changes, in_words
 from docproc.runs.journal import Journal, journal_path
-from docproc.runs.tables import COLUMNS, TOLD, WRITERS, shown_name, write_rows
+from docproc.runs.tables import COLUMNS, TOLD, WRITERS, export_table, shown_name, write_rows
 from docproc.runs.truth import Record, read_table
 
 ANY_SIZE = 1 << 62  # bytes: no file is too large to be hashed
@@ -137,6 +137,25 @@ def what_is_lost(output: Path, journal: Journal) -> str:
         return f"was saved by another program since docproc wrote it; {needed} shows whether cells were changed."
     except (OSError, BadInput) as problem:
         return f"is not as docproc wrote it, and cannot be read: {problem}."
+
+
+def write_own_table(output: Path, journal: Journal, *, wide: bool, texts: bool) -> str:
+    """Write the table of a journal, unless cells of it were changed since docproc wrote it last.
+
+    Returns why it was left alone, in words that go on from its name, or "". Raises CannotWrite.
+    """
+
+    def before(written: Path) -> None:
+        if output.exists() and (lost := what_is_lost(output, journal)):
+            raise OutputExists(lost)
+        journal.keep_written(written)
+
+    try:
+        export_table(output, journal.rows, wide=wide, texts=texts, before=before)
+    except OutputExists as changed:
+        return str(changed)
+    journal.written_now()
+    return ""
 
 
 def changes_told(found: Sequence[Change]) -> str:

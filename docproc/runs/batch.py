@@ -27,10 +27,10 @@ from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError, Outpu
 from docproc.files import CROPS_MARK, Content, Document, PassedOver, find_documents, read_content
 from docproc.forms import TEMPLATE_FILE, scans
 from docproc.options import PROJECT_FILE, Limits, RunRequest
-from docproc.runs.audit import layout_note, refuse_replacing, what_is_lost
+from docproc.runs.audit import layout_note, refuse_replacing, write_own_table
 from docproc.runs.journal import SUFFIX, Journal, Outcome, Standing, Todo, failed_outcome, now, reading_settings
 from docproc.runs.lock import hold
-from docproc.runs.tables import WRITERS, check_output, export_table, shown_name
+from docproc.runs.tables import WRITERS, check_output, shown_name
 from docproc.runs.workers import process_map, quarantine_map
 from docproc.types import Mapper, PageId, Row, Status
 
@@ -131,7 +131,7 @@ def read_and_write(
         if progress:
             progress(done, total, outcome.rows or ())
     journal.keep(finished=now())
-    left_alone = _write_table(request, journal)
+    left_alone = write_own_table(request.output, journal, wide=request.wide, texts=request.wide_text)
     summary = summary_of(journal.standing(), request.output, len(passed), len(todo))
     skipped = tuple(f"{shown_name(one.document.name)} ({one.why})" for one in passed)
     return replace(summary, skipped=skipped, left_alone=left_alone)
@@ -140,22 +140,6 @@ def read_and_write(
 def _forgets(request: RunRequest) -> bool:
     """Whether documents that are no longer among the inputs leave the table."""
     return request.forget_missing or (request.overwrite and not request.resume)
-
-
-def _write_table(request: RunRequest, journal: Journal) -> str:
-    """Write the table, unless cells of it were changed since it was read last; returns why it was left alone, or ""."""
-
-    def before(written: Path) -> None:
-        if request.output.exists() and (lost := what_is_lost(request.output, journal)):
-            raise OutputExists(lost)
-        journal.keep_written(written)
-
-    try:
-        export_table(request.output, journal.rows, wide=request.wide, texts=request.wide_text, before=before)
-    except OutputExists as changed:
-        return str(changed)
-    journal.written_now()
-    return ""
 
 
 def read_documents(documents: Sequence[Document], settings: Settings, mapper: Mapper) -> Iterator[list[Row]]:

@@ -4,7 +4,8 @@ Every document is committed by itself, so a run that ends in any way, by Ctrl-C 
 The table is only a copy of the journal. A document is read again when its content, or the settings that it was read with,
 are no longer those in the journal. A journal of an earlier version is brought to the form of this one when a run opens it.
 
-The journal also keeps the table as it was written, because a person may have changed cells of it since, see `runs.audit`.
+The journal also keeps the table as it was written, because a person may have changed cells of it since, see `runs.audit`; and
+what people said of fields, see `runs.edits`. That belongs to the content of documents: nothing but `discard_edits` drops it.
 """
 
 from __future__ import annotations
@@ -18,19 +19,23 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
 from docproc.archives import file_stat
 from docproc.errors import BadInput, CannotWrite, DocumentError
 from docproc.files import Document
+from docproc.runs import edit_log
+from docproc.runs.edits import Edit, FieldKey, FieldState, document_states, keyed_rows
+from docproc.runs.specs import packed, unpacked
 from docproc.runs.tables import DUPLICATE_OF, GONE
-from docproc.types import DETAILS, Row, Status
+from docproc.types import DETAILS, FieldSpec, Keyed, Row, Status
 
 Stamp = tuple[int, int, int]  # bytes, ns of the last change of the content, and of the entry in the folder
 
-SCHEMA = "6"
+SCHEMA = "7"
 SUFFIX = ".docproc"
 PART_BYTES = 1 << 20  # of a table that is kept, in one cell of the journal [guess]
 MAX_FAILURES = 100  # that `Standing` lists [guess]
@@ -42,10 +47,13 @@ NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "ceph", "glust
 DROPPED, PRESENT, AWAY, AWAY_OTHERWISE = range(4)
 """Not in the table; among the inputs; no longer among them; no longer, and read with other settings than those that are."""
 
-_ROW = tuple(field.name for field in fields(Row) if field.name not in DETAILS)
+KEYED = "keyed"  # a column of the table that follows from edits, and is not kept with what was read
+_ROW = tuple(field.name for field in fields(Row) if field.name not in (*DETAILS, KEYED))
+_STORED = (*_ROW[1:], "spec")  # of a row, beside its document
 # In SQL, what stands in columns that an earlier version did not have.
-_DEFAULTS = {column: "NULL" if column == "residual" else "''" for column in _ROW}
+_DEFAULTS = {column: "NULL" if column == "residual" else "''" for column in _STORED}
 _WRITTEN = "CREATE TABLE written (state TEXT NOT NULL, part INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (state, part));"
+_SPECS = "CREATE TABLE spec (name TEXT PRIMARY KEY, spec TEXT NOT NULL) WITHOUT ROWID;"
 _TABLES = f"""
     CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE document (
@@ -55,9 +63,11 @@ _TABLES = f"""
     ) WITHOUT ROWID;
     CREATE INDEX by_content ON document (sha256);
     CREATE TABLE row (
-        name BLOB NOT NULL, place INTEGER NOT NULL, {", ".join(f'"{column}"' for column in _ROW[1:])}, PRIMARY KEY (name, place)
+        name BLOB NOT NULL, place INTEGER NOT NULL, {", ".join(f'"{column}"' for column in _STORED)}, PRIMARY KEY (name, place)
     ) WITHOUT ROWID;
+    {_SPECS}
     {_WRITTEN}
+    {edit_log.TABLE}
 """
 
 
@@ -131,6 +141,8 @@ class Standing:
     notes: Mapping[str, str]  # command, inputs, times, model, ...
     away: int = 0  # documents in the table that are no longer among the inputs
     gone: frozenset[str] = frozenset()  # those of them that `duplicates` names
+    edits: int = 0  # that people entered, those that were taken back too
+    keyed: Counter[Keyed] = field(default_factory=Counter)  # fields by what people did
 
 
 def reading_settings(general: str, template: str, other: str) -> str:
@@ -159,27 +171,32 @@ def journal_path(output: Path) -> Path:
 
 
 class Journal:
-    """The open journal of one output. Only its run writes to it; others may read meanwhile."""
+    """The open journal of one output. One run writes what was read, people enter edits, and others may read meanwhile."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._db = connection
+        self._specs: dict[str, FieldSpec | None] = {}
 
     # ----------------------------------------------------------------------------------------------- opening
 
     @classmethod
     @contextmanager
-    def open(cls, output: Path, *, anew: bool = False) -> Iterator[Journal]:
-        """Open the journal of `output` for a run, or create it; `anew` deletes an old one first. Raises CannotWrite."""
+    def open(cls, output: Path, *, anew: bool = False, threads: bool = False) -> Iterator[Journal]:
+        """Open the journal of `output` for writing, or create it. Raises CannotWrite.
+
+        `anew` drops all but the edits of an old one; one that is damaged is set aside. `threads` allows that several use it,
+        one after the other.
+        """
         path = journal_path(output)
-        if anew:
-            for part in ("", "-wal", "-shm", "-journal"):
-                with suppress(FileNotFoundError):
-                    path.with_name(path.name + part).unlink()
-        journal = cls(path, _connect(path))
+        if anew and _is_damaged(path):
+            _set_aside(path)
+        journal = cls(path, _connect(path, threads=threads))
         try:
             with journal._guard():
                 journal._prepare()
+            if anew:
+                journal._begin_anew()
             yield journal
             # Without a write-ahead log, reading a finished journal leaves no files beside it.
             with suppress(sqlite3.Error):
@@ -224,7 +241,7 @@ class Journal:
     def _prepare(self) -> None:
         mode = "DELETE" if on_network(self.path) else "WAL"
         self._db.execute(f"PRAGMA journal_mode={mode}")
-        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("PRAGMA synchronous=EXTRA")  # what was acknowledged is on the disk, without a write-ahead log too
         known = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if not known:
             self._db.executescript(f"BEGIN; {_TABLES} INSERT INTO run VALUES ('schema', '{SCHEMA}'); COMMIT;")
@@ -236,19 +253,29 @@ class Journal:
     def _migrate(self) -> None:
         """Bring a journal of an earlier version to the form of this one: nothing that was read is lost."""
         with self._transaction() as db:
-            for column in _ROW[1:]:
+            for column in _STORED:
                 if column not in self._columns():
                     db.execute(f'ALTER TABLE row ADD COLUMN "{column}" DEFAULT {_DEFAULTS[column]}')
-            if not self._has_written():
-                db.execute(_WRITTEN)
+            for table, created in (("written", _WRITTEN), ("spec", _SPECS), ("edit", edit_log.TABLE)):
+                if not self._has(table):
+                    for statement in created.split(";"):
+                        db.execute(statement)
             db.execute("UPDATE run SET value = ? WHERE key = 'schema'", (SCHEMA,))
+
+    def _begin_anew(self) -> None:
+        """Drop what was read, and keep what people said of it."""
+        with self._transaction() as db:
+            for table in ("document", "row", "spec", "written"):
+                db.execute(f"DELETE FROM {table}")
+            db.execute("DELETE FROM run WHERE key != 'schema'")
 
     def _columns(self) -> list[str]:
         """The columns of rows in this journal: earlier versions had fewer, and others in another order."""
         return [str(found[1]) for found in self._db.execute("PRAGMA table_info(row)")]
 
-    def _has_written(self) -> bool:
-        return self._one("SELECT count(*) FROM sqlite_master WHERE name = 'written'") > 0
+    def _has(self, table: str) -> bool:
+        """Whether this journal has a table: earlier versions had fewer."""
+        return self._one(f"SELECT count(*) FROM sqlite_master WHERE name = '{table}'") > 0
 
     # ----------------------------------------------------------------------------------------------- writing
 
@@ -344,11 +371,13 @@ class Journal:
         with self._transaction() as db:
             if outcome.rows is not None:
                 db.execute("DELETE FROM row WHERE name = ?", (name,))
-                marks = ", ".join("?" * (len(_ROW) + 1))
-                columns = ", ".join(f'"{column}"' for column in ("name", "place", *_ROW[1:]))
+                marks = ", ".join("?" * (len(_STORED) + 2))
+                columns = ", ".join(f'"{column}"' for column in ("name", "place", *_STORED))
                 for place, row in enumerate(outcome.rows):
                     values = [_plain(getattr(row, column)) for column in _ROW[1:]]
-                    db.execute(f"INSERT INTO row ({columns}) VALUES ({marks})", (name, place, *values))
+                    db.execute(
+                        f"INSERT INTO row ({columns}) VALUES ({marks})", (name, place, *values, _keep_spec(db, row.spec))
+                    )
             db.execute(
                 "UPDATE document SET done = 1, attempts = 0, size = ?, modified = ?, changed = ?, sha256 = ?, "
                 "code = CASE WHEN ? THEN ? ELSE code END WHERE name = ?",
@@ -399,7 +428,7 @@ class Journal:
         return self._state_of(table) is not None
 
     def _states(self) -> list[str]:
-        if not self._has_written():
+        if not self._has("written"):
             return []
         return [str(found[0]) for found in self._db.execute("SELECT DISTINCT state FROM written ORDER BY state")]
 
@@ -418,6 +447,26 @@ class Journal:
         for (data,) in self._db.execute("SELECT data FROM written WHERE state = ? ORDER BY part", (state,)):
             yield zlib.decompress(data)
 
+    # ------------------------------------------------------------------------------------------- what people said
+
+    def add_edits(self, edits: Sequence[Edit], seen: Mapping[FieldKey, int] | None = None) -> list[int]:
+        """Enter edits, all or none; when this returns they are on the disk. Returns their numbers, see `FieldState.version`.
+
+        `seen` has the version of each field that the writer knows of; a field that is not in it had no edit. Raises StaleEdit
+        where somebody else came first, unless `seen` is None, ValueError for an edit that makes no sense, or CannotWrite.
+        """
+        with self._transaction() as db:
+            return edit_log.insert(db, edits, seen)
+
+    def discard_edits(self) -> int:
+        """Drop all edits; returns how many there were. Raises CannotWrite."""
+        with self._transaction() as db:
+            return edit_log.delete(db)
+
+    def edits(self) -> Iterator[Edit]:
+        """All edits, oldest first; those of documents, too, that are no longer in the table."""
+        return edit_log.select(self._db) if self._has("edit") else iter(())
+
     # ----------------------------------------------------------------------------------------------- reading
 
     def note(self, key: str) -> str:
@@ -425,20 +474,53 @@ class Journal:
         found = self._db.execute("SELECT value FROM run WHERE key = ?", (key,)).fetchone()
         return str(found[0]) if found else ""
 
+    def readings(self) -> Iterator[Row]:
+        """The rows of all listed documents that are done, as docproc read them, by name and page.
+
+        Those of a duplicate say so in their reason.
+        """
+        for document in self._documents():
+            yield from map(document.shown, document.readings)
+
     def rows(self) -> Iterator[Row]:
-        """The rows of all listed documents that are done, by name and page. Those of a duplicate say so in their reason."""
+        """The rows of the table, in the same order: by what was read, and by what people said."""
+        for document in self._documents():
+            yield from map(document.shown, document.rows)
+
+    def fields(self) -> Iterator[FieldState]:
+        """The fields of the table, in the same order: what was read there, what people said, and the row that came of it."""
+        for document in self._documents():
+            readings, rows = map(document.shown, document.readings), map(document.shown, document.rows)
+            yield from document_states(document.sha256, list(readings), list(rows), document.edits)
+
+    def _documents(self, *, edited: bool = False) -> Iterator[_Document]:
+        """The documents whose rows stand in the table, by name; or those of them alone that people said something of."""
         duplicates = dict(self._duplicates())
+        contents = edit_log.contents(self._db) if self._has("edit") else frozenset()
+        if edited and not contents:
+            return
         known = self._columns()
-        columns = ", ".join(f'"{column}"' if column in known else _DEFAULTS[column] for column in _ROW[1:])
-        for name, listed, *values in self._db.execute(
-            f"SELECT row.name, listed, {columns} FROM row JOIN document USING (name) WHERE listed AND done "
+        columns = ", ".join(f'"{column}"' if column in known else _DEFAULTS[column] for column in _STORED)
+        wanted = "AND sha256 IN (SELECT sha256 FROM edit)" if edited else ""
+        found = self._db.execute(
+            f"SELECT row.name, listed, sha256, {columns} FROM row JOIN document USING (name) WHERE listed AND done {wanted} "
             "ORDER BY row.name, place"
-        ):
+        )
+        for (name, listed, sha256), rows in groupby(found, key=lambda row: row[:3]):
             document = os.fsdecode(name)
-            row = Row(document, *values)
-            if document in duplicates:
-                row = _remarked(row, _plain(DUPLICATE_OF + duplicates[document]))
-            yield row if listed == PRESENT else _gone(row, listed)
+            own = tuple(self._row(document, values[3:]) for values in rows)
+            edits = tuple(edit_log.select(self._db, sha256)) if sha256 in contents else ()
+            yield _Document(sha256 or "", listed, duplicates.get(document, ""), own, edits)
+
+    def _row(self, document: str, values: Sequence[Any]) -> Row:
+        *columns, spec = values
+        return Row(document, **dict(zip(_ROW[1:], columns, strict=True)), keyed="", spec=self._spec(spec))
+
+    def _spec(self, name: str) -> FieldSpec | None:
+        if name and name not in self._specs:
+            found = self._db.execute("SELECT spec FROM spec WHERE name = ?", (name,)).fetchone()
+            self._specs[name] = unpacked(found[0]) if found else None
+        return self._specs.get(name)
 
     def documents(self) -> int:
         """How many documents stand in the table, or will."""
@@ -453,6 +535,11 @@ class Journal:
         shown = f"CASE WHEN listed = {AWAY_OTHERWISE} AND status != 'error' THEN 'review' ELSE status END"
         for status, count in self._db.execute(f"SELECT {shown}, count(*) {listed} GROUP BY 1"):
             by_status[status] = count
+        keyed: Counter[Keyed] = Counter()
+        for document in self._documents(edited=True):
+            by_status.subtract(document.shown(row).status for row in document.readings)
+            by_status.update(document.shown(row).status for row in document.rows)
+            keyed.update(row.keyed for row in document.rows if row.keyed)
         failures = self._db.execute(
             f"SELECT name, page, reason {listed} AND status = 'error' ORDER BY name, place LIMIT {MAX_FAILURES}"
         )
@@ -462,12 +549,14 @@ class Journal:
             failed=one(f"SELECT count(DISTINCT name) {listed} AND status = 'error'"),
             pages=one(f"SELECT count(*) FROM (SELECT DISTINCT name, page {listed})"),
             fields=one(f"SELECT count(*) {listed} AND field != ''"),
-            by_status=by_status,
+            by_status=+by_status,
             failures=tuple((os.fsdecode(name), page, reason) for name, page, reason in failures),
             duplicates=duplicates,
             notes=dict(self._db.execute("SELECT key, value FROM run")),
             away=one(f"SELECT count(*) FROM document WHERE listed > {PRESENT}"),
             gone=frozenset(name for pair in duplicates for name in pair if self._is_away(name)),
+            edits=one("SELECT count(*) FROM edit") if self._has("edit") else 0,
+            keyed=keyed,
         )
 
     def contents(self) -> list[tuple[Document, str]]:
@@ -514,9 +603,31 @@ class Journal:
             raise _cannot_write(self.path, problem) from problem
 
 
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """A document whose rows stand in the table."""
+
+    sha256: str  # of the content that was read; "" where that is not known
+    listed: int
+    first: str  # an earlier document with the same content, or ""
+    readings: tuple[Row, ...]  # as docproc read them
+    edits: tuple[Edit, ...]  # oldest first
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """The rows by what people said, too."""
+        return keyed_rows(self.readings, self.edits) if self.edits else self.readings
+
+    def shown(self, row: Row) -> Row:
+        """A row of the document with what the table says of the document."""
+        if self.first:
+            row = _remarked(row, _plain(DUPLICATE_OF + self.first))
+        return row if self.listed == PRESENT else _gone(row, self.listed)
+
+
 def _gone(row: Row, listed: int) -> Row:
     """The row of a document that is no longer among the inputs, and cannot be read again."""
-    if listed == AWAY:
+    if listed == AWAY or row.keyed:  # what a person keyed depends on no settings
         return _remarked(row, GONE)
     status: Status = row.status if row.status == "error" else "review"
     return _remarked(replace(row, status=status), f"{GONE}, and was read with other settings")
@@ -534,11 +645,45 @@ def _newer(path: Path) -> str:
     return f"{path} was written by a newer version of docproc; use that version, or another name with -o"
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, *, threads: bool = False) -> sqlite3.Connection:
     try:
-        return sqlite3.connect(path, isolation_level=None, timeout=60)
+        return sqlite3.connect(path, isolation_level=None, timeout=60, check_same_thread=not threads)
     except sqlite3.Error as problem:
         raise _cannot_write(path, problem) from problem
+
+
+def _keep_spec(db: sqlite3.Connection, spec: FieldSpec | None) -> str:
+    """Keep what may stand in a field; returns its name."""
+    if spec is None:
+        return ""
+    name, text = packed(spec)
+    db.execute("INSERT OR IGNORE INTO spec VALUES (?, ?)", (name, text))
+    return name
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether there is a file that is no journal."""
+    if not path.is_file():
+        return False
+    try:
+        db = sqlite3.connect(path, isolation_level=None, timeout=60)
+        try:
+            return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok")
+        finally:
+            db.close()
+    except sqlite3.DatabaseError as problem:
+        return "locked" not in str(problem)
+
+
+def _set_aside(path: Path) -> None:
+    """Give a damaged journal another name: edits may be saved from it. Raises CannotWrite."""
+    aside = path.with_name(f"{path.name}.damaged")
+    try:
+        for part in ("", "-wal", "-shm", "-journal"):
+            with suppress(FileNotFoundError):
+                os.replace(path.with_name(path.name + part), aside.with_name(aside.name + part))
+    except OSError as problem:
+        raise CannotWrite(f"cannot set the damaged journal {path} aside: {problem.strerror}") from problem
 
 
 def _cannot_write(path: Path, problem: sqlite3.Error) -> CannotWrite:

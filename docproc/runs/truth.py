@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from docproc.errors import BadInput, BadUsage, MissingPart
 from docproc.runs.journal import SUFFIX, Journal, journal_path
 from docproc.runs.tables import long_table, safe_name
+from docproc.types import Row
 
 Record = dict[str, str]
 KEY_COLUMNS = ("document", "field")  # that name the field of a row
@@ -21,17 +22,25 @@ MAX_FAULTS = 3  # that a message lists [guess]
 
 
 def read_results(path: Path) -> list[Record]:
-    """The rows of a run: from its table, or from its journal where `path` is one or the table beside it is wide.
+    """The rows of a run as docproc read them: from its table, or from its journal where `path` is one, where the table beside
+    it is wide, and where the table has what people keyed.
 
     A cell is text as `docproc.runs.tables` writes it. Rows of pages that could not be read are left out.
     Raises BadInput, BadUsage or MissingPart.
     """
     if path.suffix == SUFFIX:
-        rows = _journal(path)
+        rows = _journal(path, Journal.readings)
     else:
         rows = list(_read(path))
-        if rows and "field" not in rows[0] and journal_path(path).is_file():
-            rows = _journal(path)
+        lacking = bool(rows) and "field" not in rows[0]
+        keyed = any(row.get("keyed") for row in rows)
+        if (lacking or keyed) and journal_path(path).is_file():
+            rows = _journal(path, Journal.readings)
+        elif keyed:
+            raise BadInput(
+                f"{path} has what people keyed in place of what was read, and its journal {journal_path(path).name} does not "
+                "lie beside it: give the table where docproc wrote it, or the journal"
+            )
     _check(path, rows, (*KEY_COLUMNS, "text", "confidence", "status"))
     return [row for row in rows if row["status"] != "error"]
 
@@ -39,18 +48,22 @@ def read_results(path: Path) -> list[Record]:
 def read_truth(path: Path) -> list[Record]:
     """The rows of a table with the columns `document`, `field`, and `text`, `value` or both; `page` where it is not 1.
 
-    A table of results whose texts a person has corrected is one. Raises BadInput, BadUsage or MissingPart.
+    A table of results whose texts a person has corrected is one, and so is a journal. Where people keyed fields in it (the
+    column `keyed`), those fields alone are the truth, but for those that still wait for review.
+    Raises BadInput, BadUsage or MissingPart.
     """
-    rows = _journal(path) if path.suffix == SUFFIX else list(_read(path))
+    rows = _journal(path, Journal.rows) if path.suffix == SUFFIX else list(_read(path))
+    if any(row.get("keyed") for row in rows):
+        rows = [row for row in rows if row.get("keyed") and row.get("status") != "review"]
     if rows and not {"text", "value"} & rows[0].keys():
         raise BadInput(f"{path} has neither a column text nor value; there are {', '.join(rows[0])}")
     _check(path, rows, KEY_COLUMNS)
     return [row for row in rows if row.get("status") != "error"]
 
 
-def _journal(path: Path) -> list[Record]:
+def _journal(path: Path, rows: Callable[[Journal], Iterable[Row]]) -> list[Record]:
     with Journal.look(path) as journal:
-        _, records = long_table(journal.rows())
+        _, records = long_table(rows(journal))
         return [_record(record) | {"document": safe_name(record["document"])} for record in records]
 
 

@@ -2,7 +2,7 @@
 
 `process_map` with its settings given is a `Mapper` (see `types`), and so is `plain_map`. Workers are spawned, never forked,
 because OpenCV and pdfium keep threads. Each holds one item at a time on its own pipe, so when one dies the item that killed
-it is known, the worker is replaced, and every other item is safe.
+it is known, the worker is replaced, and every other item is safe. A `Crew` is the same for items that come later.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from queue import SimpleQueue
 from typing import Any, Generic
 
 from docproc.errors import DocprocError, DocumentError, unexpected
@@ -79,17 +82,19 @@ class _Worker:
     ready: bool = False
     done: int = 0  # items
 
-    def give(self, item: Any) -> None:
+    def give(self, item: Any, sent: Any = None) -> None:
+        """Give the worker an item; `sent` is what of it travels, where that is not all."""
         self.item, self.busy, self.since = item, True, time.monotonic()
         with suppress(OSError):  # a dead worker is noticed when its answer is waited for
-            self.pipe.send(item)
+            self.pipe.send(item if sent is None else sent)
 
 
 class _Pool(Generic[Item, Result]):
     """Workers, each with one item at a time; a worker that is lost or worn out is replaced."""
 
-    def __init__(self, hire: Callable[[], _Worker], seconds: float) -> None:
+    def __init__(self, hire: Callable[[], _Worker], seconds: float, bell: Connection | None = None) -> None:
         self.workers: list[_Worker] = []
+        self._bell = bell  # what is sent here ends the wait for results
         self._hire, self._seconds = hire, seconds
         self._items: Iterator[Item] = iter(())
         self._exhausted = True
@@ -107,10 +112,14 @@ class _Pool(Generic[Item, Result]):
             yield from self.receive()
             yield from self.expire()
 
+    def free(self) -> Iterator[_Worker]:
+        """The workers that wait for an item."""
+        return (worker for worker in self.workers if worker.ready and not worker.busy)
+
     def hand_out(self) -> bool:
         """Give every free worker an item; False when there are no more items and no worker has one."""
-        for worker in self.workers:
-            if worker.ready and not worker.busy and not self._exhausted:
+        for worker in self.free():
+            if not self._exhausted:
                 try:
                     item = next(self._items)
                 except StopIteration:
@@ -122,7 +131,12 @@ class _Pool(Generic[Item, Result]):
     def receive(self) -> Iterator[tuple[Item, Result | DocumentError]]:
         """The results that are there, after a short wait. Raises what ended a worker's start."""
         pipes: dict[Any, _Worker] = {worker.pipe: worker for worker in self.workers}
-        for pipe in wait(list(pipes), timeout=WAIT_SECONDS):
+        heard = wait([*pipes, *([self._bell] if self._bell else [])], timeout=WAIT_SECONDS)
+        if self._bell in heard:
+            self._bell.recv_bytes()
+        for pipe in heard:
+            if pipe not in pipes:
+                continue
             worker = pipes[pipe]
             try:
                 kind, value = worker.pipe.recv()
@@ -166,6 +180,86 @@ class _Pool(Generic[Item, Result]):
     def _replace(self, worker: _Worker) -> None:
         _dismiss([worker])
         self.workers[self.workers.index(worker)] = self._hire()
+
+
+class Crew(Generic[Item, Result]):
+    """Workers that stay, for items that come one at a time from any thread; the other arguments are those of `process_map`.
+
+    Where so many workers die in a row that a map would end, the items in hand are lost and others take their place.
+    """
+
+    def __init__(self, prepare: Prepare[Item, Result], *, jobs: int, seconds: float, memory: int = 0) -> None:
+        self._hire = partial(_hire, prepare, memory, False)
+        self._jobs, self._seconds = max(1, jobs), seconds
+        self._waiting: SimpleQueue[tuple[Item, Future[Result]]] = SimpleQueue()
+        self._heard, self._bell = multiprocessing.Pipe(duplex=False)
+        self._ringing = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._serve, name="crew", daemon=True)
+        self._thread.start()
+
+    def submit(self, item: Item) -> Future[Result]:
+        """The result of an item, or the DocumentError that stands for it; DocprocError where no worker can start."""
+        future: Future[Result] = Future()
+        if self._closed:
+            raise ValueError("this crew has gone")
+        self._waiting.put((item, future))
+        self._ring()
+        return future
+
+    def close(self) -> None:
+        """End the workers; what was not read yet is canceled."""
+        self._closed = True
+        self._ring()
+        self._thread.join(timeout=2 * EXIT_SECONDS)
+
+    def _ring(self) -> None:
+        with self._ringing:
+            self._bell.send_bytes(b"!")
+
+    def _serve(self) -> None:
+        while not self._closed:
+            pool: _Pool[tuple[Item, Future[Result]], Result] = _Pool(self._hire, self._seconds, self._heard)
+            try:
+                pool.fill(self._jobs)
+                while not self._closed:
+                    self._hand_out(pool)
+                    for found in (pool.receive, pool.expire):
+                        for (_, future), result in found():
+                            _settle(future, result)
+            except DocprocError as problem:
+                self._fail(pool, problem)
+            finally:
+                _dismiss(pool.workers)
+        while not self._waiting.empty():
+            self._waiting.get()[1].cancel()
+
+    def _hand_out(self, pool: _Pool[tuple[Item, Future[Result]], Result]) -> None:
+        for worker in pool.free():
+            while not self._waiting.empty():
+                item, future = self._waiting.get()
+                if future.set_running_or_notify_cancel():
+                    worker.give((item, future), item)
+                    break
+
+    def _fail(self, pool: _Pool[tuple[Item, Future[Result]], Result], problem: DocprocError) -> None:
+        """Tell all who wait, and then until somebody asks again."""
+        lost = [worker.item[1] for worker in pool.workers if worker.busy]
+        while not self._waiting.empty():
+            lost.append(self._waiting.get()[1])
+        for future in lost:
+            if not future.done() and (future.running() or future.set_running_or_notify_cancel()):
+                future.set_exception(problem)
+        while not self._closed and self._waiting.empty():
+            if self._heard.poll(WAIT_SECONDS):
+                self._heard.recv_bytes()
+
+
+def _settle(future: Future[Result], result: Result | DocumentError) -> None:
+    if isinstance(result, DocumentError):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
 
 
 def _hire(prepare: Prepare[Item, Result], memory: int, may_spawn: bool) -> _Worker:
@@ -319,7 +413,6 @@ def _die_with(parent: int) -> None:
                 os._exit(1)
             if armed:
                 return
-    import threading
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -31,6 +31,10 @@ EXTRAS = (
     "pyarrow",
     "tensorrt",
     "tensorrt_rtx",
+    "starlette",
+    "uvicorn",
+    "jinja2",
+    "python_multipart",
 )
 
 # What is not installed is not found, whoever asks.
@@ -102,6 +106,7 @@ CALLS: tuple[tuple[str, int, str], ...] = (
     ("model calibrate t.csv truth.csv", 1, ""),
     ("model bench --seconds 0.01 --batch 1 --backend onnx", 0, ""),
     ("model bench --seconds 0.01 --batch 1 --backend tensorflow", 0, "tensorflow is not installed"),
+    ("serve", 4, "pip install starlette uvicorn jinja2 python-multipart"),
     ("doctor", 0, ""),
 )  # fmt: skip
 

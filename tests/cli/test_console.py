@@ -23,8 +23,8 @@ from docproc.types import Row, Status
 Screen = Callable[[bool], io.StringIO]
 Update = Callable[[int, int, Sequence[Row]], None]
 
-ROW = Row("a.png", 1, "amount", "12", "12", 0.99, "ok", "", "", "", None, None, None, None)
-BAD = Row("b.png", 1, "", "", "", None, "error", "empty: nothing in it", "", "", None, None, None, None)
+ROW = Row("a.png", 1, "amount", "12", "12", 0.99, "ok", "", "", "", "", None, None, None, None)
+BAD = Row("b.png", 1, "", "", "", None, "error", "empty: nothing in it", "", "", "", None, None, None, None)
 
 
 @pytest.fixture

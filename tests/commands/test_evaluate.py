@@ -14,11 +14,13 @@ from docproc.commands import evaluate as command
 from docproc.commands.evaluate import calibrate, evaluate_model, evaluate_results
 from docproc.errors import BadInput, BadUsage, MissingPart, OutputExists
 from docproc.readers.model import Model
+from docproc.runs.journal import journal_path
 from docproc.weights.cards import model_folder, model_hashes, read_card
 from docproc.weights.thresholds import own_thresholds
 from tests.cli.program import docproc, table
 from tests.conftest import needs_matplotlib
 from tests.learn.composing.test_mnist import draw_mnist
+from tests.runs.test_editing import key, read_again
 
 Line = tuple[str, str, str, float, bool]  # document, field, truth, confidence, whether it was read right
 
@@ -228,3 +230,13 @@ def test_the_two_ways_to_evaluate_are_told_apart(tmp_path: Path) -> None:
         assert "docproc model evaluate RESULTS TRUTH" in done.stderr
     assert docproc("model", "evaluate", "--on", tmp_path, cwd=tmp_path).returncode == 5
     assert docproc("model", "evaluate", tmp_path / "no.csv", tmp_path / "no.csv").returncode == 5
+
+
+def test_what_people_keyed_in_the_journal_is_truth(tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+    read_again(out)
+    key(out, "a.png", "120")
+    key(out, "b.png", "77")
+    said = evaluate_results(out, journal_path(out), None, None, overwrite=False)
+    assert said.startswith("2 fields")
+    assert said.splitlines()[3].split()[:3] == ["read", "exactly", "50%"]

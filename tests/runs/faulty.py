@@ -52,7 +52,7 @@ def work(todo: Todo) -> Outcome:
     text = content.data.decode()
     if content.sha256 == todo.sha256:
         return Outcome(None, content.sha256, content.size, content.modified, content.changed)
-    rows = tuple(Row(name, page, "id", text, text, 0.5, "ok", "", "", "", 1, 2, 3, 4, 0.5, "none") for page in (1, 2))
+    rows = tuple(Row(name, page, "id", text, text, 0.5, "ok", "", "", "", "", 1, 2, 3, 4, 0.5, "none") for page in (1, 2))
     return Outcome(rows, content.sha256, content.size, content.modified, content.changed)
 
 

@@ -39,7 +39,7 @@ def write_run(output: Path, folder: Path, texts: dict[str, str] | None = None) -
     with Journal.open(output) as journal:
         journal.plan([(Document(name, folder / name), "one") for name in texts])
         for name, text in texts.items():
-            row = Row(name, 1, "id", text, text, 0.98, "ok", "", "", "", 1, 2, 3, 4, None, "none")
+            row = Row(name, 1, "id", text, text, 0.98, "ok", "", "", "", "", 1, 2, 3, 4, None, "none")
             journal.finish(Document(name, folder / name), Outcome((row,)))
         journal.keep(finished="now", output=str(output), layout="digits", layout_files="digits")
         export_table(output, journal.rows, wide=False, before=journal.keep_written)
@@ -223,12 +223,11 @@ def test_what_was_corrected_while_a_run_was_reading_stays(tmp_path: Path, folder
     table = write_run(tmp_path / "t.csv", folder)
     edit_csv(table)
     data = table.read_bytes()
-    request = RunRequest((folder,), table, "digits")
     with Journal.open(table) as journal:
-        assert "line 4 was changed" in batch._write_table(request, journal)
+        assert "line 4 was changed" in audit.write_own_table(table, journal, wide=False, texts=False)
         assert table.read_bytes() == data
         table.rename(tmp_path / "reviewed.csv")
-        assert batch._write_table(request, journal) == ""
+        assert audit.write_own_table(table, journal, wide=False, texts=False) == ""
     assert b"6454" in table.read_bytes()
 
 
@@ -293,7 +292,7 @@ def test_the_journal_of_an_earlier_version_keeps_its_rows(tmp_path: Path, folder
         with Journal.open(table):
             pass
     with Journal.open(table) as journal:  # and it takes new rows
-        new = Row("d.png", 1, "id", "5", "5", 0.9, "ok", "", "x", "6", 1, 2, 3, 4, 0.5, "none", "form")
+        new = Row("d.png", 1, "id", "5", "5", 0.9, "ok", "", "x", "6", "", 1, 2, 3, 4, 0.5, "none", "form")
         journal.plan([(Document("d.png", folder / "a.png"), "one")])
         journal.finish(Document("d.png", folder / "a.png"), Outcome((new,)))
         assert list(journal.rows())[-1] == new

@@ -30,7 +30,7 @@ from docproc.types import Row
 
 
 def row(document: str, text: str = "007", **changes: object) -> Row:
-    return replace(Row(document, 1, "id", text, text, 0.98765432, "ok", "", "", "", 1, 2, 3, 4, "abc"), **changes)  # type: ignore[arg-type]
+    return replace(Row(document, 1, "id", text, text, 0.98765432, "ok", "", "", "", "", 1, 2, 3, 4, "abc"), **changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ REASON = "confidence 0.8780, 0.9301 needed at 1 %; the date may be stale; " * 6
 
 
 def row(text: str = "1407", value: str = "1407", status: Status = "review", reason: str = "", changed_by: str = "") -> Row:
-    return Row("scan.png", 1, "amount", text, value, 0.5, status, reason, changed_by, "", 0, 0, 9, 9)
+    return Row("scan.png", 1, "amount", text, value, 0.5, status, reason, changed_by, "", "", 0, 0, 9, 9)
 
 
 def margin(picture: Picture) -> int:

@@ -34,7 +34,7 @@ from docproc.types import Row, Status
 def row(
     document: str = "a.png", field: str = "id", text: str = "007", status: Status = "ok", page: int = 1, reason: str = ""
 ) -> Row:
-    return Row(document, page, field, text, text, 0.98765, status, reason, "", "", 1, 2, 3, 4, None, "run")
+    return Row(document, page, field, text, text, 0.98765, status, reason, "", "", "", 1, 2, 3, 4, None, "run")
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -43,7 +43,9 @@ def read(path: Path) -> list[dict[str, str]]:
 
 
 def test_the_columns_are_the_promised_ones() -> None:
-    promised = "document page field text value confidence status reason changed_by read left top width height residual run"
+    promised = (
+        "document page field text value confidence status reason changed_by read keyed left top width height residual run"
+    )
     assert " ".join(COLUMNS) == promised
 
 

@@ -8,17 +8,19 @@ import pytest
 
 from docproc.errors import BadInput, BadUsage, MissingPart
 from docproc.files import Document
-from docproc.runs.journal import Journal, Outcome
+from docproc.runs.editing import rewrite_table
+from docproc.runs.journal import Journal, Outcome, journal_path
 from docproc.runs.tables import export_table
 from docproc.runs.truth import read_results, read_truth
 from docproc.types import Row, Status
+from tests.runs.test_editing import key, read_again
 
 
 def row(document: str, text: str, status: Status = "ok") -> Row:
-    return Row(document, 1, "amount", text, text, 0.5, status, "", "", "", 0, 0, 9, 9, None, "abc")
+    return Row(document, 1, "amount", text, text, 0.5, status, "", "", "", "", 0, 0, 9, 9, None, "abc")
 
 
-LOST = Row("c.png", 1, "", "", "", None, "error", "empty: no", "", "", None, None, None, None)
+LOST = Row("c.png", 1, "", "", "", None, "error", "empty: no", "", "", "", None, None, None, None)
 ROWS = [row("a.png", "0123"), row("b.png", "7"), LOST]
 
 
@@ -55,6 +57,24 @@ def test_a_journal_is_read_where_the_table_is_wide(tmp_path: Path) -> None:
     (tmp_path / "t.csv.docproc").unlink()
     with pytest.raises(BadInput, match="no column field and no text"):
         read_results(out)
+
+
+def test_what_people_keyed_is_the_truth_and_not_what_was_read(tmp_path: Path) -> None:
+    out, other = tmp_path / "t.csv", tmp_path / "x" / "t.csv"
+    read_again(out)
+    assert len(read_truth(journal_path(out))) == 3  # as before there were edits
+    key(out, "a.png", "120")
+    key(out, "b.png", "77")
+    key(out, "c.png", "501")  # breaks a rule, and waits
+    rewrite_table(out)
+    other.parent.mkdir()
+    other.write_bytes(out.read_bytes())
+    for truth in (out, journal_path(out), other):
+        assert [(one["document"], one["text"]) for one in read_truth(truth)] == [("a.png", "120"), ("b.png", "77")]
+    for results in (out, journal_path(out)):
+        assert [(one["text"], one["status"]) for one in read_results(results)] == [("120", "review")] * 3
+    with pytest.raises(BadInput, match="has what people keyed in place of what was read"):
+        read_results(other)
 
 
 def test_a_table_from_a_spreadsheet(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from docproc.errors import DocprocError, DocumentError, MissingPart
 from docproc.runs import workers
-from docproc.runs.workers import MAX_DEATHS, plain_map, process_map, quarantine_map
+from docproc.runs.workers import MAX_DEATHS, Crew, plain_map, process_map, quarantine_map
 
 pytestmark = pytest.mark.thorough
 
@@ -181,3 +181,51 @@ def test_a_worker_that_never_gets_ready_ends_the_map(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(workers, "MAX_START_SECONDS", 1.0)
     with pytest.raises(DocprocError, match="was not ready after 1 s"):
         list(process_map(stuck, ["a"], jobs=1, seconds=60))
+
+
+# --------------------------------------------------------------------------------------------------------- a crew
+
+
+def test_a_crew_answers_item_after_item_and_survives_what_kills_its_workers() -> None:
+    crew: Crew[str, str] = Crew(open_work, jobs=2, seconds=30)
+    try:
+        futures = {item: crew.submit(item) for item in ("a", "kill", "b", "unreadable", "c")}
+        assert [futures[item].result(60) for item in "abc"] == ["A", "B", "C"]
+        codes = {item: futures[item].exception(60) for item in ("kill", "unreadable")}
+        assert {item: getattr(problem, "code", "") for item, problem in codes.items()} == {
+            "kill": "worker_died", "unreadable": "corrupt",
+        }  # fmt: skip
+        assert crew.submit("d").result(60) == "D"
+    finally:
+        crew.close()
+    with pytest.raises(ValueError, match="gone"):
+        crew.submit("e")
+
+
+def test_a_crew_whose_workers_all_die_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "MAX_DEATHS", 2)
+    crew: Crew[str, str] = Crew(open_work, jobs=1, seconds=30)
+    try:
+        for future in [crew.submit("kill") for _ in range(4)]:
+            assert isinstance(future.exception(60), DocprocError)
+        assert crew.submit("a").result(60) == "A"
+    finally:
+        crew.close()
+
+
+def test_a_crew_that_cannot_start_says_why_each_time() -> None:
+    crew: Crew[str, str] = Crew(missing, jobs=1, seconds=30)
+    try:
+        for _ in range(2):
+            assert isinstance(crew.submit("a").exception(60), MissingPart)
+    finally:
+        crew.close()
+
+
+def test_what_a_crew_did_not_read_is_canceled() -> None:
+    crew: Crew[str, str] = Crew(open_work, jobs=1, seconds=30)
+    assert crew.submit("a").result(60) == "A"
+    crew.submit("hang")
+    waiting = crew.submit("b")
+    crew.close()
+    assert waiting.cancelled()

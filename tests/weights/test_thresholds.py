@@ -79,7 +79,7 @@ def test_a_field_is_accepted_by_its_own_threshold_and_else_by_its_kinds(model: M
     other = replace(field, name="other")
     assert accept.of(other, reading) == plain.of(other, reading)
     # A part of a field has its own, or goes with the whole.
-    whole = Row("a", 1, "micr", "12", "", 0.5, "review", too_low(0.5, 0.9, 0.01), "", "", 0, 0, 9, 9)
+    whole = Row("a", 1, "micr", "12", "", 0.5, "review", too_low(0.5, 0.9, 0.01), "", "", "", 0, 0, 9, 9)
     assert accept.of_part("amount", whole) == ("ok", "")
     assert accept.of_part("amount", replace(whole, confidence=0.2)) == ("review", "confidence 0.2, 0.25 needed at 1 %")
     assert accept.of_part("amount", replace(whole, reason="damaged")) == ("review", "damaged")

@@ -89,7 +89,7 @@ def _read_run(corrections: Path, results: Path | None) -> _Run:
         )
     with Journal.look(table) as journal:
         contents = {safe_name(document.name): (document, sha256) for document, sha256 in journal.contents()}
-        rows = {(safe_name(row.document), row.page, row.field): row for row in journal.rows()}
+        rows = {(safe_name(row.document), row.page, row.field): row for row in journal.readings()}
         return _Run(contents, rows, journal.standing().notes)
 
 

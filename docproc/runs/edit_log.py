@@ -1,0 +1,93 @@
+"""The edits in a journal: a table to which rows are only added."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, fields, replace
+from datetime import UTC, datetime
+
+from docproc.runs.edits import HOW, SAID, Edit, FieldKey, StaleEdit
+
+TABLE = """
+    CREATE TABLE edit (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, sha256 TEXT NOT NULL, page INTEGER NOT NULL, field TEXT NOT NULL,
+        said TEXT NOT NULL, text TEXT NOT NULL, how TEXT NOT NULL, read TEXT NOT NULL, read_value TEXT NOT NULL,
+        who TEXT NOT NULL, screen TEXT NOT NULL, at TEXT NOT NULL, overruled INTEGER NOT NULL, document BLOB NOT NULL
+    );
+    CREATE INDEX edit_by_field ON edit (sha256, page, field);
+"""
+_COLUMNS = tuple(field.name for field in fields(Edit))
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM edit"
+
+
+def select(db: sqlite3.Connection, sha256: str = "") -> Iterator[Edit]:
+    """The edits of a journal, oldest first; or those of one document."""
+    rows = db.execute(f"{_SELECT} WHERE sha256 = ? ORDER BY id", (sha256,)) if sha256 else db.execute(f"{_SELECT} ORDER BY id")
+    return map(_edit, rows)
+
+
+def since(db: sqlite3.Connection, key: FieldKey, version: int) -> list[Edit]:
+    """The edits of a field that came after that of this number, oldest first."""
+    rows = db.execute(f"{_SELECT} WHERE sha256 = ? AND page = ? AND field = ? AND id > ? ORDER BY id", (*key, version))
+    return [_edit(row) for row in rows]
+
+
+def contents(db: sqlite3.Connection) -> frozenset[str]:
+    """The contents of documents, by their SHA-256, that have edits."""
+    return frozenset(str(found[0]) for found in db.execute("SELECT DISTINCT sha256 FROM edit"))
+
+
+def insert(db: sqlite3.Connection, edits: Sequence[Edit], seen: Mapping[FieldKey, int] | None) -> list[int]:
+    """Enter edits, in the transaction that is open; returns their numbers.
+
+    `seen` has the number of the last edit of each field that the writer knows of; a field that is not in it had none. Raises
+    StaleEdit where there is a later one, unless `seen` is None, and ValueError for an edit that makes no sense.
+    """
+    for edit in edits:
+        _check(edit)
+        if seen is not None and (came := since(db, edit.key, seen.get(edit.key, 0))):
+            raise StaleEdit(edit, came)
+    numbers = []
+    names, marks = ", ".join(_COLUMNS[:-1]), ", ".join("?" * (len(_COLUMNS) - 1))
+    for edit in edits:
+        values = [_plain(value) for value in astuple(replace(edit, at=edit.at or utc_now(), document=""))[:-2]]
+        cursor = db.execute(f"INSERT INTO edit ({names}) VALUES ({marks})", (*values, os.fsencode(edit.document)))
+        assert cursor.lastrowid is not None
+        numbers.append(cursor.lastrowid)
+    return numbers
+
+
+def delete(db: sqlite3.Connection) -> int:
+    """Drop all edits, in the transaction that is open; their numbers are never given again. Returns how many there were."""
+    return db.execute("DELETE FROM edit").rowcount
+
+
+def by_how(db: sqlite3.Connection) -> Counter[str]:
+    """How many edits there are, by what they do."""
+    return Counter(dict(db.execute("SELECT how, count(*) FROM edit GROUP BY how")))
+
+
+def utc_now() -> str:
+    """The time in UTC, as edits note it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _edit(row: Sequence[object]) -> Edit:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    values |= {"overruled": bool(values["overruled"]), "document": os.fsdecode(values["document"])}  # type: ignore[arg-type]
+    return Edit(**values)  # type: ignore[arg-type]
+
+
+def _check(edit: Edit) -> None:
+    if edit.said not in SAID or edit.how not in HOW or edit.page < 1 or not edit.field or not edit.sha256:
+        raise ValueError(f"this is no edit: {edit}")
+    if (edit.said == "text") != bool(edit.text):
+        raise ValueError(f"an edit has a text where it says one, and only there: {edit}")
+
+
+def _plain(value: object) -> object:
+    # A name of any bytes may be given for a person's; SQLite's text is UTF-8.
+    return value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value

@@ -1,0 +1,72 @@
+"""Enter edits into the journal of a run, while others do so and a run may be going on; and bring its table up to date."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from docproc.errors import CannotWrite, OutputHeld
+from docproc.runs.audit import write_own_table
+from docproc.runs.edits import Edit, FieldKey
+from docproc.runs.journal import SUFFIX, Journal
+from docproc.runs.lock import hold
+from docproc.runs.tables import WRITERS
+
+NOT_FINISHED = "is written when its run is finished"
+
+
+class Edits:
+    """Enters edits; threads may share it."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._lock = threading.Lock()
+
+    def add(self, edits: Sequence[Edit], seen: Mapping[FieldKey, int] | None = None) -> list[int]:
+        """Enter edits, all or none; when this returns they are on the disk. Returns their numbers.
+
+        `seen` has the version of each field that the writer knows of (`FieldState.version`); a field that is not in it had no
+        edit. Raises StaleEdit where somebody else came first, unless `seen` is None, ValueError for an edit that makes no
+        sense, or CannotWrite.
+        """
+        with self._lock:
+            return self._journal.add_edits(edits, seen)
+
+    def discard(self) -> int:
+        """Drop all edits; returns how many there were. Raises CannotWrite."""
+        with self._lock:
+            return self._journal.discard_edits()
+
+
+@contextmanager
+def open_edits(output: Path) -> Iterator[Edits]:
+    """Open the journal of a table to enter edits. Raises BadInput where there is none, or CannotWrite."""
+    with Journal.look(output):
+        pass  # it is there, and of no newer version
+    with Journal.open(output, threads=True) as journal:
+        yield Edits(journal)
+
+
+def rewrite_table(output: Path) -> str:
+    """Write the table of a run again, in the form in which the run wrote it, so that it has what people said.
+
+    Returns why it was left as it is, in words that go on from its name, or "": its run is still going on or was interrupted,
+    or a person changed cells of it. Raises BadInput where there is no journal, or CannotWrite.
+    """
+    if output.suffix == SUFFIX:
+        output = output.with_suffix("")
+    if output.suffix.lower() not in WRITERS:
+        raise CannotWrite(f"{output} is no table that docproc writes; these end in {', '.join(WRITERS)}")
+    try:
+        with hold(output):
+            with Journal.look(output) as journal:
+                finished = bool(journal.note("finished"))
+            if not finished:
+                return NOT_FINISHED
+            with Journal.open(output) as journal:
+                wide, texts = journal.note("wide") == "1", journal.note("wide_text") == "1"
+                return write_own_table(output, journal, wide=wide, texts=texts)
+    except OutputHeld:
+        return NOT_FINISHED

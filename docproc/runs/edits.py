@@ -1,0 +1,314 @@
+"""What people said of fields, and the rows of the table that follow from it and from what docproc had read.
+
+An edit belongs to the content of a document: whatever is read again, and with whatever options, it stands. Edits are only ever
+added. To take one back is an edit as well, so the last that was not taken back counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Literal, get_args
+
+from docproc.errors import DocprocError
+from docproc.meaning.dates import ANY_DATE
+from docproc.meaning.typed import Meant, meaning_of
+from docproc.readers.confidence import BLANK_REQUIRED, joined
+from docproc.rules import BREAKS, PageRule, breaks
+from docproc.types import FieldSpec, Keyed, Row
+
+Said = Literal["text", "blank", "illegible"]
+SAID: tuple[Said, ...] = get_args(Said)
+How = Literal["confirmed", "corrected", "again", "withdrawn"]
+HOW: tuple[How, ...] = get_args(How)
+"""What an edit does: it takes what was read, puts something else there, is a second keying by one who did not see the first,
+or takes the last edit back."""
+
+ILLEGIBLE = "illegible: a person could not read it"  # a reason
+DIFFER = "two keyings differ: {0} and {1}"  # another
+OVERRULED = "overruled: {0}"  # another, of a field that is `ok`: a person insisted
+
+FieldKey = tuple[str, int, str]  # SHA-256 of the document's content, page, name of the field
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What a person said of one field."""
+
+    sha256: str  # of the document's content, 64 hex digits
+    page: int  # from 1
+    field: str
+    said: Said
+    text: str = ""  # as it was typed, with its marks; "" where no text was said
+    how: How = "corrected"
+    read: str = ""  # the text that docproc had read there then
+    read_value: str = ""  # and its value
+    who: str = ""
+    screen: str = ""  # where it was said: "review", "group", "offline", "apply"
+    at: str = ""  # when, in UTC, as 2026-11-21T14:03:22.250Z; "" until it is entered
+    overruled: bool = False  # rules that it breaks were seen, and do not count
+    document: str = ""  # what the document was called then
+    id: int = 0  # rises with every edit of a journal; 0 until it is entered
+
+    @property
+    def key(self) -> FieldKey:
+        return self.sha256, self.page, self.field
+
+    @property
+    def shown(self) -> str:
+        """What was said, in a word."""
+        return self.text if self.said == "text" else self.said
+
+
+class StaleEdit(DocprocError):
+    """Somebody else said something of the field after the one who says this now had seen it. Nothing was entered.
+
+    `edit` is the one that was refused, `came` those that it does not know of, oldest first.
+    """
+
+    def __init__(self, edit: Edit, came: Sequence[Edit]) -> None:
+        self.edit, self.came = edit, tuple(came)
+        last = self.came[-1]
+        where = f"{edit.document or edit.sha256[:12]}, page {edit.page}, {edit.field}"
+        what = "took an edit back" if last.how == "withdrawn" else f"keyed {last.shown}"
+        super().__init__(
+            f"{where}: {last.who or 'somebody'} {what} at {last.at}, after it was shown to {edit.who or 'you'}; "
+            "nothing was entered"
+        )
+
+    def __reduce__(self) -> tuple[type[StaleEdit], tuple[Edit, tuple[Edit, ...]]]:
+        return StaleEdit, (self.edit, self.came)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldState:
+    """A field of a run: what was read there, what people said of it, and its row in the table."""
+
+    sha256: str  # of the document's content; "" where nothing is known of it, and nothing can be keyed
+    reading: Row  # as docproc read it
+    row: Row  # as it stands in the table
+    edits: tuple[Edit, ...] = ()  # oldest first
+
+    @property
+    def key(self) -> FieldKey:
+        return self.sha256, self.reading.page, self.reading.field
+
+    @property
+    def version(self) -> int:
+        """The number of the last edit, which whoever changes the field must have seen; 0 where there is none."""
+        return self.edits[-1].id if self.edits else 0
+
+    @property
+    def counting(self) -> tuple[Edit, ...]:
+        """The edits that were not taken back, oldest first; the last of them counts."""
+        return tuple(_counting(self.edits))
+
+
+# ---------------------------------------------------------------------------------------------------- what it means
+
+
+def edit_of(
+    state: FieldState, said: Said, text: str = "", *, who: str, screen: str, again: bool = False, overruled: bool = False
+) -> Edit:
+    """What a person says of a field as an edit; `again` tells of a second keying, without the first one in sight.
+
+    Raises ValueError for a text that is no number; `meaning` tells that before.
+    """
+    reading = state.reading
+    if said == "text":
+        meant = meaning(reading, text)
+        if meant.fault:
+            raise ValueError(meant.fault)
+        same = meant.text == reading.text and (not reading.value or meant.value == reading.value)
+    else:
+        text, same = "", said == "blank" and not reading.text
+    how: How = "again" if again else "confirmed" if same else "corrected"
+    return Edit(
+        *state.key, said, text.strip(), how, reading.text, reading.value, who, screen,
+        overruled=overruled, document=reading.document,
+    )  # fmt: skip
+
+
+def withdrawal_of(state: FieldState, *, who: str, screen: str) -> Edit:
+    """An edit that takes the last one back."""
+    reading = state.reading
+    return Edit(
+        *state.key, "blank", "", "withdrawn", reading.text, reading.value, who, screen, document=reading.document
+    )  # fmt: skip
+
+
+def meaning(reading: Row, typed: str) -> Meant:
+    """What a typed text means in the field of a row as docproc read it: digits, value, and the field's rules that it breaks."""
+    return meaning_of(spec_of(reading), typed, reading.text, reading.value)
+
+
+def blank_meaning(reading: Row) -> Meant:
+    """The same of a field that a person calls blank."""
+    return _blank(spec_of(reading))
+
+
+def broken_between(page: Sequence[Row], field: str, text: str) -> tuple[str, ...]:
+    """The rules between fields that a page would break with this text, digits alone, in this field, in words.
+
+    `page` holds the rows of the page as they stand in the table.
+    """
+    texts = {row.field: row.text for row in page} | {field: text}
+    return tuple(breaks(rule.called) for rule in _rules_of(page) if field in rule.fields and rule.holds(texts) is False)
+
+
+def spec_of(row: Row) -> FieldSpec:
+    """What may stand in the field of a row; of a journal of an earlier version it is told by what was read."""
+    if row.spec is not None:
+        return row.spec
+    if row.field in ("amount", "micr"):
+        return FieldSpec("amount" if row.field == "amount" else "micr")
+    if row.field == "decimal" or (row.value.startswith("-") and row.text):
+        return FieldSpec("decimal", signed=True)
+    if "." in row.value:
+        return FieldSpec("amount")
+    return FieldSpec(rules=ANY_DATE) if row.field == "date" or (row.value.count("-") == 2 and row.text) else FieldSpec()
+
+
+def _blank(spec: FieldSpec) -> Meant:
+    return Meant("", "", (BLANK_REQUIRED,) if spec.required else ())
+
+
+def _meant(spec: FieldSpec, edit: Edit) -> Meant:
+    if edit.said == "text":
+        return meaning_of(spec, edit.text, edit.read, edit.read_value)
+    return _blank(spec) if edit.said == "blank" else Meant("")
+
+
+# -------------------------------------------------------------------------------------------------------- the table
+
+
+@dataclass(frozen=True, slots=True)
+class _Keyed:
+    """A field on which people's edits count."""
+
+    row: Row
+    settled: bool  # it is known what stands there
+    insisted: bool  # rules do not count
+    last: int  # the number of the last edit
+
+
+def keyed_page(readings: Sequence[Row], edits: Mapping[str, Sequence[Edit]]) -> list[Row]:
+    """The rows of one page as they stand in the table, by what was read there and by the edits of each field, oldest first."""
+    keyed = {
+        row.field: _keyed(row, counting)
+        for row in readings
+        if row.status != "error" and (counting := _counting(edits.get(row.field, ())))
+    }
+    rows = [keyed[row.field].row if row.field in keyed else row for row in readings]
+    for rule in _rules_of(readings):
+        some = [keyed[name] for name in rule.fields if name in keyed]
+        if some and all(one.settled for one in some):
+            rows = _ruled(rows, rule, keyed, insisted=max(some, key=lambda one: one.last).insisted)
+    return rows
+
+
+def keyed_rows(readings: Sequence[Row], edits: Sequence[Edit]) -> list[Row]:
+    """The same of all rows of a document."""
+    found: list[Row] = []
+    for page, group in groupby(readings, key=lambda row: row.page):
+        own = list(group)
+        said: dict[str, list[Edit]] = {}
+        for edit in edits:
+            if edit.page == page:
+                said.setdefault(edit.field, []).append(edit)
+        found += keyed_page(own, said) if said else own
+    return found
+
+
+def _counting(edits: Sequence[Edit]) -> list[Edit]:
+    """The edits that were not taken back."""
+    counting: list[Edit] = []
+    for edit in edits:
+        if edit.how != "withdrawn":
+            counting.append(edit)
+        elif counting:
+            counting.pop()
+    return counting
+
+
+def _keyed(row: Row, edits: Sequence[Edit]) -> _Keyed:
+    """The row of a field by the edits that count, of which there is one at least."""
+    spec = spec_of(row)
+    meant = [_meant(spec, edit) for edit in edits]
+    said = [(edit.said, one.text, one.value) for edit, one in zip(edits, meant, strict=True)]
+    last = edits[-1]
+    alike = [edit for edit, one in zip(edits[:-1], said[:-1], strict=True) if one == said[-1]]
+    twice = bool(alike) and (last.how == "again" or any(edit.how == "again" for edit in alike))
+    if last.how == "again" and len(edits) > 1 and not twice:
+        reason = DIFFER.format(edits[-2].shown, last.shown)
+        return _Keyed(replace(row, status="review", reason=reason), False, False, last.id)
+    if last.said == "illegible":
+        return _Keyed(replace(row, status="review", reason=ILLEGIBLE), False, False, last.id)
+    insisted = last.overruled or twice or (len(said) > 1 and said[-2] == said[-1])
+    how: Keyed = "twice" if twice else "confirmed" if last.how == "confirmed" else "corrected"
+    if last.how == "again" and not twice:
+        how = "confirmed" if said[-1][1:] == (row.text, row.value) else "corrected"
+    return _Keyed(_row_of(row, last.said, meant[-1], how, insisted=insisted), True, insisted, last.id)
+
+
+def _row_of(row: Row, said: Said, meant: Meant, how: Keyed, *, insisted: bool) -> Row:
+    """The row of a field in which a person said that this stands."""
+    if meant.text != row.text:
+        row = replace(row, read=row.text, changed_by="")
+    done = replace(
+        row, text=meant.text, value=meant.value, status="blank" if said == "blank" else "ok", reason="", keyed=how,
+        confidence=None if said == "blank" else row.confidence,
+    )  # fmt: skip
+    if not meant.broken:
+        return done
+    if insisted:
+        return replace(done, reason=joined(*map(_overruled, meant.broken)))
+    return replace(done, status="review", reason=joined(*meant.broken), confidence=row.confidence)
+
+
+def _overruled(broken: str) -> str:
+    return OVERRULED.format(broken.removeprefix(BREAKS))
+
+
+def _rules_of(page: Sequence[Row]) -> list[PageRule]:
+    """The rules between the fields of a page."""
+    return list(dict.fromkeys(rule for row in page if row.spec for rule in row.spec.between))
+
+
+def _ruled(rows: Sequence[Row], rule: PageRule, keyed: Mapping[str, _Keyed], *, insisted: bool) -> list[Row]:
+    """The rows of a page by a rule between fields of which some were keyed."""
+    told = breaks(rule.called)
+    broken = rule.holds({row.field: row.text for row in rows}) is False
+    if broken and not insisted:
+        return [_sent(row, told) if row.field in rule.fields else row for row in rows]
+    judged = [row if row.field in keyed else _without(row, told) for row in rows]
+    if not broken:
+        return judged
+    own = keyed.keys() & set(rule.fields)
+    return [replace(row, reason=joined(row.reason, _overruled(told))) if row.field in own else row for row in judged]
+
+
+def _sent(row: Row, reason: str) -> Row:
+    """A row that a person should look at."""
+    if row.status == "error":
+        return row
+    return replace(row, status="review", reason=row.reason if reason in row.reason else joined(row.reason, reason))
+
+
+def _without(row: Row, reason: str) -> Row:
+    """A row without one of its reasons; where it was the only one, the field is accepted."""
+    if row.status != "review" or not row.text or reason not in row.reason:
+        return row
+    left = joined(*(part.strip("; ") for part in row.reason.partition(reason)[::2]))
+    return replace(row, status="review" if left else "ok", reason=left)
+
+
+def document_states(sha256: str, readings: Sequence[Row], rows: Sequence[Row], edits: Sequence[Edit]) -> Iterator[FieldState]:
+    """The fields of one document; `rows` are those of the table, beside the `readings`."""
+    said: dict[tuple[int, str], list[Edit]] = {}
+    for edit in edits:
+        said.setdefault((edit.page, edit.field), []).append(edit)
+    for reading, row in zip(readings, rows, strict=True):
+        if reading.field and reading.status != "error":
+            yield FieldState(sha256, reading, row, tuple(said.get((reading.page, reading.field), ())))

@@ -1,0 +1,26 @@
+"""Web pages: the foundation that all of them stand on, and those of `docproc serve`.
+
+    door.py      who may come in: hosts, tokens, cookies, origins; headers of every answer
+    app.py       an application of routes behind a door; how templates are rendered and faults are told
+    server.py    serves an application until Ctrl-C
+    templates/   base.html and one for each page · static/: one stylesheet, one plain ES module a page
+
+A page is a route whose handler returns `app.render(request, "name.html", ...)`; its template extends `base.html`.
+
+Nothing but `docproc.web` imports Starlette, uvicorn, Jinja2 and python-multipart: they are the extra `web`.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from docproc.errors import MissingPart
+
+NEEDED = ("starlette", "uvicorn", "jinja2", "python_multipart")
+
+
+def check_installed() -> None:
+    """Raises MissingPart where the extra `web` is not installed."""
+    missing = [name.replace("_", "-") for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise MissingPart(f"web pages need {', '.join(missing)}: pip install {' '.join(missing)}")

@@ -1,0 +1,63 @@
+"""An application of pages: routes behind a door, with `/static/`, `/healthz`, and faults that are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import NamedTuple
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from docproc._version import __version__
+from docproc.errors import DocprocError
+from docproc.web.door import Door, Guard
+from docproc.web.pages import fault_page
+
+STATIC = Path(__file__).parent / "static"
+
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+
+class Link(NamedTuple):
+    """An entry of the navigation on top of every page."""
+
+    path: str
+    title: str
+
+
+def create_app(door: Door, routes: Sequence[BaseRoute], *, nav: Sequence[Link] = (), lifespan: Lifespan | None = None) -> Guard:
+    """The application of these routes, guarded by `door`; `nav` stands on top of each page.
+
+    A handler that raises HTTPException(status, text), or a DocprocError (400), is answered with a page or with JSON.
+    """
+    app = Starlette(
+        routes=[
+            *routes,
+            Route("/healthz", _health),
+            Mount("/static", StaticFiles(directory=STATIC), name="static"),
+        ],
+        exception_handlers={HTTPException: _told, DocprocError: _told},
+        lifespan=lifespan,
+    )
+    app.state.nav = tuple(nav)
+    return Guard(app, door)
+
+
+async def _health(request: Request) -> Response:
+    return JSONResponse({"status": "ok", "docproc": __version__})
+
+
+async def _told(request: Request, problem: Exception) -> Response:
+    """What is answered where a handler raised something."""
+    status = problem.status_code if isinstance(problem, HTTPException) else 400
+    text = problem.detail if isinstance(problem, HTTPException) else str(problem)
+    headers = problem.headers if isinstance(problem, HTTPException) else None
+    if "text/html" in request.headers.get("accept", ""):
+        return HTMLResponse(fault_page(status, text), status, headers)
+    return JSONResponse({"error": text}, status, headers)

@@ -1,0 +1,109 @@
+"""What a browser has sent and looks at: rows and pictures of pages, until they are thrown away or nobody asks any more."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from docproc.runs.tables import COLUMNS, shown_name
+from docproc.types import Row
+from docproc.web.desk import Reading, remove
+from docproc.web.store import Refused, Store
+
+KEPT_SECONDS = 1_800.0  # after somebody asked last [guess]
+MAX_BATCHES = 50  # at a time; the one that was asked for least lately goes [guess]
+MAX_ROWS = 200_000  # of a batch [guess]
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """The documents of a page of the browser."""
+
+    id: str
+    readings: list[Reading] = field(default_factory=list)
+    pictures: dict[str, Path] = field(default_factory=dict)
+    bytes: int = 0  # of the pictures
+    asked: float = 0.0  # monotonic seconds
+
+    def rows(self) -> Iterator[Row]:
+        """The rows of the table, by the names of the documents."""
+        for one in sorted(self.readings, key=lambda reading: os.fsencode(reading.name)):
+            yield from one.answer.rows
+
+    def names(self) -> Sequence[str]:
+        """What its documents are called, and the archives that they came in."""
+        return [name for one in self.readings for name in (one.name, one.name.partition("/")[0])]
+
+
+class Batches:
+    """The batches of all browsers."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[str, Batch] = {}
+
+    def new(self) -> Batch:
+        """An empty batch."""
+        batch = Batch(secrets.token_urlsafe(16), asked=time.monotonic())
+        self._known[batch.id] = batch
+        while len(self._known) > MAX_BATCHES:
+            self.drop(min(self._known.values(), key=lambda one: one.asked))
+        return batch
+
+    def find(self, key: str) -> Batch:
+        """The batch of this id. Raises Refused."""
+        batch = self._known.get(key)
+        if batch is None:
+            raise Refused(404, "these results are gone")
+        batch.asked = time.monotonic()
+        return batch
+
+    def add(self, batch: Batch, reading: Reading) -> dict[str, Any]:
+        """Put a reading into a batch, and tell it as a browser gets it."""
+        for one in reading.answer.pages:
+            batch.pictures[one.path.stem] = one.path
+            size = one.path.stat().st_size if one.path.exists() else 0
+            batch.bytes += size
+            self._store.used += size
+        if batch.id not in self._known:  # dropped while it was read
+            self._remove(batch)
+        elif sum(len(one.answer.rows) for one in batch.readings) < MAX_ROWS:
+            batch.readings.append(reading)
+        return told(batch, reading)
+
+    def drop(self, batch: Batch) -> None:
+        """Throw a batch away."""
+        self._known.pop(batch.id, None)
+        self._remove(batch)
+
+    def drop_old(self, now: float) -> None:
+        """Throw away what nobody asked for lately; `now` in monotonic seconds."""
+        for batch in [one for one in self._known.values() if now - one.asked > KEPT_SECONDS]:
+            self.drop(batch)
+
+    def _remove(self, batch: Batch) -> None:
+        remove(list(batch.pictures.values()))
+        self._store.used -= batch.bytes
+        batch.pictures, batch.bytes = {}, 0
+
+
+def told(batch: Batch, reading: Reading) -> dict[str, Any]:
+    """A reading as a browser gets it."""
+    answer = reading.answer
+    return {
+        "name": shown_name(reading.name),
+        "pages": [
+            {"page": one.page, "picture": f"/batches/{batch.id}/pages/{one.path.stem}.png", "width": one.width,
+             "height": one.height, "tall": one.tall}
+            for one in answer.pages
+        ],
+        "rows": [
+            {name: getattr(row, name) for name in COLUMNS if name != "document"} | {"account": row.field in answer.accounts}
+            for row in answer.rows
+        ],
+    }  # fmt: skip

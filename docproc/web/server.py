@@ -1,0 +1,193 @@
+"""Serves an application on this machine until Ctrl-C or SIGTERM, which end it cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from docproc.errors import BadUsage
+from docproc.web.door import Door, is_loopback, open_door
+
+USUAL_PORT = 8765  # where none was asked for; if it is taken, any that is free
+IDLE_SECONDS = 30  # until a connection is closed that does not finish the head of a request
+GRACE_SECONDS = 2  # for answers that are under way when the server ends [guess]
+MAX_CONNECTIONS = 500  # [guess]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a server is to be found."""
+
+    host: str = "127.0.0.1"
+    port: int | None = None  # 0: any that is free; None: the usual one, or any
+    token: str = ""  # given by a person; "": one is drawn
+    names: tuple[str, ...] = ()  # further names by which it may be called
+    browser: bool = True  # whether to open one
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A server that listens; it answers while `run` runs."""
+
+    address: str  # of the page that was asked for, with a ticket that lets one browser in
+    door: Door
+    server: uvicorn.Server
+    listening: socket.socket
+
+    @property
+    def port(self) -> int:
+        """The port on which it listens."""
+        return int(self.listening.getsockname()[1])
+
+    def run(self) -> None:
+        """Answer until `stop`, Ctrl-C or SIGTERM."""
+        self.server.run(sockets=[self.listening])
+
+    def stop(self) -> None:
+        """End `run`, from another thread."""
+        self.server.should_exit = True
+
+
+@contextmanager
+def opened(place: Place, make_app: Callable[[Door], ASGIApp], *, path: str = "/") -> Iterator[Serving]:
+    """A server of what `make_app` makes, to be run.
+
+    Raises BadUsage where the place cannot be had, or lets other machines in without a token.
+    """
+    with _bound(place) as listening:
+        port = int(listening.getsockname()[1])
+        door = open_door(place.host, port, place.token, place.names)
+        address = f"http://{_shown(place.host)}:{port}{path}?token={door.ticket}"
+        yield Serving(address, door, _Server(_config(make_app(door))), listening)
+
+
+def serve(place: Place, make_app: Callable[[Door], ASGIApp], announce: Callable[[Serving], None], *, path: str = "/") -> None:
+    """Serve what `make_app` makes, until Ctrl-C or SIGTERM; `announce` is called once the server listens.
+
+    Raises what `opened` raises.
+    """
+    with opened(place, make_app, path=path) as serving:
+        announce(serving)
+        if place.browser:
+            threading.Thread(target=_open_browser, args=(serving.address,), daemon=True).start()
+        serving.run()
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app, http=_Patient, ws="none", lifespan="on", log_config=None, access_log=False, server_header=False,
+        proxy_headers=False, timeout_graceful_shutdown=GRACE_SECONDS, limit_concurrency=MAX_CONNECTIONS,
+    )  # fmt: skip
+
+
+@contextmanager
+def _bound(place: Place) -> Iterator[socket.socket]:
+    """A socket that listens there."""
+    if not is_loopback(place.host) and not place.token:
+        open_door(place.host)  # says what is missing
+    try:
+        listening = _listening(place.host, USUAL_PORT if place.port is None else place.port)
+    except OSError as problem:
+        if place.port is not None:
+            raise _refused(place, problem) from problem
+        try:
+            listening = _listening(place.host, 0)
+        except OSError as again:
+            raise _refused(place, again) from again
+    try:
+        yield listening
+    finally:
+        with suppress(OSError):
+            listening.close()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listening = socket.socket(family, kind, protocol)
+    try:
+        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows lets others take the port otherwise
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(where)
+        listening.listen(128)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def _refused(place: Place, problem: OSError) -> BadUsage:
+    why = problem.strerror or str(problem)
+    return BadUsage(
+        f"cannot listen on {place.host}, port {place.port or 'any'}: {why}; give another --port (0: any that is free)"
+    )
+
+
+def _shown(host: str) -> str:
+    """The host as an address names it, from this machine."""
+    if host in ("0.0.0.0", "::"):
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _open_browser(address: str) -> None:
+    with suppress(webbrowser.Error, OSError):
+        webbrowser.open(address)
+
+
+class _Server(uvicorn.Server):
+    """Ends at a signal and does not raise it again: who ended the server wanted it to end."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        numbers = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGBREAK", signal.SIGTERM))
+        before = {number: signal.signal(number, self.handle_exit) for number in dict.fromkeys(numbers)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+class _Patient(H11Protocol):
+    """Closes a connection that takes too long over the head of a request; uvicorn itself would wait for ever."""
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._rest()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        """Begin to wait for a head that is not there yet, and end where it is."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._rest()
+        elif self._timer is None and not self.transport.is_closing():
+            self._timer = self.loop.call_later(IDLE_SECONDS, self.transport.close)
+
+    def _rest(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
