@@ -53,8 +53,8 @@ def _reading_options(function: Function) -> Function:
         option("--recursive/--no-recursive", default=True, show_default=True, help="Include subfolders."),
         # Not local as that of other commands: a run that is repeated every day may replace its table.
         option("--overwrite/--no-overwrite", default=False,
-               help="Replace an existing table, discarding changes made in it; corrections in the journal stay. Documents already "
-                    "read are not read again unless --no-resume is given."),
+               help="Replace an existing table, discarding changes made in it; corrections in the journal stay. "
+                    "Documents already read are not read again unless --no-resume is given."),
         option("--forget-missing/--no-forget-missing", default=False,
                help="Drop the rows of documents no longer among the inputs.  [default: keep and mark them]"),
         options.wide,

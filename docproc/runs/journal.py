@@ -21,6 +21,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,8 +51,9 @@ DROPPED, PRESENT, AWAY, AWAY_OTHERWISE = range(4)
 KEYED = "keyed"  # a column of the table that follows from edits, and is not kept with what was read
 _ROW = tuple(field.name for field in fields(Row) if field.name not in (*DETAILS, KEYED))
 _STORED = (*_ROW[1:], "spec")  # of a row, beside its document
+_SHOWN = tuple(field.name for field in fields(Row) if field.name not in DETAILS)[1:]
 # In SQL, what stands in columns that an earlier version did not have.
-_DEFAULTS = {column: "NULL" if column == "residual" else "''" for column in _STORED}
+_DEFAULTS = {column: "NULL" if column == "residual" else "''" for column in (*_STORED, KEYED)}
 _WRITTEN = "CREATE TABLE written (state TEXT NOT NULL, part INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (state, part));"
 _SPECS = "CREATE TABLE spec (name TEXT PRIMARY KEY, spec TEXT NOT NULL) WITHOUT ROWID;"
 _TABLES = f"""
@@ -480,18 +482,18 @@ class Journal:
         Those of a duplicate say so in their reason.
         """
         for document in self._documents():
-            yield from map(document.shown, document.readings)
+            yield from document.told(document.readings)
 
     def rows(self) -> Iterator[Row]:
         """The rows of the table, in the same order: by what was read, and by what people said."""
         for document in self._documents():
-            yield from map(document.shown, document.rows)
+            yield from document.told(document.rows)
 
     def fields(self) -> Iterator[FieldState]:
         """The fields of the table, in the same order: what was read there, what people said, and the row that came of it."""
         for document in self._documents():
-            readings, rows = map(document.shown, document.readings), map(document.shown, document.rows)
-            yield from document_states(document.sha256, list(readings), list(rows), document.edits)
+            readings, rows = document.told(document.readings), document.told(document.rows)
+            yield from document_states(document.sha256, readings, rows, document.edits)
 
     def _documents(self, *, edited: bool = False) -> Iterator[_Document]:
         """The documents whose rows stand in the table, by name; or those of them alone that people said something of."""
@@ -500,27 +502,30 @@ class Journal:
         if edited and not contents:
             return
         known = self._columns()
-        columns = ", ".join(f'"{column}"' if column in known else _DEFAULTS[column] for column in _STORED)
+        columns = ", ".join(f'"{column}"' if column in known else _DEFAULTS[column] for column in ("spec", *_SHOWN))
         wanted = "AND sha256 IN (SELECT sha256 FROM edit)" if edited else ""
         found = self._db.execute(
             f"SELECT row.name, listed, sha256, {columns} FROM row JOIN document USING (name) WHERE listed AND done {wanted} "
             "ORDER BY row.name, place"
         )
-        for (name, listed, sha256), rows in groupby(found, key=lambda row: row[:3]):
-            document = os.fsdecode(name)
-            own = tuple(self._row(document, values[3:]) for values in rows)
+        for name, group in groupby(found, key=itemgetter(0)):
+            stored = list(group)
+            document, (listed, sha256) = os.fsdecode(name), stored[0][1:3]
+            own = tuple([self._row(document, values[3], values[4:]) for values in stored])
             edits = tuple(edit_log.select(self._db, sha256)) if sha256 in contents else ()
             yield _Document(sha256 or "", listed, duplicates.get(document, ""), own, edits)
 
-    def _row(self, document: str, values: Sequence[Any]) -> Row:
-        *columns, spec = values
-        return Row(document, **dict(zip(_ROW[1:], columns, strict=True)), keyed="", spec=self._spec(spec))
+    def _row(self, document: str, spec: str, columns: Sequence[Any]) -> Row:
+        attributes: list[Any] = [document, *columns, (), (), self._spec(spec)]  # digits and alternatives are not kept
+        return Row(*attributes)
 
     def _spec(self, name: str) -> FieldSpec | None:
-        if name and name not in self._specs:
+        if not name:
+            return None
+        if name not in self._specs:
             found = self._db.execute("SELECT spec FROM spec WHERE name = ?", (name,)).fetchone()
             self._specs[name] = unpacked(found[0]) if found else None
-        return self._specs.get(name)
+        return self._specs[name]
 
     def documents(self) -> int:
         """How many documents stand in the table, or will."""
@@ -537,8 +542,8 @@ class Journal:
             by_status[status] = count
         keyed: Counter[Keyed] = Counter()
         for document in self._documents(edited=True):
-            by_status.subtract(document.shown(row).status for row in document.readings)
-            by_status.update(document.shown(row).status for row in document.rows)
+            by_status.subtract(row.status for row in document.told(document.readings))
+            by_status.update(row.status for row in document.told(document.rows))
             keyed.update(row.keyed for row in document.rows if row.keyed)
         failures = self._db.execute(
             f"SELECT name, page, reason {listed} AND status = 'error' ORDER BY name, place LIMIT {MAX_FAILURES}"
@@ -618,11 +623,11 @@ class _Document:
         """The rows by what people said, too."""
         return keyed_rows(self.readings, self.edits) if self.edits else self.readings
 
-    def shown(self, row: Row) -> Row:
-        """A row of the document with what the table says of the document."""
+    def told(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Rows of the document with what the table says of the document."""
         if self.first:
-            row = _remarked(row, _plain(DUPLICATE_OF + self.first))
-        return row if self.listed == PRESENT else _gone(row, self.listed)
+            rows = [_remarked(row, _plain(DUPLICATE_OF + self.first)) for row in rows]
+        return rows if self.listed == PRESENT else [_gone(row, self.listed) for row in rows]
 
 
 def _gone(row: Row, listed: int) -> Row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from docproc.runs.journal import Journal
 from tests.cli.program import docproc, table
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, SAMPLES
 from tests.runs.test_editing import read_again
 
 pytestmark = pytest.mark.thorough
@@ -93,3 +94,25 @@ def test_discarding_for_scripts(out: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "3 edits dropped\n")
     assert docproc("edits", out).stderr == "no edits\n"
     assert docproc("edits", out.with_name("none.csv")).returncode == 5
+
+
+def test_rules_are_those_of_the_run_whatever_becomes_of_its_template(tmp_path: Path) -> None:
+    for name in ("form_1.jpg", "blank.png", "template.toml"):
+        shutil.copy(SAMPLES / "survey" / name, tmp_path)
+    out, template = tmp_path / "t.csv", tmp_path / "template.toml"
+    assert docproc("run", tmp_path, "-o", out, "-j", 1).returncode == 0
+    before = {row["field"]: row for row in table(out)}
+    template.unlink()
+    (tmp_path / "c.csv").write_text("document,field,text\nform_1.jpg,persons,99\n")
+    done = docproc("apply", out, tmp_path / "c.csv")
+    assert "1 field of these for review" in done.stderr
+    after = {row["field"]: row for row in table(out)}
+    broken = "breaks a rule: all persons"
+    assert {name: row["reason"] for name, row in after.items() if row["status"] == "review"} == dict.fromkeys(
+        ("men", "women", "children", "persons"), broken
+    )
+    assert docproc("apply", out, tmp_path / "c.csv", "--overrule").returncode == 0
+    after = {row["field"]: row for row in table(out)}
+    assert {name for name, row in after.items() if row["status"] != "ok"} == set()
+    assert (after["persons"]["text"], after["persons"]["read"]) == ("99", before["persons"]["text"])
+    assert after["persons"]["reason"] == "overruled: all persons"

@@ -214,6 +214,18 @@ def test_a_slash_alone_is_never_accepted_as_1(tmp_path: Path) -> None:
     assert not done.blank()
 
 
+def test_slashes_alone_are_never_accepted_as_1s(tmp_path: Path) -> None:
+    pictures = {}
+    for count in (2, 3):
+        field = np.full((100, 80 + 60 * count), PAPER, np.uint8)
+        for k in range(count):
+            cv2.line(field, (50 + 60 * k, 85), (68 + 60 * k, 15), PEN, 4, cv2.LINE_AA)
+        pictures[f"strokes_{count}"] = field
+    done = read(tmp_path, pictures)
+    assert not done.accepted()
+    assert not done.blank()
+
+
 def test_a_small_number_in_a_high_box_is_not_lost(tmp_path: Path) -> None:
     pictures = {}
     for height in (20, 28, 40, 60):
