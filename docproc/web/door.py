@@ -7,6 +7,7 @@ Host header, and a page of another site that sends a form by the origin that the
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import json
@@ -127,8 +128,7 @@ class Guard:
         if scope["type"] != "http":
             return
         headers: Sequence[Header] = scope["headers"]
-
-        unread = _has_body(headers)
+        unread, answered = _has_body(headers), False
 
         async def watched() -> Message:
             nonlocal unread
@@ -138,32 +138,42 @@ class Guard:
             return message
 
         async def guarded(message: Message) -> None:
+            nonlocal answered
             if message["type"] == "http.response.start":
+                answered = True
                 # Who was answered before all was sent need not go on; uvicorn would read and drop it without end.
                 own = [*message.get("headers", ()), *([(b"connection", b"close")] if unread else [])]
                 message = {**message, "headers": _with_headers(own)}
             await send(message)
 
+        try:
+            await self._let_in(scope, watched, guarded)
+        except asyncio.CancelledError:  # the server ends
+            if not answered:
+                await _answer(guarded, 503, headers, "The server was ended.")
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers: Sequence[Header] = scope["headers"]
         hosts = _values(headers, b"host")
         if len(hosts) != 1 or not self.door.knows(hosts[0]):
-            await _answer(guarded, 400, headers, "The server is not called by this name.")
+            await _answer(send, 400, headers, "The server is not called by this name.")
             return
         if not _same_origin(scope["method"], headers, hosts[0]):
-            await _answer(guarded, 403, headers, "This request comes from another page.")
+            await _answer(send, 403, headers, "This request comes from another page.")
             return
         if any(scope["path"] == path or (path.endswith("/") and scope["path"].startswith(path)) for path in OPEN_PATHS):
-            await self.app(scope, watched, guarded)
+            await self.app(scope, receive, send)
             return
-        if await self._by_ticket(scope, guarded):
+        if await self._by_ticket(scope, send):
             return
         who = self._identity(headers)
         if not who:
             message = "Open the address that docproc printed when it started. It works once, in one browser."
-            await _answer(guarded, 401, headers, message)
+            await _answer(send, 401, headers, message)
         elif who == "cookie" and scope["method"] not in SAFE_METHODS and not _tells_origin(headers):
-            await _answer(guarded, 403, headers, "The request does not say from which page it comes.")
+            await _answer(send, 403, headers, "The request does not say from which page it comes.")
         else:
-            await self.app(scope, watched, guarded)
+            await self.app(scope, receive, send)
 
     def _identity(self, headers: Sequence[Header]) -> str:
         """By what a request may come in: "token" or "cookie"; "" where it may not."""

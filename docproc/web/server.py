@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import signal
 import socket
+import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator
@@ -142,6 +145,8 @@ def _shown(host: str) -> str:
 
 
 def _open_browser(address: str) -> None:
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return  # or a browser for terminals would take this one
     with suppress(webbrowser.Error, OSError):
         webbrowser.open(address)
 
@@ -161,6 +166,15 @@ class _Server(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End without a word of what is cut off: who is cut off is told."""
+        log = logging.getLogger("uvicorn.error")
+        log.disabled = True
+        try:
+            await super().shutdown(sockets)
+        finally:
+            log.disabled = False
 
 
 class _Patient(H11Protocol):

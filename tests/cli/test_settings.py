@@ -162,7 +162,7 @@ def test_an_error_for_runs_does_not_keep_a_model_from_being_trained(tmp_path: Pa
         ("limit = ['page=3']", "limit: unknown limit 'page'; choose one of file_bytes"),
         ("as_of = 2026-11-21T10:00:00", "as_of: should be a date, is datetime"),
         ("backend = 'fast'", "backend: 'fast' is not one of 'auto'"),
-        ("speed = 3", "speed: no such setting; there are as_of, backend"),
+        ("speed = 3", "speed: no such setting; there are allow_host, as_of, backend"),
         ("help = true", "help: no such setting"),
         ("output = 't.csv'", "output: goes into the table of a command: [explain], [template.init]"),
         ("resume = true", "resume: goes into the table of a command: [run], [watch]"),

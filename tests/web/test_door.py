@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from docproc.errors import BadUsage
-from docproc.web.app import Link, create_app
+from docproc.web.app import STATIC, Link, create_app
 from docproc.web.door import Door, open_door
 from docproc.web.pages import render
 from docproc.web.server import Place, Serving, opened
@@ -197,3 +198,12 @@ def test_a_page_of_a_fault_in_a_browser(server: Serving, open_page: OpenPage) ->
     assert page.get_by_role("heading", name="Not signed in").is_visible()
     assert violations(page) == []
     assert urlsplit(page.url).path == "/"
+
+
+def test_scripts_are_small_and_nothing_comes_from_elsewhere() -> None:
+    files = [path for folder in ("static", "templates") for path in (STATIC.parent / folder).iterdir()]
+    assert sum(path.stat().st_size for path in files if path.suffix == ".js") <= 30_000
+    for path in files:
+        text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert "http" not in text.replace("POST /api", ""), path.name
+        assert not re.search(r"<script(?! type=\"module\" src=)|\son[a-z]+=\"|\sstyle=\"|\|\s*safe", text), path.name

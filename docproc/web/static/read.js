@@ -1,6 +1,6 @@
 // The page on which documents are read. What the server sends is put into the page as text, never as HTML.
-const $ = (id) => document.getElementById(id);
-const SVG = "http://www.w3.org/2000/svg";
+import { $, drawn, element, tell } from "/static/page.js";
+
 const AT_ONCE = 2; // files that are sent at a time
 const sheets = []; // { document, page, rows, item }
 let batch = sessionStorage.getItem("batch");
@@ -8,25 +8,6 @@ let unmasked = $("desk").dataset.unmasked === "yes";
 let current = -1, sent = 0, done = 0;
 const waiting = [];
 let sending = 0;
-
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
-function drawn(tag, attributes) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
-}
-
-function tell(text) {
-  $("toast").textContent = text;
-  clearTimeout(tell.timer);
-  tell.timer = setTimeout(() => ($("toast").textContent = ""), 8000);
-}
 
 const covered = (row) => row.account && !unmasked;
 const reading = (row) => (covered(row) ? row.text && "••••••••" : row.value || row.text);

@@ -1,5 +1,6 @@
 // A pad to draw a digit on. Every change is sent as 140 x 140 bytes; only the newest waits while one is read.
-const $ = (id) => document.getElementById(id);
+import { $ } from "/static/page.js";
+
 const pad = $("pad");
 const side = pad.width;
 const ink = pad.getContext("2d", { willReadFrequently: true });
