@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,10 +32,11 @@ from docproc.pages.clean import clean
 from docproc.pipeline import prepare
 from docproc.readers import MICR, e13b
 from docproc.readers.e13b import Printed
-from docproc.readers.handwriting import Handwritten, opinions_of, read, score_all
+from docproc.readers.handwriting import Handwritten, opinions_of, read, score_all, with_verifier
 from docproc.readers.read import Prepared
+from docproc.readers.verifier import NAME as VERIFIER
 from docproc.readers.voters import VOTERS
-from docproc.types import Page
+from docproc.types import Frames, Line, LineRecognizer, Page
 from docproc.weights.opening import open_model
 
 PROJECT = Path(__file__).parent.parent
@@ -106,6 +107,19 @@ def reader_beside_run(picture: Path, layout: str) -> tuple[Cost, Cost]:
     return Cost(min(call.clock for call in calls), min(call.processor for call in calls)), share
 
 
+class Kept:
+    """A network that keeps what it was last shown."""
+
+    def __init__(self, network: LineRecognizer) -> None:
+        self.lines: Sequence[Line] = ()
+        self._network = network
+        self.name, self.model_hash = network.name, network.model_hash
+
+    def recognize(self, lines: Sequence[Line], /) -> list[Frames]:
+        self.lines = lines
+        return self._network.recognize(lines)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -149,11 +163,17 @@ def main() -> None:
         steps[f"recognize: {name}"] = seconds(partial(voter.score, views, model.networks[name]))
     scores = score_all([item.views for item in written], model.networks)
 
-    def decode_all() -> None:
-        for item, own in zip(written, scores, strict=True):
-            read(item, opinions_of(item.views, own, item.field.digits, model.fitted), model)
+    asked = [(item.views, item.field.digits, item.field.rules) for item in written]
+    verifier = Kept(model.networks[VERIFIER])
 
-    steps["search and vote"] = seconds(decode_all)
+    def decode_all() -> None:
+        own = [opinions_of(item.views, one, item.field.digits, model.fitted) for item, one in zip(written, scores, strict=True)]
+        for item, opinions in zip(written, with_verifier(asked, own, verifier), strict=True):
+            read(item, opinions, model)
+
+    decoding = seconds(decode_all)
+    steps["recognize: verifier"] = seconds(lambda: model.networks[VERIFIER].recognize(verifier.lines))
+    steps["search and vote"] = decoding - steps["recognize: verifier"]
     steps["lines of E-13B"] = seconds(lambda: e13b.read_all(printed, model.micr, model.calibrations[MICR]))
     count, candidates = len(prepared), sum(len(item.cut.glyphs) for item in written)
     print(f"\n{count} fields, {candidates / max(1, len(written)):.1f} candidates each; ms a field on one core")

@@ -186,30 +186,30 @@ def _text_scores(readers: Sequence[Frames], texts: Sequence[str], alphabet: str)
 def alignments(odds: NDArray[np.float64], texts: Sequence[str]) -> NDArray[np.int64]:
     """The most probable way to spread each text over the frames, (len(texts), t) (A. Viterbi, 1967).
 
-    `odds` (t, 11) are the probabilities of one reader. The state of a frame is 2 k + 1 in the text's digit k, and 2 k in the
-    blank before it. There must be frames enough for every text.
+    `odds` are probabilities: (t, 11) of one reader for all texts, or (len(texts), t, 11) of one for each. The state of a frame
+    is 2 k + 1 in the text's digit k, and 2 k in the blank before it. There must be frames enough for every text.
     """
     longest = max((len(text) for text in texts), default=0)
     symbols = np.full((len(texts), 2 * longest + 1), BLANK)
     for k, text in enumerate(texts):
         symbols[k, 1 : 2 * len(text) : 2] = [int(digit) for digit in text]
-    jumps = np.zeros(symbols.shape, bool)
-    jumps[:, 3::2] = symbols[:, 3::2] != symbols[:, 1:-2:2]
-    emitted = np.log(np.maximum(odds, 1e-12))[:, symbols]  # (t, texts, states)
-    best = np.full(symbols.shape, -np.inf)
-    best[:, :2] = emitted[0, :, :2]
+    jumps = np.full(symbols.shape, -np.inf)
+    jumps[:, 3::2] = np.where(symbols[:, 3::2] != symbols[:, 1:-2:2], 0.0, -np.inf)
+    logs = np.log(np.maximum(odds, 1e-12))
+    at = np.arange(len(texts))
+    emitted = logs[:, symbols] if logs.ndim == 2 else logs[at[:, None], :, symbols].transpose(2, 0, 1)  # (t, texts, states)
+    ahead = np.full((len(texts), symbols.shape[1] + 2), -np.inf)  # two states before the first, where nothing is
+    ahead[:, 2:4] = emitted[0, :, :2]
     back = np.zeros(emitted.shape, np.int8)
-    ways = np.full((3, *symbols.shape), -np.inf)
-    for t in range(1, len(odds)):
-        ways[0] = best
-        ways[1, :, 1:] = best[:, :-1]
-        ways[2, :, 2:] = np.where(jumps[:, 2:], best[:, :-2], -np.inf)
-        back[t] = ways.argmax(axis=0)
-        best = ways.max(axis=0) + emitted[t]
-    at, ends = np.arange(len(texts)), np.array([2 * len(text) for text in texts])
+    for t in range(1, len(emitted)):
+        stay, step, jump = ahead[:, 2:], ahead[:, 1:-1], ahead[:, :-2] + jumps
+        best = np.maximum(np.maximum(stay, step), jump)
+        back[t] = np.where(stay == best, 0, np.where(step == best, 1, 2))
+        np.add(best, emitted[t], out=ahead[:, 2:])
+    best, ends = ahead[:, 2:], np.array([2 * len(text) for text in texts], np.int64)
     states = np.where((ends == 0) | (best[at, ends] >= best[at, np.maximum(ends - 1, 0)]), ends, ends - 1)
-    taken = np.empty((len(texts), len(odds)), np.int64)
-    for t in range(len(odds) - 1, -1, -1):
+    taken = np.empty((len(texts), len(emitted)), np.int64)
+    for t in range(len(emitted) - 1, -1, -1):
         taken[:, t] = states
         states = states - back[t, at, states]
     return taken

@@ -48,9 +48,8 @@ def named(frames: Frames, text: str) -> tuple[Named, ...]:
     readers = np.exp(frames.reshape(len(frames), -1, LINE_CLASSES).astype(np.float64))
     found: dict[tuple[int, str], list[float]] = {}
     columns: dict[tuple[int, str], float] = {}
-    for k in range(readers.shape[1]):
-        own = readers[:, k]
-        for symbol, place, share, frame in _emitted(own, _places(own, text)):
+    for k, places in enumerate(_places(readers, text)):
+        for symbol, place, share, frame in _emitted(readers[:, k], places):
             found.setdefault((place, symbol), [0.0] * readers.shape[1])[k] = share
             columns.setdefault((place, symbol), frame)
     told = [
@@ -74,10 +73,11 @@ def _emitted(rows: NDArray[np.float64], places: NDArray[np.int64]) -> list[tuple
     return found
 
 
-def _places(rows: NDArray[np.float64], text: str) -> NDArray[np.int64]:
-    """How many digits of the text stand before each frame, by the most probable alignment."""
-    none = rows[:, DIGITS:].sum(axis=1, keepdims=True)
-    return np.asarray((alignments(np.concatenate([rows[:, :DIGITS], none], axis=1), [text])[0] + 1) // 2)
+def _places(readers: NDArray[np.float64], text: str) -> NDArray[np.int64]:
+    """How many digits of the text stand before each frame, (readers, t), by the most probable alignment of each reader."""
+    none = readers[:, :, DIGITS:].sum(axis=2, keepdims=True)
+    odds = np.concatenate([readers[:, :, :DIGITS], none], axis=2).transpose(1, 0, 2)
+    return (alignments(odds, [text] * len(odds)) + 1) // 2
 
 
 def join(symbols: Sequence[Named], text: str) -> str:
