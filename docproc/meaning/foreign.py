@@ -58,13 +58,8 @@ def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> st
     if dated:
         return ""
     inner = [one for one in named if 0 < one.place < len(text) and one.share >= _least_parting_share(one, text, kind)]
-    parting = [one for one in inner if one.symbol in PARTS and not (kind == "amount" and _is_of_amounts(one, text))]
-    if parting:
-        first = parting[0]
-        parted = f"{text[: first.place]}{first.symbol}{text[first.place :]}"
-        if kind == "amount" and _may_be_a_1(first, text):
-            return f"{SLASH_OR_1}: {parted}"
-        return f"two numbers are written, with {PARTS[first.symbol]} between: {parted}"
+    if parted := _parted(inner, text, kind):
+        return parted
     if text == "00":
         return ZEROS
     if kind in ("string", "comb"):
@@ -75,6 +70,18 @@ def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> st
                 name = "a point" if one.symbol == "." else "a comma"
                 return f"{name} is written: {text[: one.place]}{one.symbol}{text[one.place :]}"
     return ""
+
+
+def _parted(inner: Sequence[Named], text: str, kind: Kind) -> str:
+    """Which of the marks between digits makes two numbers of one; "" where none does."""
+    parting = [one for one in inner if one.symbol in PARTS and not (kind == "amount" and _is_of_amounts(one, text))]
+    if not parting:
+        return ""
+    first = parting[0]
+    parted = f"{text[: first.place]}{first.symbol}{text[first.place :]}"
+    if kind == "amount" and _may_be_a_1(first, text):
+        return f"{SLASH_OR_1}: {parted}"
+    return f"two numbers are written, with {PARTS[first.symbol]} between: {parted}"
 
 
 def _in_brackets(named: Sequence[Named], text: str) -> bool:

@@ -20,7 +20,7 @@ from docproc.types import LINE_HEIGHT, NOT_A_DIGIT, Frames, Line, LineRecognizer
 
 NAME = "verifier"  # of the reader, and of its network
 HEIGHT = LINE_HEIGHT + NOT_A_DIGIT  # the strip, and a row for each of the ten digits
-FORM = Form(NAME, (HEIGHT, None), (2,))  # to logits: another text is written, or this one
+FORM = Form(NAME, (HEIGHT, None), (2,))  # to logits: another text is written, or this one [geometry]
 
 
 @dataclass(frozen=True, slots=True)
