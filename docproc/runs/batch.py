@@ -123,6 +123,7 @@ def read_and_write(
         output=str(request.output), wide=str(int(request.wide)),
         wide_text=str(int(request.wide_text)), passed_over=str(len(passed)), begun=now(), docproc=__version__,
         as_of=as_of.isoformat(), date_order=request.date_order, limits=json.dumps(asdict(request.limits)),
+        max_error=repr(settings.max_error),
     )  # fmt: skip
     total = journal.documents()
     outcomes = _outcomes(todo, settings, request, journal, opener or open_worker)
