@@ -24,7 +24,7 @@ PLANTED = """
     CREATE TABLE planted (
         sha256 TEXT NOT NULL, page INTEGER NOT NULL, field TEXT NOT NULL, text TEXT NOT NULL, passed INTEGER NOT NULL,
         who TEXT NOT NULL, screen TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (sha256, page, field)
-    );
+    ) WITHOUT ROWID;
 """
 _COLUMNS = tuple(field.name for field in fields(Edit))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM edit"
@@ -86,10 +86,8 @@ def insert_planted(db: sqlite3.Connection, planted: Sequence[Planted]) -> None:
 def select_planted(db: sqlite3.Connection) -> list[Planted]:
     """What people did with planted readings, oldest first."""
     names = ", ".join(field.name for field in fields(Planted))
-    return [
-        Planted(sha256, page, field, text, bool(passed), who, screen, at)
-        for sha256, page, field, text, passed, who, screen, at in db.execute(f"SELECT {names} FROM planted ORDER BY at, rowid")
-    ]
+    found = db.execute(f"SELECT {names} FROM planted ORDER BY at, sha256, page, field")
+    return [replace(one, passed=bool(one.passed)) for one in (Planted(*row) for row in found)]
 
 
 def by_how(db: sqlite3.Connection) -> Counter[str]:

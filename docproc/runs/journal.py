@@ -34,6 +34,7 @@ from docproc.runs.sampling import Sample, SampleSize, accepted_fields, draw, new
 from docproc.runs.specs import packed, unpacked
 from docproc.runs.tables import DUPLICATE_OF, GONE
 from docproc.types import DETAILS, FieldSpec, Keyed, Row, Status
+from docproc.weights.drift import Fact
 
 Stamp = tuple[int, int, int]  # bytes, ns of the last change of the content, and of the entry in the folder
 
@@ -72,8 +73,8 @@ _TABLES = f"""
     {edit_log.TABLE}
     {edit_log.PLANTED}
 """
-_SECRET, _LIMIT = "audit_secret", "audit_limit"  # notes on the sample of an audit
-_OF_PEOPLE = ("schema", _SECRET, _LIMIT)  # notes that stay when all is read again
+SECRET, _LIMIT = "audit_secret", "audit_limit"  # notes on the sample of an audit
+_OF_PEOPLE = ("schema", SECRET, _LIMIT)  # notes that stay when all is read again
 
 
 @dataclass(frozen=True, slots=True)
@@ -485,13 +486,13 @@ class Journal:
     def secret(self) -> str:
         """What decides by lot which fields are drawn, see `runs.sampling`; made where there is none. Raises CannotWrite."""
         with self._transaction() as db:
-            db.execute("INSERT OR IGNORE INTO run VALUES (?, ?)", (_SECRET, new_secret()))
-        return self.note(_SECRET)
+            db.execute("INSERT OR IGNORE INTO run VALUES (?, ?)", (SECRET, new_secret()))
+        return self.note(SECRET)
 
     def sample(self) -> Sample | None:
         """The sample of the audit; None where none was drawn."""
         limit = self.note(_LIMIT)
-        return Sample(self.note(_SECRET), int(limit)) if limit else None
+        return Sample(self.note(SECRET), int(limit)) if limit else None
 
     def draw_sample(self, size: SampleSize) -> Sample:
         """Draw the sample of the audit from the accepted fields, or enlarge it. Raises CannotWrite."""
@@ -526,6 +527,15 @@ class Journal:
         for document in self._documents():
             readings, rows = map(document.shown, document.readings), map(document.shown, document.rows)
             yield from document_states(document.sha256, list(readings), list(rows), document.edits)
+
+    def facts(self) -> Iterator[Fact]:
+        """What is plain of every field of the table in which something was read, copies of documents left out."""
+        found = self._db.execute(
+            "SELECT field, confidence, length(text), height FROM row WHERE confidence IS NOT NULL AND field != '' "
+            "AND status IN ('ok', 'review') AND name IN "
+            "(SELECT min(name) FROM document WHERE listed AND done GROUP BY coalesce(sha256, name))"
+        )
+        return map(Fact._make, found)
 
     def _documents(self, *, edited: bool = False) -> Iterator[_Document]:
         """The documents whose rows stand in the table, by name; or those of them alone that people said something of."""

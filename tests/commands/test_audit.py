@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from docproc.commands.audit import audit, audited, told, write_list
 from docproc.errors import BadInput, OutputExists
 from docproc.runs.editing import open_edits
 from docproc.runs.edits import AUDIT, FieldState, edit_of
-from docproc.runs.journal import Journal
+from docproc.runs.journal import Journal, journal_path
 from docproc.runs.planting import Planted
 from docproc.runs.sampling import SampleSize
 from tests.cli.program import docproc
@@ -139,6 +141,19 @@ def test_an_ordinary_file_of_corrections_is_no_audit(out: Path, tmp_path: Path) 
     (tmp_path / "c.csv").write_text("document,field,text\n" + "".join(f"{name},id,12\n" for name in NAMES))
     apply(out, tmp_path / "c.csv", "ANNA")
     assert audit(out).all.keyed == 0
+
+
+def test_a_journal_of_an_earlier_version_is_audited(out: Path) -> None:
+    with closing(sqlite3.connect(journal_path(out))) as db:
+        db.executescript(
+            "DROP TABLE planted; DELETE FROM run WHERE key = 'max_error'; UPDATE run SET value = '7' WHERE key = 'schema'"
+        )
+    with Journal.look(out) as journal:
+        assert journal.planted() == []
+        assert journal.sample() is None
+    found = audit(out)
+    assert (found.all.drawn, found.kept, found.planted) == (2, None, 0)
+    assert all("max-error" not in line for line in told(found, out))
 
 
 def test_nothing_accepted_is_nothing_to_audit(tmp_path: Path) -> None:
