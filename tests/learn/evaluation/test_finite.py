@@ -51,6 +51,14 @@ def test_in_a_thousand_audits_the_bound_holds_as_often_as_it_says(fields: int, e
     assert above >= 930
 
 
+@pytest.mark.parametrize(("fields", "drawn"), [(60, 13), (200, 40), (315, 100)])
+def test_whatever_is_wrong_the_bound_holds_with_95_percent(fields: int, drawn: int) -> None:
+    bounds = [most_errors(wrong, drawn, fields) for wrong in range(drawn + 1)]
+    for errors in range(fields + 1):
+        misses = sum(bound < errors for bound in bounds)  # the bound rises with what is found
+        assert hypergeometric_cdf(misses - 1, drawn, errors, fields) <= 0.05
+
+
 def test_how_many_fields_it_takes() -> None:
     for wrong, fields, max_error in ((0, 1000, 0.01), (2, 5000, 0.005), (9, 1000, 0.01), (0, 315, 0.01)):
         needed = fields_to_draw(wrong, fields, max_error)
