@@ -13,6 +13,7 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from docproc._version import __version__
+from docproc.cli.audit import audit
 from docproc.cli.doctor import doctor
 from docproc.cli.edits import apply, edits
 from docproc.cli.explain import explain
@@ -45,7 +46,7 @@ def main(context: click.Context) -> None:
         context.obj = problem  # raised by `options.Command`, unless only its help is asked for
 
 
-for command in (run, watch, status, table, apply, edits, verify, explain, serve, template, model, doctor):
+for command in (run, watch, status, table, apply, edits, audit, verify, explain, serve, template, model, doctor):
     main.add_command(command)
 
 

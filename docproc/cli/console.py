@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from docproc.types import Keyed
+    from docproc.weights.drift import Drift
 
 KEYED_TOLD: Mapping[Keyed, str] = {"confirmed": "confirmed", "corrected": "corrected", "twice": "keyed twice"}
 SECONDS_A_LINE = 60.0  # between two lines of progress where there is no terminal
@@ -83,6 +84,16 @@ def edits_told(edits: int, keyed: Mapping[Keyed, int]) -> str:
     """How many edits people entered, and what came of them."""
     counts = [f"{keyed[how]} {told}" for how, told in KEYED_TOLD.items() if keyed.get(how)]
     return f"{many(edits, 'edit')} by people; fields keyed: {', '.join(counts) or 'none that still stands'}"
+
+
+def drift_told(found: Sequence[Drift]) -> str:
+    """That a batch is of another kind than the fields on which its thresholds were measured, and what to do."""
+    from docproc.weights.drift import in_words
+
+    return (
+        f"another kind of batch than the thresholds were measured on: {in_words(found)}; more may be wrong than --max-error "
+        "says: key some of it, and measure again with docproc model calibrate"
+    )
 
 
 class Progress:

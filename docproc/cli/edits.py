@@ -26,7 +26,8 @@ def apply(output: Path, file: Path, who: str, overrule: bool, overwrite: bool) -
 
     OUT is the run's output table. FILE is a table (.csv, .xlsx, .jsonl, .parquet) with the columns document, field and text,
     and page and who if you like; or a .json: a list of such rows, or what the offline page for review saved. An empty text says
-    that the field is blank, "illegible" that nobody can read it; a text may have its marks, as 1234.56. If one row is at fault,
+    that the field is blank, "illegible" that nobody can read it; a text may have its marks, as 1234.56. In a list of
+    docproc audit --to-key an empty text is one still to be keyed, and "blank" says blank. If one row is at fault,
     nothing is entered.
     """
     from docproc.commands.apply import apply as enter
@@ -36,7 +37,8 @@ def apply(output: Path, file: Path, who: str, overrule: bool, overwrite: bool) -
     names = {"again": "second keyings"}
     kinds = ", ".join(f"{number} {names.get(kind, kind)}" for kind, number in done.entered.items())
     say(f"{many(count, 'correction')} entered{f': {kinds}' if kinds else ''}"
-        + (f"; {done.standing} stood there already" if done.standing else ""))  # fmt: skip
+        + (f"; {done.standing} stood there already" if done.standing else "")
+        + (f"; {done.empty} still to be keyed" if done.empty else ""))  # fmt: skip
     if done.waiting:
         say(f"{many(done.waiting, 'field')} of these for review; to list why: docproc status {output}"
             + ("" if overrule else "; --overrule takes what breaks a rule"))  # fmt: skip

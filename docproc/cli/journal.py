@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from docproc.cli import options
-from docproc.cli.console import columned, duplicate_told, edits_told, field_counts, many, print_json, read_of, say
+from docproc.cli.console import columned, drift_told, duplicate_told, edits_told, field_counts, many, print_json, read_of, say
 from docproc.cli.options import FILE, command, option
 from docproc.cli.pipes import PIPE, sent
 from docproc.errors import SOME_FAILED
@@ -45,6 +45,8 @@ def status(output: Path, all_lines: bool, as_json: bool) -> None:
         click.echo(f"  {duplicate_told(one, first, standing.gone)}")
     if standing.edits:
         click.echo(f"  {edits_told(standing.edits, standing.keyed)}")
+    if run.drifts:
+        click.echo(f"  {drift_told(run.drifts)}")
     if standing.away:
         click.echo(f"  {many(standing.away, 'document')} no longer among the inputs; the rows are kept")
     for title, rows, all_rows, columns in (

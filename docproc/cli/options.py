@@ -14,6 +14,8 @@ from docproc.errors import BadConfig
 if TYPE_CHECKING:
     from datetime import date
 
+    from docproc.runs.sampling import SampleSize
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 BACKENDS = ("auto", "onnx", "tensorrt", "tensorflow")
@@ -32,6 +34,20 @@ class Share(click.ParamType[float]):
 
         try:
             return share(str(value))
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
+
+
+class Sample(click.ParamType["SampleSize"]):
+    """`2%` or `300`."""
+
+    name = "sample"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> SampleSize:
+        from docproc.runs.sampling import SampleSize, sample_size
+
+        try:
+            return value if isinstance(value, SampleSize) else sample_size(str(value))
         except ValueError as problem:
             self.fail(str(problem), param, ctx)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from docproc.cli import options, signals
-from docproc.cli.console import Progress, duplicate_told, field_counts, many, read_of, say
+from docproc.cli.console import Progress, drift_told, duplicate_told, field_counts, many, read_of, say
 from docproc.cli.options import FILE, Function, command, option
 from docproc.cli.pipes import piped
 from docproc.errors import DONE, NEEDS_REVIEW, SOME_FAILED, DocprocError
@@ -254,6 +254,8 @@ def _say_summary(summary: Summary, *, stdout: bool) -> None:
         say(f"{summary.passed_over} files skipped (not documents; -v names them)")
     if summary.away:
         say(f"{many(summary.away, 'document')} no longer among the inputs; the rows are kept (--forget-missing drops them)")
+    if summary.drifts:
+        say(drift_told(summary.drifts))
     if not stdout and not summary.left_alone:
         say(f"table: {summary.output}")
         if summary.by_status["review"]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from docproc.errors import BadConfig, BadInput, BadUsage, OutputExists
 from docproc.runs.editing import NOT_FINISHED, open_edits, rewrite_table
-from docproc.runs.edits import SAID, Edit, FieldKey, FieldState, edit_of
+from docproc.runs.edits import AUDIT, SAID, Edit, FieldKey, FieldState, edit_of
 from docproc.runs.journal import Journal
 from docproc.runs.tables import safe_name, shown_name
 from docproc.runs.truth import READERS, read_table
@@ -19,7 +19,7 @@ from docproc.runs.truth import READERS, read_table
 COLUMNS = ("document", "field", "text")  # that a file of corrections has at least
 MARK, VERSION = "edits", 1  # of the JSON that the offline page of `docproc review` saves
 SCREEN = "apply"
-ILLEGIBLE = "illegible"  # the word for it in the column `text`
+ILLEGIBLE, BLANK = "illegible", "blank"  # the words for it in the column `text`
 
 Known = Mapping[tuple[str, int, str], FieldState]  # by the name or the SHA-256 of a document, page and field
 
@@ -51,6 +51,7 @@ class Applied:
     standing: int  # that say what the field's last edit says, and were not entered again
     waiting: int  # fields of these that wait for review all the same: they break a rule, are illegible, or differ
     waits_for_run: bool  # the table is not written yet, because its run is not finished
+    empty: int = 0  # rows of an audit in which nothing was keyed yet
 
 
 def apply(output: Path, file: Path, who: str, *, overrule: bool = False, overwrite: bool = False) -> Applied:
@@ -60,7 +61,8 @@ def apply(output: Path, file: Path, who: str, *, overrule: bool = False, overwri
     field after it was shown. Raises BadConfig with all faults of the file, and then nothing was entered; BadInput, BadUsage or
     MissingPart for a file that is none; OutputExists where a person changed cells of the table, which then stays as it is.
     """
-    corrections = read_corrections(file)
+    found = read_corrections(file)
+    corrections = [one for one in found if one.said]
     with Journal.look(output) as journal:
         known = _known(journal)
     edits, standing, faults = _edits(corrections, known, who, overrule=overrule, overwrite=overwrite)
@@ -80,7 +82,7 @@ def apply(output: Path, file: Path, who: str, *, overrule: bool = False, overwri
             f"docproc table {output} -o another{output.suffix}"
         )
     counts = Counter(edit.said if edit.said != "text" else str(edit.how) for edit in edits)
-    return Applied(counts, len(standing), len(waiting), bool(left))
+    return Applied(counts, len(standing), len(waiting), bool(left), len(found) - len(corrections))
 
 
 def _known(journal: Journal) -> dict[tuple[str, int, str], FieldState]:
@@ -120,10 +122,12 @@ def _correction(line: int, row: Mapping[str, str], file: Path) -> Correction:
     missing = [column for column in COLUMNS if column not in row]
     if missing:
         raise BadInput(f"{file} has no column {' and no '.join(missing)}; there are {', '.join(row)}")
-    text = row["text"].strip()
-    said = "illegible" if text.lower() == ILLEGIBLE else "text" if text else "blank"
+    text, audit = row["text"].strip(), row.get("screen") == AUDIT
+    # In a list of fields to key, an empty text is one that is still to be keyed.
+    empty = "" if audit else BLANK
+    said = text.lower() if text.lower() in (ILLEGIBLE, BLANK) else "text" if text else empty
     return Correction(line, row["document"], row.get("page") or "1", row["field"], said, text if said == "text" else "",
-                      row.get("who", ""))  # fmt: skip
+                      row.get("who", ""), screen=AUDIT if audit else SCREEN)  # fmt: skip
 
 
 def _of_json(data: bytes, file: Path) -> Iterator[Correction]:
@@ -203,7 +207,8 @@ def _edit(one: Correction, known: Known, who: str, *, overrule: bool) -> tuple[F
     if one.said not in SAID:
         raise ValueError(f"{one.said!r} says nothing of a field; choose one of {', '.join(SAID)}")
     state = _state(one, known)
-    edit = edit_of(state, one.said, one.text, who=one.who or who, screen=one.screen, again=one.again,
+    again = one.again or (one.screen == AUDIT and bool(state.counting))  # who keys it blind does not see the first keying
+    edit = edit_of(state, one.said, one.text, who=one.who or who, screen=one.screen, again=again,
                    overruled=one.overruled or overrule)  # fmt: skip
     return state, replace(edit, at=one.at)
 
@@ -225,9 +230,14 @@ def _state(one: Correction, known: Known) -> FieldState:
 
 
 def _stands(state: FieldState, edit: Edit) -> bool:
-    """Whether the last edit of the field says the same; a second keying says something of its own."""
+    """Whether the last edit of the field says the same; a second keying says something of its own.
+
+    So does one without a reading in sight, unless the last was one, too.
+    """
     counting = state.counting
-    return bool(counting) and edit.how != "again" and (counting[-1].said, counting[-1].text) == (edit.said, edit.text)
+    if not counting or (counting[-1].said, counting[-1].text) != (edit.said, edit.text):
+        return False
+    return counting[-1].screen == AUDIT if edit.screen == AUDIT else edit.how != "again"
 
 
 def _place(one: Correction) -> str:

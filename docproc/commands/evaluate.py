@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -30,6 +30,7 @@ from docproc.runs.tables import DUPLICATE_OF, safe_name, shown_name, write_whole
 from docproc.runs.truth import read_results, read_truth
 from docproc.types import Box, Gray, Page
 from docproc.weights.cards import model_folder, model_hashes, read_card
+from docproc.weights.drift import Fact, histograms
 from docproc.weights.opening import open_digit_model
 from docproc.weights.thresholds import thresholds_file
 
@@ -163,7 +164,7 @@ def calibrate(
             {"fields": list(one.names), "truth": one.fields, "thresholds": [asdict(own) for own in one.thresholds]}
             for one in selections
         ]
-        _write(output, thresholds_file(models, certainty, groups))
+        _write(output, thresholds_file(models, certainty, groups, histograms(_facts(rows, scored))))
         notes.append(f"thresholds: {output}; docproc run --thresholds {output} accepts by them")
     elif output:
         notes.append(f"{output} is not written: there is nothing to promise")
@@ -225,6 +226,17 @@ def _refusal(refused: Sequence[ThresholdSelection], max_error: float) -> str:
     else:
         why = f"{one.fields} fields are too few, it takes about {_two_digits(needed - one.fields)} more"
     return f"{refusal}: {why}{f'; it could be {percent(one.thresholds[0].max_error)}' if one.thresholds else ''}"
+
+
+def _facts(rows: Sequence[Record], scored: Sequence[ScoredField]) -> Iterator[Fact]:
+    """What is plain of the results that have truth, where something was read."""
+    known = {(one.document, one.page, one.field) for one in scored if one.found}
+    for row in rows:
+        place = row["document"], int(row.get("page") or 1), row["field"]
+        if place in known and row["confidence"] and row["status"] != "blank":
+            yield Fact(
+                row["field"], float(row["confidence"]), len(row["text"]), int(row["height"]) if row.get("height") else None
+            )
 
 
 def _score(rows: Sequence[Record], truth_rows: Sequence[Record]) -> tuple[ScoredField, ...]:

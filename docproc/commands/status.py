@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from docproc.runs.journal import SUFFIX, Journal, Standing
+from docproc.runs.drift import NOTE, drifts_of
+from docproc.runs.journal import SECRET, SUFFIX, Journal, Standing
 from docproc.runs.lock import holder
 from docproc.runs.tables import shown_name
 from docproc.types import Row, Status
+from docproc.weights.drift import Drift
 
+State = Literal["running", "finished", "interrupted"]
+UNTOLD = (NOTE, SECRET)  # notes that are no facts about the run: what it is compared with, and what nobody should foretell
 _WAITING = ("page", "field", "text", "value", "confidence", "reason", "crop")  # what is told of a field for review
 
 
@@ -19,11 +23,12 @@ _WAITING = ("page", "field", "text", "value", "confidence", "reason", "crop")  #
 class RunStatus:
     """How a run stands."""
 
-    state: Literal["running", "finished", "interrupted"]
+    state: State
     holder: str  # the process that is running it, in words; "" where none is
     standing: Standing
     review: tuple[Row, ...] = ()  # the first fields that wait for a person
     failures: tuple[Row, ...] = ()  # the first pages that could not be read
+    drifts: tuple[Drift, ...] = ()  # in what the fields differ from those on which the thresholds were measured
 
     def figures(self) -> dict[str, Any]:
         """The same for a program: what JSON can hold."""
@@ -34,7 +39,9 @@ class RunStatus:
             "failures": [_named(row, "page", "reason") for row in self.failures],
             "review": [_named(row, *_WAITING) for row in self.review],
             "duplicates": [[shown_name(one), shown_name(first)] for one, first in standing.duplicates],
-            "away": standing.away, "edits": standing.edits, "keyed": dict(standing.keyed), "notes": dict(standing.notes),
+            "away": standing.away, "edits": standing.edits, "keyed": dict(standing.keyed),
+            "drift": [asdict(one) for one in self.drifts],
+            "notes": {key: value for key, value in standing.notes.items() if key not in UNTOLD},
         }  # fmt: skip
 
 
@@ -46,10 +53,12 @@ def run_status(output: Path, most: int | None = 0) -> RunStatus:
     with Journal.look(output) as journal:
         standing = journal.standing()
         review, failures = _first(journal, "review", standing, most), _first(journal, "error", standing, most)
+        found = drifts_of(journal)
     who = holder(output.with_suffix("") if output.suffix == SUFFIX else output)
     if who:
-        return RunStatus("running", who, standing, review, failures)
-    return RunStatus("finished" if standing.notes.get("finished") else "interrupted", "", standing, review, failures)
+        return RunStatus("running", who, standing, review, failures, found)
+    state: State = "finished" if standing.notes.get("finished") else "interrupted"
+    return RunStatus(state, "", standing, review, failures, found)
 
 
 def _first(journal: Journal, status: Status, standing: Standing, most: int | None) -> tuple[Row, ...]:

@@ -28,11 +28,13 @@ from docproc.files import CROPS_MARK, Content, Document, PassedOver, find_docume
 from docproc.forms import TEMPLATE_FILE, scans
 from docproc.options import PROJECT_FILE, Limits, RunRequest
 from docproc.runs.audit import layout_note, refuse_replacing, write_own_table
+from docproc.runs.drift import NOTE, drifts_of, reference_note
 from docproc.runs.journal import SUFFIX, Journal, Outcome, Standing, Todo, failed_outcome, now, reading_settings
 from docproc.runs.lock import hold
 from docproc.runs.tables import WRITERS, check_output, shown_name
 from docproc.runs.workers import process_map, quarantine_map
 from docproc.types import Mapper, PageId, Row, Status
+from docproc.weights.drift import Drift
 
 if TYPE_CHECKING:
     from docproc.pipeline import PageResult
@@ -62,6 +64,7 @@ class Summary:
     skipped: tuple[str, ...] = ()  # the files that are no documents, each with the reason in brackets
     gone: frozenset[str] = frozenset()  # documents that `duplicates` names and that are no longer among the inputs
     left_alone: str = ""  # why the table was not written, in words that go on from its name; "" where it was
+    drifts: tuple[Drift, ...] = ()  # in what the fields differ from those on which the thresholds were measured
 
 
 def run(request: RunRequest, progress: Progress | None = None, opener: Opener | None = None) -> Summary:
@@ -123,6 +126,7 @@ def read_and_write(
         output=str(request.output), wide=str(int(request.wide)),
         wide_text=str(int(request.wide_text)), passed_over=str(len(passed)), begun=now(), docproc=__version__,
         as_of=as_of.isoformat(), date_order=request.date_order, limits=json.dumps(asdict(request.limits)),
+        max_error=repr(settings.max_error), **{NOTE: reference_note(request.thresholds)},
     )  # fmt: skip
     total = journal.documents()
     outcomes = _outcomes(todo, settings, request, journal, opener or open_worker)
@@ -134,7 +138,7 @@ def read_and_write(
     left_alone = write_own_table(request.output, journal, wide=request.wide, texts=request.wide_text)
     summary = summary_of(journal.standing(), request.output, len(passed), len(todo))
     skipped = tuple(f"{shown_name(one.document.name)} ({one.why})" for one in passed)
-    return replace(summary, skipped=skipped, left_alone=left_alone)
+    return replace(summary, skipped=skipped, left_alone=left_alone, drifts=drifts_of(journal))
 
 
 def _forgets(request: RunRequest) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import astuple, fields, replace
 from datetime import UTC, datetime
 
 from docproc.runs.edits import HOW, SAID, Edit, FieldKey, StaleEdit
+from docproc.runs.planting import Planted
 
 TABLE = """
     CREATE TABLE edit (
@@ -18,6 +19,12 @@ TABLE = """
         who TEXT NOT NULL, screen TEXT NOT NULL, at TEXT NOT NULL, overruled INTEGER NOT NULL, document BLOB NOT NULL
     );
     CREATE INDEX edit_by_field ON edit (sha256, page, field);
+"""
+PLANTED = """
+    CREATE TABLE planted (
+        sha256 TEXT NOT NULL, page INTEGER NOT NULL, field TEXT NOT NULL, text TEXT NOT NULL, passed INTEGER NOT NULL,
+        who TEXT NOT NULL, screen TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (sha256, page, field)
+    ) WITHOUT ROWID;
 """
 _COLUMNS = tuple(field.name for field in fields(Edit))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM edit"
@@ -61,8 +68,26 @@ def insert(db: sqlite3.Connection, edits: Sequence[Edit], seen: Mapping[FieldKey
 
 
 def delete(db: sqlite3.Connection) -> int:
-    """Drop all edits, in the transaction that is open; their numbers are never given again. Returns how many there were."""
+    """Drop all edits, in the transaction that is open; their numbers are never given again. Returns how many there were.
+
+    What people did with planted readings goes with them.
+    """
+    db.execute("DELETE FROM planted")
     return db.execute("DELETE FROM edit").rowcount
+
+
+def insert_planted(db: sqlite3.Connection, planted: Sequence[Planted]) -> None:
+    """Enter what people did with planted readings, in the transaction that is open; the first time that counts."""
+    for one in planted:
+        values = [_plain(value) for value in astuple(replace(one, at=one.at or utc_now()))]
+        db.execute("INSERT OR IGNORE INTO planted VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+
+def select_planted(db: sqlite3.Connection) -> list[Planted]:
+    """What people did with planted readings, oldest first."""
+    names = ", ".join(field.name for field in fields(Planted))
+    found = db.execute(f"SELECT {names} FROM planted ORDER BY at, sha256, page, field")
+    return [replace(one, passed=bool(one.passed)) for one in (Planted(*row) for row in found)]
 
 
 def by_how(db: sqlite3.Connection) -> Counter[str]:

@@ -12,6 +12,8 @@ from docproc.runs.audit import write_own_table
 from docproc.runs.edits import Edit, FieldKey
 from docproc.runs.journal import SUFFIX, Journal
 from docproc.runs.lock import hold
+from docproc.runs.planting import Planted
+from docproc.runs.sampling import Sample, SampleSize
 from docproc.runs.tables import WRITERS
 
 NOT_FINISHED = "is written when its run is finished"
@@ -24,15 +26,27 @@ class Edits:
         self._journal = journal
         self._lock = threading.Lock()
 
-    def add(self, edits: Sequence[Edit], seen: Mapping[FieldKey, int] | None = None) -> list[int]:
+    def add(
+        self, edits: Sequence[Edit], seen: Mapping[FieldKey, int] | None = None, planted: Sequence[Planted] = ()
+    ) -> list[int]:
         """Enter edits, all or none; when this returns they are on the disk. Returns their numbers.
 
         `seen` has the version of each field that the writer knows of (`FieldState.version`); a field that is not in it had no
         edit. Raises StaleEdit where somebody else came first, unless `seen` is None, ValueError for an edit that makes no
-        sense, or CannotWrite.
+        sense, or CannotWrite. `planted` is what people did who were shown a wrong reading, see `planting.answered`.
         """
         with self._lock:
-            return self._journal.add_edits(edits, seen)
+            return self._journal.add_edits(edits, seen, planted)
+
+    def secret(self) -> str:
+        """What decides by lot which fields are drawn, and which show a planted reading. Raises CannotWrite."""
+        with self._lock:
+            return self._journal.secret()
+
+    def draw_sample(self, size: SampleSize) -> Sample:
+        """Draw the sample of the audit from the accepted fields, or enlarge it. Raises CannotWrite."""
+        with self._lock:
+            return self._journal.draw_sample(size)
 
     def discard(self) -> int:
         """Drop all edits; returns how many there were. Raises CannotWrite."""

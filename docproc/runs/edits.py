@@ -29,6 +29,8 @@ ILLEGIBLE = "illegible: a person could not read it"  # a reason
 DIFFER = "two keyings differ: {0} and {1}"  # another
 OVERRULED = "overruled: {0}"  # another, of a field that is `ok`: a person insisted
 
+AUDIT = "audit"  # the screen that asks without showing a reading
+
 FieldKey = tuple[str, int, str]  # SHA-256 of the document's content, page, name of the field
 
 
@@ -45,7 +47,7 @@ class Edit:
     read: str = ""  # the text that docproc had read there then
     read_value: str = ""  # and its value
     who: str = ""
-    screen: str = ""  # where it was said: "review", "group", "offline", "apply"
+    screen: str = ""  # where it was said: "review", "group", "offline", "apply", or `AUDIT`
     at: str = ""  # when, in UTC, as 2026-11-21T14:03:22.250Z; "" until it is entered
     overruled: bool = False  # rules that it breaks were seen, and do not count
     document: str = ""  # what the document was called then
@@ -54,6 +56,11 @@ class Edit:
     @property
     def key(self) -> FieldKey:
         return self.sha256, self.page, self.field
+
+    @property
+    def blind(self) -> bool:
+        """Whether whoever said it had no reading in sight."""
+        return self.screen == AUDIT or self.how == "again"
 
     @property
     def shown(self) -> str:
@@ -120,7 +127,7 @@ def edit_of(
         meant = meaning(reading, text)
         if meant.fault:
             raise ValueError(meant.fault)
-        same = meant.text == reading.text and (not reading.value or meant.value == reading.value)
+        same = _same(meant, reading)
     else:
         text, same = "", said == "blank" and not reading.text
     how: How = "again" if again else "confirmed" if same else "corrected"
@@ -136,6 +143,15 @@ def withdrawal_of(state: FieldState, *, who: str, screen: str) -> Edit:
     return Edit(
         *state.key, "blank", "", "withdrawn", reading.text, reading.value, who, screen, document=reading.document
     )  # fmt: skip
+
+
+def agrees(reading: Row, edit: Edit) -> bool:
+    """Whether a person says that what docproc read is right. Whoever cannot read it does not."""
+    return edit.said != "illegible" and _same(_meant(spec_of(reading), edit), reading)
+
+
+def _same(meant: Meant, reading: Row) -> bool:
+    return meant.text == reading.text and (not reading.value or meant.value == reading.value)
 
 
 def meaning(reading: Row, typed: str) -> Meant:

@@ -30,13 +30,16 @@ from docproc.errors import BadInput, CannotWrite, DocumentError
 from docproc.files import Document
 from docproc.runs import edit_log
 from docproc.runs.edits import Edit, FieldKey, FieldState, document_states, keyed_rows
+from docproc.runs.planting import Planted
+from docproc.runs.sampling import Sample, SampleSize, accepted_fields, draw, new_secret
 from docproc.runs.specs import packed, unpacked
 from docproc.runs.tables import DUPLICATE_OF, GONE
 from docproc.types import DETAILS, FieldSpec, Keyed, Row, Status
+from docproc.weights.drift import Fact
 
 Stamp = tuple[int, int, int]  # bytes, ns of the last change of the content, and of the entry in the folder
 
-SCHEMA = "7"
+SCHEMA = "8"
 SUFFIX = ".docproc"
 PART_BYTES = 1 << 20  # of a table that is kept, in one cell of the journal [guess]
 MAX_FAILURES = 100  # that `Standing` lists [guess]
@@ -70,7 +73,10 @@ _TABLES = f"""
     {_SPECS}
     {_WRITTEN}
     {edit_log.TABLE}
+    {edit_log.PLANTED}
 """
+SECRET, _LIMIT = "audit_secret", "audit_limit"  # notes on the sample of an audit
+_OF_PEOPLE = ("schema", SECRET, _LIMIT)  # notes that stay when all is read again
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +264,9 @@ class Journal:
             for column in _STORED:
                 if column not in self._columns():
                     db.execute(f'ALTER TABLE row ADD COLUMN "{column}" DEFAULT {_DEFAULTS[column]}')
-            for table, created in (("written", _WRITTEN), ("spec", _SPECS), ("edit", edit_log.TABLE)):
+            for table, created in (
+                ("written", _WRITTEN), ("spec", _SPECS), ("edit", edit_log.TABLE), ("planted", edit_log.PLANTED),
+            ):  # fmt: skip
                 if not self._has(table):
                     for statement in created.split(";"):
                         db.execute(statement)
@@ -269,7 +277,7 @@ class Journal:
         with self._transaction() as db:
             for table in ("document", "row", "spec", "written"):
                 db.execute(f"DELETE FROM {table}")
-            db.execute("DELETE FROM run WHERE key != 'schema'")
+            db.execute(f"DELETE FROM run WHERE key NOT IN ({', '.join('?' * len(_OF_PEOPLE))})", _OF_PEOPLE)
 
     def _columns(self) -> list[str]:
         """The columns of rows in this journal: earlier versions had fewer, and others in another order."""
@@ -451,23 +459,50 @@ class Journal:
 
     # ------------------------------------------------------------------------------------------- what people said
 
-    def add_edits(self, edits: Sequence[Edit], seen: Mapping[FieldKey, int] | None = None) -> list[int]:
+    def add_edits(
+        self, edits: Sequence[Edit], seen: Mapping[FieldKey, int] | None = None, planted: Sequence[Planted] = ()
+    ) -> list[int]:
         """Enter edits, all or none; when this returns they are on the disk. Returns their numbers, see `FieldState.version`.
 
         `seen` has the version of each field that the writer knows of; a field that is not in it had no edit. Raises StaleEdit
         where somebody else came first, unless `seen` is None, ValueError for an edit that makes no sense, or CannotWrite.
+        With `planted` it is entered what people did who were shown a wrong reading; a field's second one is passed over.
         """
         with self._transaction() as db:
+            edit_log.insert_planted(db, planted)
             return edit_log.insert(db, edits, seen)
 
     def discard_edits(self) -> int:
-        """Drop all edits; returns how many there were. Raises CannotWrite."""
+        """Drop all edits, and what people did with planted readings; returns how many edits there were. Raises CannotWrite."""
         with self._transaction() as db:
             return edit_log.delete(db)
 
     def edits(self) -> Iterator[Edit]:
         """All edits, oldest first; those of documents, too, that are no longer in the table."""
         return edit_log.select(self._db) if self._has("edit") else iter(())
+
+    def planted(self) -> list[Planted]:
+        """What people did who were shown a wrong reading, oldest first."""
+        return edit_log.select_planted(self._db) if self._has("planted") else []
+
+    def secret(self) -> str:
+        """What decides by lot which fields are drawn, see `runs.sampling`; made where there is none. Raises CannotWrite."""
+        with self._transaction() as db:
+            db.execute("INSERT OR IGNORE INTO run VALUES (?, ?)", (SECRET, new_secret()))
+        return self.note(SECRET)
+
+    def sample(self) -> Sample | None:
+        """The sample of the audit; None where none was drawn."""
+        limit = self.note(_LIMIT)
+        return Sample(self.note(SECRET), int(limit)) if limit else None
+
+    def draw_sample(self, size: SampleSize) -> Sample:
+        """Draw the sample of the audit from the accepted fields, or enlarge it. Raises CannotWrite."""
+        secret, before = self.secret(), self.sample()
+        accepted = [state.key for state in accepted_fields(self.fields())]
+        drawn = draw(secret, accepted, size, before.limit if before else -1)
+        self.keep(**{_LIMIT: str(drawn.limit)})
+        return drawn
 
     # ----------------------------------------------------------------------------------------------- reading
 
@@ -494,6 +529,15 @@ class Journal:
         for document in self._documents():
             readings, rows = document.told(document.readings), document.told(document.rows)
             yield from document_states(document.sha256, readings, rows, document.edits)
+
+    def facts(self) -> Iterator[Fact]:
+        """What is plain of every field of the table in which something was read, copies of documents left out."""
+        found = self._db.execute(
+            "SELECT field, confidence, length(text), height FROM row WHERE confidence IS NOT NULL AND field != '' "
+            "AND status IN ('ok', 'review') AND name IN "
+            "(SELECT min(name) FROM document WHERE listed AND done GROUP BY coalesce(sha256, name))"
+        )
+        return map(Fact._make, found)
 
     def _documents(self, *, edited: bool = False) -> Iterator[_Document]:
         """The documents whose rows stand in the table, by name; or those of them alone that people said something of."""

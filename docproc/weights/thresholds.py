@@ -14,6 +14,8 @@ from typing import Any
 
 from docproc.errors import BadConfig, BadUsage
 from docproc.readers.confidence import Thresholds, from_card, least
+from docproc.weights import drift
+from docproc.weights.drift import Reference
 
 SCHEMA = 1
 
@@ -24,6 +26,7 @@ class Measured:
 
     models: Mapping[str, str]  # as `cards.model_hashes` has them
     fields: Mapping[str, Thresholds]
+    reference: Reference | None = None  # the fields that they were measured on; None where the file does not tell
 
 
 def read_thresholds(path: Path) -> Measured:
@@ -34,11 +37,12 @@ def read_thresholds(path: Path) -> Measured:
             raise ValueError("it was written by another version of docproc")
         models = {str(name): str(digest) for name, digest in found["models"].items()}
         fields = {str(name): from_card(group["thresholds"]) for group in found["groups"] for name in group["fields"]}
+        reference = drift.from_json(found["reference"]) if "reference" in found else None
     except OSError as problem:
         raise BadConfig(str(path), [f"cannot be read: {problem.strerror}"]) from problem
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise BadConfig(str(path), [f"no thresholds as docproc model calibrate writes them: {problem}"]) from problem
-    return Measured(models, fields)
+    return Measured(models, fields, reference)
 
 
 def own_thresholds(path: Path, models: Mapping[str, str], max_error: float) -> dict[str, float]:
@@ -60,7 +64,19 @@ def own_thresholds(path: Path, models: Mapping[str, str], max_error: float) -> d
     return {name: least(thresholds, max_error) for name, thresholds in measured.fields.items()}
 
 
-def thresholds_file(models: Mapping[str, str], certainty: float, groups: Sequence[Mapping[str, Any]]) -> str:
-    """What such a file holds; a group has `fields`, `truth` and `thresholds`."""
+def thresholds_file(
+    models: Mapping[str, str], certainty: float, groups: Sequence[Mapping[str, Any]], reference: Reference | None = None
+) -> str:
+    """What such a file holds; a group has `fields`, `truth` and `thresholds`, and `reference` is of the fields with truth."""
     content = {"schema_version": SCHEMA, "models": dict(models), "certainty": certainty, "groups": list(groups)}
-    return json.dumps(content, indent=1) + "\n"
+    text = json.dumps(content, indent=1)
+    if reference is None:
+        return text + "\n"
+    # Numbers by the hundred: each feature on a line of its own.
+    fields = ",\n".join(
+        f"  {json.dumps(field)}: {{\n"
+        + ",\n".join(f"   {json.dumps(feature)}: {json.dumps(counts)}" for feature, counts in features.items())
+        + "\n  }"
+        for field, features in drift.to_json(reference).items()
+    )
+    return f'{text.removesuffix("}").rstrip()},\n "reference": {{\n{fields}\n }}\n}}\n'

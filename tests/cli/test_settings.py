@@ -170,7 +170,7 @@ def test_an_error_for_runs_does_not_keep_a_model_from_being_trained(tmp_path: Pa
         ("[run]\noutput = 't.csv'", "[run] output: no such setting; there are as_of, backend"),
         ("[run]\nsettle = 1", "[run] settle: no such setting"),
         ("[run]\nresume = 'no'", "[run] resume: should be true or false, is 'no'"),
-        ("[rum]\njobs = 1", "[rum]: no such command; there are apply, doctor, edits, explain"),
+        ("[rum]\njobs = 1", "[rum]: no such command; there are apply, audit, doctor, edits, explain"),
         ("[model]\njobs = 1", "[model.jobs]: no such command; there are bench, calibrate"),
         ("[model.train]\nepochs = 0", "[model.train] epochs: 0 is not in the range"),
         ("[verify]\njson = true", "[verify] json: no such setting; there are none"),

@@ -16,7 +16,7 @@ from docproc.errors import BadInput, BadUsage, MissingPart, OutputExists
 from docproc.readers.model import Model
 from docproc.runs.journal import journal_path
 from docproc.weights.cards import model_folder, model_hashes, read_card
-from docproc.weights.thresholds import own_thresholds
+from docproc.weights.thresholds import own_thresholds, read_thresholds
 from tests.cli.program import docproc, table
 from tests.conftest import needs_matplotlib
 from tests.learn.composing.test_mnist import draw_mnist
@@ -93,6 +93,9 @@ def test_each_field_gets_its_threshold(tmp_path: Path, lines: list[Line], run_na
     own = own_thresholds(output, model_hashes(), 0.05)
     assert 0.4 < own["amount"] < 0.6
     assert own["date"] > 1
+    reference = read_thresholds(output).reference
+    assert reference
+    assert (sum(reference["amount"]["confidence"].values()), dict(reference["date"]["digits"])) == (300, {8: 100, 9: 200})
     with pytest.raises(OutputExists):
         calibrate(results, truth, output, 0.05, 0.95, False, None, False)
 

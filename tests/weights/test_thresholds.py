@@ -55,6 +55,8 @@ def test_an_error_that_nothing_keeps_is_refused(file: Path, tmp_path: Path) -> N
     "text",
     ["", "[]", "{}", '{"schema_version": 2}', '{"schema_version": 1, "models": 3, "groups": []}',
      '{"schema_version": 1, "models": {}, "groups": [{"fields": ["a"]}]}',
+     '{"schema_version": 1, "models": {}, "groups": [], "reference": [1]}',
+     '{"schema_version": 1, "models": {}, "groups": [], "reference": {"a": {"digits": 3}}}',
      '{"schema_version": 1, "models": {}, "groups": [{"fields": ["a"], "thresholds": [{"max_error": "x", "confidence": 1}]}]}'],
 )  # fmt: skip
 def test_what_is_no_such_file_is_refused(tmp_path: Path, text: str) -> None:

@@ -39,7 +39,7 @@ def test_networks_are_written_in_all_precisions_and_compared(digits: Path, tmp_p
     done = docproc("model", "export", "-o", out, "--data", digits, "--json")
     assert done.returncode == 0, done.stderr
     rows = {(row["network"], row["form"]): row for row in json.loads(done.stdout)}
-    assert len(rows) == 4 * 5
+    assert len(rows) == len(FORMS) * 5
     for network in FORMS:
         assert rows[network, "ONNX float32"]["differs"] < 1e-4
         # Nearly equal outputs may be put in either order.

@@ -1,0 +1,98 @@
+"""Which accepted fields are keyed again without a reading in sight, to tell how many errors are left among all of them.
+
+Every field has a number that follows from a secret of the journal and from the paper alone, as if it were drawn by lot; the
+sample is all accepted fields whose number is at most a limit. So it is the same whenever it is asked for, no field can be
+foretold, a larger sample holds the smaller one, and documents that come later are drawn with the same share. All accepted
+fields are equally likely, whatever they are called: a simple random sample, and so is its part in the fields of each name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from docproc.options import share
+from docproc.runs.edits import FieldKey, FieldState
+
+NUMBERS = 1 << 64  # the lots are 0 .. NUMBERS - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What decides which accepted fields are drawn."""
+
+    secret: str  # of the journal
+    limit: int  # fields are drawn whose lot is at most this, 0 .. NUMBERS - 1; -1: none
+
+    def __contains__(self, key: FieldKey) -> bool:
+        return lot(self.secret, "audit", key) <= self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSize:
+    """How many fields are asked for: a share of those that were accepted, or a number."""
+
+    share: float = 0.0  # 0..1
+    count: int = 0  # where it is not 0, it holds
+
+    def of(self, accepted: int) -> int:
+        """Of so many accepted fields: at least one where there is any, at most all."""
+        return min(accepted, self.count or max(1, math.ceil(round(self.share * accepted, 6))))
+
+
+def sample_size(text: str) -> SampleSize:
+    """`2%` of the accepted fields, or `300` of them. Raises ValueError that says what is wrong."""
+    plain = text.strip()
+    if plain.isascii() and plain.isdecimal() and int(plain):
+        return SampleSize(count=int(plain))
+    part = share(plain)
+    if not part:
+        raise ValueError(f"{plain} is no sample; use 2%, or 300 for a number of fields")
+    return SampleSize(share=part)
+
+
+def new_secret() -> str:
+    """What nobody can foretell."""
+    return secrets.token_hex(16)
+
+
+def lot(secret: str, purpose: str, key: FieldKey) -> int:
+    """The number that a field drew for a purpose, 0 .. NUMBERS - 1, each as likely as the others."""
+    sha256, page, field = key
+    drawn = hashlib.sha256(f"{secret}\0{purpose}\0{sha256}\0{page}\0{field}".encode(errors="surrogateescape")).digest()
+    return int.from_bytes(drawn[:8], "big")
+
+
+def was_accepted(state: FieldState) -> bool:
+    """Whether docproc accepted what it read, and a person can say something of it."""
+    return state.reading.status == "ok" and bool(state.sha256)
+
+
+def accepted_fields(states: Iterable[FieldState]) -> list[FieldState]:
+    """The fields that docproc accepted; copies of a document count once."""
+    return list({state.key: state for state in states if was_accepted(state)}.values())
+
+
+def draw(secret: str, accepted: Sequence[FieldKey], size: SampleSize, before: int = -1) -> Sample:
+    """A sample of this size; one that was drawn `before`, by its limit, is enlarged and never made smaller."""
+    lots = sorted(lot(secret, "audit", key) for key in accepted)
+    return Sample(secret, max([before, *lots[: size.of(len(lots))]]))
+
+
+def sampled(accepted: Iterable[FieldState], sample: Sample) -> list[FieldState]:
+    """The accepted fields that were drawn, by their lots: keyed in this order, the first of them are a fair sample, too."""
+    drawn = [state for state in accepted if state.key in sample]
+    return sorted(drawn, key=lambda state: lot(sample.secret, "audit", state.key))
+
+
+def is_keyed_blind(state: FieldState) -> bool:
+    """Whether somebody keyed the field without a reading in sight; who settles a difference afterwards may see it."""
+    return any(edit.blind for edit in state.counting)
+
+
+def to_key(accepted: Iterable[FieldState], sample: Sample) -> list[FieldState]:
+    """The fields that were drawn and still have to be keyed without a reading in sight, in the order in which to ask."""
+    return [state for state in sampled(accepted, sample) if not is_keyed_blind(state)]
