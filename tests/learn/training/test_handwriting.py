@@ -36,9 +36,9 @@ def train(data: Path, output: Path, *more: str) -> subprocess.CompletedProcess[s
         "--line-epochs",
         "2",
         "--verifier-strips",
-        "300",
+        "100",
         "--verifier-epochs",
-        "2",
+        "1",
         "--cell-combs",
         "1000",
         "--cell-epochs",
@@ -50,7 +50,7 @@ def train(data: Path, output: Path, *more: str) -> subprocess.CompletedProcess[s
     ]
     return subprocess.run(
         [sys.executable, "-m", "docproc", *arguments, "-j", "2", *more],
-        capture_output=True, text=True, cwd=PROJECT, timeout=600, check=False, env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1"},
+        capture_output=True, text=True, cwd=PROJECT, timeout=900, check=False, env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1"},
     )  # fmt: skip
 
 
@@ -96,7 +96,7 @@ def test_the_card_tells_how_it_was_made(trained: tuple[Path, subprocess.Complete
     assert card["recipe"]["strips"] == 300
     assert set(card["data"]["mnist"]) == {"train_images", "train_labels", "test_images", "test_labels"}
     assert set(card["sha256"]) == set(HANDWRITING_FILES)
-    assert [len(card["history"][name]) for name in ("digits", "lines", "cells", "verifier")] == [12, 2, 12, 2]
+    assert [len(card["history"][name]) for name in ("digits", "lines", "cells", "verifier")] == [12, 2, 12, 1]
     page = (folder / "models" / "digits.html").read_text()
     assert all(f"{name}: loss" in page for name in ("digits", "lines", "cells", "verifier"))
     assert all(card["calibration"][kind]["thresholds"] for kind in ("string", "amount", "comb"))
