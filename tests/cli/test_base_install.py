@@ -84,6 +84,7 @@ CALLS: tuple[tuple[str, int, str], ...] = (
     ("table t.csv -o again.parquet", 4, "pip install pyarrow"),
     ("apply t.csv t.xlsx", 4, "pip install openpyxl"),
     ("edits t.csv", 0, "no edits"),
+    ("audit t.csv", 0, ""),
     ("verify t.csv", 0, ""),
     ("verify t.xlsx", 4, "pip install openpyxl"),
     ("explain in/a.png --layout amount -o e.png", 0, ""),
