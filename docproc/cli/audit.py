@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from docproc.runs.sampling import SampleSize
 
 
-@command(short_help="Tell how many errors are left among the accepted fields.")
+@command(short_help="Estimate how many accepted fields are wrong.")
 @click.argument("output", type=FILE, metavar="OUT")
 @option("--sample", type=options.Sample(), local=True, metavar="2%|N",
-        help="How many of the accepted fields to draw; an old sample is only ever enlarged.  [default: 2%]")  # fmt: skip
+        help="How many of the accepted fields to draw; a sample can only grow.  [default: 2%]")  # fmt: skip
 @option("--to-key", type=FILE, local=True, metavar="FILE",
-        help="Write the fields still to be keyed as CSV, without what was read; fill it in for docproc apply.")  # fmt: skip
+        help="Write the fields still to be keyed as CSV, without their readings; fill it in for docproc apply.")  # fmt: skip
 @options.as_json
 @options.overwrite("a file")
 def audit(output: Path, sample: SampleSize | None, to_key: Path | None, as_json: bool, overwrite: bool) -> None:
-    """Tell how many errors are left among the fields of OUT that docproc accepted, and whether --max-error was kept.
+    """Estimate how many of the accepted fields are wrong, and say whether --max-error was kept.
 
-    OUT is the run's output table. Fields are drawn by lot, and stay the same. People key them without seeing what was read;
-    what they keyed is compared with it.
+    OUT is the run's output table. A random sample is drawn, and stays the same. People key its fields without seeing the
+    readings, and the two are compared.
     """
     from docproc.commands.audit import audit as find_errors
     from docproc.commands.audit import told, write_list

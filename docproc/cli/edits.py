@@ -16,19 +16,18 @@ from docproc.errors import BadUsage
 @command(short_help="Enter corrections from a file.")
 @click.argument("output", type=FILE, metavar="OUT")
 @click.argument("file", type=FILE, metavar="FILE")
-@option("--who", default="", help="Who says so, where a row names nobody.  [default: the user's name]")
+@option("--who", default="", help="Who keyed the rows that do not say.  [default: your user name]")
 @option("--overrule", is_flag=True, local=True,
-        help="Take corrections that break a rule; else their fields wait for review, and say so.")  # fmt: skip
+        help="Accept corrections that break a rule; without it their fields go to review.")  # fmt: skip
 @option("--overwrite", is_flag=True, local=True,
-        help="Take corrections of fields that somebody else keyed after they were shown.")  # fmt: skip
+        help="Enter corrections even if somebody else has keyed the field since it was shown.")  # fmt: skip
 def apply(output: Path, file: Path, who: str, overrule: bool, overwrite: bool) -> None:
     """Enter corrections from a file in the journal of a run, and write its table again.
 
     OUT is the run's output table. FILE is a table (.csv, .xlsx, .jsonl, .parquet) with the columns document, field and text,
-    and page and who if you like; or a .json: a list of such rows, or what the offline page for review saved. An empty text says
-    that the field is blank, "illegible" that nobody can read it; a text may have its marks, as 1234.56. In a list of
-    docproc audit --to-key an empty text is one still to be keyed, and "blank" says blank. If one row is at fault,
-    nothing is entered.
+    and optionally page and who; or a .json with a list of such rows, or of edits that a page saved. Leave the text empty for a
+    blank field, write "illegible" if nobody can read it, and type marks if you like: 1234.56. In a list from docproc audit
+    --to-key an empty text is still to be keyed; write "blank" there. If any row is at fault, nothing is entered.
     """
     from docproc.commands.apply import apply as enter
 
@@ -37,11 +36,11 @@ def apply(output: Path, file: Path, who: str, overrule: bool, overwrite: bool) -
     names = {"again": "second keyings"}
     kinds = ", ".join(f"{number} {names.get(kind, kind)}" for kind, number in done.entered.items())
     say(f"{many(count, 'correction')} entered{f': {kinds}' if kinds else ''}"
-        + (f"; {done.standing} stood there already" if done.standing else "")
+        + (f"; {done.standing} already entered" if done.standing else "")
         + (f"; {done.empty} still to be keyed" if done.empty else ""))  # fmt: skip
     if done.waiting:
         say(f"{many(done.waiting, 'field')} of these for review; to list why: docproc status {output}"
-            + ("" if overrule else "; --overrule takes what breaks a rule"))  # fmt: skip
+            + ("" if overrule else "; --overrule accepts what breaks a rule"))  # fmt: skip
     say(f"the table is written when its run is finished: {output}" if done.waits_for_run else f"table: {output}")
 
 
@@ -53,7 +52,7 @@ def apply(output: Path, file: Path, who: str, overrule: bool, overwrite: bool) -
 def edits(output: Path, discard: bool, yes: bool, as_json: bool) -> None:
     """List what people keyed in a run: when, who, and what, oldest first.
 
-    OUT is the run's output table. Edits stay whatever is read again; only --discard drops them.
+    OUT is the run's output table. Later runs keep the edits; only --discard deletes them.
     """
     from docproc.commands.edits import COLUMNS, all_edits, cells, figures
     from docproc.commands.edits import discard as drop

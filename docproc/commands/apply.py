@@ -17,7 +17,7 @@ from docproc.runs.tables import safe_name, shown_name
 from docproc.runs.truth import READERS, read_table
 
 COLUMNS = ("document", "field", "text")  # that a file of corrections has at least
-MARK, VERSION = "edits", 1  # of the JSON that the offline page of `docproc review` saves
+MARK, VERSION = "edits", 1  # of a JSON of edits, see docs/corrections.md
 SCREEN = "apply"
 ILLEGIBLE, BLANK = "illegible", "blank"  # the words for it in the column `text`
 
@@ -39,7 +39,7 @@ class Correction:
     screen: str = SCREEN
     sha256: str = ""  # of the document's content; "" where only its name is known
     version: int | None = None  # of the field when it was shown; None where it was not
-    again: bool = False  # a second keying, without the first in sight
+    again: bool = False  # a second keying by somebody who did not see the first
     overruled: bool = False
 
 
@@ -48,8 +48,8 @@ class Applied:
     """What came of a file of corrections."""
 
     entered: Counter[str]  # by what they are: confirmed, corrected, again, blank, illegible
-    standing: int  # that say what the field's last edit says, and were not entered again
-    waiting: int  # fields of these that wait for review all the same: they break a rule, are illegible, or differ
+    standing: int  # that repeat the last edit of their field, and were not entered again
+    waiting: int  # fields of these that still go to review: they break a rule, are illegible, or two keyings differ
     waits_for_run: bool  # the table is not written yet, because its run is not finished
     empty: int = 0  # rows of an audit in which nothing was keyed yet
 
@@ -57,9 +57,10 @@ class Applied:
 def apply(output: Path, file: Path, who: str, *, overrule: bool = False, overwrite: bool = False) -> Applied:
     """Enter the corrections of a file in the journal of `output`, and bring its table up to date.
 
-    `who` is whoever is named in no row. `overrule` takes them where they break a rule, `overwrite` where somebody keyed the
-    field after it was shown. Raises BadConfig with all faults of the file, and then nothing was entered; BadInput, BadUsage or
-    MissingPart for a file that is none; OutputExists where a person changed cells of the table, which then stays as it is.
+    `who` keyed the rows that name nobody. With `overrule` corrections that break a rule are accepted, with `overwrite` also
+    those of fields that somebody else has keyed since they were shown. Raises BadConfig with all faults of the file, and then
+    nothing was entered; BadInput, BadUsage or MissingPart for a file that holds no corrections; OutputExists where a person
+    changed cells of the table, which then stays as it is.
     """
     found = read_corrections(file)
     corrections = [one for one in found if one.said]
@@ -131,7 +132,7 @@ def _correction(line: int, row: Mapping[str, str], file: Path) -> Correction:
 
 
 def _of_json(data: bytes, file: Path) -> Iterator[Correction]:
-    """The entries of a JSON: a list of objects with the columns, or what the offline page saved."""
+    """The entries of a JSON: a list of objects with the columns, or a JSON of edits."""
     try:
         content = json.loads(data)
     except ValueError as problem:
@@ -153,7 +154,7 @@ def _listed(number: int, entry: Mapping[str, Any], file: Path) -> Correction:
 
 
 def _saved(number: int, entry: Mapping[str, Any], file: Path) -> Correction:
-    """An entry of what the offline page saved."""
+    """An entry of a JSON of edits."""
 
     def text(name: str) -> str:
         return str(entry.get(name) or "")
@@ -188,7 +189,7 @@ def _edits(
                 last = state.edits[-1]
                 raise ValueError(
                     f"{_place(one)} was keyed by {last.who or 'somebody'} at {last.at}, after it was shown: {_shown(last)} "
-                    f"there and {_shown(edit)} here; --overwrite takes this one"
+                    f"there and {_shown(edit)} here; --overwrite enters this one"
                 )
         except ValueError as problem:
             faults.append(f"line {one.line}: {problem}")
@@ -205,7 +206,7 @@ def _edit(one: Correction, known: Known, who: str, *, overrule: bool) -> tuple[F
     if not one.page.isdecimal() or not int(one.page):
         raise ValueError(f"the page {one.page!r} is no number from 1")
     if one.said not in SAID:
-        raise ValueError(f"{one.said!r} says nothing of a field; choose one of {', '.join(SAID)}")
+        raise ValueError(f"{one.said!r} is not allowed in `said`; choose one of {', '.join(SAID)}")
     state = _state(one, known)
     again = one.again or (one.screen == AUDIT and bool(state.counting))  # who keys it blind does not see the first keying
     edit = edit_of(state, one.said, one.text, who=one.who or who, screen=one.screen, again=again,
@@ -219,7 +220,7 @@ def _state(one: Correction, known: Known) -> FieldState:
     if one.sha256:
         state = known.get((one.sha256, page, one.field))
         if state is None and (one.document, page, one.field) in known:
-            raise ValueError(f"{_place(one)}: the document was changed since this was keyed")
+            raise ValueError(f"{_place(one)}: the document has changed since this was keyed")
     else:
         state = known.get((one.document, page, one.field)) or known.get((safe_name(one.document), page, one.field))
     if state is None:
@@ -230,9 +231,9 @@ def _state(one: Correction, known: Known) -> FieldState:
 
 
 def _stands(state: FieldState, edit: Edit) -> bool:
-    """Whether the last edit of the field says the same; a second keying says something of its own.
+    """Whether an edit only repeats the last one of its field.
 
-    So does one without a reading in sight, unless the last was one, too.
+    A second keying never does; one made without seeing the reading only repeats another of that sort.
     """
     counting = state.counting
     if not counting or (counting[-1].said, counting[-1].text) != (edit.said, edit.text):

@@ -1,4 +1,4 @@
-"""How many errors are left among the fields that docproc accepted: some are drawn by lot and keyed with no reading in sight."""
+"""How many of the accepted fields are wrong: some are drawn at random, and keyed without seeing the reading."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Audited:
     name: str
     accepted: int  # by docproc; copies of a document count once
     drawn: int
-    keyed: int  # of those drawn, without a reading in sight
+    keyed: int  # of those drawn, without seeing the reading
     wrong: int  # of those keyed: docproc had read something else, or nobody can read it
     illegible: int  # of those wrong
 
@@ -156,7 +156,7 @@ def _error(state: FieldState) -> dict[str, Any]:
 def told(found: Audit, table: Path) -> Iterator[str]:
     """What an audit of a table shows, in lines for a person."""
     whole, output = found.all, shlex.quote(str(table))
-    yield f"{whole.accepted} fields accepted, {whole.drawn} drawn, {whole.keyed} of these keyed without a reading in sight"
+    yield f"{whole.accepted} fields accepted, {whole.drawn} drawn, {whole.keyed} of these keyed without seeing the reading"
     if whole.keyed:
         lines = [one for one in (whole, *found.by_field) if one is whole or len(found.by_field) > 1]
         head = ["", "accepted", "drawn", "keyed", "wrong", "estimated", f"{percent(CERTAINTY)} sure: at most"]

@@ -187,7 +187,7 @@ def alignments(odds: NDArray[np.float64], texts: Sequence[str]) -> NDArray[np.in
     """The most probable way to spread each text over the frames, (len(texts), t) (A. Viterbi, 1967).
 
     `odds` are probabilities: (t, 11) of one reader for all texts, or (len(texts), t, 11) of one for each. The state of a frame
-    is 2 k + 1 in the text's digit k, and 2 k in the blank before it. There must be frames enough for every text.
+    is 2 k + 1 in the text's digit k, and 2 k in the blank before it. With fewer frames than a text needs they mean nothing.
     """
     longest = max((len(text) for text in texts), default=0)
     symbols = np.full((len(texts), 2 * longest + 1), BLANK)

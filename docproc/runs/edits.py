@@ -59,7 +59,7 @@ class Edit:
 
     @property
     def blind(self) -> bool:
-        """Whether whoever said it had no reading in sight."""
+        """Whether the person did not see the reading."""
         return self.screen == AUDIT or self.how == "again"
 
     @property
@@ -118,7 +118,7 @@ class FieldState:
 def edit_of(
     state: FieldState, said: Said, text: str = "", *, who: str, screen: str, again: bool = False, overruled: bool = False
 ) -> Edit:
-    """What a person says of a field as an edit; `again` tells of a second keying, without the first one in sight.
+    """What a person says of a field as an edit; `again` marks a second keying by somebody who did not see the first.
 
     Raises ValueError for a text that is no number; `meaning` tells that before.
     """

@@ -1,4 +1,4 @@
-"""Which accepted fields are keyed again without a reading in sight, to tell how many errors are left among all of them.
+"""Which accepted fields are keyed again without seeing the reading, to estimate how many of all are wrong.
 
 Every field has a number that follows from a secret of the journal and from the paper alone, as if it were drawn by lot; the
 sample is all accepted fields whose number is at most a limit. So it is the same whenever it is asked for, no field can be
@@ -89,10 +89,10 @@ def sampled(accepted: Iterable[FieldState], sample: Sample) -> list[FieldState]:
 
 
 def is_keyed_blind(state: FieldState) -> bool:
-    """Whether somebody keyed the field without a reading in sight; who settles a difference afterwards may see it."""
+    """Whether somebody keyed the field without seeing the reading; who settles a difference afterwards may see it."""
     return any(edit.blind for edit in state.counting)
 
 
 def to_key(accepted: Iterable[FieldState], sample: Sample) -> list[FieldState]:
-    """The fields that were drawn and still have to be keyed without a reading in sight, in the order in which to ask."""
+    """The fields that were drawn and still have to be keyed without seeing the reading, in the order in which to ask."""
     return [state for state in sampled(accepted, sample) if not is_keyed_blind(state)]

@@ -27,7 +27,7 @@ def out(tmp_path: Path) -> Path:
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.splitlines() == [
         "3 corrections entered: 1 confirmed, 2 corrected",
-        f"1 field of these for review; to list why: docproc status {tmp_path / 't.csv'}; --overrule takes what breaks a rule",
+        f"1 field of these for review; to list why: docproc status {tmp_path / 't.csv'}; --overrule accepts what breaks a rule",
         f"table: {tmp_path / 't.csv'}",
     ]
     return tmp_path / "t.csv"

@@ -136,7 +136,7 @@ def test_what_somebody_keyed_meanwhile_is_not_overwritten_unasked(out: Path) -> 
     file = saved(out, entry(out, "a.png", "12"), entry(out, "b.png", "7"))
     key(out, "b.png", "8", "CARL")
     with pytest.raises(
-        BadConfig, match=r"line 2: b\.png, id was keyed by CARL at .*: '8' there and '7' here; --overwrite takes"
+        BadConfig, match=r"line 2: b\.png, id was keyed by CARL at .*: '8' there and '7' here; --overwrite enters this one"
     ):
         apply(out, file, "ANNA")
     assert len(edits(out)) == 1
@@ -156,7 +156,7 @@ def test_edits_find_their_paper_by_its_content(out: Path) -> None:
     apply(out, file, "ANNA")
     assert [row["text"] for row in table(out)] == ["12", "120"]
     changed = saved(out, entry(out, "b.png", "12", sha256="c" * 64))
-    with pytest.raises(BadConfig, match="the document was changed since this was keyed"):
+    with pytest.raises(BadConfig, match="the document has changed since this was keyed"):
         apply(out, changed, "ANNA")
 
 
@@ -185,7 +185,7 @@ def test_files_that_cannot_be_read(out: Path) -> None:
         apply(out, out.parent / "c.txt", "")
     with pytest.raises(BadInput, match="cannot read"):
         apply(out, out.parent / "c.csv", "")
-    with pytest.raises(BadConfig, match="says nothing of a field"):
+    with pytest.raises(BadConfig, match="is not allowed in `said`; choose one of text, blank, illegible"):
         apply(out, saved(out, entry(out, "a.png", "1", said="maybe")), "")
 
 

@@ -1,4 +1,4 @@
-"""How many errors are left among what was accepted, from fields that were keyed without a reading in sight."""
+"""How many errors are left among what was accepted, from fields that were keyed without seeing the reading."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_it_is_told_what_is_left_to_do() -> None:
             Path("t.csv"),
         )
     )
-    assert lines[0] == "400 fields accepted, 20 drawn, 20 of these keyed without a reading in sight"
+    assert lines[0] == "400 fields accepted, 20 drawn, 20 of these keyed without seeing the reading"
     assert lines[3].split() == ["all", "fields", "400", "20", "20", "0", "0%", "13.5%", "(54", "fields)"]
     assert (
         "to show that it was kept takes 52 keyed fields, if no further error is found: docproc audit t.csv --sample 52"
@@ -167,7 +167,7 @@ def test_nothing_accepted_is_nothing_to_audit(tmp_path: Path) -> None:
 def test_as_a_user_calls_it(out: Path, tmp_path: Path) -> None:
     done = docproc("audit", out, "--sample", "50%", "--to-key", tmp_path / "k.csv")
     assert done.returncode == 0
-    assert done.stdout.splitlines()[0] == "60 fields accepted, 30 drawn, 0 of these keyed without a reading in sight"
+    assert done.stdout.splitlines()[0] == "60 fields accepted, 30 drawn, 0 of these keyed without seeing the reading"
     assert done.stderr == f"30 fields to key: {tmp_path / 'k.csv'}\n"
     assert docproc("audit", out, "--to-key", tmp_path / "k.csv").returncode == 6
     assert docproc("audit", out, "--sample", "x").returncode == 2

@@ -16,6 +16,39 @@ FEATURES = "features"  # the last hidden layer of a network of single digits, fr
 LINE_STRIDE = 2  # px of a line for one frame of the line network; the E-13B network has its STRIDE in readers/e13b
 
 
+def _block(
+    x: keras.KerasTensor, filters: int, size: tuple[int, int] = (3, 3), padding: str = "same", stride: int = 1
+) -> keras.KerasTensor:
+    """A convolution without bias, normalized over the batch, and rectified."""
+    from keras import layers
+
+    x = layers.Conv2D(filters, size, stride, padding=padding, use_bias=False)(x)
+    return layers.ReLU()(layers.BatchNormalization()(x))
+
+
+def _columns(strip: keras.KerasTensor) -> keras.KerasTensor:
+    """What stands in each two columns of a strip: (n, 32, width), 0..1, to (n, 1, width / 2, 128)."""
+    from keras import layers
+
+    x = layers.Reshape((LINE_HEIGHT, -1, 1))(strip)
+    x = layers.MaxPooling2D(2)(_block(x, 24))
+    x = _block(x, 48)
+    x = layers.MaxPooling2D((2, 1))(_block(x, 64))
+    x = layers.SpatialDropout2D(0.05)(x)
+    x = layers.MaxPooling2D((2, 1))(_block(x, 96))
+    return _block(x, 128, (LINE_HEIGHT // 8, 1), "valid")
+
+
+def _beside(x: keras.KerasTensor, widths: Sequence[int]) -> keras.KerasTensor:
+    """Residual blocks that look at the columns beside each one, kernels of these widths: (n, 1, t, 128) to the same."""
+    from keras import layers
+
+    for width in widths:
+        x = layers.Dropout(0.1)(x)
+        x = layers.Add()([x, _block(x, 128, (1, width))])
+    return x
+
+
 def classic_network() -> keras.Model:
     """The textbook network: two convolutions, 10 classes, 0.23 million weights."""
     import keras
@@ -54,18 +87,13 @@ def digit_network() -> keras.Model:
     import keras
     from keras import layers
 
-    def block(x: keras.KerasTensor, filters: int) -> keras.KerasTensor:
-        x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
-        x = layers.BatchNormalization()(x)
-        return layers.ReLU()(x)
-
     glyph = keras.Input((GLYPH_SIDE, GLYPH_SIDE), dtype="uint8", name="glyphs")
     x = layers.Rescaling(1.0 / 255)(glyph)
     x = layers.Reshape((GLYPH_SIDE, GLYPH_SIDE, 1))(x)
-    x = layers.MaxPooling2D()(block(x, 16))
-    x = layers.MaxPooling2D()(block(x, 32))
-    x = block(x, 64)
-    x = block(x, 64)
+    x = layers.MaxPooling2D()(_block(x, 16))
+    x = layers.MaxPooling2D()(_block(x, 32))
+    x = _block(x, 64)
+    x = _block(x, 64)
     x = layers.Dropout(0.1)(layers.Flatten()(x))
     x = layers.ReLU(name=FEATURES)(layers.Dense(96)(x))
     x = layers.Dropout(0.1)(x)
@@ -108,23 +136,9 @@ def line_network(name: str = "lines") -> keras.Model:
     import keras
     from keras import layers
 
-    def block(x: keras.KerasTensor, filters: int, size: tuple[int, int] = (3, 3), padding: str = "same") -> keras.KerasTensor:
-        x = layers.Conv2D(filters, size, padding=padding, use_bias=False)(x)
-        x = layers.BatchNormalization()(x)
-        return layers.ReLU()(x)
-
     strip = keras.Input((LINE_HEIGHT, None), dtype="uint8", name="lines")
-    x = layers.Rescaling(1.0 / 255)(strip)
-    x = layers.Reshape((LINE_HEIGHT, -1, 1))(x)
-    x = layers.MaxPooling2D(2)(block(x, 24))
-    x = block(x, 48)
-    x = layers.MaxPooling2D((2, 1))(block(x, 64))
-    x = layers.SpatialDropout2D(0.05)(x)
-    x = layers.MaxPooling2D((2, 1))(block(x, 96))
-    x = block(x, 128, (LINE_HEIGHT // 8, 1), "valid")
-    for _ in range(3):
-        x = layers.Dropout(0.1)(x)
-        x = layers.Add()([x, block(x, 128, (1, 5))])
+    x = _columns(layers.Rescaling(1.0 / 255)(strip))
+    x = _beside(x, (5, 5, 5))
     x = layers.Reshape((-1, 128))(x)
     x = layers.Dropout(0.2)(x)
     frames = layers.Dense(LINE_CLASSES, dtype="float32", name="frames")(x)
@@ -134,36 +148,21 @@ def line_network(name: str = "lines") -> keras.Model:
 def verifier_network() -> keras.Model:
     """Says whether a text is written on a line: (n, 42, width) uint8 to (n, 2) logits, about 0.87 million weights.
 
-    The lower rows of its input are the text, see `readers.verifier`. It begins as `line_network` does, see
+    The lower rows of its input are the text, see `readers.verifier`. Its first layers are those of `line_network`, see
     `with_first_layers`.
     """
     import keras
     from keras import layers
 
-    def block(x: keras.KerasTensor, filters: int, size: tuple[int, int] = (3, 3), padding: str = "same") -> keras.KerasTensor:
-        x = layers.Conv2D(filters, size, padding=padding, use_bias=False)(x)
-        x = layers.BatchNormalization()(x)
-        return layers.ReLU()(x)
-
     shown = keras.Input((VERIFIER_HEIGHT, None), dtype="uint8", name="lines")
     whole = layers.Rescaling(1.0 / 255)(shown)
-    x = layers.Reshape((LINE_HEIGHT, -1, 1))(whole[:, :LINE_HEIGHT])
-    x = layers.MaxPooling2D(2)(block(x, 24))
-    x = block(x, 48)
-    x = layers.MaxPooling2D((2, 1))(block(x, 64))
-    x = layers.SpatialDropout2D(0.05)(x)
-    x = layers.MaxPooling2D((2, 1))(block(x, 96))
-    x = block(x, 128, (LINE_HEIGHT // 8, 1), "valid")
-    x = layers.Dropout(0.1)(x)
-    x = layers.Add()([x, block(x, 128, (1, 5))])
+    x = _beside(_columns(whole[:, :LINE_HEIGHT]), (5,))
     text = layers.Permute((2, 1))(whole[:, LINE_HEIGHT:, ::LINE_STRIDE])
     text = layers.Reshape((1, -1, VERIFIER_HEIGHT - LINE_HEIGHT))(text)
     text = layers.Conv2D(64, (1, 9), padding="same", activation="relu")(text)
-    x = block(layers.Concatenate()([x, text]), 128, (1, 5))
-    # No dilated kernels in their place: their export to ONNX is nothing that TensorRT reads.
-    for width in (5, 9, 17):
-        x = layers.Dropout(0.1)(x)
-        x = layers.Add()([x, block(x, 128, (1, width))])
+    x = _block(layers.Concatenate()([x, text]), 128, (1, 5))
+    # Dilated kernels would have fewer weights, but TensorRT cannot read their ONNX export.
+    x = _beside(x, (5, 9, 17))
     x = layers.Reshape((-1, 128))(x)
     x = layers.Dense(32, activation="relu")(x)
     x = layers.Concatenate()([layers.GlobalMaxPooling1D()(x), layers.GlobalAveragePooling1D()(x)])
@@ -172,7 +171,7 @@ def verifier_network() -> keras.Model:
 
 
 def with_first_layers(network: keras.Model, reader: keras.Model) -> keras.Model:
-    """The network with the first layers of a trained line reader, as far as both begin alike."""
+    """The network with the weights of a trained line reader in the first layers, as many as both have in common."""
     own, trained = ([layer for layer in one.layers if layer.weights] for one in (network, reader))
     for layer, other in zip(own, trained, strict=False):
         if [weight.shape for weight in layer.weights] != [weight.shape for weight in other.weights]:
@@ -190,22 +189,15 @@ def micr_network() -> keras.Model:
     import keras
     from keras import layers
 
-    def block(
-        x: keras.KerasTensor, filters: int, size: tuple[int, int] = (3, 3), padding: str = "same", stride: int = 1
-    ) -> keras.KerasTensor:
-        x = layers.Conv2D(filters, size, stride, padding=padding, use_bias=False)(x)
-        x = layers.BatchNormalization()(x)
-        return layers.ReLU()(x)
-
     strip = keras.Input((LINE_HEIGHT, None), dtype="uint8", name="lines")
     x = layers.Rescaling(1.0 / 255)(strip)
     x = layers.Reshape((LINE_HEIGHT, -1, 1))(x)
-    x = block(x, 16, (5, 5), stride=2)
-    x = block(x, 32, stride=2)
-    x = layers.MaxPooling2D((2, 1))(block(x, 48))
-    x = block(x, 64)
-    x = block(x, 96, (LINE_HEIGHT // 8, 1), "valid")
-    x = layers.Add()([x, block(x, 96, (1, 5))])
+    x = _block(x, 16, (5, 5), stride=2)
+    x = _block(x, 32, stride=2)
+    x = layers.MaxPooling2D((2, 1))(_block(x, 48))
+    x = _block(x, 64)
+    x = _block(x, 96, (LINE_HEIGHT // 8, 1), "valid")
+    x = layers.Add()([x, _block(x, 96, (1, 5))])
     x = layers.Reshape((-1, 96))(x)
     x = layers.Dropout(0.1)(x)
     frames = layers.Dense(MICR_CLASSES, dtype="float32", name="frames")(x)
@@ -217,17 +209,12 @@ def cell_network() -> keras.Model:
     import keras
     from keras import layers
 
-    def block(x: keras.KerasTensor, filters: int) -> keras.KerasTensor:
-        x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
-        x = layers.BatchNormalization()(x)
-        return layers.ReLU()(x)
-
     cell = keras.Input((CELL_SIDE, CELL_SIDE, 2), dtype="uint8", name="cells")
     x = layers.Rescaling(1.0 / 255)(cell)
-    x = layers.MaxPooling2D()(block(x, 16))
-    x = layers.MaxPooling2D()(block(x, 32))
-    x = block(x, 64)
-    x = layers.MaxPooling2D()(block(x, 64))
+    x = layers.MaxPooling2D()(_block(x, 16))
+    x = layers.MaxPooling2D()(_block(x, 32))
+    x = _block(x, 64)
+    x = layers.MaxPooling2D()(_block(x, 64))
     x = layers.Dropout(0.3)(layers.Flatten()(x))
     x = layers.Dropout(0.3)(layers.ReLU()(layers.Dense(96)(x)))
     scores = layers.Softmax(dtype="float32", name="scores")(layers.Dense(CELL_CLASSES, dtype="float32")(x))

@@ -6,7 +6,7 @@ was interrupted goes on with the same batches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -20,7 +20,6 @@ from docproc.types import LINE_HEIGHT, Line
 LabeledPictures = tuple[NDArray[np.uint8], NDArray[np.integer[Any]]]  # (n, side, side, ...) and their labels (n,)
 LabeledLines = tuple[Sequence[Line], Sequence[str]]  # and their texts
 EncodedLines = tuple[Sequence[Line], Sequence[Sequence[int]]]  # and their texts as classes of the network
-
 LabeledVerdicts = tuple[Sequence[Line], NDArray[np.int32]]  # lines with a text below, and 1 where it is what is written
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.int32]]  # what is shown, and the targets
@@ -73,35 +72,27 @@ def varied_lines(encoded: EncodedLines, size: int, stride: int, seed: Seed, widt
     `stride` is the number of px of a line for one frame of the network; `widths` is that of `augment.vary_line`.
     """
     lines, texts = encoded
-    by_width = _by_width(encoded, stride)
+    by_width = _by_width(lines, _wide_enough(encoded, stride))
 
     def of_epoch(epoch: int) -> Iterator[Batch]:
         rng = np.random.default_rng((*seed, epoch))
-        order = []
-        for members in by_width.values():
-            order += np.array_split(rng.permutation(members), _batch_count(members, size))
-        for place in rng.permutation(len(order)):
-            chosen = order[place]
+        for chosen in _shuffled(by_width, size, rng):
             yield np.stack([vary_line(lines[k], rng, widths) for k in chosen]), _targets([texts[k] for k in chosen])
 
-    return TrainingBatches(sum(_batch_count(members, size) for members in by_width.values()), of_epoch)
+    return TrainingBatches(_steps(by_width, size), of_epoch)
 
 
 def shifted_lines(labeled: LabeledVerdicts, size: int, seed: Seed) -> TrainingBatches:
     """Shuffled batches of about `size` lines of one width, each a little higher or lower, and darker or fainter, every time."""
     lines, labels = labeled
-    by_width = _of_each_width(lines)
+    by_width = _by_width(lines, range(len(lines)))
 
     def of_epoch(epoch: int) -> Iterator[Batch]:
         rng = np.random.default_rng((*seed, epoch))
-        order = []
-        for members in by_width.values():
-            order += np.array_split(rng.permutation(members), _batch_count(members, size))
-        for place in rng.permutation(len(order)):
-            chosen = order[place]
+        for chosen in _shuffled(by_width, size, rng):
             yield _shifted(np.stack([lines[k] for k in chosen]), rng), labels[chosen]
 
-    return TrainingBatches(sum(_batch_count(members, size) for members in by_width.values()), of_epoch)
+    return TrainingBatches(_steps(by_width, size), of_epoch)
 
 
 def _shifted(shown: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -114,7 +105,7 @@ def _shifted(shown: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.u
 def validation_verdicts(labeled: LabeledVerdicts) -> ValidationBatches:
     """All lines with a text below as they are, those of one width together."""
     lines, labels = labeled
-    by_width = _of_each_width(lines)
+    by_width = _by_width(lines, range(len(lines)))
 
     def batches() -> Iterator[Batch]:
         for members in by_width.values():
@@ -123,14 +114,6 @@ def validation_verdicts(labeled: LabeledVerdicts) -> ValidationBatches:
                 yield np.stack([lines[k] for k in chosen]), labels[chosen]
 
     return batches
-
-
-def _of_each_width(lines: Sequence[Line]) -> dict[int, list[int]]:
-    """The indices of the lines by their widths."""
-    by_width: dict[int, list[int]] = {}
-    for k, line in enumerate(lines):
-        by_width.setdefault(line.shape[1], []).append(k)
-    return by_width
 
 
 def validation_pictures(labeled: LabeledPictures) -> ValidationBatches:
@@ -148,7 +131,7 @@ def validation_pictures(labeled: LabeledPictures) -> ValidationBatches:
 def validation_lines(encoded: EncodedLines, stride: int) -> ValidationBatches:
     """All lines as they are, those of one width together."""
     lines, texts = encoded
-    by_width = _by_width(encoded, stride)
+    by_width = _by_width(lines, _wide_enough(encoded, stride))
 
     def batches() -> Iterator[Batch]:
         for members in by_width.values():
@@ -161,14 +144,36 @@ def _batch_count(members: Sequence[int], size: int) -> int:
     return max(1, round(len(members) / size))
 
 
-def _by_width(encoded: EncodedLines, stride: int) -> dict[int, list[int]]:
-    """The indices of the lines by their widths, without those that have too few frames for their text."""
+def _by_width(lines: Sequence[Line], members: Iterable[int]) -> dict[int, list[int]]:
+    """Some indices of the lines by the widths of these."""
     by_width: dict[int, list[int]] = {}
-    for k, (line, text) in enumerate(zip(*encoded, strict=True)):
-        # CTC needs a frame for every character, and one between two equal ones.
-        if line.shape[1] // stride >= max(1, len(text) + sum(a == b for a, b in pairwise(text))):
-            by_width.setdefault(line.shape[1], []).append(k)
+    for k in members:
+        by_width.setdefault(lines[k].shape[1], []).append(k)
     return by_width
+
+
+def _wide_enough(encoded: EncodedLines, stride: int) -> list[int]:
+    """The indices of the lines that have frames enough for their text."""
+    # CTC needs a frame for every character, and one between two equal ones.
+    return [
+        k
+        for k, (line, text) in enumerate(zip(*encoded, strict=True))
+        if line.shape[1] // stride >= max(1, len(text) + sum(a == b for a, b in pairwise(text)))
+    ]
+
+
+def _shuffled(by_width: Mapping[int, Sequence[int]], size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """The indices of batches of about `size` lines of one width, in random order."""
+    order = []
+    for members in by_width.values():
+        order += np.array_split(rng.permutation(members), _batch_count(members, size))
+    for place in rng.permutation(len(order)):
+        yield order[place]
+
+
+def _steps(by_width: Mapping[int, Sequence[int]], size: int) -> int:
+    """How many batches `_shuffled` gives."""
+    return sum(_batch_count(members, size) for members in by_width.values())
 
 
 def _targets(texts: Sequence[Sequence[int]]) -> NDArray[np.int32]:

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from docproc.learn.evaluation.accuracy import digit_accuracy
 from docproc.learn.evaluation.history import Histories, histories_from_card
 from docproc.learn.progress import Log, Step
 from docproc.learn.training.architectures import each_line_reader
+from docproc.learn.training.augment import vary_line
 from docproc.learn.training.batches import LabeledLines
 from docproc.learn.training.calibration import (
     ask_verifier,
@@ -185,14 +187,15 @@ def _train_networks(recipe: HandwritingRecipe, data: Mnist, sources: Sources, fo
 def _train_verifier(
     recipe: HandwritingRecipe, source: Source, lines: keras.Model, validation: LabeledLines, folder: Path, jobs: int, log: Log
 ) -> TrainedNetwork:
-    """On fields that the line network was not trained on: of those it knows the texts too well."""
+    """Train the verifier on fields that the line network has not learned: it would hardly misread those."""
     source = replace(source, part=VERIFIER_PART)
     data = training_data(source, recipe.verifier_strips, 0, jobs, "composing fields for the verifier", log)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         probe = [line for line in data.lines if line.shape[1]][:PROBE_FIELDS]
         readers, _ = export_line_network(lines, Path(temporary) / "lines.onnx", probe)
-        train = near_misses((data.lines, data.texts), readers, (recipe.seed, VERIFIER_PART), LINE_WIDTHS, log)
-        held_out = near_misses(validation, readers, (recipe.seed, VERIFIER_PART), None, log)
+        rng = np.random.default_rng((recipe.seed, VERIFIER_PART))
+        train = near_misses((data.lines, data.texts), readers, log, partial(vary_line, rng=rng, widths=LINE_WIDTHS))
+        held_out = near_misses(validation, readers, log)
     log(f"the verifier: {len(train[1])} texts, {int(train[1].sum())} of them right")
     return fit_verifier_network(recipe, train, held_out, folder, log, each_line_reader(lines)[0])
 
@@ -218,7 +221,7 @@ def finish_handwriting(
     unseen = _Unseen(sources.with_digits(Digits.of(*held_out), apart=True), recipe.seed, jobs, log)
     strips = unseen.compose("fields for the context and the vote", CONTEXT_PART, recipe.context_strips, recipe.combs)
     combs = unseen.compose("combs for the vote", VOTE_COMB_PART, recipe.comb_strips // 2, 1.0)
-    recognizers, agreement = _export(networks, strips[:PROBE_FIELDS], combs[:PROBE_FIELDS], data, recipe.seed, folder, log)
+    recognizers, agreement = _export(networks, strips[:PROBE_FIELDS], combs[:PROBE_FIELDS], data, folder, log)
     log(Step("reading MNIST's test digits"))
     accuracy = digit_accuracy(recognizers["lattice"], data.test_images, data.test_labels)
     log(f"MNIST test: {accuracy:.4%}")
@@ -251,8 +254,8 @@ def finish_handwriting(
 
 
 def _export(
-    networks: Networks, strips: Sequence[StripExample], combs: Sequence[StripExample], data: Mnist, seed: int,
-    folder: Path, log: Log,
+    networks: Networks, strips: Sequence[StripExample], combs: Sequence[StripExample], data: Mnist, folder: Path,
+    log: Log,
 ) -> tuple[Mapping[str, Any], dict[str, float]]:  # fmt: skip
     """Export all networks; returns them by the names of their readers, and how far each agrees with Keras, for the card.
 
@@ -269,7 +272,7 @@ def _export(
     cells, cells_agree = export_cell_network(networks.cells, folder / "cells.onnx", pictures)
     log(Step("writing the verifier"))
     labeled = [example.line for example in strips], [example.strip.symbols for example in strips]
-    shown, _ = near_misses(labeled, lines, (seed, VERIFIER_PART), None, log)
+    shown, _ = near_misses(labeled, lines, log)
     verifier, verifier_agrees = export_verifier_network(networks.verifier, folder / "verifier.onnx", shown)
     return {"lattice": digits, "line": lines, "cells": cells, VERIFIER: verifier}, {
         "digits_onnx_agrees_with_keras": digits_agree,

@@ -1,7 +1,7 @@
-"""Sees a field and a text that was proposed for it, and says whether the text is what is written.
+"""Checks texts that other readers propose: sees a field and a text at once, and says whether that text is written there.
 
-The other readers see ink and say a text. Their near misses, a wrong text beside the ink that it was read from, are easier to
-tell from the truth when both are in view; the network is trained on these.
+The network is trained on near misses: wrong texts beside the ink from which they were read. With both in view they are easier
+to tell from the truth.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from docproc.backends.form import Form
 from docproc.readers.ctc import alignments, each_reader
 from docproc.rules import FieldRules
-from docproc.types import LINE_HEIGHT, NOT_A_DIGIT, Frames, Line, LineRecognizer
+from docproc.types import DIGIT_SYMBOLS, LINE_HEIGHT, Frames, Line, LineRecognizer
 
 NAME = "verifier"  # of the reader, and of its network
-HEIGHT = LINE_HEIGHT + NOT_A_DIGIT  # the strip, and a row for each of the ten digits
+HEIGHT = LINE_HEIGHT + len(DIGIT_SYMBOLS)  # px: the strip, and a row for each of the ten digits [geometry]
 FORM = Form(NAME, (HEIGHT, None), (2,))  # to logits: another text is written, or this one [geometry]
 
 
@@ -27,8 +27,8 @@ FORM = Form(NAME, (HEIGHT, None), (2,))  # to logits: another text is written, o
 class VerifierTuning:
     """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
 
-    max_texts: int = 3  # of each other reader, that are looked at [guess]
-    max_behind_nats: float = 8.0  # the best text of a reader: what is further behind is not looked at [guess]
+    max_texts: int = 3  # of each other reader, that are checked [guess]
+    max_behind_nats: float = 8.0  # the best text of a reader: what is further behind is not checked [guess]
     min_log: float = -8.0  # natural log probability below which a doubt no longer counts [guess]
     beside: int = 150  # 0..255, in the frames beside the one in which a digit was seen, where that has 255 [guess]
 
@@ -80,7 +80,7 @@ def shown_texts(line: Line, frames: Frames, texts: Sequence[str]) -> dict[str, L
 
 def beneath(line: Line, text: str, places: Sequence[float]) -> Line:
     """A strip with the text below it, (42, width) uint8; `places` are the frames, two px wide, of its digits."""
-    rows = np.zeros((NOT_A_DIGIT, line.shape[1] // 2), np.uint8)
+    rows = np.zeros((HEIGHT - LINE_HEIGHT, line.shape[1] // 2), np.uint8)
     for digit, place in zip(text, places, strict=True):
         frame, row = round(place), rows[int(digit)]
         near = row[max(0, frame - 1) : frame + 2]
@@ -97,8 +97,8 @@ def _fits(text: str, frames: int) -> bool:
 class VerifierOpinion:
     """See `voter.Opinion`. It proposes nothing.
 
-    That nothing is written is as probable as that none of the texts is right that were looked at. A text that was not looked at
-    is judged as the least of these: it neither gains nor loses beside them.
+    The empty text is as probable as that all texts that were checked are wrong. A text that was not checked counts like the
+    least probable of these.
     """
 
     def __init__(self, judged: Mapping[str, float]) -> None:
