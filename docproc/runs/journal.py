@@ -42,6 +42,7 @@ Stamp = tuple[int, int, int]  # bytes, ns of the last change of the content, and
 SCHEMA = "8"
 SUFFIX = ".docproc"
 PART_BYTES = 1 << 20  # of a table that is kept, in one cell of the journal [guess]
+PLANNED_AT_ONCE = 5_000  # documents that are entered together, so that few are held twice [guess]
 MAX_FAILURES = 100  # that `Standing` lists [guess]
 # Codes of errors that may be gone by the next run: such documents are tried again.
 TRANSIENT = frozenset({"not_found", "permission", "io_error", "changing", "timeout", "worker_died", "internal"})
@@ -305,38 +306,47 @@ class Journal:
         `retry` tries again what a finished run could not read for a reason that may be gone.
         """
         todo: list[Todo] = []
-        skipped: list[tuple[bytes]] = []
-        stale: list[tuple[bytes]] = []  # whose rows no longer hold
-        entered: list[tuple[bytes, bytes, str, int]] = []
         with self._transaction() as db:
             retry = retry and self.note("finished") != ""
             fresh = self._one("SELECT count(*) FROM (SELECT 1 FROM document LIMIT 1)") == 0
             self._unlist(db, documents, {os.fsencode(name) for name in waiting}, forget=forget)
-            for document, settings in documents:
-                name, path = os.fsencode(document.name), os.fsencode(document.path)
-                stamp = _stamp(document.path)
-                known = None if fresh else self._known(name)
-                decision = decide(known, path, stamp, settings, retry=retry)
-                if decision == "skip":
-                    skipped.append((name,))
-                    continue
-                if known and decision == "read":
-                    stale.append((name,))
-                sha256 = known.sha256 if known and decision == "compare" else None
-                attempts = known.attempts if known and known.settings == settings and not known.done else 0
-                todo.append(Todo(document, settings, sha256, attempts, stamp))
-                entered.append((name, path, settings, attempts))
-            db.executemany("UPDATE document SET listed = 1 WHERE name = ?", skipped)
-            # What was read with other settings must never stand beside the new.
-            db.executemany("DELETE FROM row WHERE name = ?", stale)
-            db.executemany(
-                "INSERT INTO document (name, path, listed, settings, attempts) VALUES (?, ?, 1, ?, ?) ON CONFLICT (name) "
-                "DO UPDATE SET path = excluded.path, listed = 1, done = 0, settings = excluded.settings, "
-                "attempts = excluded.attempts",
-                entered,
-            )
+            for first in range(0, len(documents), PLANNED_AT_ONCE):
+                todo += self._plan_some(db, documents[first : first + PLANNED_AT_ONCE], fresh=fresh, retry=retry)
             db.execute("DELETE FROM run WHERE key = 'finished'")
         return sorted(todo, key=lambda one: one.attempts)
+
+    def _plan_some(
+        self, db: sqlite3.Connection, documents: Sequence[tuple[Document, str]], *, fresh: bool, retry: bool
+    ) -> list[Todo]:
+        """The same for some of the documents; in a `fresh` journal none is known."""
+        todo: list[Todo] = []
+        skipped: list[tuple[bytes]] = []
+        stale: list[tuple[bytes]] = []  # whose rows no longer hold
+        entered: list[tuple[bytes, bytes, str, int]] = []
+        for document, settings in documents:
+            name, path = os.fsencode(document.name), os.fsencode(document.path)
+            stamp = _stamp(document.path)
+            known = None if fresh else self._known(name)
+            decision = decide(known, path, stamp, settings, retry=retry)
+            if decision == "skip":
+                skipped.append((name,))
+                continue
+            if known and decision == "read":
+                stale.append((name,))
+            sha256 = known.sha256 if known and decision == "compare" else None
+            attempts = known.attempts if known and known.settings == settings and not known.done else 0
+            todo.append(Todo(document, settings, sha256, attempts, stamp))
+            entered.append((name, path, settings, attempts))
+        db.executemany("UPDATE document SET listed = 1 WHERE name = ?", skipped)
+        # What was read with other settings must never stand beside the new.
+        db.executemany("DELETE FROM row WHERE name = ?", stale)
+        db.executemany(
+            "INSERT INTO document (name, path, listed, settings, attempts) VALUES (?, ?, 1, ?, ?) ON CONFLICT (name) "
+            "DO UPDATE SET path = excluded.path, listed = 1, done = 0, settings = excluded.settings, "
+            "attempts = excluded.attempts",
+            entered,
+        )
+        return todo
 
     @staticmethod
     def _unlist(

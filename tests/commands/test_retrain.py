@@ -250,7 +250,7 @@ def test_a_network_that_reads_badly_learns_to_read_better(scans: Path, tmp_path:
     assert done.returncode == 0, done.stderr
     truth = {f"{k:03}.png": text for k, text in enumerate(numbers())}
     wrong = sum(row["text"] != truth[row["document"]] for row in table(results))
-    assert wrong > 10
+    assert wrong > 5
     correct(results, tmp_path / "reviewed.csv", truth)
     (tmp_path / "results.csv.docproc").rename(tmp_path / "reviewed.csv.docproc")
     enough = ["--strips", "400", "--fit-strips", "400"]  # with fewer composed fields it is chance whether they got better
