@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,6 +26,7 @@ class ForeignTuning:
     min_gap_digits: float = 0.34  # between two numbers: a space in print is hardly wider [guess]
     min_single_gap_digits: float = 0.55  # the same, where one of them is a single digit [guess]
     min_wider_digits: float = 0.25  # by which it exceeds the next widest gap [guess]
+    min_point_share: float = 0.5  # of a point or comma in an amount, which may be dirt [guess]
     cents: int = 2  # digits behind a dash that parts them from the units of an amount [standard]
     min_lone_gap_digits: float = 0.9  # between two numbers of one digit each [guess]
 
@@ -37,6 +39,8 @@ ONLY_LETTERS = "something is written, and it is no number"
 IN_BRACKETS = "the number is in brackets, and may be negative"
 ZEROS = "two zeros, or letters"
 SLASH_OR_1 = "a slash, or a 1"
+COLON_POINTS = 2  # one above the other [standard]
+GROUP = 3  # digits of thousands [standard]
 NO_GROUPS = (1, 4)  # [standard]
 """How many digits behind a gap in an amount are neither cents nor groups of two or three, with cents or without."""
 
@@ -62,13 +66,14 @@ def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> st
         return parted
     if text == "00":
         return ZEROS
+    if kind == "amount":
+        return _parts_nothing(named, text)
     if kind in ("string", "comb"):
         if _in_brackets(named, text):
             return IN_BRACKETS
         for one in inner:
             if one.symbol == "." or (one.symbol == "," and not _grouped(text, [o.place for o in inner if o.symbol == ","])):
-                name = "a point" if one.symbol == "." else "a comma"
-                return f"{name} is written: {text[: one.place]}{one.symbol}{text[one.place :]}"
+                return _with_point(one, text)
     return ""
 
 
@@ -82,6 +87,19 @@ def _parted(inner: Sequence[Named], text: str, kind: Kind) -> str:
     if kind == "amount" and _may_be_a_1(first, text):
         return f"{SLASH_OR_1}: {parted}"
     return f"two numbers are written, with {PARTS[first.symbol]} between: {parted}"
+
+
+def _parts_nothing(named: Sequence[Named], text: str) -> str:
+    """Why the first point or comma in an amount parts neither cents nor groups of digits, as in 6000.380."""
+    points = [one for one in named if one.symbol in ".," and 0 < one.place < len(text) and one.share >= FOREIGN.min_point_share]
+    if not points or points[0].place <= GROUP or len(text) - points[0].place <= FOREIGN.cents:
+        return ""
+    return _with_point(points[0], text)
+
+
+def _with_point(mark: Named, text: str) -> str:
+    name = "a point" if mark.symbol == "." else "a comma"
+    return f"{name} is written: {text[: mark.place]}{mark.symbol}{text[mark.place :]}"
 
 
 def _in_brackets(named: Sequence[Named], text: str) -> bool:
@@ -103,28 +121,29 @@ def _may_be_a_1(mark: Named, text: str) -> bool:
 
 
 def _is_of_amounts(mark: Named, text: str) -> bool:
-    """Whether a mark between digits belongs to amounts: a slash, as in 15 50/100, or a dash before cents or thousands.
+    """Whether a mark between digits belongs to amounts: the slash of 15 50/100, or a dash before cents or thousands.
 
-    A dash between numbers that go up, as in 9-54, may as well be that of a range.
+    A dash between numbers that go up, as in 9-54, may as well be that of a range. Thousands have at most three digits
+    before them.
     """
     behind = len(text) - mark.place
     if mark.symbol == "/":
-        return text[mark.place :] == HUNDRED or not _may_be_a_1(mark, text)
+        return text[mark.place :] == HUNDRED
     goes_up = int(text[: mark.place]) < int(text[mark.place :])
-    return mark.symbol == "-" and (behind == FOREIGN.cents or behind % 3 == 0) and not goes_up
+    thousands = behind % GROUP == 0 and mark.place <= GROUP
+    return mark.symbol == "-" and (behind == FOREIGN.cents or thousands) and not goes_up
 
 
 def two_numbers(marked: MarkedDigits | None, text: str, kind: Kind, digits: tuple[int, int] | None) -> str:
-    """Why a text is two numbers, by a dash or the gap between them; "" where it is one, as far as is seen.
+    """Why a text is two numbers, or has a decimal, by marks or the gap between digits; "" where nothing of that is seen.
 
     Groups of three digits are thousands; in an amount what stands apart may also be cents, or lakhs and crores. Where the
     field says how many `digits` it has, gaps mean nothing.
     """
     if marked is None or len(text) < 2 or (digits is not None and digits[0] == digits[1]):
         return ""
-    for mark in marked.marks:
-        if kind == "string" and mark.kind == "dash" and mark.sure and 0 < mark.place < len(text):
-            return f"two numbers are written, with {PARTS['-']} between: {text[: mark.place]}-{text[mark.place :]}"
+    if kind == "string" and (parted := _parted_by_marks(marked, text)):
+        return parted
     gaps = marked.digits[1:, 0] - marked.digits[:-1, 2]
     widest = int(gaps.argmax())
     others = np.delete(gaps, widest)
@@ -135,6 +154,21 @@ def two_numbers(marked: MarkedDigits | None, text: str, kind: Kind, digits: tupl
     if gaps[widest] < least or _grouped(text, [place]) or (kind == "amount" and len(text) - place not in NO_GROUPS):
         return ""
     return f"two numbers are written: {text[:place]} {text[place:]}"
+
+
+def _parted_by_marks(marked: MarkedDigits, text: str) -> str:
+    """Which marks between the digits of a whole number make something else of it; "" where none does."""
+    inner = [mark for mark in marked.marks if 0 < mark.place < len(text)]
+    points = Counter(mark.place for mark in inner if mark.kind == "point")
+    for mark in inner:
+        before, behind = text[: mark.place], text[mark.place :]
+        if mark.kind == "dash" and mark.sure:
+            return f"two numbers are written, with {PARTS['-']} between: {before}-{behind}"
+        if mark.kind == "point" and points[mark.place] == COLON_POINTS:
+            return f"two numbers are written, with {PARTS[':']} between: {before}:{behind}"
+        if mark.kind == "point" and mark.sure:
+            return f"a point is written: {before}.{behind}"
+    return ""
 
 
 def _grouped(text: str, places: Sequence[int]) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from docproc.meaning.foreign import CORRECTED, IN_BRACKETS, LETTERS, ONLY_LETTERS, SLASH_OR_1, foreign, two_numbers
-from docproc.meaning.marks import MarkedDigits
+from docproc.meaning.marks import Mark, MarkedDigits, MarkKind
 from docproc.meaning.named import Named
 from docproc.types import MARK_SYMBOLS, Kind
 
@@ -54,14 +54,21 @@ def test_what_was_struck_out_is_never_accepted(text: str) -> None:
     assert said(text) == CORRECTED
 
 
-@pytest.mark.parametrize("text", ["15/100", "1500-", "1.500,00", "120-50", "1500-00", "12-000"])
+@pytest.mark.parametrize(
+    "text", ["15/100", "1500-", "1.500,00", "120-50", "1500-00", "12-000", "1500/100", "380.5", "6,000.38"]
+)
 def test_the_marks_of_amounts_keep_their_meaning(text: str) -> None:
     assert said(text, "amount") == ""
 
 
-@pytest.mark.parametrize("text", ["9-54", "12-50", "1-200"])
-def test_a_range_in_an_amount_is_not_cents(text: str) -> None:
+@pytest.mark.parametrize("text", ["9-54", "12-50", "1-200", "9300-800", "65/205", "3/4"])
+def test_a_range_or_a_fraction_in_an_amount_is_not_cents(text: str) -> None:
     assert "two numbers" in said(text, "amount")
+
+
+@pytest.mark.parametrize("text", ["6000.380", "8006,121", "12345.6789"])
+def test_a_point_of_an_amount_that_parts_neither_cents_nor_thousands(text: str) -> None:
+    assert said(text, "amount").endswith(f"is written: {text}")
 
 
 def test_a_slash_of_an_amount_may_have_been_read_as_the_1_beside_it() -> None:
@@ -84,6 +91,20 @@ def apart(*gaps: float) -> MarkedDigits:
 def test_a_wide_gap_makes_two_numbers() -> None:
     assert "12 15" in two_numbers(apart(0.2, 0.8, 0.2), "1215", "string", None)
     assert two_numbers(apart(0.2, 0.3, 0.2), "1215", "string", None) == ""
+
+
+def marked(*marks: tuple[MarkKind, bool]) -> MarkedDigits:
+    """Four digits with these marks in their middle, each sure or not."""
+    four = apart(0.2, 0.3, 0.2)
+    return MarkedDigits(four.digits, tuple(Mark(kind, 2, sure, 1.4, 0.8, 1.5, 0.95) for kind, sure in marks))
+
+
+def test_marks_between_the_digits_of_a_whole_number() -> None:
+    assert two_numbers(marked(("point", True)), "1215", "string", None) == "a point is written: 12.15"
+    assert "12-15" in two_numbers(marked(("dash", True)), "1215", "string", None)
+    assert "12:15" in two_numbers(marked(("point", False), ("point", False)), "1215", "string", None)
+    assert two_numbers(marked(("point", False)), "1215", "string", None) == ""  # may be dirt
+    assert two_numbers(marked(("point", True)), "1215", "amount", None) == ""
 
 
 def test_thousands_apart_are_one_number() -> None:
