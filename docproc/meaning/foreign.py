@@ -27,6 +27,10 @@ class ForeignTuning:
     min_single_gap_digits: float = 0.55  # the same, where one of them is a single digit [guess]
     min_wider_digits: float = 0.25  # by which it exceeds the next widest gap [guess]
     min_point_share: float = 0.5  # of a point or comma in an amount, which may be dirt [guess]
+    min_dot: float = 0.06  # digit heights: the longer side of the dot of a question mark [guess]
+    max_dot: float = 0.3  # likewise [guess]
+    max_dot_aside: float = 0.1  # digit heights, to the right of the digit [guess]
+    max_dot_gap: float = 0.7  # digit heights between the foot of the digit and the dot [guess]
     cents: int = 2  # digits behind a dash that parts them from the units of an amount [standard]
     min_lone_gap_digits: float = 0.9  # between two numbers of one digit each [guess]
 
@@ -37,8 +41,10 @@ CORRECTED = "corrected: something is struck out or written over"
 LETTERS = "something that is no digit is written beside the number"
 ONLY_LETTERS = "something is written, and it is no number"
 IN_BRACKETS = "the number is in brackets, and may be negative"
+DOT_BELOW = "a dot is below the digit: a question mark, or an exclamation mark"
 ZEROS = "two zeros, or letters"
 SLASH_OR_1 = "a slash, or a 1"
+DOTTED = ("1", "2", "7")  # digits that look like one of the two without its dot
 COLON_POINTS = 2  # one above the other [standard]
 GROUP = 3  # digits of thousands [standard]
 NO_GROUPS = (1, 4)  # [standard]
@@ -132,6 +138,20 @@ def _is_of_amounts(mark: Named, text: str) -> bool:
     goes_up = int(text[: mark.place]) < int(text[mark.place :])
     thousands = behind % GROUP == 0 and mark.place <= GROUP
     return mark.symbol == "-" and (behind == FOREIGN.cents or thousands) and not goes_up
+
+
+def dot_below(marked: MarkedDigits | None, text: str) -> str:
+    """Whether a dot stands below a lone digit that looks like a question mark or an exclamation mark without it, in words."""
+    if marked is None or text not in DOTTED:
+        return ""
+    left, _, right, foot = marked.digits[0]
+    for mark in marked.marks:
+        wide, tall = mark.right - mark.left, mark.bottom - mark.top
+        beneath = left <= (mark.left + mark.right) / 2 <= right + FOREIGN.max_dot_aside and foot < mark.top
+        small = FOREIGN.min_dot <= max(wide, tall) <= FOREIGN.max_dot
+        if small and beneath and mark.top < foot + FOREIGN.max_dot_gap:
+            return DOT_BELOW
+    return ""
 
 
 def two_numbers(marked: MarkedDigits | None, text: str, kind: Kind, digits: tuple[int, int] | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from docproc.meaning.foreign import SLASH_OR_1, foreign, two_numbers
+from docproc.meaning.foreign import SLASH_OR_1, dot_below, foreign, two_numbers
 from docproc.meaning.marks import MarkedDigits
 from docproc.meaning.named import Named
 from docproc.readers.comb import CombOpinion
@@ -15,7 +15,7 @@ from docproc.readers.evidence import evidence
 from docproc.readers.ink import comb_ink, free_ink
 from docproc.readers.lattice import LatticeOpinion, View
 from docproc.readers.lattice.cuts import candidate_box
-from docproc.readers.lattice.stray import STRAY, filled, leaning, left_over, stacked
+from docproc.readers.lattice.stray import STRAY, filled, is_ring, leaning, left_over, stacked
 from docproc.readers.line import LineOpinion
 from docproc.readers.model import Model
 from docproc.readers.repair import Choice, repair_field
@@ -31,6 +31,7 @@ from docproc.types import Field, Frames, Gray, Lattice, Reading
 AT_THE_EDGE = "a line at the edge of the field, or a 1"
 STACKED = "something is written above or below the number"
 FILLED = "something is written inside a digit"
+RING = "a ring, or a 0"
 UNEXPLAINED = "much of what is written was not read"
 AT_THE_EDGE_PX = 2  # from the side of the crop [guess]
 MAX_ALTERNATIVES = 10  # other texts that are kept, for rules between fields and for people [guess]
@@ -227,6 +228,8 @@ def _more_than_digits(lattice: Lattice, path: Sequence[int], rows: int, text: st
         return STACKED
     if path and filled(lattice, path, text):
         return FILLED
+    if is_ring(lattice, path, text):
+        return RING
     if path and left_over(lattice, path) > (STRAY.max_left_over_of_1 if text == "1" else STRAY.max_left_over):
         return UNEXPLAINED
     return SLASH_OR_1 if set(text) == {"1"} and leaning(lattice, path) else ""
@@ -246,7 +249,8 @@ def _not_a_number(opinions: Mapping[str, Opinion], field: Field, text: str) -> s
     dated = field.rules is not None and field.rules.date is not None
     cut = lattice_opinion(opinions)
     free = not dated and field.kind in ("string", "amount")
-    apart = two_numbers(cut.marks(cut.path(text)), text, field.kind, field.digits) if free else ""
+    marked = cut.marks(cut.path(text))
+    apart = (dot_below(marked, text) or two_numbers(marked, text, field.kind, field.digits)) if free else ""
     return foreign(line_opinion(opinions).named(text), text, field.kind, dated=dated) or apart
 
 

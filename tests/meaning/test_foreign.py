@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from docproc.meaning.foreign import CORRECTED, IN_BRACKETS, LETTERS, ONLY_LETTERS, SLASH_OR_1, foreign, two_numbers
+from docproc.meaning.foreign import (
+    CORRECTED,
+    DOT_BELOW,
+    IN_BRACKETS,
+    LETTERS,
+    ONLY_LETTERS,
+    SLASH_OR_1,
+    dot_below,
+    foreign,
+    two_numbers,
+)
 from docproc.meaning.marks import Mark, MarkedDigits, MarkKind
 from docproc.meaning.named import Named
 from docproc.types import MARK_SYMBOLS, Kind
@@ -105,6 +117,23 @@ def test_marks_between_the_digits_of_a_whole_number() -> None:
     assert "12:15" in two_numbers(marked(("point", False), ("point", False)), "1215", "string", None)
     assert two_numbers(marked(("point", False)), "1215", "string", None) == ""  # may be dirt
     assert two_numbers(marked(("point", True)), "1215", "amount", None) == ""
+
+
+def lone(mark: Mark) -> MarkedDigits:
+    return MarkedDigits(np.array([[0.0, 0.0, 0.6, 1.0]]), (mark,))
+
+
+def test_a_dot_below_a_lone_digit_makes_a_question_mark() -> None:
+    dot = Mark("speck", 1, False, 0.25, 1.2, 0.35, 1.3)
+    assert dot_below(lone(dot), "2") == DOT_BELOW
+    assert dot_below(lone(dot), "5") == ""
+    beside, far, dust = (
+        replace(dot, left=0.9, right=1.0),
+        replace(dot, top=1.9, bottom=2.0),
+        replace(dot, right=0.27, bottom=1.22),
+    )
+    assert [dot_below(lone(one), "2") for one in (beside, far, dust)] == ["", "", ""]
+    assert dot_below(apart(0.2, 0.3), "121") == ""
 
 
 def test_thousands_apart_are_one_number() -> None:

@@ -26,6 +26,7 @@ class StrayTuning:
     inner_share: float = 0.12  # of a digit's height: something inside of it is at least that high [guess]
     min_inside: int = 2  # parts inside of a digit: a zero may have a dot [guess]
     inner_width_share: float = 0.3  # of a digit's width: one part that wide is more than a dot [guess]
+    max_zero_ratio: float = 1.25  # width to height of a lone 0: a wider one is a ring around something [guess]
     max_lean: float = 0.45  # columns for a row, of a lone 1: more is a slash [guess]
     max_lean_of_several: float = 0.15  # the same, of every 1 where nothing else is written [guess]
     max_left_over: float = 0.4  # of the ink, on no digit; of more, 4 in 10 are wrong [measured: composed fields]
@@ -81,6 +82,14 @@ def filled(lattice: Lattice, path: Sequence[int], text: str) -> bool:
         if wide or np.count_nonzero(inside) >= STRAY.min_inside:
             return True
     return False
+
+
+def is_ring(lattice: Lattice, path: Sequence[int], text: str) -> bool:
+    """Whether a lone 0 is wider than people write it: the ring of a stamp, or one that was drawn around something."""
+    if text != "0" or len(path) != 1:
+        return False
+    box = lattice.candidates[path[0]].box
+    return box.width > STRAY.max_zero_ratio * box.height
 
 
 def left_over(lattice: Lattice, path: Sequence[int]) -> float:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
-from docproc.readers.lattice.stray import filled, left_over
+from docproc.readers.lattice.stray import filled, is_ring, left_over
 from docproc.types import Box, Candidate, Lattice
 from tests.meaning.drawn import box_of
 
@@ -34,6 +36,14 @@ def with_inside(*parts: tuple[int, int]) -> Lattice:
 )
 def test_a_word_in_a_ring_is_no_zero(parts: tuple[tuple[int, int], ...], text: str, is_filled: bool) -> None:
     assert filled(with_inside(*parts), [0], text) is is_filled
+
+
+def test_a_lone_zero_much_wider_than_tall_is_a_ring() -> None:
+    wide = with_inside()  # 100 x 60
+    narrow = replace(wide, candidates=(replace(wide.candidates[0], box=Box(40, 10, 55, 60)),))
+    assert is_ring(wide, [0], "0")
+    assert not is_ring(narrow, [0], "0")
+    assert not is_ring(wide, [0], "2")
 
 
 def test_ink_on_no_digit_is_left_over() -> None:
