@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from docproc.web.server import Serving
 
 GROUPS = {
-    "Which fields": ("fields", "all_fields", "again", "audit", "planted"),
+    "Which fields": ("fields", "all", "again", "audit", "planted"),
     "Who and how": ("who", "unmasked", "offline", "overwrite"),
     "Where it is found": ("host", "port", "token", "allow_host", "browser"),
 }

@@ -139,7 +139,7 @@ def _done(keying: Keying, person: Person, wish: Wish) -> tuple[dict[str, Any], i
 def _stale(keying: Keying, stale: StaleEdit, wish: Wish) -> dict[str, Any]:
     last = stale.came[-1]
     who = last.who or "Somebody"
-    if keying.is_blind(wish.id):
+    if keying.shown(wish.id)[1] in ("audit", "again"):
         did = "keyed this field"
     else:
         did = "took back what was keyed there" if last.how == "withdrawn" else f"keyed {last.shown} here"

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from docproc.runs.edits import (
     FieldKey,
     FieldState,
     Said,
+    StaleEdit,
     blank_meaning,
     broken_between,
     edit_of,
@@ -189,17 +190,16 @@ class Keying:
     def _edit(
         self, person: Person, wish: Wish, said: Said, state: FieldState, mode: Mode, page: Sequence[Row]
     ) -> Edit:  # fmt: skip
-        reading = state.reading
-        broken: tuple[str, ...] = ()
-        if said != "illegible":
-            meant = meaning(reading, wish.text) if said == "text" else blank_meaning(reading)
-            broken = () if meant.fault else meant.broken + broken_between(page, reading.field, meant.text)
-        if broken and not wish.overruled:
-            raise Broken("; ".join(broken))
         # Who keys it for an audit does not see what others keyed.
         again = mode == "again" or (mode == "audit" and bool(state.counting))
         screen = AUDIT if mode == "audit" else self._screen
-        return edit_of(state, said, wish.text, who=person.who, screen=screen, again=again, overruled=bool(broken))
+        edit = edit_of(state, said, wish.text, who=person.who, screen=screen, again=again)
+        if came := [one for one in state.edits if one.id > wish.version]:
+            raise StaleEdit(edit, came)  # before a word of rules
+        broken = _broken(state.reading, edit, page)
+        if broken and not wish.overruled:
+            raise Broken("; ".join(broken))
+        return replace(edit, overruled=bool(broken))
 
     def _enter(self, person: Person, wish: Wish, state: FieldState, shown: _Shown, edit: Edit) -> int:
         """Enter an edit; returns the version of the field then."""
@@ -224,11 +224,11 @@ class Keying:
         entry = self._queue.lend(self._state(state.key, states), person, time.monotonic())
         return {"version": entry.state.version, "card": self._card(entry, states)}
 
-    def is_blind(self, card: str) -> bool:
-        """Whether a field was shown without what was read or keyed there."""
+    def shown(self, card: str) -> tuple[FieldState, Mode]:
+        """The field of a card as it stands now, and how it was shown. Raises Unknown."""
+        state, _, _ = self._find(card)
         with self._lock:
-            shown = self._shown.get(self._keys.get(card, ("", 0, "")))
-            return shown is not None and shown.mode in ("audit", "again")
+            return state, self._shown[state.key].mode
 
     def _state(self, key: FieldKey, states: Sequence[FieldState]) -> FieldState:
         found = next((state for state in states if state.key == key), None)
@@ -276,6 +276,14 @@ class Keying:
             *([f"Others have {_many(left)} before them."] if left else []),
             f"The table {self.output.name} {untouched}" if untouched else f"The table is written: {self.output.name}",
         ])  # fmt: skip
+
+
+def _broken(reading: Row, edit: Edit, page: Sequence[Row]) -> tuple[str, ...]:
+    """The rules of the field, and those between the fields of its page, that an edit breaks, in words."""
+    if edit.said == "illegible":
+        return ()
+    meant = meaning(reading, edit.text) if edit.said == "text" else blank_meaning(reading)
+    return meant.broken + broken_between(page, reading.field, meant.text)
 
 
 KINDS = {"again": "keyed a second time"}

@@ -80,8 +80,9 @@ function look(how) {
 
 function told(found) {
   cards.push(...(found.cards || []));
-  $("progress").value = found.share ?? $("progress").value;
-  $("progress-text").textContent = found.progress ?? $("progress-text").textContent;
+  if (!found.progress) return;
+  $("progress").value = found.share;
+  $("progress-text").textContent = found.progress;
 }
 
 async function send(said, text = "") {
