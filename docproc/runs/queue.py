@@ -177,6 +177,14 @@ class Queue:
         if later:
             self._later.setdefault(person, set()).add(key)
 
+    def put_last(self, key: FieldKey) -> None:
+        """Ask for the field after all others, whoever is next."""
+        self._leases.pop(key, None)
+        for keys in self._orders.values():
+            if key in keys:
+                del keys[key]
+                keys[key] = None
+
     def begin(self, person: Person) -> None:
         """A person opens the page: what was passed over is asked for again, and nothing is in hand."""
         self._later.pop(person, None)

@@ -176,3 +176,10 @@ def test_a_long_queue_is_put_in_order_anew() -> None:
         queue.update([keyed(state, ("ANNA", "120", {}))])
     first = queue.take(BOB, 1, 0.0)[0]
     assert first.state == states[400]
+
+
+def test_what_is_put_last_comes_after_all_others() -> None:
+    queue = queue_of(field(1), field(2), field(3))
+    assert taken(queue, count=1) == ["1"]
+    queue.put_last(field(1).key)
+    assert taken(queue, BOB) == ["2", "3", "1"]

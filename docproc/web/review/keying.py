@@ -182,7 +182,7 @@ class Keying:
                 return self._back(person, wish, state)
             shown = self._shown.get(key, _Shown("read"))
             edit = self._edit(person, wish, wish.action, state, shown.mode, _page(states, state.reading))
-            number = self._enter(person, wish, state, shown, edit)
+            number = self._enter(wish, state, shown, edit)
             self._queue.update(self._edits.fields(key[0]))
             self._done.setdefault(person, _Done()).note(_kind(edit), time.monotonic())
             return {"version": number}
@@ -201,7 +201,7 @@ class Keying:
             raise Broken("; ".join(broken))
         return replace(edit, overruled=bool(broken))
 
-    def _enter(self, person: Person, wish: Wish, state: FieldState, shown: _Shown, edit: Edit) -> int:
+    def _enter(self, wish: Wish, state: FieldState, shown: _Shown, edit: Edit) -> int:
         """Enter an edit; returns the version of the field then."""
         seen = {state.key: wish.version}
         if shown.planted is None:
@@ -210,8 +210,8 @@ class Keying:
         numbers = self._edits.add([] if found.passed else [edit], seen, [found])
         self._planted.add(state.key)
         self._shown[state.key] = _Shown("read")
-        if found.passed:  # it is asked for again when the page is opened the next time
-            self._queue.give_back(state.key, person, later=True)
+        if found.passed:
+            self._queue.put_last(state.key)
         return numbers[-1] if numbers else state.version
 
     def _back(self, person: Person, wish: Wish, state: FieldState) -> dict[str, Any]:
@@ -310,9 +310,9 @@ def card_of(entry: Entry, shown: Row) -> dict[str, Any]:
     state = entry.state
     empty = entry.blind or entry.mode == "third"
     text = "" if empty else box_text(shown)
-    note = NOTES.get(entry.mode) or state.row.reason
-    if entry.mode == "third":
-        note = "; ".join([note, *(f"{edit.who or 'somebody'} keyed {edit.shown}" for edit in state.counting)])
+    note = NOTES.get(entry.mode) or (state.row.reason if entry.mode != "third" else "two keyings differ, or break a rule")
+    if entry.mode == "third" and not is_account(shown):
+        note = "; ".join([state.row.reason, *(f"{edit.who or 'somebody'} keyed {edit.shown}" for edit in state.counting)])
     page = f", page {shown.page}" if shown.page > 1 else ""
     sure = "" if empty or shown.confidence is None or not shown.text else f" · {int(shown.confidence * 100)} % sure"
     return {
