@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -21,6 +22,8 @@ import httpx
 import pytest
 from PIL import Image
 
+from docproc.cli import main
+from docproc.errors import BadUsage
 from docproc.runs.editing import open_edits
 from docproc.runs.edits import AUDIT, Edit, FieldState, edit_of
 from docproc.runs.journal import Journal
@@ -592,3 +595,58 @@ def test_what_was_acknowledged_survives_kill_9(samples: Path, tmp_path: Path, ro
 
 def test_the_script_of_the_page_is_small() -> None:
     assert (STATIC / "review.js").stat().st_size <= 7_000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+def test_the_program_prints_its_address_and_writes_the_table_at_its_end(samples: Path, tmp_path: Path) -> None:
+    out = tmp_path / samples.name
+    for suffix in ("", ".docproc"):
+        shutil.copy(f"{samples}{suffix}", f"{out}{suffix}")
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        "-m",
+        "docproc",
+        "review",
+        str(out),
+        "--port",
+        "0",
+        "--no-browser",
+        "--who",
+        "EVE",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=PROJECT,
+                          env=os.environ | {"PYTHONPATH": str(PROJECT)}) as process:  # fmt: skip
+        assert process.stdout
+        address = process.stdout.readline().strip()
+        with httpx.Client(follow_redirects=True) as http:
+            assert http.get(address).status_code == 200
+            home = address.partition("?")[0]
+            http.headers["Origin"], http.base_url = home.rstrip("/"), httpx.URL(home)
+            client = Client(http, "")
+            client.post()
+            card = dict(client.cards[0])
+            assert client.say("text", "4711", overruled=True).status_code == 200
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, f"Ctrl-C ends it\ntable: {out}\n")
+    (row,) = [row for row in table(out) if row["text"] == "4711"]
+    assert (row["field"], row["keyed"]) == (card["name"], "corrected")
+    with Journal.look(out) as journal:
+        assert [edit.who for edit in journal.edits()] == ["EVE"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [("--fields nothing", "the run has no field nothing"), ("--again --all", "--again shows no reading"),
+     ("--offline page.txt", "should end in .html"), ("--offline o.html --planted 1%", "--planted needs the server"),
+     ("--host 0.0.0.0", "--token")],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused(
+    samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str, told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadUsage, match=told):
+        main.main(["review", str(samples), *options.split(), "--no-browser"], standalone_mode=False)
+    assert list(tmp_path.iterdir()) == []
