@@ -192,6 +192,8 @@ class Queue:
 
     def left(self, person: Person) -> int:
         """How many fields this person may still be asked for, those too that others have at the moment."""
+        if not self.wishes.again:
+            return len(self._entries) - self.passed_over(person)
         passed = self._later.get(person, set())
         return sum(entry.key not in passed and may_key(entry, person) for entry in self._entries.values())
 
@@ -209,8 +211,12 @@ class Queue:
         if order not in self._orders or self._gone > MAX_GONE:
             self._orders = {order: dict.fromkeys(entry.key for entry in in_order(self._entries.values(), order))}
             self._gone = 0
-        for key in dict.fromkeys((*self._first, *self._orders[order])):
+        first = tuple(self._first)
+        for key in first:
             if entry := self._entries.get(key):
+                yield entry
+        for key in self._orders[order]:
+            if key not in first and (entry := self._entries.get(key)):
                 yield entry
 
     def _enter(self, entry: Entry) -> None:

@@ -462,9 +462,12 @@ def test_the_offline_file_needs_no_server_and_its_json_comes_back(reviewed: Any,
     review, target = reviewed(), tmp_path / "review.html"
     done = docproc("review", review.out, "--offline", target, "--who", "CARL", "--unmasked")
     assert done.returncode == 0, done.stderr
-    page = opened(open_page, target.as_uri())
+    page = opened(open_page, target.as_uri(), width=390, height=844, dark=True)
     assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.locator("#crop img").evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") > 50
+    page.keyboard.press("F2")
+    assert "no pages" in page.locator("#around").inner_text()
     page.keyboard.type("1234")
     page.keyboard.press("Enter")
     page.keyboard.press("x")

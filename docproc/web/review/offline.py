@@ -30,7 +30,7 @@ TOLD = "Save what you keyed (F9), and send the file back: docproc apply enters i
 def offline_page(keying: Keying, who: str, *, unmasked: bool) -> tuple[bytes, int]:
     """(HTML, number of fields) of the page with all fields that `keying` has, for a person called `who` or otherwise."""
     cards = keying.cards(Person(who), ahead=1 << 62)
-    own = [card | {"edit": _edit(keying, card)} for card in cards]
+    own = [card | {"page": "", "edit": _edit(keying, card)} for card in cards]
     plain = sum(len(json.dumps(card)) for card in own)
     room = max(FILE_BYTES, len(own) * FILE_BYTES // MAX_FIELDS) - plain - 100_000  # for page, style and script
     most = max(0, min(CROP_BYTES, room // max(1, len(own)) * 3 // 4 - 40))

@@ -74,8 +74,8 @@ function look(how) {
   view = how % 3; // no page, the whole, or enlarged around the field
   $("around").hidden = !view;
   if (!view) return;
-  const page = element("img", { alt: "The page, with the field framed", src: `${cards[at].page}?view=${view}&open=${open}` });
-  $("around").replaceChildren(data ? "There are no pages in this file." : page);
+  const page = { alt: "The page, with the field framed", src: `${cards[at].page}?view=${view}&open=${open}` };
+  $("around").replaceChildren(data ? "There are no pages in this file." : element("img", page));
 }
 
 function told(found) {
