@@ -319,6 +319,20 @@ def test_a_scan_that_is_gone_is_told_and_the_field_can_be_keyed(
     assert "changed since" in client.http.get(client.cards[0]["crop"]).json()["error"]
 
 
+def test_a_sum_that_does_not_add_up_is_told_once(reviewed: Any) -> None:
+    review = reviewed(everything=True, fields=("persons",))
+    client = review.client()
+    client.post()
+    wrong = "22" if client.cards[0]["text"] != "22" else "23"
+    answer = client.say("text", wrong)
+    assert (answer.status_code, answer.json()["broken"]) == (422, True)
+    assert "persons" in answer.json()["error"]
+    assert review.edits() == []
+    assert client.say("text", wrong, overruled=True).status_code == 200
+    (state,) = [state for state in review.states().values() if state.counting]
+    assert (state.row.status, state.row.text, "overruled" in state.row.reason) == ("ok", wrong, True)
+
+
 # ----------------------------------------------------------------------------------------------- several people
 
 
