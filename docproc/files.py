@@ -262,16 +262,18 @@ def open_pages(document: Document, limits: Limits) -> Iterator[Page | tuple[Page
     yield from decode_pages(document.name, read_content(document.path, limits).data, limits)
 
 
-def decode_pages(name: str, data: bytes, limits: Limits, enough: int = 0) -> Iterator[Page | tuple[PageId, DocumentError]]:
-    """The pages in the content of a file, see `open_pages`.
+def decode_pages(
+    name: str, data: bytes, limits: Limits, enough: int = 0, *, first: int = 1
+) -> Iterator[Page | tuple[PageId, DocumentError]]:
+    """The pages in the content of a file from page `first` on, see `open_pages`; none where there are not so many.
 
     A JPEG whose long side is at least twice `enough` px may come smaller, with `enough` px or more: that is much quicker.
     """
     kind = sniff(data)
     if kind == "pdf":
-        yield from _pdf_pages(name, data, limits)
+        yield from _pdf_pages(name, data, limits, first)
     elif kind == "picture":
-        yield from _picture_pages(name, data, limits, enough)
+        yield from _picture_pages(name, data, limits, enough, first)
     else:
         if data.startswith(MAGIC):
             raise _packed(data)
@@ -420,7 +422,9 @@ def sniff(data: bytes) -> str:
     return "pdf" if b"%PDF-" in data[:PDF_HEAD_BYTES] else "unknown"
 
 
-def _picture_pages(name: str, data: bytes, limits: Limits, enough: int) -> Iterator[Page | tuple[PageId, DocumentError]]:
+def _picture_pages(
+    name: str, data: bytes, limits: Limits, enough: int, first: int
+) -> Iterator[Page | tuple[PageId, DocumentError]]:
     from PIL import Image
 
     # Our own limits, below, are stricter and are errors instead of warnings.
@@ -435,7 +439,17 @@ def _picture_pages(name: str, data: bytes, limits: Limits, enough: int) -> Itera
         raise _undecodable(problem) from problem
     with image:
         # Of an animation the first frame counts; a TIFF has pages.
-        number = 1
+        number = first
+        if first > 1:
+            if image.format != "TIFF":
+                return
+            try:
+                image.seek(first - 1)
+            except EOFError:
+                return
+            except Exception as problem:
+                yield PageId(name, first), _undecodable(problem)
+                return
         while True:
             where = PageId(name, number)
             try:
@@ -596,7 +610,7 @@ def _tiff_pages(data: bytes, most: int) -> int:
     return len(seen)
 
 
-def _pdf_pages(name: str, data: bytes, limits: Limits) -> Iterator[Page | tuple[PageId, DocumentError]]:
+def _pdf_pages(name: str, data: bytes, limits: Limits, first: int) -> Iterator[Page | tuple[PageId, DocumentError]]:
     import pypdfium2
 
     try:
@@ -613,7 +627,7 @@ def _pdf_pages(name: str, data: bytes, limits: Limits) -> Iterator[Page | tuple[
             raise DocumentError(
                 "too_many_pages", f"{count} pages, the limit is {limits.pages}; split it, or raise the limit `pages`"
             )
-        for number in range(1, count + 1):
+        for number in range(first, count + 1):
             where = PageId(name, number)
             try:
                 yield Page(where, *_draw_pdf_page(pdf[number - 1], limits))

@@ -42,9 +42,10 @@ def since(db: sqlite3.Connection, key: FieldKey, version: int) -> list[Edit]:
     return [_edit(row) for row in rows]
 
 
-def contents(db: sqlite3.Connection) -> frozenset[str]:
-    """The contents of documents, by their SHA-256, that have edits."""
-    return frozenset(str(found[0]) for found in db.execute("SELECT DISTINCT sha256 FROM edit"))
+def contents(db: sqlite3.Connection, sha256: str = "") -> frozenset[str]:
+    """The contents of documents, by their SHA-256, that have edits; or this one alone, if it has."""
+    wanted, values = ("WHERE sha256 = ?", (sha256,)) if sha256 else ("", ())
+    return frozenset(str(found[0]) for found in db.execute(f"SELECT DISTINCT sha256 FROM edit {wanted}", values))
 
 
 def insert(db: sqlite3.Connection, edits: Sequence[Edit], seen: Mapping[FieldKey, int] | None) -> list[int]:

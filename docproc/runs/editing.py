@@ -9,7 +9,7 @@ from pathlib import Path
 
 from docproc.errors import CannotWrite, OutputHeld
 from docproc.runs.audit import write_own_table
-from docproc.runs.edits import Edit, FieldKey
+from docproc.runs.edits import Edit, FieldKey, FieldState
 from docproc.runs.journal import SUFFIX, Journal
 from docproc.runs.lock import hold
 from docproc.runs.planting import Planted
@@ -37,6 +37,16 @@ class Edits:
         """
         with self._lock:
             return self._journal.add_edits(edits, seen, planted)
+
+    def fields(self, sha256: str = "") -> list[FieldState]:
+        """The fields of the table as they stand now; with `sha256` only those of documents with this content."""
+        with self._lock:
+            return list(self._journal.fields(sha256))
+
+    def planted(self) -> list[Planted]:
+        """What people did who were shown a wrong reading, oldest first."""
+        with self._lock:
+            return self._journal.planted()
 
     def secret(self) -> str:
         """What decides by lot which fields are drawn, and which show a planted reading. Raises CannotWrite."""

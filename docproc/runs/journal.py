@@ -534,9 +534,12 @@ class Journal:
         for document in self._documents():
             yield from document.told(document.rows)
 
-    def fields(self) -> Iterator[FieldState]:
-        """The fields of the table, in the same order: what was read there, what people said, and the row that came of it."""
-        for document in self._documents():
+    def fields(self, sha256: str = "") -> Iterator[FieldState]:
+        """The fields of the table, in the same order: what was read there, what people said, and the row that came of it.
+
+        With `sha256` only those of documents with this content.
+        """
+        for document in self._documents(sha256=sha256):
             readings, rows = document.told(document.readings), document.told(document.rows)
             yield from document_states(document.sha256, readings, rows, document.edits)
 
@@ -549,25 +552,30 @@ class Journal:
         )
         return map(Fact._make, found)
 
-    def _documents(self, *, edited: bool = False) -> Iterator[_Document]:
-        """The documents whose rows stand in the table, by name; or those of them alone that people said something of."""
-        duplicates = dict(self._duplicates())
-        contents = edit_log.contents(self._db) if self._has("edit") else frozenset()
+    def _documents(self, *, edited: bool = False, sha256: str = "") -> Iterator[_Document]:
+        """The documents whose rows stand in the table, by name; or those of them alone that people said something of.
+
+        With `sha256` only those with this content.
+        """
+        duplicates = dict(self._duplicates(sha256))
+        contents = edit_log.contents(self._db, sha256) if self._has("edit") else frozenset()
         if edited and not contents:
             return
         known = self._columns()
         columns = ", ".join(f'"{column}"' if column in known else _DEFAULTS[column] for column in ("spec", *_SHOWN))
-        wanted = "AND sha256 IN (SELECT sha256 FROM edit)" if edited else ""
+        wanted = "AND sha256 IN (SELECT sha256 FROM edit) " if edited else ""
+        wanted += "AND sha256 = ? " if sha256 else ""
         found = self._db.execute(
-            f"SELECT row.name, listed, sha256, {columns} FROM row JOIN document USING (name) WHERE listed AND done {wanted} "
-            "ORDER BY row.name, place"
+            f"SELECT row.name, listed, sha256, {columns} FROM row JOIN document USING (name) WHERE listed AND done {wanted}"
+            "ORDER BY row.name, place",
+            (sha256,) if sha256 else (),
         )
         for name, group in groupby(found, key=itemgetter(0)):
             stored = list(group)
-            document, (listed, sha256) = os.fsdecode(name), stored[0][1:3]
+            document, (listed, content) = os.fsdecode(name), stored[0][1:3]
             own = tuple([self._row(document, values[3], values[4:]) for values in stored])
-            edits = tuple(edit_log.select(self._db, sha256)) if sha256 in contents else ()
-            yield _Document(sha256 or "", listed, duplicates.get(document, ""), own, edits)
+            edits = tuple(edit_log.select(self._db, content)) if content in contents else ()
+            yield _Document(content or "", listed, duplicates.get(document, ""), own, edits)
 
     def _row(self, document: str, spec: str, columns: Sequence[Any]) -> Row:
         attributes: list[Any] = [document, *columns, (), (), self._spec(spec)]  # digits and alternatives are not kept
@@ -625,11 +633,13 @@ class Journal:
         )
         return [(Document(os.fsdecode(name), Path(os.fsdecode(path))), sha256) for name, path, sha256 in found]
 
-    def _duplicates(self) -> Iterator[tuple[str, str]]:
+    def _duplicates(self, sha256: str = "") -> Iterator[tuple[str, str]]:
+        wanted = "sha256 = ?" if sha256 else "sha256 IS NOT NULL"
         for name, first in self._db.execute(
             "SELECT name, first FROM document JOIN (SELECT sha256, min(name) AS first FROM document WHERE listed AND done "
-            "AND sha256 IS NOT NULL GROUP BY sha256 HAVING count(*) > 1) USING (sha256) "
-            "WHERE listed AND done AND name != first ORDER BY name"
+            f"AND {wanted} GROUP BY sha256 HAVING count(*) > 1) USING (sha256) "
+            "WHERE listed AND done AND name != first ORDER BY name",
+            (sha256,) if sha256 else (),
         ):
             yield os.fsdecode(name), os.fsdecode(first)
 

@@ -110,6 +110,7 @@ CALLS: tuple[tuple[str, int, str], ...] = (
     ("model bench --seconds 0.01 --batch 1 --backend onnx", 0, ""),
     ("model bench --seconds 0.01 --batch 1 --backend tensorflow", 0, "tensorflow is not installed"),
     ("serve", 4, "pip install starlette uvicorn jinja2 python-multipart"),
+    ("review t.csv", 4, "pip install starlette uvicorn jinja2 python-multipart"),
     ("doctor", 0, ""),
 )  # fmt: skip
 

@@ -1,0 +1,205 @@
+"""The scans of a run to look at: fields cut out of their pages, and pages with a field marked.
+
+A scan is opened again for it, and only if its content is still what was read. Nothing is decoded that a run did not decode.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import fields as fields_of
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from docproc.errors import DocumentError
+from docproc.files import decode_pages, read_content
+from docproc.options import Limits
+from docproc.runs.journal import Journal
+from docproc.types import Box, Page, Row
+
+KEPT_PAGES = 4  # decoded pages that are kept, for the next field on them [guess]
+AROUND, BESIDE = 0.35, 0.5  # of paper shown above and below a field, and beside it, in heights of it [guess]
+LEAST_HEIGHT = 140  # px of a crop; a smaller one is enlarged, up to MAX_ENLARGED times [guess]
+MAX_ENLARGED = 4.0  # [guess]
+CROP_SIDE = 1600  # px of the longer side of a crop [guess]
+PAGE_SIDE = 2200  # px of the longer side of a page to look at [guess]
+NEAR = 0.4  # of the page's width is shown where it is enlarged [guess]
+MARK = (0, 112, 190)  # color of what is marked, blue green red
+COVER = 70  # gray level over what is not to be seen
+SMALL = (
+    (900, 60),
+    (640, 50),
+    (480, 40),
+    (360, 30),
+    (240, 25),
+    (160, 15),
+)  # width in px and WebP quality, the better first [guess]
+
+Picture = NDArray[np.uint8]  # (height, width) or (height, width, 3) uint8
+
+_SECOND_FORM = re.compile(r"form \d+ on page (\d+)$")
+
+
+class Scans:
+    """Opens the scans of a run; threads may share it, and one decodes at a time."""
+
+    def __init__(self, paths: dict[str, Path], limits: Limits) -> None:
+        self._paths, self._limits = paths, limits
+        self._lock = threading.Lock()
+        self._pages: OrderedDict[tuple[str, int], Page] = OrderedDict()
+
+    @staticmethod
+    def of(journal: Journal) -> Scans:
+        """The scans of the run of this journal."""
+        paths = {sha256: document.path for document, sha256 in reversed(journal.contents())}
+        known = {one.name for one in fields_of(Limits)}
+        noted = json.loads(journal.note("limits") or "{}")
+        return Scans(paths, replace(Limits(), **{name: value for name, value in noted.items() if name in known}))
+
+    def page(self, sha256: str, row: Row) -> Page:
+        """The page on which a field stands. Raises DocumentError where the scan is gone, or is not what was read."""
+        number = _scan_of(row)
+        with self._lock:
+            page = self._pages.pop((sha256, number), None) or self._open(sha256, row.document, number)
+            self._pages[sha256, number] = page
+            while len(self._pages) > KEPT_PAGES:
+                self._pages.popitem(last=False)
+            return page
+
+    def _open(self, sha256: str, name: str, number: int) -> Page:
+        path = self._paths.get(sha256)
+        if path is None:
+            raise DocumentError("not_found", "the scan is no longer where it was")
+        content = read_content(path, self._limits)
+        if content.sha256 != sha256:
+            raise DocumentError("changing", "the scan has changed since it was read")
+        page = next(decode_pages(name, content.data, self._limits, first=number), None)
+        if not isinstance(page, Page):
+            raise page[1] if page else DocumentError("no_pages", f"the scan has no page {number}")
+        return page
+
+
+def _scan_of(row: Row) -> int:
+    """The page of the file on which a field stands: a second form on a page has a number of its own."""
+    found = _SECOND_FORM.search(row.reason)
+    return int(found[1]) if found else row.page
+
+
+def box_of(row: Row, page: Page) -> Box | None:
+    """Where the field of a row lies on its page; None where that is not known."""
+    if row.left is None or row.top is None or row.width is None or row.height is None:
+        return None
+    box = Box(row.left, row.top, row.width, row.height).scaled(1 / page.shrunk).clip(page.width, page.height)
+    return box if box.width and box.height else None
+
+
+def crop(page: Page, row: Row, mark: Box | None = None) -> Picture:
+    """The field with some paper around it, its pixels made square; `mark` lies on the page as it is stored.
+
+    Where it is not known where the field lies, the whole page.
+    """
+    box = box_of(row, page) or Box(0, 0, page.width, page.height)
+    aside, above = round(BESIDE * box.height * page.tall), round(AROUND * box.height)
+    shown = Box(box.left - aside, box.top - above, box.width + 2 * aside, box.height + 2 * above).clip(page.width, page.height)
+    picture: Picture = np.ascontiguousarray(shown.cut(page.gray))
+    scale = min(MAX_ENLARGED, max(1.0, LEAST_HEIGHT / (shown.height * page.tall)))
+    scale = min(scale, CROP_SIDE / max(shown.width, shown.height * page.tall))
+    if scale != 1 or page.tall != 1:
+        size = (max(1, round(shown.width * scale)), max(1, round(shown.height * scale * page.tall)))
+        picture = np.asarray(
+            cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA), np.uint8
+        )
+    if mark is not None:
+        at = mark.scaled(1 / page.shrunk)
+        across, down = picture.shape[1] / shown.width, picture.shape[0] / shown.height
+        picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), np.uint8)
+        _rectangle(picture, Box(round((at.left - shown.left) * across), round((at.top - shown.top) * down),
+                                round(at.width * across), round(at.height * down)), 2)  # fmt: skip
+    return picture
+
+
+def digit_box(row: Row, place: int) -> Box | None:
+    """About where digit number `place`, from 0, of a field lies on the page as it is stored: as if all were as wide.
+
+    In the cells of a comb it is there.
+    """
+    digits = len(row.text)
+    if row.left is None or row.top is None or row.width is None or row.height is None or not 0 <= place < digits:
+        return None
+    cells = max(digits, row.spec.cells if row.spec else 0)
+    left, right = (round(row.left + row.width * edge / cells) for edge in (place, place + 1))
+    return Box(left, row.top, right - left, row.height)
+
+
+def sheet(page: Page, row: Row, covered: Sequence[Row] = (), *, near: bool = False) -> Picture:
+    """The page with a frame around the field, or with `near` the part around it, larger.
+
+    The fields of the rows in `covered` are not to be seen.
+    """
+    whole = Box(0, 0, page.width, page.height)
+    box = box_of(row, page)
+    shown = _around(box or whole, page) if near else whole
+    scale = min(1.0, PAGE_SIDE / max(shown.width, shown.height * page.tall))
+    size = (max(1, round(shown.width * scale)), max(1, round(shown.height * scale * page.tall)))
+    small = cv2.resize(shown.cut(page.gray), size, interpolation=cv2.INTER_AREA)
+    picture: Picture = np.asarray(cv2.cvtColor(small, cv2.COLOR_GRAY2BGR), np.uint8)
+
+    def placed(one: Box) -> Box:
+        left, top = round((one.left - shown.left) * scale), round((one.top - shown.top) * scale * page.tall)
+        return Box(left, top, round(one.width * scale), round(one.height * scale * page.tall))
+
+    for one in covered:
+        if hidden := box_of(one, page):
+            at = placed(hidden).grown(4).clip(*size)
+            picture[at.top : at.bottom, at.left : at.right] = COVER
+    if box:
+        _rectangle(picture, placed(box).grown(6), max(2, round(max(size) / 500)))
+    return picture
+
+
+def _around(box: Box, page: Page) -> Box:
+    """A part of the page as wide as NEAR of it, or as the field and some paper, with the field in the middle."""
+    wide = max(round(page.width * NEAR), round(1.2 * box.width))
+    high = max(round(wide * 0.6 / page.tall), round(1.2 * box.height))
+    left, top = box.left + (box.width - wide) // 2, box.top + (box.height - high) // 2
+    left, top = max(0, min(left, page.width - wide)), max(0, min(top, page.height - high))
+    return Box(left, top, wide, high).clip(page.width, page.height)
+
+
+def _rectangle(picture: Picture, box: Box, thick: int) -> None:
+    cv2.rectangle(picture, (box.left, box.top), (box.right, box.bottom), MARK, thick)
+
+
+def encoded(picture: Picture) -> bytes:
+    """A picture as PNG, quickly."""
+    file = io.BytesIO()
+    _image(picture).save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def encoded_small(picture: Picture, most: int) -> bytes:
+    """A picture as WebP of at most so many bytes, as good as that allows; the smallest there is where none is small enough."""
+    data = b""
+    for width, quality in SMALL:
+        image = _image(picture)
+        if image.width > width:
+            image = image.resize((width, max(1, round(image.height * width / image.width))), Image.Resampling.LANCZOS)
+        file = io.BytesIO()
+        image.save(file, "WEBP", quality=quality, method=4)
+        data = file.getvalue()
+        if len(data) <= most:
+            break
+    return data
+
+
+def _image(picture: Picture) -> Image.Image:
+    return Image.fromarray(picture if picture.ndim == 2 else np.ascontiguousarray(picture[:, :, ::-1]))
