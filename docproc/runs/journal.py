@@ -28,7 +28,7 @@ from typing import Any, Literal
 from docproc.archives import file_stat
 from docproc.errors import BadInput, CannotWrite, DocumentError
 from docproc.files import Document
-from docproc.runs import edit_log
+from docproc.runs import edit_log, places
 from docproc.runs.edits import Edit, FieldKey, FieldState, document_states, keyed_rows
 from docproc.runs.planting import Planted
 from docproc.runs.sampling import Sample, SampleSize, accepted_fields, draw, new_secret
@@ -39,7 +39,7 @@ from docproc.weights.drift import Fact
 
 Stamp = tuple[int, int, int]  # bytes, ns of the last change of the content, and of the entry in the folder
 
-SCHEMA = "8"
+SCHEMA = "9"
 SUFFIX = ".docproc"
 PART_BYTES = 1 << 20  # of a table that is kept, in one cell of the journal [guess]
 MAX_FAILURES = 100  # that `Standing` lists [guess]
@@ -52,11 +52,12 @@ DROPPED, PRESENT, AWAY, AWAY_OTHERWISE = range(4)
 """Not in the table; among the inputs; no longer among them; no longer, and read with other settings than those that are."""
 
 KEYED = "keyed"  # a column of the table that follows from edits, and is not kept with what was read
+DIGITS = "digits"  # a column of rows: where the digits stand, see `places`; NULL where that is not known
 _ROW = tuple(field.name for field in fields(Row) if field.name not in (*DETAILS, KEYED))
 _STORED = (*_ROW[1:], "spec")  # of a row, beside its document
 _SHOWN = tuple(field.name for field in fields(Row) if field.name not in DETAILS)[1:]
 # In SQL, what stands in columns that an earlier version did not have.
-_DEFAULTS = {column: "NULL" if column == "residual" else "''" for column in (*_STORED, KEYED)}
+_DEFAULTS = {column: "NULL" if column in ("residual", DIGITS) else "''" for column in (*_STORED, KEYED, DIGITS)}
 _WRITTEN = "CREATE TABLE written (state TEXT NOT NULL, part INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (state, part));"
 _SPECS = "CREATE TABLE spec (name TEXT PRIMARY KEY, spec TEXT NOT NULL) WITHOUT ROWID;"
 _TABLES = f"""
@@ -68,7 +69,8 @@ _TABLES = f"""
     ) WITHOUT ROWID;
     CREATE INDEX by_content ON document (sha256);
     CREATE TABLE row (
-        name BLOB NOT NULL, place INTEGER NOT NULL, {", ".join(f'"{column}"' for column in _STORED)}, PRIMARY KEY (name, place)
+        name BLOB NOT NULL, place INTEGER NOT NULL, {", ".join(f'"{column}"' for column in (*_STORED, DIGITS))},
+        PRIMARY KEY (name, place)
     ) WITHOUT ROWID;
     {_SPECS}
     {_WRITTEN}
@@ -261,7 +263,7 @@ class Journal:
     def _migrate(self) -> None:
         """Bring a journal of an earlier version to the form of this one: nothing that was read is lost."""
         with self._transaction() as db:
-            for column in _STORED:
+            for column in (*_STORED, DIGITS):
                 if column not in self._columns():
                     db.execute(f'ALTER TABLE row ADD COLUMN "{column}" DEFAULT {_DEFAULTS[column]}')
             for table, created in (
@@ -381,13 +383,12 @@ class Journal:
         with self._transaction() as db:
             if outcome.rows is not None:
                 db.execute("DELETE FROM row WHERE name = ?", (name,))
-                marks = ", ".join("?" * (len(_STORED) + 2))
-                columns = ", ".join(f'"{column}"' for column in ("name", "place", *_STORED))
+                marks = ", ".join("?" * (len(_STORED) + 3))
+                columns = ", ".join(f'"{column}"' for column in ("name", "place", *_STORED, DIGITS))
                 for place, row in enumerate(outcome.rows):
                     values = [_plain(getattr(row, column)) for column in _ROW[1:]]
-                    db.execute(
-                        f"INSERT INTO row ({columns}) VALUES ({marks})", (name, place, *values, _keep_spec(db, row.spec))
-                    )
+                    values += [_keep_spec(db, row.spec), places.packed(row)]
+                    db.execute(f"INSERT INTO row ({columns}) VALUES ({marks})", (name, place, *values))
             db.execute(
                 "UPDATE document SET done = 1, attempts = 0, size = ?, modified = ?, changed = ?, sha256 = ?, "
                 "code = CASE WHEN ? THEN ? ELSE code END WHERE name = ?",
@@ -524,9 +525,12 @@ class Journal:
         for document in self._documents():
             yield from document.told(document.rows)
 
-    def fields(self) -> Iterator[FieldState]:
-        """The fields of the table, in the same order: what was read there, what people said, and the row that came of it."""
-        for document in self._documents():
+    def fields(self, *, digits: bool = False) -> Iterator[FieldState]:
+        """The fields of the table, in the same order: what was read there, what people said, and the row that came of it.
+
+        With `digits` the rows have those, too, where it was kept where they stand, see `places`.
+        """
+        for document in self._documents(digits=digits):
             readings, rows = document.told(document.readings), document.told(document.rows)
             yield from document_states(document.sha256, readings, rows, document.edits)
 
@@ -539,7 +543,7 @@ class Journal:
         )
         return map(Fact._make, found)
 
-    def _documents(self, *, edited: bool = False) -> Iterator[_Document]:
+    def _documents(self, *, edited: bool = False, digits: bool = False) -> Iterator[_Document]:
         """The documents whose rows stand in the table, by name; or those of them alone that people said something of."""
         duplicates = dict(self._duplicates())
         contents = edit_log.contents(self._db) if self._has("edit") else frozenset()
@@ -547,21 +551,25 @@ class Journal:
             return
         known = self._columns()
         columns = ", ".join(f'"{column}"' if column in known else _DEFAULTS[column] for column in ("spec", *_SHOWN))
+        kept = DIGITS if digits and DIGITS in known else "NULL"
         wanted = "AND sha256 IN (SELECT sha256 FROM edit)" if edited else ""
         found = self._db.execute(
-            f"SELECT row.name, listed, sha256, {columns} FROM row JOIN document USING (name) WHERE listed AND done {wanted} "
-            "ORDER BY row.name, place"
+            f"SELECT row.name, listed, sha256, {kept}, {columns} FROM row JOIN document USING (name) "
+            f"WHERE listed AND done {wanted} ORDER BY row.name, place"
         )
         for name, group in groupby(found, key=itemgetter(0)):
             stored = list(group)
             document, (listed, sha256) = os.fsdecode(name), stored[0][1:3]
-            own = tuple([self._row(document, values[3], values[4:]) for values in stored])
+            own = tuple([self._row(document, values[3], values[4], values[5:]) for values in stored])
             edits = tuple(edit_log.select(self._db, sha256)) if sha256 in contents else ()
             yield _Document(sha256 or "", listed, duplicates.get(document, ""), own, edits)
 
-    def _row(self, document: str, spec: str, columns: Sequence[Any]) -> Row:
-        attributes: list[Any] = [document, *columns, (), (), self._spec(spec)]  # digits and alternatives are not kept
-        return Row(*attributes)
+    def _row(self, document: str, digits: bytes | None, spec: str, columns: Sequence[Any]) -> Row:
+        attributes: list[Any] = [document, *columns, (), (), self._spec(spec)]  # alternatives are not kept
+        row = Row(*attributes)
+        if digits is None or row.left is None or row.top is None:
+            return row
+        return replace(row, digits=places.unpacked(row.text, row.left, row.top, digits))
 
     def _spec(self, name: str) -> FieldSpec | None:
         if not name:
