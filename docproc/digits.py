@@ -118,7 +118,7 @@ def aligned(text: str, other: str) -> Iterator[tuple[int, str]]:
 
 
 def _written_boxes(page: Page, result: HandwrittenResult) -> Sequence[Box | None]:
-    """Where each digit stands, px of the page: by the lattice, else by the cells of a comb, else by what the line network saw."""
+    """Where each digit stands, px of the page: by the lattice, else by the cells of a comb, else by the line network."""
     text, path, field = result.reading.text, result.reading.path, result.prepared.field
     if path:
         return [_on_page(page, field, candidate_box(result.prepared.lattice, candidate)) for candidate in path]

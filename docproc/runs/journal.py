@@ -28,7 +28,8 @@ from typing import Any, Literal
 from docproc.archives import file_stat
 from docproc.errors import BadInput, CannotWrite, DocumentError
 from docproc.files import Document
-from docproc.runs import edit_log, places
+from docproc.runs import digit_log, edit_log, places
+from docproc.runs.digit_log import DigitEdit
 from docproc.runs.edits import Edit, FieldKey, FieldState, document_states, keyed_rows
 from docproc.runs.planting import Planted
 from docproc.runs.sampling import Sample, SampleSize, accepted_fields, draw, new_secret
@@ -76,6 +77,7 @@ _TABLES = f"""
     {_WRITTEN}
     {edit_log.TABLE}
     {edit_log.PLANTED}
+    {digit_log.TABLE}
 """
 SECRET, _LIMIT = "audit_secret", "audit_limit"  # notes on the sample of an audit
 _OF_PEOPLE = ("schema", SECRET, _LIMIT)  # notes that stay when all is read again
@@ -268,6 +270,7 @@ class Journal:
                     db.execute(f'ALTER TABLE row ADD COLUMN "{column}" DEFAULT {_DEFAULTS[column]}')
             for table, created in (
                 ("written", _WRITTEN), ("spec", _SPECS), ("edit", edit_log.TABLE), ("planted", edit_log.PLANTED),
+                ("digit_edit", digit_log.TABLE),
             ):  # fmt: skip
                 if not self._has(table):
                     for statement in created.split(";"):
@@ -461,26 +464,45 @@ class Journal:
     # ------------------------------------------------------------------------------------------- what people said
 
     def add_edits(
-        self, edits: Sequence[Edit], seen: Mapping[FieldKey, int] | None = None, planted: Sequence[Planted] = ()
-    ) -> list[int]:
+        self, edits: Sequence[Edit], seen: Mapping[FieldKey, int] | None = None, planted: Sequence[Planted] = (),
+        digits: Sequence[DigitEdit] = (),
+    ) -> list[int]:  # fmt: skip
         """Enter edits, all or none; when this returns they are on the disk. Returns their numbers, see `FieldState.version`.
 
         `seen` has the version of each field that the writer knows of; a field that is not in it had no edit. Raises StaleEdit
         where somebody else came first, unless `seen` is None, ValueError for an edit that makes no sense, or CannotWrite.
         With `planted` it is entered what people did who were shown a wrong reading; a field's second one is passed over.
+        `digits` is what was said of single digits.
         """
         with self._transaction() as db:
+            digit_log.insert(db, digits, edit_log.utc_now())
             edit_log.insert_planted(db, planted)
             return edit_log.insert(db, edits, seen)
 
     def discard_edits(self) -> int:
-        """Drop all edits, and what people did with planted readings; returns how many edits there were. Raises CannotWrite."""
+        """Drop all edits, what was said of digits, and what people did with planted readings. Raises CannotWrite.
+
+        Returns how many edits there were.
+        """
         with self._transaction() as db:
+            digit_log.delete(db)
             return edit_log.delete(db)
 
     def edits(self) -> Iterator[Edit]:
         """All edits, oldest first; those of documents, too, that are no longer in the table."""
         return edit_log.select(self._db) if self._has("edit") else iter(())
+
+    def edits_after(self, number: int) -> list[Edit]:
+        """The edits that were entered after the one of this number, oldest first."""
+        return edit_log.after(self._db, number) if self._has("edit") else []
+
+    def last_edit(self) -> int:
+        """The number of the last edit; 0 where there is none."""
+        return self._one("SELECT coalesce(max(id), 0) FROM edit") if self._has("edit") else 0
+
+    def digit_edits(self) -> list[DigitEdit]:
+        """What people said of single digits, oldest first."""
+        return digit_log.select(self._db) if self._has("digit_edit") else []
 
     def planted(self) -> list[Planted]:
         """What people did who were shown a wrong reading, oldest first."""
