@@ -32,7 +32,7 @@ TILE = 72  # px of the side of a digit's picture [guess]
 AROUND = 1.3  # side of the square that is cut out, for the longer side of the digit's box [guess]
 MAX_TILES = 20_000  # that are kept, of the documents that were looked at last: 100 MB [guess]
 SMALLER = 0.7  # a picture that is made smaller than that is blurred before [guess]
-INKED = 5.0  # percent of the pixels around a digit that are surely ink, and as many that are surely paper [guess]
+INKED = 0.05  # of the pixels around a digit that are surely ink, and as many that are surely paper [guess]
 MIN_CONTRAST = 60.0  # levels between paper and ink: what differs less stays faint [guess]
 BESIDE = 0.06  # of a tile that is shown beside the digit as clearly as the digit [guess]
 FAINT = 0.4  # what stays of the ink further away [guess]
@@ -133,14 +133,16 @@ def cut_tile(gray: Gray, box: Box, tall: float = 1.0) -> Tile | None:
     if y < SMALLER:  # or thin strokes would be lost
         part = cv2.GaussianBlur(part, (0, 0), 0.35 / y)
     move = np.array([[x, 0, x * (around.left - left)], [0, y, y * (around.top - top)]])
-    dark, paper = (float(level) for level in np.percentile(part, (INKED, 100 - INKED)))
-    tile = cv2.warpAffine(part, move, (TILE, TILE), flags=cv2.INTER_LINEAR, borderValue=paper).astype(np.float64)
-    tile = (tile - paper) / max(MIN_CONTRAST, paper - dark)  # 0 paper .. -1 ink
-    aside = (TILE - x * inner.width) / 2 - BESIDE * TILE  # its neighbors are there, and fainter
+    tile = cv2.warpAffine(part, move, (TILE, TILE), flags=cv2.INTER_LINEAR, borderValue=int(part.max()))
+    levels = np.sort(tile[::2, ::2], axis=None)
+    dark, paper = float(levels[round(INKED * len(levels))]), float(levels[round((1 - INKED) * len(levels))])
+    ink = np.clip((paper - np.arange(256)) / max(MIN_CONTRAST, paper - dark), 0, 1)  # of each level
+    shown = np.rint(PAPER * (1 - ink)).astype(np.uint8)[tile]
+    aside = round((TILE - x * inner.width) / 2 - BESIDE * TILE)  # its neighbors are there, and fainter
     if aside > 0:
-        tile[:, : round(aside)] *= FAINT
-        tile[:, TILE - round(aside) :] *= FAINT
-    return np.asarray(np.clip(PAPER * (1 + tile), 0, PAPER), np.uint8)
+        faint = np.rint(PAPER * (1 - FAINT * ink)).astype(np.uint8)
+        shown[:, :aside], shown[:, TILE - aside :] = faint[tile[:, :aside]], faint[tile[:, TILE - aside :]]
+    return np.asarray(shown, np.uint8)
 
 
 def mosaic(tiles: Sequence[Tile]) -> bytes:

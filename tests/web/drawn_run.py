@@ -17,11 +17,13 @@ from docproc.runs.edits import FieldKey
 from docproc.runs.journal import Journal, Outcome
 from docproc.types import Box, Digit, FieldSpec, Row
 
-DIGITS, LINES, ACROSS = 5, 10, 2  # of a field; lines of fields on a page; fields on a line
+DIGITS, ACROSS = 5, 2  # of a field; fields on a line
 HIGH, WIDE, GAP = 32, 26, 30  # px of a digit, and from one to the next
 
 
-def draw_run(folder: Path, fields: int, planted: int, **changes: object) -> tuple[Path, dict[tuple[FieldKey, int], str]]:
+def draw_run(
+    folder: Path, fields: int, planted: int, *, per_page: int = 20, **changes: object
+) -> tuple[Path, dict[tuple[FieldKey, int], str]]:
     """A table with a journal of this many fields of five digits, all of them doubtful.
 
     Of `planted` fields one digit each is another than the one that was read. Returns where the table is, and for each of those
@@ -32,7 +34,7 @@ def draw_run(folder: Path, fields: int, planted: int, **changes: object) -> tupl
     wrong = {int(field): int(rng.integers(DIGITS)) for field in rng.choice(fields, planted, replace=False)}
     truth: dict[tuple[FieldKey, int], str] = {}
     (folder / "in").mkdir(parents=True)
-    output, per_page = folder / "t.csv", LINES * ACROSS
+    output = folder / "t.csv"
     with Journal.open(output) as journal:
         documents = [
             Document(name, folder / "in" / name)
@@ -40,7 +42,7 @@ def draw_run(folder: Path, fields: int, planted: int, **changes: object) -> tupl
         ]  # fmt: skip
         journal.plan([(document, "one") for document in documents])
         for number, document in enumerate(documents):
-            gray = np.full((LINES * 60 + 20, ACROSS * 220), 245, np.uint8)
+            gray = np.full((-(-per_page // ACROSS) * 60 + 20, ACROSS * 220), 245, np.uint8)
             rows = []
             for place in range(min(per_page, fields - number * per_page)):
                 field = number * per_page + place
