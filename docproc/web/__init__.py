@@ -1,4 +1,4 @@
-"""Web pages: the foundation that all of them stand on, and those of `docproc serve`.
+"""Web pages: the foundation that all of them stand on, those of `docproc serve`, and group verification (group.py).
 
     door.py      who may come in: hosts, tokens, cookies, origins; headers of every answer
     app.py       an application of routes behind a door; how templates are rendered and faults are told

@@ -233,7 +233,9 @@ class GroupDesk:
         with self._lock:
             if screen.outcome is None:
                 return ()
-            self._fields = screen.fields | self._fields
+            for key in screen.fields.keys() - self._fields.keys():  # they were settled when the page was opened anew
+                self._fields[key] = screen.fields[key]
+                self._by_content.setdefault(key[0], []).append(key)
             digits = withdrawals(screen.pieces, self.who)
             undone = [withdrawal_of(self._fields[key].state, who=self.who, screen=SCREEN) for key in screen.entered]
             touched, _, stale = self._add(undone, dict(screen.entered), digits)

@@ -226,7 +226,7 @@ def test_a_screen_is_taken_back_and_said_anew(tmp_path: Path, open_page: OpenPag
         page.keyboard.press("Backspace")
         until(page, "() => document.getElementById('digit').textContent === '0'")
         names = page.locator(".tiles button:visible")
-        assert names.nth(0).get_attribute("aria-label") == f"{called(first, 0)}, marked "
+        assert names.nth(0).get_attribute("aria-label") == f"{called(first, 0)}, marked"
         assert names.nth(2).get_attribute("aria-label") == f"{called(first, 2)}, marked 8"
         assert one.words().count(WITHDRAWN) == len(first.pieces)
         press(page, "ArrowLeft", 2)
@@ -270,7 +270,7 @@ def test_arrows_follow_the_lines_and_marks_have_names(tmp_path: Path, open_page:
         assert violations(page) == []
         page.keyboard.press("?")
         page.locator(".tiles button").nth(4).click()
-        assert page.evaluate(focused) == f"{called(screen, 4)}, marked "
+        assert page.evaluate(focused) == f"{called(screen, 4)}, marked"
         assert violations(page) == []
         for number in range(len(screen.pieces)):
             assert page.locator(".tiles button").nth(number).bounding_box() is not None
@@ -360,6 +360,43 @@ def test_what_a_person_said_twice_is_entered_once(tmp_path: Path) -> None:
         count = len(one.words())
         assert [client.post(f"{place}/back", json={}).status_code for _ in range(2)] == [200, 200]
         assert len(one.words()) == 2 * count
+
+
+def test_a_screen_is_taken_back_after_the_page_was_opened_anew(tmp_path: Path) -> None:
+    output, _ = draw_run(tmp_path, 10, 0)
+    with verifying(output) as one, one.client() as client:
+        client.get("/group")
+        places, names = [], []
+        while (screen := screen_of(client))["names"]:
+            places.append(f"/group/screens/{screen['id']}")
+            names.append(screen["names"])
+            client.post(places[-1], json={"said": {}})
+        assert {state.row.keyed for state in one.states().values()} == {"confirmed"}
+        client.get("/group")
+        assert client.post(f"{places[-1]}/back", json={}).json() == {"told": ""}
+        assert "" in {state.row.keyed for state in one.states().values()}
+        again = screen_of(client)
+        assert again["names"] == names[-1]
+        client.post(f"/group/screens/{again['id']}", json={"said": {}})
+        assert {state.row.keyed for state in one.states().values()} == {"confirmed"}
+
+
+def test_a_key_that_is_held_confirms_one_screen(tmp_path: Path, open_page: OpenPage) -> None:
+    output, _ = draw_run(tmp_path, 20, 0)
+    with verifying(output) as one:
+        page = open_page(one.address())
+        ready(page)
+        confirm(page)
+        page.keyboard.down("Enter")
+        until(page, "() => document.getElementById('digit').textContent === '2'")
+        for _ in range(5):
+            page.keyboard.down("Enter")  # the key is still held
+            page.wait_for_timeout(50)
+        page.keyboard.up("Enter")
+        assert page.locator("#digit").inner_text() == "2"
+        assert page.locator(".tiles button[data-said='']").count() == 0
+        said = one.words()
+    assert set(said) == {"0", "1"}
 
 
 def test_forged_and_wrong_requests_change_nothing(tmp_path: Path) -> None:

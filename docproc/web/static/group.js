@@ -37,11 +37,11 @@ function show(screen) {
   screen.next ||= count && load(screen.digit).catch(() => 0);
 }
 
-// As another digit, or as ""; null takes the mark away.
+// As another digit or as ""; null unmarks.
 function mark(k, as) {
   now.said[k] = as;
   tiles[k].dataset.said = as ?? "=";
-  tiles[k].ariaLabel = now.names[k] + (as == null ? "" : `, marked ${as}`);
+  tiles[k].ariaLabel = now.names[k] + (as == null ? "" : ", marked" + (as && " " + as));
 }
 
 async function step(ahead) {
@@ -53,8 +53,8 @@ async function step(ahead) {
     if (!ahead) done.pop().next = now;
     else if (!done.includes(from)) done.push(from);
     show(ahead ? (await now.next) || (await load(now.digit)) : from);
-  } catch (problem) {
-    tell(problem.message);
+  } catch ({ message }) {
+    tell(message);
   }
   busy = false;
 }
@@ -76,7 +76,7 @@ onkeydown = (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (by) tiles[at + by]?.focus();
   else if (at >= 0 && /^\d$/.test(key)) mark(at, key === now.digit ? null : key);
-  else if (at >= 0 && key === "Enter") step(true);
+  else if (at >= 0 && key === "Enter") event.repeat || step(true);
   else if (/^(Backspace|u)$/i.test(key)) step(false);
   else if (key === "?") $("keys").togglePopover();
   else return;
