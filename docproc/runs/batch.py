@@ -133,7 +133,7 @@ def read_and_write(
     for done, (one, outcome) in enumerate(outcomes, total - len(todo) + 1):
         journal.finish(one.document, outcome)
         if progress:
-            progress(done, total, outcome.rows or ())
+            progress(done, total, [replace(row, digits=()) for row in outcome.rows or ()])  # those are the journal's
     journal.keep(finished=now())
     left_alone = write_own_table(request.output, journal, wide=request.wide, texts=request.wide_text)
     summary = summary_of(journal.standing(), request.output, len(passed), len(todo))

@@ -68,7 +68,9 @@ class CrewCutter:
 
     def __init__(self, limits: Limits | None = None, jobs: int = 2) -> None:
         own = limits or Limits()
-        self._crew: Crew[Cuts, list[Tile | None]] = Crew(partial(open_cutter, own), jobs=jobs, seconds=own.seconds)
+        self._crew: Crew[Cuts, list[Tile | None]] = Crew(
+            partial(open_cutter, own), jobs=jobs, seconds=own.seconds, memory=own.memory
+        )
 
     def cut(self, wanted: Sequence[Cuts]) -> list[list[Tile | None]]:
         """See `Cutter`. Raises DocprocError where no worker can start."""
