@@ -6,7 +6,7 @@ leaves goes to the other texts of the vote by their shares. A digit is as sure a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 
@@ -16,8 +16,9 @@ from docproc.readers.confidence import KEPT_DECIMALS
 from docproc.readers.e13b import PrintedResult
 from docproc.readers.e13b.locate import part_box
 from docproc.readers.e13b.parts import PARTS, parse
-from docproc.readers.handwriting import HandwrittenResult
-from docproc.readers.lattice.cuts import candidate_box
+from docproc.readers.handwriting import HandwrittenResult, line_opinion
+from docproc.readers.lattice.cuts import box_on_crop, candidate_box
+from docproc.readers.line.band import columns_of
 from docproc.readers.read import FieldResult
 from docproc.readers.settle import probabilities
 from docproc.types import DIGIT_SYMBOLS, Alternative, Box, Digit, Field, Page, Reading, Row
@@ -28,6 +29,21 @@ def with_digits(rows: Sequence[Row], page: Page, results: Sequence[FieldResult])
 
     `rows` are those that `rows.tabulate` made of `results`: the row of each field, in order, and behind it those of its parts.
     """
+    return _told(rows, page, results, lambda row, digits, reading: replace(
+        row, digits=digits, alternatives=alternatives(reading)
+    ))  # fmt: skip
+
+
+def with_places(rows: Sequence[Row], page: Page, results: Sequence[FieldResult]) -> list[Row]:
+    """The same rows with what a journal keeps of their digits: where each stands, and how sure it is."""
+    return _told(rows, page, results, lambda row, digits, reading: replace(
+        row, digits=tuple(replace(one, alternatives=()) for one in digits)
+    ))  # fmt: skip
+
+
+def _told(
+    rows: Sequence[Row], page: Page, results: Sequence[FieldResult], tell: Callable[[Row, tuple[Digit, ...], Reading], Row]
+) -> list[Row]:
     told = list(rows)
     place = -1
     for result in results:
@@ -36,9 +52,9 @@ def with_digits(rows: Sequence[Row], page: Page, results: Sequence[FieldResult])
         if told[place].text != reading.text:  # it is known that no number stands there
             continue
         digits = _digits(page, result)
-        told[place] = replace(told[place], digits=digits, alternatives=alternatives(reading))
+        told[place] = tell(told[place], digits, reading)
         if isinstance(result, PrintedResult) and result.prepared.field.parts:
-            parts = _parts(result, digits)
+            parts = _parts(result, told[place].digits)
             for k in range(place + 1, min(place + 1 + len(PARTS), len(told))):
                 told[k] = replace(told[k], digits=parts.get(told[k].field, ()) if told[k].text else ())
     return told
@@ -102,14 +118,19 @@ def aligned(text: str, other: str) -> Iterator[tuple[int, str]]:
 
 
 def _written_boxes(page: Page, result: HandwrittenResult) -> Sequence[Box | None]:
-    """Where each digit stands, px of the page: by the lattice, or else by the cells of a comb."""
+    """Where each digit stands, px of the page: by the lattice, else by the cells of a comb, else by the line network."""
     text, path, field = result.reading.text, result.reading.path, result.prepared.field
     if path:
         return [_on_page(page, field, candidate_box(result.prepared.lattice, candidate)) for candidate in path]
     comb = result.opinions.get("cells")
     if isinstance(comb, CombOpinion) and len(text) <= field.cells:
         return [_cell_box(field, cell) for cell in places(comb.scores, text)]
-    return [None] * len(text)
+    lattice = result.prepared.lattice
+    columns = columns_of(line_opinion(result.opinions).places(text), lattice.labels)
+    found = [
+        _on_page(page, field, box_on_crop(lattice, Box(left, 0, right - left, len(lattice.ink)))) for left, right in columns
+    ]
+    return found or [None] * len(text)
 
 
 def _printed_boxes(page: Page, result: PrintedResult) -> Sequence[Box | None]:

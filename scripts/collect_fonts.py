@@ -21,7 +21,7 @@ def wanted(card: Mapping[str, object]) -> dict[str, str]:
     """The file names of fonts of a model card, each with the folder below the collection in which it belongs."""
     fonts = card["data"]["fonts"]  # type: ignore[index]
     others = [name.partition(": ")[2] for name in fonts["other scripts"]]
-    return {name: "" for name in (*fonts["print"], *others)} | {name: "hand" for name in fonts["hand"]}
+    return dict.fromkeys((*fonts["print"], *others), "") | dict.fromkeys(fonts["hand"], "hand")
 
 
 def found(folders: Iterable[Path]) -> dict[str, Path]:

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docproc.digits import aligned, alternatives, doubts, with_digits
+from docproc.digits import aligned, alternatives, doubts, with_digits, with_places
 from docproc.fields.strip import whole_page
 from docproc.learn.composing.e13b import draw_line
 from docproc.pipeline import read_page
@@ -120,3 +120,24 @@ def test_each_part_of_a_line_of_print_has_its_own_of_the_digits_of_the_line(mode
     for row in parts:
         assert "".join(digit.text for digit in row.digits) == row.text
         assert set(row.digits) <= set(line.digits)
+
+
+def test_the_digits_of_a_free_field_stand_where_the_line_saw_them_where_no_cut_gives_the_text(
+    model: Model, write_field: WriteField
+) -> None:
+    strip = write_field("4071")
+    field = Field("digits", Box(0, 0, strip.shape[1], strip.shape[0]))
+    result = read_page(Page(PageId("a.png"), strip), lambda page: Placed(page, (field,)), model, model.accepts(0.01))
+    (read_here,) = result.results
+    assert isinstance(read_here, HandwrittenResult)
+    pathless = replace(read_here, reading=replace(read_here.reading, path=()))
+    (row,) = with_places(result.rows, result.placed.page, [pathless])
+    inked = np.flatnonzero((strip < 128).any(axis=0))
+    runs = np.split(inked, np.flatnonzero(np.diff(inked) > 1) + 1)
+    for digit, run in zip(row.digits, runs, strict=True):
+        assert digit.box is not None
+        assert digit.box.left <= (run[0] + run[-1]) / 2 < digit.box.right
+        overlap = min(digit.box.right, run[-1] + 1) - max(digit.box.left, run[0])
+        assert overlap >= 0.8 * len(run)
+    assert row.alternatives == ()
+    assert all(digit.alternatives == () for digit in row.digits)

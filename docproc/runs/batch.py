@@ -133,7 +133,7 @@ def read_and_write(
     for done, (one, outcome) in enumerate(outcomes, total - len(todo) + 1):
         journal.finish(one.document, outcome)
         if progress:
-            progress(done, total, outcome.rows or ())
+            progress(done, total, [replace(row, digits=()) for row in outcome.rows or ()])  # those are the journal's
     journal.keep(finished=now())
     left_alone = write_own_table(request.output, journal, wide=request.wide, texts=request.wide_text)
     summary = summary_of(journal.standing(), request.output, len(passed), len(todo))
@@ -226,11 +226,14 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
     """In a worker: load the model once, then read documents. Raises MissingPart."""
     import cv2
 
+    from docproc.digits import with_places
+
     cv2.setNumThreads(1)  # one process for each core is enough
     reader = DocumentReader.open(settings)
 
     def rows_of(page: PageResult) -> Sequence[Row]:
-        return _with_crops(settings.crops, settings, page) if settings.crops else page.rows
+        rows = _with_crops(settings.crops, settings, page) if settings.crops else page.rows
+        return with_places(rows, page.placed.page, page.results)
 
     def read(document: Document, content: Content) -> Outcome:
         rows = reader.read(opened_file(document, content.data, settings), settings.layout, rows_of)

@@ -42,6 +42,11 @@ def since(db: sqlite3.Connection, key: FieldKey, version: int) -> list[Edit]:
     return [_edit(row) for row in rows]
 
 
+def after(db: sqlite3.Connection, number: int) -> list[Edit]:
+    """The edits that came after that of this number, oldest first."""
+    return [_edit(row) for row in db.execute(f"{_SELECT} WHERE id > ? ORDER BY id", (number,))]
+
+
 def contents(db: sqlite3.Connection, sha256: str = "") -> frozenset[str]:
     """The contents of documents, by their SHA-256, that have edits; or this one alone, if it has."""
     wanted, values = ("WHERE sha256 = ?", (sha256,)) if sha256 else ("", ())

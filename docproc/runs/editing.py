@@ -9,6 +9,7 @@ from pathlib import Path
 
 from docproc.errors import CannotWrite, OutputHeld
 from docproc.runs.audit import write_own_table
+from docproc.runs.digit_log import DigitEdit
 from docproc.runs.edits import Edit, FieldKey, FieldState
 from docproc.runs.journal import SUFFIX, Journal
 from docproc.runs.lock import hold
@@ -27,16 +28,18 @@ class Edits:
         self._lock = threading.Lock()
 
     def add(
-        self, edits: Sequence[Edit], seen: Mapping[FieldKey, int] | None = None, planted: Sequence[Planted] = ()
-    ) -> list[int]:
+        self, edits: Sequence[Edit], seen: Mapping[FieldKey, int] | None = None, planted: Sequence[Planted] = (),
+        digits: Sequence[DigitEdit] = (),
+    ) -> list[int]:  # fmt: skip
         """Enter edits, all or none; when this returns they are on the disk. Returns their numbers.
 
         `seen` has the version of each field that the writer knows of (`FieldState.version`); a field that is not in it had no
         edit. Raises StaleEdit where somebody else came first, unless `seen` is None, ValueError for an edit that makes no
-        sense, or CannotWrite. `planted` is what people did who were shown a wrong reading, see `planting.answered`.
+        sense, or CannotWrite. `planted` is what people did who were shown a wrong reading, see `planting.answered`; `digits` is
+        what they said of single digits.
         """
         with self._lock:
-            return self._journal.add_edits(edits, seen, planted)
+            return self._journal.add_edits(edits, seen, planted, digits)
 
     def fields(self, sha256: str = "") -> list[FieldState]:
         """The fields of the table as they stand now; with `sha256` only those of documents with this content."""

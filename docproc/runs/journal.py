@@ -28,7 +28,8 @@ from typing import Any, Literal
 from docproc.archives import file_stat
 from docproc.errors import BadInput, CannotWrite, DocumentError
 from docproc.files import Document
-from docproc.runs import edit_log
+from docproc.runs import digit_log, edit_log, places
+from docproc.runs.digit_log import DigitEdit
 from docproc.runs.edits import Edit, FieldKey, FieldState, document_states, keyed_rows
 from docproc.runs.planting import Planted
 from docproc.runs.sampling import Sample, SampleSize, accepted_fields, draw, new_secret
@@ -39,7 +40,7 @@ from docproc.weights.drift import Fact
 
 Stamp = tuple[int, int, int]  # bytes, ns of the last change of the content, and of the entry in the folder
 
-SCHEMA = "8"
+SCHEMA = "9"
 SUFFIX = ".docproc"
 PART_BYTES = 1 << 20  # of a table that is kept, in one cell of the journal [guess]
 PLANNED_AT_ONCE = 5_000  # documents that are entered together, so that few are held twice [guess]
@@ -53,11 +54,12 @@ DROPPED, PRESENT, AWAY, AWAY_OTHERWISE = range(4)
 """Not in the table; among the inputs; no longer among them; no longer, and read with other settings than those that are."""
 
 KEYED = "keyed"  # a column of the table that follows from edits, and is not kept with what was read
+DIGITS = "digits"  # a column of rows: where the digits stand, see `places`; NULL where that is not known
 _ROW = tuple(field.name for field in fields(Row) if field.name not in (*DETAILS, KEYED))
 _STORED = (*_ROW[1:], "spec")  # of a row, beside its document
 _SHOWN = tuple(field.name for field in fields(Row) if field.name not in DETAILS)[1:]
 # In SQL, what stands in columns that an earlier version did not have.
-_DEFAULTS = {column: "NULL" if column == "residual" else "''" for column in (*_STORED, KEYED)}
+_DEFAULTS = {column: "NULL" if column in ("residual", DIGITS) else "''" for column in (*_STORED, KEYED, DIGITS)}
 _WRITTEN = "CREATE TABLE written (state TEXT NOT NULL, part INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (state, part));"
 _SPECS = "CREATE TABLE spec (name TEXT PRIMARY KEY, spec TEXT NOT NULL) WITHOUT ROWID;"
 _TABLES = f"""
@@ -69,12 +71,14 @@ _TABLES = f"""
     ) WITHOUT ROWID;
     CREATE INDEX by_content ON document (sha256);
     CREATE TABLE row (
-        name BLOB NOT NULL, place INTEGER NOT NULL, {", ".join(f'"{column}"' for column in _STORED)}, PRIMARY KEY (name, place)
+        name BLOB NOT NULL, place INTEGER NOT NULL, {", ".join(f'"{column}"' for column in (*_STORED, DIGITS))},
+        PRIMARY KEY (name, place)
     ) WITHOUT ROWID;
     {_SPECS}
     {_WRITTEN}
     {edit_log.TABLE}
     {edit_log.PLANTED}
+    {digit_log.TABLE}
 """
 SECRET, _LIMIT = "audit_secret", "audit_limit"  # notes on the sample of an audit
 _OF_PEOPLE = ("schema", SECRET, _LIMIT)  # notes that stay when all is read again
@@ -262,11 +266,12 @@ class Journal:
     def _migrate(self) -> None:
         """Bring a journal of an earlier version to the form of this one: nothing that was read is lost."""
         with self._transaction() as db:
-            for column in _STORED:
+            for column in (*_STORED, DIGITS):
                 if column not in self._columns():
                     db.execute(f'ALTER TABLE row ADD COLUMN "{column}" DEFAULT {_DEFAULTS[column]}')
             for table, created in (
                 ("written", _WRITTEN), ("spec", _SPECS), ("edit", edit_log.TABLE), ("planted", edit_log.PLANTED),
+                ("digit_edit", digit_log.TABLE),
             ):  # fmt: skip
                 if not self._has(table):
                     for statement in created.split(";"):
@@ -391,13 +396,12 @@ class Journal:
         with self._transaction() as db:
             if outcome.rows is not None:
                 db.execute("DELETE FROM row WHERE name = ?", (name,))
-                marks = ", ".join("?" * (len(_STORED) + 2))
-                columns = ", ".join(f'"{column}"' for column in ("name", "place", *_STORED))
+                marks = ", ".join("?" * (len(_STORED) + 3))
+                columns = ", ".join(f'"{column}"' for column in ("name", "place", *_STORED, DIGITS))
                 for place, row in enumerate(outcome.rows):
                     values = [_plain(getattr(row, column)) for column in _ROW[1:]]
-                    db.execute(
-                        f"INSERT INTO row ({columns}) VALUES ({marks})", (name, place, *values, _keep_spec(db, row.spec))
-                    )
+                    values += [_keep_spec(db, row.spec), places.packed(row)]
+                    db.execute(f"INSERT INTO row ({columns}) VALUES ({marks})", (name, place, *values))
             db.execute(
                 "UPDATE document SET done = 1, attempts = 0, size = ?, modified = ?, changed = ?, sha256 = ?, "
                 "code = CASE WHEN ? THEN ? ELSE code END WHERE name = ?",
@@ -470,26 +474,45 @@ class Journal:
     # ------------------------------------------------------------------------------------------- what people said
 
     def add_edits(
-        self, edits: Sequence[Edit], seen: Mapping[FieldKey, int] | None = None, planted: Sequence[Planted] = ()
-    ) -> list[int]:
+        self, edits: Sequence[Edit], seen: Mapping[FieldKey, int] | None = None, planted: Sequence[Planted] = (),
+        digits: Sequence[DigitEdit] = (),
+    ) -> list[int]:  # fmt: skip
         """Enter edits, all or none; when this returns they are on the disk. Returns their numbers, see `FieldState.version`.
 
         `seen` has the version of each field that the writer knows of; a field that is not in it had no edit. Raises StaleEdit
         where somebody else came first, unless `seen` is None, ValueError for an edit that makes no sense, or CannotWrite.
         With `planted` it is entered what people did who were shown a wrong reading; a field's second one is passed over.
+        `digits` is what was said of single digits.
         """
         with self._transaction() as db:
+            digit_log.insert(db, digits, edit_log.utc_now())
             edit_log.insert_planted(db, planted)
             return edit_log.insert(db, edits, seen)
 
     def discard_edits(self) -> int:
-        """Drop all edits, and what people did with planted readings; returns how many edits there were. Raises CannotWrite."""
+        """Drop all edits, what was said of digits, and what people did with planted readings. Raises CannotWrite.
+
+        Returns how many edits there were.
+        """
         with self._transaction() as db:
+            digit_log.delete(db)
             return edit_log.delete(db)
 
     def edits(self) -> Iterator[Edit]:
         """All edits, oldest first; those of documents, too, that are no longer in the table."""
         return edit_log.select(self._db) if self._has("edit") else iter(())
+
+    def edits_after(self, number: int) -> list[Edit]:
+        """The edits that were entered after the one of this number, oldest first."""
+        return edit_log.after(self._db, number) if self._has("edit") else []
+
+    def last_edit(self) -> int:
+        """The number of the last edit; 0 where there is none."""
+        return self._one("SELECT coalesce(max(id), 0) FROM edit") if self._has("edit") else 0
+
+    def digit_edits(self) -> list[DigitEdit]:
+        """What people said of single digits, oldest first."""
+        return digit_log.select(self._db) if self._has("digit_edit") else []
 
     def planted(self) -> list[Planted]:
         """What people did who were shown a wrong reading, oldest first."""
@@ -534,12 +557,13 @@ class Journal:
         for document in self._documents():
             yield from document.told(document.rows)
 
-    def fields(self, sha256: str = "") -> Iterator[FieldState]:
+    def fields(self, sha256: str = "", *, digits: bool = False) -> Iterator[FieldState]:
         """The fields of the table, in the same order: what was read there, what people said, and the row that came of it.
 
-        With `sha256` only those of documents with this content.
+        With `sha256` only those of documents with this content. With `digits` the rows have those, too, where it was kept
+        where they stand, see `places`.
         """
-        for document in self._documents(sha256=sha256):
+        for document in self._documents(sha256=sha256, digits=digits):
             readings, rows = document.told(document.readings), document.told(document.rows)
             yield from document_states(document.sha256, readings, rows, document.edits)
 
@@ -552,7 +576,7 @@ class Journal:
         )
         return map(Fact._make, found)
 
-    def _documents(self, *, edited: bool = False, sha256: str = "") -> Iterator[_Document]:
+    def _documents(self, *, edited: bool = False, sha256: str = "", digits: bool = False) -> Iterator[_Document]:
         """The documents whose rows stand in the table, by name; or those of them alone that people said something of.
 
         With `sha256` only those with this content.
@@ -563,23 +587,27 @@ class Journal:
             return
         known = self._columns()
         columns = ", ".join(f'"{column}"' if column in known else _DEFAULTS[column] for column in ("spec", *_SHOWN))
+        kept = DIGITS if digits and DIGITS in known else "NULL"
         wanted = "AND sha256 IN (SELECT sha256 FROM edit) " if edited else ""
         wanted += "AND sha256 = ? " if sha256 else ""
         found = self._db.execute(
-            f"SELECT row.name, listed, sha256, {columns} FROM row JOIN document USING (name) WHERE listed AND done {wanted}"
-            "ORDER BY row.name, place",
+            f"SELECT row.name, listed, sha256, {kept}, {columns} FROM row JOIN document USING (name) "
+            f"WHERE listed AND done {wanted} ORDER BY row.name, place",
             (sha256,) if sha256 else (),
         )
         for name, group in groupby(found, key=itemgetter(0)):
             stored = list(group)
             document, (listed, content) = os.fsdecode(name), stored[0][1:3]
-            own = tuple([self._row(document, values[3], values[4:]) for values in stored])
+            own = tuple([self._row(document, values[3], values[4], values[5:]) for values in stored])
             edits = tuple(edit_log.select(self._db, content)) if content in contents else ()
             yield _Document(content or "", listed, duplicates.get(document, ""), own, edits)
 
-    def _row(self, document: str, spec: str, columns: Sequence[Any]) -> Row:
-        attributes: list[Any] = [document, *columns, (), (), self._spec(spec)]  # digits and alternatives are not kept
-        return Row(*attributes)
+    def _row(self, document: str, digits: bytes | None, spec: str, columns: Sequence[Any]) -> Row:
+        attributes: list[Any] = [document, *columns, (), (), self._spec(spec)]  # alternatives are not kept
+        row = Row(*attributes)
+        if digits is None or row.left is None or row.top is None:
+            return row
+        return replace(row, digits=places.unpacked(row.text, row.left, row.top, digits))
 
     def _spec(self, name: str) -> FieldSpec | None:
         if not name:

@@ -1,4 +1,5 @@
-"""Web pages: the foundation that all of them stand on, those of `docproc serve`, and in `review/` those of `docproc review`.
+"""Web pages: the foundation that all of them stand on, those of `docproc serve`, and in `review/` those of `docproc review`,
+with group verification (group.py).
 
     door.py      who may come in: hosts, tokens, cookies, origins; headers of every answer
     app.py       an application of routes behind a door; how templates are rendered and faults are told

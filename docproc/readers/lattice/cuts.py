@@ -148,7 +148,11 @@ def candidate_ink(lattice: Lattice, index: int) -> Ink:
 
 def candidate_box(lattice: Lattice, index: int) -> Box:
     """Where the candidate lies on the field's crop (the upright rectangle around its sheared box)."""
-    box = lattice.candidates[index].box
+    return box_on_crop(lattice, lattice.candidates[index].box)
+
+
+def box_on_crop(lattice: Lattice, box: Box) -> Box:
+    """Where a box of the lattice's ink lies on the field's crop."""
     back = cv2.invertAffineTransform(lattice.to_ink)
     corners = np.array([(x, y, 1.0) for x in (box.left, box.right) for y in (box.top, box.bottom)])
     x, y = back @ corners.T

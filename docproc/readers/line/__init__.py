@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from docproc.backends.form import Form
 from docproc.meaning.named import Named
 from docproc.mlp import logit
-from docproc.readers.ctc import likely_texts, reader_scores, text_scores
+from docproc.readers.ctc import alignments, each_reader, likely_texts, reader_scores, text_scores
 from docproc.readers.line.band import line
 from docproc.readers.line.symbols import digit_frames, named
 from docproc.readers.voter import MAX_PROPOSED
@@ -70,6 +70,15 @@ class LineOpinion:
         if text not in self._named:
             self._named[text] = named(self.all_frames, text)
         return self._named[text]
+
+    def places(self, text: str) -> list[float]:
+        """The frame in which each digit of a text stands, by most of the readers; [] where there are too few frames."""
+        if not text or len(self.frames) < 2 * len(text):
+            return []
+        odds = np.exp(np.stack(each_reader(self.frames)).astype(np.float64))
+        states = alignments(odds, [text] * len(odds))
+        middles = [[float(np.flatnonzero(own == 2 * k + 1).mean()) for k in range(len(text))] for own in states]
+        return [float(middle) for middle in np.median(middles, axis=0)]
 
     def evidence(self, text: str) -> Mapping[str, float]:
         shares = [one.share for one in self.named(text) if one.symbol in (LETTER, STRUCK)]

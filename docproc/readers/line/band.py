@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from docproc.types import DIGIT_HEIGHT, LINE_HEIGHT, FieldInk, Line
 
@@ -24,6 +27,7 @@ class LineTuning:
 
 
 LINE = LineTuning()
+FRAME_PX = 2  # columns of the strip for a frame [geometry]
 
 
 def line(field: FieldInk) -> Line:
@@ -49,3 +53,17 @@ def line(field: FieldInk) -> Line:
     soft = cv2.GaussianBlur(field.ink, (0, 0), LINE.blur / scale)
     to_line = np.array([[scale, 0.0, LINE.margin_px - scale * left], [0.0, scale, LINE_HEIGHT / 2 - scale * middle]])
     return np.asarray(cv2.warpAffine(soft, to_line, (width, LINE_HEIGHT), flags=cv2.INTER_LINEAR), np.uint8)
+
+
+def columns_of(frames: Sequence[float], labels: NDArray[np.int32]) -> list[tuple[int, int]]:
+    """(left, right), px of the ink: what is written around each of these frames, as far as halfway to its neighbors.
+
+    `labels` are the field's ink, (height, width) int32, 0 where there is none.
+    """
+    inked = np.flatnonzero(labels.any(axis=0))
+    if not len(frames) or not len(inked):
+        return []
+    scale = LINE_HEIGHT / (LINE.band_digits * DIGIT_HEIGHT)
+    centers = (FRAME_PX * (np.asarray(frames) + 0.5) - LINE.margin_px) / scale + inked[0]
+    edges = [int(inked[0]), *np.rint((centers[1:] + centers[:-1]) / 2).astype(int).tolist(), int(inked[-1]) + 1]
+    return [(left, max(left + 1, right)) for left, right in itertools.pairwise(edges)]

@@ -1,0 +1,42 @@
+"""Where the digits of a row stand and how sure each is, as the journal keeps it: 10 bytes a digit.
+
+The digits themselves are the row's text. A row of which this is not known for every digit keeps nothing.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from docproc.types import Box, Digit, Row
+
+_DIGIT = struct.Struct("<hhHHH")  # left and top from the field's, width, height (px); confidence in steps
+_STEPS = 0xFFFF  # from 0 to 1
+
+
+def packed(row: Row) -> bytes | None:
+    """What is kept of a row's digits; None where it is not known where they stand."""
+    if not row.text or "".join(digit.text for digit in row.digits) != row.text or row.left is None or row.top is None:
+        return None
+    data = b""
+    for digit in row.digits:
+        if digit.box is None:
+            return None
+        left, top, width, height = digit.box.left - row.left, digit.box.top - row.top, digit.box.width, digit.box.height
+        try:
+            data += _DIGIT.pack(left, top, width, height, round(digit.confidence * _STEPS))
+        except struct.error:  # a picture of more px than any scanner makes
+            return None
+    return data
+
+
+def unpacked(text: str, left: int, top: int, data: bytes) -> tuple[Digit, ...]:
+    """The digits of a row with this text and this corner of its field; () where what was kept is of another text."""
+    if len(data) != _DIGIT.size * len(text):
+        return ()
+    return tuple(_digits(text, left, top, data))
+
+
+def _digits(text: str, left: int, top: int, data: bytes) -> Iterator[Digit]:
+    for digit, (across, down, width, height, sure) in zip(text, _DIGIT.iter_unpack(data), strict=True):
+        yield Digit(digit, sure / _STEPS, Box(left + across, top + down, width, height))

@@ -1,0 +1,316 @@
+"""Hands out screens of digits for group verification, and enters what people say of them.
+
+The journal keeps every word; what is kept here is who has which screen, and can be lost at any time.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from docproc.files import Document
+from docproc.runs.digit_log import DigitEdit
+from docproc.runs.editing import Edits
+from docproc.runs.edits import Edit, FieldKey, StaleEdit, withdrawal_of
+from docproc.runs.groups import (
+    PER_SCREEN,
+    SCREEN,
+    OpenField,
+    Piece,
+    PutFirst,
+    Why,
+    answers,
+    breaks_rules,
+    edit_for,
+    groups,
+    open_fields,
+    withdrawals,
+)
+from docproc.runs.journal import Journal
+from docproc.types import DIGIT_SYMBOLS
+from docproc.web.mosaic import Cuts, Tile, Tiles, cuts_of, mosaic
+
+LEASE_SECONDS = 600.0  # for which nobody else is shown the digits of a screen [guess]
+MAX_SCREENS = 200  # that are remembered, of all people [guess]
+
+Where = tuple[FieldKey, int]
+
+
+@dataclass(slots=True, eq=False)
+class Screen:
+    """Digits that one person looks at."""
+
+    id: str
+    visitor: str
+    digit: str
+    pieces: tuple[Piece, ...]
+    picture: bytes  # JPEG, see `mosaic`
+    left: int  # digits of the group that wait behind it
+    marks: Mapping[int, str] | None = None  # once it was confirmed
+    outcome: Outcome | None = None
+    entered: dict[FieldKey, int] = field(default_factory=dict)  # fields that it settled, and the numbers of their edits
+    fields: dict[FieldKey, OpenField] = field(default_factory=dict)  # its fields, after it was confirmed
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a screen."""
+
+    digits: int  # that were confirmed
+    fields: int  # that are settled
+    keying: int  # that have to be keyed
+    stale: tuple[str, ...]  # why a field was not settled: somebody else came first
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """How many digits wait in each group, and how many fields are left to keying, by why."""
+
+    waiting: Mapping[str, int]
+    left: Mapping[Why, int]
+
+
+class GroupDesk:
+    """Group verification of one run; threads may share it."""
+
+    def __init__(
+        self, output: Path, edits: Edits, queue: PutFirst, tiles: Tiles, *, who: str = "", accepted: bool = False,
+        unmasked: bool = False,
+    ) -> None:  # fmt: skip
+        self.output, self.edits, self.queue, self.tiles, self.who = output, edits, queue, tiles, who
+        self.accepted, self.unmasked = accepted, unmasked
+        self._lock = threading.Lock()
+        self._fields: dict[FieldKey, OpenField] = {}
+        self._groups: dict[str, list[Piece]] = {digit: [] for digit in DIGIT_SYMBOLS}
+        self._left: Counter[Why] = Counter()
+        self._documents: dict[str, Document] = {}
+        self._by_content: dict[str, list[FieldKey]] = {}
+        self._newest = 0  # the last edit of the journal that is known here
+        self._unseen: set[FieldKey] = set()  # fields that cannot be shown
+        self._sent: set[tuple[FieldKey, int | None]] = set()  # what was put first in the queue
+        self._leases: dict[Where, tuple[str, float]] = {}
+        self._screens: OrderedDict[str, Screen] = OrderedDict()
+
+    def close(self) -> None:
+        """End what cuts pictures."""
+        self.tiles.cutter.close()
+
+    # ------------------------------------------------------------------------------------------------ screens
+
+    def enter(self, visitor: str) -> Overview:
+        """Somebody opens the page: what the journal has now. What the visitor was shown before is free again."""
+        with Journal.look(self.output) as journal:
+            fields, left = open_fields(
+                journal.fields(digits=True), journal.digit_edits(), accepted=self.accepted, unmasked=self.unmasked
+            )  # fmt: skip
+            documents = {sha256: document for document, sha256 in reversed(journal.contents())}
+            newest = journal.last_edit()
+        with self._lock:
+            self._fields = {one.state.key: one for one in fields}
+            self._groups = groups(fields)
+            self._left, self._documents, self._newest = left, documents, newest
+            self._by_content = {}
+            for key in self._fields:
+                self._by_content.setdefault(key[0], []).append(key)
+            self._leases = {where: lease for where, lease in self._leases.items() if lease[0] != visitor}
+            for one in fields:
+                self._send(one)
+            return self._overview()
+
+    def _overview(self) -> Overview:
+        unseen: dict[Why, int] = {"no_picture": len(self._unseen)} if self._unseen else {}
+        waiting = {digit: sum(one.key not in self._unseen for one in own) for digit, own in self._groups.items()}
+        return Overview(waiting, dict(self._left) | unseen)
+
+    def screen(self, visitor: str, digit: str) -> Screen:
+        """The next digits that were read as this one, least sure first, that nobody else looks at.
+
+        Where there are none, it is those of the digit after it, and so on; with none of any digit it is empty.
+        """
+        self._notice()
+        for turn in range(len(DIGIT_SYMBOLS)):
+            one = self._screen(visitor, DIGIT_SYMBOLS[(int(digit) + turn) % len(DIGIT_SYMBOLS)])
+            if one.pieces:
+                return one
+        return one
+
+    def _screen(self, visitor: str, digit: str) -> Screen:
+        kept: list[Piece] = []
+        pictures: list[Tile] = []
+        while True:
+            with self._lock:
+                chosen = self._choose(visitor, digit, PER_SCREEN - len(kept))
+                wanted = self._cuts({piece.key[0] for piece in chosen})
+            found = self.tiles.of(wanted)
+            for piece in chosen:
+                tile = found[piece.key[0]].get((piece.scan, piece.box))
+                if tile is None:
+                    self._unseen.add(piece.key)
+                elif piece.key not in self._unseen:
+                    kept.append(piece)
+                    pictures.append(tile)
+            if len(kept) >= PER_SCREEN or not chosen:
+                break
+        with self._lock:
+            left = sum(self._free(piece, time.monotonic()) for piece in self._groups[digit])
+            one = Screen(secrets.token_hex(8), visitor, digit, tuple(kept), mosaic(pictures), left)
+            self._screens[one.id] = one
+            while len(self._screens) > MAX_SCREENS:
+                self._screens.popitem(last=False)
+        return one
+
+    def find(self, name: str, visitor: str) -> Screen | None:
+        """A screen of this visitor; None where it is not known any more."""
+        one = self._screens.get(name)
+        return one if one and one.visitor == visitor else None
+
+    def _choose(self, visitor: str, digit: str, count: int) -> list[Piece]:
+        """The next free digits; nobody else is shown them for a while."""
+        now = time.monotonic()
+        chosen: list[Piece] = []
+        for piece in self._groups[digit]:
+            if len(chosen) == count:
+                break
+            if self._free(piece, now):
+                chosen.append(piece)
+                self._leases[piece.where] = visitor, now + LEASE_SECONDS
+        return chosen
+
+    def _free(self, piece: Piece, now: float) -> bool:
+        lease = self._leases.get(piece.where)
+        return piece.key not in self._unseen and (lease is None or lease[1] < now)
+
+    def _cuts(self, contents: Iterable[str]) -> dict[str, Cuts]:
+        """All that has to be cut out of some documents."""
+        return {
+            sha256: cuts_of(
+                sha256, self._documents.get(sha256),
+                [(piece.scan, piece.box) for key in self._by_content[sha256] for piece in self._fields[key].all_pieces()],
+            )
+            for sha256 in contents
+        }  # fmt: skip
+
+    def _notice(self) -> None:
+        """Drop the fields that were keyed elsewhere meanwhile."""
+        with Journal.look(self.output) as journal:
+            came = journal.edits_after(self._newest)
+        if came:
+            last = {edit.key: edit.how for edit in came}
+            with self._lock:
+                self._newest = max(self._newest, came[-1].id)
+                self._drop({key for key, how in last.items() if how != "withdrawn"})
+
+    def _drop(self, keys: set[FieldKey]) -> None:
+        if keys:
+            self._groups = {digit: [one for one in own if one.key not in keys] for digit, own in self._groups.items()}
+
+    # ------------------------------------------------------------------------------------------------ answers
+
+    def answer(self, screen: Screen, marks: Mapping[int, str]) -> Outcome:
+        """Enter what a person said of a screen; when this returns it is on the disk. Said again, it changes nothing.
+
+        `marks` has the numbers of those that are not this digit, from 0, each with the digit that it is, or "".
+        Raises ValueError for a number that is not on the screen, or what is no digit; CannotWrite.
+        """
+        for number, digit in marks.items():
+            if not 0 <= number < len(screen.pieces) or digit not in ("", *DIGIT_SYMBOLS):
+                raise ValueError(f"there is no digit number {number + 1} on this screen, or {digit!r} is none")
+        with self._lock:
+            if screen.outcome is None:
+                screen.outcome = self._enter(screen, answers(screen.pieces, marks, self.who))
+                screen.marks = marks
+            if screen.marks != marks:
+                raise ValueError("this screen was confirmed with other marks; take it back first")
+            return screen.outcome
+
+    def take_back(self, screen: Screen) -> tuple[str, ...]:
+        """Take back what was said of a screen; returns why a field stays as it is: somebody else came after it."""
+        with self._lock:
+            if screen.outcome is None:
+                return ()
+            for key in screen.fields.keys() - self._fields.keys():  # they were settled when the page was opened anew
+                self._fields[key] = screen.fields[key]
+                self._by_content.setdefault(key[0], []).append(key)
+            digits = withdrawals(screen.pieces, self.who)
+            undone = [withdrawal_of(self._fields[key].state, who=self.who, screen=SCREEN) for key in screen.entered]
+            touched, _, stale = self._add(undone, dict(screen.entered), digits)
+            self._fields |= touched
+            self._sent = {(key, place) for key, place in self._sent if key not in touched}
+            self._insert([piece for one in touched.values() if not one.state.counting for piece in one.pieces()])
+            screen.outcome = None
+            screen.entered.clear()
+            return stale
+
+    def _enter(self, screen: Screen, digits: Sequence[DigitEdit]) -> Outcome:
+        known = self._told(digits)
+        edits = [edit for one in known.values() if not one.state.counting and (edit := edit_for(one, self.who))]
+        seen = {edit.key: known[edit.key].state.version for edit in edits}
+        touched, numbers, stale = self._add(edits, seen, digits)
+        screen.entered, screen.fields = numbers, touched
+        self._fields |= touched
+        answered = {piece.where for piece in screen.pieces}
+        marked = {key for key, one in touched.items() if one.marked}
+        own = self._groups[screen.digit]
+        self._groups[screen.digit] = [piece for piece in own if piece.where not in answered]
+        self._drop(marked)
+        for where in answered:
+            self._leases.pop(where, None)
+        keying = [one for one in touched.values() if self._send(one)]
+        confirmed = sum(edit.said == piece.digit for edit, piece in zip(digits, screen.pieces, strict=True))
+        return Outcome(confirmed, len(numbers), len(keying), stale)
+
+    def _told(self, digits: Sequence[DigitEdit]) -> dict[FieldKey, OpenField]:
+        """The fields of some digits, after what is said of these."""
+        by_key: dict[FieldKey, list[DigitEdit]] = {}
+        for edit in digits:
+            by_key.setdefault(edit.key, []).append(edit)
+        # A field that is not known any more was keyed otherwise meanwhile.
+        return {key: self._fields[key].told(own) for key, own in by_key.items() if key in self._fields}
+
+    def _add(
+        self, edits: list[Edit], seen: Mapping[FieldKey, int], digits: Sequence[DigitEdit]
+    ) -> tuple[dict[FieldKey, OpenField], dict[FieldKey, int], tuple[str, ...]]:
+        """Enter all but the edits of fields for which somebody else came first.
+
+        Returns the fields of the digits as they are then, the numbers of the edits, and what is to be told of the others.
+        """
+        stale: list[str] = []
+        while True:
+            try:
+                numbers = self.edits.add(edits, seen, digits=digits)
+            except StaleEdit as problem:
+                stale.append(str(problem))
+                edits = [edit for edit in edits if edit.key != problem.edit.key]
+                continue
+            break
+        touched = self._told(digits)
+        for edit, number in zip(edits, numbers, strict=True):
+            one = touched[edit.key]
+            came = (*one.state.edits, replace(edit, id=number))
+            touched[edit.key] = replace(one, state=replace(one.state, edits=came))
+        return touched, {edit.key: number for edit, number in zip(edits, numbers, strict=True)}, tuple(stale)
+
+    def _insert(self, pieces: Sequence[Piece]) -> None:
+        """Put digits back into their groups."""
+        for digit in {piece.digit for piece in pieces}:
+            own = {piece.where: piece for piece in (*self._groups[digit], *(one for one in pieces if one.digit == digit))}
+            self._groups[digit] = sorted(own.values(), key=Piece.order)
+
+    def _send(self, one: OpenField) -> bool:
+        """Have a field keyed whose digits do not settle it; False where that is not needed."""
+        key = one.state.key
+        if one.marked:
+            place: int | None = one.marked[0]
+        elif one.text and breaks_rules(one):
+            place = None
+        else:
+            return False
+        if (key, place) not in self._sent:
+            self._sent.add((key, place))
+            self.queue.put_first(key, place)
+        return True
