@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -39,8 +40,14 @@ from docproc.pages.register import reference
 from docproc.runs.pictures import QUIET, Color, Outline, form_overlay, png
 from docproc.runs.tables import safe_name, shown_name, write_whole
 from docproc.types import Box, Field, Homography, Page
+from docproc.web import check_installed
+
+if TYPE_CHECKING:
+    from docproc.web.door import Door, Guard
+    from docproc.web.server import Place, Serving
 
 DRAWS = "template preview"  # what its pictures say that they are drawn by
+SCAN_BYTES = 100_000_000  # that a scan may have which is laid over a form [guess]
 FIELD_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 
 KIND_COLORS: dict[str, Color] = {"comb": (0, 90, 230), "string": (0, 130, 60), "amount": (200, 0, 130), "micr": (120, 80, 200)}
@@ -106,6 +113,68 @@ def _working_text(title: str, page: Page, blank: Path, target: Path, fields: Seq
         if (known.width, known.height) == (page.width, page.height):
             break
     return text, registers
+
+
+# ------------------------------------------------------------------------------------------------------- edit
+
+
+def edit_template(
+    path: Path, target: Path, place: Callable[[], Place], announce: Callable[[Serving, Path], None], *, name: str | None
+) -> None:
+    """Edit a template in the browser until Ctrl-C: the one at `path`, or a new one for the blank form there, saved to `target`.
+
+    `announce` is called once the server listens, with the path of the template. Raises MissingPart without the extra `web`,
+    OutputExists where a new template would lie on another, BadConfig for a template that is no TOML, BadInput for a form that
+    cannot be read, BadUsage.
+    """
+    check_installed("tomlkit")
+    from docproc.fields.template.editing import CannotEdit
+    from docproc.web.editor import Bench, editor_app
+    from docproc.web.server import serve as serve_until_stopped
+    from docproc.web.session import open_session
+    from docproc.web.store import Sizes, Store
+
+    new = path.suffix.lower() != ".toml"
+    text = _new_text(path, target, name) if new else _known_text(path)
+    target = target if new else path
+    try:
+        session = open_session(target, text, beside(target.parent), there=not new)
+    except CannotEdit as problem:
+        raise BadConfig(str(path), [str(problem)]) from problem
+    limits = Limits(file_bytes=SCAN_BYTES)
+
+    def make_app(door: Door) -> Guard:
+        return editor_app(door, Bench(session, Store.open(Sizes(file=SCAN_BYTES)), limits))
+
+    serve_until_stopped(place(), make_app, lambda serving: announce(serving, target))
+
+
+def _known_text(path: Path) -> str:
+    """The text of a template, with the ends of its lines."""
+    if path.is_dir():
+        raise BadUsage(f"{path} is a folder; give the template itself, for example {path / 'template.toml'}")
+    try:
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise BadUsage(f"no such template: {path}; give the picture of a blank form for a new one") from None
+    except (OSError, UnicodeDecodeError) as problem:
+        raise BadConfig(str(path), [f"cannot be read: {problem}"]) from problem
+
+
+def _new_text(blank: Path, target: Path, name: str | None) -> str:
+    """The text of a new template for a form, with the fields that are found on it."""
+    if target.exists():
+        raise OutputExists(
+            f"{target} already exists; edit it with: docproc template edit {target}, or give -o for another file"
+        )
+    if not target.parent.is_dir():
+        raise CannotWrite(f"no such folder: {target.parent}")
+    page = clean(_page(blank, 1))
+    # Without a field nothing could be registered; one is moved as soon as it is there.
+    fields = find_places(page) or (
+        Field("field_1", Box(page.width // 4, page.height // 4, page.width // 4, page.height // 20)),
+    )
+    return _working_text(name or blank.stem or "form", page, blank, target, fields)[0]
 
 
 def _table_fields(table: Path, blank: Path, page: Page) -> Iterator[Field]:

@@ -148,10 +148,10 @@ def inspect_page(name: str, page: Page, fit: Fit, known: Template) -> PageFindin
     found = find_places(laid, filled=True)
     frames = {}
     for field, placed in pairs:
-        match = _match(placed.box, found, comb=field.kind == "comb")
-        if match:
+        frame = _match(placed.box, found, comb=field.kind == "comb")
+        if frame:
             frames[field.name] = replace(
-                match, left=match.left / across, right=match.right / across, top=match.top / down, bottom=match.bottom / down
+                frame, left=frame.left / across, right=frame.right / across, top=frame.top / down, bottom=frame.bottom / down
             )
     writing = _writing(fit.placed)
     cut_off = {field.name: over for field, placed in pairs if (over := _cut_off(writing, placed, down))}
@@ -181,14 +181,16 @@ class FormPrint:
 
 def printed_frames(known: Template, form: FormPrint) -> dict[str, Frame]:
     """The printed frame of every field for which the form's own picture shows one."""
-    found = {}
-    for field in known.fields:
-        match = _match(field.box, form.frames, comb=field.kind == "comb")
-        if match is None and (line := _match(field.box, form.lines, comb=False)):
-            match = replace(line, line=True)
-        if match:
-            found[field.name] = match
-    return found
+    found = ((field.name, printed_frame(field.box, form, comb=field.kind == "comb")) for field in known.fields)
+    return {name: frame for name, frame in found if frame}
+
+
+def printed_frame(box: Box, form: FormPrint, *, comb: bool) -> Frame | None:
+    """What is printed on a form where a box lies."""
+    frame = _match(box, form.frames, comb=comb)
+    if frame is None and (line := _match(box, form.lines, comb=False)):
+        return replace(line, line=True)
+    return frame
 
 
 def _match(box: Box, found: Sequence[Field], *, comb: bool) -> Frame | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from docproc.fields.boxes import find_frames
+from docproc.fields.boxes import at_work, find_frames, ruled_page
 from docproc.fields.tables import cells_of, find_tables
+from docproc.pixels import components
 from docproc.types import Box, Field, Page
 
 
@@ -15,6 +17,7 @@ class PlaceTuning:
 
     same_place_share: float = 0.5  # of the smaller of two boxes that both contain: they mean the same place [guess]
     max_printed_share: float = 0.5  # of a table's cells that hold print; with more, the page is filled in [guess]
+    same_line_px: int = 6  # between edges that are those of one printed line [guess]
 
 
 PLACES = PlaceTuning()
@@ -38,6 +41,26 @@ def find_places(page: Page, filled: bool = False) -> tuple[Field, ...]:
 
 def _inside(field: Field, area: Box) -> bool:
     return overlap(field.box, area) >= PLACES.same_place_share * area_of(field.box)
+
+
+def guides(page: Page, places: Sequence[Field]) -> tuple[list[int], list[int]]:
+    """Where edges of boxes may snap to, px from the left and px from the top: the edges of `places`, and of ruled lines."""
+    across = sorted({edge for one in places for edge in (one.box.left, one.box.right)})
+    down = sorted({edge for one in places for edge in (one.box.top, one.box.bottom)})
+    gray, scale = at_work(page)
+    ruled = ruled_page(gray)
+    if ruled is not None:
+        for left, _, width, _, _ in components(ruled.upright)[1].tolist():
+            _add_edges(across, (round(left / scale), round((left + width) / scale)))
+        for _, top, _, height, _ in components(ruled.level)[1].tolist():
+            _add_edges(down, (round(top / scale), round((top + height) / scale)))
+    return sorted(across), sorted(down)
+
+
+def _add_edges(known: list[int], edges: tuple[int, int]) -> None:
+    """The edges of a line, unless one is known that is its own."""
+    if not any(edges[0] - PLACES.same_line_px <= edge <= edges[1] + PLACES.same_line_px for edge in known):
+        known.extend(edges)
 
 
 def area_of(box: Box) -> int:
