@@ -17,6 +17,7 @@ class PlaceTuning:
 
     same_place_share: float = 0.5  # of the smaller of two boxes that both contain: they mean the same place [guess]
     max_printed_share: float = 0.5  # of a table's cells that hold print; with more, the page is filled in [guess]
+    min_guide_px: int = 40  # of a ruled line at the working size; strokes of large print are shorter [guess]
     same_line_px: int = 6  # between edges that are those of one printed line [guess]
 
 
@@ -50,10 +51,12 @@ def guides(page: Page, places: Sequence[Field]) -> tuple[list[int], list[int]]:
     gray, scale = at_work(page)
     ruled = ruled_page(gray)
     if ruled is not None:
-        for left, _, width, _, _ in components(ruled.upright)[1].tolist():
-            _add_edges(across, (round(left / scale), round((left + width) / scale)))
-        for _, top, _, height, _ in components(ruled.level)[1].tolist():
-            _add_edges(down, (round(top / scale), round((top + height) / scale)))
+        for left, _, width, length, _ in components(ruled.upright)[1].tolist():
+            if length >= PLACES.min_guide_px:
+                _add_edges(across, (round(left / scale), round((left + width) / scale)))
+        for _, top, length, height, _ in components(ruled.level)[1].tolist():
+            if length >= PLACES.min_guide_px:
+                _add_edges(down, (round(top / scale), round((top + height) / scale)))
     return sorted(across), sorted(down)
 
 

@@ -207,8 +207,8 @@ class _Pages:
     def _values(self, said: str, goto: str = "") -> dict[str, Any]:
         session = self.bench.session
         return {
-            "goto": goto, "said": said, "session": session, "draft": session.draft, "entry": session.entry, "sheet": session.sheet,
-            "entries": session.draft.on_page(session.page), "scans": self.bench.scans, "most": MAX_SCANS,
+            "most": MAX_SCANS, "goto": goto, "said": said, "session": session, "draft": session.draft, "entry": session.entry,
+            "sheet": session.sheet, "entries": session.draft.on_page(session.page), "scans": self.bench.scans,
             "keys": editing.KEYS, "kinds": editing.KINDS, "flags": editing.FLAGS, "shown": editing.shown, "LABELS": LABELS,
         }  # fmt: skip
 

@@ -187,8 +187,9 @@ Values = Mapping[str, str]
 
 
 def _index(session: Session, values: Values) -> int:
-    index = int(values["index"])
-    if not 0 <= index < len(session.draft.fields):
+    """The field that is named, or else the one that is chosen."""
+    index = int(values["index"]) if "index" in values else session.chosen
+    if index is None or not 0 <= index < len(session.draft.fields):
         raise IndexError("this field is gone")
     return index
 

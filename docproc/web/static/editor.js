@@ -1,17 +1,17 @@
-// The editor of templates: boxes are moved here; all else the server renders, and its parts are swapped in.
+// Boxes are moved here; all else the server renders, and its parts are swapped in.
 import { $, tell } from "/static/page.js";
 
 const NEAR = 6; // px of the screen within which an edge snaps to a printed line
 const MIN = 8; // px of the form: the smallest side of a box
 const IDLE = 250; // ms after the last key until a box is sent
 const sheet = $("sheet");
-let drag = null; // while a pointer is down; without `el` a new box is drawn
-let waiting = null; // { index, edges } of a box that is sent soon; without edges it is only chosen
+let drag = null; // while a pointer is down; without `index` a new box is drawn
+let waiting = null; // a box that is sent soon; without edges it is only chosen
 let queue = Promise.resolve();
 
 const state = () => $("boxes").dataset;
 const boxes = () => [...$("boxes").children];
-const failed = (problem) => tell(problem.message);
+const failed = ({ message }) => tell(message);
 
 // What is sent, and what comes back.
 
@@ -45,8 +45,8 @@ function refresh() {
   const wrong = $("lint").dataset.wrong.split(" ");
   for (const el of boxes()) {
     el.classList.toggle("wrong", wrong.includes(el.dataset.index));
-    if (drag?.el?.id === el.id) drag.el = el;
-    draw(el, drag?.el === el ? drag.edges : (waiting?.index === el.dataset.index && waiting.edges) || edgesOf(el));
+    const held = [drag, waiting].find((one) => one?.index === el.dataset.index);
+    draw(el, held?.edges || edgesOf(el));
   }
   clearTimeout(refresh.timer);
   if ($("lint").dataset.version !== state().version) refresh.timer = setTimeout(() => send("/lint", {}).catch(failed), IDLE);
@@ -81,8 +81,8 @@ function draw(el, [x, y, right, bottom]) {
 
 /** To the nearest printed line; 0 where none is `near`. */
 function off(value, axis, near) {
-  const found = numbers("xy"[axis]).map((line) => line - value).filter((by) => Math.abs(by) <= near);
-  return found.sort((one, other) => Math.abs(one) - Math.abs(other))[0] || 0;
+  const found = numbers("xy"[axis]).map((line) => line - value).sort((one, other) => Math.abs(one) - Math.abs(other));
+  return Math.abs(found[0]) <= near ? found[0] : 0;
 }
 
 /** Edges moved: those that `grip` names, or all; they snap to lines that are `near`. */
@@ -120,24 +120,24 @@ sheet.addEventListener("pointerdown", (event) => {
   sheet.setPointerCapture(event.pointerId);
   const from = at(event);
   const corner = from.map((value, axis) => Math.round(value + off(value, axis, NEAR * scale())));
-  drag = { el, from, grip: event.target.dataset.grip, start: el ? edgesOf(el) : [...corner, ...corner] };
-  drag.edges = drag.start;
+  drag = { id: el?.id || "ghost", index: el?.dataset.index, from, grip: event.target.dataset.grip };
+  drag.start = el ? edgesOf(el) : [...corner, ...corner];
 });
 sheet.addEventListener("pointermove", (event) => {
   if (!drag) return;
   const by = at(event).map((value, axis) => value - drag.from[axis]);
   drag.moves ||= Math.max(...by.map(Math.abs)) > 3 * scale();
   if (!drag.moves) return;
-  const grip = drag.el ? drag.grip : (by[1] < 0 ? "n" : "s") + (by[0] < 0 ? "w" : "e");
+  const grip = drag.index ? drag.grip : (by[1] < 0 ? "n" : "s") + (by[0] < 0 ? "w" : "e");
   drag.edges = moved(drag.start, grip, by, event.altKey ? 0 : NEAR * scale());
-  draw(drag.el || $("ghost"), drag.edges);
+  draw($(drag.id), drag.edges);
 });
 for (const kind of ["pointerup", "pointercancel"]) {
   sheet.addEventListener(kind, () => {
-    const { el, edges, moves } = drag || {};
+    const { index, edges, moves } = drag || {};
     drag = null;
     draw($("ghost"), [0, 0, 0, 0]);
-    if (moves && kind === "pointerup") edit(el ? "move" : "add", { index: el?.dataset.index, box: edges.join(" ") });
+    if (moves && kind === "pointerup") edit(index ? "move" : "add", { index, box: edges.join(" ") });
   });
 }
 
@@ -150,13 +150,10 @@ sheet.addEventListener("focusin", ({ target }) => {
 
 /** Whether a key does something on a box. */
 function boxKey(el, { key, shiftKey }, control) {
-  const { index } = el.dataset;
   const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[key];
-  const act = { Delete: "delete", Backspace: "delete", s: "snap" }[key];
   if (by) later(el, moved(edgesOf(el), shiftKey ? "se" : "", by.map((one) => one * (control ? 10 : 1)), 0)), refresh();
-  else if (act && !control) edit(act, { index });
   else if (key !== "Enter" && key !== " ") return false;
-  else if (state().making) edit("pick", { index });
+  else if (state().making) edit("pick", { index: el.dataset.index });
   else flush(), queue.then(() => $("name").select());
   return true;
 }
