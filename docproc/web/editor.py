@@ -28,6 +28,7 @@ from docproc.options import Limits
 from docproc.runs.tables import shown_name
 from docproc.runs.workers import Crew
 from docproc.web.app import create_app
+from docproc.web.desk import remove
 from docproc.web.door import Door, Guard
 from docproc.web.overlays import Laid, Look, Looked, open_looker
 from docproc.web.pages import page, render
@@ -51,6 +52,7 @@ class Scan:
     looked: Looked | None = None
     problem: str = ""  # why it could not be opened
     pictures: dict[int, Laid] = field(default_factory=dict)  # by the page of the form
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 @dataclass(slots=True, eq=False)
@@ -77,12 +79,14 @@ class Bench:
         """Throw a scan away."""
         self.scans.remove(scan)
         self.store.delete(scan.upload)
-        for laid in scan.pictures.values():
-            if laid.picture:
-                laid.picture.unlink(missing_ok=True)
+        remove([laid.picture for laid in scan.pictures.values() if laid.picture])
 
     async def look(self, scan: Scan, text: str) -> None:
         """Lay a scan onto the form by a template without faults."""
+        async with scan.lock:
+            await self._look(scan, text)
+
+    async def _look(self, scan: Scan, text: str) -> None:
         first = scan.looked is None
         place = self.store.pictures() if first else ""
         task = Look(scan.upload.path, scan.name, text, self.session.path, self.limits, place)
@@ -93,7 +97,9 @@ class Bench:
             return
         except DocprocError as problem:
             raise Refused(503, str(problem)) from problem
-        if first:
+        if scan not in self.scans:  # it was thrown away meanwhile
+            remove([laid.picture for laid in scan.looked.laid if laid.picture])
+        elif first:
             scan.pictures = {laid.page: laid for laid in reversed(scan.looked.laid)}
 
 

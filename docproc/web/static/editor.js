@@ -26,8 +26,9 @@ async function send(path, values) {
   body.set("version", state().version);
   const answer = await fetch(path, { method: "POST", body });
   if (!answer.headers.get("content-type").startsWith("text/html")) throw new Error((await answer.json()).error);
+  const parts = new DOMParser().parseFromString(await answer.text(), "text/html").querySelectorAll("[data-part]");
   const active = document.activeElement;
-  for (const fresh of new DOMParser().parseFromString(await answer.text(), "text/html").querySelectorAll("[data-part]")) {
+  for (const fresh of parts) {
     if ($(fresh.id).outerHTML !== fresh.outerHTML) $(fresh.id).replaceWith(fresh);
   }
   const next = $(state().goto) || (!active.isConnected && $(active.id));
@@ -79,7 +80,6 @@ function draw(el, [x, y, right, bottom]) {
   el.lastElementChild.setAttribute("transform", `translate(${x} ${bottom})`);
 }
 
-/** To the nearest printed line; 0 where none is `near`. */
 function off(value, axis, near) {
   const found = numbers("xy"[axis]).map((line) => line - value).sort((one, other) => Math.abs(one) - Math.abs(other));
   return Math.abs(found[0]) <= near ? found[0] : 0;
@@ -148,7 +148,6 @@ sheet.addEventListener("focusin", ({ target }) => {
   if (!state().making && state().chosen !== target.dataset.index) later(target);
 });
 
-/** Whether a key does something on a box. */
 function boxKey(el, { key, shiftKey }, control) {
   const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[key];
   if (by) later(el, moved(edgesOf(el), shiftKey ? "se" : "", by.map((one) => one * (control ? 10 : 1)), 0)), refresh();
