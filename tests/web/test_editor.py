@@ -374,13 +374,14 @@ def test_forged_requests_change_nothing(editor: Editor) -> None:
 
 def test_what_makes_no_sense_is_told_and_changes_nothing(editor: Editor) -> None:
     text = editor.session.draft.text
-    for action, values in [
+    asked: list[tuple[str, dict[str, object]]] = [
         ("explode", {}), ("move", {"index": 99, "box": "1 1 50 50"}), ("move", {"index": 0, "box": "1 1"}),
         ("move", {"index": "x"}), ("move", {"index": 0, "box": "5000 5000 6000 6000"}),
         ("turn", {"page": 2}), ("make", {"kind": "product"}), ("finish", {}),
         ("drop_rule", {"index": 5}), ("set", {"index": 0}), ("__class__", {}), ("choose", {"index": -1}),
         ("move", {"index": 0, "box": "9" * 5000 + " 1 1 1"}),
-    ]:  # fmt: skip
+    ]  # fmt: skip
+    for action, values in asked:
         assert editor.do(action, **values).status_code == 400, action
     with editor.client() as client:
         assert client.post("/edit", content=b"x" * 200_000).status_code == 413
@@ -412,7 +413,7 @@ def test_hostile_names_are_shown_as_text(editor: Editor, open_page: OpenPage) ->
         ready(page)
         assert page.locator("#name").input_value() == name.strip().replace("\n", "").replace("\x00", "\ufffd")
     assert (editor.folder / "template.toml").read_text() == COMMENTED
-    assert editor.do("set", index=0, kind="comb", name="number", digits="8").status_code == 200
+    assert editor.do("set", index=0, kind="comb", name="number", digits="8", pattern="").status_code == 200
     body = b"".join(b'--b\r\nContent-Disposition: form-data; name="file"; filename="' + name.replace(b"\\", b"\\\\")
                     + b'"\r\n\r\nno picture\r\n' for name in NAMES) + b"--b--"  # fmt: skip
     before = set(editor.folder.parent.rglob("*"))
@@ -496,7 +497,7 @@ def test_the_program_edits_a_blank_and_ends_at_a_signal(folder: Path) -> None:
 def test_what_cannot_be_edited_is_told_before_the_server_starts(folder: Path) -> None:
     from docproc.commands.template import edit_template
 
-    def never() -> Any:
+    def never(*_: Any) -> Any:
         raise AssertionError
 
     with pytest.raises(BadUsage, match="no such template"):
