@@ -350,13 +350,17 @@ def _delete(session: Session, values: Values) -> str:
 
 
 def _undo(session: Session, values: Values) -> str:
-    session.place = max(0, session.place - 1)
+    if session.place == 0:
+        return "There is nothing to undo."
+    session.place -= 1
     session.keep_choice()
     return "Undone."
 
 
 def _redo(session: Session, values: Values) -> str:
-    session.place = min(len(session.drafts) - 1, session.place + 1)
+    if session.place + 1 == len(session.drafts):
+        return "There is nothing to do again."
+    session.place += 1
     session.keep_choice()
     return "Done again."
 

@@ -28,14 +28,13 @@ async function send(path, values) {
   if (!answer.headers.get("content-type").startsWith("text/html")) throw new Error((await answer.json()).error);
   const parts = new DOMParser().parseFromString(await answer.text(), "text/html").querySelectorAll("[data-part]");
   const active = document.activeElement;
+  const typed = active.type === "text" && active.value !== active.defaultValue; // its part waits until it is sent
   for (const fresh of parts) {
-    if ($(fresh.id).outerHTML !== fresh.outerHTML) $(fresh.id).replaceWith(fresh);
+    const old = $(fresh.id);
+    if (old.outerHTML !== fresh.outerHTML && !(typed && old.contains(active))) old.replaceWith(fresh);
   }
   const next = $(state().goto) || (!active.isConnected && $(active.id));
-  if (next) {
-    if (active.type === "text" && active.value !== active.defaultValue) next.value = active.value; // typed meanwhile
-    next.focus({ preventScroll: next.id === active.id });
-  }
+  if (next) next.focus({ preventScroll: next.id === active.id }), next.select?.();
   state().goto = "";
   if ($("said").textContent) tell($("said").textContent);
   refresh();
