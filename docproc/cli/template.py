@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from docproc.cli import options
+from docproc.cli import options, signals
 from docproc.cli.console import many, print_json, say
 from docproc.cli.options import FILE, command, option
 from docproc.errors import SOME_FAILED
 
+if TYPE_CHECKING:
+    from docproc.web.server import Place, Serving
+
 
 @click.group()
 def template() -> None:
-    """Create, preview and check form templates."""
+    """Create, edit, preview and check form templates."""
 
 
 @command(short_help="Propose a template from a blank form.")
@@ -41,6 +45,38 @@ def init(blank: Path, output: Path, name: str | None, table: Path | None, overwr
     say(f"template: {output}")
     say(f"look at it with:  docproc template preview {output}")
     say(f"try it on scans:  docproc template lint {output} --on SCANS")
+
+
+@command(short_help="Edit a template in the browser.")
+@click.argument("path", type=FILE, metavar="TEMPLATE|BLANK")
+@option("-o", "--output", default=Path("template.toml"), show_default=True, type=FILE, local=True,
+        help="Where a new template is saved.")  # fmt: skip
+@option("--name", local=True, metavar="NAME", help="Name of a new form.  [default: the name of BLANK]")
+@options.port
+@options.browser
+def edit(path: Path, output: Path, name: str | None, port: int | None, browser: bool) -> None:
+    """Edit a template in the browser: TEMPLATE, or a new one for the blank form BLANK, with the boxes that are found on it.
+
+    Move, resize, draw and delete boxes; name them and say what may stand there; lay scans over the form to see whether the
+    boxes fit. Saving keeps the comments of the file, and writes nothing over what another program changed meanwhile.
+
+    Prints the address of the page, which lets one browser in. Ctrl-C ends it.
+    """
+    from docproc.commands.template import edit_template
+
+    signals.install()
+
+    def place() -> Place:
+        from docproc.web.server import Place
+
+        return Place(port=port, browser=browser)
+
+    def announce(serving: Serving, target: Path) -> None:
+        click.echo(serving.address)
+        say(f"template: {target}")
+        say("Ctrl-C ends it; what is not saved is lost")
+
+    edit_template(path, output, place, announce, name=name)
 
 
 @command(short_help="Draw the boxes of a template over a scan or its form.")
@@ -85,5 +121,5 @@ def schema() -> None:
     print_json(json_schema())
 
 
-for member in (init, preview, lint, schema):
+for member in (init, edit, preview, lint, schema):
     template.add_command(member)

@@ -6,22 +6,30 @@ import csv
 import json
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from docproc.errors import BadConfig, BadInput, BadUsage, CannotWrite, DocumentError, OutputExists
 from docproc.fields import template
-from docproc.fields.boxes import find_frames
-from docproc.fields.laying import lay
 from docproc.fields.layouts import Layout
-from docproc.fields.tables import cells_of, find_tables
+from docproc.fields.lint import (
+    Evidence,
+    FormPrint,
+    Frame,
+    PageFindings,
+    corners_of,
+    faults,
+    fit_page,
+    inspect_page,
+    mapped,
+    printed_frames,
+)
+from docproc.fields.places import find_places, overlap, same_place
 from docproc.fields.template import Template
 from docproc.files import Document, drawn_by, find_documents, open_pages
 from docproc.forms import beside, form_page, is_form, open_form, open_layout
@@ -29,53 +37,18 @@ from docproc.forms import scans as without_forms
 from docproc.options import Limits
 from docproc.pages.clean import clean
 from docproc.pages.register import reference
-from docproc.pixels import components, flatten_light, otsu
 from docproc.runs.pictures import QUIET, Color, Outline, form_overlay, png
 from docproc.runs.tables import safe_name, shown_name, write_whole
-from docproc.types import Box, Field, Gray, Homography, Page, Placed
+from docproc.types import Box, Field, Homography, Page
+from docproc.web import check_installed
+
+if TYPE_CHECKING:
+    from docproc.web.door import Door, Guard
+    from docproc.web.server import Place, Serving
 
 DRAWS = "template preview"  # what its pictures say that they are drawn by
+SCAN_BYTES = 100_000_000  # that a scan may have which is laid over a form [guess]
 FIELD_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
-
-
-@dataclass(frozen=True, slots=True)
-class LintTuning:
-    """The numbers of these commands; each says its unit and its kind, see docs/house.md. Px are those of the form."""
-
-    # Which printed frame belongs to a box.
-    same_place_share: float = 0.5  # of the smaller of two boxes that both contain: they mean the same place [guess]
-    max_frame_areas: float = 3.0  # of a field's box, that a frame around it may have [guess]
-    agreed_share: float = 0.6  # of the pages that must show the same number of cells [guess]
-
-    # How far a box may lie from what is printed: px, and share of its height; the larger counts.
-    frame_tolerance_px: float = 4.0  # [guess]
-    frame_tolerance_share: float = 0.05  # [guess]
-    line_tolerance_px: float = 8.0  # of a line to write on [guess]
-    line_tolerance_share: float = 0.1  # [guess]
-    max_size_difference_share: float = 0.1  # of two frames that are the same, of a box and its line [guess]
-    max_overlap_px: int = 2  # in both directions, of two boxes [guess]
-    max_outside_px: float = 2.0  # of the page, by which a box may reach beyond it [guess]
-
-    # Writing that is cut off.
-    around_share: float = 0.35  # of a box's height that is looked at around it [guess]
-    min_crossing_px: float = 4.0  # on both sides of an edge; this and the next, the larger counts [guess]
-    min_crossing_share: float = 0.08  # of a box's height [guess]
-    min_stroke_share: float = 0.006  # of a box's height squared, the ink outside [guess]
-
-    # Cells of a table.
-    max_printed_share: float = 0.5  # of its cells that hold print; with more, the page is filled in [guess]
-
-    # What is print and what is writing.
-    flatten_px: int = 41  # side of the window for the light, at least [guess]
-    flatten_pages: int = 40  # such windows across a page [guess]
-    min_contrast_gray: int = 28  # between paper and ink [guess]
-    print_pages: int = 360  # lines of print across a page by which the form's print is widened [guess]
-    min_print_px: int = 3  # the same, at least [guess]
-    min_long_px: int = 24  # of a line that is print where there is no blank form; this and the next [guess]
-    min_long_heights: float = 1.2  # of the highest box [guess]
-
-
-LINT = LintTuning()
 
 KIND_COLORS: dict[str, Color] = {"comb": (0, 90, 230), "string": (0, 130, 60), "amount": (200, 0, 130), "micr": (120, 80, 200)}
 
@@ -108,11 +81,11 @@ def propose_template(blank: Path, target: Path, *, name: str | None, table: Path
     if not target.parent.is_dir():
         raise CannotWrite(f"no such folder: {target.parent}")
     page = clean(_page(blank, 1))
-    found = _places(page)
+    found = find_places(page)
     rest = 0
     if table is not None:
         fields = tuple(_as_printed(field, found) for field in _table_fields(table, blank, page))
-        rest = sum(not any(_same_place(one.box, field.box) for field in fields) for one in found)
+        rest = sum(not any(same_place(one.box, field.box) for field in fields) for one in found)
     else:
         fields = found
     if not fields:
@@ -124,26 +97,6 @@ def propose_template(blank: Path, target: Path, *, name: str | None, table: Path
     data = text.encode("utf-8")
     write_whole(target, lambda file: file.write(data))
     return Proposal(fields, registers, rest)
-
-
-def _places(page: Page, filled: bool = False) -> tuple[Field, ...]:
-    """Where a form has room for numbers: the cells of its tables, and its combs, frames and lines to write on.
-
-    On a page that is not `filled` in, what stands in a cell is print.
-    """
-    frames = find_frames(page, filled)
-    tables = [one for one in find_tables(page, filled) if sum(_inside(frame, one.area) for frame in frames if frame.cells) < 2]
-    cells: list[Field] = []
-    for number, table in enumerate(tables, 1):
-        printed = {field.name for field, cell in zip(cells_of(table, number), table.body, strict=True) if cell.inked}
-        keep_all = filled or len(printed) > LINT.max_printed_share * len(table.body)
-        cells += [field for field in cells_of(table, number) if keep_all or field.name not in printed]
-    apart = find_frames(page, filled, [table.area for table in tables]) if tables else frames
-    return (*cells, *(replace(frame, name=f"field_{k}") for k, frame in enumerate(apart, 1)))
-
-
-def _inside(field: Field, area: Box) -> bool:
-    return _overlap(field.box, area) >= LINT.same_place_share * _area(field.box)
 
 
 def _working_text(title: str, page: Page, blank: Path, target: Path, fields: Sequence[Field]) -> tuple[str, bool]:
@@ -160,6 +113,68 @@ def _working_text(title: str, page: Page, blank: Path, target: Path, fields: Seq
         if (known.width, known.height) == (page.width, page.height):
             break
     return text, registers
+
+
+# ------------------------------------------------------------------------------------------------------- edit
+
+
+def edit_template(
+    path: Path, target: Path, place: Callable[[], Place], announce: Callable[[Serving, Path], None], *, name: str | None
+) -> None:
+    """Edit a template in the browser until Ctrl-C: the one at `path`, or a new one for the blank form there, saved to `target`.
+
+    `announce` is called once the server listens, with the path of the template. Raises MissingPart without the extra `web`,
+    OutputExists where a new template would lie on another, BadConfig for a template that is no TOML, BadInput for a form that
+    cannot be read, BadUsage.
+    """
+    check_installed("tomlkit")
+    from docproc.fields.template.editing import CannotEdit
+    from docproc.web.editor import Bench, editor_app
+    from docproc.web.server import serve as serve_until_stopped
+    from docproc.web.session import open_session
+    from docproc.web.store import Sizes, Store
+
+    new = path.suffix.lower() != ".toml"
+    text = _new_text(path, target, name) if new else _known_text(path)
+    target = target if new else path
+    try:
+        session = open_session(target, text, beside(target.parent), there=not new)
+    except CannotEdit as problem:
+        raise BadConfig(str(path), [str(problem)]) from problem
+    limits = Limits(file_bytes=SCAN_BYTES)
+
+    def make_app(door: Door) -> Guard:
+        return editor_app(door, Bench(session, Store.open(Sizes(file=SCAN_BYTES)), limits))
+
+    serve_until_stopped(place(), make_app, lambda serving: announce(serving, target))
+
+
+def _known_text(path: Path) -> str:
+    """The text of a template, with the ends of its lines."""
+    if path.is_dir():
+        raise BadUsage(f"{path} is a folder; give the template itself, for example {path / 'template.toml'}")
+    try:
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise BadUsage(f"no such template: {path}; give the picture of a blank form for a new one") from None
+    except (OSError, UnicodeDecodeError) as problem:
+        raise BadConfig(str(path), [f"cannot be read: {problem}"]) from problem
+
+
+def _new_text(blank: Path, target: Path, name: str | None) -> str:
+    """The text of a new template for a form, with the fields that are found on it."""
+    if target.exists():
+        raise OutputExists(
+            f"{target} already exists; edit it with: docproc template edit {target}, or give -o for another file"
+        )
+    if not target.parent.is_dir():
+        raise CannotWrite(f"no such folder: {target.parent}")
+    page = clean(_page(blank, 1))
+    # Without a field nothing could be registered; one is moved as soon as it is there.
+    fields = find_places(page) or (
+        Field("field_1", Box(page.width // 4, page.height // 4, page.width // 4, page.height // 20)),
+    )
+    return _working_text(name or blank.stem or "form", page, blank, target, fields)[0]
 
 
 def _table_fields(table: Path, blank: Path, page: Page) -> Iterator[Field]:
@@ -190,10 +205,10 @@ def _table_fields(table: Path, blank: Path, page: Page) -> Iterator[Field]:
 
 def _as_printed(field: Field, found: Sequence[Field]) -> Field:
     """The field with the kind and the cells of the comb that it lies on, if any."""
-    combs = [one for one in found if one.kind == "comb" and _same_place(one.box, field.box)]
+    combs = [one for one in found if one.kind == "comb" and same_place(one.box, field.box)]
     if not combs:
         return field
-    best = max(combs, key=lambda one: _overlap(one.box, field.box))
+    best = max(combs, key=lambda one: overlap(one.box, field.box))
     return replace(field, kind="comb", cells=best.cells, digits=best.digits)
 
 
@@ -276,7 +291,7 @@ def preview_template(path: Path, scan: Path | None, target: Path, *, page: int, 
         opened = _page(scan, page)
         gray = opened.gray
         try:
-            fit = _fit(clean(opened), known)
+            fit = fit_page(clean(opened), known, open_form)
         except DocumentError as problem:
             raise BadInput(f"{scan}, page {page}: {problem}") from problem
         to_page, summary, where = fit.to_page, fit.summary, f"{known.name} on {shown_name(scan.name)}, page {page}"
@@ -291,7 +306,7 @@ def preview_template(path: Path, scan: Path | None, target: Path, *, page: int, 
 def _outline(field: Field, to_page: Homography) -> Outline:
     box = field.box
     across = [box.left + box.width * k / field.cells for k in range(1, field.cells)]
-    walls = _mapped(to_page, [(x, y) for x in across for y in (box.top, box.bottom)]).reshape(-1, 2, 2)
+    walls = mapped(to_page, [(x, y) for x in across for y in (box.top, box.bottom)]).reshape(-1, 2, 2)
     return replace(_outlined(box, _label(field), KIND_COLORS[field.kind], to_page), walls=walls)
 
 
@@ -306,27 +321,10 @@ def _label(field: Field) -> str:
 
 
 def _outlined(box: Box, label: str, color: Color, to_page: Homography) -> Outline:
-    corners = [(box.left, box.top), (box.right, box.top), (box.right, box.bottom), (box.left, box.bottom)]
-    return Outline(label, color, _mapped(to_page, corners), np.zeros((0, 2, 2)))
-
-
-def _mapped(to_page: Homography, edges: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
-    """Edges of boxes on the form, (n, 2) px, to edges on the page. The homography maps the centers of pixels."""
-    whole = np.array([(x - 0.5, y - 0.5, 1.0) for x, y in edges]).reshape(-1, 3) @ to_page.T
-    return np.asarray(whole[:, :2] / whole[:, 2:] + 0.5, np.float64)
+    return Outline(label, color, mapped(to_page, corners_of(box)), np.zeros((0, 2, 2)))
 
 
 # ------------------------------------------------------------------------------------------------- page and form
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Fit:
-    """A page with the fields of a template."""
-
-    placed: Placed
-    to_page: Homography  # px of the form to px of the page
-    scale: tuple[float, float]  # px of the placed page for a px of the form, across and down
-    summary: str  # how it fits, in words
 
 
 def _open(path: Path) -> Template:
@@ -363,65 +361,7 @@ def _page(document: Path, number: int) -> Page:
     return found
 
 
-def _fit(page: Page, known: Template) -> _Fit:
-    """Lay a page onto the form, or scale the form to it. Raises DocumentError where the page shows another form."""
-    if not known.registers:
-        across, down = page.width / known.width, page.height / known.height
-        placed = Placed(page, template.place(known, page), known.rules)
-        shift = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
-        size = f"{page.width} x {page.height} px for the template's {known.width} x {known.height}"
-        return _Fit(placed, shift, (across, down), f"taken as it lies, {size}")
-    placed, found = lay(page, known, open_form(known))
-    turned = f"turned by {found.turned} degrees clockwise" if found.turned else "upright"
-    summary = f"off by {found.residual:.2f} px on average, matched by its {found.method}, {turned}"
-    return _Fit(placed, found.to_page, (placed.page.width / known.width, placed.page.height / known.height), summary)
-
-
 # ------------------------------------------------------------------------------------------------------- lint
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """What is printed where a field's box lies; edges in px of the form."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-    cells: int = 0  # 0 where none were found
-    line: bool = False  # a line to write on, whose box has no printed top
-
-    @property
-    def box(self) -> Box:
-        left, top = round(self.left), round(self.top)
-        return Box(left, top, round(self.right) - left, round(self.bottom) - top)
-
-
-@dataclass(frozen=True, slots=True)
-class _PageFindings:
-    """What one page shows of the fields, by their names."""
-
-    name: str  # of the page
-    frames: dict[str, _Frame]
-    cut_off: dict[str, tuple[str, int]]  # the side, and by how many px of the form at least the writing continues beyond it
-    outside: dict[str, int]  # px of the page by which a box reaches beyond it
-
-
-@dataclass(frozen=True, slots=True)
-class _Evidence:
-    """A template beside what its form and its scans show."""
-
-    template: Template
-    printed: dict[str, _Frame]  # by field, on the form's own picture
-    pages: Sequence[_PageFindings]
-
-    def frames(self, name: str) -> list[tuple[str, _Frame]]:
-        """The names of the pages on which a field's frame was found, and those frames."""
-        return [(page.name, page.frames[name]) for page in self.pages if name in page.frames]
-
-    def frame(self, name: str) -> _Frame | None:
-        """A field's frame: that of the form's own picture, or else the one on which the pages agree."""
-        return self.printed.get(name) or _median_frame([frame for _, frame in self.frames(name)])
 
 
 def lint_template(path: Path, scans: Sequence[Path], report: Callable[[str], None]) -> int:
@@ -438,19 +378,19 @@ def lint_template(path: Path, scans: Sequence[Path], report: Callable[[str], Non
     if not documents:
         raise BadInput("no scans to hold the template against: " + ", ".join(map(str, scans)))
     count = 0
-    pages: list[_PageFindings] = []
+    pages: list[PageFindings] = []
     for name, page in _pages(documents):
         try:
             if isinstance(page, DocumentError):
                 raise page
-            fit = _fit(clean(page), known)
+            fit = fit_page(clean(page), known, open_form)
         except DocumentError as problem:
             count += 1
             report(f"{name}: does not fit: {problem}")
             continue
         report(f"{name}: fits, {fit.summary}")
-        pages.append(_inspect(name, page, fit, known))
-    count += _report_faults(_Evidence(known, _printed(known), pages), report)
+        pages.append(inspect_page(name, page, fit, known))
+    count += _report_faults(Evidence(known, _printed(known), pages), report)
     report(f"{_many(len(pages), 'page')} of this form, {_many(len(known.fields), 'field')}: {_wrong(count)}")
     return count
 
@@ -458,7 +398,7 @@ def lint_template(path: Path, scans: Sequence[Path], report: Callable[[str], Non
 def _lint_alone(path: Path, report: Callable[[str], None]) -> int:
     """Look at a template and its forms' pictures."""
     pages = _open_pages(path)
-    count = sum(_report_faults(_Evidence(known, _printed(known), ()), report) for known in pages)
+    count = sum(_report_faults(Evidence(known, _printed(known), ()), report) for known in pages)
     pictures = "its form's picture" if len(pages) == 1 else "the pictures of its form"
     beside = f" and {pictures}" if pages[0].reference else ""
     fields = sum(len(known.fields) for known in pages)
@@ -466,10 +406,14 @@ def _lint_alone(path: Path, report: Callable[[str], None]) -> int:
     return count
 
 
-def _report_faults(evidence: _Evidence, report: Callable[[str], None]) -> int:
+def _printed(known: Template) -> dict[str, Frame]:
+    return printed_frames(known, FormPrint.of(form_page(known), bool(known.filled))) if known.reference else {}
+
+
+def _report_faults(evidence: Evidence, report: Callable[[str], None]) -> int:
     count = 0
     for field in evidence.template.fields:
-        for fault in _faults(field, evidence):
+        for fault in faults(field, evidence):
             count += 1
             report(f"field {field.name}: {fault}")
     return count
@@ -492,296 +436,3 @@ def _pages(documents: Sequence[Document]) -> Iterator[tuple[str, Page | Document
                 yield called, page[1] if isinstance(page, tuple) else page
         except DocumentError as problem:
             yield name, problem
-
-
-def _inspect(name: str, page: Page, fit: _Fit, known: Template) -> _PageFindings:
-    """Everything about one page that is kept after it is closed."""
-    laid = fit.placed.page
-    across, down = fit.scale
-    pairs = list(zip(known.fields, fit.placed.fields, strict=True))
-    found = _places(laid, filled=True)
-    frames = {}
-    for field, placed in pairs:
-        match = _match(placed.box, found, comb=field.kind == "comb")
-        if match:
-            frames[field.name] = replace(
-                match, left=match.left / across, right=match.right / across, top=match.top / down, bottom=match.bottom / down
-            )
-    writing = _writing(fit.placed)
-    cut_off = {field.name: over for field, placed in pairs if (over := _cut_off(writing, placed, down))}
-    outside = {}
-    for field in known.fields:
-        corners = _outlined(field.box, "", QUIET, fit.to_page).corners
-        beyond = max(-corners.min(), float((corners - [page.width, page.height]).max()))
-        if beyond > LINT.max_outside_px:
-            outside[field.name] = round(float(beyond))
-    return _PageFindings(name, frames, cut_off, outside)
-
-
-def _printed(known: Template) -> dict[str, _Frame]:
-    """The printed frame of every field for which the form's own picture shows one."""
-    if not known.reference:
-        return {}
-    page = form_page(known)
-    framed = _places(page, filled=True)
-    edges = {one.box for one in framed}
-    lines = [] if known.filled else [one for one in _places(page) if one.box not in edges]
-    found = {}
-    for field in known.fields:
-        match = _match(field.box, framed, comb=field.kind == "comb")
-        if match is None and (line := _match(field.box, lines, comb=False)):
-            match = replace(line, line=True)
-        if match:
-            found[field.name] = match
-    return found
-
-
-def _match(box: Box, found: Sequence[Field], *, comb: bool) -> _Frame | None:
-    """The printed frame of a field with this box: the frames that lie on it together, or the one that contains it."""
-    share = LINT.same_place_share
-    on_it = [one for one in found if _overlap(one.box, box) >= share * _area(one.box)]
-    if comb and any(one.kind == "comb" for one in on_it):
-        on_it = [one for one in on_it if one.kind == "comb"]
-    if not on_it:
-        around = [
-            one
-            for one in found
-            if _overlap(one.box, box) >= share * _area(box) and _area(one.box) <= LINT.max_frame_areas * _area(box)
-        ]
-        on_it = [max(around, key=lambda one: _overlap(one.box, box) / _area(one.box))] if around else []
-    if not on_it:
-        return None
-    edges = [(one.box.left, one.box.top, one.box.right, one.box.bottom) for one in on_it]
-    left, top, right, bottom = zip(*edges, strict=True)
-    return _Frame(min(left), min(top), max(right), max(bottom), sum(one.cells for one in on_it))
-
-
-# ------------------------------------------------------------------------------------------------ faults of a field
-
-
-def _faults(field: Field, evidence: _Evidence) -> Iterator[str]:
-    """What is wrong with a field, in words."""
-    for find in (_unprinted, _misplaced, _miscounted, _shifted, _writing_cut_off, _off_the_page, _overlapping):
-        yield from find(field, evidence)
-
-
-def _unprinted(field: Field, evidence: _Evidence) -> Iterator[str]:
-    """A comb has cells, and none are printed there: they would be blank, or cut wherever the box was drawn."""
-    if not field.cells or not (evidence.template.reference or evidence.pages):
-        return
-    frame = evidence.frame(field.name)
-    where = f"on {Path(evidence.template.reference).name}" if evidence.template.reference else "on any page"
-    if frame is None:
-        yield f"a comb of {field.cells} cells, and nothing is printed there {where}: no frame, no cells"
-    elif frame.line:
-        yield f"a comb of {field.cells} cells, and only a line is printed there {where}"
-
-
-def _misplaced(field: Field, evidence: _Evidence) -> Iterator[str]:
-    """The box does not lie on its printed frame."""
-    frame = evidence.frame(field.name)
-    if frame is None:
-        return
-    if not evidence.template.registers:
-        yield from _cut_by_frame(field, frame)
-    elif fault := _off_frame(field, frame):
-        box = frame.box
-        yield f"{fault}; the frame is [{box.left}, {box.top}, {box.width}, {box.height}]"
-
-
-def _miscounted(field: Field, evidence: _Evidence) -> Iterator[str]:
-    """A comb has another number of cells than are printed."""
-    frame = evidence.frame(field.name)
-    if frame and field.cells and frame.cells and frame.cells != field.cells:
-        yield f"{field.cells} cells in the template, {frame.cells} are printed"
-
-
-def _shifted(field: Field, evidence: _Evidence) -> Iterator[str]:
-    """On scans the printed frame lies elsewhere than on the form's own picture."""
-    own = evidence.printed.get(field.name)
-    if not evidence.template.registers or own is None or own.line:
-        return
-    shifts = [(name, _shift(own, frame)) for name, frame in evidence.frames(field.name)]
-    off = [(name, shift) for name, shift in shifts if shift is not None and shift > _frame_tolerance(field)]
-    if off:
-        worst = max(off, key=lambda item: item[1])
-        yield f"its frame lies {worst[1]:.0f} px aside of where the form has it on {_on_pages(worst[0], len(off))}"
-
-
-def _writing_cut_off(field: Field, evidence: _Evidence) -> Iterator[str]:
-    found = [(page.name, *page.cut_off[field.name]) for page in evidence.pages if field.name in page.cut_off]
-    if found:
-        name, side, over = max(found, key=lambda item: item[2])
-        yield f"writing goes on {over} px or more beyond its {side} edge on {_on_pages(name, len(found))}"
-
-
-def _off_the_page(field: Field, evidence: _Evidence) -> Iterator[str]:
-    found = [(page.name, page.outside[field.name]) for page in evidence.pages if field.name in page.outside]
-    if found:
-        name, over = max(found, key=lambda item: item[1])
-        yield f"the box reaches {over} px beyond the page on {_on_pages(name, len(found))}"
-
-
-def _overlapping(field: Field, evidence: _Evidence) -> Iterator[str]:
-    """The box overlaps those of later fields."""
-    fields = evidence.template.fields
-    for other in fields[fields.index(field) + 1 :]:
-        across = min(field.box.right, other.box.right) - max(field.box.left, other.box.left)
-        down = min(field.box.bottom, other.box.bottom) - max(field.box.top, other.box.top)
-        if min(across, down) > LINT.max_overlap_px:
-            yield f"overlaps field {other.name} by {across} x {down} px"
-
-
-def _on_pages(name: str, count: int) -> str:
-    return name + (f" and {count - 1} more" if count > 1 else "")
-
-
-def _median_frame(frames: Sequence[_Frame]) -> _Frame | None:
-    """The median of the frames' edges, and the number of cells that enough of them have."""
-    if not frames:
-        return None
-    edges = np.median([(one.left, one.top, one.right, one.bottom) for one in frames], axis=0)
-    left, top, right, bottom = (float(edge) for edge in edges)
-    cells, count = Counter(one.cells for one in frames).most_common(1)[0]
-    return _Frame(left, top, right, bottom, cells if count >= LINT.agreed_share * len(frames) else 0)
-
-
-def _frame_tolerance(field: Field) -> float:
-    return max(LINT.frame_tolerance_px, LINT.frame_tolerance_share * field.box.height)
-
-
-def _line_tolerance(field: Field) -> float:
-    return max(LINT.line_tolerance_px, LINT.line_tolerance_share * field.box.height)
-
-
-def _off_frame(field: Field, frame: _Frame) -> str:
-    """How a box lies off its printed frame, of a form that scans are laid onto; "" where it lies on it."""
-    box = field.box
-    off = (box.left - frame.left, box.top - frame.top, box.right - frame.right, box.bottom - frame.bottom)
-    if frame.line:
-        # A box above a line may have any height, and may cover a part of the line only.
-        other_width = abs(box.width - (frame.right - frame.left)) > LINT.max_size_difference_share * box.width
-        if other_width or max(map(abs, (off[0], off[2], off[3]))) <= _line_tolerance(field):
-            return ""
-        return f"lies {_direction((off[0] + off[2]) / 2, off[3])} its printed line"
-    tolerance = _frame_tolerance(field)
-    if max(map(abs, off)) <= tolerance:
-        return ""
-    if abs(off[0] - off[2]) <= tolerance and abs(off[1] - off[3]) <= tolerance:
-        return f"lies {_direction((off[0] + off[2]) / 2, (off[1] + off[3]) / 2)} its printed frame"
-    return f"its edges lie up to {max(map(abs, off)):.0f} px aside of its printed frame"
-
-
-def _direction(right: float, down: float) -> str:
-    parts = []
-    if abs(right) >= 1:
-        parts.append(f"{abs(right):.0f} px {'right' if right > 0 else 'left'} of")
-    if abs(down) >= 1:
-        parts.append(f"{abs(down):.0f} px {'below' if down > 0 else 'above'}")
-    return " and ".join(parts)
-
-
-def _cut_by_frame(field: Field, frame: _Frame) -> Iterator[str]:
-    """The printed frame reaches beyond its box, where pages are taken as they lie."""
-    box = field.box
-    beyond = {
-        "left": box.left - frame.left, "upper": box.top - frame.top,
-        "right": frame.right - box.right, "lower": frame.bottom - box.bottom,
-    }  # fmt: skip
-    side, most = max(beyond.items(), key=lambda item: item[1])
-    if most > _frame_tolerance(field):
-        yield f"its printed frame reaches {most:.0f} px beyond its {side} edge"
-
-
-def _shift(own: _Frame, other: _Frame) -> float | None:
-    """Px between two frames of one size; None where their sizes differ, so that they are not the same frame."""
-    off = np.array([other.left - own.left, other.top - own.top, other.right - own.right, other.bottom - own.bottom])
-    height = own.bottom - own.top
-    if max(abs(off[0] - off[2]), abs(off[1] - off[3])) > LINT.max_size_difference_share * height:
-        return None
-    return float(max(abs(off[0] + off[2]), abs(off[1] + off[3])) / 2)
-
-
-# ---------------------------------------------------------------------------------------------------- the writing
-
-
-def _writing(placed: Placed) -> NDArray[np.uint8]:
-    """What was written on a page, (height, width) uint8, 1 ink: without the print of the blank form, or without long lines."""
-    ink = _inked(placed.page.gray)
-    thick = max(LINT.min_print_px, round(placed.page.width / LINT.print_pages)) | 1
-    if placed.blank is not None:
-        print_there = cv2.dilate(_inked(placed.blank), np.ones((thick, thick), np.uint8))
-    else:
-        highest = max(field.box.height for field in placed.fields)
-        long = max(LINT.min_long_px, round(LINT.min_long_heights * highest))
-        level = cv2.morphologyEx(cv2.dilate(ink, np.ones((3, 1), np.uint8)), cv2.MORPH_OPEN, np.ones((1, long), np.uint8))
-        upright = cv2.morphologyEx(cv2.dilate(ink, np.ones((1, 3), np.uint8)), cv2.MORPH_OPEN, np.ones((long, 1), np.uint8))
-        print_there = cv2.dilate(np.maximum(level, upright), np.ones((3, 3), np.uint8))
-    rest = np.where(print_there > 0, np.uint8(0), ink)
-    # A stroke that crosses a line continues behind it.
-    bridge = 2 * thick + 1
-    return np.asarray(cv2.morphologyEx(rest, cv2.MORPH_CLOSE, np.ones((bridge, bridge), np.uint8)), np.uint8)
-
-
-def _inked(gray: Gray) -> NDArray[np.uint8]:
-    flat = flatten_light(gray, max(LINT.flatten_px, round(gray.shape[1] / LINT.flatten_pages)))
-    threshold, dark, light = otsu(flat)
-    return ((flat <= threshold) & (light - dark >= LINT.min_contrast_gray)).astype(np.uint8)
-
-
-def _cut_off(writing: NDArray[np.uint8], field: Field, scale: float) -> tuple[str, int] | None:
-    """The edge of a field beyond which a stroke continues farthest, and how far, in px of the form; None where none does.
-
-    `scale` is px of the page for a px of the form.
-    """
-    height, width = writing.shape
-    box = field.crop.clip(width, height)
-    room = round(LINT.around_share * field.box.height)
-    around = Box(box.left - room, box.top - room, box.width + 2 * room, box.height + 2 * room).clip(width, height)
-    min_crossing = max(LINT.min_crossing_px * scale, LINT.min_crossing_share * field.box.height)
-    min_area = LINT.min_stroke_share * field.box.height**2
-    labels, _ = components(np.ascontiguousarray(around.cut(writing)))
-    inside = np.zeros(labels.shape, np.bool_)
-    Box(box.left - around.left, box.top - around.top, box.width, box.height).cut(inside)[:] = True
-    found: list[tuple[str, int]] = []
-    for label in np.intersect1d(labels[inside], labels[~inside]):
-        if label == 0:
-            continue
-        rows, columns = np.nonzero(labels == label)
-        out = ~inside[rows, columns]
-        if np.count_nonzero(out) < min_area:
-            continue
-        crossed = _crossed(box, rows + around.top, columns + around.left, out, min_crossing)
-        found += [(side, round(far / scale)) for side, far in crossed]
-    return max(found, key=lambda item: item[1]) if found else None
-
-
-def _crossed(
-    box: Box, rows: NDArray[np.int64], columns: NDArray[np.int64], out: NDArray[np.bool_], min_crossing: float
-) -> Iterator[tuple[str, float]]:
-    """The edges of a box that a stroke clearly crosses, and how far it reaches beyond, px; `out` tells the pixels outside."""
-    edges = {
-        "left": (box.left, -1, columns), "right": (box.right - 1, 1, columns),
-        "upper": (box.top, -1, rows), "lower": (box.bottom - 1, 1, rows),
-    }  # fmt: skip
-    for side, (edge, sign, places) in edges.items():
-        beyond = sign * (places - edge)
-        if beyond[out].max() >= min_crossing and (-beyond[~out]).max() >= min_crossing:
-            yield side, float(beyond.max())
-
-
-# ------------------------------------------------------------------------------------------------------- boxes
-
-
-def _area(box: Box) -> int:
-    return box.width * box.height
-
-
-def _overlap(one: Box, other: Box) -> int:
-    """Px of area that two boxes have in common."""
-    across = min(one.right, other.right) - max(one.left, other.left)
-    return max(0, across) * max(0, min(one.bottom, other.bottom) - max(one.top, other.top))
-
-
-def _same_place(one: Box, other: Box) -> bool:
-    return _overlap(one, other) >= LINT.same_place_share * max(1, min(_area(one), _area(other)))

@@ -35,6 +35,7 @@ EXTRAS = (
     "uvicorn",
     "jinja2",
     "python_multipart",
+    "tomlkit",
 )
 
 # What is not installed is not found, whoever asks.
@@ -92,6 +93,7 @@ CALLS: tuple[tuple[str, int, str], ...] = (
     ("template lint SAMPLES/survey/template.toml --on SAMPLES/survey/form_1.jpg", 0, ""),
     ("template preview SAMPLES/survey/template.toml -o p.png", 0, ""),
     ("template schema", 0, ""),
+    ("template edit SAMPLES/survey/template.toml", 4, "pip install starlette uvicorn jinja2 python-multipart tomlkit"),
     ("model train", 4, "pip install tensorflow keras tf2onnx onnx scikit-image"),
     ("model train --network classic", 4, "pip install tensorflow keras tf2onnx onnx scikit-image"),
     ("model train --network micr", 4, "pip install tensorflow keras tf2onnx onnx scikit-image"),
