@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from docproc.runs.tables import write_whole
 from docproc.web import check_installed
 
 if TYPE_CHECKING:
+    from starlette.routing import Route
+
     from docproc.web.door import Door, Guard
     from docproc.web.server import Serving
 
@@ -43,19 +46,39 @@ def review(
     """
     check_installed()
     from docproc.runs.scans import Scans
-    from docproc.web.review.app import review_app
+    from docproc.web.group import GROUP_LINK, group_routes
+    from docproc.web.group_desk import GroupDesk
+    from docproc.web.mosaic import CrewCutter, Tiles
+    from docproc.web.review.app import NAV, review_app
     from docproc.web.review.keying import Keying
     from docproc.web.server import Place, serve
 
-    with open_edits(output) as edits:
+    with open_edits(output) as edits, ExitStack() as ended:
         with Journal.look(output) as journal:
             check_fields(journal, wishes)
             scans = Scans.of(journal)
         wanted = replace(wishes, sample=edits.draw_sample(audit)) if audit else wishes
         keying = Keying(output, edits, scans, wanted, planted=planted)
+        groups: list[Route] = []
+        if not wishes.again:  # who keys a second time must not see what was read
+            tiles = Tiles(CrewCutter(scans.limits))
+            desk = GroupDesk(
+                output,
+                edits,
+                keying,
+                tiles,
+                who=who,
+                fields=wishes.fields,
+                accepted=wishes.everything,
+                unmasked=unmasked,
+                audited=wanted.sample,
+            )
+            ended.callback(desk.close)
+            groups = group_routes(desk)
 
         def make_app(door: Door) -> Guard:
-            return review_app(door, keying, who=who, unmasked=unmasked)
+            nav = (*NAV, GROUP_LINK) if groups else NAV
+            return review_app(door, keying, who=who, unmasked=unmasked, more=groups, nav=nav)
 
         serve(Place(host, port, token, tuple(allow_host), browser), make_app, announce)
     return rewrite_table(output)

@@ -41,10 +41,10 @@ class Edits:
         with self._lock:
             return self._journal.add_edits(edits, seen, planted, digits)
 
-    def fields(self, sha256: str = "") -> list[FieldState]:
-        """The fields of the table as they stand now; with `sha256` only those of documents with this content."""
+    def fields(self, sha256: str = "", *, digits: bool = False) -> list[FieldState]:
+        """The fields of the table as they stand now, see `Journal.fields`."""
         with self._lock:
-            return list(self._journal.fields(sha256))
+            return list(self._journal.fields(sha256, digits=digits))
 
     def planted(self) -> list[Planted]:
         """What people did who were shown a wrong reading, oldest first."""

@@ -53,7 +53,7 @@ class Scans:
     """Opens the scans of a run; threads may share it, and one decodes at a time."""
 
     def __init__(self, paths: dict[str, Path], limits: Limits) -> None:
-        self._paths, self._limits = paths, limits
+        self._paths, self.limits = paths, limits
         self._lock = threading.Lock()
         self._pages: OrderedDict[tuple[str, int], Page] = OrderedDict()
 
@@ -79,10 +79,10 @@ class Scans:
         path = self._paths.get(sha256)
         if path is None:
             raise DocumentError("not_found", "the scan is no longer where it was")
-        content = read_content(path, self._limits)
+        content = read_content(path, self.limits)
         if content.sha256 != sha256:
             raise DocumentError("changing", "the scan has changed since it was read")
-        page = next(decode_pages(name, content.data, self._limits, first=number), None)
+        page = next(decode_pages(name, content.data, self.limits, first=number), None)
         if not isinstance(page, Page):
             raise page[1] if page else DocumentError("no_pages", f"the scan has no page {number}")
         return page
@@ -128,11 +128,13 @@ def crop(page: Page, row: Row, mark: Box | None = None) -> Picture:
 
 
 def digit_box(row: Row, place: int) -> Box | None:
-    """About where digit number `place`, from 0, of a field lies on the page as it is stored: as if all were as wide.
+    """Where digit number `place`, from 0, of a field lies on the page as it is stored; about, where that was not kept.
 
-    In the cells of a comb it is there.
+    Then it is where it would be if all digits, or cells of a comb, were as wide.
     """
     digits = len(row.text)
+    if 0 <= place < len(row.digits) and (known := row.digits[place].box):
+        return known
     if row.left is None or row.top is None or row.width is None or row.height is None or not 0 <= place < digits:
         return None
     cells = max(digits, row.spec.cells if row.spec else 0)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from docproc.runs.tables import COLUMNS, shown_name
-from docproc.types import Row
+from docproc.types import Row, Status
 from docproc.web.desk import Reading, remove
 from docproc.web.store import Refused, Store
 
 KEPT_SECONDS = 1_800.0  # after somebody asked last [guess]
 MAX_BATCHES = 50  # at a time; the one that was asked for least lately goes [guess]
 MAX_ROWS = 200_000  # of a batch [guess]
+WORST_FIRST: tuple[Status, ...] = ("error", "review", "ok")
 
 
 @dataclass(slots=True, eq=False)
@@ -93,17 +95,41 @@ class Batches:
 
 
 def told(batch: Batch, reading: Reading) -> dict[str, Any]:
-    """A reading as a browser gets it."""
+    """A reading as a browser gets it: page by page, in the order in which they are read."""
     answer = reading.answer
+    pictures = {
+        one.page: {"picture": f"/batches/{batch.id}/pages/{one.path.stem}.png", "width": one.width, "height": one.height,
+                   "tall": one.tall}
+        for one in answer.pages
+    }  # fmt: skip
+    pages: dict[int, list[Row]] = {number: [] for number in pictures}
+    for row in answer.rows:
+        pages.setdefault(row.page, []).append(row)
     return {
         "name": shown_name(reading.name),
         "pages": [
-            {"page": one.page, "picture": f"/batches/{batch.id}/pages/{one.path.stem}.png", "width": one.width,
-             "height": one.height, "tall": one.tall}
-            for one in answer.pages
-        ],
-        "rows": [
-            {name: getattr(row, name) for name in COLUMNS if name != "document"} | {"account": row.field in answer.accounts}
-            for row in answer.rows
+            {"of": f", page {number}" if len(pages) > 1 else "", **_summary(rows), **pictures.get(number, {}),
+             "rows": [_told_row(row, account=row.field in answer.accounts) for row in rows]}
+            for number, rows in pages.items()
         ],
     }  # fmt: skip
+
+
+def _summary(rows: Sequence[Row]) -> dict[str, str]:
+    """The status of a page that matters most, and what a list says of it."""
+    counts = Counter(row.status for row in rows)
+    worst: Status = next((status for status in WORST_FIRST if counts[status]), "blank")
+    badges = {"error": "not read", "review": f"{counts[worst]} to review", "ok": f"{counts[worst]} ok", "blank": "blank"}
+    return {"worst": worst, "badge": badges[worst]}
+
+
+def _told_row(row: Row, *, account: bool) -> dict[str, Any]:
+    shown = row.value or row.text or "–"
+    own = {
+        "name": row.field or f"page {row.page}",
+        "account": account,
+        "shown": shown,
+        "also": row.text if row.text != shown else "",
+        "sure": "" if row.confidence is None or not row.text else f"{int(row.confidence * 100)} %",
+    }
+    return {name: getattr(row, name) for name in COLUMNS if name != "document"} | own

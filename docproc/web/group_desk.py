@@ -9,14 +9,14 @@ import secrets
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from docproc.files import Document
 from docproc.runs.digit_log import DigitEdit
 from docproc.runs.editing import Edits
-from docproc.runs.edits import Edit, FieldKey, StaleEdit, withdrawal_of
+from docproc.runs.edits import Edit, FieldKey, FieldState, StaleEdit, withdrawal_of
 from docproc.runs.groups import (
     PER_SCREEN,
     SCREEN,
@@ -32,6 +32,7 @@ from docproc.runs.groups import (
     withdrawals,
 )
 from docproc.runs.journal import Journal
+from docproc.runs.sampling import Sample
 from docproc.types import DIGIT_SYMBOLS
 from docproc.web.mosaic import Cuts, Tile, Tiles, cuts_of, mosaic
 
@@ -76,14 +77,17 @@ class Overview:
 
 
 class GroupDesk:
-    """Group verification of one run; threads may share it."""
+    """Group verification of one run, or of the `fields` of these names alone; threads may share it.
+
+    Fields of the sample that is `audited` are keyed without seeing the reading, and so they are not shown.
+    """
 
     def __init__(
-        self, output: Path, edits: Edits, queue: PutFirst, tiles: Tiles, *, who: str = "", accepted: bool = False,
-        unmasked: bool = False,
+        self, output: Path, edits: Edits, queue: PutFirst, tiles: Tiles, *, who: str = "",
+        fields: Collection[str] = (), accepted: bool = False, unmasked: bool = False, audited: Sample | None = None,
     ) -> None:  # fmt: skip
         self.output, self.edits, self.queue, self.tiles, self.who = output, edits, queue, tiles, who
-        self.accepted, self.unmasked = accepted, unmasked
+        self.names, self.audited, self.accepted, self.unmasked = frozenset(fields), audited, accepted, unmasked
         self._lock = threading.Lock()
         self._fields: dict[FieldKey, OpenField] = {}
         self._groups: dict[str, list[Piece]] = {digit: [] for digit in DIGIT_SYMBOLS}
@@ -106,8 +110,11 @@ class GroupDesk:
         """Somebody opens the page: what the journal has now. What the visitor was shown before is free again."""
         with Journal.look(self.output) as journal:
             fields, left = open_fields(
-                journal.fields(digits=True), journal.digit_edits(), accepted=self.accepted, unmasked=self.unmasked
-            )  # fmt: skip
+                filter(self._is_wanted, journal.fields(digits=True)),
+                journal.digit_edits(),
+                accepted=self.accepted,
+                unmasked=self.unmasked,
+            )
             documents = {sha256: document for document, sha256 in reversed(journal.contents())}
             newest = journal.last_edit()
         with self._lock:
@@ -121,6 +128,10 @@ class GroupDesk:
             for one in fields:
                 self._send(one)
             return self._overview()
+
+    def _is_wanted(self, state: FieldState) -> bool:
+        wanted = not self.names or state.reading.field in self.names
+        return wanted and (self.audited is None or state.key not in self.audited)
 
     def _overview(self) -> Overview:
         unseen: dict[Why, int] = {"no_picture": len(self._unseen)} if self._unseen else {}

@@ -28,7 +28,7 @@ from docproc.web.desk import Desk
 from docproc.web.door import Door, Guard
 from docproc.web.openapi import describe
 from docproc.web.pages import render
-from docproc.web.sketch import SIDE, Sketcher
+from docproc.web.sketch import NOTHING, SIDE, Sketcher
 from docproc.web.store import Refused
 from docproc.web.uploads import receive_files
 
@@ -128,8 +128,9 @@ class _Pages:
             raise Refused(400, f"a sketch has {SIDE} x {SIDE} bytes")
         found = await run_in_threadpool(self.sketcher.read, data)
         if found is None:
-            return JSONResponse({"probabilities": None, "a_digit": None, "glyph": None})
-        return JSONResponse(asdict(found) | {"glyph": found.glyph.ravel().tolist()})
+            return JSONResponse({"probabilities": None, "a_digit": None, "glyph": None, "best": None, "says": NOTHING})
+        told = {"glyph": found.glyph.ravel().tolist(), "best": found.best, "says": found.says}
+        return JSONResponse(asdict(found) | told)
 
     # ----------------------------------------------------------------------------------------------- batches
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from docproc.types import Recognizer
 
 SIDE = 140  # px of the square that a browser sends, one byte for a pixel, 0 black .. 255 white
+MIN_SURE = 0.5  # probability that it is a digit, below which the page says that it may be none [guess]
+NOTHING = "Nothing is drawn yet."
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,15 @@ class Sketched:
     probabilities: tuple[float, ...]  # of the ten digits, given that it is one
     a_digit: float  # 0..1, the probability that it is one
     glyph: Glyphs  # (28, 28) what the network was shown
+
+    @property
+    def best(self) -> int:
+        return int(np.argmax(self.probabilities))
+
+    @property
+    def says(self) -> str:
+        """The reading in words."""
+        return f"Reads {self.best}." + ("" if self.a_digit >= MIN_SURE else " This may be no digit at all.")
 
 
 class Sketcher:

@@ -345,7 +345,7 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(tmp_path: Path) -> None:
     read_faulty(tmp_path / "in", tmp_path / "clean.csv")
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=192k", "tmpfs", disk], capture_output=True, check=False).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], capture_output=True, check=False).returncode:
         pytest.skip("this machine lets nobody mount a small disk")
     try:
         with pytest.raises(CannotWrite, match=r"No space left on device.*MB free.*make room"):

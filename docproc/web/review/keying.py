@@ -259,8 +259,9 @@ class Keying:
             if key is None:
                 raise Unknown("This field was not shown since the server began.")
             entry = self._queue.find(key)
-            states = self._edits.fields(key[0])
-            return self._state(key, states), entry.place if entry else None, states
+            place = entry.place if entry else None
+            states = self._edits.fields(key[0], digits=place is not None)
+            return self._state(key, states), place, states
 
     def finish(self, person: Person) -> str:
         """Write the table again; returns what a person should know at the end, in lines. Raises CannotWrite."""

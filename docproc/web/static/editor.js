@@ -1,5 +1,5 @@
 // Boxes are moved here; all else the server renders, and its parts are swapped in.
-import { $, tell } from "/static/page.js";
+import { $, ARROWS, tell } from "/static/page.js";
 
 const NEAR = 6; // px of the screen within which an edge snaps to a printed line
 const MIN = 8; // px of the form: the smallest side of a box
@@ -148,7 +148,7 @@ sheet.addEventListener("focusin", ({ target }) => {
 });
 
 function boxKey(el, { key, shiftKey }, control) {
-  const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[key];
+  const by = ARROWS[key];
   if (by) later(el, moved(edgesOf(el), shiftKey ? "se" : "", by.map((one) => one * (control ? 10 : 1)), 0)), refresh();
   else if (key !== "Enter" && key !== " ") return false;
   else if (state().making) edit("pick", { index: el.dataset.index });

@@ -1,5 +1,8 @@
-// What the scripts of several pages share. What a server sends goes into a page as text, never as HTML.
+// What the scripts of several pages share. What a server sends goes into a page as text, but for parts that it rendered.
 export const $ = (id) => document.getElementById(id);
+
+/** Where an arrow key leads: to the right, and down. */
+export const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** An element with attributes and children. */
 export const element = (tag, attributes, ...children) => filled(document.createElement(tag), attributes, children);

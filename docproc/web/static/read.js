@@ -1,8 +1,8 @@
-// The page on which documents are read. What the server sends is put into the page as text, never as HTML.
+// The page on which documents are read.
 import { $, drawn, element, tell } from "/static/page.js";
 
-const AT_ONCE = 2; // files that are sent at a time
-const sheets = []; // { document, page, rows, item }
+const AT_ONCE = 2; // files that are sent
+const sheets = []; // { name, page, item }
 let batch = sessionStorage.getItem("batch");
 let unmasked = $("desk").dataset.unmasked === "yes";
 let current = -1, sent = 0, done = 0;
@@ -10,86 +10,60 @@ const waiting = [];
 let sending = 0;
 
 const covered = (row) => row.account && !unmasked;
-const reading = (row) => (covered(row) ? row.text && "••••••••" : row.value || row.text);
-const sure = (row) => (row.confidence === null || !row.text ? "" : `${Math.floor(row.confidence * 100)} %`);
-
-// ---------------------------------------------------------------- what was read
 
 function add(found) {
-  const pages = [...found.pages];
-  for (const row of found.rows) if (!pages.some((one) => one.page === row.page)) pages.push({ page: row.page });
-  for (const page of pages) {
-    const rows = found.rows.filter((row) => row.page === page.page);
-    const worst = ["error", "review", "ok", "blank"].find((status) => rows.some((row) => row.status === status)) || "blank";
-    const item = element("button", { type: "button", class: worst });
-    item.append(element("span", { class: "name" }, found.name), element("span", { class: "badge" }, count(rows, worst)));
-    if (pages.length > 1) item.firstChild.append(element("span", { class: "quiet" }, `, page ${page.page}`));
-    const index = sheets.push({ name: found.name, page, rows, item }) - 1;
+  for (const page of found.pages) {
+    const name = element("span", { class: "name" }, found.name, element("span", { class: "quiet" }, page.of));
+    const item = element("button", { type: "button", class: page.worst }, name, element("span", { class: "badge" }, page.badge));
+    const index = sheets.push({ name: found.name + page.of, page, item }) - 1;
     item.addEventListener("click", () => show(index));
     $("documents").append(element("li", {}, item));
   }
-  if (current < 0 && sheets.length) show(0);
+  if (current < 0 && sheets[0]) show(0);
   summarize();
 }
 
-function count(rows, worst) {
-  const many = rows.filter((row) => row.status === worst).length;
-  return worst === "error" ? "not read" : worst === "blank" ? "blank" : worst === "ok" ? `${many} ok` : `${many} to review`;
-}
-
 function show(index) {
-  if (!sheets[index]) return;
   sheets[current]?.item.removeAttribute("aria-current");
   current = index;
-  const { name, page, rows, item } = sheets[index];
+  const { name, page, item } = sheets[index];
   item.setAttribute("aria-current", "true");
   item.scrollIntoView({ block: "nearest" });
-  $("sheet-name").textContent = page.page > 1 ? `${name}, page ${page.page}` : name;
-  $("sheet").replaceChildren(page.picture ? picture(page, rows) : element("p", { class: "quiet none" }, rows[0]?.reason || "There is no picture."));
-  $("rows").replaceChildren(...rows.map(line));
+  $("sheet-name").textContent = name;
+  $("sheet").replaceChildren(
+    page.picture ? picture(page) : element("p", { class: "quiet none" }, page.rows[0]?.reason || "There is no picture."),
+  );
+  $("rows").replaceChildren(...page.rows.map(line));
 }
 
-function picture(page, rows) {
-  const { width, height, tall } = page;
+function picture({ picture: href, width, height, tall, rows }) {
   const svg = drawn("svg", { viewBox: `0 0 ${width} ${height * tall}`, role: "img", "aria-label": `The page with ${rows.length} fields` });
-  svg.append(drawn("image", { href: page.picture, width, height: height * tall, preserveAspectRatio: "none" }));
+  svg.append(drawn("image", { href, width, height: height * tall, preserveAspectRatio: "none" }));
   rows.forEach((row, place) => {
     if (row.left === null) return;
     const rim = Math.max(2, width / 400);
-    const box = drawn("rect", {
+    svg.append(drawn("rect", {
       x: row.left - rim, y: (row.top - rim) * tall, width: row.width + 2 * rim, height: (row.height + 2 * rim) * tall,
       rx: rim, class: `box ${row.status}${covered(row) ? " covered" : ""}`, "data-place": place,
-    });
-    box.addEventListener("pointerenter", () => {
-      point(place);
-      $("rows").children[place].scrollIntoView({ block: "nearest" });
-    });
-    svg.append(box);
+    }));
   });
   return svg;
 }
 
-function point(place) {
-  [...$("rows").children].forEach((one, k) => one.classList.toggle("pointed", k === place));
-  for (const box of document.querySelectorAll(".box")) box.classList.toggle("pointed", box.dataset.place === String(place));
-}
-
 function line(row, place) {
-  const read = reading(row) || "–";
+  const read = covered(row) ? row.text && "••••••••" : row.shown;
   const text = element("td", {}, element("span", { class: `digits${read.length > 12 ? "" : " short"}` }, read));
-  if (row.text && !covered(row) && row.value && row.value !== row.text) text.append(element("span", { class: "small quiet" }, ` ${row.text}`));
+  if (row.also && !covered(row)) text.append(element("span", { class: "small quiet" }, ` ${row.also}`));
   if (row.reason) text.append(element("div", { class: "small quiet" }, row.reason));
-  const made = element(
-    "tr", {}, element("td", { class: "field" }, row.field || `page ${row.page}`), text, element("td", { class: "number" }, sure(row)),
-    element("td", {}, element("span", { class: `badge ${row.status}` }, row.status)),
+  return element(
+    "tr", { "data-place": place }, element("td", { class: "field" }, row.name), text,
+    element("td", { class: "number" }, row.sure), element("td", {}, element("span", { class: `badge ${row.status}` }, row.status)),
   );
-  made.addEventListener("pointerenter", () => point(place));
-  return made;
 }
 
 function summarize() {
   const some = { ok: 0, review: 0, blank: 0, error: 0 };
-  for (const sheet of sheets) for (const row of sheet.rows) some[row.status] += 1;
+  for (const { page } of sheets) for (const row of page.rows) some[row.status] += 1;
   const busy = done < sent;
   $("drop").classList.toggle("small-drop", sheets.length > 0 || busy);
   $("desk").hidden = !sheets.length && !busy;
@@ -99,19 +73,19 @@ function summarize() {
   );
   $("progress").hidden = !busy;
   $("progress").value = sent ? done / sent : 0;
-  $("mask").hidden = !sheets.some((sheet) => sheet.rows.some((row) => row.account));
+  $("mask").hidden = !sheets.some(({ page }) => page.rows.some((row) => row.account));
   for (const link of document.querySelectorAll("[data-table]")) link.href = `/batches/${batch}/table${link.dataset.table}`;
 }
 
-// ---------------------------------------------------------------- what is sent
+async function ask(path, options) {
+  const answer = await fetch(`/batches${path}`, options);
+  if (!answer.ok && answer.status !== 429) throw new Error((await answer.json()).error);
+  return answer;
+}
 
 async function begin() {
-  if (!batch) {
-    const answer = await fetch("/batches", { method: "POST" });
-    if (!answer.ok) throw new Error((await answer.json()).error);
-    batch = (await answer.json()).id;
-    sessionStorage.setItem("batch", batch);
-  }
+  batch ||= (await (await ask("", { method: "POST" })).json()).id;
+  sessionStorage.setItem("batch", batch);
 }
 
 async function send(files) {
@@ -138,18 +112,13 @@ async function send(files) {
 async function sendOne(file) {
   const name = file.path || file.webkitRelativePath || file.name;
   try {
-    for (;;) {
-      const form = new FormData();
-      form.append("file", file, name);
-      const answer = await fetch(`/batches/${batch}/files`, { method: "POST", body: form });
-      if (answer.status === 429) {
-        await new Promise((after) => setTimeout(after, 1000 * (Number(answer.headers.get("Retry-After")) || 2)));
-        continue;
-      }
-      if (!answer.ok) throw new Error((await answer.json()).error);
-      await lines(answer.body, (found) => (found.error ? tell(`${name}: ${found.error}`) : add(found)));
-      break;
+    const body = new FormData();
+    body.append("file", file, name);
+    let answer;
+    while ((answer = await ask(`/${batch}/files`, { method: "POST", body })).status === 429) {
+      await new Promise((after) => setTimeout(after, 1000 * (Number(answer.headers.get("Retry-After")) || 2)));
     }
+    await lines(answer.body, (found) => (found.error ? tell(`${name}: ${found.error}`) : add(found)));
   } catch (problem) {
     tell(`${name}: ${problem.message}`);
   }
@@ -175,14 +144,11 @@ async function dropped(items) {
   const walk = async (entry) => {
     if (entry.isFile) {
       const file = await new Promise((took, failed) => entry.file(took, failed));
-      file.path = entry.fullPath.replace(/^\//, "");
-      files.push(file);
+      files.push(Object.assign(file, { path: entry.fullPath.slice(1) }));
       return;
     }
     const reader = entry.createReader();
-    for (;;) {
-      const some = await new Promise((took, failed) => reader.readEntries(took, failed));
-      if (!some.length) return;
+    for (let some; (some = await new Promise((took, failed) => reader.readEntries(took, failed))).length; ) {
       for (const one of some) await walk(one);
     }
   };
@@ -190,16 +156,12 @@ async function dropped(items) {
   send(files);
 }
 
-// ---------------------------------------------------------------- keys and pointers
-
 function toggle() {
   unmasked = !unmasked;
-  $("mask").setAttribute("aria-pressed", String(unmasked));
-  show(current);
+  $("mask").ariaPressed = unmasked;
+  if (sheets[current]) show(current);
 }
 
-$("choose").addEventListener("click", () => $("files").click());
-$("choose-folder").addEventListener("click", () => $("folder").click());
 for (const input of [$("files"), $("folder")]) {
   input.addEventListener("change", () => {
     send([...input.files]);
@@ -219,6 +181,13 @@ document.addEventListener("keydown", (event) => {
   else if (event.key.toLowerCase() === "m" && !$("mask").hidden) toggle();
   else return;
   event.preventDefault();
+});
+// A field is pointed at on the page and in the list at once.
+document.addEventListener("pointerover", ({ target }) => {
+  const { place } = target.closest("[data-place]")?.dataset || {};
+  if (!place) return;
+  for (const one of document.querySelectorAll("[data-place]")) one.classList.toggle("pointed", one.dataset.place === place);
+  if (target.matches("rect")) $("rows").children[place].scrollIntoView({ block: "nearest" });
 });
 for (const kind of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(kind, (event) => {

@@ -1,10 +1,9 @@
-// The page on which people key fields, by keyboard. What a server sends goes into the page as text, never as HTML.
+// The page on which people key fields, by keyboard.
 import { $, element } from "/static/page.js";
 
-const box = $("box"), { who, unmasked } = $("work").dataset;
+const box = $("box"), { who, unmasked, ...words } = $("work").dataset;
 const data = $("data") && JSON.parse($("data").textContent); // of a file without a server
 const kept = data && JSON.parse(localStorage.getItem(data.run) || "{}"); // and what was keyed there
-const COVERED = "Covered. M shows account numbers.";
 const cards = [], past = [], waiting = [], pictures = {}; // past: those done; waiting: keys
 let at = 0, busy = true, asked = "", order = "doubt", open = Boolean(unmasked), view = 0;
 
@@ -15,7 +14,7 @@ async function ask(wish) {
     const headers = { "Content-Type": "application/json" };
     return await (await fetch("/key", { method: "POST", headers, body: JSON.stringify({ who, order, have, ...wish }) })).json();
   } catch {
-    return { error: "The server does not answer, and nothing was saved. Press the key again." };
+    return { error: words.silent };
   }
 }
 
@@ -43,7 +42,7 @@ function picture({ id, name, crop }) {
   if (pictures[id]) return pictures[id];
   const made = (pictures[id] = new Image());
   made.alt = `${name} as scanned`;
-  made.onerror = () => made.replaceWith((pictures[id] = element("p", {}, "The scan is gone or has changed. Key the field from paper, or skip it.")));
+  made.onerror = () => made.replaceWith((pictures[id] = element("p", {}, words.gone)));
   made.src = crop;
   return made;
 }
@@ -63,7 +62,7 @@ async function show(to) {
   box.value = card.text;
   box.setAttribute("aria-label", `${card.name}, ${card.place}`);
   $("live").textContent = `${card.name} ${covered ? "covered" : card.text}`;
-  $("crop").replaceChildren(covered ? COVERED : picture(card));
+  $("crop").replaceChildren(covered ? words.covered : picture(card));
   box.focus();
   box.setSelectionRange(card.digit ?? 0, card.digit === null ? 99 : card.digit + 1);
   look(view);
@@ -75,7 +74,7 @@ function look(how) {
   $("around").hidden = !view;
   if (!view) return;
   const page = { alt: "The page, with the field framed", src: `${cards[at].page}?view=${view}&open=${open}` };
-  $("around").replaceChildren(data ? "There are no pages in this file." : element("img", page));
+  $("around").replaceChildren(data ? words.pageless : element("img", page));
 }
 
 function told(found) {
@@ -104,7 +103,7 @@ async function send(said, text = "") {
 
 async function back() {
   const card = past.pop();
-  if (!card) return say("There is nothing to take back.");
+  if (!card) return say(words.first);
   busy = true;
   const found = await ask({ id: card.id, version: card.version, said: "back" });
   told(found);
@@ -121,10 +120,10 @@ function next() {
 
 function enter() {
   const card = cards[at], text = box.value.trim();
-  if (box.type === "password") say(COVERED);
+  if (box.type === "password") say(words.covered);
   else if (card.done && text === card.text) next();
   else if (text) send("text", text);
-  else if (card.blind || card.text) say("Type what is written there; B if nothing is.");
+  else if (card.blind || card.text) say(words.empty);
   else send("blank");
 }
 

@@ -1,5 +1,5 @@
 // A pad to draw a digit on. Every change is sent as 140 x 140 bytes; only the newest waits while one is read.
-import { $ } from "/static/page.js";
+import { $, ARROWS } from "/static/page.js";
 
 const pad = $("pad");
 const side = pad.width;
@@ -34,14 +34,12 @@ async function ask() {
   while (changed) {
     changed = false;
     const { data } = ink.getImageData(0, 0, side, side);
-    try {
-      const answer = await fetch("/sketch", { method: "POST", body: Uint8Array.from({ length: side * side }, (_, k) => data[4 * k]) });
-      const found = await answer.json();
-      if (answer.ok) show(found);
-      else $("says").textContent = found.error;
-    } catch {
-      $("says").textContent = "The server does not answer.";
-    }
+    const body = Uint8Array.from({ length: side * side }, (_, k) => data[4 * k]);
+    const found = await fetch("/sketch", { method: "POST", body })
+      .then((answer) => answer.json())
+      .catch(() => ({ error: "The server does not answer." }));
+    if (found.error) $("says").textContent = found.error;
+    else show(found);
   }
   asking = false;
 }
@@ -53,15 +51,13 @@ function show(found) {
     image.data[4 * k + 3] = 255;
   }
   glyph.putImageData(image, 0, 0);
-  const shares = found.probabilities || Array(10).fill(0);
-  const best = shares.indexOf(Math.max(...shares));
   [...$("bars").children].forEach((bar, digit) => {
-    bar.children[1].value = shares[digit];
-    bar.children[2].textContent = `${(100 * shares[digit]).toFixed(1)} %`;
-    bar.classList.toggle("best", Boolean(found.probabilities) && digit === best);
+    const share = found.probabilities?.[digit] || 0;
+    bar.children[1].value = share;
+    bar.children[2].textContent = `${(100 * share).toFixed(1)} %`;
+    bar.classList.toggle("best", digit === found.best);
   });
-  const doubt = found.a_digit !== null && found.a_digit < 0.5 ? " This may be no digit at all." : "";
-  $("says").textContent = found.probabilities ? `Reads ${best}.${doubt}` : "Nothing is drawn yet.";
+  $("says").textContent = found.says;
 }
 
 function place(event) {
@@ -82,9 +78,10 @@ pad.addEventListener("pointermove", (event) => {
 });
 for (const kind of ["pointerup", "pointercancel"]) pad.addEventListener(kind, () => (pen = null));
 pad.addEventListener("keydown", (event) => {
-  const [x, y] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] || [0, 0];
+  const [x, y] = ARROWS[event.key] || [0, 0];
   if (x || y) {
-    const to = { x: Math.min(side - 8, Math.max(8, cursor.x + STEP * x)), y: Math.min(side - 8, Math.max(8, cursor.y + STEP * y)) };
+    const within = (at) => Math.min(side - 8, Math.max(8, at));
+    const to = { x: within(cursor.x + STEP * x), y: within(cursor.y + STEP * y) };
     if (down) stroke(cursor, to);
     cursor = to;
   } else if (event.key === " ") {
