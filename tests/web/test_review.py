@@ -58,6 +58,13 @@ def truth() -> dict[Place, Mapping[str, str]]:
         return {(row["document"], int(row["page"]), row["field"]): row for row in csv.DictReader(file)}
 
 
+def copied(samples: Path, folder: Path) -> Path:
+    """A copy of the run, with its journal."""
+    for suffix in ("", ".docproc"):
+        shutil.copy(f"{samples}{suffix}", folder / f"{samples.name}{suffix}")
+    return folder / samples.name
+
+
 @dataclass
 class Review:
     """A server of `docproc review`."""
@@ -118,8 +125,7 @@ def reviewed(samples: Path, tmp_path: Path) -> Iterator[Any]:
         def begin(audit: SampleSize | None = None, planted: float = 0.0, unmasked: bool = False, **wishes: Any) -> Review:
             out = tmp_path / samples.name
             if not out.exists():
-                for suffix in ("", ".docproc"):
-                    shutil.copy(f"{samples}{suffix}", f"{out}{suffix}")
+                copied(samples, tmp_path)
             edits = stack.enter_context(open_edits(out))
             with Journal.look(out) as journal:
                 scans = Scans.of(journal)
@@ -652,6 +658,45 @@ def test_the_program_prints_its_address_and_writes_the_table_at_its_end(samples:
     assert (row["field"], row["keyed"]) == (card["name"], "corrected")
     with Journal.look(out) as journal:
         assert [edit.who for edit in journal.edits()] == ["EVE"]
+
+
+def test_a_digit_that_is_marked_among_others_is_keyed_next(samples: Path, open_page: OpenPage, tmp_path: Path) -> None:
+    out = copied(samples, tmp_path)
+    command = [sys.executable, "-m", "docproc", "review", str(out), "--port", "0", "--no-browser", "--all", "--who", "EVE"]
+    with ExitStack() as stack:
+        process = stack.enter_context(
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=PROJECT,
+                             env=os.environ | {"PYTHONPATH": str(PROJECT)})
+        )  # fmt: skip
+        stack.callback(process.kill)
+        assert process.stdout
+        page = opened(open_page, process.stdout.readline().strip())
+        page.get_by_role("link", name="Digits").click()
+        page.locator("#tiles button:not([hidden])").first.wait_for()
+        assert violations(page) == []
+        page.keyboard.press("Space")
+        with page.expect_response(lambda answer: answer.request.method == "POST" and "/group/screens/" in answer.url):
+            page.keyboard.press("Enter")
+        page.get_by_role("link", name="Key fields").click()
+        page.locator("#box").wait_for()
+        page.wait_for_function("() => document.getElementById('box').selectionEnd > 0")
+        start, end = page.locator("#box").evaluate("(box) => [box.selectionStart, box.selectionEnd]")
+        assert end - start == 1  # the digit that was marked is open
+        page.keyboard.press("7")
+        page.keyboard.press("Enter")
+        done, again = page.locator("#progress-text", has_text="1 keyed"), page.locator("#said", has_text="Enter again")
+        done.or_(again).first.wait_for()
+        if again.count():
+            page.keyboard.press("Enter")
+            done.wait_for()
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+    with Journal.look(out) as journal:
+        (corrected,) = [edit for edit in journal.edits() if edit.screen == "review"]
+        others = [edit for edit in journal.edits() if edit.screen == "group"]
+    before = corrected.read_value or corrected.read
+    assert corrected.text == before[:start] + "7" + before[end:]
+    assert {edit.how for edit in others} <= {"confirmed"}
 
 
 @pytest.mark.parametrize(
