@@ -17,8 +17,6 @@ from docproc.runs.tables import write_whole
 from docproc.web import check_installed
 
 if TYPE_CHECKING:
-    from starlette.routing import Route
-
     from docproc.web.door import Door, Guard
     from docproc.web.server import Serving
 
@@ -46,10 +44,9 @@ def review(
     """
     check_installed()
     from docproc.runs.scans import Scans
-    from docproc.web.group import GROUP_LINK, group_routes
     from docproc.web.group_desk import GroupDesk
     from docproc.web.mosaic import CrewCutter, Tiles
-    from docproc.web.review.app import NAV, review_app
+    from docproc.web.review.app import review_app
     from docproc.web.review.keying import Keying
     from docproc.web.server import Place, serve
 
@@ -59,7 +56,7 @@ def review(
             scans = Scans.of(journal)
         wanted = replace(wishes, sample=edits.draw_sample(audit)) if audit else wishes
         keying = Keying(output, edits, scans, wanted, planted=planted)
-        groups: list[Route] = []
+        desk: GroupDesk | None = None
         if not wishes.again:  # who keys a second time must not see what was read
             tiles = Tiles(CrewCutter(scans.limits))
             desk = GroupDesk(
@@ -74,11 +71,9 @@ def review(
                 audited=wanted.sample,
             )
             ended.callback(desk.close)
-            groups = group_routes(desk)
 
         def make_app(door: Door) -> Guard:
-            nav = (*NAV, GROUP_LINK) if groups else NAV
-            return review_app(door, keying, who=who, unmasked=unmasked, more=groups, nav=nav)
+            return review_app(door, keying, desk, who=who, unmasked=unmasked)
 
         serve(Place(host, port, token, tuple(allow_host), browser), make_app, announce)
     return rewrite_table(output)

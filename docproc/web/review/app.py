@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from docproc.errors import DocprocError, DocumentError
 from docproc.runs.edits import StaleEdit
@@ -19,6 +19,8 @@ from docproc.runs.queue import ORDERS, Order, Person
 from docproc.runs.scans import Picture, encoded
 from docproc.web.app import Link, create_app
 from docproc.web.door import Door, Guard
+from docproc.web.group import GROUP_LINK, group_routes
+from docproc.web.group_desk import GroupDesk
 from docproc.web.pages import render
 from docproc.web.review.keying import Action, Broken, Keying, Unknown, Wish
 from docproc.web.store import Refused
@@ -45,22 +47,21 @@ BODY_SECONDS = 30.0  # in which a request has to come
 def review_app(
     door: Door,
     keying: Keying,
+    desk: GroupDesk | None = None,
     *,
     who: str = "",
     unmasked: bool = False,
-    more: Sequence[BaseRoute] = (),
-    nav: Sequence[Link] = NAV,
 ) -> Guard:
-    """The application of `docproc review`; `who` keys unless the address says `?who=`, `more` are routes of further pages."""
+    """The application of `docproc review`; `who` keys unless the address says `?who=`. A `desk` adds the page of digits."""
     own = _Pages(keying, door, who, unmasked)
     routes = [
         Route("/", own.home),
         Route("/key", own.key, methods=["POST"]),
         Route("/crops/{card}.png", own.crop),
         Route("/pages/{card}.png", own.sheet),
-        *more,
+        *(group_routes(desk) if desk else ()),
     ]
-    return create_app(door, routes, nav=nav)
+    return create_app(door, routes, nav=(*NAV, GROUP_LINK) if desk else NAV)
 
 
 @dataclass(frozen=True, slots=True)
