@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
@@ -68,6 +70,32 @@ def day(text: str) -> date:
 
 
 @dataclass(frozen=True, slots=True)
+class Shard:
+    """One of several parts into which documents are divided by their names, for as many machines."""
+
+    number: int  # from 1
+    count: int  # of all parts
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+    def holds(self, name: str) -> bool:
+        """Whether the document of this name belongs to the part: on every machine and in every run the same."""
+        digest = hashlib.sha256(os.fsencode(name)).digest()
+        return int.from_bytes(digest[:8], "big") % self.count == self.number - 1
+
+
+def shard(text: str) -> Shard:
+    """`3/64` as a shard. Raises ValueError that says what is wrong."""
+    number, slash, count = text.strip().partition("/")
+    if not (slash and number.isdecimal() and count.isdecimal()):
+        raise ValueError(f"{text!r} is no shard; use 3/64 for the third of 64")
+    if not 1 <= int(number) <= int(count):
+        raise ValueError(f"{text}: shards are numbered from 1 to {count}")
+    return Shard(int(number), int(count))
+
+
+@dataclass(frozen=True, slots=True)
 class RunRequest:
     """Everything that decides what a run reads and writes."""
 
@@ -83,6 +111,7 @@ class RunRequest:
     date_window: str = ""  # how old a date may be, as 180d, 6m or 1y; "" asks nothing
     as_of: date | None = None  # the day from which the window counts; None: the one on which the run begins
     recursive: bool = True
+    shard: Shard | None = None  # only the documents of this part
     overwrite: bool = False
     resume: bool | None = None  # True: a table that is there is brought up to date; False: the journal is begun anew
     forget_missing: bool = False  # documents that are no longer among the inputs leave the table

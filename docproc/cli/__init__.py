@@ -18,6 +18,7 @@ from docproc.cli.doctor import doctor
 from docproc.cli.edits import apply, edits
 from docproc.cli.explain import explain
 from docproc.cli.journal import status, table, verify
+from docproc.cli.merge import merge
 from docproc.cli.model import model
 from docproc.cli.review import review
 from docproc.cli.run import run, watch
@@ -47,7 +48,7 @@ def main(context: click.Context) -> None:
         context.obj = problem  # raised by `options.Command`, unless only its help is asked for
 
 
-for command in (run, watch, status, table, review, apply, edits, audit, verify, explain, serve, template, model, doctor):
+for command in (run, watch, merge, status, table, review, apply, edits, audit, verify, explain, serve, template, model, doctor):
     main.add_command(command)
 
 

@@ -14,6 +14,7 @@ from docproc.errors import BadConfig
 if TYPE_CHECKING:
     from datetime import date
 
+    from docproc.options import Shard
     from docproc.runs.sampling import SampleSize
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -48,6 +49,20 @@ class Sample(click.ParamType["SampleSize"]):
 
         try:
             return value if isinstance(value, SampleSize) else sample_size(str(value))
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
+
+
+class Part(click.ParamType["Shard"]):
+    """`3/64`."""
+
+    name = "shard"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard:
+        from docproc.options import Shard, shard
+
+        try:
+            return value if isinstance(value, Shard) else shard(str(value))
         except ValueError as problem:
             self.fail(str(problem), param, ctx)
 

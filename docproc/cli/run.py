@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 GROUPS = {
     "Output": ("output", "wide", "wide_text", "crops", "crops_of"),
     "Existing output": ("resume", "overwrite", "forget_missing"),
-    "Reading": ("layout", "date_order", "date_window", "as_of", "recursive", "settle", "every"),
+    "Reading": ("layout", "date_order", "date_window", "as_of", "recursive", "shard", "settle", "every"),
     "What is accepted": ("max_error", "thresholds", "fail_on_review"),
     "Engine and limits": ("jobs", "backend", "model", "limit"),
 }
@@ -78,6 +78,9 @@ def _reading_options(function: Function) -> Function:
 @option("--resume/--no-resume", default=None, local=True,
         help="Update an existing table, reading only new and changed documents; --no-resume reads everything again. An "
              "interrupted run always resumes unless --no-resume is given.")  # fmt: skip
+@option("--shard", type=options.Part(), local=True, metavar="K/N",
+        help="Read only part K of N, by the names of the documents: one part on each machine. docproc merge joins the "
+             "tables.")  # fmt: skip
 @option("--fail-on-review/--no-fail-on-review", default=False, help="Exit with 7 when a person should look at something.")
 @click.pass_context
 def run(context: click.Context, /, quiet: bool, verbose: bool, **wishes: Any) -> None:

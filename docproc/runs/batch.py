@@ -74,6 +74,8 @@ def run(request: RunRequest, progress: Progress | None = None, opener: Opener | 
     """
     refuse_mixing(request)
     check_output(request.output)
+    if request.shard and request.as_of is None:
+        raise BadUsage("--shard needs --as-of DATE, so that all shards count dates from the same day")
     with hold(request.output):
         refuse_overwriting(request)
         documents, passed = listed(request)
@@ -86,7 +88,10 @@ def run(request: RunRequest, progress: Progress | None = None, opener: Opener | 
         read = scans(settings.layout, documents)
         planned = planned_with(settings, read)
         passed += forms_passed(documents, read)
+        if request.shard:
+            planned = [one for one in planned if request.shard.holds(one[0].name)]
         with Journal.open(request.output, anew=request.resume is False) as journal:
+            _refuse_other_shard(request, journal)
             adopt_table(request, journal)
             summary = read_and_write(request, settings, planned, passed, journal, progress, opener)
     if summary.left_alone:
@@ -123,7 +128,7 @@ def read_and_write(
     journal.keep(
         command=request.command, inputs=json.dumps([str(place) for place in request.inputs]), layout="\n".join(request.layouts),
         layout_files=layout_note(request.layouts),
-        output=str(request.output), wide=str(int(request.wide)),
+        output=str(request.output), shard=str(request.shard or ""), wide=str(int(request.wide)),
         wide_text=str(int(request.wide_text)), passed_over=str(len(passed)), begun=now(), docproc=__version__,
         as_of=as_of.isoformat(), date_order=request.date_order, limits=json.dumps(asdict(request.limits)),
         max_error=repr(settings.max_error), **{NOTE: reference_note(request.thresholds)},
@@ -139,6 +144,16 @@ def read_and_write(
     summary = summary_of(journal.standing(), request.output, len(passed), len(todo))
     skipped = tuple(f"{shown_name(one.document.name)} ({one.why})" for one in passed)
     return replace(summary, skipped=skipped, left_alone=left_alone, drifts=drifts_of(journal))
+
+
+def _refuse_other_shard(request: RunRequest, journal: Journal) -> None:
+    """Raises BadUsage where the journal is that of other documents: it would take them for missing."""
+    before, wanted = journal.note("shard"), str(request.shard or "")
+    if before != wanted and journal.documents():
+        was = f"of shard {before}" if before else "of a run without --shard"
+        raise BadUsage(
+            f"{request.output} is the table {was}; give another name with -o, or read everything anew with --no-resume"
+        )
 
 
 def _forgets(request: RunRequest) -> bool:

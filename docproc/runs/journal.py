@@ -489,6 +489,33 @@ class Journal:
             edit_log.insert_planted(db, planted)
             return edit_log.insert(db, edits, seen)
 
+    # -------------------------------------------------------------------------------------- joining journals
+
+    def settings(self) -> Iterator[tuple[Document, str]]:
+        """The documents that stand in the table or will, by name, each with what it is read with, see `plan`."""
+        for name, path, settings in self._db.execute("SELECT name, path, settings FROM document WHERE listed ORDER BY name"):
+            yield Document(os.fsdecode(name), Path(os.fsdecode(path))), str(settings)
+
+    def absorb(self, other: Path) -> None:
+        """Take over the documents of another journal of this version, a finished run's, with their rows; not the edits.
+
+        Raises BadInput where a document is in both, or CannotWrite. `other` is the file of the journal.
+        """
+        with self._guard():
+            self._db.execute("ATTACH ? AS part", (str(other),))
+        try:
+            with self._transaction() as db:
+                both = "SELECT name FROM part.document WHERE name IN (SELECT name FROM main.document) LIMIT 1"
+                if twice := db.execute(both).fetchone():
+                    raise BadInput(f"{os.fsdecode(twice[0])} is in {other} and in an earlier part")
+                for table in ("document", "row", "spec"):
+                    names = ", ".join(f'"{found[1]}"' for found in db.execute(f"PRAGMA main.table_info({table})"))
+                    add = "INSERT OR IGNORE" if table == "spec" else "INSERT"
+                    db.execute(f"{add} INTO main.{table} ({names}) SELECT {names} FROM part.{table}")
+        finally:
+            with suppress(sqlite3.Error):
+                self._db.execute("DETACH part")
+
     def discard_edits(self) -> int:
         """Drop all edits, what was said of digits, and what people did with planted readings. Raises CannotWrite.
 
