@@ -17,6 +17,8 @@ from docproc.runs.editing import open_edits, rewrite_table
 from docproc.runs.edits import edit_of
 from docproc.runs.journal import Journal, journal_path
 from docproc.runs.shards import merge
+from tests.cli.program import docproc
+from tests.conftest import SAMPLES
 from tests.runs.faulty import fill, open_faulty
 
 DAY = date(2026, 11, 21)
@@ -193,3 +195,18 @@ def test_a_shard_without_documents_is_a_part(tmp_path: Path) -> None:
     for number, table in enumerate(tables, 1):
         run(replace(request(tmp_path / "in", table), shard=Shard(number, 2)), None, open_faulty)
     assert merge(tmp_path / "merged.csv", tables).documents == 1
+
+
+@pytest.mark.thorough
+def test_the_samples_in_two_shards_by_the_program(tmp_path: Path) -> None:
+    read = ["run", SAMPLES, "-q", "-j", 2, "--as-of", "2026-11-21", "-o"]
+    assert docproc(*read, tmp_path / "whole.csv").returncode == 0
+    tables = [tmp_path / "1.csv", tmp_path / "2.csv"]
+    for number, table in enumerate(tables, 1):
+        assert docproc(*read, table, "--shard", f"{number}/2").returncode == 0
+    done = docproc("merge", tmp_path / "merged.csv", *tables)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.endswith(f"table: {tmp_path / 'merged.csv'}\n")
+    assert (tmp_path / "merged.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    done = docproc("merge", tmp_path / "again.csv", tables[1])
+    assert (done.returncode, done.stderr) == (5, "docproc: shard 1/2 missing\n")
