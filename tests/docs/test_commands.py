@@ -31,7 +31,7 @@ from tests.conftest import PROJECT, SAMPLES, draw_field
 
 PAGES = ("README.md", *sorted(path.relative_to(PROJECT).as_posix() for path in (PROJECT / "docs").glob("*.md")))
 BLOCK = re.compile(r"(?:<!-- (not run|exit [0-9]+): ([^\n]*?) -->\n)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-KNOWN = {"sh", "python", "toml", "text"}
+KNOWN = {"sh", "python", "toml", "text", "yaml"}
 
 
 @dataclass(frozen=True)
