@@ -23,7 +23,7 @@ import pytest
 from PIL import Image
 
 from docproc.cli import main
-from docproc.errors import BadUsage
+from docproc.errors import BadUsage, CannotWrite
 from docproc.runs.editing import open_edits
 from docproc.runs.edits import AUDIT, Edit, FieldState, edit_of
 from docproc.runs.journal import Journal
@@ -270,15 +270,78 @@ def test_every_key_does_what_the_page_says(reviewed: Any, open_page: OpenPage) -
 def test_keys_that_are_pressed_while_a_field_is_saved_go_to_the_next(reviewed: Any, open_page: OpenPage) -> None:
     review = reviewed(everything=True, fields=("amount",))
     page = opened(open_page, review.address())
-    page.evaluate("""() => {
-        const own = window.fetch;
-        window.fetch = async (...all) => { await new Promise((after) => setTimeout(after, 300)); return own(...all); };
-    }""")
+    slow(page)
     page.keyboard.type("11.50")
     page.keyboard.press("Enter")
     page.keyboard.type("21.22")
     page.keyboard.press("Enter")
     assert [edit.text for edit in settle(review, page, 2)] == ["11.50", "21.22"]
+
+
+def slow(page: Any) -> None:
+    """From now on an answer takes 300 ms."""
+    page.evaluate("""() => {
+        const own = window.fetch;
+        window.fetch = async (...all) => { await new Promise((after) => setTimeout(after, 300)); return own(...all); };
+    }""")
+
+
+def test_a_key_that_is_held_down_answers_once(reviewed: Any, open_page: OpenPage) -> None:
+    review = reviewed(everything=True, fields=("income",))
+    page = opened(open_page, review.address())
+    for key, count in (("Enter", 1), ("x", 2)):
+        for _ in range(20):
+            page.keyboard.down(key)  # but for the first one, a repetition
+            page.wait_for_timeout(20)
+        page.keyboard.up(key)
+        page.wait_for_timeout(300)
+        assert len(review.edits()) == count
+
+
+def test_enter_that_was_pressed_before_a_rule_was_told_does_not_overrule_it(reviewed: Any, open_page: OpenPage) -> None:
+    review = reviewed(everything=True, fields=("date",))
+    page = opened(open_page, review.address())
+    slow(page)
+    for key in (*"99999999", "Enter", "Enter", "Enter"):
+        page.keyboard.press(key)
+    page.locator("#said:not(:empty)").wait_for()
+    page.wait_for_timeout(900)
+    assert review.edits() == []
+    page.keyboard.press("Enter")  # it was read
+    assert settle(review, page, 1)[0].overruled
+
+
+def test_a_server_that_is_gone_is_told_and_loses_nothing_on_the_page(reviewed: Any, open_page: OpenPage) -> None:
+    review = reviewed(everything=True, fields=("income",))
+    page = opened(open_page, review.address())
+    page.keyboard.press("Enter")
+    settle(review, page, 1)
+    page.locator("#progress-text", has_text="1 keyed").wait_for()
+    here = page.evaluate(SHOWN)
+    page.route("**/key", lambda route: route.abort())
+    page.keyboard.press("o")
+    page.locator("#toast", has_text="does not answer").wait_for()
+    assert page.evaluate(SHOWN) == here
+    page.keyboard.press("u")
+    page.locator("#said", has_text="does not answer").wait_for()
+    page.unroute("**/key")
+    page.keyboard.press("u")  # the same answer is taken back
+    assert settle(review, page, 2)[1].how == "withdrawn"
+
+
+def test_a_table_that_cannot_be_written_at_the_end_is_told(
+    reviewed: Any, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Path) -> str:
+        raise CannotWrite("cannot write the table: No space left on device")
+
+    monkeypatch.setattr("docproc.web.review.keying.rewrite_table", full)
+    review = reviewed(fields=("amount",))
+    page = opened(open_page, review.address())
+    while page.evaluate(SHOWN):
+        page.keyboard.press("s")
+        page.wait_for_timeout(50)
+    page.locator("#told", has_text="No space left").wait_for()
 
 
 def test_account_numbers_are_covered_until_a_key_shows_them(reviewed: Any, open_page: OpenPage) -> None:
@@ -505,6 +568,26 @@ def test_the_offline_file_needs_no_server_and_its_json_comes_back(reviewed: Any,
         ("text", "1234", "CARL", "offline"), ("illegible", "", "CARL", "offline"),
     ]  # fmt: skip
     assert docproc("review", review.out, "--offline", target).returncode == 6
+
+
+def test_an_offline_file_without_fields_says_so(reviewed: Any, open_page: OpenPage, tmp_path: Path) -> None:
+    review, target = reviewed(), tmp_path / "review.html"
+    assert docproc("review", review.out, "--offline", target, "--fields", "account").returncode == 0
+    page = opened(open_page, target.as_uri())
+    assert page.locator("#end").is_visible()
+
+
+def test_an_offline_file_says_when_its_browser_keeps_no_more(reviewed: Any, open_page: OpenPage, tmp_path: Path) -> None:
+    review, target = reviewed(), tmp_path / "review.html"
+    assert docproc("review", review.out, "--offline", target, "--unmasked").returncode == 0
+    page = opened(open_page, target.as_uri())
+    page.evaluate("() => { Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); }; }")
+    page.keyboard.type("12")
+    page.keyboard.press("Enter")
+    page.locator("#said", has_text="keeps no more").wait_for()
+    with page.expect_download() as download:
+        page.keyboard.press("F9")
+    assert '"text":"12"' in Path(download.value.path()).read_text()
 
 
 # ------------------------------------------------------------------------------------------------------- safety
