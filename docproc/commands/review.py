@@ -17,9 +17,8 @@ from docproc.runs.tables import write_whole
 from docproc.web import check_installed
 
 if TYPE_CHECKING:
-    from starlette.routing import Route
-
     from docproc.web.door import Door, Guard
+    from docproc.web.group import Routes
     from docproc.web.server import Serving
 
 
@@ -59,7 +58,7 @@ def review(
             scans = Scans.of(journal)
         wanted = replace(wishes, sample=edits.draw_sample(audit)) if audit else wishes
         keying = Keying(output, edits, scans, wanted, planted=planted)
-        groups: list[Route] = []
+        groups: Routes = []
         if not wishes.again:  # who keys a second time must not see what was read
             tiles = Tiles(CrewCutter(scans.limits))
             desk = GroupDesk(

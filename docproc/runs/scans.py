@@ -67,7 +67,7 @@ class Scans:
 
     def page(self, sha256: str, row: Row) -> Page:
         """The page on which a field stands. Raises DocumentError where the scan is gone, or is not what was read."""
-        number = _scan_of(row)
+        number = scan_of(row)
         with self._lock:
             page = self._pages.pop((sha256, number), None) or self._open(sha256, row.document, number)
             self._pages[sha256, number] = page
@@ -88,7 +88,7 @@ class Scans:
         return page
 
 
-def _scan_of(row: Row) -> int:
+def scan_of(row: Row) -> int:
     """The page of the file on which a field stands: a second form on a page has a number of its own."""
     found = _SECOND_FORM.search(row.reason)
     return int(found[1]) if found else row.page
@@ -102,16 +102,21 @@ def box_of(row: Row, page: Page) -> Box | None:
     return box if box.width and box.height else None
 
 
-def crop(page: Page, row: Row, mark: Box | None = None) -> Picture:
+def crop(page: Page, row: Row, mark: Box | None = None, *, turns: int = 0) -> Picture:
     """The field with some paper around it, its pixels made square; `mark` lies on the page as it is stored.
+
+    The picture is turned by 90 degrees, counterclockwise, so many times.
 
     Where it is not known where the field lies, the whole page.
     """
     box = box_of(row, page) or Box(0, 0, page.width, page.height)
-    aside, above = round(BESIDE * box.height * page.tall), round(AROUND * box.height)
+    lying = turns % 2 == 1  # lines run up or down the page as it is stored
+    line = box.width if lying else box.height * page.tall
+    aside = round((AROUND if lying else BESIDE) * line)
+    above = round((BESIDE if lying else AROUND) * line / page.tall)
     shown = Box(box.left - aside, box.top - above, box.width + 2 * aside, box.height + 2 * above).clip(page.width, page.height)
     picture: Picture = np.ascontiguousarray(shown.cut(page.gray))
-    scale = min(MAX_ENLARGED, max(1.0, LEAST_HEIGHT / (shown.height * page.tall)))
+    scale = min(MAX_ENLARGED, max(1.0, LEAST_HEIGHT / (shown.width if lying else shown.height * page.tall)))
     scale = min(scale, CROP_SIDE / max(shown.width, shown.height * page.tall))
     if scale != 1 or page.tall != 1:
         size = (max(1, round(shown.width * scale)), max(1, round(shown.height * scale * page.tall)))
@@ -124,7 +129,11 @@ def crop(page: Page, row: Row, mark: Box | None = None) -> Picture:
         picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), np.uint8)
         _rectangle(picture, Box(round((at.left - shown.left) * across), round((at.top - shown.top) * down),
                                 round(at.width * across), round(at.height * down)), 2)  # fmt: skip
-    return picture
+    return _turned(picture, turns)
+
+
+def _turned(picture: Picture, turns: int) -> Picture:
+    return np.ascontiguousarray(np.rot90(picture, turns))
 
 
 def digit_box(row: Row, place: int) -> Box | None:
@@ -142,8 +151,8 @@ def digit_box(row: Row, place: int) -> Box | None:
     return Box(left, row.top, right - left, row.height)
 
 
-def sheet(page: Page, row: Row, covered: Sequence[Row] = (), *, near: bool = False) -> Picture:
-    """The page with a frame around the field, or with `near` the part around it, larger.
+def sheet(page: Page, row: Row, covered: Sequence[Row] = (), *, near: bool = False, turns: int = 0) -> Picture:
+    """The page with a frame around the field, or with `near` the part around it, larger; turned as by `crop`.
 
     The fields of the rows in `covered` are not to be seen.
     """
@@ -165,7 +174,7 @@ def sheet(page: Page, row: Row, covered: Sequence[Row] = (), *, near: bool = Fal
             picture[at.top : at.bottom, at.left : at.right] = COVER
     if box:
         _rectangle(picture, placed(box).grown(6), max(2, round(max(size) / 500)))
-    return picture
+    return _turned(picture, turns)
 
 
 def _around(box: Box, page: Page) -> Box:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
+import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -29,7 +33,7 @@ from docproc.runs.edits import AUDIT, Edit, FieldState, edit_of
 from docproc.runs.journal import Journal
 from docproc.runs.queue import Wishes
 from docproc.runs.sampling import SampleSize
-from docproc.runs.scans import Scans
+from docproc.runs.scans import Scans, crop
 from docproc.web.app import STATIC
 from docproc.web.review.app import review_app
 from docproc.web.review.keying import Keying, card_id
@@ -442,6 +446,58 @@ def test_a_late_edit_is_a_409_and_enters_nothing(reviewed: Any) -> None:
     answer = bob.post(id=card["id"], version=card["version"], said="text", text="5")
     assert (answer.status_code, answer.json()["version"]) == (409, review.edits()[-1].id)
     assert len(review.edits()) == 1
+
+
+def test_another_keying_of_an_account_is_not_told(reviewed: Any) -> None:
+    review = reviewed(everything=True, fields=("account",))
+    anna = review.client("ANNA")
+    anna.post()
+    state = next(one for one in review.states().values() if card_id(one.key) == anna.cards[0]["id"])
+    with open_edits(review.out) as edits:
+        edits.add([edit_of(state, "text", "77", who="BOB", screen="apply")])
+    answer = anna.say("text", "88")
+    assert answer.status_code == 409
+    assert "BOB keyed this field" in answer.json()["error"]
+    assert not {"77", "88"} & set(re.findall("[0-9]+", answer.json()["error"]))
+
+
+def test_a_name_stays_when_a_link_leads_back(reviewed: Any, open_page: OpenPage) -> None:
+    page = opened(open_page, reviewed().address(who="BOB"))
+    page.goto(page.url.partition("?")[0])
+    assert page.locator("#work").get_attribute("data-who") == "BOB"
+
+
+def test_a_field_that_another_run_did_not_find_is_left(reviewed: Any) -> None:
+    review = reviewed(everything=True, fields=("amount",))
+    anna = review.client()
+    anna.post()
+    wanted = [one for one in review.states().values() if one.reading.field == "amount"]
+    ahead = {card["id"] for card in anna.cards}
+    here = next(one for one in wanted if card_id(one.key) == anna.cards[0]["id"])
+    there = next(one for one in wanted if card_id(one.key) not in ahead)
+    with closing(sqlite3.connect(f"{review.out}.docproc")) as db, db:
+        for one in (here, there):
+            name = os.fsencode(one.reading.document)
+            db.execute("DELETE FROM row WHERE name = ? AND page = ? AND field = 'amount'", (name, one.reading.page))
+    assert "no longer in the table" in anna.say("text", "1").json()["error"]
+    assert anna.say("later").status_code == 200
+    shown = set()
+    while anna.cards:
+        shown.add(anna.cards[0]["id"])
+        assert anna.say("later").status_code == 200
+    assert len(shown) == len(wanted) - 2
+
+
+def test_a_scan_that_lies_upside_down_is_shown_upright(reviewed: Any) -> None:
+    review = reviewed(everything=True, fields=("amount",))
+    anna = review.client()
+    anna.post()
+    card = next(card for card in anna.cards if card["place"].startswith("bank_checks/check_3.png"))
+    with Image.open(io.BytesIO(anna.http.get(card["crop"]).content)) as picture:
+        found = np.asarray(picture)
+    state = review.states()["bank_checks/check_3.png", 1, "amount"]
+    stored = crop(review.keying.scans.page(state.sha256, state.reading), state.reading)
+    assert np.array_equal(found, np.rot90(stored, 2))
 
 
 # ------------------------------------------------------------------------------------- again, audit, planted
