@@ -637,6 +637,9 @@ def test_an_offline_file_says_when_its_browser_keeps_no_more(reviewed: Any, open
     review, target = reviewed(), tmp_path / "review.html"
     assert docproc("review", review.out, "--offline", target, "--unmasked").returncode == 0
     page = opened(open_page, target.as_uri())
+    page.keyboard.type("-")  # docproc apply would refuse it, and all that was keyed with it
+    page.keyboard.press("Enter")
+    page.locator("#said", has_text="B if nothing is").wait_for()
     page.evaluate("() => { Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); }; }")
     page.keyboard.type("12")
     page.keyboard.press("Enter")

@@ -20,6 +20,7 @@ async function ask(wish) {
 // What the server does, in a file that has none.
 function keep({ begins, id, said, text, version }) {
   const card = data.cards.find((one) => one.id === id);
+  if (text && !/\d/.test(text)) return { error: words.empty };
   if (said === "back") delete kept[id];
   else if (card && said !== "later") kept[id] = { ...card.edit, said, text, version, who: $("who").value, at: new Date().toISOString() };
   localStorage.setItem(data.run, JSON.stringify(kept));
@@ -35,7 +36,7 @@ function save() {
 function say(text) {
   $("said").textContent = text;
   box.classList.toggle("wrong", text);
-  if (text) waiting.length = 0; // they were pressed before it could be read
+  if (text) waiting.length = 0; // pressed before it could be read
 }
 
 function picture({ id, name, crop }) {
@@ -171,6 +172,6 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 for (const one of document.querySelectorAll("[data-key]")) one.onclick = () => busy || press(one.dataset.key);
-$("save")?.addEventListener("click", save);
+if (data) $("save").onclick = save;
 await begin(true);
 document.body.dataset.ready = "yes";
