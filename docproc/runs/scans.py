@@ -52,18 +52,18 @@ _SECOND_FORM = re.compile(r"form \d+ on page (\d+)$")
 class Scans:
     """Opens the scans of a run; threads may share it, and one decodes at a time."""
 
-    def __init__(self, paths: dict[str, Path], limits: Limits) -> None:
-        self._paths, self.limits = paths, limits
+    def __init__(self, paths: dict[str, Path], limits: Limits, journal: Path | None = None) -> None:
+        self._paths, self.limits, self._journal = paths, limits, journal
         self._lock = threading.Lock()
         self._pages: OrderedDict[tuple[str, int], Page] = OrderedDict()
 
     @staticmethod
     def of(journal: Journal) -> Scans:
-        """The scans of the run of this journal."""
-        paths = {sha256: document.path for document, sha256 in reversed(journal.contents())}
+        """The scans of the run of this journal, those too that it reads later."""
         known = {one.name for one in fields_of(Limits)}
         noted = json.loads(journal.note("limits") or "{}")
-        return Scans(paths, replace(Limits(), **{name: value for name, value in noted.items() if name in known}))
+        limits = replace(Limits(), **{name: value for name, value in noted.items() if name in known})
+        return Scans(_paths(journal), limits, journal.path)
 
     def page(self, sha256: str, row: Row) -> Page:
         """The page on which a field stands. Raises DocumentError where the scan is gone, or is not what was read."""
@@ -77,6 +77,10 @@ class Scans:
 
     def _open(self, sha256: str, name: str, number: int) -> Page:
         path = self._paths.get(sha256)
+        if (path is None or not path.exists()) and self._journal:  # a run has read on since, or read it elsewhere
+            with Journal.look(self._journal) as journal:
+                self._paths = _paths(journal)
+            path = self._paths.get(sha256)
         if path is None:
             raise DocumentError("not_found", "the scan is no longer where it was")
         content = read_content(path, self.limits)
@@ -86,6 +90,11 @@ class Scans:
         if not isinstance(page, Page):
             raise page[1] if page else DocumentError("no_pages", f"the scan has no page {number}")
         return page
+
+
+def _paths(journal: Journal) -> dict[str, Path]:
+    """Where the documents of a run lie, by their content."""
+    return {sha256: document.path for document, sha256 in reversed(journal.contents())}
 
 
 def scan_of(row: Row) -> int:

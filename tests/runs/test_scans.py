@@ -112,6 +112,25 @@ def test_a_scan_is_opened_only_as_it_was_read(tmp_path: Path) -> None:
         later.page(sha256, row())
 
 
+def test_scans_that_a_run_reads_meanwhile_are_found(tmp_path: Path) -> None:
+    output, found = tmp_path / "t.csv", list[str]()
+    with Journal.open(output) as journal:
+        scans = Scans.of(journal)
+        for name, digit in (("a.png", "7"), ("moved/b.png", "7"), ("moved/c.png", "1")):
+            path = tmp_path / name
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray(draw_field(digit)).save(path)
+            found.append(hashlib.sha256(path.read_bytes()).hexdigest())
+            journal.plan([(Document("a.png", path), "one")])
+            journal.finish(Document("a.png", path), Outcome((row(),), found[-1]))
+            if name == "moved/b.png":
+                (tmp_path / "a.png").unlink()
+            assert scans.page(found[-1], row()).width
+            scans._pages.clear()
+    with pytest.raises(DocumentError, match="no longer where it was"):
+        scans.page(found[0][::-1], row())
+
+
 @pytest.mark.parametrize(("name", "pages"), [("checks/lockbox_bw.tif", 3), ("meters/route.pdf", 3), ("survey/form_1.jpg", 1)])
 def test_a_page_is_opened_without_those_before_it(name: str, pages: int) -> None:
     data = (SAMPLES / name).read_bytes()

@@ -236,7 +236,7 @@ class Keying:
     def _state(self, key: FieldKey, states: Sequence[FieldState]) -> FieldState:
         found = next((state for state in states if state.key == key), None)
         if found is None:
-            raise Unknown("This field is no longer in the table. Press S to leave it.")
+            raise Unknown("This field is no longer in the table, or is being read anew. Press S to leave it.")
         return found
 
     # ------------------------------------------------------------------------------------------ pictures, the end
