@@ -377,7 +377,7 @@ def test_a_scan_that_is_gone_is_told_and_the_field_can_be_keyed(
 ) -> None:
     review = reviewed(everything=True)
     gone = dict.fromkeys(review.keying.scans._paths, tmp_path / "gone.png")
-    review.keying.scans._paths = gone
+    review.keying.scans._paths, review.keying.scans._journal = gone, None
     page = opened(open_page, review.address())
     page.get_by_text("The scan is gone or has changed").wait_for()
     assert violations(page) == []
