@@ -68,7 +68,7 @@ def apply(output: Path, file: Path, who: str, *, overrule: bool = False, overwri
         known = _known(journal)
     edits, standing, faults = _edits(corrections, known, who, overrule=overrule, overwrite=overwrite)
     if faults:
-        raise BadConfig(str(file), [*faults, "nothing was entered"])
+        raise BadConfig(f"nothing was entered from {file}", faults)
     by_key = {state.key: state for state in known.values()}
     if edits:
         with open_edits(output) as writer:

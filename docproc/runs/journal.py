@@ -815,16 +815,14 @@ def _cannot_write(path: Path, problem: sqlite3.Error) -> CannotWrite:
     if "not a database" in text or "malformed" in text:
         return CannotWrite(f"the journal {path} is damaged ({text}); --no-resume begins anew")
     if "locked" in text:
-        return CannotWrite(
-            f"{path} is being read by another program for too long; what was read is kept: give the same command again"
-        )
+        return CannotWrite(f"{path} is being read by another program for too long; nothing that was saved is lost: try again")
     if "full" in text or getattr(problem, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
         text = os.strerror(errno.ENOSPC)
     free = "?"
     with suppress(OSError):
         free = f"{shutil.disk_usage(path.parent).free / 1e6:.1f} MB"
     return CannotWrite(
-        f"cannot write {path}: {text} ({free} free there); what was read is kept: make room and give the same command again"
+        f"cannot write {path}: {text} ({free} free there); nothing that was saved is lost: make room and try again"
     )
 
 

@@ -37,6 +37,24 @@ def unpacked(text: str, left: int, top: int, data: bytes) -> tuple[Digit, ...]:
     return tuple(_digits(text, left, top, data))
 
 
+def course(row: Row) -> tuple[int, int]:
+    """How far the last digit of a row stands to the right of the first, and below it, in px of the page as stored."""
+    boxes = [digit.box for digit in row.digits if digit.box]
+    if len(boxes) < 2:
+        return 0, 0
+    first, last = boxes[0], boxes[-1]
+    return (2 * (last.left - first.left) + last.width - first.width) // 2, (
+        2 * (last.top - first.top) + last.height - first.height
+    ) // 2
+
+
+def quarters(across: int, down: int) -> int:
+    """How often a page is to be turned by 90 degrees, counterclockwise, to stand upright, by the sum of its rows' `course`."""
+    if abs(across) >= abs(down):
+        return 0 if across >= 0 else 2
+    return 1 if down > 0 else 3
+
+
 def _digits(text: str, left: int, top: int, data: bytes) -> Iterator[Digit]:
     for digit, (across, down, width, height, sure) in zip(text, _DIGIT.iter_unpack(data), strict=True):
         yield Digit(digit, sure / _STEPS, Box(left + across, top + down, width, height))

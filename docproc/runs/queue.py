@@ -132,7 +132,7 @@ class Queue:
             if entry:
                 self._enter(entry if not known else Entry(state, entry.mode, known.place))
             else:
-                self._remove(state.key)
+                self.remove(state.key)
 
     def put_first(self, state: FieldState, place: int | None = None) -> None:
         """Have a field keyed next; `place` is the number of the digit to look at, from 0."""
@@ -225,7 +225,8 @@ class Queue:
                 keys.setdefault(entry.key)
         self._entries[entry.key] = entry
 
-    def _remove(self, key: FieldKey) -> None:
+    def remove(self, key: FieldKey) -> None:
+        """The field is not to be keyed any more."""
         if self._entries.pop(key, None):
             self._gone += 1
         self._first.pop(key, None)

@@ -52,22 +52,22 @@ _SECOND_FORM = re.compile(r"form \d+ on page (\d+)$")
 class Scans:
     """Opens the scans of a run; threads may share it, and one decodes at a time."""
 
-    def __init__(self, paths: dict[str, Path], limits: Limits) -> None:
-        self._paths, self.limits = paths, limits
+    def __init__(self, paths: dict[str, Path], limits: Limits, journal: Path | None = None) -> None:
+        self._paths, self.limits, self._journal = paths, limits, journal
         self._lock = threading.Lock()
         self._pages: OrderedDict[tuple[str, int], Page] = OrderedDict()
 
     @staticmethod
     def of(journal: Journal) -> Scans:
-        """The scans of the run of this journal."""
-        paths = {sha256: document.path for document, sha256 in reversed(journal.contents())}
+        """The scans of the run of this journal, those too that it reads later."""
         known = {one.name for one in fields_of(Limits)}
         noted = json.loads(journal.note("limits") or "{}")
-        return Scans(paths, replace(Limits(), **{name: value for name, value in noted.items() if name in known}))
+        limits = replace(Limits(), **{name: value for name, value in noted.items() if name in known})
+        return Scans(_paths(journal), limits, journal.path)
 
     def page(self, sha256: str, row: Row) -> Page:
         """The page on which a field stands. Raises DocumentError where the scan is gone, or is not what was read."""
-        number = _scan_of(row)
+        number = scan_of(row)
         with self._lock:
             page = self._pages.pop((sha256, number), None) or self._open(sha256, row.document, number)
             self._pages[sha256, number] = page
@@ -77,6 +77,10 @@ class Scans:
 
     def _open(self, sha256: str, name: str, number: int) -> Page:
         path = self._paths.get(sha256)
+        if (path is None or not path.exists()) and self._journal:  # a run has read on since, or read it elsewhere
+            with Journal.look(self._journal) as journal:
+                self._paths = _paths(journal)
+            path = self._paths.get(sha256)
         if path is None:
             raise DocumentError("not_found", "the scan is no longer where it was")
         content = read_content(path, self.limits)
@@ -88,7 +92,12 @@ class Scans:
         return page
 
 
-def _scan_of(row: Row) -> int:
+def _paths(journal: Journal) -> dict[str, Path]:
+    """Where the documents of a run lie, by their content."""
+    return {sha256: document.path for document, sha256 in reversed(journal.contents())}
+
+
+def scan_of(row: Row) -> int:
     """The page of the file on which a field stands: a second form on a page has a number of its own."""
     found = _SECOND_FORM.search(row.reason)
     return int(found[1]) if found else row.page
@@ -102,16 +111,21 @@ def box_of(row: Row, page: Page) -> Box | None:
     return box if box.width and box.height else None
 
 
-def crop(page: Page, row: Row, mark: Box | None = None) -> Picture:
+def crop(page: Page, row: Row, mark: Box | None = None, *, turns: int = 0) -> Picture:
     """The field with some paper around it, its pixels made square; `mark` lies on the page as it is stored.
+
+    The picture is turned by 90 degrees, counterclockwise, so many times.
 
     Where it is not known where the field lies, the whole page.
     """
     box = box_of(row, page) or Box(0, 0, page.width, page.height)
-    aside, above = round(BESIDE * box.height * page.tall), round(AROUND * box.height)
+    lying = turns % 2 == 1  # lines run up or down the page as it is stored
+    line = box.width if lying else box.height * page.tall
+    aside = round((AROUND if lying else BESIDE) * line)
+    above = round((BESIDE if lying else AROUND) * line / page.tall)
     shown = Box(box.left - aside, box.top - above, box.width + 2 * aside, box.height + 2 * above).clip(page.width, page.height)
     picture: Picture = np.ascontiguousarray(shown.cut(page.gray))
-    scale = min(MAX_ENLARGED, max(1.0, LEAST_HEIGHT / (shown.height * page.tall)))
+    scale = min(MAX_ENLARGED, max(1.0, LEAST_HEIGHT / (shown.width if lying else shown.height * page.tall)))
     scale = min(scale, CROP_SIDE / max(shown.width, shown.height * page.tall))
     if scale != 1 or page.tall != 1:
         size = (max(1, round(shown.width * scale)), max(1, round(shown.height * scale * page.tall)))
@@ -124,7 +138,11 @@ def crop(page: Page, row: Row, mark: Box | None = None) -> Picture:
         picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), np.uint8)
         _rectangle(picture, Box(round((at.left - shown.left) * across), round((at.top - shown.top) * down),
                                 round(at.width * across), round(at.height * down)), 2)  # fmt: skip
-    return picture
+    return _turned(picture, turns)
+
+
+def _turned(picture: Picture, turns: int) -> Picture:
+    return np.ascontiguousarray(np.rot90(picture, turns))
 
 
 def digit_box(row: Row, place: int) -> Box | None:
@@ -142,8 +160,8 @@ def digit_box(row: Row, place: int) -> Box | None:
     return Box(left, row.top, right - left, row.height)
 
 
-def sheet(page: Page, row: Row, covered: Sequence[Row] = (), *, near: bool = False) -> Picture:
-    """The page with a frame around the field, or with `near` the part around it, larger.
+def sheet(page: Page, row: Row, covered: Sequence[Row] = (), *, near: bool = False, turns: int = 0) -> Picture:
+    """The page with a frame around the field, or with `near` the part around it, larger; turned as by `crop`.
 
     The fields of the rows in `covered` are not to be seen.
     """
@@ -165,7 +183,7 @@ def sheet(page: Page, row: Row, covered: Sequence[Row] = (), *, near: bool = Fal
             picture[at.top : at.bottom, at.left : at.right] = COVER
     if box:
         _rectangle(picture, placed(box).grown(6), max(2, round(max(size) / 500)))
-    return picture
+    return _turned(picture, turns)
 
 
 def _around(box: Box, page: Page) -> Box:

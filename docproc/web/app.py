@@ -16,9 +16,10 @@ from starlette.staticfiles import StaticFiles
 
 from docproc._version import __version__
 from docproc.errors import DocprocError
-from docproc.web.door import Door, Guard
+from docproc.web.door import MAX_SESSIONS, Door, Guard
 from docproc.web.pages import fault_page
 
+MAX_NAME = 100  # characters of a person's name [guess]
 STATIC = Path(__file__).parent / "static"
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
@@ -46,7 +47,25 @@ def create_app(door: Door, routes: Sequence[BaseRoute], *, nav: Sequence[Link] =
         lifespan=lifespan,
     )
     app.state.nav = tuple(nav)
+    app.state.door, app.state.names = door, {}
     return Guard(app, door)
+
+
+def session_of(request: Request) -> str:
+    """What tells one browser from another; "" for a program that comes with the token."""
+    return request.cookies.get(request.app.state.door.cookie, "")
+
+
+def name_of(request: Request, otherwise: str) -> str:
+    """What a person is called: as an address said (`?who=`) under which this browser opened a page, the last one counts."""
+    names, session = request.app.state.names, session_of(request)
+    told: str = request.query_params.get("who", "").strip()[:MAX_NAME]
+    if told and session:
+        names.pop(session, None)
+        names[session] = told
+        if len(names) > MAX_SESSIONS:
+            del names[next(iter(names))]
+    return told or names.get(session, otherwise)
 
 
 async def _health(request: Request) -> Response:

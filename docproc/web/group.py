@@ -23,9 +23,11 @@ from starlette.routing import Route
 from docproc.runs.groups import PER_SCREEN, Why
 from docproc.runs.tables import safe_name
 from docproc.types import DIGIT_SYMBOLS
-from docproc.web.app import Link
+from docproc.web.app import Link, name_of, session_of
 from docproc.web.group_desk import GroupDesk, Outcome, Screen
 from docproc.web.pages import render
+
+Routes = list[Route]
 
 GROUP_LINK = Link("/group", "Digits")
 MAX_BODY = 16_384  # bytes of what a page says of a screen [guess]
@@ -40,7 +42,7 @@ WHY: Mapping[Why, str] = {
 }
 
 
-def group_routes(desk: GroupDesk) -> list[Route]:
+def group_routes(desk: GroupDesk) -> Routes:
     """The routes of group verification, all below `/group`."""
     own = _Pages(desk)
     return [
@@ -57,6 +59,7 @@ class _Pages:
     desk: GroupDesk
 
     async def home(self, request: Request) -> Response:
+        name_of(request, self.desk.who)  # which this address may tell
         found = await run_in_threadpool(self.desk.enter, _visitor(request))
         asked = request.query_params.get("digit", "")
         digit = asked if asked in DIGIT_SYMBOLS and asked else next((one for one, count in found.waiting.items() if count), "0")
@@ -71,7 +74,8 @@ class _Pages:
         digit = (await _body(request)).get("digit")
         if not isinstance(digit, str) or digit not in DIGIT_SYMBOLS or not digit:
             raise HTTPException(400, "say which digit")
-        screen = await run_in_threadpool(self.desk.screen, _visitor(request), digit)
+        who = name_of(request, self.desk.who)
+        screen = await run_in_threadpool(self.desk.screen, _visitor(request), digit, who)
         return JSONResponse(_told(screen))
 
     async def picture(self, request: Request) -> Response:
@@ -103,7 +107,7 @@ class _Pages:
 
 def _visitor(request: Request) -> str:
     """Whose screens these are: the browser's, or the program's."""
-    came = request.headers.get("authorization") or request.headers.get("cookie", "")
+    came = request.headers.get("authorization") or session_of(request)
     return hashlib.sha256(came.encode()).hexdigest()[:16]
 
 
@@ -115,7 +119,7 @@ async def _body(request: Request) -> dict[str, Any]:
             raise HTTPException(413, "this is more than can be said of a screen")
     try:
         found = json.loads(data)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise HTTPException(400, "this is no JSON") from problem
     if not isinstance(found, dict):
         raise HTTPException(400, "this is no object of JSON")

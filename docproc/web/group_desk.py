@@ -9,7 +9,7 @@ import secrets
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,7 +32,9 @@ from docproc.runs.groups import (
     withdrawals,
 )
 from docproc.runs.journal import Journal
+from docproc.runs.places import course, quarters
 from docproc.runs.sampling import Sample
+from docproc.runs.scans import scan_of
 from docproc.types import DIGIT_SYMBOLS
 from docproc.web.mosaic import Cuts, Tile, Tiles, cuts_of, mosaic
 
@@ -48,6 +50,7 @@ class Screen:
 
     id: str
     visitor: str
+    who: str
     digit: str
     pieces: tuple[Piece, ...]
     picture: bytes  # JPEG, see `mosaic`
@@ -93,6 +96,7 @@ class GroupDesk:
         self._groups: dict[str, list[Piece]] = {digit: [] for digit in DIGIT_SYMBOLS}
         self._left: Counter[Why] = Counter()
         self._documents: dict[str, Document] = {}
+        self._turns: dict[str, dict[int, int]] = {}  # of pages that do not stand upright, see `quarters`
         self._by_content: dict[str, list[FieldKey]] = {}
         self._newest = 0  # the last edit of the journal that is known here
         self._unseen: set[FieldKey] = set()  # fields that cannot be shown
@@ -108,9 +112,10 @@ class GroupDesk:
 
     def enter(self, visitor: str) -> Overview:
         """Somebody opens the page: what the journal has now. What the visitor was shown before is free again."""
+        courses: dict[str, dict[int, tuple[int, int]]] = {}
         with Journal.look(self.output) as journal:
             fields, left = open_fields(
-                filter(self._is_wanted, journal.fields(digits=True)),
+                filter(self._is_wanted, _noted(journal.fields(digits=True), courses)),
                 journal.digit_edits(),
                 accepted=self.accepted,
                 unmasked=self.unmasked,
@@ -121,6 +126,9 @@ class GroupDesk:
             self._fields = {one.state.key: one for one in fields}
             self._groups = groups(fields)
             self._left, self._documents, self._newest = left, documents, newest
+            self._turns = {
+                sha256: {page: quarters(*way) for page, way in own.items() if quarters(*way)} for sha256, own in courses.items()
+            }
             self._by_content = {}
             for key in self._fields:
                 self._by_content.setdefault(key[0], []).append(key)
@@ -138,19 +146,19 @@ class GroupDesk:
         waiting = {digit: sum(one.key not in self._unseen for one in own) for digit, own in self._groups.items()}
         return Overview(waiting, dict(self._left) | unseen)
 
-    def screen(self, visitor: str, digit: str) -> Screen:
+    def screen(self, visitor: str, digit: str, who: str = "") -> Screen:
         """The next digits that were read as this one, least sure first, that nobody else looks at.
 
         Where there are none, it is those of the digit after it, and so on; with none of any digit it is empty.
         """
         self._notice()
         for turn in range(len(DIGIT_SYMBOLS)):
-            one = self._screen(visitor, DIGIT_SYMBOLS[(int(digit) + turn) % len(DIGIT_SYMBOLS)])
+            one = self._screen(visitor, DIGIT_SYMBOLS[(int(digit) + turn) % len(DIGIT_SYMBOLS)], who or self.who)
             if one.pieces:
                 return one
         return one
 
-    def _screen(self, visitor: str, digit: str) -> Screen:
+    def _screen(self, visitor: str, digit: str, who: str) -> Screen:
         kept: list[Piece] = []
         pictures: list[Tile] = []
         while True:
@@ -169,7 +177,7 @@ class GroupDesk:
                 break
         with self._lock:
             left = sum(self._free(piece, time.monotonic()) for piece in self._groups[digit])
-            one = Screen(secrets.token_hex(8), visitor, digit, tuple(kept), mosaic(pictures), left)
+            one = Screen(secrets.token_hex(8), visitor, who, digit, tuple(kept), mosaic(pictures), left)
             self._screens[one.id] = one
             while len(self._screens) > MAX_SCREENS:
                 self._screens.popitem(last=False)
@@ -202,6 +210,7 @@ class GroupDesk:
             sha256: cuts_of(
                 sha256, self._documents.get(sha256),
                 [(piece.scan, piece.box) for key in self._by_content[sha256] for piece in self._fields[key].all_pieces()],
+                self._turns.get(sha256),
             )
             for sha256 in contents
         }  # fmt: skip
@@ -233,7 +242,7 @@ class GroupDesk:
                 raise ValueError(f"there is no digit number {number + 1} on this screen, or {digit!r} is none")
         with self._lock:
             if screen.outcome is None:
-                screen.outcome = self._enter(screen, answers(screen.pieces, marks, self.who))
+                screen.outcome = self._enter(screen, answers(screen.pieces, marks, screen.who))
                 screen.marks = marks
             if screen.marks != marks:
                 raise ValueError("this screen was confirmed with other marks; take it back first")
@@ -247,8 +256,8 @@ class GroupDesk:
             for key in screen.fields.keys() - self._fields.keys():  # they were settled when the page was opened anew
                 self._fields[key] = screen.fields[key]
                 self._by_content.setdefault(key[0], []).append(key)
-            digits = withdrawals(screen.pieces, self.who)
-            undone = [withdrawal_of(self._fields[key].state, who=self.who, screen=SCREEN) for key in screen.entered]
+            digits = withdrawals(screen.pieces, screen.who)
+            undone = [withdrawal_of(self._fields[key].state, who=screen.who, screen=SCREEN) for key in screen.entered]
             touched, _, stale = self._add(undone, dict(screen.entered), digits)
             self._fields |= touched
             self._sent = {(key, place) for key, place in self._sent if key not in touched}
@@ -259,7 +268,7 @@ class GroupDesk:
 
     def _enter(self, screen: Screen, digits: Sequence[DigitEdit]) -> Outcome:
         known = self._told(digits)
-        edits = [edit for one in known.values() if not one.state.counting and (edit := edit_for(one, self.who))]
+        edits = [edit for one in known.values() if not one.state.counting and (edit := edit_for(one, screen.who))]
         seen = {edit.key: known[edit.key].state.version for edit in edits}
         touched, numbers, stale = self._add(edits, seen, digits)
         screen.entered, screen.fields = numbers, touched
@@ -325,3 +334,13 @@ class GroupDesk:
             self._sent.add((key, place))
             self.queue.put_first(key, place)
         return True
+
+
+def _noted(states: Iterable[FieldState], courses: dict[str, dict[int, tuple[int, int]]]) -> Iterator[FieldState]:
+    """The same fields; how the writing of their pages runs is noted in `courses`, by document and page."""
+    for state in states:
+        way, page = course(state.reading), scan_of(state.reading)
+        if any(way) and state.sha256:
+            before = courses.setdefault(state.sha256, {}).get(page, (0, 0))
+            courses[state.sha256][page] = before[0] + way[0], before[1] + way[1]
+        yield state

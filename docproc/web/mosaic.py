@@ -49,6 +49,9 @@ class Cuts:
     document: Document
     sha256: str
     boxes: tuple[tuple[int, Box], ...]  # page from 1, px of the page as stored
+    turns: Mapping[int, int] = field(
+        default_factory=dict
+    )  # of its pages, by 90 degrees counterclockwise, until they are upright
 
 
 class Cutter(Protocol):
@@ -109,7 +112,8 @@ def cut_document(one: Cuts, limits: Limits) -> list[Tile | None]:
         if isinstance(page, Page):
             for k, (own, box) in enumerate(one.boxes):
                 if own == number:
-                    tiles[k] = cut_tile(page.gray, box.scaled(1 / page.shrunk), page.tall)
+                    tile = cut_tile(page.gray, box.scaled(1 / page.shrunk), page.tall)
+                    tiles[k] = None if tile is None else np.rot90(tile, one.turns.get(number, 0))
         if number >= last:
             break
     return tiles
@@ -187,6 +191,8 @@ class Tiles:
         return sha256 in self._kept and all(box in self._kept[sha256] for box in cuts.boxes)
 
 
-def cuts_of(sha256: str, document: Document | None, boxes: Sequence[tuple[int, Box]]) -> Cuts:
+def cuts_of(
+    sha256: str, document: Document | None, boxes: Sequence[tuple[int, Box]], turns: Mapping[int, int] | None = None
+) -> Cuts:
     """What to cut out of a document; of one that is no longer there, nothing can be."""
-    return Cuts(document or Document("", Path()), sha256, tuple(dict.fromkeys(boxes)))
+    return Cuts(document or Document("", Path()), sha256, tuple(dict.fromkeys(boxes)), turns or {})

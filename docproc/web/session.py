@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -335,6 +336,8 @@ def _set(session: Session, values: Values) -> str:
             found[key] = editing.typed(key, values[key])
     edges = [values.get(edge, "") for edge in ("left", "top", "width", "height")]
     if all(edges):
+        if not all(re.fullmatch("-?[0-9]{1,9}", edge.strip()) for edge in edges):
+            raise ValueError("left, top, width and height are whole numbers of px")
         found["box"] = [int(edge) for edge in edges]
     session.put(editing.set_values(session.draft.text, index, found))
     return ""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from docproc.files import Document
 from docproc.runs.journal import Journal, Outcome
-from docproc.runs.places import packed, unpacked
+from docproc.runs.places import course, packed, quarters, unpacked
 from docproc.types import Box, Digit, Row
 
 ROW = Row("a.png", 1, "id", "17", "17", 0.5, "review", "", "", "", "", 100, 200, 60, 40)
@@ -52,3 +53,15 @@ def test_the_journal_tells_where_digits_stand_when_it_is_asked(tmp_path: Path) -
         told = [state.row for state in journal.fields(digits=True)]
     assert [row.digits for row in plain] == [(), ()]
     assert [[(one.text, one.box) for one in row.digits] for row in told] == [[(one.text, one.box) for one in DIGITS], []]
+
+
+def test_the_digits_of_a_page_tell_how_it_has_to_be_turned() -> None:
+    page = np.zeros((100, 100), np.uint8)
+    page[10:20, 10:20], page[12:22, 70:80] = 1, 7
+    for turns in range(4):
+        stored = np.rot90(page, -turns)  # clockwise
+        boxes = [Box(int(at[1]), int(at[0]), 10, 10) for level in (1, 7) for at in [np.argwhere(stored == level).min(axis=0)]]
+        digits = tuple(replace(digit, box=box) for digit, box in zip(DIGITS, boxes, strict=True))
+        assert quarters(*course(replace(ROW, digits=digits))) == turns
+    assert course(replace(ROW, digits=DIGITS[:1])) == (0, 0)
+    assert quarters(0, 0) == 0

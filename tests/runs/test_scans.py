@@ -53,6 +53,20 @@ def test_a_field_is_cut_out_with_paper_around_it() -> None:
     assert crop(shrunk, row((200, 400, 200, 200))).shape == (170, 200)  # boxes are those of the page as it is stored
 
 
+def test_a_field_of_a_page_that_lies_turned_is_shown_upright() -> None:
+    rng = np.random.default_rng(3)
+    gray = np.full((1000, 800), 250, np.uint8)
+    gray[200:260, 100:400] = rng.integers(0, 200, (60, 300), np.uint8)
+    upright = crop(Page(PAGE.id, gray), row())
+    boxes = {1: (740, 100, 60, 300), 2: (400, 740, 300, 60), 3: (200, 400, 60, 300)}
+    for turns, box in boxes.items():
+        stored = Page(PAGE.id, np.ascontiguousarray(np.rot90(gray, -turns)))
+        picture = crop(stored, row(box), turns=turns)
+        assert picture.shape == upright.shape
+        assert np.abs(picture.astype(int) - upright).mean() < 2
+        assert sheet(stored, row(box), turns=turns).shape[:2] == gray.shape
+
+
 def test_a_digit_is_marked() -> None:
     assert digit_box(row(), 1) == Box(160, 200, 60, 60)
     assert digit_box(row(), 5) is None
@@ -96,6 +110,25 @@ def test_a_scan_is_opened_only_as_it_was_read(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(DocumentError):
         later.page(sha256, row())
+
+
+def test_scans_that_a_run_reads_meanwhile_are_found(tmp_path: Path) -> None:
+    output, found = tmp_path / "t.csv", list[str]()
+    with Journal.open(output) as journal:
+        scans = Scans.of(journal)
+        for name, digit in (("a.png", "7"), ("moved/b.png", "7"), ("moved/c.png", "1")):
+            path = tmp_path / name
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray(draw_field(digit)).save(path)
+            found.append(hashlib.sha256(path.read_bytes()).hexdigest())
+            journal.plan([(Document("a.png", path), "one")])
+            journal.finish(Document("a.png", path), Outcome((row(),), found[-1]))
+            if name == "moved/b.png":
+                (tmp_path / "a.png").unlink()
+            assert scans.page(found[-1], row()).width
+            scans._pages.clear()
+    with pytest.raises(DocumentError, match="no longer where it was"):
+        scans.page(found[0][::-1], row())
 
 
 @pytest.mark.parametrize(("name", "pages"), [("checks/lockbox_bw.tif", 3), ("meters/route.pdf", 3), ("survey/form_1.jpg", 1)])

@@ -22,12 +22,12 @@ HIGH, WIDE, GAP = 32, 26, 30  # px of a digit, and from one to the next
 
 
 def draw_run(
-    folder: Path, fields: int, planted: int, *, per_page: int = 20, **changes: object
+    folder: Path, fields: int, planted: int, *, per_page: int = 20, turned: bool = False, **changes: object
 ) -> tuple[Path, dict[tuple[FieldKey, int], str]]:
     """A table with a journal of this many fields of five digits, all of them doubtful.
 
     Of `planted` fields one digit each is another than the one that was read. Returns where the table is, and for each of those
-    digits what stands there. `changes` are made to every row.
+    digits what stands there. Pages that are `turned` lie upside down. `changes` are made to every row.
     """
     rng = np.random.default_rng(fields)
     shapes = {digit: [draw_digit(digit, HIGH, Pen(0.1, 0.02), rng)[0] for _ in range(12)] for digit in range(10)}
@@ -58,6 +58,8 @@ def draw_run(
                 rows.append(replace(row, **changes))  # type: ignore[arg-type]
                 if field in wrong:
                     truth[("", number, row.field), wrong[field]] = shown[wrong[field]]
+            if turned:
+                rows, gray = [_turned(row, *gray.shape) for row in rows], gray[::-1, ::-1]
             file = io.BytesIO()
             Image.fromarray(gray).save(file, "PNG")
             document.path.write_bytes(file.getvalue())
@@ -78,6 +80,17 @@ def _row(document: str, field: str, text: str, left: int, top: int, rng: np.rand
     reason = f"confidence {sure.min():.3f}, 0.9999 needed at 1 %"
     row = Row(document, 1, field, text, text, float(sure.min()), "review", reason, "", "", "", *box, spec=FieldSpec())
     return replace(row, digits=digits)
+
+
+def _turned(row: Row, height: int, width: int) -> Row:
+    """A row of a page of this size that was turned upside down."""
+
+    def turned(box: Box) -> Box:
+        return Box(width - box.right, height - box.bottom, box.width, box.height)
+
+    box = turned(Box(row.left or 0, row.top or 0, row.width or 0, row.height or 0))
+    digits = tuple(replace(digit, box=turned(digit.box)) for digit in row.digits if digit.box)
+    return replace(row, left=box.left, top=box.top, digits=digits)
 
 
 def _put(

@@ -463,6 +463,9 @@ def test_line_breaks_stay_and_faults_are_not_saved(folder: Path) -> None:
     assert session.draft.of_field[2] == ("there is another field 'men': give each its own name",)
     with pytest.raises(Wrong, match="1 fault is left"):
         session.apply(3, "save", {})
+    edges = {"left": "a", "top": "1", "width": "9", "height": "9"}
+    with pytest.raises(Wrong, match="are whole numbers of px"):
+        session.apply(3, "set", {"index": "0", "name": "men", "kind": "comb", **edges})
     session.apply(3, "undo", {})
     session.apply(4, "move", {"index": "0", "box": "163 282 898 374"})
     session.apply(5, "save", {})

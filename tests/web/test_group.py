@@ -348,6 +348,40 @@ def test_two_people_are_shown_different_digits(tmp_path: Path) -> None:
         assert one.words() == []
 
 
+def test_each_person_confirms_by_the_name_of_the_address(tmp_path: Path) -> None:
+    output, _ = draw_run(tmp_path, 20, 0)
+    with verifying(output) as one:
+        host = f"http://127.0.0.1:{one.server.port}"
+        with httpx.Client(base_url=host, timeout=60, headers={"Origin": host}) as browser:
+            browser.get(one.address("/group?who=BOB"), follow_redirects=True)
+            browser.get("/group")  # a link on the page does not name who goes on
+            for _ in range(10):
+                browser.post(f"/group/screens/{screen_of(browser)['id']}", json={"said": {}})
+        with Journal.look(output) as journal:
+            assert {edit.who for edit in journal.digit_edits()} == {edit.who for edit in journal.edits()} == {"BOB"}
+
+
+def test_another_server_of_this_machine_takes_no_screen_away(tmp_path: Path) -> None:
+    output, _ = draw_run(tmp_path, 20, 0)
+    with verifying(output) as one:
+        host = f"http://127.0.0.1:{one.server.port}"
+        with httpx.Client(base_url=host, timeout=60, headers={"Origin": host}) as browser:
+            browser.get(one.address(), follow_redirects=True)
+            screen = screen_of(browser)
+            browser.cookies.set("docproc-1", "of another server", domain="127.0.0.1")  # cookies do not know ports
+            assert browser.post(f"/group/screens/{screen['id']}", json={"said": {}}).status_code == 200
+
+
+def test_a_server_that_is_gone_is_told_in_words(tmp_path: Path, open_page: OpenPage) -> None:
+    output, _ = draw_run(tmp_path, 20, 0)
+    with verifying(output) as one:
+        page = open_page(one.address())
+        ready(page)
+        page.route("**/group/screens/*", lambda route: route.abort())
+        page.keyboard.press("Enter")
+        page.locator("#toast", has_text="The server does not answer.").wait_for()
+
+
 def test_what_a_person_said_twice_is_entered_once(tmp_path: Path) -> None:
     output, _ = draw_run(tmp_path, 20, 0)
     with verifying(output) as one, one.client() as client:
@@ -422,7 +456,7 @@ def test_forged_and_wrong_requests_change_nothing(tmp_path: Path) -> None:
             wrong: list[tuple[Any, int]] = [
                 (b"no JSON", 400), (b"[]", 400), (b"{}", 400), (b'{"said": []}', 400), (b'{"said": {"0": 7}}', 400),
                 (b'{"said": {"x": ""}}', 400), (b'{"said": {"-1": ""}}', 400), (b'{"said": {"100": ""}}', 400),
-                (b'{"said": {"0": "77"}}', 400), (b'{"said": {"0": "x"}}', 400), (b" " * 20_000, 413),
+                (b'{"said": {"0": "77"}}', 400), (b'{"said": {"0": "x"}}', 400), (b" " * 20_000, 413), (b"[" * 16_000, 400),
             ]  # fmt: skip
             for body, code in wrong:
                 assert browser.post(place, content=body, headers=own).status_code == code, body[:30]
@@ -528,6 +562,19 @@ def test_a_pixel_that_is_higher_than_wide_is_made_square() -> None:
     assert tile is not None
     inked = tile < 128
     assert inked.any(axis=1).sum() == pytest.approx(2 * inked.any(axis=0).sum(), abs=3)
+
+
+def test_digits_of_pages_that_lie_upside_down_are_shown_upright(tmp_path: Path) -> None:
+    pictures = []
+    for folder, turned in (("upright", False), ("turned", True)):
+        output, _ = draw_run(tmp_path / folder, 20, 0, turned=turned)
+        with open_edits(output) as edits:
+            desk = GroupDesk(output, edits, Queue(), Tiles(HereCutter()))
+            desk.enter("anna")
+            with Image.open(io.BytesIO(desk.screen("anna", "6").picture)) as picture:
+                pictures.append(np.asarray(picture).astype(int))
+    assert pictures[0].shape == pictures[1].shape
+    assert np.abs(pictures[0] - pictures[1]).mean() < 8
 
 
 def test_documents_are_cut_in_workers(tmp_path: Path) -> None:

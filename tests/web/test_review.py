@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
+import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image
 
 from docproc.cli import main
-from docproc.errors import BadUsage
+from docproc.errors import BadUsage, CannotWrite
 from docproc.runs.editing import open_edits
 from docproc.runs.edits import AUDIT, Edit, FieldState, edit_of
 from docproc.runs.journal import Journal
 from docproc.runs.queue import Wishes
 from docproc.runs.sampling import SampleSize
-from docproc.runs.scans import Scans
+from docproc.runs.scans import Scans, crop
 from docproc.web.app import STATIC
 from docproc.web.review.app import review_app
 from docproc.web.review.keying import Keying, card_id
@@ -270,15 +274,78 @@ def test_every_key_does_what_the_page_says(reviewed: Any, open_page: OpenPage) -
 def test_keys_that_are_pressed_while_a_field_is_saved_go_to_the_next(reviewed: Any, open_page: OpenPage) -> None:
     review = reviewed(everything=True, fields=("amount",))
     page = opened(open_page, review.address())
-    page.evaluate("""() => {
-        const own = window.fetch;
-        window.fetch = async (...all) => { await new Promise((after) => setTimeout(after, 300)); return own(...all); };
-    }""")
+    slow(page)
     page.keyboard.type("11.50")
     page.keyboard.press("Enter")
     page.keyboard.type("21.22")
     page.keyboard.press("Enter")
     assert [edit.text for edit in settle(review, page, 2)] == ["11.50", "21.22"]
+
+
+def slow(page: Any) -> None:
+    """From now on an answer takes 300 ms."""
+    page.evaluate("""() => {
+        const own = window.fetch;
+        window.fetch = async (...all) => { await new Promise((after) => setTimeout(after, 300)); return own(...all); };
+    }""")
+
+
+def test_a_key_that_is_held_down_answers_once(reviewed: Any, open_page: OpenPage) -> None:
+    review = reviewed(everything=True, fields=("income",))
+    page = opened(open_page, review.address())
+    for key, count in (("Enter", 1), ("x", 2)):
+        for _ in range(20):
+            page.keyboard.down(key)  # but for the first one, a repetition
+            page.wait_for_timeout(20)
+        page.keyboard.up(key)
+        page.wait_for_timeout(300)
+        assert len(review.edits()) == count
+
+
+def test_enter_that_was_pressed_before_a_rule_was_told_does_not_overrule_it(reviewed: Any, open_page: OpenPage) -> None:
+    review = reviewed(everything=True, fields=("date",))
+    page = opened(open_page, review.address())
+    slow(page)
+    for key in (*"99999999", "Enter", "Enter", "Enter"):
+        page.keyboard.press(key)
+    page.locator("#said:not(:empty)").wait_for()
+    page.wait_for_timeout(900)
+    assert review.edits() == []
+    page.keyboard.press("Enter")  # it was read
+    assert settle(review, page, 1)[0].overruled
+
+
+def test_a_server_that_is_gone_is_told_and_loses_nothing_on_the_page(reviewed: Any, open_page: OpenPage) -> None:
+    review = reviewed(everything=True, fields=("income",))
+    page = opened(open_page, review.address())
+    page.keyboard.press("Enter")
+    settle(review, page, 1)
+    page.locator("#progress-text", has_text="1 keyed").wait_for()
+    here = page.evaluate(SHOWN)
+    page.route("**/key", lambda route: route.abort())
+    page.keyboard.press("o")
+    page.locator("#toast", has_text="does not answer").wait_for()
+    assert page.evaluate(SHOWN) == here
+    page.keyboard.press("u")
+    page.locator("#said", has_text="does not answer").wait_for()
+    page.unroute("**/key")
+    page.keyboard.press("u")  # the same answer is taken back
+    assert settle(review, page, 2)[1].how == "withdrawn"
+
+
+def test_a_table_that_cannot_be_written_at_the_end_is_told(
+    reviewed: Any, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Path) -> str:
+        raise CannotWrite("cannot write the table: No space left on device")
+
+    monkeypatch.setattr("docproc.web.review.keying.rewrite_table", full)
+    review = reviewed(fields=("amount",))
+    page = opened(open_page, review.address())
+    while page.evaluate(SHOWN):
+        page.keyboard.press("s")
+        page.wait_for_timeout(50)
+    page.locator("#told", has_text="No space left").wait_for()
 
 
 def test_account_numbers_are_covered_until_a_key_shows_them(reviewed: Any, open_page: OpenPage) -> None:
@@ -310,7 +377,7 @@ def test_a_scan_that_is_gone_is_told_and_the_field_can_be_keyed(
 ) -> None:
     review = reviewed(everything=True)
     gone = dict.fromkeys(review.keying.scans._paths, tmp_path / "gone.png")
-    review.keying.scans._paths = gone
+    review.keying.scans._paths, review.keying.scans._journal = gone, None
     page = opened(open_page, review.address())
     page.get_by_text("The scan is gone or has changed").wait_for()
     assert violations(page) == []
@@ -379,6 +446,58 @@ def test_a_late_edit_is_a_409_and_enters_nothing(reviewed: Any) -> None:
     answer = bob.post(id=card["id"], version=card["version"], said="text", text="5")
     assert (answer.status_code, answer.json()["version"]) == (409, review.edits()[-1].id)
     assert len(review.edits()) == 1
+
+
+def test_another_keying_of_an_account_is_not_told(reviewed: Any) -> None:
+    review = reviewed(everything=True, fields=("account",))
+    anna = review.client("ANNA")
+    anna.post()
+    state = next(one for one in review.states().values() if card_id(one.key) == anna.cards[0]["id"])
+    with open_edits(review.out) as edits:
+        edits.add([edit_of(state, "text", "77", who="BOB", screen="apply")])
+    answer = anna.say("text", "88")
+    assert answer.status_code == 409
+    assert "BOB keyed this field" in answer.json()["error"]
+    assert not {"77", "88"} & set(re.findall("[0-9]+", answer.json()["error"]))
+
+
+def test_a_name_stays_when_a_link_leads_back(reviewed: Any, open_page: OpenPage) -> None:
+    page = opened(open_page, reviewed().address(who="BOB"))
+    page.goto(page.url.partition("?")[0])
+    assert page.locator("#work").get_attribute("data-who") == "BOB"
+
+
+def test_a_field_that_another_run_did_not_find_is_left(reviewed: Any) -> None:
+    review = reviewed(everything=True, fields=("amount",))
+    anna = review.client()
+    anna.post()
+    wanted = [one for one in review.states().values() if one.reading.field == "amount"]
+    ahead = {card["id"] for card in anna.cards}
+    here = next(one for one in wanted if card_id(one.key) == anna.cards[0]["id"])
+    there = next(one for one in wanted if card_id(one.key) not in ahead)
+    with closing(sqlite3.connect(f"{review.out}.docproc")) as db, db:
+        for one in (here, there):
+            name = os.fsencode(one.reading.document)
+            db.execute("DELETE FROM row WHERE name = ? AND page = ? AND field = 'amount'", (name, one.reading.page))
+    assert "no longer in the table" in anna.say("text", "1").json()["error"]
+    assert anna.say("later").status_code == 200
+    shown = set()
+    while anna.cards:
+        shown.add(anna.cards[0]["id"])
+        assert anna.say("later").status_code == 200
+    assert len(shown) == len(wanted) - 2
+
+
+def test_a_scan_that_lies_upside_down_is_shown_upright(reviewed: Any) -> None:
+    review = reviewed(everything=True, fields=("amount",))
+    anna = review.client()
+    anna.post()
+    card = next(card for card in anna.cards if card["place"].startswith("bank_checks/check_3.png"))
+    with Image.open(io.BytesIO(anna.http.get(card["crop"]).content)) as picture:
+        found = np.asarray(picture)
+    state = review.states()["bank_checks/check_3.png", 1, "amount"]
+    stored = crop(review.keying.scans.page(state.sha256, state.reading), state.reading)
+    assert np.array_equal(found, np.rot90(stored, 2))
 
 
 # ------------------------------------------------------------------------------------- again, audit, planted
@@ -505,6 +624,29 @@ def test_the_offline_file_needs_no_server_and_its_json_comes_back(reviewed: Any,
         ("text", "1234", "CARL", "offline"), ("illegible", "", "CARL", "offline"),
     ]  # fmt: skip
     assert docproc("review", review.out, "--offline", target).returncode == 6
+
+
+def test_an_offline_file_without_fields_says_so(reviewed: Any, open_page: OpenPage, tmp_path: Path) -> None:
+    review, target = reviewed(), tmp_path / "review.html"
+    assert docproc("review", review.out, "--offline", target, "--fields", "account").returncode == 0
+    page = opened(open_page, target.as_uri())
+    assert page.locator("#end").is_visible()
+
+
+def test_an_offline_file_says_when_its_browser_keeps_no_more(reviewed: Any, open_page: OpenPage, tmp_path: Path) -> None:
+    review, target = reviewed(), tmp_path / "review.html"
+    assert docproc("review", review.out, "--offline", target, "--unmasked").returncode == 0
+    page = opened(open_page, target.as_uri())
+    page.keyboard.type("-")  # docproc apply would refuse it, and all that was keyed with it
+    page.keyboard.press("Enter")
+    page.locator("#said", has_text="B if nothing is").wait_for()
+    page.evaluate("() => { Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); }; }")
+    page.keyboard.type("12")
+    page.keyboard.press("Enter")
+    page.locator("#said", has_text="keeps no more").wait_for()
+    with page.expect_download() as download:
+        page.keyboard.press("F9")
+    assert '"text":"12"' in Path(download.value.path()).read_text()
 
 
 # ------------------------------------------------------------------------------------------------------- safety

@@ -17,12 +17,12 @@ from docproc.errors import DocprocError, DocumentError
 from docproc.runs.edits import StaleEdit
 from docproc.runs.queue import ORDERS, Order, Person
 from docproc.runs.scans import Picture, encoded
-from docproc.web.app import Link, create_app
+from docproc.web.app import MAX_NAME, Link, create_app, name_of, session_of
 from docproc.web.door import Door, Guard
 from docproc.web.group import GROUP_LINK, group_routes
 from docproc.web.group_desk import GroupDesk
 from docproc.web.pages import render
-from docproc.web.review.keying import Action, Broken, Keying, Unknown, Wish
+from docproc.web.review.keying import Action, Broken, Keying, Unknown, Wish, is_account
 from docproc.web.store import Refused
 
 NAV = (Link("/", "Key fields"),)
@@ -40,7 +40,6 @@ HELP = (
     ("M", "show or cover account numbers"), ("?", "these keys"),
 )  # fmt: skip
 MAX_BODY = 100_000  # bytes of a request [guess]
-MAX_NAME = 100  # characters of a person's name [guess]
 BODY_SECONDS = 30.0  # in which a request has to come
 
 
@@ -53,7 +52,7 @@ def review_app(
     unmasked: bool = False,
 ) -> Guard:
     """The application of `docproc review`; `who` keys unless the address says `?who=`. A `desk` adds the page of digits."""
-    own = _Pages(keying, door, who, unmasked)
+    own = _Pages(keying, who, unmasked)
     routes = [
         Route("/", own.home),
         Route("/key", own.key, methods=["POST"]),
@@ -67,13 +66,11 @@ def review_app(
 @dataclass(frozen=True, slots=True)
 class _Pages:
     keying: Keying
-    door: Door
     who: str
     unmasked: bool
 
     async def home(self, request: Request) -> Response:
-        who = request.query_params.get("who", "")[:MAX_NAME] or self.who
-        return render(request, "review.html", **page_values(who, unmasked=self.unmasked))
+        return render(request, "review.html", **page_values(name_of(request, self.who), unmasked=self.unmasked))
 
     async def key(self, request: Request) -> Response:
         """Do what a person wishes with a field, if anything, and give the next ones."""
@@ -111,7 +108,7 @@ class _Pages:
         who = told.get("who", "")
         if not isinstance(who, str):
             raise Refused(400, "who is a name")
-        return Person(who.strip()[:MAX_NAME] or self.who, request.cookies.get(self.door.cookie, ""))
+        return Person(who.strip()[:MAX_NAME] or name_of(request, self.who), session_of(request))
 
 
 def page_values(who: str, *, unmasked: bool, offline: bool = False) -> dict[str, Any]:
@@ -140,11 +137,12 @@ def _done(keying: Keying, person: Person, wish: Wish) -> tuple[dict[str, Any], i
 def _stale(keying: Keying, stale: StaleEdit, wish: Wish) -> dict[str, Any]:
     last = stale.came[-1]
     who = last.who or "Somebody"
-    if keying.shown(wish.id)[1] in ("audit", "again"):
+    state, mode = keying.shown(wish.id)
+    if mode in ("audit", "again") or is_account(state.reading):
         did = "keyed this field"
     else:
         did = "took back what was keyed there" if last.how == "withdrawn" else f"keyed {last.shown} here"
-    yours = f" ({wish.text})" if wish.text else ""
+    yours = f" ({wish.text})" if wish.text and not is_account(state.reading) else ""
     return {"error": f"{who} {did} while you had it. Press Enter to enter yours{yours} all the same, S to leave it.",
             "version": last.id}  # fmt: skip
 

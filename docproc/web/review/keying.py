@@ -29,6 +29,7 @@ from docproc.runs.edits import (
     spec_of,
     withdrawal_of,
 )
+from docproc.runs.places import course, quarters
 from docproc.runs.planting import answered, planted_reading
 from docproc.runs.queue import Entry, Mode, Order, Person, Queue, Wishes
 from docproc.runs.scans import Picture, Scans, crop, digit_box, sheet
@@ -133,6 +134,8 @@ class Keying:
                 for key in [entry.key for entry in taken]:
                     states = self._edits.fields(key[0])
                     self._queue.update(states)  # another program may have entered something
+                    if not any(state.key == key for state in states):  # or read the document anew, and found no such field
+                        self._queue.remove(key)
                     if entry := self._queue.find(key):
                         cards.append(self._card(entry, states))
                         held.append(key)
@@ -173,11 +176,11 @@ class Keying:
             key = self._keys.get(wish.id)
             if key is None:
                 raise Unknown("This field was not shown since the server began. Load the page again.")
-            states = self._edits.fields(key[0])
-            state = self._state(key, states)
             if wish.action == "later":
                 self._queue.give_back(key, person, later=True)
-                return {"version": state.version}
+                return {}
+            states = self._edits.fields(key[0])
+            state = self._state(key, states)
             if wish.action == "back":
                 return self._back(person, wish, state)
             shown = self._shown.get(key, _Shown("read"))
@@ -233,16 +236,16 @@ class Keying:
     def _state(self, key: FieldKey, states: Sequence[FieldState]) -> FieldState:
         found = next((state for state in states if state.key == key), None)
         if found is None:
-            raise Unknown("This field is no longer in the table.")
+            raise Unknown("This field is no longer in the table, or is being read anew. Press S to leave it.")
         return found
 
     # ------------------------------------------------------------------------------------------ pictures, the end
 
     def crop(self, card: str) -> Picture:
         """The field of a card. Raises Unknown, or DocumentError where its scan is gone or not what was read."""
-        state, place, _ = self._find(card)
+        state, place, states = self._find(card)
         mark = None if place is None else digit_box(state.reading, place)
-        return crop(self.scans.page(state.sha256, state.reading), state.reading, mark)
+        return crop(self.scans.page(state.sha256, state.reading), state.reading, mark, turns=_turns(states, state))
 
     def sheet(self, card: str, *, covered: bool, near: bool = False) -> Picture:
         """The page of a card, or with `near` what is around the field, account numbers `covered` or not.
@@ -251,7 +254,8 @@ class Keying:
         """
         state, _, states = self._find(card)
         hidden = [row for row in _page(states, state.reading) if is_account(row)] if covered else []
-        return sheet(self.scans.page(state.sha256, state.reading), state.reading, hidden, near=near)
+        page = self.scans.page(state.sha256, state.reading)
+        return sheet(page, state.reading, hidden, near=near, turns=_turns(states, state))
 
     def _find(self, card: str) -> tuple[FieldState, int | None, list[FieldState]]:
         with self._lock:
@@ -259,9 +263,8 @@ class Keying:
             if key is None:
                 raise Unknown("This field was not shown since the server began.")
             entry = self._queue.find(key)
-            place = entry.place if entry else None
-            states = self._edits.fields(key[0], digits=place is not None)
-            return self._state(key, states), place, states
+            states = self._edits.fields(key[0], digits=True)
+            return self._state(key, states), entry.place if entry else None, states
 
     def finish(self, person: Person) -> str:
         """Write the table again; returns what a person should know at the end, in lines. Raises CannotWrite."""
@@ -277,6 +280,12 @@ class Keying:
             *([f"Others have {_many(left)} before them."] if left else []),
             f"The table {self.output.name} {untouched}" if untouched else f"The table is written: {self.output.name}",
         ])  # fmt: skip
+
+
+def _turns(states: Sequence[FieldState], state: FieldState) -> int:
+    """How often the page of a field is to be turned, see `quarters`."""
+    own = [course(one.reading) for one in states if one.reading.page == state.reading.page]
+    return quarters(sum(across for across, _ in own), sum(down for _, down in own))
 
 
 def _broken(reading: Row, edit: Edit, page: Sequence[Row]) -> tuple[str, ...]:

@@ -1,5 +1,5 @@
 // Boxes are moved here; all else the server renders, and its parts are swapped in.
-import { $, ARROWS, tell } from "/static/page.js";
+import { $, ARROWS, call, tell } from "/static/page.js";
 
 const NEAR = 6; // px of the screen within which an edge snaps to a printed line
 const MIN = 8; // px of the form: the smallest side of a box
@@ -24,7 +24,7 @@ const edit = (what, values) => post("/edit", { do: what, ...values });
 async function send(path, values) {
   const body = path === "/scans" ? values : new URLSearchParams(values);
   body.set("version", state().version);
-  const answer = await fetch(path, { method: "POST", body });
+  const answer = await call(path, { method: "POST", body });
   if (!answer.headers.get("content-type").startsWith("text/html")) throw new Error((await answer.json()).error);
   const parts = new DOMParser().parseFromString(await answer.text(), "text/html").querySelectorAll("[data-part]");
   const active = document.activeElement;
@@ -107,7 +107,7 @@ function at(event) {
 
 // The pointer.
 
-sheet.addEventListener("pointerdown", (event) => {
+sheet.onpointerdown = (event) => {
   const el = event.target.closest(".field");
   if (event.button) return;
   event.preventDefault();
@@ -121,8 +121,8 @@ sheet.addEventListener("pointerdown", (event) => {
   const corner = from.map((value, axis) => Math.round(value + off(value, axis, NEAR * scale())));
   drag = { id: el?.id || "ghost", index: el?.dataset.index, from, grip: event.target.dataset.grip };
   drag.start = el ? edgesOf(el) : [...corner, ...corner];
-});
-sheet.addEventListener("pointermove", (event) => {
+};
+sheet.onpointermove = (event) => {
   if (!drag) return;
   const by = at(event).map((value, axis) => value - drag.from[axis]);
   drag.moves ||= Math.max(...by.map(Math.abs)) > 3 * scale();
@@ -130,7 +130,7 @@ sheet.addEventListener("pointermove", (event) => {
   const grip = drag.index ? drag.grip : (by[1] < 0 ? "n" : "s") + (by[0] < 0 ? "w" : "e");
   drag.edges = moved(drag.start, grip, by, event.altKey ? 0 : NEAR * scale());
   draw($(drag.id), drag.edges);
-});
+};
 for (const kind of ["pointerup", "pointercancel"]) {
   sheet.addEventListener(kind, () => {
     const { index, edges, moves } = drag || {};
@@ -156,7 +156,7 @@ function boxKey(el, { key, shiftKey }, control) {
   return true;
 }
 
-document.addEventListener("keydown", (event) => {
+onkeydown = (event) => {
   const { target } = event;
   const control = event.ctrlKey || event.metaKey;
   const typing = target.matches("input, select, textarea");
@@ -165,16 +165,16 @@ document.addEventListener("keydown", (event) => {
   if (target.matches(".field") && boxKey(target, event, control)) event.preventDefault();
   else if (typing && key === "Escape") $(`box-${state().chosen}`)?.focus();
   else if (button && (!typing || key === "Ctrl+s")) event.preventDefault(), button.click();
-});
-document.addEventListener("submit", (event) => {
+};
+onsubmit = (event) => {
   event.preventDefault();
   post(event.target.getAttribute("action"), new FormData(event.target, event.submitter));
-});
-document.addEventListener("change", ({ target }) => target.form?.dataset.auto && target.form.requestSubmit());
-$("view").addEventListener("input", () => {
+};
+addEventListener("change", ({ target }) => target.form?.dataset.auto && target.form.requestSubmit());
+$("view").oninput = () => {
   sheet.style.setProperty("--scan", $("opacity").value);
   sheet.setAttribute("width", `${$("zoom").value}%`);
-});
+};
 addEventListener("beforeunload", (event) => state().changed && event.preventDefault());
 refresh();
 document.body.dataset.ready = "yes";

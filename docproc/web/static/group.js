@@ -1,12 +1,12 @@
 // Digits that were read as the same one, a screen at a time; the next is there before it is needed.
-import { $, tell } from "/static/page.js";
+import { $, call, tell } from "/static/page.js";
 
 const tiles = [...$("tiles").children];
 const done = [];
 let now, busy;
 
 async function post(path, body) {
-  const answer = await fetch("/group/screens" + path, { method: "POST", body: JSON.stringify(body) });
+  const answer = await call("/group/screens" + path, { method: "POST", body: JSON.stringify(body) });
   const found = await answer.json();
   if (found.error) throw Error(found.error);
   return found;

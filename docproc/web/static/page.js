@@ -17,6 +17,9 @@ function filled(made, attributes = {}, children = []) {
   return made;
 }
 
+/** As fetch, but says in words that nobody answers. */
+export const call = (...what) => fetch(...what).catch(() => Promise.reject(Error("The server does not answer.")));
+
 /** Say something at the foot of the page, for some seconds. */
 export function tell(text) {
   $("toast").textContent = text;

@@ -1,5 +1,5 @@
 // The page on which documents are read.
-import { $, drawn, element, tell } from "/static/page.js";
+import { $, call, drawn, element, tell } from "/static/page.js";
 
 const AT_ONCE = 2; // files that are sent
 const sheets = []; // { name, page, item }
@@ -16,7 +16,7 @@ function add(found) {
     const name = element("span", { class: "name" }, found.name, element("span", { class: "quiet" }, page.of));
     const item = element("button", { type: "button", class: page.worst }, name, element("span", { class: "badge" }, page.badge));
     const index = sheets.push({ name: found.name + page.of, page, item }) - 1;
-    item.addEventListener("click", () => show(index));
+    item.onclick = () => show(index);
     $("documents").append(element("li", {}, item));
   }
   if (current < 0 && sheets[0]) show(0);
@@ -69,7 +69,7 @@ function summarize() {
   $("desk").hidden = !sheets.length && !busy;
   $("counts").replaceChildren(
     element("strong", {}, busy ? `Reading ${done + 1} of ${sent}` : `${sheets.length} ${sheets.length === 1 ? "page" : "pages"}`),
-    ...Object.entries(some).filter(([, many]) => many).map(([status, many]) => element("span", { class: `badge ${status}` }, `${many} ${status}`)),
+    ...Object.entries(some).map(([status, many]) => (many ? element("span", { class: `badge ${status}` }, `${many} ${status}`) : "")),
   );
   $("progress").hidden = !busy;
   $("progress").value = sent ? done / sent : 0;
@@ -78,7 +78,7 @@ function summarize() {
 }
 
 async function ask(path, options) {
-  const answer = await fetch(`/batches${path}`, options);
+  const answer = await call(`/batches${path}`, options);
   if (!answer.ok && answer.status !== 429) throw new Error((await answer.json()).error);
   return answer;
 }
@@ -116,7 +116,7 @@ async function sendOne(file) {
     body.append("file", file, name);
     let answer;
     while ((answer = await ask(`/${batch}/files`, { method: "POST", body })).status === 429) {
-      await new Promise((after) => setTimeout(after, 1000 * (Number(answer.headers.get("Retry-After")) || 2)));
+      await new Promise((after) => setTimeout(after, 1000 * (answer.headers.get("Retry-After") || 2)));
     }
     await lines(answer.body, (found) => (found.error ? tell(`${name}: ${found.error}`) : add(found)));
   } catch (problem) {
@@ -163,34 +163,34 @@ function toggle() {
 }
 
 for (const input of [$("files"), $("folder")]) {
-  input.addEventListener("change", () => {
+  input.onchange = () => {
     send([...input.files]);
     input.value = "";
-  });
+  };
 }
-$("mask").addEventListener("click", toggle);
-$("clear").addEventListener("click", async () => {
+$("mask").onclick = toggle;
+$("clear").onclick = async () => {
   await fetch(`/batches/${batch}`, { method: "DELETE" });
   sessionStorage.removeItem("batch");
   location.reload();
-});
-document.addEventListener("keydown", (event) => {
+};
+onkeydown = (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (step && sheets.length) show(Math.min(sheets.length - 1, Math.max(0, current + step)));
   else if (event.key.toLowerCase() === "m" && !$("mask").hidden) toggle();
   else return;
   event.preventDefault();
-});
+};
 // A field is pointed at on the page and in the list at once.
-document.addEventListener("pointerover", ({ target }) => {
+onpointerover = ({ target }) => {
   const { place } = target.closest("[data-place]")?.dataset || {};
   if (!place) return;
   for (const one of document.querySelectorAll("[data-place]")) one.classList.toggle("pointed", one.dataset.place === place);
   if (target.matches("rect")) $("rows").children[place].scrollIntoView({ block: "nearest" });
-});
+};
 for (const kind of ["dragover", "dragleave", "drop"]) {
-  document.addEventListener(kind, (event) => {
+  addEventListener(kind, (event) => {
     event.preventDefault();
     $("drop").classList.toggle("over", kind === "dragover");
     if (kind === "drop") dropped(event.dataTransfer.items);

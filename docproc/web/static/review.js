@@ -1,18 +1,17 @@
 // The page on which people key fields, by keyboard.
-import { $, element } from "/static/page.js";
+import { $, element, tell } from "/static/page.js";
 
 const box = $("box"), { who, unmasked, ...words } = $("work").dataset;
 const data = $("data") && JSON.parse($("data").textContent); // of a file without a server
 const kept = data && JSON.parse(localStorage.getItem(data.run) || "{}"); // and what was keyed there
 const cards = [], past = [], waiting = [], pictures = {}; // past: those done; waiting: keys
-let at = 0, busy = true, asked = "", order = "doubt", open = Boolean(unmasked), view = 0;
+let at = 0, busy, asked = "", order = "doubt", open = Boolean(unmasked), view = 0;
 
 async function ask(wish) {
-  if (data) return keep(wish);
   const have = cards.filter((card) => !card.done).map((card) => card.id);
   try {
-    const headers = { "Content-Type": "application/json" };
-    return await (await fetch("/key", { method: "POST", headers, body: JSON.stringify({ who, order, have, ...wish }) })).json();
+    if (data) return keep(wish);
+    return await (await fetch("/key", { method: "POST", body: JSON.stringify({ who, order, have, ...wish }) })).json();
   } catch {
     return { error: words.silent };
   }
@@ -21,10 +20,11 @@ async function ask(wish) {
 // What the server does, in a file that has none.
 function keep({ begins, id, said, text, version }) {
   const card = data.cards.find((one) => one.id === id);
+  if (text && !/\d/.test(text)) return { error: words.empty };
   if (said === "back") delete kept[id];
   else if (card && said !== "later") kept[id] = { ...card.edit, said, text, version, who: $("who").value, at: new Date().toISOString() };
   localStorage.setItem(data.run, JSON.stringify(kept));
-  const left = data.cards.filter((one) => !kept[one.id]), share = 1 - left.length / data.cards.length;
+  const left = data.cards.filter((one) => !kept[one.id]), share = 1 - left.length / (data.cards.length || 1);
   return { version, share, progress: `${left.length} left`, cards: begins && structuredClone(left), card: { ...card }, told: data.told };
 }
 
@@ -36,6 +36,7 @@ function save() {
 function say(text) {
   $("said").textContent = text;
   box.classList.toggle("wrong", text);
+  if (text) waiting.length = 0; // pressed before it could be read
 }
 
 function picture({ id, name, crop }) {
@@ -53,7 +54,8 @@ async function show(to) {
   $("work").hidden = !card;
   $("end").hidden = card;
   if (!card) {
-    $("told").textContent = (await ask({ ends: true })).told;
+    const { told, error } = await ask({ ends: true });
+    $("told").textContent = told || error;
     return $("end").focus();
   }
   for (const name of ["name", "place", "hint", "note"]) $(name).textContent = card[name];
@@ -102,13 +104,13 @@ async function send(said, text = "") {
 }
 
 async function back() {
-  const card = past.pop();
+  const card = past.at(-1);
   if (!card) return say(words.first);
   busy = true;
   const found = await ask({ id: card.id, version: card.version, said: "back" });
   told(found);
   if (found.error) say(found.error);
-  else show(cards.splice(cards.indexOf(card), 1, found.card) && cards.indexOf(found.card));
+  else past.pop(), show(cards.splice(cards.indexOf(card), 1, found.card) && cards.indexOf(found.card));
   rest();
 }
 
@@ -128,11 +130,11 @@ function enter() {
 }
 
 async function begin(begins) {
-  cards.splice(at--);
+  busy = true;
+  const cut = cards.splice(at);
   const found = await ask({ begins });
-  told(found);
-  next();
-  if (found.error) say(found.error);
+  if (found.error) tell(found.error), cards.push(...cut);
+  else at--, told(found), next();
   rest();
 }
 
@@ -160,15 +162,16 @@ function rest() {
   }
 }
 
-document.addEventListener("keydown", (event) => {
+addEventListener("keydown", (event) => {
   const control = event.ctrlKey || event.metaKey, key = control ? "u" : event.key;
   if ($("help").open || event.altKey || event.target.id === "who" || (control && event.key !== "z")) return;
   if (event.target.matches("button, a") && /^( |Enter)$/.test(key)) return;
-  if (busy) waiting.push(key);
+  if (event.repeat && /^(Enter|.)$/.test(key)); // held down, it answers once
+  else if (busy) waiting.push(key);
   else if (!press(key)) return key.length === 1 && box.focus();
   event.preventDefault();
 });
-for (const one of document.querySelectorAll("[data-key]")) one.addEventListener("click", () => busy || press(one.dataset.key));
-$("save")?.addEventListener("click", save);
+for (const one of document.querySelectorAll("[data-key]")) one.onclick = () => busy || press(one.dataset.key);
+if (data) $("save").onclick = save;
 await begin(true);
 document.body.dataset.ready = "yes";

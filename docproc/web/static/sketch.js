@@ -1,5 +1,5 @@
 // A pad to draw a digit on. Every change is sent as 140 x 140 bytes; only the newest waits while one is read.
-import { $, ARROWS } from "/static/page.js";
+import { $, ARROWS, call } from "/static/page.js";
 
 const pad = $("pad");
 const side = pad.width;
@@ -35,9 +35,9 @@ async function ask() {
     changed = false;
     const { data } = ink.getImageData(0, 0, side, side);
     const body = Uint8Array.from({ length: side * side }, (_, k) => data[4 * k]);
-    const found = await fetch("/sketch", { method: "POST", body })
+    const found = await call("/sketch", { method: "POST", body })
       .then((answer) => answer.json())
-      .catch(() => ({ error: "The server does not answer." }));
+      .catch(({ message }) => ({ error: message }));
     if (found.error) $("says").textContent = found.error;
     else show(found);
   }
@@ -65,19 +65,19 @@ function place(event) {
   return { x: ((event.clientX - box.left) / box.width) * side, y: ((event.clientY - box.top) / box.height) * side };
 }
 
-pad.addEventListener("pointerdown", (event) => {
+pad.onpointerdown = (event) => {
   pad.setPointerCapture(event.pointerId);
   pen = place(event);
   stroke(pen, pen);
-});
-pad.addEventListener("pointermove", (event) => {
+};
+pad.onpointermove = (event) => {
   if (!pen) return;
   const to = place(event);
   stroke(pen, to);
   pen = to;
-});
+};
 for (const kind of ["pointerup", "pointercancel"]) pad.addEventListener(kind, () => (pen = null));
-pad.addEventListener("keydown", (event) => {
+pad.onkeydown = (event) => {
   const [x, y] = ARROWS[event.key] || [0, 0];
   if (x || y) {
     const within = (at) => Math.min(side - 8, Math.max(8, at));
@@ -90,10 +90,10 @@ pad.addEventListener("keydown", (event) => {
   } else return;
   event.preventDefault();
   $("pen").textContent = `pen ${down ? "down" : "lifted"} at ${Math.round(cursor.x)}, ${Math.round(cursor.y)}`;
-});
-document.addEventListener("keydown", (event) => {
+};
+onkeydown = (event) => {
   if (event.key.toLowerCase() === "c" && !event.ctrlKey && !event.metaKey) clear();
-});
-$("clear").addEventListener("click", clear);
+};
+$("clear").onclick = clear;
 clear();
 document.body.dataset.ready = "yes";
