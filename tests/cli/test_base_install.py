@@ -85,7 +85,7 @@ CALLS: tuple[tuple[str, int, str], ...] = (
     ("table t.csv -o again.parquet", 4, "pip install pyarrow"),
     ("apply t.csv t.xlsx", 4, "pip install openpyxl"),
     ("edits t.csv", 0, "no edits"),
-    ("merge new.csv t.csv", 5, "is no shard: it was written without --shard"),
+    ("merge merged.csv t.csv", 5, "is no shard: it was written without --shard"),
     ("audit t.csv", 0, ""),
     ("verify t.csv", 0, ""),
     ("verify t.xlsx", 4, "pip install openpyxl"),
