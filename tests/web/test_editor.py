@@ -203,6 +203,7 @@ def test_boxes_are_dragged_resized_drawn_and_snap_to_print(editor: Editor, open_
     page.locator("#box-7").focus()
     page.keyboard.press("Delete")
     settled(page, lambda: len(editor.session.draft.fields) == 7)
+    page.wait_for_function("() => document.querySelectorAll('.field').length === 7")
     drag(page, (984, 795), (1214, 893))  # some px beside what is printed
     settled(page, lambda: len(editor.session.draft.fields) == 8)
     assert editor.session.draft.fields[7].values["box"] == [983, 794, 237, 106]
@@ -230,6 +231,7 @@ def test_a_template_from_the_blank_reads_the_samples_as_the_shipped_one_does(
         page.locator("#box-7").focus()
         page.keyboard.press("Delete")
         settled(page, lambda: len(editor.session.draft.fields) == 7)
+        page.wait_for_function("() => document.querySelectorAll('.field').length === 7")
         drag(page, (984, 795), (1214, 893))
         settled(page, lambda: len(editor.session.draft.fields) == 8)
         for index, name in enumerate(names):

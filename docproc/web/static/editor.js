@@ -123,7 +123,7 @@ sheet.onpointerdown = (event) => {
   drag.start = el ? edgesOf(el) : [...corner, ...corner];
 };
 sheet.onpointermove = (event) => {
-  if (!drag) return;
+  if (!$(drag?.id)) return;
   const by = at(event).map((value, axis) => value - drag.from[axis]);
   drag.moves ||= Math.max(...by.map(Math.abs)) > 3 * scale();
   if (!drag.moves) return;
