@@ -257,6 +257,12 @@ wide_text = option(
     help="Like --wide, but with the digits as written instead of the interpreted values.",
 )
 as_json = option("--json", "as_json", is_flag=True, local=True, help="Print JSON.")
+host = option("--host", default="127.0.0.1", show_default=True, local=True,
+              help="Address to listen on. Any but this machine's own needs --token.")  # fmt: skip
+allow_host = option(
+    "--allow-host", multiple=True, single=True, metavar="NAME",
+    help="A further name by which the server may be called, such as that of a proxy in front of it.",
+)  # fmt: skip
 port = option(
     "--port", default=None, type=click.IntRange(0, 65535), local=True,
     help="Port of the web page; 0 takes any that is free.  [default: 8765, or any that is free]",

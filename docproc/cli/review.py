@@ -40,13 +40,11 @@ GROUPS = {
 @option("--offline", type=FILE, metavar="FILE", local=True,
         help="Write the page as one HTML file that needs no server, and end.")  # fmt: skip
 @options.overwrite("a file")
-@option("--host", default="127.0.0.1", show_default=True, local=True,
-        help="Address to listen on. Any but this machine's own needs --token.")  # fmt: skip
+@options.host
 @options.port
 @option("--token", default="", local=True,
         help="A secret of at least 16 characters that lets several people in.  [default: one browser comes in]")  # fmt: skip
-@option("--allow-host", multiple=True, single=True, metavar="NAME",
-        help="A further name by which the server may be called, such as that of a proxy in front of it.")  # fmt: skip
+@options.allow_host
 @options.browser
 def review(
     output: Path, fields: str, all_fields: bool, again: bool, offline: Path | None, overwrite: bool, **wishes: Any

@@ -24,13 +24,11 @@ GROUPS = {
 
 
 @command(short_help="Read documents in the browser, and by HTTP.", groups=GROUPS)
-@option("--host", default="127.0.0.1", show_default=True, local=True,
-        help="Address to listen on. Any but this machine's own needs --token.")  # fmt: skip
+@options.host
 @options.port
 @option("--token", default="", local=True,
         help="A secret of at least 16 characters, for programs and other machines.  [default: a new one]")  # fmt: skip
-@option("--allow-host", multiple=True, single=True, metavar="NAME",
-        help="A further name by which the server may be called, such as that of a proxy in front of it.")  # fmt: skip
+@options.allow_host
 @options.browser
 @options.layout
 @options.max_error

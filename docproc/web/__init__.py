@@ -3,6 +3,7 @@ with group verification (group.py), and the editor of templates.
 
     door.py      who may come in: hosts, tokens, cookies, origins; headers of every answer
     app.py       an application of routes behind a door; how templates are rendered and faults are told
+    bodies.py    small bodies of requests, within limits
     server.py    serves an application until Ctrl-C
     templates/   base.html and one for each page · static/: one stylesheet, one plain ES module a page
 

@@ -28,6 +28,7 @@ from docproc.options import Limits
 from docproc.runs.tables import shown_name
 from docproc.runs.workers import Crew
 from docproc.web.app import create_app
+from docproc.web.bodies import body_of
 from docproc.web.desk import remove
 from docproc.web.door import Door, Guard
 from docproc.web.overlays import Laid, Look, Looked, open_looker
@@ -292,11 +293,7 @@ def _png(sheet: Sheet) -> bytes:
 
 async def _form(request: Request) -> Mapping[str, str]:
     """The values of a form. Raises Refused."""
-    data = b""
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > MAX_FORM_BYTES:
-            raise Refused(413, "a form may hold little")
+    data = await body_of(request, MAX_FORM_BYTES)
     try:
         pairs = parse_qsl(data.decode("ascii"), keep_blank_values=True, errors="replace", max_num_fields=MAX_FORM_VALUES)
     except ValueError as problem:

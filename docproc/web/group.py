@@ -9,7 +9,6 @@ Whoever makes the desk closes it when the application ends.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -24,6 +23,7 @@ from docproc.runs.groups import PER_SCREEN, Why
 from docproc.runs.tables import safe_name
 from docproc.types import DIGIT_SYMBOLS
 from docproc.web.app import Link, name_of, session_of
+from docproc.web.bodies import json_of
 from docproc.web.group_desk import GroupDesk, Outcome, Screen
 from docproc.web.pages import render
 
@@ -71,7 +71,7 @@ class _Pages:
         )  # fmt: skip
 
     async def next_screen(self, request: Request) -> Response:
-        digit = (await _body(request)).get("digit")
+        digit = (await json_of(request, MAX_BODY)).get("digit")
         if not isinstance(digit, str) or digit not in DIGIT_SYMBOLS or not digit:
             raise HTTPException(400, "say which digit")
         who = name_of(request, self.desk.who)
@@ -84,7 +84,7 @@ class _Pages:
 
     async def answer(self, request: Request) -> Response:
         screen = self._screen(request)
-        said = (await _body(request)).get("said")
+        said = (await json_of(request, MAX_BODY)).get("said")
         if not isinstance(said, dict) or not all(one is None or isinstance(one, str) for one in said.values()):
             raise HTTPException(400, "say what is on the screen")
         try:
@@ -109,21 +109,6 @@ def _visitor(request: Request) -> str:
     """Whose screens these are: the browser's, or the program's."""
     came = request.headers.get("authorization") or session_of(request)
     return hashlib.sha256(came.encode()).hexdigest()[:16]
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    data = b""
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > MAX_BODY:
-            raise HTTPException(413, "this is more than can be said of a screen")
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError) as problem:
-        raise HTTPException(400, "this is no JSON") from problem
-    if not isinstance(found, dict):
-        raise HTTPException(400, "this is no object of JSON")
-    return found
 
 
 def _told(screen: Screen) -> dict[str, Any]:

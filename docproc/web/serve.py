@@ -24,6 +24,7 @@ from docproc.runs.tables import COLUMNS, WRITERS, safe_name, write_rows
 from docproc.types import Row
 from docproc.web.app import Link, create_app
 from docproc.web.batches import Batches, told
+from docproc.web.bodies import body_of
 from docproc.web.desk import Desk
 from docproc.web.door import Door, Guard
 from docproc.web.openapi import describe
@@ -119,11 +120,7 @@ class _Pages:
         return JSONResponse({"rows": [_plain(row) for row in rows]})
 
     async def sketch(self, request: Request) -> Response:
-        data = b""
-        async for chunk in request.stream():
-            data += chunk
-            if len(data) > SIDE * SIDE:
-                raise Refused(413, f"a sketch has {SIDE} x {SIDE} bytes")
+        data = await body_of(request, SIDE * SIDE)
         if len(data) != SIDE * SIDE:
             raise Refused(400, f"a sketch has {SIDE} x {SIDE} bytes")
         found = await run_in_threadpool(self.sketcher.read, data)

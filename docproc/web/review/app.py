@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast, get_args
@@ -18,6 +16,7 @@ from docproc.runs.edits import StaleEdit
 from docproc.runs.queue import ORDERS, Order, Person
 from docproc.runs.scans import Picture, encoded
 from docproc.web.app import MAX_NAME, Link, create_app, name_of, session_of
+from docproc.web.bodies import json_of
 from docproc.web.door import Door, Guard
 from docproc.web.group import GROUP_LINK, group_routes
 from docproc.web.group_desk import GroupDesk
@@ -40,7 +39,6 @@ HELP = (
     ("M", "show or cover account numbers"), ("?", "these keys"),
 )  # fmt: skip
 MAX_BODY = 100_000  # bytes of a request [guess]
-BODY_SECONDS = 30.0  # in which a request has to come
 
 
 def review_app(
@@ -74,7 +72,7 @@ class _Pages:
 
     async def key(self, request: Request) -> Response:
         """Do what a person wishes with a field, if anything, and give the next ones."""
-        told = await _body(request)
+        told = await json_of(request, MAX_BODY)
         person = self._person(request, told)
         have, order = told.get("have", []), told.get("order", "doubt")
         if not _is_texts(have) or order not in ORDERS:
@@ -145,24 +143,6 @@ def _stale(keying: Keying, stale: StaleEdit, wish: Wish) -> dict[str, Any]:
     yours = f" ({wish.text})" if wish.text and not is_account(state.reading) else ""
     return {"error": f"{who} {did} while you had it. Press Enter to enter yours{yours} all the same, S to leave it.",
             "version": last.id}  # fmt: skip
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    data = b""
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.stream():
-                data += chunk
-                if len(data) > MAX_BODY:
-                    raise Refused(413, f"a request may have {MAX_BODY} bytes")
-        found = json.loads(data)
-    except TimeoutError:
-        raise Refused(408, "the request took too long") from None
-    except (ValueError, RecursionError):
-        raise Refused(400, "this is no JSON") from None
-    if not isinstance(found, dict):
-        raise Refused(400, "this is no JSON object")
-    return found
 
 
 def _wish(told: dict[str, Any]) -> Wish:
