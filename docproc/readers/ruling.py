@@ -7,14 +7,16 @@ crop, and it is higher than what is written beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import sqrt
+from statistics import median
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.pixels import components
+from docproc.pixels import components, quantile
 from docproc.types import Ink
 
 Mask = NDArray[np.uint8]  # (height, width) uint8, 0 or 1
@@ -63,6 +65,7 @@ class RulingTuning:
     wall_bend_px: float = 0.6  # root mean square, by which a wall leaves its straight line [guess]
     wall_bend_share: float = 0.012  # the same, of the crop's height [guess]
     min_filled_share: float = 0.85  # of its width, in a row of a wall: a digit has holes [guess]
+    swelling_quantile: float = 0.9  # of its widths, taken for the greatest [guess]
     max_swelling: float = 1.5  # its greatest width to its usual one (and 2 px): a digit is uneven [guess]
     round_share: float = 0.15  # of its height: what reaches so far aside of an upright, at half height, is a digit [guess]
     round_reach: float = 0.9  # of its height: further aside there is something else [guess]
@@ -89,6 +92,8 @@ class RulingTuning:
 
 
 RULING = RulingTuning()
+
+_UP_AND_DOWN, _ASIDE, _AROUND = (np.ones(shape, np.uint8) for shape in ((3, 1), (1, 3), (3, 3)))  # neighbors [geometry]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,7 +140,7 @@ def level_rules(mask: Mask) -> list[Rule]:
     tall = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((most + 1, 1), np.uint8)), np.uint8)
     thin = mask & (1 - tall)
     # A line that is not quite level runs over several rows; a dashed one has gaps.
-    whole = cv2.dilate(thin, np.ones((3, 1), np.uint8))
+    whole = cv2.dilate(thin, _UP_AND_DOWN)
     gap = int(np.clip(round(RULING.gap_heights * height), 3, RULING.max_gap_px))
     bridged = cv2.morphologyEx(whole, cv2.MORPH_CLOSE, np.ones((1, gap | 1), np.uint8))
     piece = max(RULING.min_piece_px, round(RULING.piece_heights * height))
@@ -146,84 +151,113 @@ def level_rules(mask: Mask) -> list[Rule]:
         return []
     long = int(min(RULING.sure_heights * height, RULING.sure_width_share * width))
     # Those that are too long for a stroke without any bridge.
-    leveled = cv2.dilate(mask, np.ones((3, 1), np.uint8))
+    leveled = cv2.dilate(mask, _UP_AND_DOWN)
     sure = cv2.morphologyEx(leveled, cv2.MORPH_OPEN, np.ones((1, max(long, RULING.min_sure_px)), np.uint8))
     labels, table = components(np.asarray(pieces, np.uint8))
+    lines = _middles(labels, table)
     found: list[Rule] = []
-    left = list(np.argsort(-table[:, 2], kind="stable"))
-    while left and len(found) < RULING.max_rules:
-        taken = _aligned(labels, table, left)
-        left = [k for k in left if k not in taken]
-        rule = _rule(mask, thin, np.asarray(sure, np.uint8), labels, table, taken)
+    left = np.argsort(-table[:, 2], kind="stable")
+    while len(left) and len(found) < RULING.max_rules:
+        aligned = _aligned(lines, table, left)
+        taken, left = left[aligned].tolist(), left[~aligned]
+        rule = _rule(mask, thin, np.asarray(sure, np.uint8), lines, table, taken)
         if rule is not None:
             found.append(rule)
     return found
 
 
-def _aligned(labels: NDArray[np.int32], table: NDArray[np.int32], left: list[int]) -> list[int]:
-    """The longest piece and those that lie on one straight line with it."""
-    first = left[0]
-    slope, row = _fit(labels, table, [first])
-    taken = [first]
-    for k in left[1:]:
-        middle = table[k, 0] + table[k, 2] / 2
-        near = abs(table[k, 1] + table[k, 3] / 2 - row - slope * middle)
-        if near <= RULING.off_line_px + table[first, 3] / 2:
-            taken.append(k)
-    return taken
+_Line = tuple[NDArray[np.int64], NDArray[np.float64]]  # columns of a piece, and its middle row in each of them
 
 
-def _fit(labels: NDArray[np.int32], table: NDArray[np.int32], taken: list[int]) -> tuple[float, float]:
+def _middles(labels: NDArray[np.int32], table: NDArray[np.int32]) -> list[_Line]:
+    """The line through the middle of each piece (see `components`)."""
+    counts, totals = _profiles(labels, len(table))
+    lines = []
+    for (left, top, width, *_), own, total in zip(table.tolist(), counts, totals, strict=True):
+        columns = np.arange(left, left + width)
+        thick = own[columns]
+        lines.append((columns, top + (total[columns] - top * thick) / np.maximum(1, thick)))
+    return lines
+
+
+def _profiles(labels: NDArray[np.int32], count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Of each of `count` components the number of its px in every column, and the sum of their rows; both (count, width)."""
+    width = labels.shape[1]
+    rows, columns = labels.nonzero()
+    place = (labels[rows, columns] - 1) * width + columns
+    counts, totals = np.bincount(place, minlength=count * width), np.bincount(place, rows, minlength=count * width)
+    return counts.reshape(count, width), totals.reshape(count, width)
+
+
+def _aligned(lines: Sequence[_Line], table: NDArray[np.int32], left: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of the pieces that are left lie on one straight line with the first of them, (len(left),)."""
+    slope, row = _fit(lines, [int(left[0])])
+    own = table[left]
+    middle = own[:, 0] + own[:, 2] / 2
+    near = np.abs(own[:, 1] + own[:, 3] / 2 - row - slope * middle) <= RULING.off_line_px + own[0, 3] / 2
+    near[0] = True
+    return np.asarray(near, np.bool_)
+
+
+def _fit(lines: Sequence[_Line], taken: Sequence[int]) -> tuple[float, float]:
     """(slope, row at column 0) of the straight line through the middle of some pieces."""
-    columns, rows = [], []
-    for k in taken:
-        x, y, w, h = table[k, :4]
-        own = labels[y : y + h, x : x + w] == k + 1
-        columns.append(x + np.arange(w))
-        rows.append(y + (own * np.arange(h)[:, None]).sum(axis=0) / np.maximum(1, own.sum(axis=0)))
-    x, y = np.concatenate(columns), np.concatenate(rows)
-    spread = float(((x - x.mean()) ** 2).sum())
-    slope = float(((x - x.mean()) * (y - y.mean())).sum() / spread) if spread > 0 else 0.0
-    return slope, float(y.mean() - slope * x.mean())
+    x, y = lines[taken[0]] if len(taken) == 1 else (np.concatenate([lines[k][axis] for k in taken]) for axis in (0, 1))
+    return _straight(x, y)
+
+
+def _straight(x: NDArray[np.int64], y: NDArray[np.float64]) -> tuple[float, float]:
+    """(slope, y at x = 0) of the straight line nearest to some points."""
+    middle, height = float(np.add.reduce(x)) / len(x), float(np.add.reduce(y)) / len(y)
+    aside = x - middle
+    spread = float(np.add.reduce(aside**2))
+    slope = float(np.add.reduce(aside * (y - height))) / spread if spread > 0 else 0.0
+    return slope, height - slope * middle
 
 
 def _rule(
-    mask: Mask, thin: Mask, sure: Mask, labels: NDArray[np.int32], table: NDArray[np.int32], taken: list[int]
+    mask: Mask, thin: Mask, sure: Mask, lines: Sequence[_Line], table: NDArray[np.int32], taken: Sequence[int]
 ) -> Rule | None:
     """The rule that pieces belong to; None where they are strokes of the pen."""
     height, width = mask.shape
-    slope, row = _fit(labels, table, taken)
+    slope, row = _fit(lines, taken)
     zone = _zone(mask.shape, slope, row, RULING.off_line_px + 1)
-    line = thin & zone
-    runs = line.sum(axis=0)
-    if not runs.any():
+    runs = (thin & zone).sum(axis=0)
+    seen = runs[runs > 0].tolist()
+    if not seen:
         return None
-    thickness = float(np.median(runs[runs > 0]))
+    thickness = float(median(seen))
     if thickness > max(RULING.max_thickness_px, RULING.max_thickness_share * height):
         return None
     run = np.asarray(sure & zone & mask, np.uint8)
+    start, end = min(int(table[k, 0]) for k in taken), max(int(table[k, 0] + table[k, 2]) for k in taken)
+    if not run.any() and not _spans(mask, runs, (start, end), _zone(mask.shape, slope, row, RULING.off_line_px + thickness)):
+        return None
     if _strikes(mask & (1 - sure) & (1 - zone), row + slope * width / 2):
         return None
-    if run.any():
-        return Rule(row, slope, thickness, run)
-    start, end = min(int(table[k, 0]) for k in taken), max(int(table[k, 0] + table[k, 2]) for k in taken)
-    if end - start < RULING.span_share * width:
-        return None
-    beside = mask & (1 - _zone(mask.shape, slope, row, RULING.off_line_px + thickness))
-    free = ~beside.any(axis=0)
-    shown = (runs > 0) & free
-    if free.sum() < RULING.min_free_share * width:
-        return None
-    share = shown.sum() / free.sum()
-    dashes = int(np.count_nonzero(np.diff(np.r_[0, shown.astype(np.int8)]) == 1))
+    return Rule(row, slope, thickness, run)
+
+
+def _spans(mask: Mask, runs: NDArray[np.uint64], ends: tuple[int, int], zone: Mask) -> bool:
+    """Whether pieces from `ends` to `ends` show where nothing else stands: a rule that is solid, broken, or dashed.
+
+    `runs` is their ink in every column, (width,), and `zone` what belongs to the rule.
+    """
+    width = mask.shape[1]
+    span = ends[1] - ends[0]
+    if span < RULING.span_share * width:
+        return False
+    free = ~(mask & (1 - zone)).any(axis=0)
+    shown, count = (runs > 0) & free, int(np.count_nonzero(free))
+    if count < RULING.min_free_share * width:
+        return False
+    share = np.count_nonzero(shown) / count
+    dashes = int(shown[0]) + int(np.count_nonzero(shown[1:] & ~shown[:-1]))
     dashed = share >= RULING.dashed_share and dashes >= RULING.min_dashes
     # One that is broken in places, from side to side.
     broken = (
-        share >= RULING.broken_share
-        and end - start >= RULING.broken_span_share * width
-        and free.sum() >= RULING.broken_free_share * width
+        share >= RULING.broken_share and span >= RULING.broken_span_share * width and count >= RULING.broken_free_share * width
     )
-    return Rule(row, slope, thickness, run) if share >= RULING.solid_share or dashed or broken else None
+    return share >= RULING.solid_share or dashed or broken
 
 
 def _strikes(written: Mask, row: float) -> bool:
@@ -234,16 +268,17 @@ def _strikes(written: Mask, row: float) -> bool:
     parts = table[(table[:, 3] >= RULING.struck_part_share * height) & (table[:, 2] >= RULING.struck_part_ratio * table[:, 3])]
     if not len(parts):
         return False
-    top, bottom = float(np.median(parts[:, 1])), float(np.median(parts[:, 1] + parts[:, 3]))
-    above, below = parts[:, 1] + parts[:, 3] <= row + 1, parts[:, 1] >= row - 1
+    tops, bottoms = parts[:, 1], parts[:, 1] + parts[:, 3]
+    above, below = bottoms <= row + 1, tops >= row - 1
     if above.any() and below.any():
-        top, bottom = float(np.median(parts[above, 1])), float(np.median((parts[:, 1] + parts[:, 3])[below]))
+        tops, bottoms = tops[above], bottoms[below]
+    top, bottom = float(median(tops.tolist())), float(median(bottoms.tolist()))
     return RULING.struck_from < (row - top) / max(1.0, bottom - top) < RULING.struck_to
 
 
 def _zone(shape: tuple[int, ...], slope: float, row: float, reach: float) -> Mask:
-    rows, columns = np.ogrid[: shape[0], : shape[1]]
-    return (np.abs(rows - row - slope * columns) <= reach).astype(np.uint8)
+    rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])
+    return (np.abs(rows - row - slope * columns) <= reach).view(np.uint8)
 
 
 def _bars(mask: Mask) -> list[Rule]:
@@ -277,8 +312,8 @@ def _on_rule(mask: Mask, rule: Rule) -> Mask:
     """The ink of a rule, without the strokes that cross it or stand on it."""
     tall = round(rule.thickness) + RULING.crossing_px
     strokes = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((tall, 1), np.uint8))
-    strokes = cv2.dilate(strokes, np.ones((1, 3), np.uint8))
-    runs = np.asarray(cv2.dilate(rule.run, np.ones((3, 1), np.uint8)), np.uint8) & (1 - np.asarray(strokes, np.uint8))
+    strokes = cv2.dilate(strokes, _ASIDE)
+    runs = np.asarray(cv2.dilate(rule.run, _UP_AND_DOWN), np.uint8) & (1 - np.asarray(strokes, np.uint8))
     # Where nothing else stands the whole line goes, as far as it may be seen.
     zone = _zone(mask.shape, rule.slope, rule.row, rule.thickness / 2 + RULING.off_line_px)
     beside = mask & (1 - zone)
@@ -293,7 +328,7 @@ def _ticks(mask: Mask, rule: Rule) -> Mask:
     height = mask.shape[0]
     least = max(3, round(RULING.tick_share * height))
     above = mask & (1 - _zone(mask.shape, rule.slope, rule.row, rule.thickness / 2 + 1))
-    upright = cv2.morphologyEx(cv2.dilate(above, np.ones((1, 3), np.uint8)), cv2.MORPH_OPEN, np.ones((least, 1), np.uint8))
+    upright = cv2.morphologyEx(cv2.dilate(above, _ASIDE), cv2.MORPH_OPEN, np.ones((least, 1), np.uint8))
     labels, table = components(np.asarray(upright, np.uint8))
     middle = table[:, 0] + table[:, 2] / 2
     near = max(2.0, RULING.end_share * height)
@@ -314,7 +349,7 @@ def _ticks(mask: Mask, rule: Rule) -> Mask:
     if pitch < least or off.max() > RULING.off_pitch or max(ends) > RULING.max_tick_room * pitch:
         return np.zeros_like(mask)
     found = np.isin(labels, alike + 1).astype(np.uint8)
-    return np.asarray(cv2.dilate(found, np.ones((3, 3), np.uint8)), np.uint8) & mask
+    return np.asarray(cv2.dilate(found, _AROUND), np.uint8) & mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,34 +375,37 @@ def _walls(mask: Mask, ruled: Mask, rules: list[Rule]) -> Mask:
     written = mask & (1 - ruled)
     length = max(3, round(RULING.wall_share * height / 2))
     gap = round(RULING.wall_gap_share * height) | 1
-    closed = cv2.morphologyEx(cv2.dilate(mask, np.ones((1, 3), np.uint8)), cv2.MORPH_CLOSE, np.ones((gap, 1), np.uint8))
+    closed = cv2.morphologyEx(cv2.dilate(mask, _ASIDE), cv2.MORPH_CLOSE, np.ones((gap, 1), np.uint8))
     upright = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((length, 1), np.uint8))
     if not upright.any():
         return gone
-    bounded = [(run, own, _ends(run, mask.shape, rules)) for run, own in _uprights(np.asarray(upright, np.uint8), mask)]
+    runs = list(_uprights(np.asarray(upright, np.uint8), mask))
+    bounded = [(run, own, _ends(run, mask.shape, rules)) for run, own in runs]
+    sides = [_is_side(run, ends, [other for other, _ in runs], mask.shape) for run, _, ends in bounded]
+    if not any(sides) and not any(all(ends) for _, _, ends in bounded):
+        return gone
     # What may be a wall is no measure of what is written beside one. The side of a 0 is no wall.
-    others = written
-    labels, _ = components(np.asarray(written, np.uint8))
-    for run, own, ends in bounded:
-        if _is_round(run, own, labels):
-            continue
-        others = others & (1 - own)
-        if all(ends):
-            written = written & (1 - own)
-    _, table = components(np.asarray(written, np.uint8))
-    beside = table[table[:, 3] >= RULING.tall_share * height]
-    _, table = components(np.asarray(others, np.uint8))
-    alone = not (table[:, 3] >= RULING.tall_share * height).any()
+    labels, table = components(written)
+    flat = [(own, ends) for run, own, ends in bounded if not _is_round(run, own, labels)]
+    alone = any(sides) and not len(_tall(written, table, [own for own, _ in flat]))
+    beside = _tall(written, table, [own for own, ends in flat if all(ends)])
     # Within a frame the sides are the outermost.
-    outer = {min(run.left for run, _, _ in bounded), max(run.left for run, _, _ in bounded)} if bounded else set()
-    for run, own, ends in bounded:
+    outer = {min(run.left for run, _ in runs), max(run.left for run, _ in runs)}
+    for (run, own, ends), side in zip(bounded, sides, strict=True):
         if run.left not in outer and len(beside):
             continue
-        if (all(ends) and _is_wall(run, ends, mask.shape, beside, rules)) or (
-            alone and _is_side(run, ends, [other for other, _, _ in bounded], mask.shape)
-        ):
+        if (all(ends) and _is_wall(run, ends, mask.shape, beside, rules)) or (alone and side):
             gone |= own
     return gone & mask
+
+
+def _tall(written: Mask, table: NDArray[np.int32], walls: Sequence[Mask]) -> NDArray[np.int32]:
+    """The tall components of what is written, of which `table` has all, without what may be walls."""
+    for own in walls:
+        written = written & (1 - own)
+    if walls:
+        _, table = components(written)
+    return table[table[:, 3] >= RULING.tall_share * written.shape[0]]
 
 
 def _is_round(run: _Upright, own: Mask, labels: NDArray[np.int32]) -> bool:
@@ -387,28 +425,38 @@ def _uprights(upright: Mask, mask: Mask) -> Iterator[tuple[_Upright, Mask]]:
     """Straight upright runs, and the ink of each with its soft rim."""
     height = mask.shape[0]
     labels, table = components(upright)
-    spread = cv2.dilate(mask, np.ones((1, 3), np.uint8)) > 0  # as `upright` was
-    bend = max(RULING.wall_bend_px, RULING.wall_bend_share * height)
+    widths, totals = _profiles(labels.T, len(table))
+    spread = cv2.dilate(mask, _ASIDE) > 0  # as `upright` was
     for k, (x, y, w, h, _) in enumerate(table.tolist()):
+        across = widths[k, y : y + h]
+        ordered = sorted(across.tolist())
+        usual = float(median(ordered))
+        if (
+            usual > RULING.max_wall_share * height
+            or quantile(ordered, RULING.swelling_quantile) > RULING.max_swelling * usual + 2
+        ):
+            continue
+        if not _is_upright((totals[k, y : y + h] - x * across) / np.maximum(1, across), height):
+            continue
         own = labels[y : y + h, x : x + w] == k + 1
-        counts = own.sum(axis=1)
-        middle = (own * np.arange(w)[None, :]).sum(axis=1) / np.maximum(1, counts)
-        rows = np.arange(h)
-        slope, start = np.polyfit(rows, middle, 1) if h > 2 else (0.0, float(middle.mean()))
-        off = middle - start - slope * rows
-        if abs(slope) > RULING.max_wall_slope or float(np.sqrt((off**2).mean())) > bend:
-            continue
-        usual = float(np.median(counts))
-        if usual > RULING.max_wall_share * height or float(np.percentile(counts, 90)) > RULING.max_swelling * usual + 2:
-            continue
         filled = (spread[y : y + h, x : x + w] & own).sum(axis=1)
-        if float((filled[filled > 0] / counts[filled > 0]).mean()) < RULING.min_filled_share:
+        shares = filled[filled > 0] / across[filled > 0]
+        if float(np.add.reduce(shares)) / len(shares) < RULING.min_filled_share:
             continue
         ink = np.zeros_like(mask)
         thick = max(1.0, usual - 2)  # it was spread to both sides
         ink[y : y + h, x : x + w] = own
-        inked = float((mask[y : y + h, x : x + w] & own).any(axis=1).mean())
-        yield _Upright(x, x + w, y, y + h, thick, inked), np.asarray(cv2.dilate(ink, np.ones((3, 3), np.uint8)), np.uint8)
+        inked = np.count_nonzero((mask[y : y + h, x : x + w] & own).any(axis=1)) / h
+        yield _Upright(x, x + w, y, y + h, thick, inked), np.asarray(cv2.dilate(ink, _AROUND), np.uint8)
+
+
+def _is_upright(middle: NDArray[np.float64], height: int) -> bool:
+    """Whether a run is straight and upright, by its middle column in each of its rows, in a crop so high."""
+    rows = np.arange(len(middle))
+    slope, start = _straight(rows, middle) if len(middle) > 2 else (0.0, float(np.add.reduce(middle)) / len(middle))
+    off = middle - start - slope * rows
+    bend = max(RULING.wall_bend_px, RULING.wall_bend_share * height)
+    return abs(slope) <= RULING.max_wall_slope and sqrt(float(np.add.reduce(off**2)) / len(off)) <= bend
 
 
 def _is_side(run: _Upright, ends: tuple[_End, _End], runs: list[_Upright], shape: tuple[int, ...]) -> bool:
