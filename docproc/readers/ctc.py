@@ -50,17 +50,15 @@ def best_texts(frames: Frames, rules: FieldRules | None = None, alphabet: str = 
     `frames` are log probabilities (t, readers * 11), or with another `alphabet` (t, readers * (len(alphabet) + 1)), the last of
     each reader being the blank. With `rules`, which are on digits, all texts are allowed by them; there may be none.
     """
-    texts = likely_texts(frames, rules, alphabet)
-    joined = zip(texts, np.exp(text_scores(frames, texts, alphabet)).tolist(), strict=True)
+    merged = merge_blanks(frames, alphabet)
+    texts = likely_texts(merged, rules)
+    joined = zip(texts, np.exp(joint_scores(each_scores(merged, texts))).tolist(), strict=True)
     return tuple(sorted(joined, key=lambda item: (-item[1], item[0])))
 
 
-def likely_texts(frames: Frames, rules: FieldRules | None = None, alphabet: str = DIGITS) -> list[str]:
-    """What `best_texts` tells, in no order."""
-    found = []
-    for own in each_reader(frames, alphabet):
-        found += _likely_texts(own, alphabet) if rules is None else _ruled_texts(own, rules)
-    return list(dict.fromkeys(found))
+def text_scores(frames: Frames, texts: Sequence[str], alphabet: str = DIGITS) -> NDArray[np.float64]:
+    """The natural log probability of every text, (len(texts),): the forward sums over all alignments. See `best_texts`."""
+    return joint_scores(each_scores(merge_blanks(frames, alphabet), texts))
 
 
 def each_reader(frames: Frames, alphabet: str = DIGITS) -> list[Frames]:
@@ -69,41 +67,76 @@ def each_reader(frames: Frames, alphabet: str = DIGITS) -> list[Frames]:
     return [frames[:, start : start + classes] for start in range(0, frames.shape[1], classes)]
 
 
-def _likely_texts(frames: Frames, alphabet: str) -> list[str]:
-    odds = np.exp(_merge_blanks(frames).astype(np.float64))
-    tried_at: list[list[tuple[str, float]]] = [[] for _ in odds]
-    for at, k in np.argwhere(odds[:, :-1] > CTC.min_share).tolist():
-        tried_at[at].append((alphabet[k], float(odds[at, k])))
-    place = {name: k for k, name in enumerate(alphabet)}
-    # Of every prefix: the probability of the ways that end in a blank, and of those that end in its last digit.
-    beam: dict[str, tuple[float, float]] = {"": (1.0, 0.0)}
-    for row, tried in zip(odds.tolist(), tried_at, strict=True):
+@dataclass(frozen=True, slots=True, eq=False)
+class Merged:
+    """Frames in which runs of sure blanks are one: no text is told apart there. Searches and sums over texts begin with it."""
+
+    odds: NDArray[np.float64]  # (t, readers, classes) probabilities; behind a reader's last frame there are certain blanks
+    lengths: tuple[int, ...]  # frames of each reader
+    alphabet: str  # of the classes but the last, which is the blank
+
+
+def merge_blanks(frames: Frames, alphabet: str = DIGITS) -> Merged:
+    """The frames of all readers, see `best_texts`, with runs of sure blanks merged."""
+    classes = len(alphabet) + 1
+    each = frames.reshape(len(frames), frames.shape[1] // classes, classes).transpose(1, 0, 2)
+    blanks = each[:, :, -1]
+    sure = blanks > np.float32(np.log(CTC.certain_blank_share))
+    start = np.ones(sure.shape, bool)
+    start[:, 1:] = ~(sure[:, 1:] & sure[:, :-1])
+    reader, place = start.nonzero()
+    merged = each[reader, place]
+    if len(merged):
+        merged[:, -1] = np.add.reduceat(blanks.ravel(), reader * len(frames) + place)
+    lengths = np.add.reduce(start, axis=1, dtype=np.int64)
+    odds = np.zeros((lengths.max(initial=0), len(each), classes))
+    odds[:, :, -1] = 1.0
+    odds[(np.add.accumulate(start, axis=1, dtype=np.int64) - 1)[reader, place], reader] = np.exp(merged.astype(np.float64))
+    return Merged(odds, tuple(lengths.tolist()), alphabet)
+
+
+def likely_texts(merged: Merged, rules: FieldRules | None = None) -> list[str]:
+    """What `best_texts` tells, in no order."""
+    found: list[str] = []
+    for reader, length in enumerate(merged.lengths):
+        rows = merged.odds[:length, reader].tolist()
+        found += _likely_texts(rows, merged.alphabet) if rules is None else _ruled_texts(rows, rules)
+    return list(dict.fromkeys(found))
+
+
+def _likely_texts(rows: Sequence[Sequence[float]], alphabet: str) -> list[str]:
+    # Of every prefix: its last class, the probability of the ways that end in a blank, and of those that end in that class.
+    beam: dict[str, tuple[int, float, float]] = {"": (-1, 1.0, 0.0)}
+    for row in rows:
         blank = row[-1]
-        grown: dict[str, tuple[float, float]] = {}
-        for text, (in_blank, in_digit) in beam.items():
-            total = in_blank + in_digit
-            last = text[-1:]
-            b, d = grown.get(text, (0.0, 0.0))
-            grown[text] = (b + total * blank, d + in_digit * row[place[last]] if last else 0.0)
-            for name, p in tried:
-                # The same digit once more needs a blank between.
-                start = in_blank if name == last else total
+        tried = [(k, name, p) for k, (name, p) in enumerate(zip(alphabet, row, strict=False)) if p > CTC.min_share]
+        grown: dict[str, tuple[int, float, float]] = {}
+        for text, (last, in_blank, in_class) in beam.items():
+            total = in_blank + in_class
+            before = grown[text][2] if text in grown else 0.0
+            grown[text] = (last, total * blank, before + in_class * row[last] if last >= 0 else 0.0)
+            for k, name, p in tried:
+                # The same class once more needs a blank between.
+                start = in_blank if k == last else total
                 if start > 0:
-                    b, d = grown.get(text + name, (0.0, 0.0))
-                    grown[text + name] = (b, d + start * p)
-        ranked = sorted(grown.items(), key=lambda item: -(item[1][0] + item[1][1]))[: CTC.max_kept]
-        largest = max(1e-300, ranked[0][1][0] + ranked[0][1][1])
-        beam = {text: (b / largest, d / largest) for text, (b, d) in ranked}
+                    longer = text + name
+                    grown[longer] = (
+                        (k, grown[longer][1], grown[longer][2] + start * p) if longer in grown else (k, 0.0, start * p)
+                    )
+        ranked = [(-(b + c), place, text, k, b, c) for place, (text, (k, b, c)) in enumerate(grown.items())]
+        ranked.sort()  # of equals, the first that was found
+        largest = -ranked[0][0] if ranked[0][0] < -1e-300 else 1e-300
+        beam = {text: (k, b / largest, c / largest) for _, _, text, k, b, c in ranked[: CTC.max_kept]}
     return list(beam)
 
 
-def _ruled_texts(frames: Frames, rules: FieldRules) -> list[str]:
+def _ruled_texts(rows: Sequence[Sequence[float]], rules: FieldRules) -> list[str]:
     """The same search without prefixes that lead nowhere, and with the best of every state of the rules' automaton."""
     walk = automaton(rules)
     if walk.start < 0:
         return []
     beam: dict[str, tuple[float, float, int]] = {"": (1.0, 0.0, walk.start)}
-    for row in np.exp(_merge_blanks(frames).astype(np.float64)).tolist():
+    for row in rows:
         tried = [(d, row[d]) for d in range(BLANK) if row[d] > CTC.min_share_ruled]
         grown: dict[str, tuple[float, float, int]] = {}
         for text, (in_blank, in_digit, state) in beam.items():
@@ -132,55 +165,47 @@ def _ruled_texts(frames: Frames, rules: FieldRules) -> list[str]:
     return [text for _, text in final[: CTC.max_listed]]
 
 
-def text_scores(frames: Frames, texts: Sequence[str], alphabet: str = DIGITS) -> NDArray[np.float64]:
-    """The natural log probability of every text, (len(texts),): the forward sums over all alignments. See `best_texts`.
+def joint_scores(each: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What all readers together say of texts, (texts,), from what each says, (readers, texts); natural log probabilities.
 
-    Of several readers it is the mean, in which none can doubt a text so much that the others are not heard.
+    It is the mean, in which none can doubt a text so much that the others are not heard.
     """
-    each = _text_scores(each_reader(frames, alphabet), texts, alphabet)
-    return each[0] if len(each) == 1 else np.asarray(np.mean(np.maximum(each, CTC.min_log), axis=0))
+    return each[0] if len(each) == 1 else np.asarray(np.maximum(each, CTC.min_log).mean(axis=0))
 
 
-def reader_scores(frames: Frames, text: str, alphabet: str = DIGITS) -> NDArray[np.float64]:
-    """The log probability of a text by each reader alone, (readers,) float64."""
-    return _text_scores(each_reader(frames, alphabet), [text], alphabet)[:, 0]
-
-
-def _text_scores(readers: Sequence[Frames], texts: Sequence[str], alphabet: str) -> NDArray[np.float64]:
-    """What each reader says, (readers, texts)."""
+def each_scores(merged: Merged, texts: Sequence[str]) -> NDArray[np.float64]:
+    """The log probability of every text by each reader alone, (readers, texts) float64."""
+    odds = merged.odds
     if not len(texts):
-        return np.zeros((len(readers), 0))
-    longest = max(len(text) for text in texts)
-    blank = len(alphabet)
-    # States of a text: blank, digit, blank, digit, ..., blank.
-    states = np.full((len(texts), 2 * longest + 1), blank)
-    for k, text in enumerate(texts):
-        states[k, 1 : 2 * len(text) : 2] = [alphabet.index(c) for c in text]
-    # From two states back only between different digits.
+        return np.zeros((odds.shape[1], 0))
+    states, ends = _states(texts, merged.alphabet)
+    # From two states back only between different classes.
     jumps = np.zeros(states.shape)
     jumps[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]
-    rows = [np.exp(_merge_blanks(own).astype(np.float64)) for own in readers]
-    # Certain blanks after the last frame change nothing; so all readers are summed at once.
-    odds = np.zeros((max(map(len, rows)), len(readers), blank + 1))
-    odds[:, :, blank] = 1.0
-    for k, own in enumerate(rows):
-        odds[: len(own), k] = own
-    emitted = odds[:, :, states]  # (t, readers, texts, states)
+    emitted = odds[:, :, states]  # (t, readers, texts, states); certain blanks after the last frame change nothing
     ahead = np.zeros((*emitted.shape[1:-1], states.shape[1] + 2))  # two states before the first, where nothing is
     ahead[..., 2] = 1.0
-    lost = np.zeros(ahead.shape[:-1])
-    for now in emitted:
+    largest = np.empty(emitted.shape[:-1])
+    for now, most in zip(emitted, largest, strict=True):
         moved = ahead[..., :-2] * jumps
         moved += ahead[..., 2:]
         moved += ahead[..., 1:-1]
         moved *= now
-        largest = np.maximum(moved.max(axis=-1), 1e-300)
-        np.divide(moved, largest[..., None], out=ahead[..., 2:])
-        lost += np.log(largest)
+        np.maximum.reduce(moved, axis=-1, out=most, initial=1e-300)
+        np.divide(moved, most[..., None], out=ahead[..., 2:])
     at = np.arange(len(texts))
-    ends = np.array([2 * len(text) for text in texts]) + 2
-    final = ahead[:, at, ends] + ahead[:, at, ends - 1]  # of an empty text, there is nothing before its end
-    return np.asarray(lost + np.log(np.maximum(final, 1e-300)))
+    final = ahead[:, at, ends + 2] + ahead[:, at, ends + 1]  # of an empty text, there is nothing before its end
+    return np.asarray(np.log(largest).sum(axis=0) + np.log(np.maximum(final, 1e-300)))
+
+
+def _states(texts: Sequence[str], alphabet: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The states of every text, blank, class, blank, ..., blank, (texts, 2 * longest + 1), and its last one, (texts,)."""
+    lengths = [len(text) for text in texts]
+    states = np.full((len(texts), 2 * max(lengths, default=0) + 1), len(alphabet))
+    place = {name: k for k, name in enumerate(alphabet)}
+    for row, text, length in zip(states, texts, lengths, strict=True):
+        row[1 : 2 * length : 2] = [place[name] for name in text]
+    return states, 2 * np.array(lengths, np.int64)
 
 
 def alignments(odds: NDArray[np.float64], texts: Sequence[str]) -> NDArray[np.int64]:
@@ -189,10 +214,7 @@ def alignments(odds: NDArray[np.float64], texts: Sequence[str]) -> NDArray[np.in
     `odds` are probabilities: (t, 11) of one reader for all texts, or (len(texts), t, 11) of one for each. The state of a frame
     is 2 k + 1 in the text's digit k, and 2 k in the blank before it. With fewer frames than a text needs they mean nothing.
     """
-    longest = max((len(text) for text in texts), default=0)
-    symbols = np.full((len(texts), 2 * longest + 1), BLANK)
-    for k, text in enumerate(texts):
-        symbols[k, 1 : 2 * len(text) : 2] = [int(digit) for digit in text]
+    symbols, ends = _states(texts, DIGITS)
     jumps = np.full(symbols.shape, -np.inf)
     jumps[:, 3::2] = np.where(symbols[:, 3::2] != symbols[:, 1:-2:2], 0.0, -np.inf)
     logs = np.log(np.maximum(odds, 1e-12))
@@ -204,23 +226,13 @@ def alignments(odds: NDArray[np.float64], texts: Sequence[str]) -> NDArray[np.in
     for t in range(1, len(emitted)):
         stay, step, jump = ahead[:, 2:], ahead[:, 1:-1], ahead[:, :-2] + jumps
         best = np.maximum(np.maximum(stay, step), jump)
-        back[t] = np.where(stay == best, 0, np.where(step == best, 1, 2))
+        moved = stay != best
+        np.add(moved, moved & (step != best), out=back[t], dtype=np.int8)
         np.add(best, emitted[t], out=ahead[:, 2:])
-    best, ends = ahead[:, 2:], np.array([2 * len(text) for text in texts], np.int64)
+    best = ahead[:, 2:]
     states = np.where((ends == 0) | (best[at, ends] >= best[at, np.maximum(ends - 1, 0)]), ends, ends - 1)
     taken = np.empty((len(texts), len(emitted)), np.int64)
     for t in range(len(emitted) - 1, -1, -1):
         taken[:, t] = states
         states = states - back[t, at, states]
     return taken
-
-
-def _merge_blanks(frames: Frames) -> Frames:
-    """Runs of frames that are surely blank become one: no text is told apart there."""
-    sure = frames[:, -1] > np.float32(np.log(CTC.certain_blank_share))
-    start = np.r_[True, ~(sure[1:] & sure[:-1])] if len(frames) else np.zeros(0, bool)
-    keep = np.flatnonzero(start)
-    merged = frames[keep].copy()
-    if len(keep):
-        merged[:, -1] = np.add.reduceat(frames[:, -1], keep)
-    return merged

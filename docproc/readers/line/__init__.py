@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from docproc.backends.form import Form
 from docproc.meaning.named import Named
 from docproc.mlp import logit
-from docproc.readers.ctc import alignments, each_reader, likely_texts, reader_scores, text_scores
+from docproc.readers.ctc import Merged, alignments, each_reader, each_scores, joint_scores, likely_texts, merge_blanks
 from docproc.readers.line.band import line
 from docproc.readers.line.symbols import digit_frames, named
 from docproc.readers.voter import MAX_PROPOSED
@@ -53,13 +54,18 @@ class LineOpinion:
         self._named: dict[str, tuple[Named, ...]] = {}
         self._likely: dict[FieldRules | None, list[str]] = {}
         self._judged: dict[str, float] = {}
+        self._each: dict[str, list[float]] = {}  # what each of the readers says of a text
+
+    @cached_property
+    def _merged(self) -> Merged:
+        return merge_blanks(self.frames)
 
     def propose(self, rules: FieldRules | None, others: Sequence[str] = ()) -> list[str]:
         if rules not in self._likely:
-            self._likely[rules] = likely_texts(self.frames, rules)
-        texts = self._likely[rules]
-        self._judge((*others, *texts))
-        return sorted(texts, key=lambda text: (-self._judged[text], text))[:MAX_PROPOSED]
+            texts = likely_texts(self._merged, rules)
+            self._judge((*others, *texts))
+            self._likely[rules] = [text for _, text in sorted((-self._judged[text], text) for text in texts)][:MAX_PROPOSED]
+        return self._likely[rules]
 
     def log_probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
         self._judge(texts)
@@ -82,7 +88,8 @@ class LineOpinion:
 
     def evidence(self, text: str) -> Mapping[str, float]:
         shares = [one.share for one in self.named(text) if one.symbol in (LETTER, STRUCK)]
-        each = np.sort(logit(np.exp(reader_scores(self.frames, text)), MIN_READER_SHARE)).tolist()
+        self._judge([text])
+        each = sorted(logit(np.exp(self._each[text]), MIN_READER_SHARE).tolist())
         return {
             "foreign": float(logit(np.array(max(shares, default=0.0)), MIN_FOREIGN_SHARE)),
             **{f"reader_{number}": odds for number, odds in enumerate(each, 1)},
@@ -90,4 +97,7 @@ class LineOpinion:
 
     def _judge(self, texts: Sequence[str]) -> None:
         new = [text for text in dict.fromkeys(texts) if text not in self._judged]
-        self._judged.update(zip(new, text_scores(self.frames, new).tolist(), strict=True))
+        if new:
+            each = each_scores(self._merged, new)
+            self._judged.update(zip(new, joint_scores(each).tolist(), strict=True))
+            self._each.update(zip(new, each.T.tolist(), strict=True))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from docproc.meaning.named import Named
 from docproc.readers.ctc import alignments
-from docproc.types import DIGIT_SYMBOLS, LINE_CLASSES, LINE_SYMBOLS, MARK_SYMBOLS, Frames
+from docproc.types import DIGIT_SYMBOLS, LINE_CLASSES, MARK_SYMBOLS, Frames
 
 DIGITS = len(DIGIT_SYMBOLS)
 
@@ -46,31 +46,23 @@ def named(frames: Frames, text: str) -> tuple[Named, ...]:
     if not len(frames):
         return ()
     readers = np.exp(frames.reshape(len(frames), -1, LINE_CLASSES).astype(np.float64))
-    found: dict[tuple[int, str], list[float]] = {}
-    columns: dict[tuple[int, str], float] = {}
-    for k, places in enumerate(_places(readers, text)):
-        for symbol, place, share, frame in _emitted(readers[:, k], places):
-            found.setdefault((place, symbol), [0.0] * readers.shape[1])[k] = share
-            columns.setdefault((place, symbol), frame)
+    marks = readers[:, :, DIGITS : DIGITS + len(MARK_SYMBOLS)].transpose(1, 2, 0)
+    seen = (marks >= SYMBOLS.min_share).nonzero()
+    shares = marks[seen].tolist()
+    if not shares:
+        return ()
+    places = _places(readers, text)[seen[0], seen[2]].tolist()
+    # Of every symbol in every place: by reader, its greatest share and the first frame that has it.
+    found: dict[tuple[int, str], dict[int, tuple[float, int]]] = {}
+    for reader, mark, frame, place, share in zip(*(axis.tolist() for axis in seen), places, shares, strict=True):
+        best = found.setdefault((place, MARK_SYMBOLS[mark]), {})
+        if reader not in best or share > best[reader][0]:
+            best[reader] = share, frame
     told = [
-        Named(symbol, place, max(shares), columns[place, symbol] / len(frames))
-        for (place, symbol), shares in found.items()
-        if max(shares) >= SYMBOLS.min_share
+        Named(symbol, place, max(share for share, _ in best.values()), next(iter(best.values()))[1] / len(frames))
+        for (place, symbol), best in found.items()
     ]
     return tuple(sorted(told, key=lambda one: (one.place, one.at)))
-
-
-def _emitted(rows: NDArray[np.float64], places: NDArray[np.int64]) -> list[tuple[str, int, float, float]]:
-    """(symbol, place, share, frame) of every run of frames in which a mark may be."""
-    marks = rows[:, DIGITS : DIGITS + len(MARK_SYMBOLS)]
-    found = []
-    for c in np.flatnonzero(marks.max(axis=0) >= SYMBOLS.min_share).tolist():
-        for place in np.unique(places).tolist():
-            here = np.where(places == place, marks[:, c], 0.0)
-            frame = int(here.argmax())
-            if here[frame] >= SYMBOLS.min_share:
-                found.append((LINE_SYMBOLS[DIGITS + c], place, float(here[frame]), float(frame)))
-    return found
 
 
 def _places(readers: NDArray[np.float64], text: str) -> NDArray[np.int64]:
