@@ -135,12 +135,13 @@ def digit_height(table: NDArray[np.int32], crop_height: int) -> float | None:
     widths, areas = table[:, 2], table[:, 4]
     high = heights >= max(PIXELS.min_digit_px, PIXELS.min_digit_share * crop_height)
     fit = high & (widths <= PIXELS.max_digit_aspect_ratio * heights) & (areas >= PIXELS.min_digit_area_px)
-    heights = np.sort(heights[fit])
+    heights = heights[fit]
     if not len(heights):
         return None
+    heights.sort()
     heights = heights[heights >= PIXELS.min_relative_height * heights[-1]]
-    weight = np.cumsum(heights)
-    return float(heights[np.searchsorted(weight, 0.5 * weight[-1])])
+    weight = heights.cumsum()
+    return float(heights[weight.searchsorted(0.5 * weight[-1])])
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,9 +120,11 @@ def _likely_texts(rows: Sequence[Sequence[float]], alphabet: str) -> list[str]:
                 start = in_blank if k == last else total
                 if start > 0:
                     longer = text + name
-                    grown[longer] = (
-                        (k, grown[longer][1], grown[longer][2] + start * p) if longer in grown else (k, 0.0, start * p)
-                    )
+                    if longer in grown:
+                        _, b, c = grown[longer]
+                        grown[longer] = (k, b, c + start * p)
+                    else:
+                        grown[longer] = (k, 0.0, start * p)
         ranked = [(-(b + c), place, text, k, b, c) for place, (text, (k, b, c)) in enumerate(grown.items())]
         ranked.sort()  # of equals, the first that was found
         largest = -ranked[0][0] if ranked[0][0] < -1e-300 else 1e-300

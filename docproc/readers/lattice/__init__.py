@@ -57,7 +57,7 @@ def view(ink: FieldInk, field: Field) -> View:
 
 def glyphs_of(lattice: Lattice) -> Glyphs:
     """All candidates of a lattice at 28x28."""
-    return normalize_all(candidate_ink(lattice, k) for k in range(len(lattice.candidates)))
+    return normalize_all([candidate_ink(lattice, k) for k in range(len(lattice.candidates))])
 
 
 def score(views: Sequence[View], network: Recognizer) -> list[Scores]:

@@ -12,6 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
+from math import ceil, floor
+from statistics import median
 
 import cv2
 import numpy as np
@@ -123,27 +126,29 @@ def segment(field: FieldInk, amount: bool = False) -> Lattice:
         return EMPTY
     members = _members(spans, len(pieces))
     boxes = _boxes(pieces, members)
-    candidates = tuple(
+    candidates = [
         Candidate(first, last, used, Box(left, top, right - left, bottom - top))
         for (first, last, used), (left, top, right, bottom) in zip(spans, boxes.astype(int).tolist(), strict=True)
-    )
+    ]
     geometry = _geometry(spans, members, boxes, pieces, labels, height, stroke)
     geometry[:, GEOMETRY.index("in_comb")] = field.cells > 0
     geometry[:, GEOMETRY.index("in_amount")] = amount
-    return Lattice(field.ink, labels, len(pieces), candidates, geometry, field.to_ink)
+    return Lattice(field.ink, labels, len(pieces), tuple(candidates), geometry, field.to_ink)
 
 
 def candidate_ink(lattice: Lattice, index: int) -> Ink:
     """The ink of one candidate alone, (height, width) uint8, its neighbors taken away."""
     candidate = lattice.candidates[index]
-    labels = candidate.box.cut(lattice.labels)
-    ink = candidate.box.cut(lattice.ink)
-    low, high = min(candidate.pieces), max(candidate.pieces)
-    if high - low + 1 == len(candidate.pieces):
-        mask = cv2.inRange(labels, low + 1, high + 1)
+    box, pieces = candidate.box, candidate.pieces
+    rows, columns = slice(box.top, box.top + box.height), slice(box.left, box.left + box.width)
+    labels, low, high = lattice.labels[rows, columns], pieces[0] + 1, pieces[-1] + 1
+    if low == high:
+        own = labels == low
+    elif high - low < len(pieces):
+        own = (labels >= low) & (labels <= high)
     else:
-        mask = np.isin(labels, [piece + 1 for piece in candidate.pieces]).view(np.uint8) * np.uint8(255)
-    return np.asarray(cv2.bitwise_and(ink, mask), np.uint8)
+        own = np.isin(labels, [piece + 1 for piece in pieces])
+    return np.asarray(lattice.ink[rows, columns] * own, np.uint8)
 
 
 def candidate_box(lattice: Lattice, index: int) -> Box:
@@ -154,13 +159,14 @@ def candidate_box(lattice: Lattice, index: int) -> Box:
 def box_on_crop(lattice: Lattice, box: Box) -> Box:
     """Where a box of the lattice's ink lies on the field's crop."""
     back = cv2.invertAffineTransform(lattice.to_ink)
-    corners = np.array([(x, y, 1.0) for x in (box.left, box.right) for y in (box.top, box.bottom)])
-    x, y = back @ corners.T
-    top = int(np.floor(y.min()))
+    start, end, head, foot = box.left, box.left + box.width, box.top, box.top + box.height
+    corners = np.array([(start, head, 1.0), (start, foot, 1.0), (end, head, 1.0), (end, foot, 1.0)])
+    x, y = (back @ corners.T).tolist()
+    top = floor(min(y))
     # The shear moves top and bottom apart; the digit itself stands in the middle of the slanted box.
     slant = abs(float(back[0, 1])) * box.height
-    left, right = int(np.floor(x.min() + slant / 2)), int(np.ceil(x.max() - slant / 2))
-    return Box(left, top, max(1, right - left), max(1, int(np.ceil(y.max())) - top))
+    left, right = floor(min(x) + slant / 2), ceil(max(x) - slant / 2)
+    return Box(left, top, max(1, right - left), max(1, ceil(max(y)) - top))
 
 
 # ------------------------------------------------------------------------------------------------------- pieces
@@ -169,7 +175,7 @@ def box_on_crop(lattice: Lattice, box: Box) -> Box:
 def _pieces(field: FieldInk) -> tuple[NDArray[np.int32], _Pieces, float, float]:
     """Split the ink; returns the label of every pixel, the pieces from left to right, digit height, stroke width."""
     ink, labels, table = field.ink, field.labels, field.parts
-    keep = np.flatnonzero(table[:, 4] >= CUT.speck_area_share * DIGIT_HEIGHT**2)
+    (keep,) = (table[:, 4] >= CUT.speck_area_share * DIGIT_HEIGHT**2).nonzero()
     if not len(keep):
         return labels, np.zeros((0, 8)), float(DIGIT_HEIGHT), 1.0
     if len(keep) > CUT.max_pieces:
@@ -177,7 +183,7 @@ def _pieces(field: FieldInk) -> tuple[NDArray[np.int32], _Pieces, float, float]:
     height = digit_height(table[keep], DIGIT_HEIGHT) or float(DIGIT_HEIGHT)
     stroke = _stroke_width((labels > 0).astype(np.uint8))
 
-    boxes = {int(k): Box(*(int(v) for v in table[k, :4])) for k in keep}
+    boxes = {k: Box(*place) for k, place in zip(keep.tolist(), table[keep, :4].tolist(), strict=True)}
     own = {k: box.cut(labels) == k + 1 for k, box in boxes.items()}
     if field.cells:
         seams = {k: _wall_seams(own[k], boxes[k].left, field.walls, height) for k in boxes}
@@ -226,11 +232,9 @@ def _stroke_width(mask: NDArray[np.uint8]) -> float:
     distance = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
     inside = distance[distance > 0]
     # The mean distance over a stroke of width w is about w/4.
-    return (
-        float(np.clip(CUT.stroke_distance * inside.mean(), CUT.min_stroke_px, CUT.max_stroke_px))
-        if inside.size
-        else CUT.min_stroke_px
-    )
+    if not inside.size:
+        return CUT.min_stroke_px
+    return min(max(CUT.min_stroke_px, float(CUT.stroke_distance * inside.mean())), CUT.max_stroke_px)
 
 
 _Seam = tuple[NDArray[np.int64], float]
@@ -272,38 +276,45 @@ def _choose(
     spacing = max(2, round(CUT.min_spacing_digits * height))
     inner = through[room : width - room]
     # Only at valleys: beside a deep one, its slope would take the place of a true valley further on.
-    reach = 2 * max(1, round(CUT.valley_digits * height)) + 1
-    lowest = cv2.erode(through[None, :], np.ones((1, reach), np.uint8))[0, room : width - room]
-    order = np.argsort(inner, kind="stable")
+    beside = np.ones((1, 2 * max(1, round(CUT.valley_digits * height)) + 1), np.uint8)
+    lowest = cv2.erode(through[None, :], beside)[0, room : width - room]
+    order = inner.argsort(kind="stable")
     order = order[(inner[order] <= lowest[order] + CUT.tie_cost) & (inner[order] <= most)]
-    limit = int(np.ceil(width / (CUT.min_ink_per_cut_digits * height)))
+    limit = ceil(width / (CUT.min_ink_per_cut_digits * height))
+    free = np.ones(width + spacing, bool)  # where no cut is near
     chosen: list[int] = []
-    for k in order.tolist():
-        column = k + room
-        if len(chosen) >= limit:
-            break
-        if all(abs(column - other) >= spacing for other in chosen):
+    for column in (order + room).tolist():
+        if free[column]:
             chosen.append(column)
+            if len(chosen) == limit:
+                break
+            free[max(0, column - spacing + 1) : column + spacing] = False
 
     seams = []
     for column in chosen:
         path = np.concatenate([_walk(above[1], column)[::-1], _walk(below[1], column)[1:]])
         seams.append((path, float(through[column])))
-    for column in _waists(own, room, reach):
-        if all(abs(column - other) >= CUT.waist_spacing_share * spacing for other in chosen):
-            seams.append((np.full(rows, column, np.int64), float(own[:, column].sum())))
-    return sorted(seams, key=lambda seam: float(seam[0].mean()))
+    waists = _waists(own, room, beside)
+    if chosen and waists:
+        apart = np.abs(np.array(waists)[:, None] - np.array(chosen)).min(axis=1) >= CUT.waist_spacing_share * spacing
+        waists = [column for column, far in zip(waists, apart.tolist(), strict=True) if far]
+    seams += [(np.full(rows, column, np.int64), float(np.count_nonzero(own[:, column]))) for column in waists]
+    return sorted(seams, key=lambda seam: int(np.add.reduce(seam[0])))
 
 
-def _waists(own: NDArray[np.bool_], room: int, reach: int) -> list[int]:
-    """Columns where a component is lower than on both sides: round digits touch there, flank on flank."""
+def _waists(own: NDArray[np.bool_], room: int, beside: NDArray[np.uint8]) -> list[int]:
+    """Columns where a component is lower than on both sides: round digits touch there, flank on flank.
+
+    `beside` is the (1, width) block of columns among which it is the lowest; none is nearer than `room` to an end.
+    """
     rows = own.shape[0]
     extent = (rows - own[::-1].argmax(axis=0) - own.argmax(axis=0)).astype(np.float32)
-    lowest = cv2.erode(extent[None, :], np.ones((1, reach), np.uint8))[0]
-    flat = (extent <= lowest) & (extent <= CUT.waist_share * rows)
-    flat[:room] = flat[len(flat) - room :] = False
-    edges = np.flatnonzero(np.diff(np.r_[False, flat, False].astype(np.int8)))
-    return [(int(start) + int(end) - 1) // 2 for start, end in edges.reshape(-1, 2)]
+    lowest = cv2.erode(extent[None, :], beside)[0]
+    flat = np.zeros(len(extent) + 2, bool)  # with a column more at both ends
+    flat[1:-1] = (extent <= lowest) & (extent <= CUT.waist_share * rows)
+    flat[: room + 1] = flat[len(extent) + 1 - room :] = False
+    edges = (flat[1:] != flat[:-1]).nonzero()[0].tolist()
+    return [(start + end - 1) // 2 for start, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
 _Drop = tuple[NDArray[np.float32], NDArray[np.int8]]
@@ -375,8 +386,8 @@ def _free_spans(pieces: _Pieces, height: float) -> list[_Span]:
             left, top = np.minimum(left, added[:, LEFT]), np.minimum(top, added[:, TOP])
             right, bottom = np.maximum(right, added[:, RIGHT]), np.maximum(bottom, added[:, BOTTOM])
         fits = fits & (right - left <= np.where(whole, CUT.max_component_width_digits, CUT.max_width_digits) * height)
-        for first in np.flatnonzero(fits & (bottom - top >= CUT.min_height_digits * height)).tolist():
-            spans.append((first, first + size, tuple(range(first, first + size))))
+        (starts,) = (fits & (bottom - top >= CUT.min_height_digits * height)).nonzero()
+        spans += [(first, first + size, tuple(range(first, first + size))) for first in starts.tolist()]
     return sorted(spans)
 
 
@@ -401,18 +412,15 @@ def _cell_spans(pieces: _Pieces, walls: Sequence[float], height: float) -> list[
 
 def _members(spans: Sequence[_Span], pieces: int) -> NDArray[np.int64]:
     """The pieces of every candidate, (candidates, most) int64, filled up with `pieces`."""
-    table = np.full((len(spans), max(len(used) for *_, used in spans)), pieces, np.int64)
-    for k, (*_, used) in enumerate(spans):
-        table[k, : len(used)] = used
-    return table
+    return np.array(list(zip_longest(*[used for *_, used in spans], fillvalue=pieces)), np.int64, order="F").T
 
 
 def _boxes(pieces: _Pieces, members: NDArray[np.int64]) -> NDArray[np.float64]:
     """Left, top, right, bottom of every candidate, (candidates, 4)."""
-    far = 1e9
-    low = np.vstack([pieces[:, (LEFT, TOP)], [far, far]])[members].min(axis=1)
-    high = np.vstack([pieces[:, (RIGHT, BOTTOM)], [-far, -far]])[members].max(axis=1)
-    return np.concatenate([low, high], axis=1)
+    bounds = np.full((len(pieces) + 1, 4), (np.inf, np.inf, -np.inf, -np.inf))
+    bounds[:-1] = pieces[:, (LEFT, TOP, RIGHT, BOTTOM)]
+    own = bounds[members]
+    return np.concatenate([own[:, :, :2].min(axis=1), own[:, :, 2:].max(axis=1)], axis=1)
 
 
 def _geometry(
@@ -421,55 +429,60 @@ def _geometry(
 ) -> NDArray[np.float32]:  # fmt: skip
     tall = pieces[pieces[:, BOTTOM] - pieces[:, TOP] >= CUT.tall_digits * height]
     tall = tall if len(tall) else pieces
-    middle = float(np.median((tall[:, TOP] + tall[:, BOTTOM]) / 2))
-    first, last = np.array([span[0] for span in spans]), np.array([span[1] for span in spans])
+    middle = median(((tall[:, TOP] + tall[:, BOTTOM]) / 2).tolist())
+    first, last = (np.array([span[end] for span in spans]) for end in (0, 1))
     left, top, right, bottom = boxes.T
     held = members < len(pieces)
-    own = np.vstack([pieces, np.zeros((1, pieces.shape[1]))])[members]  # (candidates, most, columns)
-    final = own[np.arange(len(own)), held.sum(axis=1) - 1]
-    # The ink nearest on either side, as far as it reaches.
-    before = np.r_[-np.inf, np.maximum.accumulate(pieces[:, RIGHT])][first]
-    after = np.r_[np.minimum.accumulate(pieces[::-1, LEFT])[::-1], np.inf][last]
-    tallness = np.r_[pieces[:, BOTTOM] - pieces[:, TOP], 0.0] / height
-    inner, reached = np.zeros(len(spans)), own[:, 0, RIGHT]
-    components = np.ones(len(spans))
-    for k in range(1, members.shape[1]):
-        here = held[:, k]
-        inner = np.where(here, np.maximum(inner, own[:, k, LEFT] - reached), inner)
-        reached = np.where(here, np.maximum(reached, own[:, k, RIGHT]), reached)
-        components += here & (own[:, :k, COMPONENT] != own[:, k : k + 1, COMPONENT]).all(axis=1)
+    rows = np.zeros((len(pieces) + 1, pieces.shape[1]))
+    rows[:-1] = pieces
+    own = rows[members]  # (candidates, most, columns)
+    count = held.sum(axis=1)
+    # The ink nearest on either side, as far as it reaches; at the ends of the field there is none.
+    before, after = np.full(len(rows), -np.inf), np.full(len(rows), np.inf)
+    np.maximum.accumulate(pieces[:, RIGHT], out=before[1:])
+    np.minimum.accumulate(pieces[::-1, LEFT], out=after[-2::-1])
     far = CUT.max_gap_seen_digits
+    tallness = (rows[:, BOTTOM] - rows[:, TOP]) / height
+    inner, reached = np.zeros(len(spans)), own[:, 0, RIGHT].copy()
+    for k in range(1, members.shape[1]):
+        np.maximum(inner, own[:, k, LEFT] - reached, out=inner, where=held[:, k])
+        np.maximum(reached, own[:, k, RIGHT], out=reached, where=held[:, k])
+    order = np.arange(members.shape[1])
+    seen = (own[:, :, None, COMPONENT] == own[:, None, :, COMPONENT]) & (order[:, None] > order)
     columns = {
         "height": (bottom - top) / height,
         "width": (right - left) / height,
         "top": (top - middle) / height,
         "bottom": (bottom - middle) / height,
         "area": own[:, :, AREA].sum(axis=1) / height**2,
-        "gap_left": np.where(first > 0, np.clip((left - before) / height, -1, far), far),
-        "gap_right": np.where(last < len(pieces), np.clip((after - right) / height, -1, far), far),
+        "gap_left": np.minimum(np.maximum((left - before[first]) / height, -1), far),
+        "gap_right": np.minimum(np.maximum((after[last] - right) / height, -1), far),
         "cut_left": own[:, 0, CUT_LEFT] / stroke,
-        "cut_right": final[:, CUT_RIGHT] / stroke,
-        "pieces": held.sum(axis=1),
-        "components": components,
+        "cut_right": own[np.arange(len(own)), count - 1, CUT_RIGHT] / stroke,
+        "pieces": count,
+        "components": (held & ~seen.any(axis=2)).sum(axis=1),
         "at_top": top <= INK_MARGIN + 1,
         "at_bottom": bottom >= labels.shape[0] - INK_MARGIN - 1,
         "is_first": first == 0,
         "is_last": last == len(pieces),
         "inner_gap": inner / height,
         "slant": _slants(labels, members, len(pieces)),
-        "height_before": tallness[np.where(first > 0, first - 1, -1)],
+        "height_before": tallness[first - 1],  # before the first piece that is 0, the last of them
         "height_after": tallness[last],
     }
-    zeros = np.zeros(len(spans))
-    return np.stack([columns.get(name, zeros) for name in GEOMETRY], axis=1).astype(np.float32)
+    table = np.zeros((len(spans), len(GEOMETRY)), np.float32)
+    for k, name in enumerate(GEOMETRY):
+        if name in columns:
+            table[:, k] = columns[name]
+    return table
 
 
 def _slants(labels: NDArray[np.int32], members: NDArray[np.int64], pieces: int) -> NDArray[np.float64]:
     """The tangent of the lean of each candidate, to the right positive, from the moments of its ink."""
-    y, x = np.nonzero(labels)
+    y, x = labels.nonzero()
     owner = labels[y, x] - 1
     raw = np.stack([np.bincount(owner, weights=w, minlength=pieces + 1) for w in (np.ones(len(x)), x, y, x * y, y * y)])
     area, sum_x, sum_y, sum_xy, sum_yy = raw[:, members].sum(axis=2)
     spread = sum_yy - sum_y**2 / area
     lean = sum_xy - sum_x * sum_y / area
-    return np.asarray(np.clip(-lean / np.maximum(spread, 1.0), -2, 2), np.float64)
+    return np.asarray(np.minimum(np.maximum(-lean / np.maximum(spread, 1.0), -2), 2), np.float64)

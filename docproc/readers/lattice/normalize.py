@@ -7,10 +7,11 @@ the 28x28 field, which in MNIST's own files is pixel 14, 14 counted from 0 (meas
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from docproc.types import GLYPH_SIDE, Glyphs, Ink
 
@@ -19,39 +20,41 @@ LONGEST_SIDE_PX = 20  # MNIST, LeCun 1998 [standard]
 
 def normalize(ink: Ink) -> Glyphs:
     """One candidate's ink (height, width) uint8, 0 paper .. 255 ink, as (28, 28) uint8. No ink gives all zeros."""
-    glyph = np.zeros((GLYPH_SIDE, GLYPH_SIDE), np.uint8)
-    left, top, width, height = cv2.boundingRect(ink)
-    if width == 0 or height == 0:
-        return glyph
-    scale = LONGEST_SIDE_PX / max(width, height)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    shrinks = scale < 1
-    small = cv2.resize(
-        ink[top : top + height, left : left + width],
-        size,
-        interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
-    )
-    # A pen is as dark as paper lets it be; the network is to see shape. MNIST's strokes reach full white as well.
-    peak = int(small.max())
-    if 0 < peak < 255:
-        small = cv2.convertScaleAbs(small, alpha=255.0 / peak)
-
-    moments = cv2.moments(small)
-    mass = moments["m00"]
-    if mass == 0:
-        return glyph
-    x = _place(GLYPH_SIDE / 2 - moments["m10"] / mass, size[0])
-    y = _place(GLYPH_SIDE / 2 - moments["m01"] / mass, size[1])
-    glyph[y : y + size[1], x : x + size[0]] = small
-    return glyph
+    return np.asarray(normalize_all([ink])[0], np.uint8)
 
 
 def normalize_all(inks: Iterable[Ink]) -> Glyphs:
     """Many candidates at once: (n, 28, 28) uint8."""
-    glyphs = [normalize(ink) for ink in inks]
-    return np.stack(glyphs) if glyphs else np.zeros((0, GLYPH_SIDE, GLYPH_SIDE), np.uint8)
+    small, sizes = _scaled(list(inks))
+    # A pen is as dark as paper lets it be; the network is to see shape. MNIST's strokes reach full white as well.
+    peaks = small.max(axis=(1, 2), initial=1)[:, None, None]
+    small = np.minimum(255, np.rint(small * (255.0 / peaks).astype(np.float32))).astype(np.uint8)
+    glyphs = np.zeros((len(small), GLYPH_SIDE, GLYPH_SIDE), np.uint8)
+    corners = _corners(small, sizes).tolist()
+    for glyph, own, (y, x), (high, wide) in zip(glyphs, small, corners, sizes.tolist(), strict=True):
+        glyph[y : y + high, x : x + wide] = own[:high, :wide]
+    return glyphs
 
 
-def _place(start: float, length: int) -> int:
-    """Where a run of `length` px starts, as near to `start` as the field allows."""
-    return min(max(0, round(start)), GLYPH_SIDE - length)
+def _scaled(inks: Sequence[Ink]) -> tuple[Glyphs, NDArray[np.int64]]:
+    """Each candidate with its longest side at 20 px, in the upper left corner of (n, 20, 20); and its (height, width)."""
+    small = np.zeros((len(inks), LONGEST_SIDE_PX, LONGEST_SIDE_PX), np.uint8)
+    sizes = np.zeros((len(inks), 2), np.int64)
+    for k, ink in enumerate(inks):
+        left, top, width, height = cv2.boundingRect(ink)
+        if not width:
+            continue
+        scale = LONGEST_SIDE_PX / (width if width > height else height)
+        wide, high = round(width * scale) or 1, round(height * scale) or 1
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        small[k, :high, :wide] = cv2.resize(ink[top : top + height, left : left + width], (wide, high), interpolation=how)
+        sizes[k] = high, wide
+    return small, sizes
+
+
+def _corners(small: Glyphs, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The (row, column) in the glyph of each upper left corner: the center of mass lies as near to the middle as fits."""
+    places = np.arange(LONGEST_SIDE_PX)
+    down, across = small.sum(axis=2, dtype=np.int64), small.sum(axis=1, dtype=np.int64)
+    centers = np.stack([down @ places, across @ places], axis=1) / np.maximum(1, down.sum(axis=1))[:, None]
+    return np.minimum(np.maximum(0, np.rint(GLYPH_SIDE / 2 - centers).astype(np.int64)), GLYPH_SIDE - sizes)
