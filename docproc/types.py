@@ -296,6 +296,7 @@ class Lattice:
     candidates: tuple[Candidate, ...]
     geometry: NDArray[np.float32]  # (len(candidates), GEOMETRY) float32, see readers.lattice.cuts
     to_ink: Affine
+    whole: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None  # the components before they were cut, see `FieldInk`
 
     @property
     def blank(self) -> bool:

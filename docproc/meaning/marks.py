@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from docproc.pixels import components
 from docproc.types import Box, Lattice
 
 MarkKind = Literal["point", "comma", "dash", "slash", "line", "speck", "other"]
@@ -101,6 +102,8 @@ class MarkTuning:
 
 MARKS = MarkTuning()
 
+_RIM = np.ones((MARKS.rim_px, MARKS.rim_px), np.uint8)
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -127,11 +130,10 @@ class MarkedDigits:
     slope: float = 0.0  # of the base line: digit heights down for a digit height to the right
 
 
-@dataclass(frozen=True, slots=True)
-class _Blob:
-    box: Box
-    area: int  # px
-    digit: int = -1  # index of the digit whose candidate included it
+# Pieces of ink that may be marks, the columns of an (n, 6) int64 table, px: their boxes, their ink, and the index of the digit
+# whose candidate included them, or -1.
+_LEFT, _TOP, _RIGHT, _BOTTOM, _AREA, _DIGIT = range(6)
+_Blobs = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,27 +157,58 @@ def marked_digits(lattice: Lattice, path: Sequence[int]) -> MarkedDigits:
     """The digits along `path`, which holds at least one candidate, and all marks around them."""
     owned = _owners(lattice, path)
     # The faint rim of the digits is no mark.
-    near = cv2.dilate((owned > 0).view(np.uint8), np.ones((MARKS.rim_px, MARKS.rim_px), np.uint8))
-    boxes, blobs = _bodies(lattice, path, owned)
-    for blob in blobs:
-        blob.box.cut(owned)[blob.box.cut(owned) == blob.digit + 1] = 0
+    near = cv2.dilate((owned > 0).view(np.uint8), _RIM)
+    boxes, beside = _bodies(lattice, path, owned)
+    for left, top, right, bottom, _, digit in beside:
+        part = owned[top:bottom, left:right]
+        part[part == digit + 1] = 0
     inside = cv2.distanceTransform((owned > 0).view(np.uint8), cv2.DIST_L2, 3)
-    count = max(1, int(np.count_nonzero(inside)))
-    pen = float(np.clip(MARKS.pen_per_distance * inside.sum() / count, MARKS.min_pen_px, MARKS.max_pen_px))
-    blobs += _loose((lattice.ink > MARKS.min_ink) & (near == 0))
-    away = cv2.distanceTransform((owned == 0).view(np.uint8), cv2.DIST_L2, 3)
-    heights = np.sort(boxes[:, 3] - boxes[:, 1])
-    height = float(heights[2 * len(heights) // 3])  # raised digits are smaller
-    scale = _Scale(height, *_base_line(boxes[boxes[:, 3] - boxes[:, 1] >= MARKS.full_height_share * height]))
+    count = max(1, np.count_nonzero(inside))
+    pen = min(max(MARKS.min_pen_px, float(MARKS.pen_per_distance * inside.sum() / count)), MARKS.max_pen_px)
+    loose = _loose((lattice.ink > MARKS.min_ink) & (near == 0))
+    blobs = np.concatenate([np.array(beside, np.int64).reshape(-1, 6), loose]) if beside else loose
+    tall = boxes[:, 3] - boxes[:, 1]
+    heights = sorted(tall.tolist())
+    height = heights[2 * len(heights) // 3]  # raised digits are smaller
+    scale = _Scale(height, *_base_line(boxes[tall >= MARKS.full_height_share * height]))
     digits = scale(boxes)
-    marks = []
-    for blob in blobs:
-        box = blob.box
-        own = scale(np.array([box.left, box.top, box.right, box.bottom], np.float64))
-        gap = float(box.cut(away).min()) / height
-        marks.append(_mark(blob, own, digits, gap, pen / height, height))
-    marks.sort(key=lambda mark: mark.left + mark.right)
+    marks = _marks(blobs, scale(blobs[:, :_AREA].astype(np.float64)), digits, pen / height, height, owned)
     return MarkedDigits(digits, tuple(_without_dotted_line(marks)), scale.slope)
+
+
+def _marks(
+    blobs: _Blobs, own: NDArray[np.float64], digits: NDArray[np.float64], pen: float, height: float, owned: NDArray[np.uint16]
+) -> list[Mark]:
+    """The blobs as marks, from left to right.
+
+    `own` (n, 4) are their boxes and `pen` is a width, in digit heights; `height` is that of a digit, px. `owned` is the ink of
+    the digits.
+    """
+    twice = own[:, 0] + own[:, 2]
+    middles, centers = twice / 2, (digits[:, 0] + digits[:, 2]) / 2
+    within = blobs[:, _DIGIT]
+    places = np.where(within >= 0, within + (middles > centers[within]), centers.searchsorted(middles))
+    specks = _are_specks(own, blobs[:, _AREA] / height**2, pen)
+    away: NDArray[np.float32] | None = None  # from the ink of the digits, px
+    marks = []
+    for k in twice.argsort(kind="stable").tolist():
+        place = int(places[k])
+        left, top, right, bottom = own[k].tolist()
+        if specks[k]:
+            marks.append(Mark("speck", place, True, left, top, right, bottom))
+            continue
+        area = float(blobs[k, _AREA]) / height**2
+        kind, sure = _classify(_Shape(top, bottom, right - left, bottom - top, (top + bottom) / 2, area, pen))
+        if kind == "point" and (top + bottom) / 2 < MARKS.min_point_below and _within_a_digit(float(middles[k]), digits):
+            kind = "speck"  # of a stroke, or in a loop: a point stands below a digit, or beside it
+        if kind == "point" and sure:
+            # A hook that came off a digit is no point: a point keeps clear of the digits.
+            if away is None:
+                away = np.asarray(cv2.distanceTransform((owned == 0).view(np.uint8), cv2.DIST_L2, 3), np.float32)
+            start, head, end, foot = blobs[k, :_AREA].tolist()
+            sure = float(away[head:foot, start:end].min()) / height >= MARKS.min_clear_gap_digits
+        marks.append(Mark(kind, place, sure, left, top, right, bottom))
+    return marks
 
 
 def _owners(lattice: Lattice, path: Sequence[int]) -> NDArray[np.uint16]:
@@ -186,17 +219,19 @@ def _owners(lattice: Lattice, path: Sequence[int]) -> NDArray[np.uint16]:
     return np.take(owner, lattice.labels)
 
 
-def _bodies(lattice: Lattice, path: Sequence[int], owned: NDArray[np.uint16]) -> tuple[NDArray[np.float64], list[_Blob]]:
+def _bodies(
+    lattice: Lattice, path: Sequence[int], owned: NDArray[np.uint16]
+) -> tuple[NDArray[np.float64], list[tuple[int, ...]]]:
     """The digits' boxes without the blobs beside them, (n, 4) float64 px: left, top, right, bottom; and those blobs."""
-    boxes = np.zeros((len(path), 4))
-    blobs = []
+    boxes = []
+    blobs: list[tuple[int, ...]] = []
     for place, k in enumerate(path):
         candidate = lattice.candidates[k]
         # One piece is one component.
         body, beside = _body(owned, place + 1, candidate.box) if len(candidate.pieces) > 1 else (candidate.box, [])
-        boxes[place] = body.left, body.top, body.right, body.bottom
-        blobs += [_Blob(box, area, digit=place) for box, area in beside]
-    return boxes, blobs
+        boxes.append((body.left, body.top, body.left + body.width, body.top + body.height))
+        blobs += [(box.left, box.top, box.right, box.bottom, area, place) for box, area in beside]
+    return np.array(boxes, np.float64), blobs
 
 
 def _body(owned: NDArray[np.uint16], name: int, box: Box) -> tuple[Box, list[tuple[Box, int]]]:
@@ -229,10 +264,14 @@ def _stands_beside(part: Box, main: Box) -> bool:
     return small and ((low and not inside) or compact)
 
 
-def _loose(mask: NDArray[np.bool_]) -> list[_Blob]:
+def _loose(mask: NDArray[np.bool_]) -> _Blobs:
     """The ink that is on no digit."""
-    count, _, table, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
-    return [_Blob(Box(left, top, wide, high), area) for left, top, wide, high, area in table[1:count].tolist()]
+    _, table = components(mask.view(np.uint8))
+    blobs = np.full((len(table), 6), -1, np.int64)
+    blobs[:, :_DIGIT] = table
+    blobs[:, _RIGHT] += blobs[:, _LEFT]
+    blobs[:, _BOTTOM] += blobs[:, _TOP]
+    return blobs
 
 
 def _base_line(boxes: NDArray[np.float64]) -> tuple[float, float]:
@@ -247,20 +286,6 @@ def _base_line(boxes: NDArray[np.float64]) -> tuple[float, float]:
     enough = len(slopes) >= MARKS.min_slope_pairs
     slope = min(MARKS.max_slope, max(-MARKS.max_slope, median(slopes))) if enough else 0.0
     return slope, median((y - slope * x).tolist())
-
-
-def _mark(blob: _Blob, own: NDArray[np.float64], digits: NDArray[np.float64], gap: float, pen: float, height: float) -> Mark:
-    """`own` is the blob's box, `gap` its distance to the ink of the digits and `pen` a width, all in digit heights."""
-    left, top, right, bottom = (float(v) for v in own)
-    kind, sure = _classify(_Shape(top, bottom, right - left, bottom - top, (top + bottom) / 2, blob.area / height**2, pen))
-    middle = (left + right) / 2
-    centers = (digits[:, 0] + digits[:, 2]) / 2
-    place = blob.digit + int(middle > centers[blob.digit]) if blob.digit >= 0 else int(np.searchsorted(centers, middle))
-    if kind == "point" and (top + bottom) / 2 < MARKS.min_point_below and _within_a_digit(middle, digits):
-        kind = "speck"  # of a stroke, or in a loop: a point stands below a digit, or beside it
-    # A hook that came off a digit is no point: a point keeps clear of the digits.
-    sure = sure and gap >= (MARKS.min_clear_gap_digits if kind == "point" else 0.0)
-    return Mark(kind, place, bool(sure), left, top, right, bottom)
 
 
 def _within_a_digit(middle: float, digits: NDArray[np.float64]) -> bool:
@@ -297,24 +322,19 @@ class _Shape:
 
 
 def _classify(shape: _Shape) -> tuple[MarkKind, bool]:
-    """The kind of a mark, and whether it is clear: that of the first test of `_KINDS` that it passes."""
+    """The kind of a mark that is no speck, and whether it is clear: that of the first test of `_KINDS` that it passes."""
     return next((kind, clear(shape)) for test, kind, clear in _KINDS if test(shape))
 
 
-def _is_dust(mark: _Shape) -> bool:
-    return (
-        mark.area < MARKS.min_area_pens * mark.pen**2
-        or max(mark.width, mark.height) < MARKS.min_side_digits
-        or mark.bottom < 0
-        or mark.top > MARKS.max_top
-    )
-
-
-def _is_thin(mark: _Shape) -> bool:
-    """Too thin for the pen: what is left of a ruled line."""
-    low = mark.height < MARKS.max_thin_digits and mark.width > MARKS.min_thin_ratio * mark.height
-    fine = mark.height < MARKS.max_thin_pens * mark.pen and mark.width > MARKS.min_thin_pen_ratio * mark.height
-    return low or fine
+def _are_specks(boxes: NDArray[np.float64], areas: NDArray[np.float64], pen: float) -> NDArray[np.bool_]:
+    """Which marks are dust, or too thin for the pen, as is what is left of a ruled line; of boxes (n, 4) and areas (n,)."""
+    left, top, right, bottom = boxes.T
+    width, height = right - left, bottom - top
+    dust = (areas < MARKS.min_area_pens * pen**2) | (np.maximum(width, height) < MARKS.min_side_digits)
+    dust |= (bottom < 0) | (top > MARKS.max_top)
+    low = (height < MARKS.max_thin_digits) & (width > MARKS.min_thin_ratio * height)
+    fine = (height < MARKS.max_thin_pens * pen) & (width > MARKS.min_thin_pen_ratio * height)
+    return np.asarray(dust | low | fine, np.bool_)
 
 
 def _is_tall(mark: _Shape) -> bool:
@@ -396,8 +416,6 @@ def _never(_: _Shape) -> bool:
 _Test = Callable[[_Shape], bool]
 # (what is asked, the kind of a mark that passes, whether that is clear), in the order in which it is asked.
 _KINDS: tuple[tuple[_Test, MarkKind, _Test], ...] = (
-    (_is_dust, "speck", _always),
-    (_is_thin, "speck", _always),
     (_is_slash, "slash", _is_clear_slash),
     (_is_tall, "other", _never),
     (_is_dash, "dash", _is_clear_dash),

@@ -185,7 +185,8 @@ def _profiles(labels: NDArray[np.int32], count: int) -> tuple[NDArray[np.int64],
     width = labels.shape[1]
     rows, columns = labels.nonzero()
     place = (labels[rows, columns] - 1) * width + columns
-    counts, totals = np.bincount(place, minlength=count * width), np.bincount(place, rows, minlength=count * width)
+    counts = np.asarray(np.bincount(place, minlength=count * width), np.int64)
+    totals = np.asarray(np.bincount(place, rows, minlength=count * width), np.float64)
     return counts.reshape(count, width), totals.reshape(count, width)
 
 
@@ -250,7 +251,7 @@ def _spans(mask: Mask, runs: NDArray[np.uint64], ends: tuple[int, int], zone: Ma
     shown, count = (runs > 0) & free, int(np.count_nonzero(free))
     if count < RULING.min_free_share * width:
         return False
-    share = np.count_nonzero(shown) / count
+    share = int(np.count_nonzero(shown)) / count
     dashes = int(shown[0]) + int(np.count_nonzero(shown[1:] & ~shown[:-1]))
     dashed = share >= RULING.dashed_share and dashes >= RULING.min_dashes
     # One that is broken in places, from side to side.
@@ -405,7 +406,7 @@ def _tall(written: Mask, table: NDArray[np.int32], walls: Sequence[Mask]) -> NDA
         written = written & (1 - own)
     if walls:
         _, table = components(written)
-    return table[table[:, 3] >= RULING.tall_share * written.shape[0]]
+    return np.asarray(table[table[:, 3] >= RULING.tall_share * written.shape[0]], np.int32)
 
 
 def _is_round(run: _Upright, own: Mask, labels: NDArray[np.int32]) -> bool:

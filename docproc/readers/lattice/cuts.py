@@ -133,7 +133,7 @@ def segment(field: FieldInk, amount: bool = False) -> Lattice:
     geometry = _geometry(spans, members, boxes, pieces, labels, height, stroke)
     geometry[:, GEOMETRY.index("in_comb")] = field.cells > 0
     geometry[:, GEOMETRY.index("in_amount")] = amount
-    return Lattice(field.ink, labels, len(pieces), tuple(candidates), geometry, field.to_ink)
+    return Lattice(field.ink, labels, len(pieces), tuple(candidates), geometry, field.to_ink, (field.labels, field.parts))
 
 
 def candidate_ink(lattice: Lattice, index: int) -> Ink:

@@ -57,4 +57,5 @@ def _corners(small: Glyphs, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     places = np.arange(LONGEST_SIDE_PX)
     down, across = small.sum(axis=2, dtype=np.int64), small.sum(axis=1, dtype=np.int64)
     centers = np.stack([down @ places, across @ places], axis=1) / np.maximum(1, down.sum(axis=1))[:, None]
-    return np.minimum(np.maximum(0, np.rint(GLYPH_SIDE / 2 - centers).astype(np.int64)), GLYPH_SIDE - sizes)
+    nearest = np.rint(GLYPH_SIDE / 2 - centers).astype(np.int64)
+    return np.asarray(np.minimum(np.maximum(0, nearest), GLYPH_SIDE - sizes), np.int64)

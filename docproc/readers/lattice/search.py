@@ -14,7 +14,7 @@ from what was written has little.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import exp, log1p
 
@@ -50,6 +50,8 @@ class SearchTuning:
 
 SEARCH = SearchTuning()
 
+_DIGITS = np.array(list("0123456789"))
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
@@ -81,16 +83,8 @@ def decode(
     if rules is not None:
         return _decode_ruled(pieces, candidates, log_odds, scores, digits, rules)
     logs = _log_shares(scores)
-    order = np.argsort(-logs, axis=1, kind="stable")[:, : SEARCH.max_classes]
     fewest, most = digits if digits else (0, pieces)
-    gains = log_odds[:, None] + np.take_along_axis(logs, order, axis=1)
-    least = _log(SEARCH.min_share)
-    tried = [
-        [(str(d), g) for d, g, whole in zip(ds, gs, own, strict=True) if g - whole >= least]
-        for ds, gs, own in zip(
-            order.tolist(), gains.tolist(), np.repeat(log_odds[:, None], order.shape[1], 1).tolist(), strict=True
-        )
-    ]
+    tried = _tried(log_odds, logs)
     ending = _ending(pieces, candidates, log_odds)
 
     states: list[dict[str, _State]] = [{"": (0.0, 0.0, ())}]
@@ -99,26 +93,35 @@ def decode(
         for k in ending[node]:
             before = candidates[k].first
             for text, (total, best, path) in states[before].items():
-                if len(text) >= most:
+                if before >= most and len(text) >= most:
                     continue
                 for name, gain in tried[k]:
                     grown, mine, top = text + name, total + gain, best + gain
-                    old = here.get(grown)
-                    if old is None:
+                    if grown not in here:
                         here[grown] = (mine, top, (*path, k))
                         continue
+                    old = here[grown]
                     high, low = (old[0], mine) if old[0] > mine else (mine, old[0])
                     both = high + log1p(exp(low - high))
                     here[grown] = (both, top, (*path, k)) if top > old[1] else (both, old[1], old[2])
         states.append(_keep(here, by_length=fewest > 0))
 
-    final = [(text, state) for text, state in states[-1].items() if fewest <= len(text) <= most]
+    final = _ranked({text: state for text, state in states[-1].items() if fewest <= len(text) <= most})
     if not final:
         return Decoded((), (), 0.0)
-    final.sort(key=lambda item: -item[1][0])
     whole = _whole(pieces, candidates, ending, log_odds, digits)
-    strings = tuple((text, float(min(1.0, np.exp(state[0] - whole)))) for text, state in final)
-    return Decoded(strings, tuple(state[2] for _, state in final), whole)
+    shares = np.minimum(1.0, np.exp(np.array([state[0] for _, state in final]) - whole)).tolist()
+    strings = tuple(zip([text for text, _ in final], shares, strict=True))
+    return Decoded(strings, tuple([state[2] for _, state in final]), whole)
+
+
+def _tried(log_odds: NDArray[np.float64], logs: NDArray[np.float64]) -> list[list[tuple[str, float]]]:
+    """Of every candidate the likeliest digits, and what they add to the log odds of a path."""
+    order = (-logs).argsort(axis=1, kind="stable")[:, : SEARCH.max_classes]
+    gains = log_odds[:, None] + logs[np.arange(len(logs))[:, None], order]
+    counts = (gains - log_odds[:, None] >= _log(SEARCH.min_share)).sum(axis=1).tolist()
+    names = _DIGITS[order].tolist()
+    return [list(zip(*own, strict=True))[:count] for *own, count in zip(names, gains.tolist(), counts, strict=True)]
 
 
 def _decode_ruled(
@@ -276,26 +279,21 @@ def marginals(pieces: int, candidates: Sequence[Candidate], log_odds: NDArray[np
     """The probability of every candidate to lie on the path, (n,) 0..1: forward and backward sums over all paths."""
     if not len(candidates):
         return np.zeros(0)
+    first, last = [candidate.first for candidate in candidates], [candidate.last for candidate in candidates]
+    odds = log_odds.tolist()
     ahead, behind = np.full(pieces + 1, -np.inf), np.full(pieces + 1, -np.inf)
     ahead[0] = behind[pieces] = 0.0
-    by_end = sorted(range(len(candidates)), key=lambda k: candidates[k].last)
-    by_start = sorted(range(len(candidates)), key=lambda k: -candidates[k].first)
-    place = 0
-    for node in range(1, pieces + 1):
-        ahead[node] = ahead[node - 1]
-        while place < len(by_end) and candidates[by_end[place]].last == node:
-            k = by_end[place]
-            ahead[node] = np.logaddexp(ahead[node], ahead[candidates[k].first] + log_odds[k])
-            place += 1
-    place = 0
+    for node, ending in enumerate(_at_nodes(pieces, last, range(len(last)))):
+        if node:
+            ahead[node] = ahead[node - 1]
+        for k in ending:
+            ahead[node] = np.logaddexp(ahead[node], ahead[first[k]] + odds[k])
+    starting = _at_nodes(pieces, first, range(len(first)))
     for node in range(pieces - 1, -1, -1):
         behind[node] = behind[node + 1]
-        while place < len(by_start) and candidates[by_start[place]].first == node:
-            k = by_start[place]
-            behind[node] = np.logaddexp(behind[node], behind[candidates[k].last] + log_odds[k])
-            place += 1
-    through = [ahead[c.first] + log_odds[k] + behind[c.last] - ahead[pieces] for k, c in enumerate(candidates)]
-    return np.asarray(np.exp(np.minimum(0.0, np.array(through))))
+        for k in starting[node]:
+            behind[node] = np.logaddexp(behind[node], behind[last[k]] + odds[k])
+    return np.asarray(np.exp(np.minimum(0.0, ahead[first] + log_odds + behind[last] - ahead[pieces])))
 
 
 def _log(share: float) -> float:
@@ -310,10 +308,16 @@ def _log_shares(scores: Scores) -> NDArray[np.float64]:
 
 def _ending(pieces: int, candidates: Sequence[Candidate], log_odds: NDArray[np.float64]) -> list[list[int]]:
     """The candidates that end at every node, without those that are surely no digit."""
-    ending: list[list[int]] = [[] for _ in range(pieces + 1)]
-    for k in np.flatnonzero(log_odds >= SEARCH.min_log_odds).tolist():
-        ending[candidates[k].last].append(k)
-    return ending
+    able = (log_odds >= SEARCH.min_log_odds).nonzero()[0].tolist()
+    return _at_nodes(pieces, [candidate.last for candidate in candidates], able)
+
+
+def _at_nodes(pieces: int, nodes: Sequence[int], candidates: Iterable[int]) -> list[list[int]]:
+    """Some candidates by the node at which they begin, or end."""
+    found: list[list[int]] = [[] for _ in range(pieces + 1)]
+    for k in candidates:
+        found[nodes[k]] += [k]
+    return found
 
 
 def _back(candidates: Sequence[Candidate], came: NDArray[np.int64], node: int, place: int) -> tuple[int, ...]:
@@ -332,7 +336,7 @@ def _keep(states: dict[str, _State], by_length: bool) -> dict[str, _State]:
     """The best few states; of every length, where the length of the whole string is bounded from below."""
     if len(states) <= SEARCH.max_kept:
         return states
-    ranked = sorted(states.items(), key=lambda item: -item[1][0])
+    ranked = _ranked(states)
     if not by_length:
         return dict(ranked[: SEARCH.max_kept])
     counts: Counter[int] = Counter()
@@ -342,6 +346,12 @@ def _keep(states: dict[str, _State], by_length: bool) -> dict[str, _State]:
         if counts[len(text)] <= SEARCH.max_kept:
             kept[text] = state
     return kept
+
+
+def _ranked(states: dict[str, _State]) -> list[tuple[str, _State]]:
+    """Texts with their states, the most probable first; of equals, the one that was found first."""
+    order = sorted([(-state[0], place, text) for place, (text, state) in enumerate(states.items())])
+    return [(text, states[text]) for _, _, text in order]
 
 
 def _keep_ruled(states: dict[str, tuple[float, int]], ahead: list[float], least: float) -> dict[str, tuple[float, int]]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from docproc.pixels import components
 from docproc.types import Box, Lattice
 
 
@@ -45,18 +47,20 @@ def stacked(lattice: Lattice, path: Sequence[int], rows: int) -> bool:
     if not path:
         return False
     boxes = [lattice.candidates[k].box for k in path]
-    height = float(np.median([box.height for box in boxes]))
-    rest = ((lattice.ink > STRAY.ink) & ~_ink_of(lattice, path)).astype(np.uint8)
-    count, _, parts, _ = cv2.connectedComponentsWithStats(rest, connectivity=8)
+    height = float(median([box.height for box in boxes]))
+    rest = (lattice.ink > STRAY.ink) & ~_ink_of(lattice, path)
+    if np.count_nonzero(rest.any(axis=1)) < STRAY.min_height_share * height:
+        return False
+    _, parts = components(rest.view(np.uint8))
     tops, bottoms = _profile(boxes, rest.shape[1])
     back = cv2.invertAffineTransform(lattice.to_ink)
-    for x, y, w, h, area in parts[1:count].tolist():
+    for x, y, w, h, area in parts.tolist():
         if not STRAY.min_height_share * height <= h <= STRAY.max_height_share * height:
             continue
         if w > STRAY.max_width_share * height or area < STRAY.min_solid * w * h:
             continue
         over = bottoms[x : x + w] > 0
-        if over.mean() < STRAY.min_over_share:
+        if np.count_nonzero(over) < STRAY.min_over_share * w:
             continue
         above = y + h <= tops[x : x + w][over].min() + STRAY.overlap_share * height
         below = y >= bottoms[x : x + w][over].max()  # no reach: commas hang from the line
@@ -68,13 +72,15 @@ def stacked(lattice: Lattice, path: Sequence[int], rows: int) -> bool:
 
 def filled(lattice: Lattice, path: Sequence[int], text: str) -> bool:
     """Whether something is written inside a digit of a `text`: a stamp, or a word in a circle, looks like a 0."""
-    count, labels, parts, _ = cv2.connectedComponentsWithStats((lattice.ink > STRAY.ink).astype(np.uint8), connectivity=8)
-    left, top, width, height = (parts[1:count, k] for k in range(4))
+    labels, parts = lattice.whole or components((lattice.ink > STRAY.ink).view(np.uint8))
+    left, top, width, height = parts[:, :4].T
     for k, digit in zip(path, text, strict=True):
-        own = np.asarray(labels, np.int32)[_ink_of(lattice, [k]) & (labels > 0)]
+        box = lattice.candidates[k].box
+        here = box.cut(labels)[_taken(lattice, [k])[box.cut(lattice.labels)]]
+        own = here[here > 0]
         if not len(own):
             continue
-        x, y, w, h, _ = parts[np.bincount(own).argmax()].tolist()
+        x, y, w, h, _ = parts[np.bincount(own).argmax() - 1].tolist()
         inside = (left > x) & (left + width < x + w) & (top > y) & (top + height < y + h)
         inside &= height >= STRAY.inner_share * h
         # The curl of a 2 or a 3 may hold a speck.
@@ -94,8 +100,10 @@ def is_ring(lattice: Lattice, path: Sequence[int], text: str) -> bool:
 
 def left_over(lattice: Lattice, path: Sequence[int]) -> float:
     """The share of the ink that is on no digit of a path, 0..1."""
-    ink = lattice.labels > 0
-    return float((ink & ~_ink_of(lattice, path)).sum()) / max(1.0, float(ink.sum()))
+    counts = np.bincount(lattice.labels.ravel(), minlength=lattice.pieces + 1)
+    counts[0] = 0
+    whole = int(counts.sum())
+    return (whole - int(counts[_taken(lattice, path)].sum())) / max(1, whole)
 
 
 def leaning(lattice: Lattice, path: Sequence[int]) -> bool:
@@ -106,7 +114,7 @@ def leaning(lattice: Lattice, path: Sequence[int]) -> bool:
 
 def _lean(lattice: Lattice, candidate: int) -> float:
     """By how many columns a candidate leans to the right for a row that it rises, as it is in the field's crop."""
-    rows, columns = np.nonzero(_ink_of(lattice, [candidate]))
+    rows, columns = _ink_of(lattice, [candidate]).nonzero()
     if len(rows) < 2 or rows.max() == rows.min():
         return 0.0
     back = cv2.invertAffineTransform(lattice.to_ink)
@@ -116,7 +124,15 @@ def _lean(lattice: Lattice, candidate: int) -> float:
 
 def _ink_of(lattice: Lattice, path: Sequence[int]) -> NDArray[np.bool_]:
     """Where the ink of some candidates is, (height, width)."""
-    return np.isin(lattice.labels, [piece + 1 for k in path for piece in lattice.candidates[k].pieces])
+    return _taken(lattice, path)[lattice.labels]
+
+
+def _taken(lattice: Lattice, path: Sequence[int]) -> NDArray[np.bool_]:
+    """Which labels of the lattice are those of some candidates, (pieces + 1,); 0 is the paper."""
+    taken = np.zeros(lattice.pieces + 1, bool)
+    for k in path:
+        taken[[piece + 1 for piece in lattice.candidates[k].pieces]] = True
+    return taken
 
 
 def _profile(boxes: Sequence[Box], width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
