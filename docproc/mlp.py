@@ -23,7 +23,7 @@ class Mlp:
 
     def __call__(self, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """(n, features) to (n,) log-odds."""
-        x = np.clip((features - self.mean) / self.scale, -6, 6)
+        x = np.minimum(np.maximum((features - self.mean) / self.scale, -6), 6)
         for place, (weights, biases) in enumerate(self.layers):
             x = x @ weights + biases
             if place < len(self.layers) - 1:
@@ -61,7 +61,7 @@ def sigmoid(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def logit(probability: NDArray[np.floating[Any]], floor: float = 1e-6) -> NDArray[np.float64]:
     """Probability to log-odds, kept within what `floor` allows."""
-    p = np.clip(np.asarray(probability, np.float64), floor, 1 - floor)
+    p = np.minimum(np.maximum(np.asarray(probability, np.float64), floor), 1 - floor)
     return np.asarray(np.log(p) - np.log1p(-p))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -98,15 +98,18 @@ def components(mask: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.i
     return np.asarray(labels, np.int32), np.asarray(stats[1:], np.int32)
 
 
-def quantile(ordered: Sequence[float], share: float) -> float:
-    """The value below which `share` (0..1) of ascending numbers lie, between two of them in proportion, as `np.quantile`.
+def quantile(values: NDArray[Any], share: float) -> float:
+    """The value below which `share` (0..1) of at least one number lie, between two of them in proportion: as `np.quantile`.
 
-    Of a few numbers that is done sooner than numpy has looked at its arguments.
+    Of one share of a flat array it is found with a tenth of the calls.
     """
-    place = share * (len(ordered) - 1)
+    place = share * (len(values) - 1)
     low = int(place)
-    part, start, end = place - low, ordered[low], ordered[min(low + 1, len(ordered) - 1)]
-    return end - (end - start) * (1 - part) if part >= 0.5 else start + (end - start) * part
+    high, part = min(low + 1, len(values) - 1), place - low
+    ordered = values.copy()
+    ordered.partition((low, high))
+    start, end = ordered[low], ordered[high]
+    return float(end - (end - start) * (1 - part) if part >= 0.5 else start + (end - start) * part)
 
 
 def grouped(near: NDArray[np.bool_]) -> list[NDArray[np.int64]]:

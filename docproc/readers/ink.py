@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.pixels import components, digit_height, flatten_light, otsu
+from docproc.pixels import components, digit_height, flatten_light, otsu, quantile
 from docproc.readers.ruling import without_ruling
 from docproc.types import DIGIT_HEIGHT, INK_MARGIN, Affine, FieldInk, Gray, Ink
 
@@ -262,7 +262,7 @@ def _threshold(crop: Gray) -> _Found | None:
         return None
     soft = max(INK.min_ramp_gray, INK.ramp_share * (light - dark))
     # Security patterns are darker than paper and lighter than the pen: half-way to the pen's own darkness drops them.
-    core = float(np.percentile(flat[flat <= threshold], INK.pen_percentile))
+    core = quantile(flat[flat <= threshold], INK.pen_percentile / 100)
     middle = min(threshold + INK.lighter_share * (light - threshold), light - INK.pen_share * (light - core))
     # An ink ramp around the threshold keeps the anti-aliased rim of a stroke and drops the pattern of the paper.
     ramp = np.clip((middle + soft / 2 - np.arange(256)) * (255.0 / soft), 0, 255).astype(np.uint8)
@@ -314,14 +314,14 @@ def _joined_dots(ink: Ink) -> Ink:
     inside = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
     if not mask.any():
         return ink
-    dot = 2 * float(np.percentile(inside[mask > 0], INK.dot_percentile))
+    dot = 2 * quantile(inside[mask > 0], INK.dot_percentile / 100)
     finer = max(1, int(np.ceil(INK.min_fine_dot_px / dot)))
     if finer > INK.max_finer or mask.size * finer**2 > INK.max_dotted_px:
         return ink
     large = cv2.resize(ink, None, fx=finer, fy=finer, interpolation=cv2.INTER_CUBIC) if finer > 1 else ink
     mask = (large > INK.half_ink).astype(np.uint8)
     inside = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
-    dot = 2 * float(np.percentile(inside[mask > 0], INK.core_percentile))
+    dot = 2 * quantile(inside[mask > 0], INK.core_percentile / 100)
     deep = (inside > INK.core_share * dot / 2).astype(np.uint8)
     cores, _, _, centers = cv2.connectedComponentsWithStats(deep, connectivity=8)
     round_ink = (cores - 1) * np.pi / 4 * dot**2
@@ -344,25 +344,26 @@ def _joined_dots(ink: Ink) -> Ink:
 
 
 def _bring_to_height(ink: Ink, tall: float) -> tuple[Ink, Affine]:
-    scale = float(np.clip(DIGIT_HEIGHT / tall, INK.min_scale, INK.max_scale))
+    scale = min(max(INK.min_scale, DIGIT_HEIGHT / tall), INK.max_scale)
     width, height = max(1, round(ink.shape[1] * scale)), max(1, round(ink.shape[0] * scale))
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     scaled = cv2.resize(ink, (width, height), interpolation=interpolation)
-    scaled = np.pad(scaled, INK_MARGIN)
-    return np.asarray(scaled, np.uint8), np.array([[scale, 0.0, INK_MARGIN], [0.0, scale, INK_MARGIN]])
+    framed = cv2.copyMakeBorder(scaled, *[INK_MARGIN] * 4, cv2.BORDER_CONSTANT, value=0)
+    return np.asarray(framed, np.uint8), np.array([[scale, 0.0, INK_MARGIN], [0.0, scale, INK_MARGIN]])
 
 
 def _take_out_slant(ink: Ink) -> tuple[Ink, Affine]:
     """Shear the ink so that its strokes stand upright."""
-    y, x = np.nonzero(ink[::2, ::2] > INK.half_ink)
+    y, x = (ink[::2, ::2] > INK.half_ink).nonzero()
     none = np.array([[1.0, 0, 0], [0, 1.0, 0]])
     if len(x) < INK.min_slant_px:
         return ink, none
     height, width = ink.shape
     slants = np.arange(INK.slant_from, INK.slant_to, INK.slant_step)
-    shifted = x[None, :] + np.rint(slants[:, None] * (y - height / 4.0)[None, :]).astype(np.int64) + height
     bins = width // 2 + 2 * height
-    flat = (shifted + np.arange(len(slants))[:, None] * bins).ravel()
+    rows = np.arange(int(y[-1]) + 1)
+    shifts = np.rint(slants[:, None] * (rows - height / 4.0)).astype(np.int64) + height + np.arange(len(slants))[:, None] * bins
+    flat = (shifts[:, y] + x).ravel()
     projections = np.bincount(flat, minlength=len(slants) * bins).reshape(len(slants), bins).astype(np.float64)
     sharpness = (projections**2).sum(axis=1)
     # Upright is likelier than the sharpest shear by a hair: a weak prior against leaning.
@@ -377,7 +378,7 @@ def _take_out_slant(ink: Ink) -> tuple[Ink, Affine]:
 
 
 def _square(affine: Affine) -> Affine:
-    return np.vstack([affine, [0.0, 0.0, 1.0]])
+    return np.array([*affine, (0.0, 0.0, 1.0)])
 
 
 def _shift(x: float, y: float) -> Affine:

@@ -158,9 +158,12 @@ def level_rules(mask: Mask) -> list[Rule]:
     found: list[Rule] = []
     left = np.argsort(-table[:, 2], kind="stable")
     while len(left) and len(found) < RULING.max_rules:
-        aligned = _aligned(lines, table, left)
+        slope, row = _fit(lines, left[:1].tolist())
+        aligned = _aligned(table, left, slope, row)
         taken, left = left[aligned].tolist(), left[~aligned]
-        rule = _rule(mask, thin, np.asarray(sure, np.uint8), lines, table, taken)
+        if len(taken) > 1:
+            slope, row = _fit(lines, taken)
+        rule = _rule(mask, thin, np.asarray(sure, np.uint8), table[taken], slope, row)
         if rule is not None:
             found.append(rule)
     return found
@@ -190,9 +193,8 @@ def _profiles(labels: NDArray[np.int32], count: int) -> tuple[NDArray[np.int64],
     return counts.reshape(count, width), totals.reshape(count, width)
 
 
-def _aligned(lines: Sequence[_Line], table: NDArray[np.int32], left: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of the pieces that are left lie on one straight line with the first of them, (len(left),)."""
-    slope, row = _fit(lines, [int(left[0])])
+def _aligned(table: NDArray[np.int32], left: NDArray[np.int64], slope: float, row: float) -> NDArray[np.bool_]:
+    """Which of the pieces that are left lie on the straight line of the first of them, (len(left),)."""
     own = table[left]
     middle = own[:, 0] + own[:, 2] / 2
     near = np.abs(own[:, 1] + own[:, 3] / 2 - row - slope * middle) <= RULING.off_line_px + own[0, 3] / 2
@@ -215,12 +217,9 @@ def _straight(x: NDArray[np.int64], y: NDArray[np.float64]) -> tuple[float, floa
     return slope, height - slope * middle
 
 
-def _rule(
-    mask: Mask, thin: Mask, sure: Mask, lines: Sequence[_Line], table: NDArray[np.int32], taken: Sequence[int]
-) -> Rule | None:
-    """The rule that pieces belong to; None where they are strokes of the pen."""
+def _rule(mask: Mask, thin: Mask, sure: Mask, pieces: NDArray[np.int32], slope: float, row: float) -> Rule | None:
+    """The rule of pieces on a straight line, the rows of a table (see `components`); None where they are strokes of the pen."""
     height, width = mask.shape
-    slope, row = _fit(lines, taken)
     zone = _zone(mask.shape, slope, row, RULING.off_line_px + 1)
     runs = (thin & zone).sum(axis=0)
     seen = runs[runs > 0].tolist()
@@ -230,21 +229,21 @@ def _rule(
     if thickness > max(RULING.max_thickness_px, RULING.max_thickness_share * height):
         return None
     run = np.asarray(sure & zone & mask, np.uint8)
-    start, end = min(int(table[k, 0]) for k in taken), max(int(table[k, 0] + table[k, 2]) for k in taken)
-    if not run.any() and not _spans(mask, runs, (start, end), _zone(mask.shape, slope, row, RULING.off_line_px + thickness)):
-        return None
+    if not run.any():
+        span = int((pieces[:, 0] + pieces[:, 2]).max() - pieces[:, 0].min())
+        if not _shows(mask, runs, span, _zone(mask.shape, slope, row, RULING.off_line_px + thickness)):
+            return None
     if _strikes(mask & (1 - sure) & (1 - zone), row + slope * width / 2):
         return None
     return Rule(row, slope, thickness, run)
 
 
-def _spans(mask: Mask, runs: NDArray[np.uint64], ends: tuple[int, int], zone: Mask) -> bool:
-    """Whether pieces from `ends` to `ends` show where nothing else stands: a rule that is solid, broken, or dashed.
+def _shows(mask: Mask, runs: NDArray[np.uint64], span: int, zone: Mask) -> bool:
+    """Whether pieces show where nothing else stands: those of a rule that is solid, broken, or dashed.
 
-    `runs` is their ink in every column, (width,), and `zone` what belongs to the rule.
+    `runs` is their ink in every column, (width,), `span` the px from side to side, and `zone` what belongs to the rule.
     """
     width = mask.shape[1]
-    span = ends[1] - ends[0]
     if span < RULING.span_share * width:
         return False
     free = ~(mask & (1 - zone)).any(axis=0)
@@ -430,11 +429,10 @@ def _uprights(upright: Mask, mask: Mask) -> Iterator[tuple[_Upright, Mask]]:
     spread = cv2.dilate(mask, _ASIDE) > 0  # as `upright` was
     for k, (x, y, w, h, _) in enumerate(table.tolist()):
         across = widths[k, y : y + h]
-        ordered = sorted(across.tolist())
-        usual = float(median(ordered))
+        usual = float(median(across.tolist()))
         if (
             usual > RULING.max_wall_share * height
-            or quantile(ordered, RULING.swelling_quantile) > RULING.max_swelling * usual + 2
+            or quantile(across, RULING.swelling_quantile) > RULING.max_swelling * usual + 2
         ):
             continue
         if not _is_upright((totals[k, y : y + h] - x * across) / np.maximum(1, across), height):

@@ -50,7 +50,7 @@ def features(lattice: Lattice, scores: Scores) -> NDArray[np.float64]:
     ranked = np.sort(shares, axis=1)
     inside, around, across = _rivals(lattice.candidates, own)
     on_path = logit(marginals(lattice.pieces, lattice.candidates, own), CONTEXT.min_share)
-    best = np.eye(10)[shares.argmax(axis=1)]
+    best = shares.argmax(axis=1)[:, None] == np.arange(10)
     mine = np.stack(
         [own, logit(ranked[:, -1], CONTEXT.min_class_share), ranked[:, -2], inside, around, across, on_path], axis=1
     )
