@@ -99,19 +99,20 @@ def doubts(
         yield round(min(1.0, float(sure)), KEPT_DECIMALS), tuple(found)
 
 
-def aligned(text: str, other: str) -> Iterator[tuple[int, str]]:
+def aligned(text: str, other: str) -> list[tuple[int, str]]:
     """(place, digit): which digit of the other text, or none (""), stands where the text has its own.
 
     A place is left out where that cannot be told.
     """
     if len(text) == len(other):
-        yield from enumerate(other)
-        return
+        return list(enumerate(other))
+    found: list[tuple[int, str]] = []
     for kind, first, last, start, end in SequenceMatcher(None, text, other, autojunk=False).get_opcodes():
         if kind == "delete":
-            yield from ((place, "") for place in range(first, last))
+            found += [(place, "") for place in range(first, last)]
         elif last - first == end - start:
-            yield from zip(range(first, last), other[start:end], strict=True)
+            found += zip(range(first, last), other[start:end], strict=True)
+    return found
 
 
 # ------------------------------------------------------------------------------------------------------- places
@@ -121,30 +122,28 @@ def _written_boxes(page: Page, result: HandwrittenResult) -> Sequence[Box | None
     """Where each digit stands, px of the page: by the lattice, else by the cells of a comb, else by the line network."""
     text, path, field = result.reading.text, result.reading.path, result.prepared.field
     if path:
-        return [_on_page(page, field, candidate_box(result.prepared.lattice, candidate)) for candidate in path]
+        lattice = result.prepared.lattice
+        return _on_page(page, field, [candidate_box(lattice, candidate) for candidate in path])
     comb = result.opinions.get("cells")
     if isinstance(comb, CombOpinion) and len(text) <= field.cells:
         return [_cell_box(field, cell) for cell in places(comb.scores, text)]
     lattice = result.prepared.lattice
     columns = columns_of(line_opinion(result.opinions).places(text), lattice.labels)
-    found = [
-        _on_page(page, field, box_on_crop(lattice, Box(left, 0, right - left, len(lattice.ink)))) for left, right in columns
-    ]
-    return found or [None] * len(text)
+    boxes = [box_on_crop(lattice, Box(left, 0, right - left, len(lattice.ink))) for left, right in columns]
+    return _on_page(page, field, boxes) or [None] * len(text)
 
 
 def _printed_boxes(page: Page, result: PrintedResult) -> Sequence[Box | None]:
     """The same of a line of E-13B; nothing is known where a rule changed it."""
     reading, field, strip = result.reading, result.prepared.field, result.prepared.strip
     centers = [center for name, center in zip(reading.value, reading.centers, strict=True) if name in DIGIT_SYMBOLS]
-    found = [_on_page(page, field, part_box(strip, [center])) for center in centers]
-    return found or [None] * len(reading.text)
+    return _on_page(page, field, [part_box(strip, [center]) for center in centers]) or [None] * len(reading.text)
 
 
-def _on_page(page: Page, field: Field, box: Box) -> Box:
-    """A box of the field's crop, px of the page."""
+def _on_page(page: Page, field: Field, boxes: Sequence[Box]) -> list[Box]:
+    """Boxes of the field's crop, px of the page."""
     crop = field.crop.clip(page.width, page.height)
-    return replace(box, left=crop.left + box.left, top=crop.top + box.top)
+    return [Box(crop.left + box.left, crop.top + box.top, box.width, box.height) for box in boxes]
 
 
 def _cell_box(field: Field, cell: int) -> Box:

@@ -498,7 +498,8 @@ def _jpeg_page(where: PageId, image: Any, data: bytes, limits: Limits, enough: i
                 width, height = (side * enough // max(image.size) for side in image.size)
                 small = {"min_width": width, "min_height": height, "min_factor": 2}
             gray = simplejpeg.decode_jpeg(data, colorspace="GRAY", strict=True, **small)[:, :, 0]
-            upright = ImageOps.exif_transpose(_with_exif(Image.fromarray(gray), image))
+            turned = image.getexif().get(_ORIENTATION, 1) != 1
+            upright = ImageOps.exif_transpose(_with_exif(Image.fromarray(gray), image)) if turned else gray
             return Page(where, np.array(upright, np.uint8), tall=tall, shrunk=image.width / gray.shape[1])
         except ValueError as problem:
             damage = f"the picture is damaged: {problem}"

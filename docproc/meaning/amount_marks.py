@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-
-import numpy as np
+from statistics import median
 
 from docproc.meaning.amounts import CENTS, HUNDRED, Separator, SeparatorKind, WrittenAmount, amount_of
 from docproc.meaning.marks import Mark, MarkedDigits
@@ -126,9 +125,7 @@ def _beside(mark: Mark, marked: MarkedDigits) -> list[int]:
     """The places on both sides of the digit below or above which a mark stands."""
     middle = (mark.left + mark.right) / 2
     return [
-        place
-        for k in np.flatnonzero((marked.digits[:, 0] < middle) & (middle < marked.digits[:, 2]))
-        for place in (int(k), int(k) + 1)
+        place for k, (left, _, right, _) in enumerate(marked.digits.tolist()) if left < middle < right for place in (k, k + 1)
     ]
 
 
@@ -162,10 +159,8 @@ def _is_stacked(marked: MarkedDigits, text: str) -> bool:
 def _has_end_dash(marked: MarkedDigits) -> bool:
     """Whether a dash ends the amount."""
     end = float(marked.digits[-1, 2])
-    return any(
-        m.kind in ("dash", "line") and m.left > end and m.right - m.left > AMOUNT_MARKS.min_end_dash_digits
-        for m in marked.marks
-    )
+    lines = [mark for mark in marked.marks if mark.kind in ("dash", "line")]
+    return any(mark.left > end and mark.right - mark.left > AMOUNT_MARKS.min_end_dash_digits for mark in lines)
 
 
 def _underline(marked: MarkedDigits) -> Mark | None:
@@ -183,10 +178,10 @@ def _underline(marked: MarkedDigits) -> Mark | None:
 
 def _wide_gaps(marked: MarkedDigits) -> list[int]:
     """The places where the gap between two digits is so wide that a separator may have stood there."""
-    gaps = marked.digits[1:, 0] - marked.digits[:-1, 2]
-    if not len(gaps):
+    gaps: list[float] = (marked.digits[1:, 0] - marked.digits[:-1, 2]).tolist()
+    if not gaps:
         return []
-    usual = max(0.0, float(np.sort(gaps)[(len(gaps) - 1) // 2])) if len(gaps) > 1 else 0.0
+    usual = max(0.0, sorted(gaps)[(len(gaps) - 1) // 2]) if len(gaps) > 1 else 0.0
     specks = {
         mark.place
         for mark in marked.marks
@@ -194,12 +189,12 @@ def _wide_gaps(marked: MarkedDigits) -> list[int]:
     }
     found = [
         place
-        for place, gap in enumerate(gaps.tolist(), 1)
+        for place, gap in enumerate(gaps, 1)
         if gap > usual + (AMOUNT_MARKS.min_speck_gap_digits if place in specks else AMOUNT_MARKS.min_gap_digits)
     ]
     cents = len(marked.digits) - CENTS
     if cents > 0 and len(gaps) > 1:
-        widest_other = np.delete(gaps, cents - 1).max()
+        widest_other = max(gaps[: cents - 1] + gaps[cents:])
         if gaps[cents - 1] > max(usual + AMOUNT_MARKS.min_cents_gap_digits, widest_other + AMOUNT_MARKS.min_widest_gap_digits):
             found = sorted({*found, cents})
     return found
@@ -235,4 +230,4 @@ def _raised_on_the_level(marked: MarkedDigits) -> bool:
     lifted = feet[-CENTS - 3 : -CENTS].min() - feet[-CENTS:].max()
     if lifted <= AMOUNT_MARKS.min_raised_digits:
         return False
-    return bool(heights[-CENTS:].max() < AMOUNT_MARKS.max_maybe_raised_share * np.median(heights[:-CENTS]))
+    return bool(heights[-CENTS:].max() < AMOUNT_MARKS.max_maybe_raised_share * median(heights[:-CENTS].tolist()))

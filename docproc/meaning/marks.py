@@ -236,21 +236,17 @@ def _bodies(
 
 def _body(owned: NDArray[np.uint16], name: int, box: Box) -> tuple[Box, list[tuple[Box, int]]]:
     """The box of a digit without the blobs that its candidate included, and those with their areas, px."""
-    count, _, table, _ = cv2.connectedComponentsWithStats((box.cut(owned) == name).view(np.uint8), connectivity=8)
-    parts = [(Box(box.left + int(x), box.top + int(y), int(w), int(h)), int(area)) for x, y, w, h, area in table[1:count]]
-    if len(parts) < 2:
+    _, table = components((box.cut(owned) == name).view(np.uint8))
+    if len(table) < 2:
         return box, []
-    main = max(parts, key=lambda part: part[1])[0]
-    body, beside = [main], []
-    for part, area in parts:
-        if part is main:
-            continue
-        if _stands_beside(part, main):
-            beside.append((part, area))
-        else:
-            body.append(part)
-    left, top = min(part.left for part in body), min(part.top for part in body)
-    right, bottom = max(part.right for part in body), max(part.bottom for part in body)
+    parts = [Box(box.left + x, box.top + y, w, h) for x, y, w, h, _ in table.tolist()]
+    areas = table[:, 4].tolist()
+    main = parts[areas.index(max(areas))]
+    aside = [part is not main and _stands_beside(part, main) for part in parts]
+    beside = [(part, area) for part, area, off in zip(parts, areas, aside, strict=True) if off]
+    body = [part for part, off in zip(parts, aside, strict=True) if not off]
+    left, top = min([part.left for part in body]), min([part.top for part in body])
+    right, bottom = max([part.left + part.width for part in body]), max([part.top + part.height for part in body])
     return Box(left, top, right - left, bottom - top), beside
 
 

@@ -348,7 +348,7 @@ def _bring_to_height(ink: Ink, tall: float) -> tuple[Ink, Affine]:
     width, height = max(1, round(ink.shape[1] * scale)), max(1, round(ink.shape[0] * scale))
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     scaled = cv2.resize(ink, (width, height), interpolation=interpolation)
-    framed = cv2.copyMakeBorder(scaled, *[INK_MARGIN] * 4, cv2.BORDER_CONSTANT, value=0)
+    framed = cv2.copyMakeBorder(scaled, INK_MARGIN, INK_MARGIN, INK_MARGIN, INK_MARGIN, cv2.BORDER_CONSTANT, value=0)
     return np.asarray(framed, np.uint8), np.array([[scale, 0.0, INK_MARGIN], [0.0, scale, INK_MARGIN]])
 
 

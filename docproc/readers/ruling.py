@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import sqrt
 from statistics import median
 
 import cv2
@@ -205,11 +204,6 @@ def _aligned(table: NDArray[np.int32], left: NDArray[np.int64], slope: float, ro
 def _fit(lines: Sequence[_Line], taken: Sequence[int]) -> tuple[float, float]:
     """(slope, row at column 0) of the straight line through the middle of some pieces."""
     x, y = lines[taken[0]] if len(taken) == 1 else (np.concatenate([lines[k][axis] for k in taken]) for axis in (0, 1))
-    return _straight(x, y)
-
-
-def _straight(x: NDArray[np.int64], y: NDArray[np.float64]) -> tuple[float, float]:
-    """(slope, y at x = 0) of the straight line nearest to some points."""
     middle, height = float(np.add.reduce(x)) / len(x), float(np.add.reduce(y)) / len(y)
     aside = x - middle
     spread = float(np.add.reduce(aside**2))
@@ -427,15 +421,13 @@ def _uprights(upright: Mask, mask: Mask) -> Iterator[tuple[_Upright, Mask]]:
     labels, table = components(upright)
     widths, totals = _profiles(labels.T, len(table))
     spread = cv2.dilate(mask, _ASIDE) > 0  # as `upright` was
-    for k, (x, y, w, h, _) in enumerate(table.tolist()):
+    for k in _are_upright(widths, totals).nonzero()[0].tolist():
+        x, y, w, h, _ = table[k].tolist()
         across = widths[k, y : y + h]
         usual = float(median(across.tolist()))
-        if (
-            usual > RULING.max_wall_share * height
-            or quantile(across, RULING.swelling_quantile) > RULING.max_swelling * usual + 2
-        ):
+        if usual > RULING.max_wall_share * height:
             continue
-        if not _is_upright((totals[k, y : y + h] - x * across) / np.maximum(1, across), height):
+        if quantile(across, RULING.swelling_quantile) > RULING.max_swelling * usual + 2:
             continue
         own = labels[y : y + h, x : x + w] == k + 1
         filled = (spread[y : y + h, x : x + w] & own).sum(axis=1)
@@ -449,13 +441,23 @@ def _uprights(upright: Mask, mask: Mask) -> Iterator[tuple[_Upright, Mask]]:
         yield _Upright(x, x + w, y, y + h, thick, inked), np.asarray(cv2.dilate(ink, _AROUND), np.uint8)
 
 
-def _is_upright(middle: NDArray[np.float64], height: int) -> bool:
-    """Whether a run is straight and upright, by its middle column in each of its rows, in a crop so high."""
-    rows = np.arange(len(middle))
-    slope, start = _straight(rows, middle) if len(middle) > 2 else (0.0, float(np.add.reduce(middle)) / len(middle))
-    off = middle - start - slope * rows
+def _are_upright(widths: NDArray[np.int64], totals: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which components are straight and upright, (n,): by the line through their middles in all rows.
+
+    Of every component in each row of the crop `widths` is the number of its px, and `totals` the sum of their columns; both
+    (n, height).
+    """
+    height = widths.shape[1]
+    rows, inked = np.arange(height), widths > 0
+    count = inked.sum(axis=1, keepdims=True)
+    middle = totals / np.maximum(1, widths)
+    aside = (rows - (rows * inked).sum(axis=1, keepdims=True) / count) * inked
+    middle -= middle.sum(axis=1, keepdims=True) / count
+    slope = (aside * middle).sum(axis=1, keepdims=True) / np.maximum(1, (aside**2).sum(axis=1, keepdims=True))
+    slope[count <= 2] = 0
+    off = ((middle - slope * aside) ** 2 * inked).sum(axis=1) / count[:, 0]
     bend = max(RULING.wall_bend_px, RULING.wall_bend_share * height)
-    return abs(slope) <= RULING.max_wall_slope and sqrt(float(np.add.reduce(off**2)) / len(off)) <= bend
+    return np.asarray((np.abs(slope[:, 0]) <= RULING.max_wall_slope) & (np.sqrt(off) <= bend), np.bool_)
 
 
 def _is_side(run: _Upright, ends: tuple[_End, _End], runs: list[_Upright], shape: tuple[int, ...]) -> bool:

@@ -70,12 +70,10 @@ def _argument(marked: MarkedDigits, text: str) -> float:
     written = written_amount(marked, text)
     support = separator_support(written)
     hanging = count_hanging(marked)
-    strokes = sum(mark.kind == "slash" and mark.place == 0 for mark in marked.marks)
+    strokes = len([mark for mark in marked.marks if mark.kind == "slash" and mark.place == 0])
     # What floats between digits and is no dash may be what is left of a digit.
-    floating = sum(
-        mark.kind == "other" and 0 < mark.place < len(text) and mark.bottom < SEPARATORS.max_floating_bottom
-        for mark in marked.marks
-    )
+    others = [mark for mark in marked.marks if mark.kind == "other" and mark.bottom < SEPARATORS.max_floating_bottom]
+    floating = len([mark for mark in others if 0 < mark.place < len(text)])
     slashed = SEPARATORS.fraction_misread_nats * slash_read_as_1(written)
     kept = -SEPARATORS.contradiction_nats if support is None else min(support, SEPARATORS.max_support_nats)
     return kept - hanging - max(0, strokes - 1) - floating - slashed

@@ -138,8 +138,8 @@ class LatticeOpinion:
             weakest, doubt = float(self.log_odds[taken].min()), float(logit(own, LATTICE.min_share).min())
             doubts = float(np.sum(1 - own))
         return {
-            "weakest_digit": float(np.clip(weakest, -LATTICE.max_log_odds, LATTICE.max_log_odds)),
-            "weakest_class": float(np.clip(doubt, -LATTICE.max_log_odds, LATTICE.max_class_log_odds)),
+            "weakest_digit": min(max(-LATTICE.max_log_odds, weakest), LATTICE.max_log_odds),
+            "weakest_class": min(max(-LATTICE.max_log_odds, doubt), LATTICE.max_class_log_odds),
             "doubt": doubts,
             "left_over": left_over(lattice, taken.tolist()),
             "pieces": float(lattice.pieces),

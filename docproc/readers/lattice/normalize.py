@@ -39,16 +39,16 @@ def normalize_all(inks: Iterable[Ink]) -> Glyphs:
 def _scaled(inks: Sequence[Ink]) -> tuple[Glyphs, NDArray[np.int64]]:
     """Each candidate with its longest side at 20 px, in the upper left corner of (n, 20, 20); and its (height, width)."""
     small = np.zeros((len(inks), LONGEST_SIDE_PX, LONGEST_SIDE_PX), np.uint8)
-    sizes = np.zeros((len(inks), 2), np.int64)
-    for k, ink in enumerate(inks):
-        left, top, width, height = cv2.boundingRect(ink)
-        if not width:
-            continue
-        scale = LONGEST_SIDE_PX / (width if width > height else height)
-        wide, high = round(width * scale) or 1, round(height * scale) or 1
-        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        small[k, :high, :wide] = cv2.resize(ink[top : top + height, left : left + width], (wide, high), interpolation=how)
-        sizes[k] = high, wide
+    boxes = np.array([cv2.boundingRect(ink) for ink in inks], np.int64).reshape(-1, 4)
+    scales = LONGEST_SIDE_PX / np.maximum(1, boxes[:, 2:].max(axis=1, initial=0))
+    sizes = np.maximum(1, np.rint(boxes[:, :1:-1] * scales[:, None])).astype(np.int64)
+    sizes[boxes[:, 2] == 0] = 0
+    for own, ink, (x, y, w, h), (high, wide), scale in zip(
+        small, inks, boxes.tolist(), sizes.tolist(), scales.tolist(), strict=True
+    ):
+        if high:
+            how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+            own[:high, :wide] = cv2.resize(ink[y : y + h, x : x + w], (wide, high), interpolation=how)
     return small, sizes
 
 
