@@ -82,7 +82,7 @@ def written_amount(marked: MarkedDigits, text: str, named: Sequence[Named] | Non
     """The digits of an amount and what the marks around them mean, by their shapes and by their names, where `named` tells."""
     underline = _underline(marked)
     separators: dict[int, Separator] = {}
-    for mark in marked.marks:
+    for mark in [mark for mark in marked.marks if mark.kind in _SEPARATORS or mark.kind == "other"]:
         if mark.place >= len(text) or mark is underline:
             continue
         if kind := _SEPARATORS.get(mark.kind):
@@ -90,7 +90,7 @@ def written_amount(marked: MarkedDigits, text: str, named: Sequence[Named] | Non
                 old = separators.get(place)
                 if old is None or (mark.sure and not old.sure):
                     separators[place] = Separator(place, kind, mark.sure)
-        elif mark.kind == "other" and mark.place:
+        elif mark.place:
             separators.setdefault(mark.place, Separator(mark.place, "unclear", sure=False))
     if named is not None:
         separators = _by_name(separators, [one for one in named if 0 < one.place < len(text)])

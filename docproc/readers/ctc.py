@@ -222,19 +222,29 @@ def alignments(odds: NDArray[np.float64], texts: Sequence[str]) -> NDArray[np.in
     logs = np.log(np.maximum(odds, 1e-12))
     at = np.arange(len(texts))
     emitted = logs[:, symbols] if logs.ndim == 2 else logs[at[:, None], :, symbols].transpose(2, 0, 1)  # (t, texts, states)
-    ahead = np.full((len(texts), symbols.shape[1] + 2), -np.inf)  # two states before the first, where nothing is
-    ahead[:, 2:4] = emitted[0, :, :2]
+    frames = len(emitted)
+    ahead = np.full((frames, len(texts), symbols.shape[1] + 2), -np.inf)  # two states before the first, where nothing is
+    ahead[0, :, 2:4] = emitted[0, :, :2]
+    best = np.empty(emitted.shape)  # way to each state, before the frame
+    for before, most, now, after in zip(ahead[:-1], best[1:], emitted[1:], ahead[1:], strict=True):
+        np.add(before[:, :-2], jumps, out=most)
+        np.maximum(most, before[:, 1:-1], out=most)
+        np.maximum(most, before[:, 2:], out=most)
+        np.add(most, now, out=after[:, 2:])
+    # How many states it came from behind: 0, 1 or 2; of equals the fewest.
     back = np.zeros(emitted.shape, np.int8)
-    for t in range(1, len(emitted)):
-        stay, step, jump = ahead[:, 2:], ahead[:, 1:-1], ahead[:, :-2] + jumps
-        best = np.maximum(np.maximum(stay, step), jump)
-        moved = stay != best
-        np.add(moved, moved & (step != best), out=back[t], dtype=np.int8)
-        np.add(best, emitted[t], out=ahead[:, 2:])
-    best = ahead[:, 2:]
-    states = np.where((ends == 0) | (best[at, ends] >= best[at, np.maximum(ends - 1, 0)]), ends, ends - 1)
-    taken = np.empty((len(texts), len(emitted)), np.int64)
-    for t in range(len(emitted) - 1, -1, -1):
+    moved = ahead[:-1, :, 2:] != best[1:]
+    np.add(moved, moved & (ahead[:-1, :, 1:-1] != best[1:]), out=back[1:], dtype=np.int8)
+    last = ahead[-1, :, 2:]
+    states = np.where((ends == 0) | (last[at, ends] >= last[at, np.maximum(ends - 1, 0)]), ends, ends - 1)
+    taken = np.empty((len(texts), frames), np.int64)
+    for t in range(frames - 1, -1, -1):
         taken[:, t] = states
         states = states - back[t, at, states]
     return taken
+
+
+def middles(states: NDArray[np.int64], digits: int) -> NDArray[np.float64]:
+    """The frame in the middle of each digit of a text, (digits,), by the states of its frames, see `alignments`."""
+    counts = np.bincount(states, minlength=2 * digits + 1)[1::2]
+    return np.asarray(np.bincount(states, np.arange(len(states)), minlength=2 * digits + 1)[1::2] / counts, np.float64)

@@ -204,7 +204,8 @@ def _aligned(table: NDArray[np.int32], left: NDArray[np.int64], slope: float, ro
 def _fit(lines: Sequence[_Line], taken: Sequence[int]) -> tuple[float, float]:
     """(slope, row at column 0) of the straight line through the middle of some pieces."""
     x, y = lines[taken[0]] if len(taken) == 1 else (np.concatenate([lines[k][axis] for k in taken]) for axis in (0, 1))
-    middle, height = float(np.add.reduce(x)) / len(x), float(np.add.reduce(y)) / len(y)
+    count = len(x)
+    middle, height = float(np.add.reduce(x)) / count, float(np.add.reduce(y)) / count
     aside = x - middle
     spread = float(np.add.reduce(aside**2))
     slope = float(np.add.reduce(aside * (y - height))) / spread if spread > 0 else 0.0

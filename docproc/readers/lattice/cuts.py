@@ -142,13 +142,11 @@ def candidate_ink(lattice: Lattice, index: int) -> Ink:
     box, pieces = candidate.box, candidate.pieces
     rows, columns = slice(box.top, box.top + box.height), slice(box.left, box.left + box.width)
     labels, low, high = lattice.labels[rows, columns], pieces[0] + 1, pieces[-1] + 1
-    if low == high:
-        own = labels == low
-    elif high - low < len(pieces):
-        own = (labels >= low) & (labels <= high)
-    else:
+    own = (labels >= low) & (labels <= high) if high > low else labels == low
+    if high - low >= len(pieces):
         own = np.isin(labels, [piece + 1 for piece in pieces])
-    return np.asarray(lattice.ink[rows, columns] * own, np.uint8)
+    ink: Ink = lattice.ink[rows, columns] * own
+    return ink
 
 
 def candidate_box(lattice: Lattice, index: int) -> Box:

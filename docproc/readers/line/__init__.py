@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from docproc.backends.form import Form
 from docproc.meaning.named import Named
 from docproc.mlp import logit
-from docproc.readers.ctc import Merged, alignments, each_reader, each_scores, joint_scores, likely_texts, merge_blanks
+from docproc.readers.ctc import Merged, alignments, each_reader, each_scores, joint_scores, likely_texts, merge_blanks, middles
 from docproc.readers.line.band import line
 from docproc.readers.line.symbols import digit_frames, named
 from docproc.readers.voter import MAX_PROPOSED
@@ -83,8 +83,8 @@ class LineOpinion:
             return []
         odds = np.exp(np.stack(each_reader(self.frames)).astype(np.float64))
         states = alignments(odds, [text] * len(odds))
-        middles = [[float(np.flatnonzero(own == 2 * k + 1).mean()) for k in range(len(text))] for own in states]
-        return [float(middle) for middle in np.median(middles, axis=0)]
+        found: list[float] = np.median([middles(own, len(text)) for own in states], axis=0).tolist()
+        return found
 
     def evidence(self, text: str) -> Mapping[str, float]:
         shares = [one.share for one in self.named(text) if one.symbol in (LETTER, STRUCK)]
