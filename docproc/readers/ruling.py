@@ -153,43 +153,77 @@ def level_rules(mask: Mask) -> list[Rule]:
     leveled = cv2.dilate(mask, _UP_AND_DOWN)
     sure = cv2.morphologyEx(leveled, cv2.MORPH_OPEN, np.ones((1, max(long, RULING.min_sure_px)), np.uint8))
     labels, table = components(np.asarray(pieces, np.uint8))
-    lines = _middles(labels, table)
+    any_sure = bool(sure.any())
+    lines = _Lines.of(labels, table)
     found: list[Rule] = []
-    left = np.argsort(-table[:, 2], kind="stable")
+    left = (-table[:, 2]).argsort(kind="stable")
     while len(left) and len(found) < RULING.max_rules:
-        slope, row = _fit(lines, left[:1].tolist())
+        slope, row = lines.fit(left[:1].tolist())
         aligned = _aligned(table, left, slope, row)
         taken, left = left[aligned].tolist(), left[~aligned]
+        span = int((table[taken, 0] + table[taken, 2]).max() - table[taken, 0].min())
+        if not any_sure and span < RULING.span_share * width:
+            continue
         if len(taken) > 1:
-            slope, row = _fit(lines, taken)
-        rule = _rule(mask, thin, np.asarray(sure, np.uint8), table[taken], slope, row)
+            slope, row = lines.fit(taken)
+        rule = _rule(mask, thin, np.asarray(sure, np.uint8), span, slope, row)
         if rule is not None:
             found.append(rule)
     return found
 
 
-_Line = tuple[NDArray[np.int64], NDArray[np.float64]]  # columns of a piece, and its middle row in each of them
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lines:
+    """The lines through the middle of components, one after the other: arrays of a number for every column of each."""
 
+    starts: NDArray[np.int64]  # (n,) where the numbers of each begin
+    columns: NDArray[np.int64]
+    counts: NDArray[np.int64]  # px there
+    middles: NDArray[np.float64]  # their mean row
 
-def _middles(labels: NDArray[np.int32], table: NDArray[np.int32]) -> list[_Line]:
-    """The line through the middle of each piece (see `components`)."""
-    counts, totals = _profiles(labels, len(table))
-    lines = []
-    for (left, top, width, *_), own, total in zip(table.tolist(), counts, totals, strict=True):
-        columns = np.arange(left, left + width)
-        thick = own[columns]
-        lines.append((columns, top + (total[columns] - top * thick) / np.maximum(1, thick)))
-    return lines
+    @staticmethod
+    def of(labels: NDArray[np.int32], table: NDArray[np.int32]) -> _Lines:
+        """Those of all components, see `components`."""
+        left, top, wide = table[:, 0], table[:, 1], table[:, 2]
+        ends = wide.cumsum(dtype=np.int64)
+        starts = np.asarray(ends - wide, np.int64)
+        owner = np.arange(len(table)).repeat(wide)
+        rows, columns = labels.nonzero()
+        own = labels[rows, columns] - 1
+        place = starts[own] + columns - left[own]
+        counts = np.asarray(np.bincount(place, minlength=len(owner)), np.int64)
+        below = np.bincount(place, rows - top[own], minlength=len(owner))  # from the top of the component
+        return _Lines(
+            starts, np.arange(len(owner)) - (starts - left)[owner], counts, top[owner] + below / np.maximum(1, counts)
+        )
 
+    def fit(self, taken: Sequence[int]) -> tuple[float, float]:
+        """(slope, row at column 0) of the straight line through some of them."""
+        parts = [slice(self.starts[k], self.starts[k + 1] if k + 1 < len(self.starts) else None) for k in taken]
+        x, y = self.columns[parts[0]], self.middles[parts[0]]
+        if len(parts) > 1:
+            x, y = (np.concatenate([line[part] for part in parts]) for line in (self.columns, self.middles))
+        count = len(x)
+        middle, height = float(np.add.reduce(x)) / count, float(np.add.reduce(y)) / count
+        aside = x - middle
+        spread = float(np.add.reduce(aside**2))
+        slope = float(np.add.reduce(aside * (y - height))) / spread if spread > 0 else 0.0
+        return slope, height - slope * middle
 
-def _profiles(labels: NDArray[np.int32], count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Of each of `count` components the number of its px in every column, and the sum of their rows; both (count, width)."""
-    width = labels.shape[1]
-    rows, columns = labels.nonzero()
-    place = (labels[rows, columns] - 1) * width + columns
-    counts = np.asarray(np.bincount(place, minlength=count * width), np.int64)
-    totals = np.asarray(np.bincount(place, rows, minlength=count * width), np.float64)
-    return counts.reshape(count, width), totals.reshape(count, width)
+    def straight(self, max_slope: float, max_bend: float) -> NDArray[np.bool_]:
+        """Which of them are straight and hardly slope, (n,): by the root mean square of what leaves the nearest line."""
+        lengths = np.diff(self.starts, append=len(self.columns))
+        owner = np.arange(len(lengths)).repeat(lengths)
+
+        def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.asarray(np.add.reduceat(values, self.starts) / lengths, np.float64)
+
+        aside = self.columns - mean(self.columns.astype(np.float64))[owner]
+        off = self.middles - mean(self.middles)[owner]
+        slope = mean(aside * off) / np.maximum(mean(aside**2), 1e-12)
+        slope[lengths <= 2] = 0
+        bend = np.sqrt(mean((off - slope[owner] * aside) ** 2))
+        return np.asarray((np.abs(slope) <= max_slope) & (bend <= max_bend), np.bool_)
 
 
 def _aligned(table: NDArray[np.int32], left: NDArray[np.int64], slope: float, row: float) -> NDArray[np.bool_]:
@@ -201,19 +235,8 @@ def _aligned(table: NDArray[np.int32], left: NDArray[np.int64], slope: float, ro
     return np.asarray(near, np.bool_)
 
 
-def _fit(lines: Sequence[_Line], taken: Sequence[int]) -> tuple[float, float]:
-    """(slope, row at column 0) of the straight line through the middle of some pieces."""
-    x, y = lines[taken[0]] if len(taken) == 1 else (np.concatenate([lines[k][axis] for k in taken]) for axis in (0, 1))
-    count = len(x)
-    middle, height = float(np.add.reduce(x)) / count, float(np.add.reduce(y)) / count
-    aside = x - middle
-    spread = float(np.add.reduce(aside**2))
-    slope = float(np.add.reduce(aside * (y - height))) / spread if spread > 0 else 0.0
-    return slope, height - slope * middle
-
-
-def _rule(mask: Mask, thin: Mask, sure: Mask, pieces: NDArray[np.int32], slope: float, row: float) -> Rule | None:
-    """The rule of pieces on a straight line, the rows of a table (see `components`); None where they are strokes of the pen."""
+def _rule(mask: Mask, thin: Mask, sure: Mask, span: int, slope: float, row: float) -> Rule | None:
+    """The rule of pieces on a straight line, `span` px from side to side; None where they are strokes of the pen."""
     height, width = mask.shape
     zone = _zone(mask.shape, slope, row, RULING.off_line_px + 1)
     runs = (thin & zone).sum(axis=0)
@@ -224,10 +247,8 @@ def _rule(mask: Mask, thin: Mask, sure: Mask, pieces: NDArray[np.int32], slope: 
     if thickness > max(RULING.max_thickness_px, RULING.max_thickness_share * height):
         return None
     run = np.asarray(sure & zone & mask, np.uint8)
-    if not run.any():
-        span = int((pieces[:, 0] + pieces[:, 2]).max() - pieces[:, 0].min())
-        if not _shows(mask, runs, span, _zone(mask.shape, slope, row, RULING.off_line_px + thickness)):
-            return None
+    if not run.any() and not _shows(mask, runs, span, _zone(mask.shape, slope, row, RULING.off_line_px + thickness)):
+        return None
     if _strikes(mask & (1 - sure) & (1 - zone), row + slope * width / 2):
         return None
     return Rule(row, slope, thickness, run)
@@ -374,18 +395,23 @@ def _walls(mask: Mask, ruled: Mask, rules: list[Rule]) -> Mask:
     upright = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((length, 1), np.uint8))
     if not upright.any():
         return gone
-    runs = list(_uprights(np.asarray(upright, np.uint8), mask))
-    bounded = [(run, own, _ends(run, mask.shape, rules)) for run, own in runs]
-    sides = [_is_side(run, ends, [other for other, _ in runs], mask.shape) for run, _, ends in bounded]
-    if not any(sides) and not any(all(ends) for _, _, ends in bounded):
+    labels, table = components(np.asarray(upright, np.uint8))
+    uprights = dict(_uprights(labels, table, mask))
+    runs = list(uprights.values())
+    ended = [_ends(run, mask.shape, rules) for run in runs]
+    sides = [_is_side(run, ends, runs, mask.shape) for run, ends in zip(runs, ended, strict=True)]
+    if not any(sides) and not any(all(ends) for ends in ended):
         return gone
+    # The ink of each with its soft rim.
+    inks = [np.asarray(cv2.dilate((labels == k + 1).view(np.uint8), _AROUND), np.uint8) for k in uprights]
+    bounded = list(zip(runs, inks, ended, strict=True))
     # What may be a wall is no measure of what is written beside one. The side of a 0 is no wall.
     labels, table = components(written)
     flat = [(own, ends) for run, own, ends in bounded if not _is_round(run, own, labels)]
     alone = any(sides) and not len(_tall(written, table, [own for own, _ in flat]))
     beside = _tall(written, table, [own for own, ends in flat if all(ends)])
     # Within a frame the sides are the outermost.
-    outer = {min(run.left for run, _ in runs), max(run.left for run, _ in runs)}
+    outer = {min(run.left for run in runs), max(run.left for run in runs)}
     for (run, own, ends), side in zip(bounded, sides, strict=True):
         if run.left not in outer and len(beside):
             continue
@@ -416,15 +442,15 @@ def _is_round(run: _Upright, own: Mask, labels: NDArray[np.int32]) -> bool:
     return beyond > RULING.round_share * run.height
 
 
-def _uprights(upright: Mask, mask: Mask) -> Iterator[tuple[_Upright, Mask]]:
-    """Straight upright runs, and the ink of each with its soft rim."""
+def _uprights(labels: NDArray[np.int32], table: NDArray[np.int32], mask: Mask) -> Iterator[tuple[int, _Upright]]:
+    """Those among components that are straight upright runs, each with its row of the table (see `components`)."""
     height = mask.shape[0]
-    labels, table = components(upright)
-    widths, totals = _profiles(labels.T, len(table))
+    lines = _Lines.of(labels.T, table[:, [1, 0, 3, 2, 4]])
     spread = cv2.dilate(mask, _ASIDE) > 0  # as `upright` was
-    for k in _are_upright(widths, totals).nonzero()[0].tolist():
+    bend = max(RULING.wall_bend_px, RULING.wall_bend_share * height)
+    for k in lines.straight(RULING.max_wall_slope, bend).nonzero()[0].tolist():
         x, y, w, h, _ = table[k].tolist()
-        across = widths[k, y : y + h]
+        across = lines.counts[lines.starts[k] : lines.starts[k] + h]
         usual = float(median(across.tolist()))
         if usual > RULING.max_wall_share * height:
             continue
@@ -435,30 +461,9 @@ def _uprights(upright: Mask, mask: Mask) -> Iterator[tuple[_Upright, Mask]]:
         shares = filled[filled > 0] / across[filled > 0]
         if float(np.add.reduce(shares)) / len(shares) < RULING.min_filled_share:
             continue
-        ink = np.zeros_like(mask)
         thick = max(1.0, usual - 2)  # it was spread to both sides
-        ink[y : y + h, x : x + w] = own
         inked = np.count_nonzero((mask[y : y + h, x : x + w] & own).any(axis=1)) / h
-        yield _Upright(x, x + w, y, y + h, thick, inked), np.asarray(cv2.dilate(ink, _AROUND), np.uint8)
-
-
-def _are_upright(widths: NDArray[np.int64], totals: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which components are straight and upright, (n,): by the line through their middles in all rows.
-
-    Of every component in each row of the crop `widths` is the number of its px, and `totals` the sum of their columns; both
-    (n, height).
-    """
-    height = widths.shape[1]
-    rows, inked = np.arange(height), widths > 0
-    count = inked.sum(axis=1, keepdims=True)
-    middle = totals / np.maximum(1, widths)
-    aside = (rows - (rows * inked).sum(axis=1, keepdims=True) / count) * inked
-    middle -= middle.sum(axis=1, keepdims=True) / count
-    slope = (aside * middle).sum(axis=1, keepdims=True) / np.maximum(1, (aside**2).sum(axis=1, keepdims=True))
-    slope[count <= 2] = 0
-    off = ((middle - slope * aside) ** 2 * inked).sum(axis=1) / count[:, 0]
-    bend = max(RULING.wall_bend_px, RULING.wall_bend_share * height)
-    return np.asarray((np.abs(slope[:, 0]) <= RULING.max_wall_slope) & (np.sqrt(off) <= bend), np.bool_)
+        yield k, _Upright(x, x + w, y, y + h, thick, inked)
 
 
 def _is_side(run: _Upright, ends: tuple[_End, _End], runs: list[_Upright], shape: tuple[int, ...]) -> bool:
