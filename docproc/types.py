@@ -98,7 +98,7 @@ class Box:
 
     def cut(self, picture: NDArray[Any]) -> NDArray[Any]:
         """The pixels of `picture` (height, width, ...) inside the box, which must lie within it."""
-        return picture[self.top : self.bottom, self.left : self.right]
+        return picture[self.top : self.top + self.height, self.left : self.left + self.width]
 
 
 @dataclass(frozen=True, slots=True, order=True)

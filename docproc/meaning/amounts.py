@@ -185,12 +185,13 @@ def _plain_values(text: str, separators: Sequence[Separator]) -> Iterator[str]:
 
 def _whole(digits: str, separators: Sequence[Separator], *, ends: bool = False) -> bool:
     """Whether the separators group whole units; one after the last digit is allowed where `ends`."""
-    if any(one.place > len(digits) or (one.place == len(digits) and not ends) for one in separators):
+    last = max([one.place for one in separators], default=0)
+    if last > len(digits) or (separators and last == len(digits) and not ends):
         return False
     within = _between(digits, separators)
-    places = {one.place for one in within}
-    if not places:
+    if not within:
         return True
+    places = {one.place for one in within}
     kinds = {one.kind for one in within}
     if "dash" in kinds or {"point", "comma"} <= kinds or digits.startswith("0"):
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,4 +23,4 @@ def regroup(scores: Scores, counts: Sequence[int]) -> list[Scores]:
     """The inverse of `flatten` for what came of the glyphs: one array for each group."""
     if sum(counts) != len(scores):
         raise ValueError(f"{len(scores)} rows for groups of {sum(counts)}")
-    return list(np.split(scores, np.cumsum(counts)[:-1])) if len(counts) else []
+    return [scores[end - count : end] for count, end in zip(counts, accumulate(counts), strict=True)]

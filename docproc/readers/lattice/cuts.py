@@ -325,12 +325,13 @@ def _drop(costs: Sequence[NDArray[np.float32]]) -> list[_Drop]:
     """
     if not costs:
         return []
-    rows, width = max(len(cost) for cost in costs), max(cost.shape[1] for cost in costs)
+    sizes = [cost.shape for cost in costs]
+    rows, width = (max(sides) for sides in zip(*sizes, strict=True))
     aside, wall = np.float32(CUT.aside_cost), np.float32(1e6)
     stack = np.full((rows, len(costs), width), wall, np.float32)
-    for k, cost in enumerate(costs):
-        stack[rows - len(cost) :, k, : cost.shape[1]] = cost
-        stack[: rows - len(cost), k, : cost.shape[1]] = 0
+    for k, (cost, (high, wide)) in enumerate(zip(costs, sizes, strict=True)):
+        stack[rows - high :, k, :wide] = cost
+        stack[: rows - high, k, :wide] = 0
     turns = np.zeros((rows, len(costs), width), np.int8)
     total = np.full((len(costs), width + 2), wall, np.float32)
     total[:, 1:-1] = stack[0]
@@ -339,9 +340,7 @@ def _drop(costs: Sequence[NDArray[np.float32]]) -> list[_Drop]:
         best = np.minimum(left, right) + aside
         turns[row] = (here > best) * np.where(left <= right, np.int8(-1), np.int8(1))
         total[:, 1:-1] = np.minimum(here, best) + stack[row]
-    return [
-        (total[k, 1 : cost.shape[1] + 1].copy(), turns[rows - len(cost) :, k, : cost.shape[1]]) for k, cost in enumerate(costs)
-    ]
+    return [(total[k, 1 : wide + 1].copy(), turns[rows - high :, k, :wide]) for k, (high, wide) in enumerate(sizes)]
 
 
 def _walk(turns: NDArray[np.int8], column: int) -> NDArray[np.int64]:
