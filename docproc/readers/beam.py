@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ def best_of_each_state(ranked: Iterable[tuple[Item, int]], per_state: int, most:
     The `first` ones are kept whatever their state. So a text that a check digit asks for is never lost to texts that look
     better and break it.
     """
-    counts: Counter[int] = Counter()
+    counts: defaultdict[int, int] = defaultdict(int)
     kept: list[Item] = []
     for place, (item, state) in enumerate(ranked):
         if len(kept) >= most:

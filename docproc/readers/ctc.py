@@ -144,23 +144,28 @@ def _ruled_texts(rows: Sequence[Sequence[float]], rules: FieldRules) -> list[str
         for text, (in_blank, in_digit, state) in beam.items():
             total = in_blank + in_digit
             last = int(text[-1]) if text else -1
-            b, d, _ = grown.get(text, (0.0, 0.0, state))
-            grown[text] = (b + total * row[BLANK], d + (in_digit * row[last] if text else 0.0), state)
+            before = grown[text][1] if text in grown else 0.0
+            grown[text] = (total * row[BLANK], before + (in_digit * row[last] if text else 0.0), state)
             for digit, p in tried:
                 start = in_blank if digit == last else total
                 if start <= 0:
                     continue
                 after = walk.step(state, digit)
-                if after >= 0:
-                    b, d, _ = grown.get(text + str(digit), (0.0, 0.0, after))
-                    grown[text + str(digit)] = (b, d + start * p, after)
-        ranked = sorted(grown.items(), key=lambda item: -(item[1][0] + item[1][1]))
-        largest = max(1e-300, ranked[0][1][0] + ranked[0][1][1])
-        near = (
+                if after < 0:
+                    continue
+                longer = text + str(digit)
+                if longer in grown:
+                    b, d, _ = grown[longer]
+                    grown[longer] = (b, d + start * p, after)
+                else:
+                    grown[longer] = (0.0, start * p, after)
+        ranked = sorted([(-(b + d), place, text, state) for place, (text, (b, d, state)) in enumerate(grown.items())])
+        largest = max(1e-300, -ranked[0][0])
+        near = [
             (text, state)
-            for place, (text, (b, d, state)) in enumerate(ranked)
-            if b + d >= CTC.min_ratio_ruled * largest or place < CTC.max_kept
-        )
+            for place, (less, _, text, state) in enumerate(ranked)
+            if -less >= CTC.min_ratio_ruled * largest or place < CTC.max_kept
+        ]
         kept = best_of_each_state(near, CTC.max_kept_per_state, CTC.max_kept_ruled, first=CTC.max_kept)
         beam = {text: (grown[text][0] / largest, grown[text][1] / largest, grown[text][2]) for text in kept}
     final = sorted(((b + d, text) for text, (b, d, state) in beam.items() if walk.good(state)), reverse=True)
