@@ -25,6 +25,7 @@ from docproc.options import CropsOf, Limits, RunRequest
 from docproc.rules import DateWindow
 from docproc.sheets import Seen, with_sheets
 from docproc.types import Page, PageId, Row, Sheet
+from docproc.urls import Url
 from docproc.weights.cards import model_hashes
 from docproc.weights.thresholds import own_thresholds
 
@@ -85,6 +86,9 @@ def _beside(place: Path, folder: Path) -> str:
 def folder_of(document: Document) -> str:
     """The folder in which a document lies."""
     path = os.fspath(document.path)
+    if isinstance(document.path, Url):
+        inner = document.path.packed
+        return os.path.dirname(str(inner[1] if inner else document.path))
     if SUFFIX in path.lower() and (found := place_of(document.path)):
         path = os.fspath(found[0])  # a template lies beside the archive
     # As `Path.parent` has it, but ten times as fast: there may be hundreds of thousands.
@@ -92,8 +96,8 @@ def folder_of(document: Document) -> str:
 
 
 def folders_of(documents: Sequence[Document]) -> tuple[str, ...]:
-    """The folders in which documents lie, each once."""
-    return tuple(sorted({folder_of(document) for document in documents}))
+    """The folders in which documents lie that are files, each once: no template is looked for in a store."""
+    return tuple(sorted({folder_of(document) for document in documents if not isinstance(document.path, Url)}))
 
 
 # ----------------------------------------------------------------------------------------------------- opening

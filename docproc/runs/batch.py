@@ -27,6 +27,7 @@ from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError, Outpu
 from docproc.files import CROPS_MARK, Content, Document, PassedOver, find_documents, read_content
 from docproc.forms import TEMPLATE_FILE, scans
 from docproc.options import PROJECT_FILE, Limits, RunRequest
+from docproc.runs import remote
 from docproc.runs.audit import layout_note, refuse_replacing, write_own_table
 from docproc.runs.drift import NOTE, drifts_of, reference_note
 from docproc.runs.journal import SUFFIX, Journal, Outcome, Standing, Todo, failed_outcome, now, reading_settings
@@ -34,6 +35,7 @@ from docproc.runs.lock import hold
 from docproc.runs.tables import WRITERS, check_output, shown_name
 from docproc.runs.workers import process_map, quarantine_map
 from docproc.types import Mapper, PageId, Row, Status
+from docproc.urls import Url
 from docproc.weights.drift import Drift
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ class Summary:
     gone: frozenset[str] = frozenset()  # documents that `duplicates` names and that are no longer among the inputs
     left_alone: str = ""  # why the table was not written, in words that go on from its name; "" where it was
     drifts: tuple[Drift, ...] = ()  # in what the fields differ from those on which the thresholds were measured
+    target: Url | None = None  # where the table was written, if that is no file
 
 
 def run(request: RunRequest, progress: Progress | None = None, opener: Opener | None = None) -> Summary:
@@ -73,14 +76,14 @@ def run(request: RunRequest, progress: Progress | None = None, opener: Opener | 
     Raises an error of the DocprocError tree when nothing can be read or written; what was read until then is kept.
     """
     refuse_mixing(request)
-    check_output(request.output)
+    check_place(request)
     if request.shard and request.as_of is None:
         raise BadUsage("--shard needs --as-of DATE, so that all shards count dates from the same day")
     with hold(request.output):
         refuse_overwriting(request)
         documents, passed = listed(request)
         if not documents:
-            looked = ", ".join(str(place) for place in request.inputs)
+            looked = ", ".join(str(place) for place in (*request.inputs, *request.lists))
             raise BadInput(
                 f"no documents in {looked}: docproc reads PNG, JPEG, TIFF, PDF, BMP, WebP, GIF and ZIP archives of these"
             )
@@ -92,7 +95,10 @@ def run(request: RunRequest, progress: Progress | None = None, opener: Opener | 
             planned = [one for one in planned if request.shard.holds(one[0].name)]
         with Journal.open(request.output, anew=request.resume is False) as journal:
             _refuse_other_shard(request, journal)
-            adopt_table(request, journal)
+            if request.target:
+                remote.refuse_overwriting(request.target, journal, resume=bool(request.resume), overwrite=request.overwrite)
+            else:
+                adopt_table(request, journal)
             summary = read_and_write(request, settings, planned, passed, journal, progress, opener)
     if summary.left_alone:
         raise OutputExists(
@@ -126,9 +132,10 @@ def read_and_write(
     settings = replace(settings, as_of=as_of)
     todo = journal.plan(planned, forget=_forgets(request), waiting=waiting, retry=retry)
     journal.keep(
-        command=request.command, inputs=json.dumps([str(place) for place in request.inputs]), layout="\n".join(request.layouts),
+        command=request.command, inputs=json.dumps([str(place) for place in (*request.inputs, *request.lists)]),
+        layout="\n".join(request.layouts),
         layout_files=layout_note(request.layouts),
-        output=str(request.output), shard=str(request.shard or ""), wide=str(int(request.wide)),
+        output=str(request.target or request.output), shard=str(request.shard or ""), wide=str(int(request.wide)),
         wide_text=str(int(request.wide_text)), passed_over=str(len(passed)), begun=now(), docproc=__version__,
         as_of=as_of.isoformat(), date_order=request.date_order, limits=json.dumps(asdict(request.limits)),
         max_error=repr(settings.max_error), **{NOTE: reference_note(request.thresholds)},
@@ -139,11 +146,28 @@ def read_and_write(
         journal.finish(one.document, outcome)
         if progress:
             progress(done, total, [replace(row, digits=()) for row in outcome.rows or ()])  # those are the journal's
-    journal.keep(finished=now())
-    left_alone = write_own_table(request.output, journal, wide=request.wide, texts=request.wide_text)
+    left_alone = ""
+    if request.target:
+        remote.write(request.target, journal, wide=request.wide, texts=request.wide_text)
+        journal.keep(finished=now())
+    else:
+        journal.keep(finished=now())
+        left_alone = write_own_table(request.output, journal, wide=request.wide, texts=request.wide_text)
     summary = summary_of(journal.standing(), request.output, len(passed), len(todo))
+    summary = replace(summary, target=request.target)
     skipped = tuple(f"{shown_name(one.document.name)} ({one.why})" for one in passed)
     return replace(summary, skipped=skipped, left_alone=left_alone, drifts=drifts_of(journal))
+
+
+def check_place(request: RunRequest) -> None:
+    """Check before the work whether the table can be written. Raises BadUsage for an unknown format, or CannotWrite."""
+    if not request.target:
+        check_output(request.output)
+        return
+    remote.check(request.target)
+    folder = request.output.parent
+    if not folder.is_dir():
+        raise CannotWrite(f"no such folder: {folder}")
 
 
 def _refuse_other_shard(request: RunRequest, journal: Journal) -> None:
@@ -257,6 +281,7 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
 
     def work(one: Todo) -> Outcome:
         content, waited = _settled_content(one.document, settings.limits)
+        waited = waited or isinstance(one.document.path, Url)  # there is never half of an object
         if content.sha256 == one.sha256:
             return Outcome(None, content.sha256, content.size, content.modified, content.changed)
         outcome = read(one.document, content)
@@ -276,7 +301,9 @@ def _settled_content(document: Document, limits: Limits) -> tuple[Content, bool]
     except DocumentError as problem:
         if problem.code not in ("changing", "empty"):
             raise
-        if problem.code == "empty" and time.time() - file_stat(document.path).st_mtime > SETTLED:
+        if problem.code == "empty" and (
+            isinstance(document.path, Url) or time.time() - file_stat(document.path).st_mtime > SETTLED
+        ):
             raise
     time.sleep(SETTLED)
     return read_content(document.path, limits), True
@@ -322,8 +349,10 @@ def refuse_mixing(request: RunRequest) -> None:
 
     A table may lie beside the pages, because no table is a document. A folder for crops may, if it is docproc's alone.
     """
+    if request.target and any(place == request.target for place in request.inputs):
+        raise BadUsage(f"the output {request.target} is an input; give another name with -o")
     table = Path(os.path.realpath(request.output))
-    sources = [(place, Path(os.path.realpath(place))) for place in request.inputs]
+    sources = [(place, Path(os.path.realpath(place))) for place in request.inputs if not isinstance(place, Url)]
     if any(table == source for _, source in sources) and table.suffix.lower() not in WRITERS:
         raise BadUsage(f"the output {request.output} is an input; give another name with -o")
     if request.crops is None or _is_crops_folder(request.crops):
@@ -339,7 +368,7 @@ def refuse_mixing(request: RunRequest) -> None:
 
 def listed(request: RunRequest) -> tuple[list[Document], list[PassedOver]]:
     """The documents of a request and the files that are none, see `find_documents`, without its own output and templates."""
-    documents, passed = find_documents(request.inputs, request.recursive)
+    documents, passed = find_documents(request.inputs, request.recursive, request.lists)
     table = os.path.realpath(request.output)
     crops = os.path.join(os.path.realpath(request.crops), "") if request.crops else None
 
@@ -349,11 +378,13 @@ def listed(request: RunRequest) -> tuple[list[Document], list[PassedOver]]:
         return document.path.name in (TEMPLATE_FILE, PROJECT_FILE) or os.path.realpath(document.path) in given
 
     def written(document: Document) -> bool:
+        if isinstance(document.path, Url):
+            return document.path == request.target
         path = os.path.realpath(document.path)
         return path == table or path.startswith(f"{table}{SUFFIX}") or (crops is not None and path.startswith(crops))
 
     # `*` names all that lies there, also the table of the last run; what was found in a folder is none.
-    named = crops is not None or any(not place.is_dir() for place in request.inputs)
+    named = crops is not None or any(isinstance(place, Url) or not place.is_dir() for place in request.inputs)
     kept = [one for one in documents if not written(one)] if named else documents
     return kept, [one for one in passed if not written(one.document) and not tells(one.document)]
 
@@ -380,7 +411,7 @@ def _make_crops_folder(folder: Path) -> None:
 
 def refuse_overwriting(request: RunRequest) -> None:
     """Raises OutputExists where a table that is there holds what this run would drop, and was not asked to."""
-    if not request.overwrite:
+    if not request.overwrite and not request.target:
         refuse_replacing(request.output, resume=bool(request.resume), layout=layout_note(request.layouts))
 
 

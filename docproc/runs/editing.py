@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from docproc.errors import CannotWrite, OutputHeld
+from docproc.runs import remote
 from docproc.runs.audit import write_own_table
 from docproc.runs.digit_log import DigitEdit
 from docproc.runs.edits import Edit, FieldKey, FieldState
@@ -84,14 +85,16 @@ def rewrite_table(output: Path) -> str:
     """
     if output.suffix == SUFFIX:
         output = output.with_suffix("")
-    if output.suffix.lower() not in WRITERS:
-        raise CannotWrite(f"{output} is no table that docproc writes; these end in {', '.join(WRITERS)}")
     try:
         with hold(output):
             with Journal.look(output) as journal:
-                finished = bool(journal.note("finished"))
+                finished, target = bool(journal.note("finished")), remote.target_of(journal)
             if not finished:
                 return NOT_FINISHED
+            if target:
+                return f"has its table at {target}: repeat its run with --resume to write that anew"
+            if output.suffix.lower() not in WRITERS:
+                raise CannotWrite(f"{output} is no table that docproc writes; these end in {', '.join(WRITERS)}")
             with Journal.open(output) as journal:
                 wide, texts = journal.note("wide") == "1", journal.note("wide_text") == "1"
                 return write_own_table(output, journal, wide=wide, texts=texts)

@@ -25,9 +25,11 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
+from docproc import stores
 from docproc.archives import file_stat
 from docproc.errors import BadInput, CannotWrite, DocumentError
 from docproc.files import Document
+from docproc.options import JOURNAL_SUFFIX
 from docproc.runs import digit_log, edit_log, places
 from docproc.runs.digit_log import DigitEdit
 from docproc.runs.edits import Edit, FieldKey, FieldState, document_states, keyed_rows
@@ -36,12 +38,11 @@ from docproc.runs.sampling import Sample, SampleSize, accepted_fields, draw, new
 from docproc.runs.specs import packed, unpacked
 from docproc.runs.tables import DUPLICATE_OF, GONE
 from docproc.types import DETAILS, FieldSpec, Keyed, Row, Status
+from docproc.urls import Stamp, Url, located
 from docproc.weights.drift import Fact
 
-Stamp = tuple[int, int, int]  # bytes, ns of the last change of the content, and of the entry in the folder
-
 SCHEMA = "9"
-SUFFIX = ".docproc"
+SUFFIX = JOURNAL_SUFFIX
 PART_BYTES = 1 << 20  # of a table that is kept, in one cell of the journal [guess]
 PLANNED_AT_ONCE = 5_000  # documents that are entered together, so that few are held twice [guess]
 MAX_FAILURES = 100  # that `Standing` lists [guess]
@@ -328,9 +329,13 @@ class Journal:
         skipped: list[tuple[bytes]] = []
         stale: list[tuple[bytes]] = []  # whose rows no longer hold
         entered: list[tuple[bytes, bytes, str, int]] = []
+        # Objects that stood in a list were not seen yet; of new ones nothing is to be compared.
+        unseen = [one.path for one, _ in documents if isinstance(one.path, Url) and one.path.stamp is None and not fresh]
+        seen = stores.stamps(unseen) if unseen else {}
         for document, settings in documents:
             name, path = os.fsencode(document.name), os.fsencode(document.path)
-            stamp = _stamp(document.path)
+            where = document.path
+            stamp = where.stamp or seen.get(where) if isinstance(where, Url) else _stamp(where)
             known = None if fresh else self._known(name)
             decision = decide(known, path, stamp, settings, retry=retry)
             if decision == "skip":
@@ -494,7 +499,7 @@ class Journal:
     def settings(self) -> Iterator[tuple[Document, str]]:
         """The documents that stand in the table or will, by name, each with what it is read with, see `plan`."""
         for name, path, settings in self._db.execute("SELECT name, path, settings FROM document WHERE listed ORDER BY name"):
-            yield Document(os.fsdecode(name), Path(os.fsdecode(path))), str(settings)
+            yield Document(os.fsdecode(name), located(os.fsdecode(path))), str(settings)
 
     def absorb(self, other: Path) -> None:
         """Take over the documents of another journal of this version, a finished run's, with their rows; not the edits.
@@ -686,7 +691,7 @@ class Journal:
         found = self._db.execute(
             f"SELECT name, path, sha256 FROM document WHERE listed = {PRESENT} AND done AND sha256 IS NOT NULL ORDER BY name"
         )
-        return [(Document(os.fsdecode(name), Path(os.fsdecode(path))), sha256) for name, path, sha256 in found]
+        return [(Document(os.fsdecode(name), located(os.fsdecode(path))), sha256) for name, path, sha256 in found]
 
     def _duplicates(self, sha256: str = "") -> Iterator[tuple[str, str]]:
         wanted = "sha256 = ?" if sha256 else "sha256 IS NOT NULL"
