@@ -12,11 +12,11 @@ import io
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from itertools import count
 from pathlib import Path
@@ -90,7 +90,7 @@ def file_system(scheme: str) -> Any:
     return system
 
 
-def patiently(ask: Callable[[], Got], url: Url) -> Got:
+def patiently(ask: Callable[[], Got], url: Url, passing: Sequence[str] = PASSING) -> Got:
     """What a request gives that may be repeated: again after failures that may pass. Raises DocumentError."""
     for attempt in count(1):
         try:
@@ -99,7 +99,7 @@ def patiently(ask: Callable[[], Got], url: Url) -> Got:
             raise
         except Exception as problem:
             found = _told(problem, url)
-        if found.code not in PASSING or attempt == ATTEMPTS:
+        if found.code not in passing or attempt == ATTEMPTS:
             # What the store said is not kept, for it may hold secrets.
             raise found from None
         time.sleep(random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)))
@@ -267,15 +267,17 @@ def _path(url: Url) -> str:
 
 def read(url: Url, most: int) -> tuple[bytes, Stamp]:
     """The content of an object of at most `most` bytes, and what tells its change. Raises DocumentError."""
-    return patiently(lambda: _read(url, most), url)
+    if url.scheme == "s3":  # whose parts can be asked for again, one by one
+        return patiently(lambda: _read(url, most, patiently), url, ("changing",))
+    return patiently(lambda: _read(url, most, lambda ask, _: ask()), url)
 
 
-def _read(url: Url, most: int) -> tuple[bytes, Stamp]:
-    with opened(url) as (file, stamp):
+def _read(url: Url, most: int, get: Callable[[Callable[[], Any], Url], Any]) -> tuple[bytes, Stamp]:
+    with _opened(url, get) as (file, stamp):
         if stamp[0] > most:
             raise DocumentError("file_too_large", f"{stamp[0]} bytes, the limit is {most}")
         data = io.BytesIO()
-        while data.tell() <= most and (part := file.read(min(CHUNK_BYTES, most + 1 - data.tell()))):
+        while data.tell() <= most and (part := get(partial(file.read, min(CHUNK_BYTES, most + 1 - data.tell())), url)):
             data.write(part)
     if data.tell() > most:
         raise DocumentError("file_too_large", f"more than {most} bytes")
@@ -285,14 +287,14 @@ def _read(url: Url, most: int) -> tuple[bytes, Stamp]:
 
 
 @contextmanager
-def opened(url: Url) -> Iterator[tuple[BinaryIO, Stamp]]:
+def _opened(url: Url, get: Callable[[Callable[[], Any], Url], Any]) -> Iterator[tuple[Any, Stamp]]:
     """An object to read from its beginning, and what tells its change: what comes is of one state.
 
     Raises DocumentError where it changed, and whatever fsspec raises.
     """
     system, path = file_system(url.scheme), _path(url)
     if url.scheme == "s3":  # it is asked for the state that was there when the object was opened
-        with system.open(path, "rb", cache_type="none") as file:
+        with get(lambda: system.open(path, "rb", cache_type="none"), url) as file:
             yield file, _stamp(file.details)
         return
     before = seen(url)

@@ -113,9 +113,7 @@ def located(given: str | os.PathLike[str]) -> Place:
     if scheme in WEB and shown(text).endswith("..."):
         raise BadUsage(f"{shown(text)} is no web address; a slash in a name or password is written %2F")
     if not text[len(scheme) + 3 :].strip("/"):
-        raise BadUsage(
-            f"{scheme}:// lacks a name behind it, for example {scheme}://{'host' if scheme in WEB else 'bucket'}/scans/"
-        )
+        raise BadUsage(f"{scheme}:// lacks the name of a {'server' if scheme in WEB else 'bucket'} behind it")
     return Url(text)
 
 
@@ -135,9 +133,7 @@ def _refuse_secrets(text: str, scheme: str) -> None:
     """Raises BadUsage where credentials of a store stand in its URL: stores take them from the environment."""
     user, at, _ = text[len(scheme) + 3 :].partition("/")[0].rpartition("@")
     if scheme in STORES and ((at and (":" in user or scheme in ("s3", "gs"))) or _SIGNED.search(text)):
-        raise BadUsage(
-            f"{shown(text)}: credentials do not belong in a URL; set them in the environment, as the store's tools do"
-        )
+        raise BadUsage(f"{shown(text)}: credentials belong in the environment, where the store's tools look for them")
 
 
 def shown(text: str) -> str:
