@@ -25,7 +25,6 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError
 from docproc.urls import STORES, WEB, Stamp, Url
 
-EXTRA = "cloud"
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs", **dict.fromkeys(("az", "abfs", "abfss"), "adlfs"), **dict.fromkeys(WEB, "aiohttp")}
 TOOLS = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE", "gs": "GOOGLE_APPLICATION_CREDENTIALS",
@@ -77,7 +76,7 @@ def file_system(scheme: str) -> Any:
 
         import_module(package)
     except ImportError as problem:
-        raise BadUsage(f'{scheme}:// needs {package}: pip install "docproc-digits[{EXTRA}]"') from problem
+        raise BadUsage(f"{scheme}:// needs more packages: pip install fsspec {package}") from problem
     options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
     if scheme == "s3":
         # Its own attempts know no jitter; and those of two layers multiply.
