@@ -65,6 +65,19 @@ def share(text: str) -> float:
     return number
 
 
+def duration(text: str) -> float:
+    """`90m`, `8h` or `2d` as seconds. Raises ValueError that says what is wrong."""
+    plain = text.strip()
+    units = {"m": 60, "h": 3_600, "d": 86_400}
+    try:
+        seconds = float(plain[:-1]) * units[plain[-1:]]
+    except (KeyError, ValueError):
+        raise ValueError(f"{plain!r} is no time; use 90m, 8h or 2d") from None
+    if not 0 < seconds < float("inf"):
+        raise ValueError(f"{plain} should be above zero")
+    return seconds
+
+
 def day(text: str) -> date:
     """`2026-11-21` as a date. Raises ValueError that says what is wrong."""
     try:

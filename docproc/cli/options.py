@@ -132,6 +132,20 @@ class Span(click.ParamType[str]):
             self.fail(str(problem), param, ctx)
 
 
+class Duration(click.ParamType[float]):
+    """`8h`."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from docproc.options import duration
+
+        try:
+            return value if isinstance(value, float) else duration(str(value))
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
+
+
 class Day(click.ParamType["date"]):
     """`2026-11-21`."""
 

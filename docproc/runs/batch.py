@@ -246,7 +246,7 @@ def _outcomes(
     work = partial(opener, settings)
     maps = []
     if plain:
-        jobs = min(request.jobs or _cores(), len(plain))
+        jobs = min(request.jobs or cores(), len(plain))
         maps.append(process_map(work, noted(plain), jobs=jobs, seconds=limits.seconds, memory=limits.memory))
     if suspects:
         maps.append(quarantine_map(work, noted(suspects), seconds=limits.seconds, memory=limits.memory))
@@ -424,7 +424,7 @@ def adopt_table(request: RunRequest, journal: Journal) -> None:
             raise CannotWrite(f"cannot read {request.output}: {problem.strerror}") from problem
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))

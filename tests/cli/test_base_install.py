@@ -84,6 +84,7 @@ CALLS: tuple[tuple[str, int, str], ...] = (
     ("run s3://bucket/in/ -o x.csv", 2, "pip install fsspec s3fs"),
     ("run in -o s3://bucket/x.csv --journal x.csv.docproc", 2, "pip install fsspec s3fs"),
     ("watch nowhere -o w.csv", 5, "nowhere is not a folder"),
+    ("plan in --layout amount --sample 1 -j 1", 0, "a million pages: "),
     ("status t.csv", 0, ""),
     ("table t.csv -o again.xlsx", 0, ""),
     ("table t.csv -o again.parquet", 4, "pip install pyarrow"),
