@@ -15,11 +15,12 @@ import stat
 import struct
 import zipfile
 import zlib
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ from docproc.archives import SUFFIX as ARCHIVE
 from docproc.errors import BadInput, BadUsage, DocumentError, MissingPart
 from docproc.options import Limits
 from docproc.types import Gray, Page, PageId
-from docproc.urls import Place, Url, located
+from docproc.urls import Place, Stamp, Url, located
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -103,6 +104,50 @@ class Document:
     path: Place
 
 
+class Listing(Sequence[Document]):
+    """Documents in stores, a million of them in little memory: each is made when it is asked for."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root  # what stands before each name, to make its URL
+        self._names = bytearray()
+        self._ends = array("Q", [0])
+        self._stamps = array("q")
+        self._order: array[int] | range = range(0)
+
+    def add(self, name: str, stamp: Stamp | None) -> None:
+        """Add a document; all have a stamp or none."""
+        self._names += os.fsencode(name)
+        self._ends.append(len(self._names))
+        self._stamps.extend(stamp or ())
+
+    def sort(self) -> None:
+        """Put the documents in the order of their names; without it none is seen."""
+        count = len(self._ends) - 1
+        self._order = range(count)
+        if any(one > other for one, other in itertools.pairwise(map(self._name, range(count)))):
+            self._order = array("Q", sorted(range(count), key=self._name))
+
+    def _name(self, number: int) -> bytes:
+        return bytes(self._names[self._ends[number] : self._ends[number + 1]])
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @overload
+    def __getitem__(self, index: int) -> Document: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Document]: ...
+
+    def __getitem__(self, index: int | slice) -> Document | list[Document]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        number = self._order[index]
+        name = os.fsdecode(self._name(number))
+        size, modified, mark = self._stamps[3 * number : 3 * number + 3] if self._stamps else (0, 0, 0)
+        return Document(name, Url(self._root + name, (size, modified, mark) if self._stamps else None))
+
+
 class PassedOver(NamedTuple):
     """A file in a folder that is no document."""
 
@@ -126,7 +171,7 @@ class Content:
 
 def find_documents(
     inputs: Sequence[Place], recursive: bool = True, lists: Sequence[Path] = ()
-) -> tuple[list[Document], list[PassedOver]]:
+) -> tuple[Sequence[Document], list[PassedOver]]:
     """The documents under `inputs`, sorted by name, and the other files that were passed over.
 
     In a folder, files with the suffix of a picture are documents, also where docproc cannot open such pictures, and so are
@@ -135,9 +180,10 @@ def find_documents(
     The same holds for a folder in a store. A document that one of the `lists` names is one, there or not.
     Raises BadInput for an input that is not there, BadUsage when two files would share a name.
     """
-    groups: list[list[Document]] = []
+    groups: list[Sequence[Document]] = []
     passed: list[PassedOver] = []
     folders: list[bool] = []
+    found: Sequence[Document]
     for place in inputs:
         folder = False
         if isinstance(place, Url):
@@ -161,8 +207,7 @@ def find_documents(
             raise BadInput(f"no such file or folder: {place}{hint}")
         groups.append(found)
         folders.append(folder)
-    names = [document.name for group in groups for document in group]
-    if len(set(names)) < len(names) and len(inputs) > 1:
+    if len(inputs) > 1 and len({one.name for group in groups for one in group}) < sum(map(len, groups)):
         # The same name under two inputs: each gets its input's own name in front.
         groups = [
             [Document(f"{place.name}/{d.name}", d.path) if folder else d for d in group]
@@ -172,7 +217,8 @@ def find_documents(
         found, others = _in_list(given, recursive)
         groups.append(found)
         passed += others
-    documents = sorted((d for group in groups for d in group), key=lambda d: os.fsencode(d.name))
+    only = groups[0] if len(groups) == 1 else ()
+    documents = only if isinstance(only, Listing) else sorted(itertools.chain(*groups), key=lambda d: os.fsencode(d.name))
     for one, other in itertools.pairwise(documents):
         if one.name == other.name:
             raise BadUsage(f"two inputs would both be called {one.name}: {one.path} and {other.path}; read them in two runs")
@@ -224,29 +270,29 @@ def _in_folder(root: Path, recursive: bool) -> tuple[list[Document], list[Passed
     return documents, passed
 
 
-def _in_store(url: Url, recursive: bool) -> tuple[list[Document], list[PassedOver], bool]:
+def _in_store(url: Url, recursive: bool) -> tuple[Sequence[Document], list[PassedOver], bool]:
     """The documents at a URL, the other objects, and whether it is a folder. Raises BadUsage or BadInput."""
     if known := stores.found(url):
         named = Document(url.name, known)
         return *(_in_archive(named, recursive) if _is_packed(known) else ([named], [])), False
-    documents: list[Document] = []
+    root = url.text.rstrip("/") + "/"
+    documents, packed = Listing(root), list[Document]()
     passed: list[PassedOver] = []
-    root = url.text.rstrip("/")
     for key, stamp in stores.listing(url, recursive=recursive):
         *folders, last = key.split("/")
         if any(map(_hidden, folders)):
             continue
         suffix = os.path.splitext(last)[1].lower()
-        document = Document(key, Url(f"{root}/{key}", stamp))
         if why := _no_document(last, suffix, ""):
-            passed.append(PassedOver(document, why))
+            passed.append(PassedOver(Document(key, Url(root + key, stamp)), why))
         elif suffix == ARCHIVE:
-            inside, others = _in_archive(document, recursive)
-            documents += inside
+            inside, others = _in_archive(Document(key, Url(root + key, stamp)), recursive)
+            packed += inside
             passed += others
         else:
-            documents.append(document)
-    return documents, passed, True
+            documents.add(key, stamp)
+    documents.sort()
+    return ([*documents, *packed] if packed else documents), passed, True
 
 
 def _is_packed(where: Place) -> bool:
@@ -254,12 +300,12 @@ def _is_packed(where: Place) -> bool:
     return is_archive(where.name) and not (isinstance(where, Url) and where.packed)
 
 
-def _in_list(file: Path, recursive: bool) -> tuple[list[Document], list[PassedOver]]:
+def _in_list(file: Path, recursive: bool) -> tuple[Sequence[Document], list[PassedOver]]:
     """The documents that a list names, one a line, or in the column `document` of a Parquet file; archives looked into.
 
     Raises BadInput where it cannot be read, BadUsage for a URL that is none.
     """
-    documents: list[Document] = []
+    objects, documents = Listing(""), list[Document]()
     passed: list[PassedOver] = []
     asked: dict[str, Url] = {}  # of every store one
     for text in _names_in(file):
@@ -269,6 +315,9 @@ def _in_list(file: Path, recursive: bool) -> tuple[list[Document], list[PassedOv
             raise BadUsage(f"{file}: {problem}") from problem
         if isinstance(where, Url):
             asked.setdefault(where.store, where)
+            if where.text == str(where) and not _is_packed(where):
+                objects.add(where.text, None)
+                continue
             document = Document(str(where), where)
         else:
             document = Document(text.replace(os.sep, "/"), Path(os.path.realpath(where)))
@@ -276,7 +325,8 @@ def _in_list(file: Path, recursive: bool) -> tuple[list[Document], list[PassedOv
         documents += inside
         passed += others
     stores.check_access(asked.values())
-    return documents, passed
+    objects.sort()
+    return ([*objects, *documents] if documents else objects), passed
 
 
 def _names_in(file: Path) -> Iterator[str]:

@@ -22,9 +22,9 @@ from docproc.files import Document
 from docproc.forms import scans
 from docproc.learn.evaluation.scoring import error_upper_bound, interval
 from docproc.options import RunRequest
-from docproc.runs.batch import Opener, cores, listed, open_worker
+from docproc.runs.batch import Opener, listed, open_worker
 from docproc.runs.journal import Todo
-from docproc.runs.workers import process_map
+from docproc.runs.workers import cores, process_map
 
 CERTAINTY = 0.95  # of all intervals
 RESAMPLES = 2_000  # of the bootstrap [guess]

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import time
+from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -18,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from docproc._version import __version__
 from docproc.archives import file_stat
@@ -33,7 +34,7 @@ from docproc.runs.drift import NOTE, drifts_of, reference_note
 from docproc.runs.journal import SUFFIX, Journal, Outcome, Standing, Todo, failed_outcome, now, reading_settings
 from docproc.runs.lock import hold
 from docproc.runs.tables import WRITERS, check_output, shown_name
-from docproc.runs.workers import process_map, quarantine_map
+from docproc.runs.workers import cores, process_map, quarantine_map
 from docproc.types import Mapper, PageId, Row, Status
 from docproc.urls import Url
 from docproc.weights.drift import Drift
@@ -202,7 +203,29 @@ def summary_of(standing: Standing, output: Path, passed: int, read: int) -> Summ
     )  # fmt: skip
 
 
-def planned_with(settings: Settings, documents: Sequence[Document]) -> list[tuple[Document, str]]:
+class _Planned(Sequence[tuple[Document, str]]):
+    """Documents, each with what it is read with, in little more memory than the documents take."""
+
+    def __init__(self, documents: Sequence[Document], settings: Sequence[str], which: Sequence[int]) -> None:
+        self._documents, self._settings, self._which = documents, settings, which
+
+    def __len__(self) -> int:
+        return len(self._documents)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[Document, str]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[tuple[Document, str]]: ...
+
+    def __getitem__(self, index: int | slice) -> tuple[Document, str] | list[tuple[Document, str]]:
+        if isinstance(index, slice):
+            numbers = self._which[index]
+            return [(one, self._settings[number]) for one, number in zip(self._documents[index], numbers, strict=True)]
+        return self._documents[index], self._settings[self._which[index]]
+
+
+def planned_with(settings: Settings, documents: Sequence[Document]) -> Sequence[tuple[Document, str]]:
     """Each document with what it is read with: a hash of template, models and options. Raises MissingPart."""
     general = _hash({
         "docproc": __version__, "models": settings.models, "backend": settings.backend,
@@ -211,15 +234,17 @@ def planned_with(settings: Settings, documents: Sequence[Document]) -> list[tupl
     })  # fmt: skip
     crops = [str(settings.crops), settings.crops_of, settings.beside] if settings.crops else ""
     other = _hash({"limits": asdict(settings.limits), "crops": crops})
-    by_folder: dict[str, str] = {}
-    planned = []
+    numbers: dict[str, int] = {}  # by folder
+    known: list[str] = []
+    which = array("L")
     for document in documents:
         folder = folder_of(document)
-        if folder not in by_folder:
+        if folder not in numbers:
+            numbers[folder] = len(known)
             template = _hash(repr(settings.layout.templates_for(folder)))
-            by_folder[folder] = reading_settings(general, template, other)
-        planned.append((document, by_folder[folder]))
-    return planned
+            known.append(reading_settings(general, template, other))
+        which.append(numbers[folder])
+    return _Planned(documents, known, which)
 
 
 def _hash(what: object) -> str:
@@ -234,7 +259,9 @@ def _outcomes(
 ) -> Iterator[tuple[Todo, Outcome]]:
     limits = request.limits
     # `plan` puts those that were in hand when a run died at the end.
-    plain = [one for one in todo if one.attempts < ATTEMPTS]
+    plain: Sequence[Todo] = todo  # of which there may be a million
+    if any(one.attempts for one in todo):
+        plain = [one for one in todo if one.attempts < ATTEMPTS]
     suspects = [one for one in todo if one.attempts == ATTEMPTS]
     hopeless = [one for one in todo if one.attempts > ATTEMPTS]
 
@@ -366,7 +393,7 @@ def refuse_mixing(request: RunRequest) -> None:
             )
 
 
-def listed(request: RunRequest) -> tuple[list[Document], list[PassedOver]]:
+def listed(request: RunRequest) -> tuple[Sequence[Document], list[PassedOver]]:
     """The documents of a request and the files that are none, see `find_documents`, without its own output and templates."""
     documents, passed = find_documents(request.inputs, request.recursive, request.lists)
     table = os.path.realpath(request.output)
@@ -378,19 +405,21 @@ def listed(request: RunRequest) -> tuple[list[Document], list[PassedOver]]:
         return document.path.name in (TEMPLATE_FILE, PROJECT_FILE) or os.path.realpath(document.path) in given
 
     def written(document: Document) -> bool:
-        if isinstance(document.path, Url):
-            return document.path == request.target
+        if isinstance(document.path, Url):  # no table is a document
+            return False
         path = os.path.realpath(document.path)
         return path == table or path.startswith(f"{table}{SUFFIX}") or (crops is not None and path.startswith(crops))
 
     # `*` names all that lies there, also the table of the last run; what was found in a folder is none.
-    named = crops is not None or any(isinstance(place, Url) or not place.is_dir() for place in request.inputs)
+    named = crops is not None or any(not isinstance(place, Url) and not place.is_dir() for place in request.inputs)
     kept = [one for one in documents if not written(one)] if named else documents
     return kept, [one for one in passed if not written(one.document) and not tells(one.document)]
 
 
 def forms_passed(documents: Sequence[Document], read: Sequence[Document]) -> list[PassedOver]:
     """The documents that are not `read`, because they are the picture of a form."""
+    if len(documents) == len(read):
+        return []
     kept = {one.name for one in read}
     return [PassedOver(one, "the form itself, by its template") for one in documents if one.name not in kept]
 
@@ -422,10 +451,3 @@ def adopt_table(request: RunRequest, journal: Journal) -> None:
             journal.adopt(request.output)
         except PermissionError as problem:
             raise CannotWrite(f"cannot read {request.output}: {problem.strerror}") from problem
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1

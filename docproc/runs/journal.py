@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from docproc import stores
 from docproc.archives import file_stat
@@ -108,6 +108,28 @@ class Known:
     sha256: str | None = None  # of the content that was read
     code: str = ""  # of the first error on it
     has_rows: bool = False
+
+
+class _AllNew(Sequence[Todo]):
+    """Documents in stores of which none is known: each is made when it is its turn, because there may be millions."""
+
+    def __init__(self, planned: Sequence[tuple[Document, str]]) -> None:
+        self._planned = planned
+
+    def __len__(self) -> int:
+        return len(self._planned)
+
+    @overload
+    def __getitem__(self, index: int) -> Todo: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Todo]: ...
+
+    def __getitem__(self, index: int | slice) -> Todo | list[Todo]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        document, settings = self._planned[index]
+        return Todo(document, settings, None, 0, document.path.stamp if isinstance(document.path, Url) else None)
 
 
 Decision = Literal["skip", "compare", "read"]
@@ -303,7 +325,7 @@ class Journal:
         forget: bool = False,
         waiting: Collection[str] = (),
         retry: bool = True,
-    ) -> list[Todo]:
+    ) -> Sequence[Todo]:
         """Enter the documents of this run, each with the settings that it is read with; returns those to read, see `decide`.
 
         Those during which earlier runs ended come last. Documents of earlier runs that are not among them stay in the table,
@@ -315,10 +337,15 @@ class Journal:
         with self._transaction() as db:
             retry = retry and self.note("finished") != ""
             fresh = self._one("SELECT count(*) FROM (SELECT 1 FROM document LIMIT 1)") == 0
-            self._unlist(db, documents, {os.fsencode(name) for name in waiting}, forget=forget)
+            if not fresh:
+                self._unlist(db, documents, {os.fsencode(name) for name in waiting}, forget=forget)
+            in_stores = fresh and all(isinstance(one.path, Url) for one, _ in documents)
             for first in range(0, len(documents), PLANNED_AT_ONCE):
-                todo += self._plan_some(db, documents[first : first + PLANNED_AT_ONCE], fresh=fresh, retry=retry)
+                some = self._plan_some(db, documents[first : first + PLANNED_AT_ONCE], fresh=fresh, retry=retry)
+                todo += [] if in_stores else some
             db.execute("DELETE FROM run WHERE key = 'finished'")
+        if in_stores:
+            return _AllNew(documents)
         return sorted(todo, key=lambda one: one.attempts)
 
     def _plan_some(

@@ -5,14 +5,19 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import random
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -32,7 +37,7 @@ from docproc.runs.scans import Scans
 from docproc.types import Row
 from docproc.urls import Place, Url, located
 from tests.cli.program import docproc, table
-from tests.conftest import draw_field
+from tests.conftest import PROJECT, draw_field
 from tests.runs.faulty import LIMITS, open_faulty
 from tests.store import SECRET, Store, serving
 
@@ -208,13 +213,22 @@ class _Web(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def web() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Web)
+    with web_server(_Web) as host:
+        yield host
+
+
+@contextmanager
+def web_server(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A server of its own; its name and port."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield f"127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def test_no_secret_is_kept_or_told(web: str, tmp_path: Path) -> None:
@@ -374,3 +388,76 @@ def test_two_thousand_documents_in_a_store_that_fails_at_random(store: Store, tm
     assert {row.text for row in rows_of(tmp_path / "kept.docproc")} == {str(number) for number in range(2000)}
     assert json.loads(store.get("out/_SUCCESS"))["rows"] == 4000
     print(f"2000 documents: {sum(store.asked.values())} requests, a tenth of which failed: {dict(store.asked)}")
+
+
+class _Names(BaseHTTPRequestHandler):
+    """A store that lists a million objects and holds none."""
+
+    protocol_version = "HTTP/1.1"
+    count = 1_000_000
+
+    def do_GET(self) -> None:
+        asked = parse_qs(urlsplit(self.path).query)
+        first = int(asked.get("continuation-token", ["0"])[0])
+        last = min(self.count, first + 1000)
+        objects = "".join(
+            f"<Contents><Key>in/{number // 1000:04}/page_{number:07}.png</Key><LastModified>2026-11-28T10:00:00.000Z"
+            f"</LastModified><ETag>&quot;{number:032x}&quot;</ETag><Size>{50_000 + number % 1000}</Size></Contents>"
+            for number in range(first, last)
+        )
+        more = (
+            f"<IsTruncated>true</IsTruncated><NextContinuationToken>{last}</NextContinuationToken>" if last < self.count else ""
+        )
+        body = f'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{more}{objects}</ListBucketResult>'.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+PLAN_A_MILLION = """
+import sys, time
+from pathlib import Path
+from docproc import stores
+from docproc.documents import settings_for
+from docproc.options import RunRequest
+from docproc.runs import batch
+from docproc.runs.journal import Journal
+from docproc.urls import located
+
+def memory():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+
+request = RunRequest((located("s3://bucket/in/"),), Path(sys.argv[1]), "digits")
+settings_for([], request)
+stores.file_system("s3")
+before, began = memory(), time.process_time()
+documents, _ = batch.listed(request)
+planned = batch.planned_with(settings_for(documents, request), documents)
+with Journal.open(request.output) as journal:
+    todo = journal.plan(planned)
+    print(len(todo), memory() - before, time.process_time() - began)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="tells its memory as Linux does")
+def test_a_million_names_take_little_memory(tmp_path: Path) -> None:
+    with web_server(_Names) as host:
+        environment = {
+            "AWS_ENDPOINT_URL": f"http://{host}", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y",
+            "AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": str(PROJECT),
+        }  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", PLAN_A_MILLION, tmp_path / "t.csv"],
+            capture_output=True, text=True, env=os.environ | environment, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    count, grown, seconds = map(float, done.stdout.split())
+    print(f"{count:.0f} names: {grown / 1e6:.0f} MB, {seconds / count * 1e6:.0f} µs of a core each")
+    assert count == _Names.count
+    assert grown <= 200e6
