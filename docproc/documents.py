@@ -52,6 +52,7 @@ class Settings:
     window: str = ""  # of dates, as `RunRequest.date_window`
     as_of: date | None = None  # the day from which it counts; None: today
     models: tuple[tuple[str, str], ...] = ()  # hashes of what is read with; () where any will do
+    stores: tuple[str, ...] = ()  # schemes of the documents that are no files
     thresholds: tuple[tuple[str, float], ...] = ()  # of a user's own: the name of a field, the least confidence
 
 
@@ -71,8 +72,13 @@ def settings_for(documents: Sequence[Document], request: RunRequest) -> Settings
     return Settings(
         layout, backend, request.model, request.max_error, request.limits, request.crops,
         crops_of=request.crops_of, beside=_beside(request.crops, request.output.parent) if request.crops else "",
-        window=request.date_window, as_of=request.as_of, models=models, thresholds=tuple(own.items()),
+        window=request.date_window, as_of=request.as_of, models=models, stores=_stores_of(documents),
+        thresholds=tuple(own.items()),
     )  # fmt: skip
+
+
+def _stores_of(documents: Sequence[Document]) -> tuple[str, ...]:
+    return tuple(sorted({one.path.store.partition(":")[0].lower() for one in documents if isinstance(one.path, Url)}))
 
 
 def _beside(place: Path, folder: Path) -> str:

@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
+from docproc import stores
 from docproc._version import __version__
 from docproc.archives import file_stat
 from docproc.documents import DocumentReader, Settings, error_row, folder_of, opened_file, settings_for
@@ -295,6 +296,8 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
     from docproc.digits import with_places
 
     cv2.setNumThreads(1)  # one process for each core is enough
+    for scheme in settings.stores:  # what it imports is no document's fault
+        stores.file_system(scheme)
     reader = DocumentReader.open(settings)
 
     def rows_of(page: PageResult) -> Sequence[Row]:
