@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, overload
 from docproc.documents import DocumentReader, error_row, settings_for
 from docproc.errors import BadUsage, DocumentError, unexpected
 from docproc.forms import open_layout, scans
-from docproc.options import CROPS_OF, CropsOf, Limits, RunRequest, day, limit, share
+from docproc.options import CROPS_OF, CropsOf, Limits, RunRequest, day, limit, share, table_place
 from docproc.rules import PART_ORDERS, DateWindow, PartOrder
 from docproc.runs.batch import Summary
 from docproc.runs.batch import run as run_batch
 from docproc.runs.tables import long_table, told_columns, wide_table
 from docproc.sources import Found, Source, find_sources, folders_of_sources
 from docproc.types import PageId, Row
+from docproc.urls import Place, located
 
 if TYPE_CHECKING:
     import pandas
@@ -213,6 +214,8 @@ def run(
     wide_text: bool = False,
     crops: str | PathLike[str] | None = None,
     crops_of: CropsOf = "review",
+    input_list: str | PathLike[str] | None = None,
+    journal: str | PathLike[str] | None = None,
     progress: Callable[[int, int, Sequence[Row]], None] | None = None,
 ) -> Summary:
     """Read files and folders into a table, in processes and with a journal, as `docproc run` does.
@@ -220,8 +223,10 @@ def run(
         summary = docproc.run("scans/", "results.csv", layout="form.toml")
         print(summary.fields, summary.by_status["review"])
 
-    `inputs` are files and folders, these with the folders in them (`recursive`). `output` ends in .csv, .jsonl, .xlsx or
-    .parquet. `jobs` is the number of processes; 0 takes every core. `resume=True` brings a table that is there up to date,
+    `inputs` are files and folders, these with the folders in them (`recursive`), and `input_list` is a file that names further
+    documents, one a line. `output` ends in .csv, .jsonl, .xlsx or .parquet. Inputs and output may be URLs as those of
+    `docproc run`; for an output that is one, `journal` says where the journal lies. `jobs` is the number of processes; 0 takes
+    every core. `resume=True` brings a table that is there up to date,
     `resume=False` begins its journal anew, `overwrite=True` replaces it, `forget_missing=True` drops the rows of documents that
     are no longer among the inputs. `wide` and `wide_text` write one row a page. `crops` is a folder for pictures of fields, of
     those for review or of "all" (`crops_of`); the column `crop` names them. `progress` is called after each document that is
@@ -233,9 +238,11 @@ def run(
     Raises an error of the tree below `docproc.DocprocError`; what was read until then is kept.
     """
     several = [inputs] if isinstance(inputs, (str, PathLike)) else inputs
+    table, target = table_place(located(output), _path(journal))
     request = _request(
         layout=layout, max_error=max_error, backend=backend, model=model, date_order=date_order, date_window=date_window,
-        as_of=as_of, thresholds=thresholds, limits=limits, inputs=tuple(Path(place) for place in several), output=Path(output),
+        as_of=as_of, thresholds=thresholds, limits=limits, inputs=tuple(map(located, several)), output=table, target=target,
+        lists=(Path(input_list),) if input_list else (),
         jobs=jobs, recursive=recursive, overwrite=overwrite, resume=resume,
         forget_missing=forget_missing, wide=wide, wide_text=wide_text, crops=_path(crops), crops_of=crops_of,
     )  # fmt: skip
@@ -252,7 +259,7 @@ def _request(
     as_of: date | str | None,
     thresholds: str | PathLike[str] | None,
     limits: Mapping[str, float] | None,
-    inputs: tuple[Path, ...] = (),
+    inputs: tuple[Place, ...] = (),
     output: Path = Path(),
     **others: Any,
 ) -> RunRequest:

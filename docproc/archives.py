@@ -1,5 +1,7 @@
 """ZIP archives as folders: a member is a document whose path goes on behind the archive's, as `scans.zip/monday/a.png`.
 
+An archive may be an object in a store, of which only the list and what is asked for are fetched.
+
 Nothing is unpacked to disk. What an archive claims is checked before memory is taken: the size of its list, members that share
 bytes (by which a small archive claims any size), the size of a member before and while it is unpacked, how it is packed.
 """
@@ -11,14 +13,17 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
+from docproc import stores
 from docproc.errors import DocumentError
+from docproc.urls import Place, Url
 
 SUFFIX = ".zip"
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # of an archive, and of one without members [standard: APPNOTE 6.3]
@@ -62,9 +67,11 @@ def file_stat(path: Path) -> os.stat_result:
         return os.stat(found[0])
 
 
-def open_archive(path: Path) -> Archive:
+def open_archive(path: Place) -> Archive:
     """The members of an archive. Raises DocumentError where it is none, or is hostile."""
     try:
+        if isinstance(path, Url):
+            return stores.patiently(lambda: _open(path, *_standing(path)), path)
         found = os.stat(path)
         return _open(path, found.st_size, found.st_mtime_ns)
     except OSError as problem:
@@ -72,8 +79,8 @@ def open_archive(path: Path) -> Archive:
 
 
 @lru_cache(maxsize=1)  # the members of an archive are read one after the other
-def _open(path: Path, size: int, modified: int) -> Archive:
-    with open(path, "rb") as file:
+def _open(path: Place, size: int, modified: int) -> Archive:
+    with _opened(path) as file:
         _check_list(file, size)
         try:
             with zipfile.ZipFile(file) as archive:
@@ -96,7 +103,23 @@ def _open(path: Path, size: int, modified: int) -> Archive:
     return Archive(members, tuple(strange))
 
 
-def read_member(path: Path, name: str, most: int) -> bytes:
+def _standing(url: Url) -> tuple[int, int]:
+    """Size and state of an archive in a store. Raises DocumentError where it cannot be seen."""
+    stamp = stores.seen(url)
+    return stamp[0], hash(stamp)
+
+
+@contextmanager
+def _opened(path: Place) -> Iterator[BinaryIO]:
+    if isinstance(path, Url):
+        with stores.opened_anywhere(path) as file:
+            yield file
+    else:
+        with open(path, "rb") as file:
+            yield file
+
+
+def read_member(path: Place, name: str, most: int) -> bytes:
     """The content of a member of at most `most` bytes. Raises DocumentError."""
     info = open_archive(path).members.get(name)
     if info is None:
@@ -118,9 +141,9 @@ def read_member(path: Path, name: str, most: int) -> bytes:
     return data
 
 
-def _unpacked(path: Path, info: zipfile.ZipInfo) -> bytes:
+def _unpacked(path: Place, info: zipfile.ZipInfo) -> bytes:
     """What comes out of a member, at most one byte more than it claims."""
-    with open(path, "rb") as file:
+    with _opened(path) as file:
         file.seek(info.header_offset)
         head = file.read(_LOCAL_HEADER_BYTES)
         if not head.startswith(MAGIC[0]) or len(head) < _LOCAL_HEADER_BYTES:

@@ -25,6 +25,7 @@ from docproc.options import CropsOf, Limits, RunRequest
 from docproc.rules import DateWindow
 from docproc.sheets import Seen, with_sheets
 from docproc.types import Page, PageId, Row, Sheet
+from docproc.urls import Url
 from docproc.weights.cards import model_hashes
 from docproc.weights.thresholds import own_thresholds
 
@@ -51,6 +52,7 @@ class Settings:
     window: str = ""  # of dates, as `RunRequest.date_window`
     as_of: date | None = None  # the day from which it counts; None: today
     models: tuple[tuple[str, str], ...] = ()  # hashes of what is read with; () where any will do
+    stores: tuple[str, ...] = ()  # schemes of the documents that are no files
     thresholds: tuple[tuple[str, float], ...] = ()  # of a user's own: the name of a field, the least confidence
 
 
@@ -70,8 +72,13 @@ def settings_for(documents: Sequence[Document], request: RunRequest) -> Settings
     return Settings(
         layout, backend, request.model, request.max_error, request.limits, request.crops,
         crops_of=request.crops_of, beside=_beside(request.crops, request.output.parent) if request.crops else "",
-        window=request.date_window, as_of=request.as_of, models=models, thresholds=tuple(own.items()),
+        window=request.date_window, as_of=request.as_of, models=models, stores=_stores_of(documents),
+        thresholds=tuple(own.items()),
     )  # fmt: skip
+
+
+def _stores_of(documents: Sequence[Document]) -> tuple[str, ...]:
+    return tuple(sorted({one.path.store.partition(":")[0].lower() for one in documents if isinstance(one.path, Url)}))
 
 
 def _beside(place: Path, folder: Path) -> str:
@@ -85,6 +92,9 @@ def _beside(place: Path, folder: Path) -> str:
 def folder_of(document: Document) -> str:
     """The folder in which a document lies."""
     path = os.fspath(document.path)
+    if isinstance(document.path, Url):
+        inner = document.path.packed
+        return os.path.dirname(str(inner[1] if inner else document.path))
     if SUFFIX in path.lower() and (found := place_of(document.path)):
         path = os.fspath(found[0])  # a template lies beside the archive
     # As `Path.parent` has it, but ten times as fast: there may be hundreds of thousands.
@@ -92,8 +102,8 @@ def folder_of(document: Document) -> str:
 
 
 def folders_of(documents: Sequence[Document]) -> tuple[str, ...]:
-    """The folders in which documents lie, each once."""
-    return tuple(sorted({folder_of(document) for document in documents}))
+    """The folders in which documents lie that are files, each once: no template is looked for in a store."""
+    return tuple(sorted({folder_of(document) for document in documents if not isinstance(document.path, Url)}))
 
 
 # ----------------------------------------------------------------------------------------------------- opening

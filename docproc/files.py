@@ -15,20 +15,23 @@ import stat
 import struct
 import zipfile
 import zlib
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from docproc import stores
 from docproc.archives import MAGIC, is_archive, open_archive, place_of, read_member
 from docproc.archives import SUFFIX as ARCHIVE
-from docproc.errors import BadInput, BadUsage, DocumentError
+from docproc.errors import BadInput, BadUsage, DocumentError, MissingPart
 from docproc.options import Limits
 from docproc.types import Gray, Page, PageId
+from docproc.urls import Place, Stamp, Url, located
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -39,6 +42,8 @@ UNREAD_SUFFIXES = frozenset({
     ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".jpf", ".jpx", ".jb2", ".jbig2", ".djvu", ".djv", ".ps", ".eps",
     ".psd", ".pbm", ".pgm", ".ppm", ".pnm",
 })  # fmt: skip
+LIST_COLUMN = "document"  # of a list in Parquet
+PARQUET_MAGIC = b"PAR1"  # [standard]
 PREVIEW, EXPLAINED = "preview.png", ".explain.png"  # what pictures that docproc draws are called, the second at its end
 DRAWN_BY = b"Software\0docproc "  # in such a PNG, before the name of the command and `;`
 DRAWN_HEAD_BYTES = 1024  # in which that stands
@@ -91,10 +96,56 @@ _BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIF", b
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file that was found: its name in the table and where it lies, which may be inside of a ZIP archive, see `archives`."""
+    """A file that was found: its name in the table and where it lies, which may be inside of a ZIP archive, see `archives`,
+    or in a store.
+    """
 
-    name: str  # relative to the input, "/" on every system
-    path: Path
+    name: str  # relative to the input, "/" on every system; of a document in a list as it stands there
+    path: Place
+
+
+class Listing(Sequence[Document]):
+    """Documents in stores, a million of them in little memory: each is made when it is asked for."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root  # what stands before each name, to make its URL
+        self._names = bytearray()
+        self._ends = array("Q", [0])
+        self._stamps = array("q")
+        self._order: array[int] | range = range(0)
+
+    def add(self, name: str, stamp: Stamp | None) -> None:
+        """Add a document; all have a stamp or none."""
+        self._names += os.fsencode(name)
+        self._ends.append(len(self._names))
+        self._stamps.extend(stamp or ())
+
+    def sort(self) -> None:
+        """Put the documents in the order of their names; without it none is seen."""
+        count = len(self._ends) - 1
+        self._order = range(count)
+        if any(one > other for one, other in itertools.pairwise(map(self._name, range(count)))):
+            self._order = array("Q", sorted(range(count), key=self._name))
+
+    def _name(self, number: int) -> bytes:
+        return bytes(self._names[self._ends[number] : self._ends[number + 1]])
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @overload
+    def __getitem__(self, index: int) -> Document: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Document]: ...
+
+    def __getitem__(self, index: int | slice) -> Document | list[Document]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        number = self._order[index]
+        name = os.fsdecode(self._name(number))
+        size, modified, mark = self._stamps[3 * number : 3 * number + 3] if self._stamps else (0, 0, 0)
+        return Document(name, Url(self._root + name, (size, modified, mark) if self._stamps else None))
 
 
 class PassedOver(NamedTuple):
@@ -118,18 +169,27 @@ class Content:
 # ---------------------------------------------------------------------------------------------------- finding
 
 
-def find_documents(inputs: Sequence[Path], recursive: bool = True) -> tuple[list[Document], list[PassedOver]]:
+def find_documents(
+    inputs: Sequence[Place], recursive: bool = True, lists: Sequence[Path] = ()
+) -> tuple[Sequence[Document], list[PassedOver]]:
     """The documents under `inputs`, sorted by name, and the other files that were passed over.
 
     In a folder, files with the suffix of a picture are documents, also where docproc cannot open such pictures, and so are
     files without any suffix; a file that is named itself always is one. Hidden files, links that lead out of the folder, and
     folders of pictures that docproc saved are passed over. A ZIP archive is a folder; one that cannot be opened is a document.
+    The same holds for a folder in a store. A document that one of the `lists` names is one, there or not.
     Raises BadInput for an input that is not there, BadUsage when two files would share a name.
     """
-    groups: list[list[Document]] = []
+    groups: list[Sequence[Document]] = []
     passed: list[PassedOver] = []
+    folders: list[bool] = []
+    found: Sequence[Document]
     for place in inputs:
-        if place.is_dir():
+        folder = False
+        if isinstance(place, Url):
+            found, others, folder = _in_store(place, recursive)
+            passed += others
+        elif folder := place.is_dir():
             try:
                 found, others = _in_folder(place, recursive)
             except OSError as problem:
@@ -139,19 +199,26 @@ def find_documents(inputs: Sequence[Path], recursive: bool = True) -> tuple[list
             named = Document(place.name, Path(os.path.realpath(place)))
             found, others = _in_archive(named, recursive) if is_archive(place.name) else ([named], [])
             passed += others
+        elif place_of(place):  # a member of an archive
+            found = [Document(place.name, place)]
         else:
             pattern = any(sign in place.name for sign in "*?")
             hint = "; patterns are not expanded: give the folder, or a list of files (in Python, glob.glob)" if pattern else ""
             raise BadInput(f"no such file or folder: {place}{hint}")
         groups.append(found)
-    names = [document.name for group in groups for document in group]
-    if len(set(names)) < len(names) and len(inputs) > 1:
+        folders.append(folder)
+    if len(inputs) > 1 and len({one.name for group in groups for one in group}) < sum(map(len, groups)):
         # The same name under two inputs: each gets its input's own name in front.
         groups = [
-            [Document(f"{place.name}/{d.name}", d.path) if place.is_dir() else d for d in group]
-            for place, group in zip(inputs, groups, strict=True)
+            [Document(f"{place.name}/{d.name}", d.path) if folder else d for d in group]
+            for place, folder, group in zip(inputs, folders, groups, strict=True)
         ]
-    documents = sorted((d for group in groups for d in group), key=lambda d: os.fsencode(d.name))
+    for given in lists:
+        found, others = _in_list(given, recursive)
+        groups.append(found)
+        passed += others
+    only = groups[0] if len(groups) == 1 else ()
+    documents = only if isinstance(only, Listing) else sorted(itertools.chain(*groups), key=lambda d: os.fsencode(d.name))
     for one, other in itertools.pairwise(documents):
         if one.name == other.name:
             raise BadUsage(f"two inputs would both be called {one.name}: {one.path} and {other.path}; read them in two runs")
@@ -203,6 +270,96 @@ def _in_folder(root: Path, recursive: bool) -> tuple[list[Document], list[Passed
     return documents, passed
 
 
+def _in_store(url: Url, recursive: bool) -> tuple[Sequence[Document], list[PassedOver], bool]:
+    """The documents at a URL, the other objects, and whether it is a folder. Raises BadUsage or BadInput."""
+    if known := stores.found(url):
+        named = Document(url.name, known)
+        return *(_in_archive(named, recursive) if _is_packed(known) else ([named], [])), False
+    root = url.text.rstrip("/") + "/"
+    documents, packed = Listing(root), list[Document]()
+    passed: list[PassedOver] = []
+    for key, stamp in stores.listing(url, recursive=recursive):
+        *folders, last = key.split("/")
+        if any(map(_hidden, folders)):
+            continue
+        suffix = os.path.splitext(last)[1].lower()
+        if why := _no_document(last, suffix, ""):
+            passed.append(PassedOver(Document(key, Url(root + key, stamp)), why))
+        elif suffix == ARCHIVE:
+            inside, others = _in_archive(Document(key, Url(root + key, stamp)), recursive)
+            packed += inside
+            passed += others
+        else:
+            documents.add(key, stamp)
+    documents.sort()
+    return ([*documents, *packed] if packed else documents), passed, True
+
+
+def _is_packed(where: Place) -> bool:
+    """Whether it is an archive, by its name, and no member of one."""
+    return is_archive(where.name) and not (isinstance(where, Url) and where.packed)
+
+
+def _in_list(file: Path, recursive: bool) -> tuple[Sequence[Document], list[PassedOver]]:
+    """The documents that a list names, one a line, or in the column `document` of a Parquet file; archives looked into.
+
+    Raises BadInput where it cannot be read, BadUsage for a URL that is none.
+    """
+    objects, documents = Listing(""), list[Document]()
+    passed: list[PassedOver] = []
+    asked: dict[str, Url] = {}  # of every store one
+    for text in _names_in(file):
+        try:
+            where = located(text)
+        except BadUsage as problem:
+            raise BadUsage(f"{file}: {problem}") from problem
+        if isinstance(where, Url):
+            asked.setdefault(where.store, where)
+            if where.text == str(where) and not _is_packed(where):
+                objects.add(where.text, None)
+                continue
+            document = Document(str(where), where)
+        else:
+            document = Document(text.replace(os.sep, "/"), Path(os.path.realpath(where)))
+        inside, others = _in_archive(document, recursive) if _is_packed(document.path) else ([document], [])
+        documents += inside
+        passed += others
+    stores.check_access(asked.values())
+    objects.sort()
+    return ([*objects, *documents] if documents else objects), passed
+
+
+def _names_in(file: Path) -> Iterator[str]:
+    """What stands in a list, a part of it at a time. Raises BadInput."""
+    try:
+        with open(file, "rb") as opened:
+            if opened.read(4) == PARQUET_MAGIC:
+                yield from _named_by_parquet(file)
+                return
+            opened.seek(0)
+            for line in opened:
+                if name := os.fsdecode(line.rstrip(b"\r\n")):
+                    yield name
+    except OSError as problem:
+        raise BadInput(f"cannot read the list {file}: {problem.strerror or 'it is damaged'}") from problem
+
+
+def _named_by_parquet(file: Path) -> Iterator[str]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as problem:
+        raise MissingPart("Parquet needs pyarrow: pip install pyarrow") from problem
+    try:
+        with pyarrow.parquet.ParquetFile(file) as table:
+            if LIST_COLUMN not in table.schema_arrow.names:
+                raise BadInput(f"the list {file} has no column {LIST_COLUMN}; there are {', '.join(table.schema_arrow.names)}")
+            for batch in table.iter_batches(columns=[LIST_COLUMN]):
+                yield from (str(name) for name in batch.column(0).to_pylist() if name)
+    except pyarrow.ArrowException as problem:
+        raise BadInput(f"cannot read the list {file}: it is damaged") from problem
+
+
 def _in_archive(archive: Document, recursive: bool) -> tuple[list[Document], list[PassedOver]]:
     """The documents in a ZIP archive, and its other members; the archive itself where it cannot be opened or holds none."""
     try:
@@ -212,7 +369,8 @@ def _in_archive(archive: Document, recursive: bool) -> tuple[list[Document], lis
     documents: list[Document] = []
     passed: list[PassedOver] = []
     for name in opened.members:
-        member = Document(f"{archive.name}/{name}", archive.path / name)
+        where = archive.path.member(name) if isinstance(archive.path, Url) else archive.path / name
+        member = Document(f"{archive.name}/{name}", where)
         *folders, last = name.split("/")
         if folders and not recursive:
             continue
@@ -312,8 +470,10 @@ def later_pages(data: bytes, limits: Limits) -> Iterator[int]:
     yield from itertools.count(count + 1)
 
 
-def read_content(path: Path, limits: Limits) -> Content:
-    """The whole content of a regular file within the limit; links are not followed. Raises DocumentError."""
+def read_content(path: Place, limits: Limits) -> Content:
+    """The whole content of a regular file, or of an object, within the limit; links are not followed. Raises DocumentError."""
+    if isinstance(path, Url):
+        return _object(path, limits)
     try:
         found = place_of(path) if ARCHIVE in os.fspath(path).lower() else None
         if found is not None:
@@ -347,6 +507,19 @@ def read_content(path: Path, limits: Limits) -> Content:
     if not data:
         raise DocumentError("empty", "the file is empty")
     return Content(data, hashlib.sha256(data).hexdigest(), len(data), after.st_mtime_ns, after.st_ctime_ns)
+
+
+def _object(url: Url, limits: Limits) -> Content:
+    """An object in a store; its times are what the store says of it. Raises DocumentError."""
+    if url.packed:
+        name, archive = url.packed
+        stamp = stores.patiently(lambda: stores.seen(archive), archive)
+        data = stores.patiently(lambda: read_member(archive, name, limits.file_bytes), archive)
+    else:
+        data, stamp = stores.read(url, limits.file_bytes)
+    if not data:
+        raise DocumentError("empty", "the object is empty")
+    return Content(data, hashlib.sha256(data).hexdigest(), *stamp)
 
 
 def _member(archive: Path, name: str, limits: Limits) -> Content:

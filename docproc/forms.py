@@ -74,10 +74,10 @@ def locator(layout: Layout, folder: str) -> Callable[[Page], Placed]:
     return partial(layout.locate, folder=folder, open_form=open_form)
 
 
-def scans(layout: Layout, documents: Sequence[Document]) -> list[Document]:
+def scans(layout: Layout, documents: Sequence[Document]) -> Sequence[Document]:
     """The documents without those that are a template's own picture of its blank form."""
     pictures = _pictures(layout, filled=False)
-    return [one for one in documents if not pictures or os.path.realpath(one.path) not in pictures]
+    return [one for one in documents if os.path.realpath(one.path) not in pictures] if pictures else documents
 
 
 def is_form(layout: Layout, document: Document) -> bool:

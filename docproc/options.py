@@ -9,6 +9,9 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from docproc.errors import BadUsage
+from docproc.urls import Place, Url
+
 if TYPE_CHECKING:
     from platformdirs.api import PlatformDirsABC
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 CropsOf = Literal["review", "all"]
 CROPS_OF: tuple[CropsOf, ...] = ("review", "all")
 
+JOURNAL_SUFFIX = ".docproc"
 PROJECT_FILE = "docproc.toml"  # settings of the working folder; what they may hold, and which variables: docproc.cli.settings
 
 
@@ -61,6 +65,19 @@ def share(text: str) -> float:
     return number
 
 
+def duration(text: str) -> float:
+    """`90m`, `8h` or `2d` as seconds. Raises ValueError that says what is wrong."""
+    plain = text.strip()
+    units = {"m": 60, "h": 3_600, "d": 86_400}
+    try:
+        seconds = float(plain[:-1]) * units[plain[-1:]]
+    except (KeyError, ValueError):
+        raise ValueError(f"{plain!r} is no time; use 90m, 8h or 2d") from None
+    if not 0 < seconds < float("inf"):
+        raise ValueError(f"{plain} should be above zero")
+    return seconds
+
+
 def day(text: str) -> date:
     """`2026-11-21` as a date. Raises ValueError that says what is wrong."""
     try:
@@ -99,8 +116,8 @@ def shard(text: str) -> Shard:
 class RunRequest:
     """Everything that decides what a run reads and writes."""
 
-    inputs: tuple[Path, ...]
-    output: Path
+    inputs: tuple[Place, ...]
+    output: Path  # of a table that goes to a `target`, where it would lie by its journal, see `table_place`
     layout: str | tuple[str, ...] = "auto"  # a name of `docproc.fields.layouts.LAYOUTS`, or templates and folders of them
     jobs: int = 0  # 0: one for each core
     backend: str = "auto"
@@ -121,12 +138,29 @@ class RunRequest:
     crops_of: CropsOf = "review"  # which fields
     fail_on_review: bool = False
     limits: Limits = Limits()
+    lists: tuple[Path, ...] = ()  # files that name further documents
+    target: Url | None = None  # where the table goes that is no file; a folder gets parts in Parquet
     command: str = ""  # that makes this request, to be told when a run is interrupted
 
     @property
     def layouts(self) -> tuple[str, ...]:
         """The layout, or the templates, as they were given."""
         return (self.layout,) if isinstance(self.layout, str) else self.layout
+
+
+def table_place(output: Place, journal: Path | None) -> tuple[Path, Url | None]:
+    """Output and target of a request for a table at this place. Raises BadUsage where a journal is missing or has no use."""
+    if not isinstance(output, Url):
+        if journal is not None:
+            raise BadUsage(f"--journal is for tables at a URL; that of a file is {output}{JOURNAL_SUFFIX}, beside it")
+        return output, None
+    if journal is None:
+        raise BadUsage(
+            f"a table at a URL needs --journal FILE{JOURNAL_SUFFIX}: there the run keeps what it has read, on a local disk"
+        )
+    if journal.suffix != JOURNAL_SUFFIX or journal.stem == JOURNAL_SUFFIX:
+        raise BadUsage(f"--journal {journal}: the name of a journal ends in {JOURNAL_SUFFIX}")
+    return journal.with_suffix(""), output
 
 
 def user_file() -> Path:

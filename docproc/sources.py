@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -19,6 +18,7 @@ from docproc.documents import NOWHERE, Opened, Settings, folder_of, opened, open
 from docproc.errors import BadInput, DocumentError
 from docproc.files import Document, array_page, check_array, check_content, find_documents, picture_page, read_content
 from docproc.types import Page
+from docproc.urls import Url, located
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -81,7 +81,11 @@ def _files(path: str | os.PathLike[str]) -> Iterator[tuple[str, Found]]:
     given = os.fspath(path)
     if not given:
         raise BadInput("no such file or folder: the path is empty")
-    documents, _ = find_documents([Path(given)])
+    where = located(given)
+    documents, _ = find_documents([where])
+    if isinstance(where, Url):
+        yield from ((str(document.path), _found_file(document)) for document in documents)
+        return
     folder = os.path.isdir(given)
     for document in documents:
         packed = document.name.startswith(f"{os.path.basename(given)}/")  # of an archive
@@ -165,4 +169,4 @@ def _read_all(file: BinaryFile, settings: Settings) -> bytes:
 
 def folders_of_sources(found: Sequence[Found]) -> tuple[str, ...]:
     """The folders in which those of them lie that are files, each once."""
-    return tuple(sorted({one.folder for one in found if one.file}))
+    return tuple(sorted({one.folder for one in found if one.file and not isinstance(one.file.path, Url)}))

@@ -20,6 +20,7 @@ from docproc.errors import BadInput, BadUsage, DocumentError
 from docproc.files import (
     CROPS_MARK,
     Document,
+    Listing,
     decode_pages,
     drawn_by,
     find_documents,
@@ -30,6 +31,7 @@ from docproc.files import (
 from docproc.options import Limits
 from docproc.runs.pictures import png as drawn
 from docproc.types import Gray, Page
+from docproc.urls import Url
 from tests.conftest import PROJECT, SAMPLES, WriteField
 
 
@@ -467,3 +469,18 @@ def test_a_telephone_s_jpeg_is_looked_at_as_closely(gray: Gray) -> None:
     assert isinstance(page, Page)
     assert page.damage == ""
     assert same(page.gray, gray)
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1), unique=True), st.booleans())
+def test_a_listing_is_the_sorted_list_of_its_documents(names: list[str], seen: bool) -> None:
+    listing = Listing("s3://bucket/in/")
+    for number, name in enumerate(names):
+        listing.add(name, (number, 2 * number, 3 * number) if seen else None)
+    listing.sort()
+    wanted = sorted(names, key=os.fsencode)
+    assert [one.name for one in listing] == wanted
+    assert [str(one.path) for one in listing[1:3]] == [f"s3://bucket/in/{name}" for name in wanted[1:3]]
+    for one in listing:
+        assert isinstance(one.path, Url)
+        number = names.index(one.name)
+        assert one.path.stamp == ((number, 2 * number, 3 * number) if seen else None)

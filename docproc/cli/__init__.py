@@ -20,6 +20,7 @@ from docproc.cli.explain import explain
 from docproc.cli.journal import status, table, verify
 from docproc.cli.merge import merge
 from docproc.cli.model import model
+from docproc.cli.plan import plan
 from docproc.cli.review import review
 from docproc.cli.run import run, watch
 from docproc.cli.serve import serve
@@ -48,7 +49,24 @@ def main(context: click.Context) -> None:
         context.obj = problem  # raised by `options.Command`, unless only its help is asked for
 
 
-for command in (run, watch, merge, status, table, review, apply, edits, audit, verify, explain, serve, template, model, doctor):
+for command in (
+    run,
+    watch,
+    plan,
+    merge,
+    status,
+    table,
+    review,
+    apply,
+    edits,
+    audit,
+    verify,
+    explain,
+    serve,
+    template,
+    model,
+    doctor,
+):
     main.add_command(command)
 
 

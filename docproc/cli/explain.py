@@ -9,14 +9,15 @@ import click
 
 from docproc.cli import options
 from docproc.cli.console import many, say
-from docproc.cli.options import FILE, command, option
+from docproc.cli.options import FILE, PLACE, command, option
 
 if TYPE_CHECKING:
     from docproc.types import Row
+    from docproc.urls import Place
 
 
 @command()
-@click.argument("image", type=FILE)
+@click.argument("image", type=PLACE)
 @option("-o", "--output", type=FILE, local=True, help="The picture.  [default: NAME.explain.png here]")
 @options.layout
 @option("--page", default=1, show_default=True, type=click.IntRange(1), local=True, help="Page number.")
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @options.as_of
 @options.limits
 @options.overwrite("a picture")
-def explain(image: Path, output: Path | None, overwrite: bool, limits: tuple[tuple[str, float], ...], **request: Any) -> None:
+def explain(image: Place, output: Path | None, overwrite: bool, limits: tuple[tuple[str, float], ...], **request: Any) -> None:
     """Draw one picture that shows every step for a page or a field.
 
     The crop, its ink, the cuts, the 28x28 candidates with their scores, the chosen path, the confidence.
@@ -38,7 +39,7 @@ def explain(image: Path, output: Path | None, overwrite: bool, limits: tuple[tup
     from docproc.commands.explain import explain_page
     from docproc.options import Limits
 
-    target = output or Path(f"{image.stem}.explain.png")
+    target = output or Path(f"{Path(image.name).stem}.explain.png")
     within = Limits(**dict(limits))  # type: ignore[arg-type]
     found = explain_page(image, target, overwrite=overwrite, limits=within, **request)
     for row in found.rows:

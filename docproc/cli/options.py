@@ -9,20 +9,53 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from docproc.errors import BadConfig
+from docproc.errors import BadConfig, BadUsage
 
 if TYPE_CHECKING:
     from datetime import date
 
     from docproc.options import Shard
     from docproc.runs.sampling import SampleSize
+    from docproc.urls import Place
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 BACKENDS = ("auto", "onnx", "tensorrt", "tensorflow")
 CROPS_OF = ("review", "all")
 DATE_ORDERS = ("DMY", "MDY", "YMD", "auto")
-FILE = click.Path(path_type=Path)
+
+
+class LocalPath(click.Path):
+    """A path; `file://` is one too, and no other URL."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if "://" in str(value):
+            found = PLACE.convert(value, param, ctx)
+            if not isinstance(found, Path):
+                self.fail(f"{found} is a URL, and this takes files; docproc run and docproc explain open URLs", param, ctx)
+            value = found
+        return super().convert(value, param, ctx)
+
+
+class AnyPlace(click.ParamType["Place"]):
+    """A path or URL."""
+
+    name = "place"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:
+        from docproc.urls import located
+
+        try:
+            return located(value)
+        except BadUsage as problem:
+            self.fail(str(problem), param, ctx)
+
+
+FILE = LocalPath()
+PLACE = AnyPlace()
 
 
 class Share(click.ParamType[float]):
@@ -95,6 +128,20 @@ class Span(click.ParamType[str]):
 
         try:
             return DateWindow(str(value), date.min).span if value else ""
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)
+
+
+class Duration(click.ParamType[float]):
+    """`8h`."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from docproc.options import duration
+
+        try:
+            return value if isinstance(value, float) else duration(str(value))
         except ValueError as problem:
             self.fail(str(problem), param, ctx)
 

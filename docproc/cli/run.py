@@ -15,7 +15,7 @@ import click
 
 from docproc.cli import options, signals
 from docproc.cli.console import Progress, drift_told, duplicate_told, field_counts, many, read_of, say
-from docproc.cli.options import FILE, Function, command, option
+from docproc.cli.options import FILE, PLACE, Function, command, option
 from docproc.cli.pipes import piped
 from docproc.errors import DONE, NEEDS_REVIEW, SOME_FAILED, DocprocError
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from docproc.types import Row
 
 GROUPS = {
-    "Output": ("output", "wide", "wide_text", "crops", "crops_of"),
+    "Output": ("output", "journal", "wide", "wide_text", "crops", "crops_of"),
     "Existing output": ("resume", "overwrite", "forget_missing"),
-    "Reading": ("layout", "date_order", "date_window", "as_of", "recursive", "shard", "settle", "every"),
+    "Reading": ("input_list", "layout", "date_order", "date_window", "as_of", "recursive", "shard", "settle", "every"),
     "What is accepted": ("max_error", "thresholds", "fail_on_review"),
     "Engine and limits": ("jobs", "backend", "model", "limit"),
 }
@@ -39,7 +39,9 @@ MAX_NAMED = 10  # failures, and files that came twice, that are named at the end
 def _reading_options(function: Function) -> Function:
     """The options that `run` and `watch` share."""
     shared = (
-        option("-o", "--output", required=True, type=FILE, help="The table: .csv, .jsonl, .xlsx or .parquet."),
+        option("-o", "--output", required=True, type=PLACE,
+               help="The table: .csv, .jsonl, .xlsx or .parquet. For docproc run also a URL, with --journal; a folder there, "
+                    "s3://bucket/out/, gets Parquet in parts."),
         options.layout,
         option("-j", "--jobs", default=0, type=click.IntRange(0),
                help="Number of processes; 0 uses all cores.  [default: 0]"),
@@ -73,7 +75,7 @@ def _reading_options(function: Function) -> Function:
 
 
 @command(groups=GROUPS)
-@click.argument("inputs", nargs=-1, required=True, type=FILE, metavar="INPUT...")
+@click.argument("inputs", nargs=-1, type=PLACE, metavar="INPUT...")
 @_reading_options
 @option("--resume/--no-resume", default=None, local=True,
         help="Update an existing table, reading only new and changed documents; --no-resume reads everything again. An "
@@ -81,13 +83,25 @@ def _reading_options(function: Function) -> Function:
 @option("--shard", type=options.Part(), local=True, metavar="K/N",
         help="Read only part K of N, by the names of the documents: one part on each machine. docproc merge joins the "
              "tables.")  # fmt: skip
+@option(
+    "--input-list",
+    "lists",
+    multiple=True,
+    type=FILE,
+    local=True,
+    metavar="FILE",
+    help="Read the documents that FILE names too, paths or URLs: one a line, or in the column document of a Parquet file.",
+)
+@option("--journal", type=FILE, local=True, metavar="FILE.docproc",
+        help="Where the journal lies if -o is a URL.")  # fmt: skip
 @option("--fail-on-review/--no-fail-on-review", default=False, help="Exit with 7 when a person should look at something.")
 @click.pass_context
 def run(context: click.Context, /, quiet: bool, verbose: bool, **wishes: Any) -> None:
     """Read documents into a table.
 
-    INPUT is files or folders: PNG, JPEG, TIFF (all pages), PDF, BMP, WebP, GIF, and ZIP archives of these. Results are
-    kept in a journal beside the table, TABLE.docproc. To continue an interrupted run, repeat the command.
+    INPUT is files or folders: PNG, JPEG, TIFF (all pages), PDF, BMP, WebP, GIF, and ZIP archives of these. It may be a URL:
+    s3://, gs://, az://, https://, file:// or zip://. Results are kept in a journal beside the table, TABLE.docproc. To
+    continue an interrupted run, repeat the command.
 
     INPUT - reads one document from stdin; -o - writes CSV to stdout and keeps no journal.
 
@@ -102,6 +116,8 @@ def run(context: click.Context, /, quiet: bool, verbose: bool, **wishes: Any) ->
     """  # noqa: D301 - click's mark for lines that stay as they are
     from docproc.runs.batch import run as run_batch
 
+    if not wishes["inputs"] and not wishes["lists"]:
+        raise click.UsageError("Missing argument 'INPUT...'.", context)
     request = _request(wishes)
     signals.install()
     if verbose and not quiet:
@@ -136,6 +152,8 @@ def watch(folder: Path, settle: float, every: float, quiet: bool, verbose: bool,
     """
     from docproc.runs.watch import watch as watch_folder
 
+    if not isinstance(wishes["output"], Path):
+        raise click.UsageError(f"docproc watch writes its table to a file, and not to {wishes['output']}")
     request = _request({**wishes, "inputs": (folder,)})
     signals.install()
     if verbose and not quiet:
@@ -163,10 +181,13 @@ def watch(folder: Path, settle: float, every: float, quiet: bool, verbose: bool,
 
 
 def _request(wishes: dict[str, Any]) -> RunRequest:
-    from docproc.options import Limits, RunRequest
+    from docproc.options import Limits, RunRequest, table_place
+    from docproc.urls import words_shown
 
     limits = replace(Limits(), **dict(wishes.pop("limits")))
-    return RunRequest(limits=limits, command=shlex.join(["docproc", *sys.argv[1:]]), **wishes)
+    output, target = table_place(wishes.pop("output"), wishes.pop("journal", None))
+    command = shlex.join(["docproc", *map(words_shown, sys.argv[1:])])  # it is kept, and told
+    return RunRequest(limits=limits, command=command, output=output, target=target, **wishes)
 
 
 def reporter(progress: Progress, *, verbose: bool) -> Callable[[int, int, Sequence[Row]], None]:
@@ -239,7 +260,7 @@ def _say_end(summary: Summary, *, quiet: bool, stdout: bool = False) -> None:
         say("It is left as it is; move it away to have it written anew. What was read is kept: "
             f"docproc table {summary.output} -o another{summary.output.suffix}")  # fmt: skip
     if summary.failed:
-        _say_failures(summary.output, quiet=quiet or stdout)
+        _say_failures(_told_by(summary), quiet=quiet or stdout)
 
 
 def _say_summary(summary: Summary, *, stdout: bool) -> None:
@@ -260,9 +281,16 @@ def _say_summary(summary: Summary, *, stdout: bool) -> None:
     if summary.drifts:
         say(drift_told(summary.drifts))
     if not stdout and not summary.left_alone:
-        say(f"table: {summary.output}")
+        say(f"table: {summary.target or summary.output}")
         if summary.by_status["review"]:
-            say(f"to list the fields for review: docproc status {shlex.quote(str(summary.output))}")
+            say(f"to list the fields for review: docproc status {shlex.quote(str(_told_by(summary)))}")
+
+
+def _told_by(summary: Summary) -> Path:
+    """By what other commands know the run: its table, or its journal where that is no file."""
+    from docproc.runs.journal import journal_path
+
+    return journal_path(summary.output) if summary.target else summary.output
 
 
 def _say_failures(output: Path, *, quiet: bool) -> None:

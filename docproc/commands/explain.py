@@ -8,10 +8,12 @@ from datetime import date
 from itertools import islice
 from pathlib import Path
 
+from docproc import stores
 from docproc.archives import is_archive, place_of
 from docproc.backends import choose
+from docproc.documents import folder_of
 from docproc.errors import BadInput, BadUsage, DocumentError, OutputExists
-from docproc.files import decode_pages, later_pages, read_content
+from docproc.files import Document, decode_pages, later_pages, read_content
 from docproc.forms import locator, open_layout
 from docproc.options import Limits
 from docproc.pipeline import Locate, PageResult, read_page, read_scan
@@ -22,6 +24,7 @@ from docproc.rules import DateWindow, PartOrder
 from docproc.runs.pictures import Picture, explain_sheet, heading, page_overlay, png, stack
 from docproc.runs.tables import write_whole
 from docproc.types import Box, Page, Row
+from docproc.urls import Place, Url
 from docproc.weights.cards import model_hashes
 from docproc.weights.opening import open_model
 from docproc.weights.thresholds import own_thresholds
@@ -38,7 +41,7 @@ class Explained:
 
 
 def explain_page(
-    image: Path,
+    image: Place,
     target: Path,
     *,
     layout: str | Sequence[str],
@@ -63,22 +66,21 @@ def explain_page(
     """
     if target.suffix.lower() != ".png":
         raise BadUsage(f"the picture is a PNG: {target} should end in .png")
-    if image.is_dir():
+    if isinstance(image, Path):
+        _check_file(image)
+    elif stores.found(image) is None:
         raise BadUsage(f"{image} is a folder; docproc explain takes one document, for example a picture in it")
-    if is_archive(image.name) and image.is_file():
-        raise BadUsage(f"{image} is an archive; name a document in it, for example {image / 'scan.png'}")
     if target.exists() and not overwrite:
         raise OutputExists(f"{target} already exists; use --overwrite to replace it, or -o for another file")
-    if not image.is_file() and place_of(image) is None:
-        raise BadInput(f"no such file: {image}")
-    where = open_layout(layout, (str(image.parent),), date_order)
+    folder = folder_of(Document(image.name, image)) if isinstance(image, Url) else str(image.parent)
+    where = open_layout(layout, (str(image.parent),) if isinstance(image, Path) else (), date_order)
     backend = choose(backend).backend
     own = own_thresholds(thresholds, model_hashes(model, backend), max_error) if thresholds else None
     reader = open_model(backend, model)
     window = DateWindow(date_window, as_of or date.today()) if date_window else None
     accept = reader.accepts(max_error, window, own)
     try:
-        opened, read = _read(image, page, limits, locator(where, str(image.parent)), reader, accept)
+        opened, read = _read(image, page, limits, locator(where, folder), reader, accept)
     except DocumentError as problem:
         raise BadInput(f"{image}: {problem}") from problem
     # All fields were read, because rules between them take part.
@@ -90,6 +92,16 @@ def explain_page(
     data = png(picture, "explain")
     write_whole(target, lambda file: file.write(data))
     return Explained(rows, len(sheets) - len(drawn))
+
+
+def _check_file(image: Path) -> None:
+    """Raises BadUsage or BadInput for what is no document."""
+    if image.is_dir():
+        raise BadUsage(f"{image} is a folder; docproc explain takes one document, for example a picture in it")
+    if is_archive(image.name) and image.is_file():
+        raise BadUsage(f"{image} is an archive; name a document in it, for example {image / 'scan.png'}")
+    if not image.is_file() and place_of(image) is None:
+        raise BadInput(f"no such file: {image}")
 
 
 def _asked(read: PageResult, name: str) -> list[Row]:
@@ -113,7 +125,7 @@ def _sheets(read: PageResult, rows: Sequence[Row], name: str | None) -> list[Pic
 
 
 def _read(
-    image: Path, number: int, limits: Limits, locate: Locate, model: Model, accept: Acceptance
+    image: Place, number: int, limits: Limits, locate: Locate, model: Model, accept: Acceptance
 ) -> tuple[Page, PageResult]:
     """A page of a document, as it is stored, and what was read on it. Further forms on a scan come after the last page."""
     data = read_content(image, limits).data

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import time
+from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -18,8 +19,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
+from docproc import stores
 from docproc._version import __version__
 from docproc.archives import file_stat
 from docproc.documents import DocumentReader, Settings, error_row, folder_of, opened_file, settings_for
@@ -27,13 +29,15 @@ from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError, Outpu
 from docproc.files import CROPS_MARK, Content, Document, PassedOver, find_documents, read_content
 from docproc.forms import TEMPLATE_FILE, scans
 from docproc.options import PROJECT_FILE, Limits, RunRequest
+from docproc.runs import remote
 from docproc.runs.audit import layout_note, refuse_replacing, write_own_table
 from docproc.runs.drift import NOTE, drifts_of, reference_note
 from docproc.runs.journal import SUFFIX, Journal, Outcome, Standing, Todo, failed_outcome, now, reading_settings
 from docproc.runs.lock import hold
 from docproc.runs.tables import WRITERS, check_output, shown_name
-from docproc.runs.workers import process_map, quarantine_map
+from docproc.runs.workers import cores, process_map, quarantine_map
 from docproc.types import Mapper, PageId, Row, Status
+from docproc.urls import Url
 from docproc.weights.drift import Drift
 
 if TYPE_CHECKING:
@@ -65,6 +69,7 @@ class Summary:
     gone: frozenset[str] = frozenset()  # documents that `duplicates` names and that are no longer among the inputs
     left_alone: str = ""  # why the table was not written, in words that go on from its name; "" where it was
     drifts: tuple[Drift, ...] = ()  # in what the fields differ from those on which the thresholds were measured
+    target: Url | None = None  # where the table was written, if that is no file
 
 
 def run(request: RunRequest, progress: Progress | None = None, opener: Opener | None = None) -> Summary:
@@ -73,14 +78,14 @@ def run(request: RunRequest, progress: Progress | None = None, opener: Opener | 
     Raises an error of the DocprocError tree when nothing can be read or written; what was read until then is kept.
     """
     refuse_mixing(request)
-    check_output(request.output)
+    check_place(request)
     if request.shard and request.as_of is None:
         raise BadUsage("--shard needs --as-of DATE, so that all shards count dates from the same day")
     with hold(request.output):
         refuse_overwriting(request)
         documents, passed = listed(request)
         if not documents:
-            looked = ", ".join(str(place) for place in request.inputs)
+            looked = ", ".join(str(place) for place in (*request.inputs, *request.lists))
             raise BadInput(
                 f"no documents in {looked}: docproc reads PNG, JPEG, TIFF, PDF, BMP, WebP, GIF and ZIP archives of these"
             )
@@ -92,7 +97,10 @@ def run(request: RunRequest, progress: Progress | None = None, opener: Opener | 
             planned = [one for one in planned if request.shard.holds(one[0].name)]
         with Journal.open(request.output, anew=request.resume is False) as journal:
             _refuse_other_shard(request, journal)
-            adopt_table(request, journal)
+            if request.target:
+                remote.refuse_overwriting(request.target, journal, resume=bool(request.resume), overwrite=request.overwrite)
+            else:
+                adopt_table(request, journal)
             summary = read_and_write(request, settings, planned, passed, journal, progress, opener)
     if summary.left_alone:
         raise OutputExists(
@@ -126,9 +134,10 @@ def read_and_write(
     settings = replace(settings, as_of=as_of)
     todo = journal.plan(planned, forget=_forgets(request), waiting=waiting, retry=retry)
     journal.keep(
-        command=request.command, inputs=json.dumps([str(place) for place in request.inputs]), layout="\n".join(request.layouts),
+        command=request.command, inputs=json.dumps([str(place) for place in (*request.inputs, *request.lists)]),
+        layout="\n".join(request.layouts),
         layout_files=layout_note(request.layouts),
-        output=str(request.output), shard=str(request.shard or ""), wide=str(int(request.wide)),
+        output=str(request.target or request.output), shard=str(request.shard or ""), wide=str(int(request.wide)),
         wide_text=str(int(request.wide_text)), passed_over=str(len(passed)), begun=now(), docproc=__version__,
         as_of=as_of.isoformat(), date_order=request.date_order, limits=json.dumps(asdict(request.limits)),
         max_error=repr(settings.max_error), **{NOTE: reference_note(request.thresholds)},
@@ -139,11 +148,28 @@ def read_and_write(
         journal.finish(one.document, outcome)
         if progress:
             progress(done, total, [replace(row, digits=()) for row in outcome.rows or ()])  # those are the journal's
-    journal.keep(finished=now())
-    left_alone = write_own_table(request.output, journal, wide=request.wide, texts=request.wide_text)
+    left_alone = ""
+    if request.target:
+        remote.write(request.target, journal, wide=request.wide, texts=request.wide_text)
+        journal.keep(finished=now())
+    else:
+        journal.keep(finished=now())
+        left_alone = write_own_table(request.output, journal, wide=request.wide, texts=request.wide_text)
     summary = summary_of(journal.standing(), request.output, len(passed), len(todo))
+    summary = replace(summary, target=request.target)
     skipped = tuple(f"{shown_name(one.document.name)} ({one.why})" for one in passed)
     return replace(summary, skipped=skipped, left_alone=left_alone, drifts=drifts_of(journal))
+
+
+def check_place(request: RunRequest) -> None:
+    """Check before the work whether the table can be written. Raises BadUsage for an unknown format, or CannotWrite."""
+    if not request.target:
+        check_output(request.output)
+        return
+    remote.check(request.target)
+    folder = request.output.parent
+    if not folder.is_dir():
+        raise CannotWrite(f"no such folder: {folder}")
 
 
 def _refuse_other_shard(request: RunRequest, journal: Journal) -> None:
@@ -178,7 +204,29 @@ def summary_of(standing: Standing, output: Path, passed: int, read: int) -> Summ
     )  # fmt: skip
 
 
-def planned_with(settings: Settings, documents: Sequence[Document]) -> list[tuple[Document, str]]:
+class _Planned(Sequence[tuple[Document, str]]):
+    """Documents, each with what it is read with, in little more memory than the documents take."""
+
+    def __init__(self, documents: Sequence[Document], settings: Sequence[str], which: Sequence[int]) -> None:
+        self._documents, self._settings, self._which = documents, settings, which
+
+    def __len__(self) -> int:
+        return len(self._documents)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[Document, str]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[tuple[Document, str]]: ...
+
+    def __getitem__(self, index: int | slice) -> tuple[Document, str] | list[tuple[Document, str]]:
+        if isinstance(index, slice):
+            numbers = self._which[index]
+            return [(one, self._settings[number]) for one, number in zip(self._documents[index], numbers, strict=True)]
+        return self._documents[index], self._settings[self._which[index]]
+
+
+def planned_with(settings: Settings, documents: Sequence[Document]) -> Sequence[tuple[Document, str]]:
     """Each document with what it is read with: a hash of template, models and options. Raises MissingPart."""
     general = _hash({
         "docproc": __version__, "models": settings.models, "backend": settings.backend,
@@ -187,15 +235,17 @@ def planned_with(settings: Settings, documents: Sequence[Document]) -> list[tupl
     })  # fmt: skip
     crops = [str(settings.crops), settings.crops_of, settings.beside] if settings.crops else ""
     other = _hash({"limits": asdict(settings.limits), "crops": crops})
-    by_folder: dict[str, str] = {}
-    planned = []
+    numbers: dict[str, int] = {}  # by folder
+    known: list[str] = []
+    which = array("L")
     for document in documents:
         folder = folder_of(document)
-        if folder not in by_folder:
+        if folder not in numbers:
+            numbers[folder] = len(known)
             template = _hash(repr(settings.layout.templates_for(folder)))
-            by_folder[folder] = reading_settings(general, template, other)
-        planned.append((document, by_folder[folder]))
-    return planned
+            known.append(reading_settings(general, template, other))
+        which.append(numbers[folder])
+    return _Planned(documents, known, which)
 
 
 def _hash(what: object) -> str:
@@ -210,7 +260,9 @@ def _outcomes(
 ) -> Iterator[tuple[Todo, Outcome]]:
     limits = request.limits
     # `plan` puts those that were in hand when a run died at the end.
-    plain = [one for one in todo if one.attempts < ATTEMPTS]
+    plain: Sequence[Todo] = todo  # of which there may be a million
+    if any(one.attempts for one in todo):
+        plain = [one for one in todo if one.attempts < ATTEMPTS]
     suspects = [one for one in todo if one.attempts == ATTEMPTS]
     hopeless = [one for one in todo if one.attempts > ATTEMPTS]
 
@@ -222,7 +274,7 @@ def _outcomes(
     work = partial(opener, settings)
     maps = []
     if plain:
-        jobs = min(request.jobs or _cores(), len(plain))
+        jobs = min(request.jobs or cores(), len(plain))
         maps.append(process_map(work, noted(plain), jobs=jobs, seconds=limits.seconds, memory=limits.memory))
     if suspects:
         maps.append(quarantine_map(work, noted(suspects), seconds=limits.seconds, memory=limits.memory))
@@ -244,6 +296,8 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
     from docproc.digits import with_places
 
     cv2.setNumThreads(1)  # one process for each core is enough
+    for scheme in settings.stores:  # what it imports is no document's fault
+        stores.file_system(scheme)
     reader = DocumentReader.open(settings)
 
     def rows_of(page: PageResult) -> Sequence[Row]:
@@ -257,6 +311,7 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
 
     def work(one: Todo) -> Outcome:
         content, waited = _settled_content(one.document, settings.limits)
+        waited = waited or isinstance(one.document.path, Url)  # there is never half of an object
         if content.sha256 == one.sha256:
             return Outcome(None, content.sha256, content.size, content.modified, content.changed)
         outcome = read(one.document, content)
@@ -276,7 +331,9 @@ def _settled_content(document: Document, limits: Limits) -> tuple[Content, bool]
     except DocumentError as problem:
         if problem.code not in ("changing", "empty"):
             raise
-        if problem.code == "empty" and time.time() - file_stat(document.path).st_mtime > SETTLED:
+        if problem.code == "empty" and (
+            isinstance(document.path, Url) or time.time() - file_stat(document.path).st_mtime > SETTLED
+        ):
             raise
     time.sleep(SETTLED)
     return read_content(document.path, limits), True
@@ -322,8 +379,10 @@ def refuse_mixing(request: RunRequest) -> None:
 
     A table may lie beside the pages, because no table is a document. A folder for crops may, if it is docproc's alone.
     """
+    if request.target and any(place == request.target for place in request.inputs):
+        raise BadUsage(f"the output {request.target} is an input; give another name with -o")
     table = Path(os.path.realpath(request.output))
-    sources = [(place, Path(os.path.realpath(place))) for place in request.inputs]
+    sources = [(place, Path(os.path.realpath(place))) for place in request.inputs if not isinstance(place, Url)]
     if any(table == source for _, source in sources) and table.suffix.lower() not in WRITERS:
         raise BadUsage(f"the output {request.output} is an input; give another name with -o")
     if request.crops is None or _is_crops_folder(request.crops):
@@ -337,9 +396,9 @@ def refuse_mixing(request: RunRequest) -> None:
             )
 
 
-def listed(request: RunRequest) -> tuple[list[Document], list[PassedOver]]:
+def listed(request: RunRequest) -> tuple[Sequence[Document], list[PassedOver]]:
     """The documents of a request and the files that are none, see `find_documents`, without its own output and templates."""
-    documents, passed = find_documents(request.inputs, request.recursive)
+    documents, passed = find_documents(request.inputs, request.recursive, request.lists)
     table = os.path.realpath(request.output)
     crops = os.path.join(os.path.realpath(request.crops), "") if request.crops else None
 
@@ -349,17 +408,21 @@ def listed(request: RunRequest) -> tuple[list[Document], list[PassedOver]]:
         return document.path.name in (TEMPLATE_FILE, PROJECT_FILE) or os.path.realpath(document.path) in given
 
     def written(document: Document) -> bool:
+        if isinstance(document.path, Url):  # no table is a document
+            return False
         path = os.path.realpath(document.path)
         return path == table or path.startswith(f"{table}{SUFFIX}") or (crops is not None and path.startswith(crops))
 
     # `*` names all that lies there, also the table of the last run; what was found in a folder is none.
-    named = crops is not None or any(not place.is_dir() for place in request.inputs)
+    named = crops is not None or any(not isinstance(place, Url) and not place.is_dir() for place in request.inputs)
     kept = [one for one in documents if not written(one)] if named else documents
     return kept, [one for one in passed if not written(one.document) and not tells(one.document)]
 
 
 def forms_passed(documents: Sequence[Document], read: Sequence[Document]) -> list[PassedOver]:
     """The documents that are not `read`, because they are the picture of a form."""
+    if len(documents) == len(read):
+        return []
     kept = {one.name for one in read}
     return [PassedOver(one, "the form itself, by its template") for one in documents if one.name not in kept]
 
@@ -380,7 +443,7 @@ def _make_crops_folder(folder: Path) -> None:
 
 def refuse_overwriting(request: RunRequest) -> None:
     """Raises OutputExists where a table that is there holds what this run would drop, and was not asked to."""
-    if not request.overwrite:
+    if not request.overwrite and not request.target:
         refuse_replacing(request.output, resume=bool(request.resume), layout=layout_note(request.layouts))
 
 
@@ -391,10 +454,3 @@ def adopt_table(request: RunRequest, journal: Journal) -> None:
             journal.adopt(request.output)
         except PermissionError as problem:
             raise CannotWrite(f"cannot read {request.output}: {problem.strerror}") from problem
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1

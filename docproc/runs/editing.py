@@ -8,14 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from docproc.errors import CannotWrite, OutputHeld
+from docproc.runs import remote
 from docproc.runs.audit import write_own_table
 from docproc.runs.digit_log import DigitEdit
 from docproc.runs.edits import Edit, FieldKey, FieldState
-from docproc.runs.journal import SUFFIX, Journal
+from docproc.runs.journal import SUFFIX, Journal, journal_path
 from docproc.runs.lock import hold
 from docproc.runs.planting import Planted
 from docproc.runs.sampling import Sample, SampleSize
 from docproc.runs.tables import WRITERS
+from docproc.urls import Url
 
 NOT_FINISHED = "is written when its run is finished"
 
@@ -84,7 +86,8 @@ def rewrite_table(output: Path) -> str:
     """
     if output.suffix == SUFFIX:
         output = output.with_suffix("")
-    if output.suffix.lower() not in WRITERS:
+    target = _target_of(output)
+    if not target and output.suffix.lower() not in WRITERS:
         raise CannotWrite(f"{output} is no table that docproc writes; these end in {', '.join(WRITERS)}")
     try:
         with hold(output):
@@ -92,8 +95,18 @@ def rewrite_table(output: Path) -> str:
                 finished = bool(journal.note("finished"))
             if not finished:
                 return NOT_FINISHED
+            if target:
+                return f"has its table at {target}: repeat its run with --resume to write that anew"
             with Journal.open(output) as journal:
                 wide, texts = journal.note("wide") == "1", journal.note("wide_text") == "1"
                 return write_own_table(output, journal, wide=wide, texts=texts)
     except OutputHeld:
         return NOT_FINISHED
+
+
+def _target_of(output: Path) -> Url | None:
+    """Where the table of a run lies, if that is no file."""
+    if not journal_path(output).is_file():
+        return None
+    with Journal.look(output) as journal:
+        return remote.target_of(journal)

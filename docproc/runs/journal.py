@@ -23,11 +23,13 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
+from docproc import stores
 from docproc.archives import file_stat
 from docproc.errors import BadInput, CannotWrite, DocumentError
 from docproc.files import Document
+from docproc.options import JOURNAL_SUFFIX
 from docproc.runs import digit_log, edit_log, places
 from docproc.runs.digit_log import DigitEdit
 from docproc.runs.edits import Edit, FieldKey, FieldState, document_states, keyed_rows
@@ -36,12 +38,11 @@ from docproc.runs.sampling import Sample, SampleSize, accepted_fields, draw, new
 from docproc.runs.specs import packed, unpacked
 from docproc.runs.tables import DUPLICATE_OF, GONE
 from docproc.types import DETAILS, FieldSpec, Keyed, Row, Status
+from docproc.urls import Stamp, Url, located
 from docproc.weights.drift import Fact
 
-Stamp = tuple[int, int, int]  # bytes, ns of the last change of the content, and of the entry in the folder
-
 SCHEMA = "9"
-SUFFIX = ".docproc"
+SUFFIX = JOURNAL_SUFFIX
 PART_BYTES = 1 << 20  # of a table that is kept, in one cell of the journal [guess]
 PLANNED_AT_ONCE = 5_000  # documents that are entered together, so that few are held twice [guess]
 MAX_FAILURES = 100  # that `Standing` lists [guess]
@@ -107,6 +108,28 @@ class Known:
     sha256: str | None = None  # of the content that was read
     code: str = ""  # of the first error on it
     has_rows: bool = False
+
+
+class _AllNew(Sequence[Todo]):
+    """Documents in stores of which none is known: each is made when it is its turn, because there may be millions."""
+
+    def __init__(self, planned: Sequence[tuple[Document, str]]) -> None:
+        self._planned = planned
+
+    def __len__(self) -> int:
+        return len(self._planned)
+
+    @overload
+    def __getitem__(self, index: int) -> Todo: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Todo]: ...
+
+    def __getitem__(self, index: int | slice) -> Todo | list[Todo]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        document, settings = self._planned[index]
+        return Todo(document, settings, None, 0, document.path.stamp if isinstance(document.path, Url) else None)
 
 
 Decision = Literal["skip", "compare", "read"]
@@ -302,7 +325,7 @@ class Journal:
         forget: bool = False,
         waiting: Collection[str] = (),
         retry: bool = True,
-    ) -> list[Todo]:
+    ) -> Sequence[Todo]:
         """Enter the documents of this run, each with the settings that it is read with; returns those to read, see `decide`.
 
         Those during which earlier runs ended come last. Documents of earlier runs that are not among them stay in the table,
@@ -314,10 +337,15 @@ class Journal:
         with self._transaction() as db:
             retry = retry and self.note("finished") != ""
             fresh = self._one("SELECT count(*) FROM (SELECT 1 FROM document LIMIT 1)") == 0
-            self._unlist(db, documents, {os.fsencode(name) for name in waiting}, forget=forget)
+            if not fresh:
+                self._unlist(db, documents, {os.fsencode(name) for name in waiting}, forget=forget)
+            in_stores = fresh and all(isinstance(one.path, Url) for one, _ in documents)
             for first in range(0, len(documents), PLANNED_AT_ONCE):
-                todo += self._plan_some(db, documents[first : first + PLANNED_AT_ONCE], fresh=fresh, retry=retry)
+                some = self._plan_some(db, documents[first : first + PLANNED_AT_ONCE], fresh=fresh, retry=retry)
+                todo += [] if in_stores else some
             db.execute("DELETE FROM run WHERE key = 'finished'")
+        if in_stores:
+            return _AllNew(documents)
         return sorted(todo, key=lambda one: one.attempts)
 
     def _plan_some(
@@ -328,9 +356,13 @@ class Journal:
         skipped: list[tuple[bytes]] = []
         stale: list[tuple[bytes]] = []  # whose rows no longer hold
         entered: list[tuple[bytes, bytes, str, int]] = []
+        # Objects that stood in a list were not seen yet; of new ones nothing is to be compared.
+        unseen = [one.path for one, _ in documents if isinstance(one.path, Url) and one.path.stamp is None and not fresh]
+        seen = stores.stamps(unseen) if unseen else {}
         for document, settings in documents:
             name, path = os.fsencode(document.name), os.fsencode(document.path)
-            stamp = _stamp(document.path)
+            where = document.path
+            stamp = where.stamp or seen.get(where) if isinstance(where, Url) else _stamp(where)
             known = None if fresh else self._known(name)
             decision = decide(known, path, stamp, settings, retry=retry)
             if decision == "skip":
@@ -494,7 +526,7 @@ class Journal:
     def settings(self) -> Iterator[tuple[Document, str]]:
         """The documents that stand in the table or will, by name, each with what it is read with, see `plan`."""
         for name, path, settings in self._db.execute("SELECT name, path, settings FROM document WHERE listed ORDER BY name"):
-            yield Document(os.fsdecode(name), Path(os.fsdecode(path))), str(settings)
+            yield Document(os.fsdecode(name), located(os.fsdecode(path))), str(settings)
 
     def absorb(self, other: Path) -> None:
         """Take over the documents of another journal of this version, a finished run's, with their rows; not the edits.
@@ -686,7 +718,7 @@ class Journal:
         found = self._db.execute(
             f"SELECT name, path, sha256 FROM document WHERE listed = {PRESENT} AND done AND sha256 IS NOT NULL ORDER BY name"
         )
-        return [(Document(os.fsdecode(name), Path(os.fsdecode(path))), sha256) for name, path, sha256 in found]
+        return [(Document(os.fsdecode(name), located(os.fsdecode(path))), sha256) for name, path, sha256 in found]
 
     def _duplicates(self, sha256: str = "") -> Iterator[tuple[str, str]]:
         wanted = "sha256 = ?" if sha256 else "sha256 IS NOT NULL"

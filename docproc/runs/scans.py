@@ -25,6 +25,7 @@ from docproc.files import decode_pages, read_content
 from docproc.options import Limits
 from docproc.runs.journal import Journal
 from docproc.types import Box, Page, Row
+from docproc.urls import Place, Url
 
 KEPT_PAGES = 4  # decoded pages that are kept, for the next field on them [guess]
 AROUND, BESIDE = 0.35, 0.5  # of paper shown above and below a field, and beside it, in heights of it [guess]
@@ -52,7 +53,7 @@ _SECOND_FORM = re.compile(r"form \d+ on page (\d+)$")
 class Scans:
     """Opens the scans of a run; threads may share it, and one decodes at a time."""
 
-    def __init__(self, paths: dict[str, Path], limits: Limits, journal: Path | None = None) -> None:
+    def __init__(self, paths: dict[str, Place], limits: Limits, journal: Path | None = None) -> None:
         self._paths, self.limits, self._journal = paths, limits, journal
         self._lock = threading.Lock()
         self._pages: OrderedDict[tuple[str, int], Page] = OrderedDict()
@@ -77,7 +78,8 @@ class Scans:
 
     def _open(self, sha256: str, name: str, number: int) -> Page:
         path = self._paths.get(sha256)
-        if (path is None or not path.exists()) and self._journal:  # a run has read on since, or read it elsewhere
+        gone = path is None or not (isinstance(path, Url) or path.exists())
+        if gone and self._journal:  # a run has read on since, or read it elsewhere
             with Journal.look(self._journal) as journal:
                 self._paths = _paths(journal)
             path = self._paths.get(sha256)
@@ -92,7 +94,7 @@ class Scans:
         return page
 
 
-def _paths(journal: Journal) -> dict[str, Path]:
+def _paths(journal: Journal) -> dict[str, Place]:
     """Where the documents of a run lie, by their content."""
     return {sha256: document.path for document, sha256 in reversed(journal.contents())}
 

@@ -103,8 +103,13 @@ def export_table(
 
 def write_rows(writer: Writer, rows: Callable[[], Iterable[Row]], file: BinaryIO, *, wide: bool, texts: bool) -> None:
     """Write the rows of a long or of a wide table to an open file."""
-    columns, records = wide_table(rows, texts=texts) if wide or texts else long_table(rows(), told_columns(rows()))
+    columns, records = table_of(rows, wide=wide, texts=texts)
     writer(file, columns, records, frozenset() if texts else number_fields(rows()))
+
+
+def table_of(rows: Callable[[], Iterable[Row]], *, wide: bool, texts: bool) -> tuple[Sequence[str], Iterator[Record]]:
+    """The columns and records of a long or of a wide table."""
+    return wide_table(rows, texts=texts) if wide or texts else long_table(rows(), told_columns(rows()))
 
 
 def number_fields(rows: Iterable[Row]) -> frozenset[str]:
@@ -289,7 +294,7 @@ def _parquet(file: BinaryIO, columns: Sequence[str], records: Iterable[Record], 
     kinds |= dict.fromkeys(("left", "top", "width", "height"), pyarrow.int64())
     schema = pyarrow.schema([(c, kinds.get(c, pyarrow.string())) for c in columns])
     with pyarrow.parquet.ParquetWriter(file, schema) as writer:
-        for some in _batched(records, PARQUET_BATCH_ROWS):
+        for some in batched(records, PARQUET_BATCH_ROWS):
             plain = [
                 {c: r[c] if c in kinds else safe_name(str(r[c] or "")) if c == "document" else str(r[c] or "") for c in columns}
                 for r in some
@@ -297,7 +302,8 @@ def _parquet(file: BinaryIO, columns: Sequence[str], records: Iterable[Record], 
             writer.write_table(pyarrow.Table.from_pylist(plain, schema=schema))
 
 
-def _batched(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
+def batched(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
+    """The records, so many at a time."""
     source = iter(records)
     while some := list(islice(source, size)):
         yield some

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from docproc.archives import file_stat
 from docproc.documents import settings_for
@@ -31,6 +30,7 @@ from docproc.runs.batch import (
 from docproc.runs.journal import Journal
 from docproc.runs.lock import hold
 from docproc.runs.tables import check_output
+from docproc.urls import Place, Url
 
 Stamp = tuple[int, int]  # bytes, ns of the last change
 
@@ -53,7 +53,7 @@ def watch(
     on, and the next summary says so.
     """
     (folder,) = request.inputs
-    if not folder.is_dir():
+    if isinstance(folder, Url) or not folder.is_dir():
         raise BadInput(f"{folder} is not a folder; docproc watch waits for files in one")
     refuse_mixing(request)
     check_output(request.output)
@@ -115,7 +115,9 @@ def _ripe(name: str, stamps: dict[str, Stamp], seen: dict[str, tuple[Stamp, floa
     return stamp is not None and before == stamp and time.monotonic() - since >= settle
 
 
-def _stamp(path: Path) -> Stamp | None:
+def _stamp(path: Place) -> Stamp | None:
+    if isinstance(path, Url):
+        return None
     try:
         found = file_stat(path)
     except OSError:

@@ -36,6 +36,13 @@ EXIT_SECONDS = 5  # for a killed process to be gone [guess]
 Prepare = Callable[[], Callable[[Item], Result]]
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
 def plain_map(prepare: Prepare[Item, Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result | DocumentError]]:
     """The builtin `map`, in this process: for a few documents, and where processes cannot be started."""
     work = prepare()

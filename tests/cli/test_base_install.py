@@ -36,6 +36,8 @@ EXTRAS = (
     "jinja2",
     "python_multipart",
     "tomlkit",
+    "fsspec",
+    "s3fs",
 )
 
 # What is not installed is not found, whoever asks.
@@ -79,7 +81,10 @@ CALLS: tuple[tuple[str, int, str], ...] = (
     ("run in -o new.parquet --layout amount -j 1", 4, "pip install pyarrow"),
     ("run in -o x.csv --backend tensorflow", 4, "pip install tensorflow"),
     ("run in -o t.xlsx --layout amount --resume", 6, "pip install openpyxl"),
+    ("run s3://bucket/in/ -o x.csv", 2, "pip install fsspec s3fs"),
+    ("run in -o s3://bucket/x.csv --journal x.csv.docproc", 2, "pip install fsspec s3fs"),
     ("watch nowhere -o w.csv", 5, "nowhere is not a folder"),
+    ("plan in --layout amount --sample 1 -j 1", 0, "a million pages: "),
     ("status t.csv", 0, ""),
     ("table t.csv -o again.xlsx", 0, ""),
     ("table t.csv -o again.parquet", 4, "pip install pyarrow"),

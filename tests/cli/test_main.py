@@ -23,7 +23,7 @@ def test_help_waits_for_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom docproc.cli import main\n"
         f"try:\n    main({arguments})\nexcept SystemExit:\n    pass\n"
-        "heavy = {'cv2', 'numpy', 'onnxruntime', 'tensorflow', 'PIL', 'pydantic', 'rich'} & set(sys.modules)\n"
+        "heavy = {'cv2', 'numpy', 'onnxruntime', 'tensorflow', 'PIL', 'pydantic', 'rich', 'fsspec'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT, check=False)

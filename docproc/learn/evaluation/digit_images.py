@@ -42,7 +42,7 @@ def load_labeled_digits(source: str) -> LabeledDigits:
     if source == "mnist" or not classes:
         data = mnist.load(None if source == "mnist" else folder)
         return LabeledDigits(data.test_images, data.test_labels, "MNIST's test digits")
-    found = [(document.path, int(one.name)) for one in classes for document in find_documents([one])[0]]
+    found = [(Path(document.path), int(one.name)) for one in classes for document in find_documents([one])[0]]
     if not found:
         raise BadInput(f"no pictures in the folders 0 to 9 of {folder}")
     glyphs = np.stack([load_digit(path) for path, _ in found])

@@ -1,0 +1,397 @@
+"""Objects in stores and on web servers, listed, read and written through fsspec, which is imported for the first of them.
+
+Credentials are what the store's own tools take from the environment. What a store answers is never shown as it is, because it
+may repeat them: of an error only its code is told. Every request can be repeated, and is, a few times, before it has failed.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import random
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from functools import lru_cache, partial
+from importlib import import_module
+from itertools import count
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
+
+from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError
+from docproc.urls import STORES, WEB, Stamp, Url
+
+PACKAGES = {"s3": "s3fs", "gs": "gcsfs", **dict.fromkeys(("az", "abfs", "abfss"), "adlfs"), **dict.fromkeys(WEB, "aiohttp")}
+TOOLS = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE", "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or AZURE_STORAGE_CONNECTION_STRING",
+}  # fmt: skip
+"""Which variables hold credentials, by scheme."""
+
+ATTEMPTS = 6  # at a request, until it counts as failed [guess]
+FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0  # seconds, between the first two and any two of them, at most [guess]
+CONNECT_SECONDS, ANSWER_SECONDS = 10, 30  # until a store counts as silent [guess]
+CHUNK_BYTES = 16 << 20  # of an object that are asked for at a time [guess]
+AHEAD_BYTES = 1 << 16  # that are fetched with what is asked for of an archive [guess]
+PAGE_KEYS = 1_000  # in an answer to a listing; S3 gives no more [standard]
+STAMPS_AT_ONCE = 16  # requests [guess]
+PASSING = ("io_error", "changing")
+"""Codes of errors that another attempt may change."""
+
+_UNSIGNED = (
+    "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound", "NoAuthTokenError",
+    "TokenRetrievalError", "SSOError", "DefaultCredentialsError", "CredentialUnavailableError",
+)  # fmt: skip
+_CODE = re.compile(r"[A-Za-z0-9.]{1,40}")
+_ETAGS = ("ETag", "etag", "md5Hash", "content_md5", "Content-MD5", "generation")
+_TIMES = ("LastModified", "last_modified", "updated", "mtime", "Last-Modified")
+
+Got = TypeVar("Got")
+
+
+class NoCredentials(DocumentError):
+    """The store asks who is there, and the environment does not say."""
+
+
+class Entry(NamedTuple):
+    """An object that was listed."""
+
+    key: str  # behind the name of the folder
+    stamp: Stamp
+
+
+# ------------------------------------------------------------------------------------------------ asking
+
+
+@lru_cache
+def file_system(scheme: str) -> Any:
+    """What fsspec has for a scheme. Raises BadUsage where it is not installed."""
+    package = PACKAGES[scheme]
+    try:
+        import fsspec
+
+        import_module(package)
+    except ImportError as problem:
+        raise BadUsage(f"{scheme}:// needs more packages: pip install fsspec {package}") from problem
+    options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
+    if scheme == "s3":
+        # Its own attempts know no jitter; and those of two layers multiply.
+        options["config_kwargs"] = {
+            "retries": {"max_attempts": 0}, "connect_timeout": CONNECT_SECONDS, "read_timeout": ANSWER_SECONDS,
+        }  # fmt: skip
+    system = fsspec.filesystem(scheme, **options)
+    if scheme == "s3":
+        system.retries = 1
+    return system
+
+
+def patiently(ask: Callable[[], Got], url: Url, passing: Sequence[str] = PASSING) -> Got:
+    """What a request gives that may be repeated: again after failures that may pass. Raises DocumentError."""
+    for attempt in count(1):
+        try:
+            return ask()
+        except BadUsage:
+            raise
+        except Exception as problem:
+            found = _told(problem, url)
+        if found.code not in passing or attempt == ATTEMPTS:
+            # What the store said is not kept, for it may hold secrets.
+            raise found from None
+        time.sleep(random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)))
+    raise AssertionError
+
+
+def _told(problem: Exception, url: Url) -> DocumentError:
+    """A failure in our own words."""
+    if isinstance(problem, DocumentError):
+        return problem
+    if isinstance(problem, _Unread):
+        return problem.told
+    causes = [problem]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) and isinstance(cause, Exception) and cause not in causes:
+        causes.append(cause)
+    if any(type(one).__name__ in _UNSIGNED for one in causes):
+        variables = TOOLS.get(url.scheme, TOOLS["az"])
+        return NoCredentials("permission", f"no credentials for {url.scheme}://; set {variables}")
+    code = next((code for one in causes if (code := _code(one))), "")
+    if code in ("412", "PreconditionFailed") or any(type(one).__name__ == "FileExpired" for one in causes):
+        return DocumentError("changing", "the object was replaced while it was read")
+    if code in ("401", "403") or (isinstance(problem, PermissionError) and not code.startswith("5")):
+        return DocumentError("permission", f"the store refuses it ({code or 'no permission'})")
+    if code in ("404", "410", "NoSuchKey", "NoSuchBucket") or (isinstance(problem, FileNotFoundError) and not code):
+        return DocumentError("not_found", f"there is no such object{f' ({code})' if code == 'NoSuchBucket' else ''}")
+    return DocumentError("io_error", f"the store does not give it ({code or type(problem).__name__})")
+
+
+def _code(problem: Exception) -> str:
+    """The code of an answer, such as SlowDown or 503; "" where there is none."""
+    answer = getattr(problem, "response", None)
+    if isinstance(answer, dict):
+        given = answer.get("Error", {}).get("Code") or answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    else:
+        given = next((getattr(problem, name, None) for name in ("status", "status_code", "error_code", "code")), None)
+    return str(given) if isinstance(given, str | int) and _CODE.fullmatch(str(given)) else ""
+
+
+def _stamp(known: dict[str, Any]) -> Stamp:
+    """What tells a change, alike from a listing and from the object itself: servers give times in whole seconds only."""
+    etag = next((str(known[name]).strip('"') for name in _ETAGS if known.get(name)), "")
+    mark = int.from_bytes(hashlib.sha256(etag.encode("utf-8", "replace")).digest()[:7], "big") if etag else 0
+    changed = next((known[name] for name in _TIMES if known.get(name)), None)
+    size = known.get("size", known.get("Size"))
+    return -1 if size is None else int(size), _seconds(changed) * 1_000_000_000, mark
+
+
+def _seconds(when: Any) -> int:
+    if isinstance(when, int | float):
+        return int(when)
+    try:
+        if isinstance(when, str):
+            from email.utils import parsedate_to_datetime
+
+            when = parsedate_to_datetime(when) if "," in when else datetime.fromisoformat(when)
+        return int(when.timestamp()) if isinstance(when, datetime) else 0
+    except ValueError:
+        return 0
+
+
+# ----------------------------------------------------------------------------------------------- listing
+
+
+def found(url: Url) -> Url | None:
+    """The object of a URL as it is there, or None where it is a folder. Raises BadUsage or BadInput."""
+    if url.scheme in WEB and str(url).endswith("/"):
+        raise BadUsage(f"{url}: web servers have no folders; list the documents with --input-list")
+    if url.text.endswith("/") or (url.scheme in STORES and "/" not in url.text.partition("://")[2]):
+        return None
+    inner = url.packed[1] if url.packed else url
+    known = asked(lambda: _info(inner), url)
+    return None if known["type"] == "directory" else replace(url, stamp=_stamp(known))
+
+
+def asked(ask: Callable[[], Got], url: Url) -> Got:
+    """As `patiently`, for what no row can tell. Raises BadUsage without credentials, BadInput for all else."""
+    try:
+        return patiently(ask, url)
+    except NoCredentials as problem:
+        raise BadUsage(str(problem)) from None
+    except DocumentError as problem:
+        raise BadInput(f"{url}: {problem}") from None
+
+
+def check_access(urls: Iterable[Url]) -> None:
+    """Ask each store for one of the objects in it, so that a run does not begin without credentials. Raises BadUsage."""
+    for url in urls:
+        inner = url.packed[1] if url.packed else url
+        try:
+            patiently(lambda one=inner: seen(one), inner)  # type: ignore[misc]
+        except NoCredentials as problem:
+            raise BadUsage(str(problem)) from None
+        except DocumentError:
+            continue  # its row tells
+
+
+def listing(url: Url, *, recursive: bool) -> Iterator[Entry]:
+    """The objects in a folder, as their names come; the answers are not kept. Raises BadUsage or BadInput."""
+    root = url.text.rstrip("/") + "/"
+    pages = _s3_pages(url, root, recursive) if url.scheme == "s3" else _walked(url, root, recursive)
+    for page in pages:
+        for key, known in page:
+            if key and not key.endswith("/"):
+                yield Entry(key, _stamp(known))
+
+
+def _s3_pages(url: Url, root: str, recursive: bool) -> Iterator[list[tuple[str, dict[str, Any]]]]:
+    bucket, _, prefix = root.partition("://")[2].partition("/")
+    asking: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": PAGE_KEYS}
+    if not recursive:
+        asking["Delimiter"] = "/"
+    while True:
+        answer = asked(lambda: file_system("s3").call_s3("list_objects_v2", **asking), url)
+        yield [(known["Key"][len(prefix) :], known) for known in answer.get("Contents", ())]
+        if not answer.get("IsTruncated"):
+            return
+        asking["ContinuationToken"] = answer["NextContinuationToken"]
+
+
+def _walked(url: Url, root: str, recursive: bool) -> Iterator[list[tuple[str, dict[str, Any]]]]:
+    """Folder by folder, as fsspec has them."""
+    system = file_system(url.scheme)
+    top = system._strip_protocol(root).rstrip("/")
+    waiting = [top]
+    while waiting:
+        folder = waiting.pop()
+        entries = asked(lambda folder=folder: system.ls(folder, detail=True), url)  # type: ignore[misc]
+        if recursive:
+            waiting += [one["name"].rstrip("/") for one in entries if one["type"] == "directory"]
+        yield [(one["name"][len(top) + 1 :], one) for one in entries if one["type"] == "file"]
+
+
+def stamps(urls: Iterable[Url]) -> dict[Url, Stamp]:
+    """What tells a change of objects that were not listed; of those that cannot be seen nothing. Raises BadUsage."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(STAMPS_AT_ONCE) as threads:
+        return {url: known for url, known in threads.map(lambda url: (url, stamp_of(url)), urls) if known}
+
+
+def stamp_of(url: Url) -> Stamp | None:
+    """What tells a change of an object; of a member of an archive, that of the archive. None where it cannot be seen."""
+    inner = url.packed[1] if url.packed else url
+    try:
+        return patiently(lambda: seen(inner), inner)
+    except DocumentError:
+        return None
+
+
+def seen(url: Url) -> Stamp:
+    """What tells a change of an object, asked once. Raises whatever fsspec raises."""
+    return _stamp(_info(url))
+
+
+def _info(url: Url) -> dict[str, Any]:
+    return cast("dict[str, Any]", file_system(url.scheme).info(_path(url)))
+
+
+def _path(url: Url) -> str:
+    return cast(str, file_system(url.scheme)._strip_protocol(url.text))
+
+
+# ----------------------------------------------------------------------------------------------- reading
+
+
+def read(url: Url, most: int) -> tuple[bytes, Stamp]:
+    """The content of an object of at most `most` bytes, and what tells its change. Raises DocumentError."""
+    if url.scheme == "s3":  # whose parts can be asked for again, one by one
+        return patiently(lambda: _read(url, most, patiently), url, ("changing",))
+    return patiently(lambda: _read(url, most, lambda ask, _: ask()), url)
+
+
+def _read(url: Url, most: int, get: Callable[[Callable[[], Any], Url], Any]) -> tuple[bytes, Stamp]:
+    with _opened(url, get) as (file, stamp):
+        if stamp[0] > most:
+            raise DocumentError("file_too_large", f"{stamp[0]} bytes, the limit is {most}")
+        data = io.BytesIO()
+        while data.tell() <= most and (part := get(partial(file.read, min(CHUNK_BYTES, most + 1 - data.tell())), url)):
+            data.write(part)
+    if data.tell() > most:
+        raise DocumentError("file_too_large", f"more than {most} bytes")
+    if stamp[0] >= 0 and data.tell() != stamp[0]:
+        raise DocumentError("changing", "the object changed while it was read")
+    return data.getvalue(), stamp
+
+
+@contextmanager
+def _opened(url: Url, get: Callable[[Callable[[], Any], Url], Any]) -> Iterator[tuple[Any, Stamp]]:
+    """An object to read from its beginning, and what tells its change: what comes is of one state.
+
+    Raises DocumentError where it changed, and whatever fsspec raises.
+    """
+    system, path = file_system(url.scheme), _path(url)
+    if url.scheme == "s3":  # it is asked for the state that was there when the object was opened
+        with get(lambda: system.open(path, "rb", cache_type="none"), url) as file:
+            yield file, _stamp(file.details)
+        return
+    before = seen(url)
+    # A web server may not give parts of a file.
+    plain = {"block_size": 0, "size": max(0, before[0])} if url.scheme in WEB else {"cache_type": "none"}
+    with system.open(path, "rb", **plain) as file:
+        yield file, before
+    if seen(url) != before:
+        raise DocumentError("changing", "the object was replaced while it was read")
+
+
+@contextmanager
+def opened_anywhere(url: Url) -> Iterator[BinaryIO]:
+    """An object to read from at any place, a little at a time. Raises OSError, also later where it is read."""
+    with _unread_told(url):
+        file = file_system(url.scheme).open(_path(url), "rb", cache_type="readahead", block_size=AHEAD_BYTES)
+    with file:
+        yield io.BufferedReader(_Parts(file, url))
+
+
+class _Unread(OSError):
+    """What a store did not give."""
+
+    def __init__(self, told: DocumentError) -> None:
+        super().__init__(errno.EIO, str(told))
+        self.told = told
+
+
+@contextmanager
+def _unread_told(url: Url) -> Iterator[None]:
+    try:
+        yield
+    except Exception as problem:
+        raise _Unread(_told(problem, url)) from None
+
+
+class _Parts(io.RawIOBase):
+    """A file of fsspec of which all failures are told as those of a file."""
+
+    def __init__(self, file: Any, url: Url) -> None:
+        self._file, self._url = file, url
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return int(self._file.seek(offset, whence))
+
+    def readinto(self, buffer: Any) -> int:
+        with _unread_told(self._url):
+            data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+# ----------------------------------------------------------------------------------------------- writing
+
+
+def put(local: Path, url: Url) -> None:
+    """Write a file as an object: there is never half of it. Raises BadUsage without credentials, or CannotWrite."""
+    _written(lambda: file_system(url.scheme).put_file(str(local), _path(url)), url)
+
+
+def copy(url: Url, target: Url) -> None:
+    """Copy an object inside of its store. Raises CannotWrite."""
+    _written(lambda: file_system(url.scheme).cp_file(_path(url), _path(target)), target)
+
+
+def remove(urls: Iterable[Url]) -> None:
+    """Remove objects; one that is not there is no error. Raises CannotWrite."""
+    for url in urls:
+        try:
+            _written(lambda one=url: file_system(one.scheme).rm_file(_path(one)), url)  # type: ignore[misc]
+        except FileNotFoundError:
+            continue
+
+
+def _written(write: Callable[[], object], url: Url) -> None:
+    try:
+        patiently(write, url)
+    except NoCredentials as problem:
+        raise BadUsage(str(problem)) from None
+    except DocumentError as problem:
+        if problem.code == "not_found" and "Bucket" not in str(problem):
+            raise FileNotFoundError(str(url)) from None
+        raise CannotWrite(f"cannot write {url}: {problem}; what was read is kept: run again") from None
+
+
+def standing(url: Url) -> Stamp | None:
+    """What tells a change of an object; None where there is none. Raises BadUsage without credentials, or BadInput."""
+    try:
+        return patiently(lambda: seen(url), url)
+    except NoCredentials as problem:
+        raise BadUsage(str(problem)) from None
+    except DocumentError as problem:
+        if problem.code != "not_found" or "Bucket" in str(problem):
+            raise BadInput(f"{url}: {problem}") from None
+        return None
