@@ -21,6 +21,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 BACKENDS = ("auto", "onnx", "tensorrt", "tensorflow")
 CROPS_OF = ("review", "all")
+ENGINES = ("local", "ray")
 DATE_ORDERS = ("DMY", "MDY", "YMD", "auto")
 FILE = click.Path(path_type=Path)
 
