@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CropsOf = Literal["review", "all"]
 CROPS_OF: tuple[CropsOf, ...] = ("review", "all")
+Engine = Literal["local", "ray"]
 
 JOURNAL_SUFFIX = ".docproc"
 PROJECT_FILE = "docproc.toml"  # settings of the working folder; what they may hold, and which variables: docproc.cli.settings
@@ -120,6 +121,8 @@ class RunRequest:
     output: Path  # of a table that goes to a `target`, where it would lie by its journal, see `table_place`
     layout: str | tuple[str, ...] = "auto"  # a name of `docproc.fields.layouts.LAYOUTS`, or templates and folders of them
     jobs: int = 0  # 0: one for each core
+    engine: Engine = "local"  # processes of this machine, or a Ray cluster
+    address: str = ""  # of the cluster; "": one that is started on this machine, and ends with the run
     backend: str = "auto"
     model: Path | None = None  # None: the shipped one
     max_error: float = 0.01  # share of the accepted fields that may be wrong

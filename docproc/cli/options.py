@@ -22,6 +22,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 BACKENDS = ("auto", "onnx", "tensorrt", "tensorflow")
 CROPS_OF = ("review", "all")
+ENGINES = ("local", "ray")
 DATE_ORDERS = ("DMY", "MDY", "YMD", "auto")
 
 

@@ -17,7 +17,7 @@ from docproc.cli import options, signals
 from docproc.cli.console import Progress, drift_told, duplicate_told, field_counts, many, read_of, say
 from docproc.cli.options import FILE, PLACE, Function, command, option
 from docproc.cli.pipes import piped
-from docproc.errors import DONE, NEEDS_REVIEW, SOME_FAILED, DocprocError
+from docproc.errors import DONE, NEEDS_REVIEW, SOME_FAILED, BadUsage, DocprocError
 
 if TYPE_CHECKING:
     from docproc.options import RunRequest
@@ -29,7 +29,7 @@ GROUPS = {
     "Existing output": ("resume", "overwrite", "forget_missing"),
     "Reading": ("input_list", "layout", "date_order", "date_window", "as_of", "recursive", "shard", "settle", "every"),
     "What is accepted": ("max_error", "thresholds", "fail_on_review"),
-    "Engine and limits": ("jobs", "backend", "model", "limit"),
+    "Engine and limits": ("jobs", "engine", "address", "backend", "model", "limit"),
 }
 """Headings in the help, and the options below them."""
 
@@ -83,17 +83,10 @@ def _reading_options(function: Function) -> Function:
 @option("--shard", type=options.Part(), local=True, metavar="K/N",
         help="Read only part K of N, by the names of the documents: one part on each machine. docproc merge joins the "
              "tables.")  # fmt: skip
-@option(
-    "--input-list",
-    "lists",
-    multiple=True,
-    type=FILE,
-    local=True,
-    metavar="FILE",
-    help="Read the documents that FILE names too, paths or URLs: one a line, or in the column document of a Parquet file.",
-)
-@option("--journal", type=FILE, local=True, metavar="FILE.docproc",
-        help="Where the journal lies if -o is a URL.")  # fmt: skip
+@option("--engine", default="local", show_default=True, type=click.Choice(options.ENGINES), local=True,
+        help="What reads: processes of this machine, or a Ray cluster (extra: ray).")  # fmt: skip
+@option("--address", default="", local=True, metavar="HOST:PORT",
+        help="The Ray cluster, of which this machine is one.  [default: start one on this machine alone]")  # fmt: skip
 @option("--fail-on-review/--no-fail-on-review", default=False, help="Exit with 7 when a person should look at something.")
 @click.pass_context
 def run(context: click.Context, /, quiet: bool, verbose: bool, **wishes: Any) -> None:
@@ -119,6 +112,8 @@ def run(context: click.Context, /, quiet: bool, verbose: bool, **wishes: Any) ->
     if not wishes["inputs"] and not wishes["lists"]:
         raise click.UsageError("Missing argument 'INPUT...'.", context)
     request = _request(wishes)
+    if request.address and request.engine != "ray":
+        raise BadUsage("--address is that of a Ray cluster; give --engine ray, too")
     signals.install()
     if verbose and not quiet:
         _say_backend(request.backend)
@@ -227,6 +222,7 @@ def _interruptions_explained(request: RunRequest) -> Iterator[None]:
             standing = run_status(request.output).standing
             say(f"docproc: interrupted; {read_of(standing.done, standing.documents)} and kept")
             say(f"to continue, run: {request.command}")
+        signals.raise_pending()  # Ray makes another of it
         raise
 
 

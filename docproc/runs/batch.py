@@ -31,11 +31,12 @@ from docproc.forms import TEMPLATE_FILE, scans
 from docproc.options import PROJECT_FILE, Limits, RunRequest
 from docproc.runs import remote
 from docproc.runs.audit import layout_note, refuse_replacing, write_own_table
+from docproc.runs.cluster import check_cluster, cluster_map, hopeless
 from docproc.runs.drift import NOTE, drifts_of, reference_note
 from docproc.runs.journal import SUFFIX, Journal, Outcome, Standing, Todo, failed_outcome, now, reading_settings
 from docproc.runs.lock import hold
 from docproc.runs.tables import WRITERS, check_output, shown_name
-from docproc.runs.workers import cores, process_map, quarantine_map
+from docproc.runs.workers import Prepare, cores, process_map, quarantine_map
 from docproc.types import Mapper, PageId, Row, Status
 from docproc.urls import Url
 from docproc.weights.drift import Drift
@@ -78,7 +79,9 @@ def run(request: RunRequest, progress: Progress | None = None, opener: Opener | 
     Raises an error of the DocprocError tree when nothing can be read or written; what was read until then is kept.
     """
     refuse_mixing(request)
-    check_place(request)
+    check_output(request.output)
+    if request.engine == "ray":
+        check_cluster(request.address)
     if request.shard and request.as_of is None:
         raise BadUsage("--shard needs --as-of DATE, so that all shards count dates from the same day")
     with hold(request.output):
@@ -143,18 +146,15 @@ def read_and_write(
         max_error=repr(settings.max_error), **{NOTE: reference_note(request.thresholds)},
     )  # fmt: skip
     total = journal.documents()
-    outcomes = _outcomes(todo, settings, request, journal, opener or open_worker)
-    for done, (one, outcome) in enumerate(outcomes, total - len(todo) + 1):
-        journal.finish(one.document, outcome)
-        if progress:
-            progress(done, total, [replace(row, digits=()) for row in outcome.rows or ()])  # those are the journal's
-    left_alone = ""
-    if request.target:
-        remote.write(request.target, journal, wide=request.wide, texts=request.wide_text)
-        journal.keep(finished=now())
-    else:
-        journal.keep(finished=now())
-        left_alone = write_own_table(request.output, journal, wide=request.wide, texts=request.wide_text)
+    done = total - len(todo)
+    for some in _outcomes(todo, settings, request, journal, opener or open_worker):
+        journal.finish_all((one.document, outcome) for one, outcome in some)
+        for _, outcome in some:
+            done += 1
+            if progress:
+                progress(done, total, [replace(row, digits=()) for row in outcome.rows or ()])  # those are the journal's
+    journal.keep(finished=now())
+    left_alone = write_own_table(request.output, journal, wide=request.wide, texts=request.wide_text)
     summary = summary_of(journal.standing(), request.output, len(passed), len(todo))
     summary = replace(summary, target=request.target)
     skipped = tuple(f"{shown_name(one.document.name)} ({one.why})" for one in passed)
@@ -257,32 +257,49 @@ def _hash(what: object) -> str:
 
 def _outcomes(
     todo: Sequence[Todo], settings: Settings, request: RunRequest, journal: Journal, opener: Opener
-) -> Iterator[tuple[Todo, Outcome]]:
-    limits = request.limits
+) -> Iterator[list[tuple[Todo, Outcome]]]:
+    """The outcomes of all documents, those together that are there at the same time."""
+    work, limits = partial(opener, settings), request.limits
+
+    def begin(some: Sequence[Todo]) -> None:
+        journal.begin(*(one.document for one in some))
+
+    if request.engine == "ray":
+        found = cluster_map(
+            work, todo, begin, address=request.address, jobs=request.jobs, seconds=limits.seconds, memory=limits.memory
+        )
+    else:
+        found = _local_map(work, todo, begin, request.jobs or cores(), limits)
+    for some in found:
+        yield [(one, result if isinstance(result, Outcome) else _lost(one, result)) for one, result in some]
+
+
+def _local_map(
+    work: Prepare[Todo, Outcome], todo: Sequence[Todo], begin: Callable[[Sequence[Todo]], None], jobs: int, limits: Limits
+) -> Iterator[list[tuple[Todo, Outcome | DocumentError]]]:
+    """On this machine. `begin` is called before a document is handed to a worker."""
     # `plan` puts those that were in hand when a run died at the end.
-    plain: Sequence[Todo] = todo  # of which there may be a million
+    plain = todo
     if any(one.attempts for one in todo):
         plain = [one for one in todo if one.attempts < ATTEMPTS]
     suspects = [one for one in todo if one.attempts == ATTEMPTS]
-    hopeless = [one for one in todo if one.attempts > ATTEMPTS]
 
     def noted(some: Iterable[Todo]) -> Iterator[Todo]:
         for one in some:
-            journal.begin(one.document)
+            begin([one])
             yield one
 
-    work = partial(opener, settings)
     maps = []
     if plain:
-        jobs = min(request.jobs or cores(), len(plain))
-        maps.append(process_map(work, noted(plain), jobs=jobs, seconds=limits.seconds, memory=limits.memory))
+        maps.append(process_map(
+            work, noted(plain), jobs=min(jobs, len(plain)), seconds=limits.seconds, memory=limits.memory,
+        ))  # fmt: skip
     if suspects:
         maps.append(quarantine_map(work, noted(suspects), seconds=limits.seconds, memory=limits.memory))
     for results in maps:
-        for one, result in results:
-            yield one, (result if isinstance(result, Outcome) else _lost(one, result))
-    for one in hopeless:
-        yield one, _lost(one, DocumentError("worker_died", f"the whole run ended {one.attempts} times while reading it"))
+        for found in results:
+            yield [found]
+    yield [(one, hopeless(one)) for one in todo if one.attempts > ATTEMPTS]
 
 
 def _lost(one: Todo, problem: DocumentError) -> Outcome:

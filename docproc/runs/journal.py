@@ -17,7 +17,7 @@ import sqlite3
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from itertools import groupby
@@ -417,28 +417,37 @@ class Journal:
         stamp = None if size is None else (size, modified, changed)
         return Known(path, settings, bool(done), attempts, stamp, sha256, code, bool(has_rows))
 
-    def begin(self, document: Document) -> None:
-        """Note that reading a document begins: this finds a file that ends every run."""
+    def begin(self, *documents: Document) -> None:
+        """Note that reading documents begins: this finds a file that ends every run."""
+        names = [(os.fsencode(one.name),) for one in documents]
         with self._transaction() as db:
-            db.execute("UPDATE document SET attempts = attempts + 1 WHERE name = ?", (os.fsencode(document.name),))
+            db.executemany("UPDATE document SET attempts = attempts + 1 WHERE name = ?", names)
 
     def finish(self, document: Document, outcome: Outcome) -> None:
         """Enter the outcome of a document, all in one step."""
-        name = os.fsencode(document.name)
+        self.finish_all([(document, outcome)])
+
+    def finish_all(self, outcomes: Iterable[tuple[Document, Outcome]]) -> None:
+        """Enter the outcomes of several documents, all in one step."""
         with self._transaction() as db:
-            if outcome.rows is not None:
-                db.execute("DELETE FROM row WHERE name = ?", (name,))
-                marks = ", ".join("?" * (len(_STORED) + 3))
-                columns = ", ".join(f'"{column}"' for column in ("name", "place", *_STORED, DIGITS))
-                for place, row in enumerate(outcome.rows):
-                    values = [_plain(getattr(row, column)) for column in _ROW[1:]]
-                    values += [_keep_spec(db, row.spec), places.packed(row)]
-                    db.execute(f"INSERT INTO row ({columns}) VALUES ({marks})", (name, place, *values))
-            db.execute(
-                "UPDATE document SET done = 1, attempts = 0, size = ?, modified = ?, changed = ?, sha256 = ?, "
-                "code = CASE WHEN ? THEN ? ELSE code END WHERE name = ?",
-                (outcome.size, outcome.modified, outcome.changed, outcome.sha256, outcome.rows is not None, outcome.code, name),
-            )
+            for document, outcome in outcomes:
+                self._enter(db, os.fsencode(document.name), outcome)
+
+    @staticmethod
+    def _enter(db: sqlite3.Connection, name: bytes, outcome: Outcome) -> None:
+        if outcome.rows is not None:
+            db.execute("DELETE FROM row WHERE name = ?", (name,))
+            marks = ", ".join("?" * (len(_STORED) + 3))
+            columns = ", ".join(f'"{column}"' for column in ("name", "place", *_STORED, DIGITS))
+            for place, row in enumerate(outcome.rows):
+                values = [_plain(getattr(row, column)) for column in _ROW[1:]]
+                values += [_keep_spec(db, row.spec), places.packed(row)]
+                db.execute(f"INSERT INTO row ({columns}) VALUES ({marks})", (name, place, *values))
+        db.execute(
+            "UPDATE document SET done = 1, attempts = 0, size = ?, modified = ?, changed = ?, sha256 = ?, "
+            "code = CASE WHEN ? THEN ? ELSE code END WHERE name = ?",
+            (outcome.size, outcome.modified, outcome.changed, outcome.sha256, outcome.rows is not None, outcome.code, name),
+        )
 
     def keep(self, **notes: str) -> None:
         """Keep facts about the run."""

@@ -299,11 +299,12 @@ def quarantine_map(
     For items that are suspected to kill the process that reads them and its parent. An item is taken from `items` only
     when both processes are ready: a run that is killed before that does not count against it.
     """
-    inner = partial(_guard, prepare, seconds, memory)
+    inner = partial(guard, prepare, seconds, memory)
     yield from process_map(inner, items, jobs=1, seconds=seconds + 30, may_spawn=True)
 
 
-def _guard(prepare: Prepare[Item, Result], seconds: float, memory: int) -> Callable[[Item], Result]:
+def guard(prepare: Prepare[Item, Result], seconds: float, memory: int) -> Callable[[Item], Result]:
+    """A function that does its work in one isolated process, which is ready now; the arguments are those of `process_map`."""
     pool: _Pool[Item, Result] = _Pool(partial(_hire, prepare, memory, False), seconds)
     pool.fill(1)
     for _ in pool.results(()):

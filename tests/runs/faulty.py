@@ -10,13 +10,13 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from docproc.documents import Settings
 from docproc.errors import DocprocError, DocumentError
 from docproc.files import read_content
-from docproc.options import Limits, RunRequest
+from docproc.options import Engine, Limits, RunRequest
 from docproc.runs.batch import Summary, run
 from docproc.runs.journal import Outcome, Todo
 from docproc.types import Row
@@ -63,14 +63,24 @@ def fill(folder: Path, count: int, kind: str = "page") -> None:
         (folder / f"{kind}_{number:05}.png").write_text(str(number))
 
 
-def read_faulty(folder: Path, out: Path, jobs: int = 2, resume: bool | None = None) -> Summary:
+def read_faulty(folder: Path, out: Path, jobs: int = 2, resume: bool | None = None, engine: Engine = "local") -> Summary:
     """A whole run in this process and its workers."""
-    return run(RunRequest((folder,), out, "digits", jobs=jobs, limits=LIMITS, resume=resume), opener=open_faulty)
+    request = RunRequest((folder,), out, "digits", jobs=jobs, engine=engine, limits=LIMITS, resume=resume)
+    return run(request, opener=open_faulty)
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str]) -> None:
+    """A whole run: INPUT OUT JOBS [ENGINE].
+
+    What Ray starts does not know this `__main__`: with an engine it is to be imported and called.
+    """
     try:
-        read_faulty(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+        engine: Engine = "ray" if "ray" in arguments[3:] else "local"
+        read_faulty(Path(arguments[0]), Path(arguments[1]), int(arguments[2]), engine=engine)
     except DocprocError as problem:
         print(problem, file=sys.stderr)
         sys.exit(problem.exit_code)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,400 @@
+"""A run on a Ray cluster: documents go out by name, and what was read of them comes back to the journal.
+
+An actor on a machine of the cluster owns one isolated process of `workers`, which keeps the deadline and the memory of a
+document: Ray has neither. A document counts as read once it is in the journal, in one transaction with its rows; so there is
+one truth, whatever dies, and what was in hand is read again.
+
+These are plain actors and no Ray Data. A dataset repeats for ever what killed its actor ("infinite retries"), or fails as a
+whole. It does not tell which row an actor has in hand, so nobody can count. Its checkpoint wants a file system that all
+machines share, and its results come by the block.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import sys
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from importlib.util import find_spec
+from socket import gethostname
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import Any, cast
+
+from docproc._version import __version__
+from docproc.documents import folder_of
+from docproc.errors import BadInput, BadUsage, DocprocError, DocumentError, MissingPart
+from docproc.runs.journal import Outcome, Todo
+from docproc.runs.workers import MAX_DEATHS, MAX_START_SECONDS, Prepare, cores, guard
+
+NEEDED = (2, 60)  # of Ray: a cluster of this machine alone has a token
+MAX_ATTEMPTS = 4  # at a document whose reader died each time; then that is what its row says [guess]
+AHEAD = 2  # documents in the hands of an actor: the one that it reads, and the next [guess]
+WAIT_SECONDS = 0.5  # for results, before deadlines are checked again [guess]
+IDLE_SECONDS = 600.0  # without any worker; machines may be on their way [guess]
+STARTS = 3  # of a cluster of this machine, before the run gives up [guess]
+LOOK_SECONDS = 10.0  # between two looks at how large the cluster is [guess]
+STORE_BYTES = 100_000_000  # of shared memory on a cluster of this machine: rows are small [guess]
+MAX_FOLDER = 40  # characters: the name of a socket in it has at most 107 [standard]
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_OF_THIS_MACHINE: Mapping[str, str] = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # on every system: the node is 127.0.0.1, and all ports listen there alone
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "token",
+}
+
+Found = tuple[Todo, "Outcome | DocumentError"]
+
+
+def check_cluster(address: str) -> None:
+    """Raises BadUsage where Ray is not installed, or where a cluster that is not local would take anybody's orders."""
+    if find_spec("ray") is None:
+        raise BadUsage("--engine ray needs Ray: pip install ray")
+    installed = version("ray")
+    if tuple(int(part) for part in installed.split(".")[:2]) < NEEDED:
+        raise BadUsage(f"--engine ray needs Ray 2.60, and {installed} is installed: pip install --upgrade ray")
+    if "://" in address:
+        raise BadUsage("--address takes HOST:PORT, or auto; start the run on a machine of the cluster")
+    if address and not _is_local(address) and os.environ.get("RAY_AUTH_MODE") != "token":
+        raise BadUsage(f"the cluster at {address} needs RAY_AUTH_MODE=token, here and where it is started")
+
+
+def _is_local(address: str) -> bool:
+    return address.rpartition(":")[0].strip("[]") in LOOPBACK
+
+
+def hopeless(one: Todo) -> DocumentError:
+    """What the row of a document says during which several runs ended."""
+    return DocumentError("worker_died", f"the whole run ended {one.attempts} times while reading it")
+
+
+def cluster_map(
+    prepare: Prepare[Todo, Outcome],
+    todo: Sequence[Todo],
+    begin: Callable[[Sequence[Todo]], None],
+    *,
+    address: str,
+    jobs: int,
+    seconds: float,
+    memory: int,
+) -> Iterator[list[Found]]:
+    """The documents with what was read of them, those together that are there at the same time.
+
+    `begin` is called when the reading of documents begins. A document during which its worker dies is read again, by itself
+    and after the others, until it had MAX_ATTEMPTS; those of earlier runs count. `address` is that of a cluster; without one
+    it is started on this machine, for this run. `jobs` is the number of workers; 0: one for each core of the cluster. The
+    rest is as in `process_map`. Raises DocprocError where the cluster has no worker, or too many died in a row.
+    """
+    left, lost = todo, [(one, hopeless(one)) for one in todo if one.attempts >= MAX_ATTEMPTS]
+    if lost:
+        yield list(lost)
+        left = [one for one in todo if one.attempts < MAX_ATTEMPTS]
+    if not left:
+        return
+    with _joined(address, min(jobs or cores(), len(left))) as ray:
+        fleet = _Fleet(left, begin, _Hiring(ray, _folder(left[0]), prepare, seconds, memory), jobs)
+        while fleet.hand_out():
+            if found := fleet.receive():
+                yield found
+
+
+# ------------------------------------------------------------------------------------------------- who has what
+
+
+@dataclass(slots=True, eq=False)
+class Hand:
+    """The documents that one worker has, in the order in which it reads them."""
+
+    documents: deque[Todo] = field(default_factory=deque)
+    begun: bool = False  # the first of them
+
+
+class Desk:
+    """Which document goes to whom, and what becomes of one whose worker died. Knows no process."""
+
+    def __init__(self, todo: Sequence[Todo]) -> None:
+        # There may be a million, and `todo` makes each when it is asked for.
+        self._rest, self._left = iter(todo), len(todo)
+        self._first: deque[Todo] = deque()  # those that were in a hand, and not begun; and one to look at
+        self._last: deque[Todo] = deque()  # those during which a worker died
+
+    def __len__(self) -> int:
+        return len(self._first) + self._left + len(self._last)
+
+    def deal(self, hands: Sequence[Hand]) -> Iterator[tuple[Hand, Todo]]:
+        """Fill the hands: each gets one document, and where there are many the next one, too.
+
+        A document during which a worker has died is alone in a hand, so that a death is counted for the right one.
+        """
+        for room in range(AHEAD):
+            for hand in hands:
+                if len(hand.documents) != room or not len(self):
+                    continue
+                waiting = self._next()
+                if room and (len(self) <= len(hands) or hand.documents[0].attempts or waiting[0].attempts):
+                    continue
+                one = waiting.popleft()
+                hand.documents.append(one)
+                yield hand, one
+
+    def _next(self) -> deque[Todo]:
+        """Where the next document lies at the front; there is one."""
+        if not self._first and self._left:
+            self._left -= 1
+            self._first.append(next(self._rest))
+        return self._first or self._last
+
+    def lose(self, hand: Hand, problem: DocumentError) -> list[Found]:
+        """The worker with this hand is gone. The rest of its documents are given to others."""
+        documents, hand.documents = hand.documents, deque()
+        reading = documents.popleft() if documents and hand.begun else None
+        self._first.extendleft(reversed(documents))
+        return self.again(reading, problem) if reading else []
+
+    def again(self, one: Todo, problem: DocumentError) -> list[Found]:
+        """Put a document at the end, after one more attempt; or, after the last, what its row says."""
+        one = replace(one, attempts=one.attempts + 1)
+        if one.attempts >= MAX_ATTEMPTS:
+            return [(one, problem)]
+        self._last.append(one)
+        return []
+
+
+# ------------------------------------------------------------------------------------------------- with Ray
+
+
+class _Reader:
+    """What an actor is: it stands where the run was started, and owns one isolated process."""
+
+    def start(
+        self, expected: str, home: str, folder: str, prepare: Prepare[Todo, Outcome], seconds: float, memory: int
+    ) -> object:
+        """Get ready. Returns None, or the DocprocError that stands in the way; what else is raised is a loss of this worker.
+
+        `expected` is the version of docproc, `home` the folder in which the run was started, and `folder` one in which
+        documents lie, or "".
+        """
+        if expected != __version__:
+            return MissingPart(f"{gethostname()}, a machine of the cluster, has docproc {__version__}; the run has {expected}")
+        with suppress(OSError):  # documents that come by URL need no folder
+            os.chdir(home)
+        if folder and not os.path.isdir(folder):  # it would be quick, and say of one document after the other that it is gone
+            return BadInput(f"{gethostname()}, a machine of the cluster, does not see the folder {folder}")
+        # A spawned process imports the program of its parent, and that is Ray's.
+        sys.modules["__main__"].__file__ = None
+        try:
+            self._read = guard(prepare, seconds, memory)
+        except DocprocError as problem:
+            return problem
+        return None
+
+    def read(self, one: Todo) -> object:
+        """The outcome of a document, or the DocprocError that stands for it."""
+        try:
+            return self._read(one)
+        except DocprocError as problem:
+            return problem
+
+
+@dataclass(slots=True, eq=False)
+class _Member:
+    """An actor, and what it was given."""
+
+    actor: Any
+    starting: Any  # the reference to come when it is ready
+    since: float  # monotonic seconds: when it was hired, or began with the first document of its hand
+    ready: bool = False
+    hand: Hand = field(default_factory=Hand)
+    answers: deque[Any] = field(default_factory=deque)  # references to come, of the hand's documents
+
+    @property
+    def next(self) -> Any:
+        """The reference that comes next; None where nothing was asked."""
+        return self.starting if not self.ready else (self.answers[0] if self.answers else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hiring:
+    """How actors are started."""
+
+    ray: ModuleType
+    folder: str
+    prepare: Prepare[Todo, Outcome]
+    seconds: float
+    memory: int
+
+    def hire(self) -> Callable[[], _Member]:
+        """What starts an actor. It is given what is needed to read documents, which is sent to each machine once."""
+        # Whatever dies is replaced by the run, which counts. One actor has one process, and so one core.
+        kind = self.ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD")(_Reader)
+        kept = self.ray.put(self.prepare)
+
+        def hired() -> _Member:
+            actor = kind.remote()
+            starting = actor.start.remote(__version__, os.getcwd(), self.folder, kept, self.seconds, self.memory)
+            return _Member(actor, starting, time.monotonic())
+
+        return hired
+
+
+class _Fleet:
+    """The actors of a run; one that is lost is replaced, and there are as many as the cluster has cores."""
+
+    def __init__(self, todo: Sequence[Todo], begin: Callable[[Sequence[Todo]], None], hiring: _Hiring, jobs: int) -> None:
+        self._desk = Desk(todo)
+        self._begin, self._ray, self._hire = begin, hiring.ray, hiring.hire()
+        self._patience = hiring.seconds + MAX_START_SECONDS + 30
+        self._jobs = jobs
+        self._members: list[_Member] = []
+        self._wanted = jobs
+        self._looked = -LOOK_SECONDS
+        self._deaths = 0  # since the last result
+        self._heard = time.monotonic()  # when there was a worker
+
+    def hand_out(self) -> bool:
+        """Give every worker what it should have; False when nothing is left to do."""
+        left = len(self._desk) + sum(len(one.hand.documents) for one in self._members)
+        if not left:
+            return False
+        self._look()
+        while len(self._members) < min(self._wanted, left):
+            self._members.append(self._hire())
+        ready = {id(one.hand): one for one in self._members if one.ready}
+        given = [(ready[id(hand)], one) for hand, one in self._desk.deal([one.hand for one in ready.values()])]
+        first = [one for one in ready.values() if one.hand.documents and not one.hand.begun]
+        if first:
+            self._begin([one.hand.documents[0] for one in first])
+        for member in first:
+            member.hand.begun, member.since = True, time.monotonic()
+        for member, one in given:
+            member.answers.append(member.actor.read.remote(one))
+        return True
+
+    def receive(self) -> list[Found]:
+        """The results that are there, after a short wait. Raises what ended a worker's start."""
+        coming = {one.next: one for one in self._members if one.next is not None}
+        there, _ = self._ray.wait(list(coming), num_returns=1, timeout=WAIT_SECONDS)
+        if there:
+            there, _ = self._ray.wait(list(coming), num_returns=len(coming), timeout=0)
+        found: list[Found] = []
+        for reference in there:
+            member = coming[reference]
+            try:
+                answer = self._ray.get(reference)
+            except self._ray.exceptions.RayError as problem:
+                found += self._bury(member, getattr(problem, "cause", None) or problem)
+                continue
+            found += self._heed(member, answer)
+        self._expire()
+        return found
+
+    def _heed(self, member: _Member, answer: object) -> list[Found]:
+        """What follows from what an actor said."""
+        self._heard = time.monotonic()
+        if isinstance(answer, DocprocError) and not isinstance(answer, DocumentError):
+            if not member.ready:
+                raise answer
+            return self._bury(member, answer)  # its processes died one after the other
+        if not member.ready:
+            member.ready = True
+            return []
+        self._deaths = 0
+        member.answers.popleft()
+        one = member.hand.documents.popleft()
+        member.hand.begun = False
+        if isinstance(answer, DocumentError) and answer.code == "worker_died":
+            return self._desk.again(one, answer)
+        assert isinstance(answer, Outcome | DocumentError)
+        return [(one, answer)]
+
+    def _bury(self, member: _Member, problem: Exception) -> list[Found]:
+        """What is lost with an actor. Raises DocprocError where too many died in a row."""
+        self._members.remove(member)
+        self._ray.kill(member.actor)  # where it only could not go on
+        self._deaths += 1
+        if self._deaths >= MAX_DEATHS + 2 * self._wanted:
+            told = f"{type(problem).__name__}: {_first_line(problem)}"
+            raise DocprocError(f"{self._deaths} workers of the cluster died one after the other: {told}")
+        cause = f"the worker reading it was lost {MAX_ATTEMPTS} times; is the machine short of memory?"
+        return self._desk.lose(member.hand, DocumentError("worker_died", cause))
+
+    def _expire(self) -> None:
+        """End actors that do not answer, as on a machine that is frozen. Raises DocprocError where there is none for long."""
+        now = time.monotonic()
+        for member in self._members:
+            if member.ready and member.answers and now - member.since > self._patience:
+                self._ray.kill(member.actor)
+        if any(member.ready for member in self._members):
+            self._heard = now
+        elif now - self._heard > IDLE_SECONDS:
+            raise DocprocError(f"no worker of the cluster was ready in {IDLE_SECONDS:g} s; ray status tells what it lacks")
+
+    def _look(self) -> None:
+        """How many workers there should be: machines come and go."""
+        if not self._jobs and time.monotonic() - self._looked > LOOK_SECONDS:
+            self._wanted = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+            self._looked = time.monotonic()
+
+
+def _folder(one: Todo) -> str:
+    """The folder in which a document lies; "" for one that is in none, as in an archive."""
+    folder = folder_of(one.document)
+    return folder if os.path.isdir(folder) else ""
+
+
+def _first_line(problem: Exception) -> str:
+    return str(problem).strip().partition("\n")[0]
+
+
+@contextmanager
+def _joined(address: str, workers: int) -> Iterator[ModuleType]:
+    """Ray, connected to the cluster there, or to one of this machine alone. Raises DocprocError."""
+    with TemporaryDirectory(prefix="docproc-", ignore_cleanup_errors=True) as folder:
+        own: dict[str, Any] = {"address": address}
+        if not address:
+            os.environ.update(_OF_THIS_MACHINE)
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # once: Ray does not forget the first
+            own = {"address": "local", "num_cpus": workers, "include_dashboard": False, "object_store_memory": STORE_BYTES}
+            if len(folder) <= MAX_FOLDER:
+                own["_temp_dir"] = folder
+        # Ray writes on stdout what happens to its processes; what follows from it, this run says itself.
+        with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+            ray = _connected(address, own)
+            try:
+                yield ray
+            finally:
+                ray.shutdown()
+
+
+def _connected(address: str, own: Mapping[str, Any]) -> ModuleType:
+    # Ray ends a program its own way at signals, and this one says what is kept.
+    ours: dict[Any, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import ray
+
+        try:
+            # A machine that is busy otherwise may not have started one in the 30 s that Ray waits.
+            for left in range(1 if address else STARTS, 0, -1):
+                try:
+                    ray.init(log_to_driver=False, logging_level="ERROR", **own)
+                    break
+                except Exception as problem:  # of any kind
+                    if left == 1:
+                        at = f" at {address}" if address else ""
+                        raise DocprocError(f"cannot join the Ray cluster{at}: {_first_line(problem)}") from problem
+        except SystemExit as ended:
+            if callable(own_way := ours.get(ended.code)):
+                own_way(ended.code, None)
+            raise
+        finally:
+            for number, handler in ours.items():
+                signal.signal(number, handler)
+    return cast(ModuleType, ray)

@@ -1,0 +1,464 @@
+"""Runs on a Ray cluster: the table of any run, whatever dies on the way."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from docproc._version import __version__
+from docproc.commands.status import run_status
+from docproc.errors import TERMINATED, BadInput, BadUsage, DocprocError, DocumentError, MissingPart
+from docproc.files import Document
+from docproc.runs import cluster
+from docproc.runs.cluster import MAX_ATTEMPTS, Desk, Hand, check_cluster
+from docproc.runs.journal import Outcome, Todo
+from tests.cli.program import docproc, table
+from tests.conftest import PROJECT, SAMPLES
+from tests.runs.faulty import POISON, fill, read_faulty
+from tests.runs.processes import LOOPBACK, left, listening, of_session
+
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray (the extra `ray`)")
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes as Linux tells them")
+GONE_SECONDS = 90.0  # until all is gone: when a run was killed, two idle processes of Ray wait for 60 s for their head
+
+
+# ------------------------------------------------------------------------------------------------- who has what
+
+
+def todo(*names: str) -> list[Todo]:
+    return [Todo(Document(name, Path(name)), "", None, 0) for name in names]
+
+
+def dealt(desk: Desk, hands: list[Hand]) -> list[tuple[int, str]]:
+    found = [(hands.index(hand), one.document.name) for hand, one in desk.deal(hands)]
+    for hand in hands:
+        hand.begun = bool(hand.documents)
+    return found
+
+
+LOST = DocumentError("worker_died", "lost")
+
+
+def test_each_worker_has_one_document_and_where_there_are_many_the_next() -> None:
+    desk, hands = Desk(todo(*"abcdefg")), [Hand(), Hand()]
+    assert dealt(desk, hands) == [(0, "a"), (1, "b"), (0, "c"), (1, "d")]
+    assert dealt(desk, hands) == []
+    hands[1].documents.popleft()
+    assert dealt(desk, hands) == [(1, "e")]
+    hands[1].documents.popleft()
+    assert dealt(desk, hands) == []  # the last ones go to whoever is free first
+    assert len(desk) == 2
+
+
+def test_a_death_counts_for_the_document_that_was_being_read() -> None:
+    desk, hands = Desk(todo(*"abcdef")), [Hand()]
+    dealt(desk, hands)
+    assert [one.document.name for one in hands[0].documents] == ["a", "b"]
+    assert desk.lose(hands[0], LOST) == []
+    hands = [Hand()]
+    order = []
+    while dealt(desk, hands):
+        while hands[0].documents:
+            one = hands[0].documents.popleft()
+            order.append((one.document.name, one.attempts))
+    assert order == [("b", 0), ("c", 0), ("d", 0), ("e", 0), ("f", 0), ("a", 1)]
+
+
+def test_what_was_never_begun_is_not_counted() -> None:
+    desk, hand = Desk(todo("a")), Hand()
+    assert [one.document.name for _, one in desk.deal([hand])] == ["a"]
+    assert desk.lose(hand, LOST) == []
+    ((_, one),) = desk.deal([Hand()])
+    assert one.attempts == 0
+    assert desk.lose(Hand(), LOST) == []
+
+
+def test_one_that_was_read_when_a_worker_died_is_alone_in_a_hand() -> None:
+    desk, hands = Desk([]), [Hand()]
+    for one in todo(*"abcd"):
+        desk.again(one, LOST)
+    assert dealt(desk, hands) == [(0, "a")]
+
+
+def test_the_last_attempt_ends_as_a_row() -> None:
+    desk = Desk(todo("a"))
+    found: list[cluster.Found] = []
+    for _ in range(MAX_ATTEMPTS):
+        assert not found
+        hands = [Hand()]
+        assert dealt(desk, hands) == [(0, "a")]
+        found = desk.lose(hands[0], LOST)
+    assert [(one.document.name, problem) for one, problem in found] == [("a", LOST)]
+    assert not len(desk)
+
+
+# ------------------------------------------------------------------------------------------------- refusing
+
+
+@needs_ray
+def test_a_cluster_that_is_not_local_needs_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    for address in ("", "127.0.0.1:6379", "localhost:6379", "[::1]:6379"):
+        check_cluster(address)
+    for address in ("10.0.0.4:6379", "auto", "head.example:6379", "localhost.example:6379"):
+        with pytest.raises(BadUsage, match="RAY_AUTH_MODE=token"):
+            check_cluster(address)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    check_cluster("10.0.0.4:6379")
+    with pytest.raises(BadUsage, match="HOST:PORT"):
+        check_cluster("ray://10.0.0.4:10001")
+
+
+def test_without_ray_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "find_spec", lambda name: None)
+    with pytest.raises(BadUsage) as found:
+        check_cluster("")
+    assert str(found.value) == "--engine ray needs Ray: pip install ray"
+    monkeypatch.setattr(cluster, "find_spec", lambda name: name)
+    monkeypatch.setattr(cluster, "version", lambda name: "2.59.1")
+    with pytest.raises(BadUsage, match=r"2\.59\.1 is installed"):
+        check_cluster("")
+
+
+def test_a_machine_that_differs_is_refused(tmp_path: Path) -> None:
+    """It would be quick with documents that it does not see, and get all of them."""
+    here = os.getcwd()
+    found = cluster._Reader().start(__version__, here, str(tmp_path / "none"), plain, 1.0, 0)
+    assert isinstance(found, BadInput)
+    assert str(found).endswith(f"does not see the folder {tmp_path / 'none'}")
+    found = cluster._Reader().start("0.0", here, "", plain, 1.0, 0)
+    assert isinstance(found, MissingPart)
+    assert str(found).endswith("the run has 0.0")
+
+
+def plain() -> Callable[[Todo], Outcome]:
+    return lambda one: Outcome(())
+
+
+def test_an_address_alone_is_refused() -> None:
+    found = docproc("run", SAMPLES, "-o", "none.csv", "--address", "127.0.0.1:6379")
+    assert found.returncode == 2
+    assert "--engine ray" in found.stderr
+
+
+def test_nothing_else_imports_ray() -> None:
+    code = "import sys, docproc.cli.run, docproc.api, docproc.runs.batch; sys.exit('ray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=False).returncode == 0
+
+
+# ------------------------------------------------------------------------------------------------- actors that are none
+
+
+class FakeRay(ModuleType):
+    """What a fleet asks of Ray. `starts` and `reads` say what comes of a call; what they raise is a loss of the actor."""
+
+    class exceptions:  # noqa: N801 - as Ray calls it
+        RayError = OSError
+
+    def __init__(self, starts: Callable[[int], object], reads: Callable[[Todo], object]) -> None:
+        super().__init__("ray")
+        self.actors, self.killed = 0, 0
+        self._starts, self._reads = starts, reads
+
+    def remote(self, **_: object) -> Callable[[type], object]:
+        return lambda kind: SimpleNamespace(remote=self._actor)
+
+    def _actor(self) -> object:
+        self.actors += 1
+        number = self.actors
+        start = SimpleNamespace(remote=lambda *_: partial(self._starts, number))
+        return SimpleNamespace(start=start, read=SimpleNamespace(remote=lambda one: partial(self._reads, one)))
+
+    def put(self, value: object) -> object:
+        return value
+
+    def wait(self, references: list[object], num_returns: int, timeout: float) -> tuple[list[object], list[object]]:
+        assert 0 < num_returns <= len(references)
+        return references, []
+
+    def get(self, reference: Callable[[], object]) -> object:
+        return reference()
+
+    def kill(self, actor: object) -> None:
+        self.killed += 1
+
+
+def read_by(ray: FakeRay, names: str, begun: list[str]) -> dict[str, Outcome | DocumentError]:
+    fleet = cluster._Fleet(
+        todo(*names), lambda some: begun.extend(one.document.name for one in some), cluster._Hiring(ray, "", plain, 60.0, 0), 2
+    )
+    found: dict[str, Outcome | DocumentError] = {}
+    while fleet.hand_out():
+        found |= {one.document.name: result for one, result in fleet.receive()}
+    return found
+
+
+def test_every_document_is_read_once_and_begun_before() -> None:
+    begun: list[str] = []
+    ray = FakeRay(lambda number: None, lambda one: Outcome(()))
+    assert read_by(ray, "abcdefgh", begun) == dict.fromkeys("abcdefgh", Outcome(()))
+    assert sorted(begun) == list("abcdefgh")
+    assert (ray.actors, ray.killed) == (2, 0)
+
+
+def test_a_worker_that_cannot_start_is_replaced() -> None:
+    def starts(number: int) -> None:
+        if number < 4:
+            raise BrokenPipeError
+
+    ray = FakeRay(starts, lambda one: Outcome(()))
+    assert read_by(ray, "abc", []) == dict.fromkeys("abc", Outcome(()))
+    assert ray.killed == 3
+
+
+def test_what_loses_its_worker_each_time_is_a_row() -> None:
+    def reads(one: Todo) -> object:
+        if one.document.name == "b":
+            raise ConnectionError
+        return DocumentError("worker_died", "killed") if one.document.name == "c" else Outcome(())
+
+    begun: list[str] = []
+    found = read_by(FakeRay(lambda number: None, reads), "abcdef", begun)
+    assert {name: str(one) for name, one in found.items() if isinstance(one, DocumentError)} == {
+        "b": f"the worker reading it was lost {MAX_ATTEMPTS} times; is the machine short of memory?", "c": "killed",
+    }  # fmt: skip
+    assert len(found) == 6
+    assert Counter(begun) == Counter("adef" + "bc" * MAX_ATTEMPTS)
+
+
+def test_workers_that_all_die_end_the_run() -> None:
+    def starts(number: int) -> None:
+        raise BrokenPipeError("no pipe")
+
+    with pytest.raises(DocprocError, match="died one after the other: BrokenPipeError: no pipe"):
+        read_by(FakeRay(starts, lambda one: None), "abc", [])
+    with pytest.raises(MissingPart, match="other networks"):
+        read_by(FakeRay(lambda number: MissingPart("other networks"), lambda one: None), "abc", [])
+
+
+# ------------------------------------------------------------------------------------------------- on a cluster
+
+
+class Sessions:
+    """Programs, each the first process of a session of its own, by which all that it starts is found."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+
+    def start(self, *arguments: object, **environment: str) -> subprocess.Popen[str]:
+        """A program that runs."""
+        run = subprocess.Popen(
+            [sys.executable, *map(str, arguments)], cwd=PROJECT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": str(PROJECT)} | environment, start_new_session=True,
+        )  # fmt: skip
+        self.numbers.append(run.pid)
+        return run
+
+    def left(self, seconds: float) -> list[str]:
+        """What still lives after this time."""
+        end = time.monotonic() + seconds
+        return [one for number in self.numbers for one in left(number, end - time.monotonic()).values()]
+
+
+@pytest.fixture
+def sessions() -> Iterator[Sessions]:
+    """Whatever happens, no process outlives the test."""
+    own = Sessions()
+    yield own
+    for number in own.numbers if sys.platform == "linux" else ():
+        for process in of_session(number):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+
+@needs_ray
+@on_linux
+@pytest.mark.thorough
+def test_the_table_is_that_of_a_plain_run(tmp_path: Path, sessions: Sessions) -> None:
+    out = tmp_path / "ray.csv"
+    seen = []
+    at: set[str] = set()
+    with sessions.start("-m", "docproc", "run", SAMPLES, "-o", out, "--engine", "ray", "-j", 2) as run:
+        while run.poll() is None:
+            with suppress(BadInput):
+                status = run_status(out)
+                seen.append((status.state, status.standing.done))
+            at |= listening(run.pid)
+            time.sleep(1)
+        _, said = run.communicate()
+    assert run.returncode == 0, said
+    assert at
+    assert at <= LOOPBACK
+    assert sessions.left(GONE_SECONDS) == []
+    assert any(state == "running" and done for state, done in seen)
+    assert docproc("run", SAMPLES, "-o", tmp_path / "plain.csv").returncode == 0
+    assert out.read_bytes() == (tmp_path / "plain.csv").read_bytes()
+
+
+@needs_ray
+@on_linux
+@pytest.mark.thorough
+def test_documents_that_kill_their_readers_end_as_rows(tmp_path: Path, sessions: Sessions) -> None:
+    folder = tmp_path / "in"
+    fill(folder, 30)
+    for kind in (*POISON, "bad"):
+        fill(folder, 1, kind)
+    read_faulty(folder, tmp_path / "plain.csv")
+    fill(folder, 1, "kill-parent")  # the actor, each time: Ray by itself would go on for ever
+    code = "import sys; from tests.runs.faulty import main; main(sys.argv[1:])"
+    with sessions.start("-c", code, folder, tmp_path / "ray.csv", 2, "ray") as run:
+        data, said = run.communicate(timeout=200)
+    assert run.returncode == 0, said
+    assert not data
+    found = table(tmp_path / "ray.csv")
+    lost = [row["reason"] for row in found if row["document"].startswith("kill-parent")]
+    assert lost == [f"worker_died: the worker reading it was lost {MAX_ATTEMPTS} times; is the machine short of memory?"]
+    assert [row for row in found if not row["document"].startswith("kill-parent")] == table(tmp_path / "plain.csv")
+    assert sessions.left(GONE_SECONDS) == []
+
+
+@needs_ray
+@on_linux
+@pytest.mark.slow
+def test_a_run_that_is_ended_says_how_to_go_on(tmp_path: Path, sessions: Sessions) -> None:
+    out = tmp_path / "ray.csv"
+    with sessions.start("-m", "docproc", "run", SAMPLES, "-o", out, "--engine", "ray", "-j", 2) as run:
+        while run.poll() is None and not done_of(out):
+            time.sleep(0.2)
+        run.terminate()
+        data, said = run.communicate(timeout=60)
+    assert run.returncode == TERMINATED, said
+    assert not data
+    assert "to continue, run: docproc run" in said
+    assert sessions.left(GONE_SECONDS) == []
+    assert 0 < done_of(out) < 24
+
+
+def done_of(out: Path) -> int:
+    with suppress(BadInput):
+        return run_status(out).standing.done
+    return 0
+
+
+# ------------------------------------------------------------------------------------------------- whatever dies
+
+MANY = 150  # documents: as many as are read while something is killed every few seconds
+KILL_SECONDS, KILLS = 3.0, 10
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Documents in `in`, and in `plain.csv` the table that a plain run makes of them."""
+    folder = tmp_path_factory.mktemp("many")
+    fields = sorted((SAMPLES / "survey").glob("*.png"))[:1] + sorted((SAMPLES / "checks").glob("*.*"))
+    forms = [path for path in fields if path.suffix in (".png", ".jpg")]
+    (folder / "in").mkdir()
+    for number in range(MANY):
+        own = forms[number % len(forms)]
+        # A byte behind the picture: the same page, and no copy of the same file.
+        (folder / "in" / f"{number:03}{own.suffix}").write_bytes(own.read_bytes() + bytes([number]))
+    done = docproc("run", folder / "in", "-o", folder / "plain.csv", "-q")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+KINDS = ("worker", "actor", "driver")
+
+
+def victims(run: int, kind: str) -> list[int]:
+    """The processes of a run that may be killed: isolated processes, the actors of Ray that own them, or the run."""
+    begins = {"worker": "spawn_main", "actor": "ray::_Reader"}
+    return [run] if kind == "driver" else [one for one, command in of_session(run).items() if begins[kind] in command]
+
+
+@needs_ray
+@on_linux
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(int(os.environ.get("DOCPROC_KILL_ROUNDS", "2"))))
+def test_killed_every_few_seconds_the_table_is_the_same(many: Path, tmp_path: Path, sessions: Sessions, number: int) -> None:
+    draw = random.Random(number)
+    out = tmp_path / "ray.csv"
+    command = ("-m", "docproc", "run", many / "in", "-o", out, "-q", "--engine", "ray", "-j", 2, "--overwrite")
+    killed: Counter[str] = Counter()
+    run = sessions.start(*command)
+    try:
+        for kind in draw.sample(KINDS * 4, KILLS):
+            time.sleep(KILL_SECONDS)
+            while run.poll() is None and not (there := victims(run.pid, kind)):  # a cluster takes seconds to start
+                time.sleep(0.1)
+            if run.poll() is not None:
+                break
+            killed[kind] += 1
+            with suppress(ProcessLookupError):
+                os.kill(draw.choice(there), signal.SIGKILL)
+            if kind == "driver":
+                run.communicate()
+                run = sessions.start(*command)
+    finally:
+        run.kill()
+        _, said = run.communicate()
+    assert set(killed) == set(KINDS), said
+    done = run_status(out).standing.done
+    with sessions.start(*command) as last:
+        _, said = last.communicate(timeout=300)
+    assert last.returncode == 0, said
+    assert out.read_bytes() == (many / "plain.csv").read_bytes()
+    assert sessions.left(GONE_SECONDS) == []
+    print(f"killed {dict(killed)}, {done} of {MANY} documents were read by then")
+
+
+@needs_ray
+@on_linux
+@pytest.mark.slow
+def test_one_of_two_nodes_is_killed_midway(many: Path, tmp_path: Path, sessions: Sessions) -> None:
+    out = tmp_path / "ray.csv"
+    with TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as short:  # sockets have short names
+        known = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "5" * 64, "RAY_TMPDIR": short}
+
+        def node(*arguments: str) -> int:
+            """Start a node; two of them on one machine stand for two machines. Returns the process that is the node."""
+            start = (
+                "-m",
+                "ray.scripts.scripts",
+                "start",
+                "--disable-usage-stats",
+                "--num-cpus=1",
+                "--node-ip-address=127.0.0.1",
+            )
+            with sessions.start(*start, *arguments, **known) as started:
+                _, said = started.communicate(timeout=120)
+            assert started.returncode == 0, said
+            (raylet,) = [one for one, command in of_session(started.pid).items() if "raylet/raylet" in command]
+            return raylet
+
+        with closing(socket.create_server(("127.0.0.1", 0))) as free:
+            port = free.getsockname()[1]
+        node("--head", f"--port={port}", "--include-dashboard=false")
+        second = node(f"--address=127.0.0.1:{port}")
+        command = ("-m", "docproc", "run", many / "in", "-o", out, "-q", "--engine", "ray", "--address", f"127.0.0.1:{port}")
+        with sessions.start(*command, **known) as run:
+            while run.poll() is None and done_of(out) < 20:
+                time.sleep(0.2)
+            os.kill(second, signal.SIGKILL)
+            at = done_of(out)
+            data, said = run.communicate(timeout=300)
+    assert run.returncode == 0, said
+    assert not data  # Ray has much to say of a lost node
+    assert at < MANY
+    assert out.read_bytes() == (many / "plain.csv").read_bytes()
+    print(f"a node was killed after {at} of {MANY} documents")
