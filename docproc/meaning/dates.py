@@ -18,6 +18,7 @@ MIN_DATE_DIGITS = 4  # [geometry]: a day and a month of one digit each, a year o
 
 OPEN = "the order of the date's parts is not settled"
 IMPOSSIBLE = "what was read is no date"
+ONE_SLASH = "a slash, or a 1: only one slash of the date was seen"
 
 
 def date_value(rules: FieldRules, marked: MarkedDigits | None, text: str, window: DateWindow | None = None) -> tuple[str, str]:
@@ -32,7 +33,18 @@ def date_value(rules: FieldRules, marked: MarkedDigits | None, text: str, window
         breaks = {mark.place for mark in _inner_marks(marked, text) if mark.kind in DATE_SEPARATORS and mark.sure}
         if not dates_of(text, order, rules.years, breaks):
             breaks = set()
-    return parted_date_value(rules, text, breaks, window)
+    value, doubt = parted_date_value(rules, text, breaks, window)
+    return value, ONE_SLASH if value and _may_be_slash(rules, marked, text) else doubt
+
+
+def _may_be_slash(rules: FieldRules, marked: MarkedDigits | None, text: str) -> bool:
+    """Whether one slash was seen, and a 1 in the place of the other would give a date too, `27/1/39` as well as 27/1139."""
+    slashes = {mark.place for mark in _inner_marks(marked, text) if mark.kind == "slash"}
+    if len(slashes) != 1:
+        return False
+    (seen,) = slashes
+    other = [(text[:k] + text[k + 1 :], {seen - (k < seen), k}) for k in range(1, len(text) - 1) if text[k] == "1"]
+    return any(len(breaks) == 2 and dates_of(less, rules.date or "auto", rules.years, breaks) for less, breaks in other)
 
 
 def parted_date_value(

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from docproc.meaning.dates import ANY_DATE, IMPOSSIBLE, OPEN, date_value, stands_apart
+from docproc.meaning.dates import ANY_DATE, IMPOSSIBLE, ONE_SLASH, OPEN, date_value, stands_apart
 from docproc.rules import DateWindow, FieldRules
 from tests.meaning.drawn import marked
 
@@ -24,6 +24,11 @@ from tests.meaning.drawn import marked
         ("2019.11.25", FieldRules(date="auto"), "2019-11-25", ""),
         ("31/02/2019", FieldRules(date="auto"), "", IMPOSSIBLE),
         ("25112019", FieldRules(date="DDMMYYYY"), "2019-11-25", ""),
+        ("27/1139", FieldRules(date="DMY"), "2039-11-27", ONE_SLASH),  # or 27/1/39
+        ("2711/39", FieldRules(date="DMY"), "2039-11-27", ONE_SLASH),  # or 27/1/39
+        ("27/1239", FieldRules(date="DMY"), "2039-12-27", ""),
+        ("27/11/39", FieldRules(date="DMY"), "2039-11-27", ""),
+        ("25/112019", FieldRules(date="DDMMYYYY"), "2019-11-25", ""),
     ],
 )
 def test_the_value_of_a_drawn_date(text: str, rules: FieldRules, value: str, doubt: str) -> None:
