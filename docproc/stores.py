@@ -22,7 +22,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 
-from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError
+from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError, MissingPart
 from docproc.urls import STORES, WEB, Stamp, Url
 
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs", **dict.fromkeys(("az", "abfs", "abfss"), "adlfs"), **dict.fromkeys(WEB, "aiohttp")}
@@ -69,14 +69,14 @@ class Entry(NamedTuple):
 
 @lru_cache
 def file_system(scheme: str) -> Any:
-    """What fsspec has for a scheme. Raises BadUsage where it is not installed."""
+    """What fsspec has for a scheme. Raises MissingPart where it is not installed."""
     package = PACKAGES[scheme]
     try:
         import fsspec
 
         import_module(package)
     except ImportError as problem:
-        raise BadUsage(f"{scheme}:// needs more packages: pip install fsspec {package}") from problem
+        raise MissingPart(f"{scheme}:// needs more packages: pip install fsspec {package}") from problem
     options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
     if scheme == "s3":
         # Its own attempts know no jitter; and those of two layers multiply.
@@ -94,7 +94,7 @@ def patiently(ask: Callable[[], Got], url: Url, passing: Sequence[str] = PASSING
     for attempt in count(1):
         try:
             return ask()
-        except BadUsage:
+        except (BadUsage, MissingPart):
             raise
         except Exception as problem:
             found = _told(problem, url)

@@ -13,6 +13,7 @@ from hypothesis import settings
 from numpy.typing import NDArray
 
 from docproc.errors import MissingPart
+from docproc.files import Document
 from docproc.learn.composing.strokes import MARKS, Pen, draw, draw_digit
 from docproc.readers.model import Model
 from docproc.types import (
@@ -44,6 +45,12 @@ cv2.setNumThreads(1)
 # A slow machine is no failure, and the same code passes or fails the same way twice.
 settings.register_profile("docproc", deadline=None, derandomize=True)
 settings.load_profile("docproc")
+
+
+def file_of(document: Document) -> Path:
+    """The file of a document on this machine."""
+    assert isinstance(document.path, Path)
+    return document.path
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

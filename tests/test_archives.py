@@ -23,7 +23,7 @@ from docproc.runs.audit import verify
 from docproc.runs.batch import run
 from docproc.runs.journal import Journal
 from docproc.types import Page
-from tests.conftest import draw_field
+from tests.conftest import draw_field, file_of
 from tests.runs.faulty import open_faulty
 
 
@@ -63,9 +63,9 @@ def test_an_archive_is_a_folder(tmp_path: Path) -> None:
         assert isinstance(page, Page)
         assert page.id.document == "scans.ZIP/monday/a.png"
     assert [one.name for one in find_documents([tmp_path / "scans.ZIP"], recursive=False)[0]] == ["scans.ZIP/b.png"]
-    assert place_of(documents[-1].path) == (tmp_path / "scans.ZIP", "monday/a.png")
+    assert place_of(file_of(documents[-1])) == (tmp_path / "scans.ZIP", "monday/a.png")
     assert place_of(tmp_path / "own.png") is None
-    assert file_stat(documents[-1].path).st_size == (tmp_path / "scans.ZIP").stat().st_size
+    assert file_stat(file_of(documents[-1])).st_size == (tmp_path / "scans.ZIP").stat().st_size
 
 
 def test_names_that_lead_out_are_passed_over(tmp_path: Path) -> None:

@@ -83,6 +83,17 @@ def _reading_options(function: Function) -> Function:
 @option("--shard", type=options.Part(), local=True, metavar="K/N",
         help="Read only part K of N, by the names of the documents: one part on each machine. docproc merge joins the "
              "tables.")  # fmt: skip
+@option(
+    "--input-list",
+    "lists",
+    multiple=True,
+    type=FILE,
+    local=True,
+    metavar="FILE",
+    help="Read the documents that FILE names too, paths or URLs: one a line, or in the column document of a Parquet file.",
+)
+@option("--journal", type=FILE, local=True, metavar="FILE.docproc",
+        help="Where the journal lies if -o is a URL.")  # fmt: skip
 @option("--engine", default="local", show_default=True, type=click.Choice(options.ENGINES), local=True,
         help="What reads: processes of this machine, or a Ray cluster (extra: ray).")  # fmt: skip
 @option("--address", default="", local=True, metavar="HOST:PORT",

@@ -79,7 +79,7 @@ def run(request: RunRequest, progress: Progress | None = None, opener: Opener | 
     Raises an error of the DocprocError tree when nothing can be read or written; what was read until then is kept.
     """
     refuse_mixing(request)
-    check_output(request.output)
+    check_place(request)
     if request.engine == "ray":
         check_cluster(request.address)
     if request.shard and request.as_of is None:
@@ -153,8 +153,13 @@ def read_and_write(
             done += 1
             if progress:
                 progress(done, total, [replace(row, digits=()) for row in outcome.rows or ()])  # those are the journal's
-    journal.keep(finished=now())
-    left_alone = write_own_table(request.output, journal, wide=request.wide, texts=request.wide_text)
+    left_alone = ""
+    if request.target:
+        remote.write(request.target, journal, wide=request.wide, texts=request.wide_text)
+        journal.keep(finished=now())
+    else:
+        journal.keep(finished=now())
+        left_alone = write_own_table(request.output, journal, wide=request.wide, texts=request.wide_text)
     summary = summary_of(journal.standing(), request.output, len(passed), len(todo))
     summary = replace(summary, target=request.target)
     skipped = tuple(f"{shown_name(one.document.name)} ({one.why})" for one in passed)
@@ -279,7 +284,7 @@ def _local_map(
 ) -> Iterator[list[tuple[Todo, Outcome | DocumentError]]]:
     """On this machine. `begin` is called before a document is handed to a worker."""
     # `plan` puts those that were in hand when a run died at the end.
-    plain = todo
+    plain: Sequence[Todo] = todo  # of which there may be a million
     if any(one.attempts for one in todo):
         plain = [one for one in todo if one.attempts < ATTEMPTS]
     suspects = [one for one in todo if one.attempts == ATTEMPTS]

@@ -54,12 +54,12 @@ Found = tuple[Todo, "Outcome | DocumentError"]
 
 
 def check_cluster(address: str) -> None:
-    """Raises BadUsage where Ray is not installed, or where a cluster that is not local would take anybody's orders."""
+    """Raises MissingPart where Ray is not installed, BadUsage where a cluster that is not local would take anybody's orders."""
     if find_spec("ray") is None:
-        raise BadUsage("--engine ray needs Ray: pip install ray")
+        raise MissingPart("--engine ray needs Ray: pip install ray")
     installed = version("ray")
     if tuple(int(part) for part in installed.split(".")[:2]) < NEEDED:
-        raise BadUsage(f"--engine ray needs Ray 2.60, and {installed} is installed: pip install --upgrade ray")
+        raise MissingPart(f"--engine ray needs Ray 2.60, and {installed} is installed: pip install --upgrade ray")
     if "://" in address:
         raise BadUsage("--address takes HOST:PORT, or auto; start the run on a machine of the cluster")
     if address and not _is_local(address) and os.environ.get("RAY_AUTH_MODE") != "token":

@@ -30,7 +30,7 @@ from docproc.runs.journal import Journal, Outcome, Todo, journal_path
 from docproc.runs.lock import hold
 from docproc.weights.cards import model_hashes
 from docproc.weights.thresholds import thresholds_file
-from tests.conftest import PROJECT, draw_field
+from tests.conftest import PROJECT, draw_field, file_of
 from tests.runs.faulty import POISON, fill, open_faulty, read_faulty
 
 pytestmark = pytest.mark.thorough
@@ -492,7 +492,7 @@ def open_meddling(settings: Settings) -> Callable[[Todo], Outcome]:
     read = open_worker(settings)
 
     def work(todo: Todo) -> Outcome:
-        path = todo.document.path
+        path = file_of(todo.document)
         if path.stem in MOMENTS:
             before, after = path.with_suffix(".before"), path.with_suffix(".after")
             before.touch()

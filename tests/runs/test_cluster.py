@@ -126,12 +126,12 @@ def test_a_cluster_that_is_not_local_needs_a_token(monkeypatch: pytest.MonkeyPat
 
 def test_without_ray_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "find_spec", lambda name: None)
-    with pytest.raises(BadUsage) as found:
+    with pytest.raises(MissingPart) as found:
         check_cluster("")
     assert str(found.value) == "--engine ray needs Ray: pip install ray"
     monkeypatch.setattr(cluster, "find_spec", lambda name: name)
     monkeypatch.setattr(cluster, "version", lambda name: "2.59.1")
-    with pytest.raises(BadUsage, match=r"2\.59\.1 is installed"):
+    with pytest.raises(MissingPart, match=r"2\.59\.1 is installed"):
         check_cluster("")
 
 

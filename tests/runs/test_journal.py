@@ -18,7 +18,6 @@ from docproc.runs.journal import (
     Journal,
     Known,
     Outcome,
-    Stamp,
     Todo,
     decide,
     failed_outcome,
@@ -27,6 +26,8 @@ from docproc.runs.journal import (
     reading_settings,
 )
 from docproc.types import Row
+from docproc.urls import Stamp
+from tests.conftest import file_of
 
 
 def row(document: str, text: str = "007", **changes: object) -> Row:
@@ -55,7 +56,7 @@ def read(document: Document, text: str = "007") -> Outcome:
 
 
 def todo(document: Document) -> Todo:
-    found = document.path.stat()
+    found = file_of(document).stat()
     return Todo(document, "one", None, 0, (found.st_size, found.st_mtime_ns, found.st_ctime_ns))
 
 
@@ -106,7 +107,7 @@ def test_only_what_is_new_or_changed_is_read_again(out: Path, documents: list[Do
         finish(journal, documents)
     with Journal.open(out) as journal:
         assert plan(journal, documents) == []
-    documents[1].path.write_bytes(b"another")
+    file_of(documents[1]).write_bytes(b"another")
     with Journal.open(out) as journal:
         assert plan(journal, documents) == ["b.png"]
         finish(journal, documents[1:2])
@@ -206,7 +207,7 @@ def test_a_file_that_comes_again_under_another_name_is_told_though_the_first_wen
     with Journal.open(out) as journal:
         plan(journal, documents)
         finish(journal, documents)
-        again = Document("d.png", documents[2].path.rename(documents[2].path.with_name("d.png")))
+        again = Document("d.png", file_of(documents[2]).rename(file_of(documents[2]).with_name("d.png")))
         assert plan(journal, [*documents[:2], again]) == ["d.png"]
         finish(journal, [again])
         assert shown(journal)[2:] == [("c.png", "ok", GONE), ("d.png", "ok", "the same file as c.png")]
@@ -266,7 +267,7 @@ def test_rows_are_ordered_by_the_bytes_of_their_names(out: Path, tmp_path: Path)
 
 
 def test_the_same_scan_under_two_names_is_told(out: Path, documents: list[Document]) -> None:
-    documents[2].path.write_bytes(documents[0].path.read_bytes())
+    file_of(documents[2]).write_bytes(file_of(documents[0]).read_bytes())
     with Journal.open(out) as journal:
         plan(journal, documents)
         finish(journal, documents)
@@ -359,7 +360,7 @@ def test_a_file_that_was_replaced_after_it_failed_is_read(out: Path, documents: 
     with Journal.open(out) as journal:
         plan(journal, documents[:1])
         journal.finish(documents[0], failed_outcome(todo(documents[0]), lost, DocumentError("permission", "no")))
-        documents[0].path.write_bytes(b"repaired")
+        file_of(documents[0]).write_bytes(b"repaired")
         assert plan(journal, documents[:1]) == ["a.png"]
 
 

@@ -27,7 +27,7 @@ from docproc.weights import opening
 from docproc.weights.cards import model_folder
 from docproc.weights.opening import open_model
 from tests.cli.program import docproc, table
-from tests.conftest import SAMPLES
+from tests.conftest import SAMPLES, file_of
 
 pytestmark = pytest.mark.thorough
 
@@ -43,12 +43,12 @@ Pages = list[tuple[Page, Locate]]
 def pages() -> Pages:
     """The pages of the samples, and how their fields are found."""
     documents, _ = find_documents([SAMPLES])
-    layout = open_layout("auto", tuple(sorted({str(d.path.parent) for d in documents})))
+    layout = open_layout("auto", tuple(sorted({str(file_of(d).parent) for d in documents})))
     found = []
     for document in scans(layout, documents):
         for page in open_pages(document, Limits()):
             assert isinstance(page, Page)
-            found.append((page, locator(layout, str(document.path.parent))))
+            found.append((page, locator(layout, str(file_of(document).parent))))
     return found
 
 

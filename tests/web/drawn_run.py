@@ -16,6 +16,7 @@ from docproc.learn.composing.strokes import Pen, draw_digit
 from docproc.runs.edits import FieldKey
 from docproc.runs.journal import Journal, Outcome
 from docproc.types import Box, Digit, FieldSpec, Row
+from tests.conftest import file_of
 
 DIGITS, ACROSS = 5, 2  # of a field; fields on a line
 HIGH, WIDE, GAP = 32, 26, 30  # px of a digit, and from one to the next
@@ -62,7 +63,7 @@ def draw_run(
                 rows, gray = [_turned(row, *gray.shape) for row in rows], gray[::-1, ::-1]
             file = io.BytesIO()
             Image.fromarray(gray).save(file, "PNG")
-            document.path.write_bytes(file.getvalue())
+            file_of(document).write_bytes(file.getvalue())
             sha256 = hashlib.sha256(file.getvalue()).hexdigest()
             journal.finish(document, Outcome(tuple(rows), sha256))
             found = [where for where in truth if where[0][:2] == ("", number)]

@@ -11,6 +11,7 @@ from docproc.runs.editing import open_edits
 from docproc.runs.edits import edit_of
 from docproc.runs.journal import Journal, Outcome, journal_path
 from docproc.types import Row
+from tests.conftest import file_of
 
 
 def test_a_training_learns_from_what_people_keyed_in_the_journal(tmp_path: Path) -> None:
@@ -18,7 +19,7 @@ def test_a_training_learns_from_what_people_keyed_in_the_journal(tmp_path: Path)
     documents = [Document(name, tmp_path / name) for name in ("a.png", "b.png", "c.png")]
     with Journal.open(out) as journal:
         for document in documents:
-            document.path.write_text(document.name)
+            file_of(document).write_text(document.name)
         journal.plan([(document, "one") for document in documents])
         for document in documents:
             sha256 = read_content(document.path, Limits()).sha256
