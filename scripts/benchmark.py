@@ -4,7 +4,8 @@
 
 Prints the least of several rounds: other programs only ever make a round slower. The second call of a `docproc.Reader` stands
 beside the share of the same picture in a run of a hundred copies of it in one process. `--figures` enters the parts of reading
-one field, in ms, in the file that README and docs take their figures from, as `speed_LAYOUT`.
+one field, in ms, in the file that README and docs take their figures from, as `speed_LAYOUT`, and as `whole_LAYOUT` how long
+the whole of reading takes beside decoding the files, and beside other programs that are installed.
 """
 
 from __future__ import annotations
@@ -17,26 +18,28 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 from figures import record
 
 import docproc
+from docproc.commands.bench import end_to_end_lines
+from docproc.documents import folder_of
 from docproc.files import find_documents, open_pages
 from docproc.forms import locator, open_layout
+from docproc.learn.evaluation.end_to_end import end_to_end
 from docproc.options import Limits
 from docproc.pages.clean import clean
 from docproc.pipeline import prepare
-from docproc.readers import MICR, e13b
+from docproc.readers import MICR, e13b, handwriting
 from docproc.readers.e13b import Printed
-from docproc.readers.handwriting import Handwritten, opinions_of, read, score_all, with_verifier
+from docproc.readers.handwriting import Handwritten
+from docproc.readers.model import Model
 from docproc.readers.read import Prepared
-from docproc.readers.verifier import NAME as VERIFIER
-from docproc.readers.voters import VOTERS
-from docproc.types import Frames, Line, LineRecognizer, Page
+from docproc.types import Page
 from docproc.weights.opening import open_model
 
 PROJECT = Path(__file__).parent.parent
@@ -107,17 +110,28 @@ def reader_beside_run(picture: Path, layout: str) -> tuple[Cost, Cost]:
     return Cost(min(call.clock for call in calls), min(call.processor for call in calls)), share
 
 
-class Kept:
-    """A network that keeps what it was last shown."""
+class Timed:
+    """A network, and the seconds that it took."""
 
-    def __init__(self, network: LineRecognizer) -> None:
-        self.lines: Sequence[Line] = ()
+    def __init__(self, network: Any) -> None:
+        self.seconds, self.items = 0.0, 0
         self._network = network
         self.name, self.model_hash = network.name, network.model_hash
 
-    def recognize(self, lines: Sequence[Line], /) -> list[Frames]:
-        self.lines = lines
-        return self._network.recognize(lines)
+    def recognize(self, items: Any, /) -> Any:
+        began = time.perf_counter()
+        said = self._network.recognize(items)
+        self.seconds += time.perf_counter() - began
+        self.items += len(items)
+        return said
+
+
+def read_timed(written: Sequence[Handwritten], model: Model) -> tuple[float, dict[str, Timed]]:
+    """The seconds that reading takes, and the networks with theirs."""
+    networks = {name: Timed(network) for name, network in model.networks.items()}
+    began = time.perf_counter()
+    handwriting.read_all(written, replace(model, networks=networks))
+    return time.perf_counter() - began, networks
 
 
 def main() -> None:
@@ -133,7 +147,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as out:
         one = ("run", str(documents[0].path), "-o", f"{out}/t.csv", "--overwrite", "--no-resume", "--layout", layout_name)
         print(f"docproc run, one image   {seconds(program(*one)):8.3f} s")
-    call, share = reader_beside_run(documents[0].path, layout_name)
+    call, share = reader_beside_run(Path(documents[0].path), layout_name)
     print(f"\nsecond call of a Reader beside the picture's share in a run of {COPIES} with -j 1, seconds")
     for kind in ("clock", "processor"):
         own, other = getattr(call, kind), getattr(share, kind)
@@ -142,9 +156,9 @@ def main() -> None:
 
     cv2.setNumThreads(1)
     model = open_model("onnx")
-    layout = open_layout(layout_name, tuple(sorted({str(d.path.parent) for d in documents})))
+    layout = open_layout(layout_name, tuple(sorted({folder_of(d) for d in documents})))
     pages = [
-        (clean(page), locator(layout, str(document.path.parent)))
+        (clean(page), locator(layout, folder_of(document)))
         for document in documents
         for page in open_pages(document, Limits())
         if isinstance(page, Page)
@@ -158,34 +172,29 @@ def main() -> None:
     written = [item for item in prepared if isinstance(item, Handwritten)]
     printed = [item for item in prepared if isinstance(item, Printed)]
     steps = {"locate and cut": preparing}
-    for name, voter in VOTERS.items():
-        views = [item.views[name] for item in written if name in item.views]
-        steps[f"recognize: {name}"] = seconds(partial(voter.score, views, model.networks[name]))
-    scores = score_all([item.views for item in written], model.networks)
-
-    asked = [(item.views, item.field.digits, item.field.rules) for item in written]
-    verifier = Kept(model.networks[VERIFIER])
-
-    def decode_all() -> None:
-        own = [opinions_of(item.views, one, item.field.digits, model.fitted) for item, one in zip(written, scores, strict=True)]
-        for item, opinions in zip(written, with_verifier(asked, own, verifier), strict=True):
-            read(item, opinions, model)
-
-    decoding = seconds(decode_all)
-    steps["recognize: verifier"] = seconds(lambda: model.networks[VERIFIER].recognize(verifier.lines))
-    steps["search and vote"] = decoding - steps["recognize: verifier"]
+    reading, networks = min((read_timed(written, model) for _ in range(ROUNDS)), key=lambda one: one[0])
+    steps |= {f"recognize: {name}": network.seconds for name, network in networks.items()}
+    steps["search and vote"] = reading - sum(network.seconds for network in networks.values())
     steps["lines of E-13B"] = seconds(lambda: e13b.read_all(printed, model.micr, model.calibrations[MICR]))
     count, candidates = len(prepared), sum(len(item.cut.glyphs) for item in written)
     print(f"\n{count} fields, {candidates / max(1, len(written)):.1f} candidates each; ms a field on one core")
     for name, value in (steps | {"together": sum(steps.values())}).items():
         print(f"  {name:22} {value / count * 1000:7.2f}")
+    print(f"  {networks['wide'].items} of {len(written)} fields were not settled at the first look")
     if args.figures:
-        networks = sum(value for name, value in steps.items() if name.startswith("recognize"))
-        parts = {"locate_and_cut": preparing, "networks": networks, "search_and_vote": steps["search and vote"]}
+        in_networks = sum(value for name, value in steps.items() if name.startswith("recognize"))
+        parts = {"locate_and_cut": preparing, "networks": in_networks, "search_and_vote": steps["search and vote"]}
         parts["together"] = sum(steps.values())
         ms = {f"{name}_ms": round(value / count * 1000, 1) for name, value in parts.items()}
         record(f"speed_{layout_name}", ms, f"scripts/benchmark.py FOLDER {layout_name}", args.figures)
-    print(f"\n{candidates / steps['recognize: lattice']:,.0f} glyphs a second through {model.networks['lattice'].name}")
+    print(f"\n{candidates / steps['recognize: lattice']:,.0f} glyphs a second through {model.networks['lattice'].name}\n")
+    found = end_to_end([folder], layout_name, "onnx", None, 3, lambda step: None)
+    print(*end_to_end_lines(found), sep="\n")
+    if args.figures:
+        ratios = {"to_decoding": found.to_decoding, **{name.lower(): ratio for name, ratio in found.to_docproc}}
+        told = {name: round(ratio, 1) for name, ratio in ratios.items()}
+        told |= {"pages_a_second": round(found.pages_a_second, 1), "fields_a_second": round(found.fields_a_second, 1)}
+        record(f"whole_{layout_name}", told, f"scripts/benchmark.py FOLDER {layout_name}", args.figures)
 
 
 if __name__ == "__main__":

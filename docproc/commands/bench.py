@@ -1,4 +1,4 @@
-"""How many digits a second the backends read here."""
+"""How many digits a second the backends read here, and how many whole pages docproc does."""
 
 from __future__ import annotations
 
@@ -9,15 +9,44 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from docproc.learn.evaluation.bench import Bench
+    from docproc.learn.evaluation.end_to_end import EndToEnd
+    from docproc.learn.progress import Log
+
+
+def measure_end_to_end(
+    inputs: Sequence[Path], layout: str, backend: str, model: Path | None, rounds: int, log: Log
+) -> EndToEnd:
+    """Measure whole documents on one core, see `docproc.learn.evaluation.end_to_end.end_to_end`."""
+    _one_thread()
+    from docproc.learn.evaluation.end_to_end import end_to_end
+
+    return end_to_end(inputs, layout, backend, model, rounds, log)
+
+
+def end_to_end_lines(found: EndToEnd) -> Iterator[str]:
+    """What was measured, for a person to read."""
+    left_out = f", {found.left_out} left out" if found.left_out else ""
+    yield f"{found.documents} pages with {found.fields} fields{left_out}; one core, rounds in turns"
+    yield f"{'docproc':20}{found.pages_a_second:10,.1f} pages and {found.fields_a_second:,.1f} fields a second"
+    yield f"{'':20}{found.to_decoding:10.1f} times as long as decoding the files to gray"
+    versions = {one.name: one.version for one in found.timed}
+    for name, ratio in found.to_docproc:
+        yield f"{name:20}{ratio:10.1f} times as long as docproc (version {versions[name]})"
+    for name, reason in found.silent:
+        yield f"{name:20}was not measured: {reason}"
 
 
 def measure(backends: Sequence[str], model: Path | None, batches: Sequence[int], seconds: float) -> Bench:
     """Measure on one core, see `docproc.learn.evaluation.bench.bench`."""
-    for library in ("OPENBLAS", "OMP", "MKL"):  # numpy reads these when it is imported
-        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    _one_thread()
     from docproc.learn.evaluation.bench import bench
 
     return bench(backends, model, batches, seconds)
+
+
+def _one_thread() -> None:
+    for library in ("OPENBLAS", "OMP", "MKL"):  # numpy reads these when it is imported
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
 def table_lines(found: Bench) -> Iterator[str]:
