@@ -1,15 +1,16 @@
-# `make demo`, `make quick` and `make test` do all the set-up. Each needs Python 3.11 to 3.13 with pip and nothing else.
+# `make demo`, `make quick`, `make test` and `make models` do all the set-up. Each needs Python 3.11 to 3.13 with pip and nothing else.
 
 PYTHON ?= python3
 JOBS ?= 2
 OUT := .demo
 
-.PHONY: demo quick test test-slow docs samples clean
+.PHONY: demo quick test test-slow models docs samples clean
 
-# Virtual environments: for users of docproc, for `make quick`, for all tests, and for the site.
+# Virtual environments: for users of docproc, for `make quick`, for all tests, to train, and for the site.
 .venv/demo/ready: wanted = .
 .venv/quick/ready: wanted = --editable ".[test]"
 .venv/test/ready: wanted = --editable ".[test-all]"
+.venv/train/ready: wanted = --editable ".[train]"
 .venv/docs/ready: wanted = --editable ".[docs]"
 
 .venv/%/ready: pyproject.toml
@@ -48,6 +49,13 @@ test: .venv/test/ready
 test-slow: .venv/test/ready
 	.venv/test/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[test-all,corpus]"
 	.venv/test/bin/python -m pytest -m slow -rP -n $(JOBS) --dist loadfile
+
+# All shipped networks, from scratch, into $(MODELS): hours. It goes on where it was interrupted. DATA says what to learn from,
+# as in `make models DATA="--data MNIST --pen PENS --fonts FONTS"`; without it, from what Keras downloads and docproc draws.
+MODELS ?= models
+models: .venv/train/ready
+	.venv/train/bin/docproc model train $(DATA) -o $(MODELS) --overwrite
+	.venv/train/bin/docproc model train --network micr -o $(MODELS) --overwrite
 
 # The site of docs/. It fails for anything that is not right, such as a link that leads nowhere.
 docs: .venv/docs/ready

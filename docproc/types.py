@@ -56,6 +56,7 @@ INK_MARGIN = 4  # px of paper around the ink of a field
 Written = Literal["string", "amount", "comb", "decimal"]
 Kind = Literal[Written, "micr"]
 KINDS: tuple[Written, ...] = get_args(Written)  # what is written by hand, and read by the digit networks
+FREE_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind != "comb")
 Status = Literal["ok", "review", "blank", "error"]
 Keyed = Literal["", "confirmed", "corrected", "twice"]
 ModelHash = NewType("ModelHash", str)  # SHA-256 of the model file, 64 hex digits

@@ -1,4 +1,4 @@
-"""What is handed to users: a wheel of at most 7 MB that reads, one for training, and messages where that is missing."""
+"""What is handed to users: a wheel of at most 16 MB that reads, one for training, and messages where that is missing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from docproc.weights.cards import FOR_TRAINING, model_folder, network_files, rea
 from docproc.weights.opening import model_bytes, open_digit_model
 from tests.conftest import PROJECT
 
-MAX_WHEEL_BYTES = 10_000_000
+MAX_WHEEL_BYTES = 16_000_000
 
 
 def wheel(folder: Path) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def shipped(folder: Path, below: str = "") -> Iterator[Path]:
             yield path
 
 
-def test_the_wheel_has_at_most_10_mb() -> None:
+def test_the_wheel_has_at_most_16_mb() -> None:
     files = [*(PROJECT / "docproc").rglob("*.py"), *shipped(PROJECT, "models/")]
     assert len(files) > 100
     assert sum(len(zlib.compress(path.read_bytes())) + 300 for path in files) < MAX_WHEEL_BYTES

@@ -37,8 +37,8 @@ HARMLESS = {
     "keras.initializers": {"GlorotUniform", "Zeros", "Ones"},
     "keras.layers": {
         "InputLayer", "Rescaling", "Reshape", "Conv2D", "BatchNormalization", "ReLU", "MaxPooling2D", "Dropout",
-        "SpatialDropout2D", "Flatten", "Dense", "Softmax", "Add", "Concatenate", "Permute", "GlobalAveragePooling1D",
-        "GlobalMaxPooling1D",
+        "SpatialDropout2D", "Flatten", "Dense", "Softmax", "Add", "Concatenate", "Permute", "Multiply",
+        "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D",
     },
     "keras.src.models.functional": {"Functional"},
     "keras.src.ops.numpy": {"GetItem", "Multiply"},

@@ -55,10 +55,16 @@ def model() -> None:
 @option("--network", default="digits", show_default=True, type=click.Choice(["digits", "classic", "micr"]),
         help="digits: the networks of handwriting. classic: the textbooks' network, for single digits. micr: that of "
              "E-13B, which needs no MNIST.")  # fmt: skip
+@option("--quick", is_flag=True,
+        help="A small recipe, some twenty minutes on two cores, to try changes with: it reads worse.")  # fmt: skip
 @option("--seed", type=int, help="Another seed than the recipe's.")
 @option("--strips", type=click.IntRange(50), help="Composed fields, or lines of E-13B, to train on.")
 @option("--epochs", type=click.IntRange(1), help="Passes over the examples; of digits, those of the glyph network.")
 @option("--line-epochs", type=click.IntRange(1), help="The same of the line network.")
+@option("--wide-strips", type=click.IntRange(50), help="Of the composed fields, those that the wide network is trained on.")
+@option("--wide-epochs", type=click.IntRange(1), help="Passes of the wide network.")
+@option("--written-strips", type=click.IntRange(50), help="Handwritten fields that the wide network is trained on after that.")
+@option("--written-epochs", type=click.IntRange(1), help="Passes over these.")
 @option("--verifier-strips", type=click.IntRange(50), help="Composed fields that the verifier is trained on.")
 @option("--verifier-epochs", type=click.IntRange(1), help="Passes of the verifier.")
 @option("--cell-combs", type=click.IntRange(50), help="Composed combs whose cells are trained on.")
@@ -99,14 +105,14 @@ def train(
             raise BadUsage("--pen, --fonts and --refit go with --network digits")
         _train_anew(network, output or Path("models"), jobs, **rest)
         return
-    if given(context, "pen", "fonts", "refit"):
-        raise BadUsage("--pen, --fonts and --refit do not go with --from")
+    if given(context, "pen", "fonts", "refit", "quick"):
+        raise BadUsage("--pen, --fonts, --refit and --quick do not go with --from")
     if network != "digits":
         raise BadUsage("--from corrects what is written by hand; it has no --network")
     written = _retrain(
         reviewed=reviewed, base=base, results=results, layout=layout or "", jobs=jobs, output=output or Path("learned"),
         max_error=0.01 if max_error is None else max_error,
-        **{name: value for name, value in rest.items() if name not in ("pen", "fonts", "refit")},
+        **{name: value for name, value in rest.items() if name not in ("pen", "fonts", "refit", "quick")},
     )  # fmt: skip
     context.exit(DONE if written else SOME_FAILED)
 
@@ -116,6 +122,7 @@ def _train_anew(
     output: Path,
     jobs: int,
     overwrite: bool,
+    quick: bool = False,
     data: Path | None = None,
     pen: Path | None = None,
     fonts: Path | None = None,
@@ -125,7 +132,7 @@ def _train_anew(
     _prepare_training()
     from docproc.commands.train import TrainingData, make_recipe, train_model
 
-    chosen = make_recipe(network, _wanted(changes))
+    chosen = make_recipe(network, _wanted(changes), quick=quick)
     with Progress() as progress:
         card = train_model(chosen, TrainingData(data, pen, fonts, refit), output, jobs, overwrite, reporter(progress))
     print_json(card["scores"])
@@ -323,7 +330,12 @@ def export(
         click.echo(line)
 
 
-@command(short_help="Measure digits a second of every backend.")
+@command(short_help="Measure digits a second of every backend, or whole pages.")
+@option("--end-to-end", "inputs", multiple=True, type=FILE, metavar="INPUT", local=True,
+        help="Read these scans as a run does, beside other programs that are installed; may be given again.")  # fmt: skip
+@option("--layout", default="auto", show_default=True, metavar="LAYOUT|TEMPLATE.toml", local=True,
+        help="With --end-to-end: how pages are read.")  # fmt: skip
+@option("--rounds", default=3, show_default=True, type=click.IntRange(1), help="With --end-to-end: how often.")
 @option("--backend", "backends", multiple=True, type=click.Choice(BACKENDS[1:]), local=True,
         help="Only this one; may be given again.  [default: all]")  # fmt: skip
 @option("--batch", "batches", multiple=True, default=[1, 8, 32, 64, 128, 256, 1024], show_default=True,
@@ -332,15 +344,35 @@ def export(
         help="How long one turn takes; there are five.")  # fmt: skip
 @options.model
 @options.as_json
-def bench(backends: tuple[str, ...], batches: tuple[int, ...], seconds: float, model: Path | None, as_json: bool) -> None:
+@click.pass_context
+def bench(
+    context: click.Context,
+    /,
+    inputs: tuple[Path, ...],
+    layout: str,
+    rounds: int,
+    backends: tuple[str, ...],
+    batches: tuple[int, ...],
+    seconds: float,
+    model: Path | None,
+    as_json: bool,
+) -> None:
     """Digits a second of every backend on this machine, beside a plain call of the library on the same file.
 
     On one core, as each process of docproc run has it. Below it stands the floor that the core lays: by the arithmetic of
     a digit, and by the bytes that go from layer to layer.
+
+    With --end-to-end: pages and fields a second of the whole of reading, from bytes to rows, beside what decoding the files
+    takes, and beside RapidOCR and Tesseract where they are installed, in turns over the same files.
     """
     _quiet_tensorflow()
     from dataclasses import asdict
 
+    if inputs:
+        _bench_end_to_end(context, inputs, layout, rounds, backends, model, as_json=as_json)
+        return
+    if given(context, "layout", "rounds"):
+        raise BadUsage("--layout and --rounds go with --end-to-end INPUT")
     from docproc.commands.bench import measure, table_lines
 
     found = measure(backends, model, batches, seconds)
@@ -348,6 +380,33 @@ def bench(backends: tuple[str, ...], batches: tuple[int, ...], seconds: float, m
         print_json(asdict(found) | {"silent": dict(found.silent)})
         return
     for line in table_lines(found):
+        click.echo(line)
+
+
+def _bench_end_to_end(
+    context: click.Context,
+    inputs: tuple[Path, ...],
+    layout: str,
+    rounds: int,
+    backends: tuple[str, ...],
+    model: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    if given(context, "batches", "seconds"):
+        raise BadUsage("--batch and --seconds do not go with --end-to-end; it takes --rounds")
+    if len(backends) > 1:
+        raise BadUsage("--end-to-end takes one --backend")
+    from dataclasses import asdict
+
+    from docproc.commands.bench import end_to_end_lines, measure_end_to_end
+
+    with Progress() as progress:
+        found = measure_end_to_end(inputs, layout, backends[0] if backends else "auto", model, rounds, reporter(progress))
+    if as_json:
+        print_json(asdict(found))
+        return
+    for line in end_to_end_lines(found):
         click.echo(line)
 
 

@@ -20,7 +20,7 @@ from docproc.learn.progress import Log, Step
 from docproc.learn.training.classic import train_classic
 from docproc.learn.training.e13b import train_e13b
 from docproc.learn.training.handwriting import refit_handwriting, train_handwriting
-from docproc.learn.training.recipes import ClassicRecipe, E13bRecipe, HandwritingRecipe, Recipe
+from docproc.learn.training.recipes import QUICK, ClassicRecipe, E13bRecipe, HandwritingRecipe, Recipe
 from docproc.runs.tables import write_whole
 from docproc.weights.opening import open_digit_model
 
@@ -32,9 +32,20 @@ OPTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         **_COMMON,
         **{
             name: (name,)
-            for name in ("strips", "line_epochs", "verifier_strips", "verifier_epochs", "cell_combs", "cell_epochs")
+            for name in (
+                "strips",
+                "line_epochs",
+                "wide_strips",
+                "wide_epochs",
+                "written_strips",
+                "written_epochs",
+                "verifier_strips",
+                "verifier_epochs",
+                "cell_combs",
+                "cell_epochs",
+            )
         },
-        "fit_strips": ("context_strips", "calibration_strips", "comb_strips"),
+        "fit_strips": ("context_strips", "vote_strips", "calibration_strips", "written_calibration_strips", "comb_strips"),
     },
     "classic": _COMMON,
     "micr": {**_COMMON, "strips": ("lines",), "fit_strips": ("calibration_lines",)},
@@ -93,12 +104,14 @@ def _train_handwriting(
     return train_handwriting(recipe, digits, sources, folder, jobs, log)
 
 
-def make_recipe(network: str, options: Mapping[str, Any]) -> Recipe:
+def make_recipe(network: str, options: Mapping[str, Any], *, quick: bool = False) -> Recipe:
     """The recipe of a network (`digits`, `classic` or `micr`), changed by options of the command line.
 
-    Raises BadUsage for an option that the network does not have.
+    Only `digits` has a `quick` one. Raises BadUsage for an option that the network does not have.
     """
-    return replace(RECIPES[network], **recipe_changes(network, options))
+    if quick and network != "digits":
+        raise BadUsage("--quick goes with --network digits; the others train within minutes as they are")
+    return replace(QUICK if quick else RECIPES[network], **recipe_changes(network, options))
 
 
 def recipe_changes(network: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,7 +43,8 @@ _ALWAYS = (
     "foreign",  # log-odds that letters or something struck out are there
 )
 READERS = tuple(f"reader_{number}" for number in range(1, LINE_READERS + 1))  # log-odds of each line reader, least first
-FREE = (*_ALWAYS, *READERS, "verifier", "verifier_lead")
+FIRST = (*_ALWAYS, *READERS)
+FREE = (*_ALWAYS, *READERS, "wide", "wide_lead", "verifier", "verifier_lead")
 COMB = (
     *_ALWAYS,
     "cells",
@@ -51,7 +52,7 @@ COMB = (
     "least_sure_cell",  # log-odds
     "crossed",  # share of the cells that are crossed out
 )
-"""The order in which calibrations were fitted: of free fields, and of combs."""
+"""The order in which calibrations were fitted: of the first look at a free field, of the last one, and of combs."""
 
 _AGAINST = {"doubt", "left_over", "foreign", "crossed"}
 _EITHER = {"digits", "pieces"}
@@ -63,7 +64,7 @@ def signs(names: Sequence[str]) -> NDArray[np.int64]:
 
 
 def evidence(verdict: Verdict, opinions: Mapping[str, Opinion]) -> NDArray[np.float64]:
-    """What speaks for the text that won the vote, (len(FREE),) float64, or (len(COMB),) for a comb."""
+    """What speaks for the text that won the vote, float64: (len(FIRST),), (len(FREE),) or (len(COMB),)."""
     won, others = verdict.ballots[0], verdict.ballots[1:]
     second = verdict.shares[1] if len(others) else 0.0
     found = {
@@ -77,4 +78,5 @@ def evidence(verdict: Verdict, opinions: Mapping[str, Opinion]) -> NDArray[np.fl
         found[name] = float(logit(np.exp(won.logs[name]), EVIDENCE.min_share))
         found[f"{name}_lead"] = float(np.clip(won.logs[name] - best_other, EVIDENCE.min_lead_nats, EVIDENCE.max_lead_nats))
         found |= opinion.evidence(won.text)
-    return np.array([found[name] for name in (COMB if "cells" in opinions else FREE)])
+    asked = COMB if "cells" in opinions else FREE if "verifier" in opinions else FIRST
+    return np.array([found[name] for name in asked])

@@ -24,10 +24,11 @@ from docproc.readers.verifier import NAME as VERIFIER
 from docproc.readers.verifier import Case, likeliest, verify
 from docproc.readers.vote import Verdict, Weights, ballots, vote
 from docproc.readers.voter import Opinion
-from docproc.readers.voters import VOTERS
+from docproc.readers.voters import SAME_VIEW, VOTERS
 from docproc.rules import FieldRules, breaks
 from docproc.types import Field, Frames, Gray, Lattice, Reading
 
+FIRST = ("lattice", "line")  # who looks at a free field first
 AT_THE_EDGE = "a line at the edge of the field, or a 1"
 STACKED = "something is written above or below the number"
 FILLED = "something is written inside a digit"
@@ -80,19 +81,60 @@ class HandwrittenResult:
 def prepare(field: Field, crop: Gray, framed: Gray | None = None) -> Handwritten:
     """Find a field's ink, and lay it out as each reader wants to see it; `framed` as in `comb_ink`."""
     ink = comb_ink(crop, field.cells, framed) if field.cells else free_ink(crop)
-    views = {name: voter.view(ink, field) for name, voter in VOTERS.items()}
+    views: dict[str, Any] = {}
+    for name, voter in VOTERS.items():
+        views[name] = views[SAME_VIEW[name]] if name in SAME_VIEW and not field.cells else voter.view(ink, field)
     return Handwritten(field, crop, {name: view for name, view in views.items() if view is not None}, ink.written)
 
 
 def read_all(fields: Sequence[Handwritten], model: Model) -> list[HandwrittenResult]:
-    """Read many fields; each network is asked once."""
-    scores = score_all([item.views for item in fields], model.networks)
-    proposed = [opinions_of(item.views, own, item.field.digits, model.fitted) for item, own in zip(fields, scores, strict=True)]
-    asked = [(item.views, item.field.digits, item.field.rules) for item in fields]
-    heard = with_verifier(asked, proposed, model.networks[VERIFIER])
-    return [
-        HandwrittenResult(item, opinions, read(item, opinions, model)) for item, opinions in zip(fields, heard, strict=True)
+    """Read many fields; each network is asked once, and the larger ones only about fields that the first look leaves open."""
+    return _look(fields, _ask(fields, [{} for _ in fields], FIRST, model), model)
+
+
+def _look(fields: Sequence[Handwritten], opinions: Sequence[Mapping[str, Opinion]], model: Model) -> list[HandwrittenResult]:
+    """Read fields by the opinions that there are; where these do not settle one, all others are asked."""
+    results = [first_look(item, own, model) for item, own in zip(fields, opinions, strict=True)]
+    left = [k for k, result in enumerate(results) if result is None]
+    items = [fields[k] for k in left]
+    heard = _ask(items, [opinions[k] for k in left], tuple(VOTERS), model)
+    asked = [(item.views, item.field.digits, item.field.rules) for item in items]
+    heard = with_verifier(asked, heard, model.networks[VERIFIER])
+    last = iter(HandwrittenResult(item, own, read(item, own, model)) for item, own in zip(items, heard, strict=True))
+    return [next(last) if result is None else result for result in results]
+
+
+def _ask(
+    fields: Sequence[Handwritten], opinions: Sequence[Mapping[str, Opinion]], readers: Sequence[str], model: Model
+) -> list[dict[str, Opinion]]:
+    """The opinions on each field and those of the `readers` that were not asked before, in the order in which all vote."""
+    views = [
+        {name: view for name, view in item.views.items() if name in readers and name not in own}
+        for item, own in zip(fields, opinions, strict=True)
     ]
+    scores = score_all(views, model.networks)
+    heard = [
+        {**own, **opinions_of(new, said, item.field.digits, model.fitted)}
+        for item, own, new, said in zip(fields, opinions, views, scores, strict=True)
+    ]
+    return [{name: own[name] for name in item.views if name in own} for item, own in zip(fields, heard, strict=True)]
+
+
+def first_look(item: Handwritten, opinions: Mapping[str, Opinion], model: Model) -> HandwrittenResult | None:
+    """What the first readers of a free field are sure of, or that it is blank; None where the others have to be asked."""
+    field, look = item.field, model.first
+    if set(opinions) != set(FIRST) or "cells" in item.views:
+        return None
+    if item.lattice.blank:
+        return HandwrittenResult(item, opinions, Reading("", 0.0))
+    verdict = decide(opinions, field, look.weights[field.kind])
+    text = verdict.ballots[0].text if verdict.ballots else ""
+    if not text or (field.rules is not None and not field.rules.allows(text)):
+        return None
+    sure = confidence(evidence(verdict, opinions), look.calibrations[field.kind])
+    if sure < look.settled:
+        return None
+    return HandwrittenResult(item, opinions, _reading(item, opinions, verdict, sure, look.weights[field.kind]))
 
 
 def score_all(views: Sequence[Mapping[str, Any]], networks: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -144,13 +186,21 @@ def read(prepared: Handwritten, opinions: Mapping[str, Opinion], model: Model) -
     field = prepared.field
     if prepared.lattice.blank:
         return Reading("", 0.0)
-    rules, weights, comb = field.rules, model.weights[field.kind], opinions.get("cells")
+    weights = model.weights[field.kind]
     verdict = decide(opinions, field, weights)
-    if not verdict.ballots or (not verdict.ballots[0].text and comb is None):
+    if not verdict.ballots or (not verdict.ballots[0].text and "cells" not in opinions):
         return Reading("", 0.0, (), verdict.texts[1:MAX_ALTERNATIVES], _not_a_number(opinions, field, ""))
-    text = verdict.ballots[0].text
-    choice = Choice(text, confidence(evidence(verdict, opinions), model.calibrations[field.kind]))
-    texts = verdict.texts
+    sure = confidence(evidence(verdict, opinions), model.calibrations[field.kind])
+    return _reading(prepared, opinions, verdict, sure, weights)
+
+
+def _reading(
+    prepared: Handwritten, opinions: Mapping[str, Opinion], verdict: Verdict, sure: float, weights: Weights
+) -> Reading:
+    """What the vote comes to under the rules of the field; `sure` is the confidence in the text that won."""
+    field, rules = prepared.field, prepared.field.rules
+    text, texts = verdict.ballots[0].text, verdict.texts
+    choice = Choice(text, sure)
     if rules is not None and text:
         if rules.allows(text):
             choice = _rounded(repair_field(texts, choice.confidence, rules))
@@ -170,9 +220,8 @@ def read_as(result: HandwrittenResult, field: Field, model: Model) -> Handwritte
     prepared = replace(result.prepared, field=field)
     if field.rules == result.prepared.field.rules or not result.reading.text:
         return replace(result, prepared=prepared)
-    asked = [(prepared.views, field.digits, field.rules)]
-    (opinions,) = with_verifier(asked, [result.opinions], model.networks[VERIFIER])
-    return replace(result, prepared=prepared, opinions=opinions, reading=read(prepared, opinions, model))
+    (again,) = _look([prepared], [{name: own for name, own in result.opinions.items() if name != VERIFIER}], model)
+    return replace(again, doubt=result.doubt)
 
 
 def decide(opinions: Mapping[str, Opinion], field: Field, weights: Weights) -> Verdict:

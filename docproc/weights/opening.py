@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ from docproc.readers import MICR, NETWORKS, e13b, lattice
 from docproc.readers.confidence import Calibration, from_card
 from docproc.readers.e13b.font import PRINT_HEIGHT_PX
 from docproc.readers.lattice.cuts import GEOMETRY
-from docproc.readers.model import Model
+from docproc.readers.model import FirstLook, Model
 from docproc.readers.vote import Weights
 from docproc.readers.voters import FORMS, VOTERS
-from docproc.types import KINDS, Kind, LineRecognizer, Recognizer
+from docproc.types import FREE_KINDS, KINDS, Kind, LineRecognizer, Recognizer
 from docproc.weights.cards import GLYPHS, absent, card_path, decoder_path, model_folder, network_files, read_card, reads_pages
 
 
@@ -48,16 +48,15 @@ def open_model(backend: str, model: Path | None = None) -> Model:
         raise MissingPart(f"{path} was trained for another version of docproc: train it again with docproc model train")
     try:
         fitted = {name: voter.fitted(card) for name, voter in VOTERS.items()}
-        calibrations: dict[Kind, Calibration] = {
-            kind: Calibration.from_card(_of_kind(card["calibration"], kind)) for kind in KINDS
-        }
+        calibrations, weights = _calibrations(card, KINDS), _weights(card, KINDS)
         repairs = from_card(card["repairs"])
-        weights: dict[Kind, Weights] = {kind: Weights.from_card(_of_kind(card["vote"], kind)) for kind in KINDS}
+        look = card["first_look"]
+        first = FirstLook(_weights(look, FREE_KINDS), _calibrations(look, FREE_KINDS), float(look["settled"]))
     except (KeyError, TypeError, ValueError) as problem:
         raise MissingPart(f"the card {card_path(path)} is damaged: {problem}") from problem
     micr, calibrations[MICR] = _open_micr(backend, files[MICR])
     networks = {name: open_network_of(backend, content, FORMS[name]) for name, content in contents.items()}
-    return Model(networks, micr, fitted, weights, calibrations, repairs)
+    return Model(networks, micr, fitted, first, weights, calibrations, repairs)
 
 
 def open_network_of(backend: str, content: bytes, form: Form) -> Recognizer | LineRecognizer:
@@ -89,6 +88,14 @@ def _check_reads_pages(path: Path, card: Mapping[str, Any]) -> None:
         raise MissingPart(
             f"{path} reads single digits (docproc model predict); pages take a model of docproc model train --network digits"
         )
+
+
+def _calibrations(card: Mapping[str, Any], kinds: Sequence[Kind]) -> dict[Kind, Calibration]:
+    return {kind: Calibration.from_card(_of_kind(card["calibration"], kind)) for kind in kinds}
+
+
+def _weights(card: Mapping[str, Any], kinds: Sequence[Kind]) -> dict[Kind, Weights]:
+    return {kind: Weights.from_card(_of_kind(card["vote"], kind)) for kind in kinds}
 
 
 def _of_kind(fitted: Mapping[str, Any], kind: Kind) -> Any:

@@ -124,7 +124,7 @@ def test_a_measurement_is_never_accepted_without_its_point(tmp_path: Path) -> No
 
 
 def test_a_measurement_is_read_with_its_point(tmp_path: Path) -> None:
-    texts = names(["37.2", "0.075", "611.032", "98.6", "-7.42"])
+    texts = names(["37.2", "0.075", "611.032", "98.6", "-3.15"])
     done = read(tmp_path, {name: printed(text) for name, text in texts.items()}, "decimal")
     assert {name: row.value for name, row in done.rows.items()} == texts
 

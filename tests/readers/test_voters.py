@@ -37,13 +37,15 @@ def test_the_names_on_the_cards_are_those_of_the_readers() -> None:
 
 
 def test_who_reads_what() -> None:
-    assert list(prepared(0).views) == ["lattice", "line"]
+    assert list(prepared(0).views) == ["lattice", "line", "wide"]
     assert list(prepared(4).views) == ["lattice", "line", "cells"]
+    views = prepared(0).views
+    assert views["wide"] is views["line"]  # nothing is laid out twice
 
 
 @pytest.mark.parametrize("name", VOTERS)
 def test_proposals_are_few_distinct_and_the_best_is_what_was_drawn(name: str, model: Model) -> None:
-    opinion = opinions(prepared(4), model)[name]
+    opinion = opinions(prepared(0 if name == "wide" else 4), model)[name]
     texts = opinion.propose(None, ())
     assert texts[0] == TEXT
     assert len(texts) == len(set(texts)) <= MAX_PROPOSED
@@ -53,7 +55,7 @@ def test_proposals_are_few_distinct_and_the_best_is_what_was_drawn(name: str, mo
 @pytest.mark.parametrize("name", VOTERS)
 def test_with_rules_only_allowed_texts_are_proposed(name: str, model: Model) -> None:
     assert not RULES.allows(TEXT)
-    found = opinions(prepared(4), model)[name].propose(RULES, ())
+    found = opinions(prepared(0 if name == "wide" else 4), model)[name].propose(RULES, ())
     assert found
     assert all(RULES.allows(text) for text in found)
 
@@ -61,11 +63,11 @@ def test_with_rules_only_allowed_texts_are_proposed(name: str, model: Model) -> 
 @pytest.mark.parametrize("name", VOTERS)
 def test_a_text_is_judged_the_same_whoever_is_judged_beside_it(name: str, model: Model) -> None:
     texts = [TEXT, "2401", "7", "", "240714"]
-    together = opinions(prepared(4), model)[name].log_probabilities(texts)
+    together = opinions(prepared(0 if name == "wide" else 4), model)[name].log_probabilities(texts)
     assert together.shape == (5,)
     assert np.isfinite(together).all()
     assert together[0] == together.max()
-    other = opinions(prepared(4), model)[name]
+    other = opinions(prepared(0 if name == "wide" else 4), model)[name]
     other.propose(None, ())
     apart = [other.log_probabilities([text])[0] for text in reversed(texts)]
     # What the search finds it judges by its own beam, which may miss some ways to a text.

@@ -20,8 +20,6 @@ from docproc.learn.composing.material import Material
 from docproc.learn.composing.spelling import Spelled, Token
 from docproc.types import Ink
 
-PEN_SHARE = 0.3  # of the hands that are a writer's of pen-digits
-PEN_MARK_SHARE = 0.4  # of the marks that are drawn as pens wrote them
 LINKED_SHARE = 0.2  # of the strings: zeros are written in one stroke
 
 TICK_SHAPES: Mapping[str, strokes.StrokeShape] = {
@@ -60,7 +58,7 @@ def a_hand(material: Material, rng: np.random.Generator, carelessness: float, he
         widen=float(np.clip(rng.lognormal(0.05, 0.3), 0.6, 2.2)),
     )
     drawn = float(rng.choice([0.0, 0.15, 0.5, 1.0], p=[0.15, 0.25, 0.3, 0.3]))
-    wrote = material.pens.writer(rng) if material.pens is not None and rng.random() < PEN_SHARE else None
+    wrote = material.pens.writer(rng) if material.pens is not None and rng.random() < material.mix.pens else None
     return Hand(
         height, pen, drawn, float(rng.uniform(0, 1)), float(rng.uniform(0.25, 0.62)), bool(rng.random() < 0.6),
         tuple(rng.integers(0, 99, 10)), carelessness, wrote, str(rng.choice(material.fonts.hand)),
@@ -143,10 +141,11 @@ def a_dot(hand: Hand, rng: np.random.Generator, name: str) -> tuple[Ink, int]:
 def a_mark(name: str, size: float, hand: Hand, material: Material, rng: np.random.Generator) -> tuple[Ink, int]:
     """A mark by the name of its shape; `size` 1 is as high as a digit."""
     height = hand.height
-    if material.pens is not None and name in pens.SIZES and name in material.pens.by_label and rng.random() < PEN_MARK_SHARE:
+    wrote = material.pens
+    if wrote is not None and name in pens.SIZES and name in wrote.by_label and rng.random() < material.mix.pen_marks:
         low, high, middle = pens.SIZES[name]
         side = size * rng.uniform(low, high) * height
-        ink = material.pens.draw(int(rng.choice(material.pens.by_label[name])), side, hand.pen.width * height, 1.0, wide=True)
+        ink = wrote.draw(int(rng.choice(wrote.by_label[name])), side, hand.pen.width * height, 1.0, wide=True)
         return ink, round((1 - middle) * height + ink.shape[0] / 2)
     if name == ":":
         ink, base = a_dot(hand, rng, ".")

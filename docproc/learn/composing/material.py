@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from docproc.learn.composing import pens
 from docproc.learn.composing.fonts import DRAWN_FONTS, Fonts
+from docproc.learn.composing.mixes import EVERYTHING, Mix
 from docproc.learn.composing.pens import Pens
 
 
@@ -34,6 +35,7 @@ class Material:
     digits: Digits
     pens: Pens | None = None
     fonts: Fonts = DRAWN_FONTS
+    mix: Mix = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,9 @@ class Sources:
         """Open the folders that were given. Raises BadInput where one does not hold what it should."""
         return Sources(None if pen_folder is None else pens.load(pen_folder), Fonts.of(font_folder))
 
-    def with_digits(self, digits: Digits, *, apart: bool) -> Material:
+    def with_digits(self, digits: Digits, *, apart: bool, mix: Mix = EVERYTHING) -> Material:
         """With these digits, and with the writers that are kept `apart` from training, or all others."""
-        return Material(digits, None if self.pens is None else self.pens.of(apart=apart), self.fonts)
+        return Material(digits, None if self.pens is None else self.pens.of(apart=apart), self.fonts, mix)
 
     def to_card(self) -> dict[str, Any]:
         """What they are, for the card of a model."""

@@ -69,10 +69,9 @@ MARK_SYMBOLS: Mapping[str, str] = {
 }  # fmt: skip
 
 
-def spell(rng: np.random.Generator) -> Spelled:
-    """A field at random, in the shares in which a network should meet them."""
-    k = int(rng.choice(len(KINDS), p=_SHARES))
-    return KINDS[k][1](rng)
+def spell(rng: np.random.Generator, shares: Mapping[str, float]) -> Spelled:
+    """A field at random; `shares` says how often each of `KINDS` is met."""
+    return KINDS[list(KINDS)[int(rng.choice(len(KINDS), p=[shares[name] for name in KINDS]))]](rng)
 
 
 # ------------------------------------------------------------------------------------------------------- numbers
@@ -325,9 +324,10 @@ def disturbed(rng: np.random.Generator) -> Spelled:
     return Spelled(tokens, whole.marked, number=False, raised=whole.raised, kind="disturbed")
 
 
-KINDS: Sequence[tuple[float, Callable[[np.random.Generator], Spelled]]] = (
-    (0.205, plain_number), (0.36, amount), (0.07, date), (0.11, decimal), (0.07, compound), (0.02, filled),
-    (0.06, with_unit), (0.04, word), (0.015, lone_mark), (0.03, foreign), (0.02, disturbed),
-)  # fmt: skip
-"""The kinds of fields, and the share of each."""
-_SHARES = [share for share, _ in KINDS]
+KINDS: Mapping[str, Callable[[np.random.Generator], Spelled]] = {
+    make.__name__: make
+    for make in (
+        plain_number, amount, date, decimal, compound, filled, with_unit, word, lone_mark, foreign, disturbed,
+    )
+}  # fmt: skip
+"""The kinds of fields, by their names in `mixes`."""

@@ -27,9 +27,6 @@ from docproc.types import NOT_A_DIGIT, Gray, Kind, Lattice
 MIN_F1_DIGIT, MIN_F1_AMBIGUOUS = 0.80, 0.65
 AMBIGUOUS = -1  # label of a candidate that is neither clearly a digit nor clearly not one
 
-PRINTED_SHARE = 0.22  # of the free fields
-CORRECTED_SHARE = 0.08  # of the written ones
-
 
 @dataclass(frozen=True, slots=True)
 class Strip:
@@ -57,16 +54,16 @@ class Strip:
 
 def compose(material: Material, rng: np.random.Generator, carelessness: float = 1.0) -> Strip:
     """One free strip, by hand or in print. `carelessness` 0..1 is that of the handwriting."""
-    spelled = spell(rng)
+    spelled = spell(rng, material.mix.kinds)
     if spelled.foreign and not material.fonts.foreign:
         spelled = word(rng)
-    layer = typed(spelled, material.fonts, rng) if rng.random() < PRINTED_SHARE else None
+    layer = typed(spelled, material.fonts, rng) if rng.random() < material.mix.printed else None
     if layer is not None:
         return _field(sheared(layer, 0.0, rng.normal(0, 0.012)), Corrected(spelled.symbols, spelled.number), spelled, rng)
     hand = a_hand(material, rng, carelessness)
     layer = arrange(written(spelled, hand, material, rng), hand.height, rng)
     said = Corrected(spelled.symbols, spelled.number)
-    if rng.random() < CORRECTED_SHARE * carelessness and spelled.text:
+    if rng.random() < material.mix.corrected * carelessness and spelled.text:
         layer, said = corrected(layer, spelled, hand, material, rng)
     slant = float(np.clip(rng.normal(0.18, 0.26), -0.35, 0.95))
     layer = bent(sheared(layer, slant, rng.normal(0, 0.025)), rng, carelessness)

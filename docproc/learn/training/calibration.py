@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from docproc.readers import NETWORKS
 from docproc.readers.confidence import Calibration, Thresholds, confidence
 from docproc.readers.evidence import COMB, FREE, evidence, signs
 from docproc.readers.handwriting import (
+    FIRST,
     decide,
     keep_rules,
     lattice_opinion,
@@ -66,6 +67,11 @@ class RecognizedExample:
         own = opinions_of(self.example.views, self.scores, self.digits, {"lattice": context})
         return own if self.verifier is None else own | {VERIFIER: self.verifier}
 
+    def first_opinions(self, context: Mlp) -> dict[str, Opinion]:
+        """What those think of it who look first."""
+        views = {name: self.example.views[name] for name in FIRST}
+        return opinions_of(views, self.scores, self.digits, {"lattice": context})
+
 
 def recognize_examples(made: Sequence[StripExample], networks: Mapping[str, Any], log: Log) -> list[RecognizedExample]:
     """Run the networks, by the names of the readers, over composed strips."""
@@ -107,12 +113,15 @@ def fit_context(fields: Sequence[RecognizedExample], seed: int, log: Log) -> Mlp
 _Poll = tuple[NDArray[np.float64], int]  # the arguments of all proposed texts of a field, and the place of the true one
 
 
-def fit_weights(fields: Sequence[RecognizedExample], context: Mlp, log: Log) -> dict[Kind, Weights]:
-    """Learn the weight of each reader in each kind of field, see `readers.vote`: where there is none of a kind, from all."""
+def fit_weights(fields: Sequence[RecognizedExample], context: Mlp, log: Log, *, first: bool = False) -> dict[Kind, Weights]:
+    """Learn the weight of each reader in each kind of field, see `readers.vote`: where there is none of a kind, from all.
+
+    With `first`, of those alone who look first: the others have no weight.
+    """
     names, polls = tuple(NETWORKS), dict[Kind, list[_Poll]]()
     for field in counted(fields, len(fields), "fitting the vote", log):
         own = polls.setdefault(field.example.strip.kind, [])
-        cast = ballots(field.opinions(context), field.digits)
+        cast = ballots(field.first_opinions(context) if first else field.opinions(context), field.digits)
         true = [ballot.text == field.example.strip.text for ballot in cast]
         if any(true) and len(cast) > 1:
             own.append((arguments(cast, names), true.index(True)))
@@ -142,7 +151,7 @@ def _fit_weights(tables: Sequence[_Poll], names: Sequence[str]) -> Weights:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
+class Judged:
     """A composed field beside what was read in it."""
 
     kind: Kind
@@ -152,51 +161,76 @@ class _Judged:
     decided: bool  # whether its confidence decides what becomes of it
 
 
+Heard = Callable[[RecognizedExample], Mapping[str, Opinion]]  # the opinions on a field that are to be heard
+
+
 def fit_calibration(
     fields: Sequence[RecognizedExample], kinds: Sequence[Kind], context: Mlp, weights: Mapping[Kind, Weights], log: Log
 ) -> tuple[dict[Kind, Calibration], dict[str, float]]:
     """Fit the probability that a field is right, and the thresholds of each kind for it.
 
     The thresholds come from probabilities of fits that did not see the field (cross-fitting, `FOLDS` parts): those of a kind
-    from its own fields, where there are enough of them. Returns the calibrations and their scores: fields read exactly, also by
-    each reader alone, and the expected calibration error.
+    from its own fields, where there are enough of them. Returns the calibrations and their scores, see `judge_all`, and the
+    expected calibration error.
     """
-    judged, exact = list[_Judged](), list[bool]()
+    told = f"fitting the calibration ({', '.join(kinds)})"
+    found, scores = judge_all(fields, lambda field: field.opinions(context), weights, told, log)
+    judged = deciding([one for one in found if one])
+    p, net = cross_fitted(judged, signs(COMB if "comb" in kinds else FREE))
+    calibrations = {kind: Calibration(net, own) for kind, own in thresholds_of(kinds, judged, p).items()}
+    return calibrations, scores | {"synthetic_ece": error_of(judged, p)}
+
+
+def judge_all(
+    fields: Sequence[RecognizedExample], heard: Heard, weights: Mapping[Kind, Weights], name: str, log: Log
+) -> tuple[list[Judged | None], dict[str, float]]:
+    """What the vote comes to in every field, None where that tells nothing; and the share of fields read exactly.
+
+    The scores are those of the vote and of each reader alone.
+    """
+    judged, exact = list[Judged | None](), list[bool]()
     alone: dict[str, list[bool]] = {}
-    for field in counted(fields, len(fields), f"fitting the calibration ({', '.join(kinds)})", log):
-        opinions, strip = field.opinions(context), field.example.strip
+    for field in counted(fields, len(fields), name, log):
+        opinions, strip = heard(field), field.example.strip
         verdict = decide(opinions, field_of(strip), weights[strip.kind])
         if not verdict.ballots or field.example.cut.lattice.blank:
+            judged.append(None)
             continue
-        text = verdict.ballots[0].text
         if strip.number:
             cast = ballots(opinions, field.digits)
-            for name in opinions:
-                alone.setdefault(name, []).append(max(cast, key=lambda ballot: ballot.logs[name]).text == strip.text)
-            exact.append(text == strip.text)
-        if one := _judged(verdict, opinions, strip):
-            judged.append(one)
-    deciding = [one for one in judged if one.decided]
-    if len(deciding) >= MIN_DECIDED:  # networks that have learned little find fault with everything
-        judged = deciding
-    p, net = _cross_fitted(judged, signs(COMB if "comb" in kinds else FREE))
+            for reader in opinions:
+                alone.setdefault(reader, []).append(max(cast, key=lambda one: one.logs[reader]).text == strip.text)
+            exact.append(verdict.ballots[0].text == strip.text)
+        judged.append(_judged(verdict, opinions, strip))
+    scores = {"fields": exact, **alone}
+    return judged, {f"synthetic_{reader}_exact": float(np.mean(own)) for reader, own in scores.items()}
+
+
+def deciding(judged: Sequence[Judged]) -> list[Judged]:
+    """Those whose confidence decides what becomes of them; all where these are few: after a short training."""
+    own = [one for one in judged if one.decided]
+    return own if len(own) >= MIN_DECIDED else list(judged)
+
+
+def thresholds_of(kinds: Sequence[Kind], judged: Sequence[Judged], p: NDArray[np.float64]) -> dict[Kind, Thresholds]:
+    """The thresholds of each kind for the probabilities `p` (len(judged),) that these were read right."""
     right, counts = np.array([one.right for one in judged]), np.array([one.weight for one in judged])
-    calibrations: dict[Kind, Calibration] = {}
+    found: dict[Kind, Thresholds] = {}
     for kind in kinds:
         own = np.array([one.kind == kind for one in judged])
         if own.sum() < MIN_OF_A_KIND:
             own[:] = True
-        thresholds = tuple((error, threshold_for(p[own], right[own], error, counts[own])) for error in ERROR_RATES)
-        calibrations[kind] = Calibration(net, thresholds)
-    scores = {
-        "synthetic_fields_exact": float(np.mean(exact)),
-        **{f"synthetic_{name}_exact": float(np.mean(own)) for name, own in alone.items()},
-        "synthetic_ece": expected_calibration_error(p[counts == 1], right[counts == 1]),
-    }
-    return calibrations, scores
+        found[kind] = tuple((error, threshold_for(p[own], right[own], error, counts[own])) for error in ERROR_RATES)
+    return found
 
 
-def _judged(verdict: Verdict, opinions: Mapping[str, Opinion], strip: Strip) -> _Judged | None:
+def error_of(judged: Sequence[Judged], p: NDArray[np.float64]) -> float:
+    """The expected calibration error of the fields with a number."""
+    numbers = np.array([one.weight == 1 for one in judged])
+    return expected_calibration_error(p[numbers], np.array([one.right for one in judged])[numbers])
+
+
+def _judged(verdict: Verdict, opinions: Mapping[str, Opinion], strip: Strip) -> Judged | None:
     """What was read in a strip, for the calibration; None where it tells nothing."""
     text = verdict.ballots[0].text
     if not text and "cells" not in opinions:
@@ -204,7 +238,7 @@ def _judged(verdict: Verdict, opinions: Mapping[str, Opinion], strip: Strip) -> 
     # Who reads what was written over another digit, or beside a scribble, does no harm, and is not asked to.
     if not strip.number and text and text == strip.meant:
         return None
-    return _Judged(
+    return Judged(
         strip.kind,
         evidence(verdict, opinions),
         strip.number and text == strip.text,
@@ -214,7 +248,7 @@ def _judged(verdict: Verdict, opinions: Mapping[str, Opinion], strip: Strip) -> 
     )
 
 
-def _cross_fitted(judged: Sequence[_Judged], ways: NDArray[np.int64]) -> tuple[NDArray[np.float64], Mlp]:
+def cross_fitted(judged: Sequence[Judged], ways: NDArray[np.int64]) -> tuple[NDArray[np.float64], Mlp]:
     """The probability of each by a fit on the others, (len(judged),) float64; and the fit on all. `ways` are the `signs`."""
     inputs, targets = np.array([one.evidence for one in judged]), np.array([one.right for one in judged])
     counts, fold = np.array([one.weight for one in judged]), np.arange(len(judged)) % FOLDS

@@ -18,6 +18,7 @@ from docproc.learn.training.architectures import (
     line_readers,
     micr_network,
     verifier_network,
+    wide_network,
     with_first_layers,
 )
 from docproc.learn.training.batches import (
@@ -42,14 +43,14 @@ if TYPE_CHECKING:
     import keras
 
 # In the folder of the models, the state of each training that was interrupted.
-GLYPH_PROGRESS, CELL_PROGRESS, MICR_PROGRESS, VERIFIER_PROGRESS = (
-    f"{name}.progress.npz" for name in ("digits", "cells", "micr", "verifier")
+GLYPH_PROGRESS, CELL_PROGRESS, MICR_PROGRESS, VERIFIER_PROGRESS, WIDE_PROGRESS, WRITTEN_PROGRESS = (
+    f"{name}.progress.npz" for name in ("digits", "cells", "micr", "verifier", "wide", "written")
 )
 LINE_PROGRESS = tuple(f"lines-{number}.progress.npz" for number in range(1, LINE_READERS + 1))
 
 # What is drawn from the seed of a recipe, so that no two drawings share their random numbers.
 GLYPH_DRAW, LINE_DRAW, CELL_DRAW, MICR_PAIRS_DRAW, MICR_DRAW, MICR_VALIDATION_DRAW, CLASSIC_DRAW = 21, 22, 23, 24, 25, 26, 27
-VERIFIER_DRAW = 28
+VERIFIER_DRAW, WIDE_DRAW, WRITTEN_DRAW = 28, 29, 77
 
 LINE_WIDTHS = (0.75, 1.15)  # factors by which handwritten lines are made narrower or wider
 MICR_WIDTHS = (0.88, 1.12)  # the same of print
@@ -139,6 +140,31 @@ def _fit_line_reader(
     training = Training(
         f"the line network ({number + 1} of {LINE_READERS})", line_network, ctc_loss, recipe.line_epochs, batches,
         validation_lines(_line_encoded(validation), LINE_STRIDE), folder / LINE_PROGRESS[number], start, of_texts=True,
+    )  # fmt: skip
+    return train_network(recipe, training, log)
+
+
+def fit_wide_network(
+    recipe: HandwritingRecipe, train: LabeledLines, validation: LabeledLines, folder: Path, log: Log
+) -> TrainedNetwork:
+    """Train the wide network, which reads lines like each of `fit_line_network`."""
+    batches = varied_lines(_line_encoded(train), recipe.line_batch, LINE_STRIDE, (recipe.seed, WIDE_DRAW), LINE_WIDTHS)
+    training = Training(
+        "the wide network", wide_network, ctc_loss, recipe.wide_epochs, batches,
+        validation_lines(_line_encoded(validation), LINE_STRIDE), folder / WIDE_PROGRESS, of_texts=True,
+    )  # fmt: skip
+    return train_network(recipe, training, log)
+
+
+def fit_written(
+    recipe: HandwritingRecipe, train: LabeledLines, validation: LabeledLines, folder: Path, log: Log, start: keras.Model
+) -> TrainedNetwork:
+    """Train the wide network further, on fields that are mostly digits written by hand."""
+    recipe = replace(recipe, learning_rate=recipe.written_rate)
+    batches = varied_lines(_line_encoded(train), recipe.line_batch, LINE_STRIDE, (recipe.seed, WRITTEN_DRAW), LINE_WIDTHS)
+    training = Training(
+        "the wide network on handwriting", wide_network, ctc_loss, recipe.written_epochs, batches,
+        validation_lines(_line_encoded(validation), LINE_STRIDE), folder / WRITTEN_PROGRESS, start, of_texts=True,
     )  # fmt: skip
     return train_network(recipe, training, log)
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from docproc.learn.composing.examples import Source, StripExample, cell_training_data, strip_examples, training_data
 from docproc.learn.composing.material import Digits, Material, Sources
+from docproc.learn.composing.mixes import EVERYTHING, WRITTEN, Mix
 from docproc.learn.composing.mnist import Mnist
 from docproc.learn.evaluation.accuracy import digit_accuracy
 from docproc.learn.evaluation.history import Histories, histories_from_card
@@ -41,6 +42,7 @@ from docproc.learn.training.export import (
     export_glyph_network,
     export_line_network,
     export_verifier_network,
+    export_wide_network,
 )
 from docproc.learn.training.fit import (
     CELL_PROGRESS,
@@ -48,11 +50,16 @@ from docproc.learn.training.fit import (
     LINE_PROGRESS,
     LINE_WIDTHS,
     VERIFIER_PROGRESS,
+    WIDE_PROGRESS,
+    WRITTEN_PROGRESS,
     fit_cell_network,
     fit_glyph_network,
     fit_line_network,
     fit_verifier_network,
+    fit_wide_network,
+    fit_written,
 )
+from docproc.learn.training.looks import fit_looks
 from docproc.learn.training.loop import TrainedNetwork
 from docproc.learn.training.model_card import HANDWRITING_FILES, TrainedModel, write_model_card
 from docproc.learn.training.near_misses import near_misses
@@ -70,11 +77,10 @@ from docproc.weights.opening import model_bytes
 if TYPE_CHECKING:
     import keras
 
-FREE_KINDS: tuple[Kind, ...] = ("string", "amount", "decimal")
 TRAINING_FIELDS = (  # of a recipe: what decided the outcome of its training, and stays where only what stands beside is fitted
     "network", "seed", "strips", "combs", "not_digits", "mnist_repeats", "epochs", "batch", "line_epochs", "line_batch",
-    "verifier_strips", "verifier_epochs", "cell_combs", "cell_epochs", "learning_rate", "weight_decay", "precision", "patience",
-    "held_out",
+    "wide_strips", "wide_epochs", "written_strips", "written_epochs", "written_rate", "verifier_strips", "verifier_epochs",
+    "cell_combs", "cell_epochs", "learning_rate", "weight_decay", "precision", "patience", "held_out",
 )  # fmt: skip
 PROBE_DIGITS = 512  # of MNIST, beside PROBE_FIELDS
 
@@ -82,6 +88,8 @@ PROBE_DIGITS = 512  # of MNIST, beside PROBE_FIELDS
 TRAIN_PART, CELL_PART, VALIDATION_PART, VERIFIER_PART = 0, 4, 7, 8
 CONTEXT_PART, VOTE_COMB_PART = 1, 5
 CALIBRATION_PART, CALIBRATION_COMB_PART = 2, 6
+WRITTEN_PART, VOTE_PART, WRITTEN_CALIBRATION_PART = 31, 33, 34
+WRITTEN_COMBS = 0.05  # share of combs among the strips of WRITTEN that are trained on
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +98,15 @@ class Networks:
 
     digits: keras.Model
     lines: keras.Model
+    wide: keras.Model
     cells: keras.Model
     verifier: keras.Model
     histories: Histories
 
     def named(self) -> Mapping[str, keras.Model]:
         """By the names of their files."""
-        return {"digits": self.digits, "lines": self.lines, "cells": self.cells, "verifier": self.verifier}
+        named = ("digits", "lines", "wide", "cells", "verifier")
+        return {name: getattr(self, name) for name in named}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +118,10 @@ class _Unseen:
     jobs: int
     log: Log
 
-    def compose(self, name: str, part: int, count: int, combs: float, carelessness: float = 1.0) -> list[StripExample]:
-        source = Source(self.material, self.seed, part, combs, carelessness)
+    def compose(
+        self, name: str, part: int, count: int, combs: float, carelessness: float = 1.0, mix: Mix = EVERYTHING
+    ) -> list[StripExample]:
+        source = Source(replace(self.material, mix=mix), self.seed, part, combs, carelessness)
         return strip_examples(source, count, self.jobs, f"composing {name}", self.log)
 
 
@@ -145,7 +157,7 @@ def refit_handwriting(
         for name, network in NETWORKS.items()
     }
     histories = histories_from_card(card["history"])
-    networks = Networks(opened["lattice"], opened["line"], opened["cells"], opened[VERIFIER], histories)
+    networks = Networks(opened["lattice"], opened["line"], opened["wide"], opened["cells"], opened[VERIFIER], histories)
     kept = {name: value for name, value in card["recipe"].items() if name in TRAINING_FIELDS}
     log("the networks stay; what stands beside them is fitted anew")
     return finish_handwriting(replace(recipe, **kept), data, sources, networks, folder, jobs, log, float(card["minutes"]))
@@ -161,6 +173,12 @@ def _train_networks(recipe: HandwritingRecipe, data: Mnist, sources: Sources, fo
     validation = training_data(unseen, count, recipe.not_digits, jobs, "composing fields for validation", log)
     log(f"the line network: {len(train.lines)} lines")
     lines = fit_line_network(recipe, (train.lines, train.texts), (validation.lines, validation.texts), folder, log)
+    strips = slice(recipe.wide_strips)
+    log(f"the wide network: {len(train.lines[strips])} lines")
+    wide = fit_wide_network(
+        recipe, (train.lines[strips], train.texts[strips]), (validation.lines, validation.texts), folder, log
+    )
+    wide = _train_on_handwriting(recipe, source, unseen, wide, folder, jobs, log)
     glyphs = np.concatenate([train.glyphs, *[images] * recipe.mnist_repeats])
     labels = np.concatenate([train.labels, *[image_labels.astype(np.int8)] * recipe.mnist_repeats])
     del train  # gigabytes, here and below
@@ -178,10 +196,29 @@ def _train_networks(recipe: HandwritingRecipe, data: Mnist, sources: Sources, fo
     histories = {
         "digits": digits.history,
         "lines": lines.history,
+        "wide": wide.history,
         "cells": cell_network.history,
         "verifier": verifier.history,
     }
-    return Networks(digits.model, lines.model, cell_network.model, verifier.model, histories)
+    return Networks(digits.model, lines.model, wide.model, cell_network.model, verifier.model, histories)
+
+
+def _train_on_handwriting(
+    recipe: HandwritingRecipe, source: Source, unseen: Source, wide: TrainedNetwork, folder: Path, jobs: int, log: Log
+) -> TrainedNetwork:
+    """Train the wide network further on what most people key; the history has both parts of its training."""
+
+    def composed(of: Source, part: int, count: int, name: str) -> LabeledLines:
+        own = replace(of, material=replace(of.material, mix=WRITTEN), part=part, combs=WRITTEN_COMBS)
+        data = training_data(own, count, 0, jobs, name, log)
+        return data.lines, data.texts
+
+    train = composed(source, WRITTEN_PART, recipe.written_strips, "composing handwriting to train on")
+    count = int(np.clip(recipe.written_strips // 25, 100, 1_500))
+    validation = composed(unseen, WRITTEN_PART + 1, count, "composing handwriting for validation")
+    log(f"the wide network: {len(train[0])} lines of handwriting")
+    written = fit_written(recipe, train, validation, folder, log, wide.model)
+    return TrainedNetwork(written.model, (*wide.history, *written.history))
 
 
 def _train_verifier(
@@ -226,9 +263,12 @@ def finish_handwriting(
     accuracy = digit_accuracy(recognizers["lattice"], data.test_images, data.test_labels)
     log(f"MNIST test: {accuracy:.4%}")
     decoder_error = fit_decoder(networks.digits, images, data.test_images, recipe.seed, folder / f"digits{DECODER_FILE}", log)
-    context, weights = _fit_context_and_vote(recipe, recognizers, strips, combs, log)
+    context = fit_context(recognize_examples(strips, recognizers, log), recipe.seed, log)
+    # On careless handwriting: on careful hands the line network hardly needs the lattice, and on unfamiliar ones it does.
+    strips = unseen.compose("handwriting for the vote", VOTE_PART, recipe.vote_strips, 0.0, mix=WRITTEN)
+    first, weights = _fit_votes(recognizers, context, strips, combs, log)
     del strips, combs
-    calibrated, scores = _fit_calibrations(recipe, recognizers, unseen, context, weights)
+    calibrated, scores = _fit_calibrations(recipe, recognizers, unseen, context, first, weights)
     log(", ".join(f"{name} {value:.4f}" for name, value in scores.items()))
     card = write_model_card(
         TrainedModel(
@@ -248,7 +288,7 @@ def finish_handwriting(
         ),
         folder,
     )
-    for progress in (GLYPH_PROGRESS, *LINE_PROGRESS, CELL_PROGRESS, VERIFIER_PROGRESS):
+    for progress in (GLYPH_PROGRESS, *LINE_PROGRESS, WIDE_PROGRESS, WRITTEN_PROGRESS, CELL_PROGRESS, VERIFIER_PROGRESS):
         (folder / progress).unlink(missing_ok=True)
     return card
 
@@ -267,6 +307,8 @@ def _export(
     log(Step("writing the line network"))
     probe = [example.line for example in strips if example.line.shape[1]]
     lines, lines_agree = export_line_network(networks.lines, folder / "lines.onnx", probe)
+    log(Step("writing the wide network"))
+    wide, wide_agrees = export_wide_network(networks.wide, folder / "wide.onnx", probe)
     log(Step("writing the cell network"))
     pictures = np.concatenate([example.cells for example in combs])
     cells, cells_agree = export_cell_network(networks.cells, folder / "cells.onnx", pictures)
@@ -274,37 +316,48 @@ def _export(
     labeled = [example.line for example in strips], [example.strip.symbols for example in strips]
     shown, _ = near_misses(labeled, lines, log)
     verifier, verifier_agrees = export_verifier_network(networks.verifier, folder / "verifier.onnx", shown)
-    return {"lattice": digits, "line": lines, "cells": cells, VERIFIER: verifier}, {
+    return {"lattice": digits, "line": lines, "wide": wide, "cells": cells, VERIFIER: verifier}, {
         "digits_onnx_agrees_with_keras": digits_agree,
         "lines_onnx_agrees_with_keras": lines_agree,
+        "wide_onnx_agrees_with_keras": wide_agrees,
         "cells_onnx_agrees_with_keras": cells_agree,
         "verifier_onnx_agrees_with_keras": verifier_agrees,
     }
 
 
-def _fit_context_and_vote(
-    recipe: HandwritingRecipe, recognizers: Mapping[str, Any], strips: Sequence[StripExample], combs: Sequence[StripExample],
-    log: Log,
-) -> tuple[Mlp, dict[Kind, Weights]]:  # fmt: skip
-    fields = recognize_examples(strips, recognizers, log)
-    context = fit_context(fields, recipe.seed, log)
-    # On careless strips: on careful ones the line network hardly needs the lattice, and on unfamiliar hands it does.
-    free = [field for field in fields if not field.example.strip.cells]
-    free = ask_verifier(free, context, recognizers[VERIFIER], log)
-    return context, fit_weights([*free, *recognize_examples(combs, recognizers, log)], context, log)
+def _fit_votes(
+    recognizers: Mapping[str, Any], context: Mlp, strips: Sequence[StripExample], combs: Sequence[StripExample], log: Log
+) -> tuple[dict[Kind, Weights], dict[Kind, Weights]]:
+    """The weights of the first look, and of the last."""
+    free = ask_verifier(recognize_examples(strips, recognizers, log), context, recognizers[VERIFIER], log)
+    first = fit_weights(free, context, log, first=True)
+    return first, fit_weights([*free, *recognize_examples(combs, recognizers, log)], context, log)
 
 
 def _fit_calibrations(
-    recipe: HandwritingRecipe, recognizers: Mapping[str, Any], unseen: _Unseen, context: Mlp, weights: Mapping[Kind, Weights]
+    recipe: HandwritingRecipe,
+    recognizers: Mapping[str, Any],
+    unseen: _Unseen,
+    context: Mlp,
+    first: Mapping[Kind, Weights],
+    weights: Mapping[Kind, Weights],
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """The calibrations and the thresholds of repairs, for the card; and their scores."""
     carelessness, log = recipe.calibration_haste, unseen.log
     made = unseen.compose("fields for the calibration", CALIBRATION_PART, recipe.calibration_strips, 0.0, carelessness)
+    made += unseen.compose(
+        "handwriting for the calibration",
+        WRITTEN_CALIBRATION_PART,
+        recipe.written_calibration_strips,
+        0.0,
+        carelessness,
+        WRITTEN,
+    )
     fields = ask_verifier(recognize_examples(made, recognizers, log), context, recognizers[VERIFIER], log)
     made = unseen.compose("combs for the calibration", CALIBRATION_COMB_PART, recipe.comb_strips, 1.0, carelessness)
     combs = recognize_examples(made, recognizers, log)
     # Marks and unfamiliar hands make amounts and free numbers alike in what goes wrong; combs differ.
-    free, free_scores = fit_calibration(fields, FREE_KINDS, context, weights, log)
+    look, free, free_scores = fit_looks(fields, context, first, weights, log)
     comb, comb_scores = fit_calibration(combs, ("comb",), context, weights, log)
     calibrations = {**free, **comb}
     repairs, repair_scores = fit_repairs(
@@ -314,6 +367,7 @@ def _fit_calibrations(
     scores |= {f"comb_{name}": value for name, value in comb_scores.items()}
     scores |= repair_scores
     return {
+        "first_look": look.to_card(),
         "repairs": to_card(repairs),
         "calibration": {kind: own.to_card() for kind, own in calibrations.items()},
     }, scores

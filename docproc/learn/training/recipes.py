@@ -40,6 +40,11 @@ class HandwritingRecipe:
     batch: int = 256
     line_epochs: int = 9
     line_batch: int = 96
+    wide_strips: int = 100_000  # of the strips, on which the wide network is trained
+    wide_epochs: int = 6
+    written_strips: int = 35_000  # of the mix WRITTEN, on which the wide network is trained after that
+    written_epochs: int = 4
+    written_rate: float = 7e-4  # the learning rate then
     verifier_strips: int = 110_000  # other composed fields, on which the verifier learns from the line readers' near misses
     verifier_epochs: int = 3
     cell_combs: int = 60_000  # composed combs whose cells are trained on
@@ -50,7 +55,9 @@ class HandwritingRecipe:
     patience: int = 3  # epochs without a better validation loss until a training stops
     held_out: int = 5_000  # MNIST training digits kept for what is fitted on the networks' scores
     context_strips: int = 6_000
-    calibration_strips: int = 10_000
+    vote_strips: int = 4_000  # of the mix WRITTEN, for the vote
+    calibration_strips: int = 5_000
+    written_calibration_strips: int = 6_000  # others, of the mix WRITTEN
     comb_strips: int = 6_000  # combs for what is fitted on combs alone
     calibration_haste: float = 0.4  # 0..1, carelessness of the handwriting: people write amounts more carefully than we train
 
@@ -88,6 +95,27 @@ class E13bRecipe:
 
 Recipe = HandwritingRecipe | ClassicRecipe | E13bRecipe
 
+# A training of some twenty minutes on two cores, for those who change how fields are composed or how networks learn.
+QUICK = HandwritingRecipe(
+    strips=8_000,
+    mnist_repeats=2,
+    epochs=4,
+    line_epochs=4,
+    wide_strips=8_000,
+    wide_epochs=5,
+    written_strips=4_000,
+    written_epochs=2,
+    verifier_strips=4_000,
+    verifier_epochs=2,
+    cell_combs=5_000,
+    cell_epochs=4,
+    context_strips=1_500,
+    vote_strips=1_000,
+    calibration_strips=1_500,
+    written_calibration_strips=1_500,
+    comb_strips=2_000,
+)
+
 # Few epochs, at a tenth of the learning rate of a training from scratch.
 FINETUNING = HandwritingRecipe(
     strips=4_000,
@@ -97,5 +125,6 @@ FINETUNING = HandwritingRecipe(
     cell_epochs=3,
     learning_rate=2e-4,
     calibration_strips=2_000,
+    written_calibration_strips=2_000,
     patience=0,
 )

@@ -45,13 +45,12 @@ def opinion(view: Line, frames: Frames, digits: tuple[int, int] | None, fitted: 
     return LineOpinion(frames)
 
 
-class LineOpinion:
-    """See `voter.Opinion`."""
+class TextOpinion:
+    """What frames say of texts; see `voter.Opinion`."""
 
     def __init__(self, frames: Frames) -> None:
         self.all_frames = frames  # of all symbols
         self.frames = digit_frames(frames)
-        self._named: dict[str, tuple[Named, ...]] = {}
         self._likely: dict[FieldRules | None, list[str]] = {}
         self._judged: dict[str, float] = {}
         self._each: dict[str, list[float]] = {}  # what each of the readers says of a text
@@ -70,6 +69,24 @@ class LineOpinion:
     def log_probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
         self._judge(texts)
         return np.array([max(self._judged[text], MIN_LOG) for text in texts], np.float64)
+
+    def evidence(self, text: str) -> Mapping[str, float]:
+        return {}
+
+    def _judge(self, texts: Sequence[str]) -> None:
+        new = [text for text in dict.fromkeys(texts) if text not in self._judged]
+        if new:
+            each = each_scores(self._merged, new)
+            self._judged.update(zip(new, joint_scores(each).tolist(), strict=True))
+            self._each.update(zip(new, each.T.tolist(), strict=True))
+
+
+class LineOpinion(TextOpinion):
+    """What the line readers say, who also name what stands between the digits."""
+
+    def __init__(self, frames: Frames) -> None:
+        super().__init__(frames)
+        self._named: dict[str, tuple[Named, ...]] = {}
 
     def named(self, text: str) -> tuple[Named, ...]:
         """What stands around the digits of a text, see `symbols.named`."""
@@ -94,10 +111,3 @@ class LineOpinion:
             "foreign": float(logit(np.array(max(shares, default=0.0)), MIN_FOREIGN_SHARE)),
             **{f"reader_{number}": odds for number, odds in enumerate(each, 1)},
         }
-
-    def _judge(self, texts: Sequence[str]) -> None:
-        new = [text for text in dict.fromkeys(texts) if text not in self._judged]
-        if new:
-            each = each_scores(self._merged, new)
-            self._judged.update(zip(new, joint_scores(each).tolist(), strict=True))
-            self._each.update(zip(new, each.T.tolist(), strict=True))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.backends.form import Form
-from docproc.readers.ctc import alignments, each_reader
+from docproc.readers.ctc import alignments, each_reader, middles
 from docproc.rules import FieldRules
 from docproc.types import DIGIT_SYMBOLS, LINE_HEIGHT, Frames, Line, LineRecognizer
 
@@ -73,8 +73,7 @@ def shown_texts(line: Line, frames: Frames, texts: Sequence[str]) -> dict[str, L
     odds = np.exp(np.stack(each_reader(frames)).astype(np.float64)).mean(axis=0)
     shown = {}
     for text, states in zip(told, alignments(odds, told), strict=True):
-        places = [float(np.flatnonzero(states == 2 * k + 1).mean()) for k in range(len(text))]
-        shown[text] = beneath(line, text, places)
+        shown[text] = beneath(line, text, middles(states, len(text)).tolist())
     return shown
 
 

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from docproc.learn.composing import spelling
+from docproc.learn.composing.mixes import EVERYTHING, WRITTEN, Mix
 from docproc.learn.composing.spelling import KINDS, Spelled, digits, letters, mark, spell
 from docproc.types import LINE_SYMBOLS
 
 
-@pytest.mark.parametrize("make", [make for _, make in KINDS], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", list(KINDS.values()), ids=lambda make: make.__name__)
 def test_all_that_is_spelled_can_be_named(make: object) -> None:
     for seed in range(40):
         spelled = make(np.random.default_rng(seed))  # type: ignore[operator]
@@ -17,10 +18,15 @@ def test_all_that_is_spelled_can_be_named(make: object) -> None:
         assert spelled.text == "".join(symbol for symbol in spelled.symbols if symbol.isdigit())
 
 
+@pytest.mark.parametrize("mix", [EVERYTHING, WRITTEN])
+def test_a_mix_has_a_share_of_every_kind(mix: Mix) -> None:
+    assert set(mix.kinds) == set(KINDS)
+    assert sum(mix.kinds.values()) == pytest.approx(1)
+
+
 def test_every_kind_is_met() -> None:
-    assert sum(share for share, _ in KINDS) == pytest.approx(1)
     rng = np.random.default_rng(0)
-    met = {spell(rng).kind for _ in range(600)}
+    met = {spell(rng, EVERYTHING.kinds).kind for _ in range(600)}
     assert {"number", "amount", "date", "decimal", "compound", "two numbers", "unit", "word", "mark", "foreign"} <= met
 
 

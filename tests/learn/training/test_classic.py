@@ -18,6 +18,7 @@ from docproc.commands.train import make_recipe
 from docproc.errors import BadUsage, MissingPart
 from docproc.learn.composing.strokes import Pen, draw_digit
 from docproc.learn.training.model_card import CLASSIC_FILES
+from docproc.learn.training.recipes import HandwritingRecipe
 from docproc.readers.lattice.normalize import normalize
 from docproc.weights.cards import read_card
 from docproc.weights.opening import open_digit_model, open_model
@@ -148,3 +149,13 @@ def test_options_that_a_network_does_not_have_are_refused() -> None:
     assert make_recipe("micr", {"strips": 300, "seed": 1}).seed == 1
     with pytest.raises(BadUsage, match=r"classic has no --strips, --line-epochs; it takes --seed, --epochs, --patience"):
         make_recipe("classic", {"strips": 300, "line_epochs": 2, "seed": 1})
+
+
+def test_the_quick_recipe_is_that_of_handwriting_in_small() -> None:
+    whole, quick = make_recipe("digits", {}), make_recipe("digits", {"seed": 5}, quick=True)
+    assert isinstance(whole, HandwritingRecipe)
+    assert isinstance(quick, HandwritingRecipe)
+    assert quick.strips * quick.line_epochs < whole.strips * whole.line_epochs / 20
+    assert (quick.seed, quick.learning_rate) == (5, whole.learning_rate)
+    with pytest.raises(BadUsage, match="--quick goes with --network digits"):
+        make_recipe("micr", {}, quick=True)

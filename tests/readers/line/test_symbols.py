@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from docproc.readers.line.symbols import digit_frames, join, named
+from docproc.readers.line.symbols import SYMBOLS, digit_frames, join, named
 from docproc.types import LINE_CLASSES, LINE_SYMBOLS, Frames
 
 
@@ -28,6 +28,19 @@ def test_a_text_of_digits_does_not_lose_by_marks_between() -> None:
     assert frames.shape == (11, 22)
     assert np.allclose(np.exp(frames.reshape(11, 2, 11)).sum(axis=2), 1, atol=1e-5)
     assert np.exp(frames[3, 10]) > 0.97  # the comma is as good as nothing
+
+
+def test_an_odd_digit_is_no_letter_before_it_is_surely_one() -> None:
+    def share_of_9(letter: float) -> float:
+        rows = np.full((1, LINE_CLASSES), 1e-6)
+        rows[0, LINE_SYMBOLS.index("9")], rows[0, LINE_SYMBOLS.index("?")] = 1 - letter, letter
+        frames = digit_frames(np.log(rows).astype(np.float32))
+        assert np.exp(frames).sum() == pytest.approx(1, abs=1e-5)
+        return float(np.exp(frames[0, 9]))
+
+    assert share_of_9(0.7) == pytest.approx(0.3 / (0.3 + 0.7 * np.exp(-SYMBOLS.rarer_nats)), abs=1e-3)
+    assert share_of_9(0.7) > 0.7
+    assert share_of_9(0.99) < 0.1
 
 
 def test_one_reader_that_sees_a_mark_is_enough() -> None:
