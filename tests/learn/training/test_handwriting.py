@@ -48,7 +48,7 @@ def train(data: Path, output: Path, *more: str) -> subprocess.CompletedProcess[s
         "--cell-combs",
         "1000",
         "--cell-epochs",
-        "12",
+        "20",
         "--fit-strips",
         "100",
         "--patience",
@@ -105,7 +105,7 @@ def test_the_card_tells_how_it_was_made(trained: tuple[Path, subprocess.Complete
     assert card["recipe"]["strips"] == 300
     assert set(card["data"]["mnist"]) == {"train_images", "train_labels", "test_images", "test_labels"}
     assert set(card["sha256"]) == set(HANDWRITING_FILES)
-    assert [len(card["history"][name]) for name in ("digits", "lines", "wide", "cells", "verifier")] == [12, 2, 2, 12, 1]
+    assert [len(card["history"][name]) for name in ("digits", "lines", "wide", "cells", "verifier")] == [12, 2, 2, 20, 1]
     page = (folder / "models" / "digits.html").read_text()
     assert all(f"{name}: loss" in page for name in ("digits", "lines", "wide", "cells", "verifier"))
     assert all(card["calibration"][kind]["thresholds"] for kind in ("string", "amount", "comb"))
