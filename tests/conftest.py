@@ -137,10 +137,13 @@ class NullLineRecognizer:
     name = "null"
     model_hash = ModelHash("0" * 64)
 
+    def __init__(self, readers: int = LINE_READERS) -> None:
+        self._readers = readers
+
     def recognize(self, lines: Sequence[Line]) -> list[Frames]:
         frames = []
         for line in lines:
-            own = np.full((line.shape[1] // 2, LINE_READERS, LINE_CLASSES), -20.0, np.float32)
+            own = np.full((line.shape[1] // 2, self._readers, LINE_CLASSES), -20.0, np.float32)
             own[:, :, -1] = 0
             frames.append(own.reshape(len(own), -1))
         return frames

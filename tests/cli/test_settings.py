@@ -167,7 +167,7 @@ def test_an_error_for_runs_does_not_keep_a_model_from_being_trained(tmp_path: Pa
         ("output = 't.csv'", "output: goes into the table of a command: [explain], [template.init]"),
         ("resume = true", "resume: goes into the table of a command: [run], [watch]"),
         ("run = 3", "run: no such setting"),
-        ("[run]\noutput = 't.csv'", "[run] output: no such setting; there are as_of, backend"),
+        ("[run]\noutput = 't.csv'", "[run] output: no such setting; there are address, as_of, backend"),
         ("[run]\nsettle = 1", "[run] settle: no such setting"),
         ("[run]\nresume = 'no'", "[run] resume: should be true or false, is 'no'"),
         ("[rum]\njobs = 1", "[rum]: no such command; there are apply, audit, doctor, edits, explain"),

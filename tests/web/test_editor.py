@@ -207,7 +207,7 @@ def test_boxes_are_dragged_resized_drawn_and_snap_to_print(editor: Editor, open_
     drag(page, (984, 795), (1214, 893))  # some px beside what is printed
     settled(page, lambda: len(editor.session.draft.fields) == 8)
     assert editor.session.draft.fields[7].values["box"] == [983, 794, 237, 106]
-    assert page.evaluate("document.activeElement.id") == "box-7"
+    page.wait_for_function("() => document.activeElement.id === 'box-7'")
     drag(page, (400, 1100), (200, 1010))  # where nothing is printed, from the lower right
     settled(page, lambda: len(editor.session.draft.fields) == 9)
     assert all(abs(a - b) <= 3 for a, b in zip(editor.session.draft.fields[8].values["box"], (200, 1010, 200, 90), strict=True))
