@@ -56,7 +56,7 @@ def model() -> None:
         help="digits: the networks of handwriting. classic: the textbooks' network, for single digits. micr: that of "
              "E-13B, which needs no MNIST.")  # fmt: skip
 @option("--quick", is_flag=True,
-        help="A small recipe, some twenty minutes on two cores, to try changes with: it reads worse.")  # fmt: skip
+        help="A small recipe to try changes with: much faster, and it reads worse.")  # fmt: skip
 @option("--seed", type=int, help="Another seed than the recipe's.")
 @option("--strips", type=click.IntRange(50), help="Composed fields, or lines of E-13B, to train on.")
 @option("--epochs", type=click.IntRange(1), help="Passes over the examples; of digits, those of the glyph network.")

@@ -179,7 +179,7 @@ def line_network(name: str = "lines") -> keras.Model:
 def wide_network() -> keras.Model:
     """A reader of lines like `line_network`, with six times the weights, 2.4 million.
 
-    A frame sees 60 px to each side, and through the gates of the last blocks (J. Hu et al., 2018) the hand of the whole line.
+    A frame sees 33 px to each side, and through the gates of the last blocks (J. Hu et al., 2018) the hand of the whole line.
     """
     import keras
     from keras import layers

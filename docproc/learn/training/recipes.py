@@ -95,7 +95,7 @@ class E13bRecipe:
 
 Recipe = HandwritingRecipe | ClassicRecipe | E13bRecipe
 
-# A training of some twenty minutes on two cores, for those who change how fields are composed or how networks learn.
+# A small training, for those who change how fields are composed or how networks learn.
 QUICK = HandwritingRecipe(
     strips=8_000,
     mnist_repeats=2,
