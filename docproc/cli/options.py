@@ -267,6 +267,14 @@ backend = option(
     "--backend", default="auto", show_default=True, type=click.Choice(BACKENDS),
     help="What runs the networks; auto picks the fastest that works here.",
 )  # fmt: skip
+engine = option(
+    "--engine", default="local", show_default=True, type=click.Choice(ENGINES), local=True,
+    help="What reads: processes of this machine, or a Ray cluster (extra: ray).",
+)  # fmt: skip
+address = option(
+    "--address", default="", local=True, metavar="HOST:PORT",
+    help="The Ray cluster, of which this machine is one.  [default: start one on this machine alone]",
+)  # fmt: skip
 model = option("--model", type=FILE, help="A model of your own: its .onnx file, with its card (.json) in the same folder.")
 max_error = option(
     "--max-error", default="1%", show_default=True, type=Share(),

@@ -26,9 +26,11 @@ SECONDS_A_MINUTE, SECONDS_AN_HOUR, SECONDS_A_DAY = 60, 3_600, 86_400
 @option("--deadline", type=options.Duration(), local=True, metavar="TIME",
         help="Say how many cores read all within TIME: 90m, 8h or 2d.")  # fmt: skip
 @option("--price", type=click.FloatRange(0), local=True, metavar="AMOUNT",
-        help="Say what it costs if an hour of this machine costs AMOUNT.")  # fmt: skip
+        help="Say what it costs if an hour of this machine, or of the cluster, costs AMOUNT.")  # fmt: skip
 @options.layout
 @option("-j", "--jobs", default=0, type=click.IntRange(0), help="Number of processes; 0 uses all cores.  [default: 0]")
+@options.engine
+@options.address
 @options.backend
 @options.model
 @options.max_error
@@ -46,8 +48,8 @@ def plan(
 ) -> None:  # fmt: skip
     """Read a sample of the documents, and say what all of them will take.
 
-    Time on this machine, cores for a deadline, memory of a process, and how many fields people will have to look at, with 95%
-    intervals. Nothing is written.
+    Time on this machine or on a cluster, cores for a deadline, memory of a process, and how many fields people will have to
+    look at, with 95% intervals. Nothing is written.
     """
     from docproc.commands.plan import plan as make_plan
     from docproc.options import Limits, RunRequest
@@ -72,13 +74,16 @@ def plan(
 
 
 def _told(found: Plan, deadline: float | None, price: float | None) -> Iterator[str]:
+    there = "the cluster" if found.engine == "ray" else "this machine"
     with_these = "1 process" if found.processes == 1 else f"{found.processes} processes"
     yield f"sample: {found.sampled} of {many(found.documents, 'document')}, {many(found.sampled_pages, 'page')}, {with_these}"
+    if found.sampled < min(found.processes, found.documents):
+        yield f"the sample is too small to keep all processes busy: take --sample {4 * found.processes} or more"
     if found.pages.value:
         yield f"a page: {_words(found.page_seconds, _seconds)} of a core"
-    yield f"all, about {_number(found.pages.value)} pages: {_words(found.hours.times(SECONDS_AN_HOUR), _time)} on this machine"
+    yield f"all, about {_number(found.pages.value)} pages: {_words(found.hours.times(SECONDS_AN_HOUR), _time)} on {there}"
     if found.pages.value:
-        yield f"a million pages: {_words(found.million_hours.times(SECONDS_AN_HOUR), _time)} on this machine"
+        yield f"a million pages: {_words(found.million_hours.times(SECONDS_AN_HOUR), _time)} on {there}"
     if price is not None:
         whole, million = found.hours.times(price), found.million_hours.times(price)
         yield f"cost: {_words(whole, _money)}; {_words(million, _money)} a million pages"

@@ -17,7 +17,7 @@ from docproc.cli import options, signals
 from docproc.cli.console import Progress, drift_told, duplicate_told, field_counts, many, read_of, say
 from docproc.cli.options import FILE, PLACE, Function, command, option
 from docproc.cli.pipes import piped
-from docproc.errors import DONE, NEEDS_REVIEW, SOME_FAILED, BadUsage, DocprocError
+from docproc.errors import DONE, NEEDS_REVIEW, SOME_FAILED, DocprocError
 
 if TYPE_CHECKING:
     from docproc.options import RunRequest
@@ -94,10 +94,8 @@ def _reading_options(function: Function) -> Function:
 )
 @option("--journal", type=FILE, local=True, metavar="FILE.docproc",
         help="Where the journal lies if -o is a URL.")  # fmt: skip
-@option("--engine", default="local", show_default=True, type=click.Choice(options.ENGINES), local=True,
-        help="What reads: processes of this machine, or a Ray cluster (extra: ray).")  # fmt: skip
-@option("--address", default="", local=True, metavar="HOST:PORT",
-        help="The Ray cluster, of which this machine is one.  [default: start one on this machine alone]")  # fmt: skip
+@options.engine
+@options.address
 @option("--fail-on-review/--no-fail-on-review", default=False, help="Exit with 7 when a person should look at something.")
 @click.pass_context
 def run(context: click.Context, /, quiet: bool, verbose: bool, **wishes: Any) -> None:
@@ -123,8 +121,6 @@ def run(context: click.Context, /, quiet: bool, verbose: bool, **wishes: Any) ->
     if not wishes["inputs"] and not wishes["lists"]:
         raise click.UsageError("Missing argument 'INPUT...'.", context)
     request = _request(wishes)
-    if request.address and request.engine != "ray":
-        raise BadUsage("--address is that of a Ray cluster; give --engine ray, too")
     signals.install()
     if verbose and not quiet:
         _say_backend(request.backend)

@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -21,8 +21,9 @@ from docproc.errors import BadInput, DocumentError
 from docproc.files import Document
 from docproc.forms import scans
 from docproc.learn.evaluation.scoring import error_upper_bound, interval
-from docproc.options import RunRequest
+from docproc.options import Engine, RunRequest
 from docproc.runs.batch import Opener, listed, open_worker
+from docproc.runs.cluster import check_engine, cluster_map
 from docproc.runs.journal import Todo
 from docproc.runs.workers import cores, process_map
 
@@ -64,7 +65,7 @@ class Plan:
     sampled: int
     sampled_pages: int
     sampled_failed: int
-    processes: int
+    processes: int  # that read at the same time, on this machine or on all of a cluster
     memory: int  # bytes of a worker, the most that was seen; 0 where the system does not tell
     pages: Estimate  # in all
     core_seconds: Estimate  # of all documents
@@ -72,15 +73,16 @@ class Plan:
     review: Estimate  # fields for a person, in all
     review_of_page: Estimate
     failed: Estimate  # documents, in all
+    engine: Engine = "local"
 
     @property
     def hours(self) -> Estimate:
-        """Of all documents on this machine."""
+        """Of all documents on this machine, or on the cluster."""
         return self.core_seconds.times(1 / 3600 / self.processes)
 
     @property
     def million_hours(self) -> Estimate:
-        """Of a million such pages on this machine."""
+        """Of a million such pages there."""
         return self.page_seconds.times(MILLION / 3600 / self.processes)
 
     def cores(self, seconds: float) -> tuple[int, int, int]:
@@ -106,24 +108,41 @@ def plan(
 ) -> Plan:
     """Read a sample of the documents of a request, and say what all of them will take. Nothing is written.
 
-    Raises BadInput where there are none, and what a run raises before it reads.
+    With Ray, the sample is read on the cluster. Raises BadInput where there are no documents, and what a run raises before it
+    reads.
     """
+    check_engine(request.engine, request.address)
     documents, _ = listed(request)
     settings = settings_for(documents, request)
     documents = scans(settings.layout, documents)
     if not documents:
         raise BadInput("no documents to plan for; docproc run says what it reads")
     drawn = draw(documents, sample)
-    jobs = min(request.jobs or cores(), len(drawn))
-    read: list[Sampled] = []
-    limits = request.limits
-    work = partial(open_timed, opener, settings)
     todo = [Todo(document, "", None, 0) for document in drawn]
-    for _, result in process_map(work, todo, jobs=jobs, seconds=limits.seconds, memory=limits.memory):
-        read.append(_lost(result, limits.seconds) if isinstance(result, DocumentError) else result)
+    room = [request.jobs or cores()]  # for processes; the last of them counts
+    read: list[Sampled] = []
+    for result in _read(request, partial(open_timed, opener, settings), todo, room.append):
+        read.append(_lost(result, request.limits.seconds) if isinstance(result, DocumentError) else result)
         if progress:
             progress(len(read), len(drawn))
-    return estimated(read, len(documents), request.jobs or cores())
+    return estimated(read, len(documents), min(request.jobs or room[-1], room[-1]), request.engine)
+
+
+def _read(
+    request: RunRequest, work: Callable[[], Callable[[Todo], Sampled]], todo: Sequence[Todo], sized: Callable[[int], None]
+) -> Iterator[Sampled | DocumentError]:
+    """What became of the documents. `sized` is told how many workers a cluster that was there before has room for."""
+    limits = request.limits
+    if request.engine == "ray":
+        for some in cluster_map(
+            work, todo, lambda begun: None, address=request.address, jobs=request.jobs, seconds=limits.seconds,
+            memory=limits.memory, sized=sized if request.address else None,
+        ):  # fmt: skip
+            yield from (result for _, result in some)
+        return
+    jobs = min(request.jobs or cores(), len(todo))
+    for _, result in process_map(work, todo, jobs=jobs, seconds=limits.seconds, memory=limits.memory):
+        yield result
 
 
 def draw(documents: Sequence[Document], count: int) -> list[Document]:
@@ -175,7 +194,7 @@ def _lost(problem: DocumentError, deadline: float) -> Sampled:
 # ---------------------------------------------------------------------------------------------- estimating
 
 
-def estimated(read: Sequence[Sampled], documents: int, processes: int) -> Plan:
+def estimated(read: Sequence[Sampled], documents: int, processes: int, engine: Engine = "local") -> Plan:
     """What so many documents will take, of which some were read."""
     seconds = np.array([one.seconds for one in read])
     pages = np.array([float(one.pages) for one in read])
@@ -194,6 +213,7 @@ def estimated(read: Sequence[Sampled], documents: int, processes: int) -> Plan:
         review=_narrowed(_ratio(review, ones, most), rest).times(documents),
         review_of_page=_ratio(review, pages, most and most * len(read) / max(1.0, pages.sum())),
         failed=share.times(documents),
+        engine=engine,
     )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ from docproc.forms import TEMPLATE_FILE, scans
 from docproc.options import PROJECT_FILE, Limits, RunRequest
 from docproc.runs import remote
 from docproc.runs.audit import layout_note, refuse_replacing, write_own_table
-from docproc.runs.cluster import check_cluster, cluster_map, hopeless
+from docproc.runs.cluster import check_engine, cluster_map, hopeless
 from docproc.runs.drift import NOTE, drifts_of, reference_note
 from docproc.runs.journal import SUFFIX, Journal, Outcome, Standing, Todo, failed_outcome, now, reading_settings
 from docproc.runs.lock import hold
@@ -80,8 +80,7 @@ def run(request: RunRequest, progress: Progress | None = None, opener: Opener | 
     """
     refuse_mixing(request)
     check_place(request)
-    if request.engine == "ray":
-        check_cluster(request.address)
+    check_engine(request.engine, request.address)
     if request.shard and request.as_of is None:
         raise BadUsage("--shard needs --as-of DATE, so that all shards count dates from the same day")
     with hold(request.output):

@@ -26,13 +26,15 @@ from importlib.util import find_spec
 from socket import gethostname
 from tempfile import TemporaryDirectory
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, Generic, cast
 
 from docproc._version import __version__
 from docproc.documents import folder_of
 from docproc.errors import BadInput, BadUsage, DocprocError, DocumentError, MissingPart
-from docproc.runs.journal import Outcome, Todo
+from docproc.options import Engine
+from docproc.runs.journal import Todo
 from docproc.runs.workers import MAX_DEATHS, MAX_START_SECONDS, Prepare, cores, guard
+from docproc.types import Result
 
 NEEDED = (2, 60)  # of Ray: a cluster of this machine alone has a token
 MAX_ATTEMPTS = 4  # at a document whose reader died each time; then that is what its row says [guess]
@@ -50,7 +52,15 @@ _OF_THIS_MACHINE: Mapping[str, str] = {
     "RAY_AUTH_MODE": "token",
 }
 
-Found = tuple[Todo, "Outcome | DocumentError"]
+Lost = tuple[Todo, DocumentError]
+
+
+def check_engine(engine: Engine, address: str) -> None:
+    """Raises BadUsage for an address without Ray, and with Ray what `check_cluster` raises."""
+    if engine == "ray":
+        check_cluster(address)
+    elif address:
+        raise BadUsage("--address is that of a Ray cluster; give --engine ray, too")
 
 
 def check_cluster(address: str) -> None:
@@ -76,7 +86,7 @@ def hopeless(one: Todo) -> DocumentError:
 
 
 def cluster_map(
-    prepare: Prepare[Todo, Outcome],
+    prepare: Prepare[Todo, Result],
     todo: Sequence[Todo],
     begin: Callable[[Sequence[Todo]], None],
     *,
@@ -84,22 +94,25 @@ def cluster_map(
     jobs: int,
     seconds: float,
     memory: int,
-) -> Iterator[list[Found]]:
+    sized: Callable[[int], None] | None = None,
+) -> Iterator[list[tuple[Todo, Result | DocumentError]]]:
     """The documents with what was read of them, those together that are there at the same time.
 
     `begin` is called when the reading of documents begins. A document during which its worker dies is read again, by itself
     and after the others, until it had MAX_ATTEMPTS; those of earlier runs count. `address` is that of a cluster; without one
-    it is started on this machine, for this run. `jobs` is the number of workers; 0: one for each core of the cluster. The
-    rest is as in `process_map`. Raises DocprocError where the cluster has no worker, or too many died in a row.
+    it is started on this machine, for this run. `jobs` is the number of workers; 0: one for each core of the cluster. `sized`
+    is told for how many there is room, each time that was looked up. The rest is as in `process_map`. Raises DocprocError
+    where the cluster has no worker, or too many died in a row.
     """
-    left, lost = todo, [(one, hopeless(one)) for one in todo if one.attempts >= MAX_ATTEMPTS]
+    left = todo
+    lost: list[tuple[Todo, Result | DocumentError]] = [(one, hopeless(one)) for one in todo if one.attempts >= MAX_ATTEMPTS]
     if lost:
-        yield list(lost)
+        yield lost
         left = [one for one in todo if one.attempts < MAX_ATTEMPTS]
     if not left:
         return
     with _joined(address, min(jobs or cores(), len(left))) as ray:
-        fleet = _Fleet(left, begin, _Hiring(ray, _folder(left[0]), prepare, seconds, memory), jobs)
+        fleet = _Fleet(left, begin, _Hiring(ray, _folder(left[0]), prepare, seconds, memory), jobs, sized)
         while fleet.hand_out():
             if found := fleet.receive():
                 yield found
@@ -151,14 +164,14 @@ class Desk:
             self._first.append(next(self._rest))
         return self._first or self._last
 
-    def lose(self, hand: Hand, problem: DocumentError) -> list[Found]:
+    def lose(self, hand: Hand, problem: DocumentError) -> list[Lost]:
         """The worker with this hand is gone. The rest of its documents are given to others."""
         documents, hand.documents = hand.documents, deque()
         reading = documents.popleft() if documents and hand.begun else None
         self._first.extendleft(reversed(documents))
         return self.again(reading, problem) if reading else []
 
-    def again(self, one: Todo, problem: DocumentError) -> list[Found]:
+    def again(self, one: Todo, problem: DocumentError) -> list[Lost]:
         """Put a document at the end, after one more attempt; or, after the last, what its row says."""
         one = replace(one, attempts=one.attempts + 1)
         if one.attempts >= MAX_ATTEMPTS:
@@ -173,9 +186,7 @@ class Desk:
 class _Reader:
     """What an actor is: it stands where the run was started, and owns one isolated process."""
 
-    def start(
-        self, expected: str, home: str, folder: str, prepare: Prepare[Todo, Outcome], seconds: float, memory: int
-    ) -> object:
+    def start(self, expected: str, home: str, folder: str, prepare: Prepare[Todo, Any], seconds: float, memory: int) -> object:
         """Get ready. Returns None, or the DocprocError that stands in the way; what else is raised is a loss of this worker.
 
         `expected` is the version of docproc, `home` the folder in which the run was started, and `folder` one in which
@@ -196,7 +207,7 @@ class _Reader:
         return None
 
     def read(self, one: Todo) -> object:
-        """The outcome of a document, or the DocprocError that stands for it."""
+        """What was read of a document, or the DocprocError that stands for it."""
         try:
             return self._read(one)
         except DocprocError as problem:
@@ -221,12 +232,12 @@ class _Member:
 
 
 @dataclass(frozen=True, slots=True)
-class _Hiring:
+class _Hiring(Generic[Result]):
     """How actors are started."""
 
     ray: ModuleType
     folder: str
-    prepare: Prepare[Todo, Outcome]
+    prepare: Prepare[Todo, Result]
     seconds: float
     memory: int
 
@@ -244,14 +255,17 @@ class _Hiring:
         return hired
 
 
-class _Fleet:
+class _Fleet(Generic[Result]):
     """The actors of a run; one that is lost is replaced, and there are as many as the cluster has cores."""
 
-    def __init__(self, todo: Sequence[Todo], begin: Callable[[Sequence[Todo]], None], hiring: _Hiring, jobs: int) -> None:
+    def __init__(
+        self, todo: Sequence[Todo], begin: Callable[[Sequence[Todo]], None], hiring: _Hiring[Result], jobs: int,
+        sized: Callable[[int], None] | None = None,
+    ) -> None:  # fmt: skip
         self._desk = Desk(todo)
         self._begin, self._ray, self._hire = begin, hiring.ray, hiring.hire()
         self._patience = hiring.seconds + MAX_START_SECONDS + 30
-        self._jobs = jobs
+        self._jobs, self._sized = jobs, sized
         self._members: list[_Member] = []
         self._wanted = jobs
         self._looked = -LOOK_SECONDS
@@ -277,13 +291,13 @@ class _Fleet:
             member.answers.append(member.actor.read.remote(one))
         return True
 
-    def receive(self) -> list[Found]:
+    def receive(self) -> list[tuple[Todo, Result | DocumentError]]:
         """The results that are there, after a short wait. Raises what ended a worker's start."""
         coming = {one.next: one for one in self._members if one.next is not None}
         there, _ = self._ray.wait(list(coming), num_returns=1, timeout=WAIT_SECONDS)
         if there:
             there, _ = self._ray.wait(list(coming), num_returns=len(coming), timeout=0)
-        found: list[Found] = []
+        found: list[tuple[Todo, Result | DocumentError]] = []
         for reference in there:
             member = coming[reference]
             try:
@@ -295,7 +309,7 @@ class _Fleet:
         self._expire()
         return found
 
-    def _heed(self, member: _Member, answer: object) -> list[Found]:
+    def _heed(self, member: _Member, answer: object) -> Sequence[tuple[Todo, Result | DocumentError]]:
         """What follows from what an actor said."""
         self._heard = time.monotonic()
         if isinstance(answer, DocprocError) and not isinstance(answer, DocumentError):
@@ -311,10 +325,9 @@ class _Fleet:
         member.hand.begun = False
         if isinstance(answer, DocumentError) and answer.code == "worker_died":
             return self._desk.again(one, answer)
-        assert isinstance(answer, Outcome | DocumentError)
-        return [(one, answer)]
+        return [(one, cast("Result | DocumentError", answer))]
 
-    def _bury(self, member: _Member, problem: Exception) -> list[Found]:
+    def _bury(self, member: _Member, problem: Exception) -> list[Lost]:
         """What is lost with an actor. Raises DocprocError where too many died in a row."""
         self._members.remove(member)
         self._ray.kill(member.actor)  # where it only could not go on
@@ -338,9 +351,13 @@ class _Fleet:
 
     def _look(self) -> None:
         """How many workers there should be: machines come and go."""
-        if not self._jobs and time.monotonic() - self._looked > LOOK_SECONDS:
-            self._wanted = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
-            self._looked = time.monotonic()
+        if time.monotonic() - self._looked <= LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        room = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+        self._wanted = self._jobs or room
+        if self._sized:
+            self._sized(room)
 
 
 def _folder(one: Todo) -> str:

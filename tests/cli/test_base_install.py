@@ -82,6 +82,7 @@ CALLS: tuple[tuple[str, int, str], ...] = (
     ("run in -o new.parquet --layout amount -j 1", 4, "pip install pyarrow"),
     ("run in -o x.csv --backend tensorflow", 4, "pip install tensorflow"),
     ("run in -o x.csv --engine ray", 4, "pip install ray"),
+    ("plan in --engine ray", 4, "pip install ray"),
     ("run in -o t.xlsx --layout amount --resume", 6, "pip install openpyxl"),
     ("run s3://bucket/in/ -o x.csv", 4, "pip install fsspec s3fs"),
     ("run in -o s3://bucket/x.csv --journal x.csv.docproc", 4, "pip install fsspec s3fs"),

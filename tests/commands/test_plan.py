@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from docproc.commands import plan as module
 from docproc.commands.plan import Estimate, Sampled, draw, estimated, plan
 from docproc.documents import Settings
-from docproc.errors import BadInput, DocumentError
+from docproc.errors import BadInput, BadUsage, DocumentError
 from docproc.files import Document
 from docproc.options import RunRequest
 from docproc.runs.journal import Outcome, Todo
@@ -132,3 +134,51 @@ def test_the_program_tells_it_in_words_and_for_programs(tmp_path: Path) -> None:
     assert figures["million_pages_cost"]["value"] == pytest.approx(0.4 * figures["million_pages_hours"]["value"])
     assert list(tmp_path.iterdir()) == []
     assert docproc("plan", SAMPLES / "survey", "--deadline", "soon").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("address", "jobs", "processes"), [("", 2, 2), ("127.0.0.1:1", 0, 16), ("127.0.0.1:1", 4, 4), ("127.0.0.1:1", 64, 16)]
+)
+def test_a_sample_that_a_cluster_reads_speaks_for_the_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, jobs: int, processes: int
+) -> None:
+    for name in ("1.png", "2.png", "bad.png"):
+        (tmp_path / name).write_bytes(b"x")
+
+    def cluster_map(
+        prepare: Callable[[], Callable[[Todo], Sampled]], todo: Sequence[Todo], begin: object, *,
+        sized: Callable[[int], None] | None, **given: object,
+    ) -> Iterator[list[tuple[Todo, Sampled | DocumentError]]]:  # fmt: skip
+        assert (given["address"], given["jobs"]) == (address, jobs)
+        if sized:
+            sized(8)
+            sized(16)  # machines join
+        work = prepare()
+        yield [(one, DocumentError("worker_died", "lost") if "1" in one.document.name else work(one)) for one in todo]
+
+    monkeypatch.setattr(module, "check_engine", lambda engine, address: None)
+    monkeypatch.setattr(module, "cluster_map", cluster_map)
+    request = RunRequest((tmp_path,), Path("plan.csv"), "digits", jobs=jobs, engine="ray", address=address)
+    found = plan(request, 10, opener=open_plain)
+    assert (found.engine, found.processes, found.sampled, found.sampled_failed) == ("ray", processes, 3, 2)
+    assert found.figures(None, None)["engine"] == "ray"
+
+
+def test_the_checks_of_a_cluster_are_those_of_a_run() -> None:
+    with pytest.raises(BadUsage, match="--engine ray"):
+        plan(RunRequest((SAMPLES,), Path("plan.csv"), address="127.0.0.1:1"), 1)
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray (the extra `ray`)")
+def test_a_sample_is_read_on_a_cluster(tmp_path: Path) -> None:
+    arguments = ("plan", SAMPLES / "survey", "--sample", 4, "-j", 2, "--engine", "ray", "--json")
+    told = docproc(*arguments, cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    figures = json.loads(told.stdout)
+    assert (figures["engine"], figures["sampled"], figures["sampled_failed"], figures["processes"]) == ("ray", 4, 0, 2)
+    assert figures["page_seconds"]["value"] > 0
+    plain = json.loads(docproc("plan", SAMPLES / "survey", "--sample", 4, "-j", 2, "--json").stdout)
+    for same in ("documents", "pages", "review", "failed"):
+        assert figures[same] == plain[same]
+    assert list(tmp_path.iterdir()) == []

@@ -25,7 +25,7 @@ from docproc.commands.status import run_status
 from docproc.errors import TERMINATED, BadInput, BadUsage, DocprocError, DocumentError, MissingPart
 from docproc.files import Document
 from docproc.runs import cluster
-from docproc.runs.cluster import MAX_ATTEMPTS, Desk, Hand, check_cluster
+from docproc.runs.cluster import MAX_ATTEMPTS, Desk, Hand, check_cluster, check_engine
 from docproc.runs.journal import Outcome, Todo
 from tests.cli.program import docproc, table
 from tests.conftest import PROJECT, SAMPLES
@@ -97,7 +97,7 @@ def test_one_that_was_read_when_a_worker_died_is_alone_in_a_hand() -> None:
 
 def test_the_last_attempt_ends_as_a_row() -> None:
     desk = Desk(todo("a"))
-    found: list[cluster.Found] = []
+    found: list[cluster.Lost] = []
     for _ in range(MAX_ATTEMPTS):
         assert not found
         hands = [Hand()]
@@ -120,6 +120,9 @@ def test_a_cluster_that_is_not_local_needs_a_token(monkeypatch: pytest.MonkeyPat
             check_cluster(address)
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     check_cluster("10.0.0.4:6379")
+    check_engine("local", "")
+    with pytest.raises(BadUsage, match="--engine ray"):
+        check_engine("local", "127.0.0.1:6379")
     with pytest.raises(BadUsage, match="HOST:PORT"):
         check_cluster("ray://10.0.0.4:10001")
 
@@ -151,9 +154,10 @@ def plain() -> Callable[[Todo], Outcome]:
 
 
 def test_an_address_alone_is_refused() -> None:
-    found = docproc("run", SAMPLES, "-o", "none.csv", "--address", "127.0.0.1:6379")
-    assert found.returncode == 2
-    assert "--engine ray" in found.stderr
+    for arguments in (("run", SAMPLES, "-o", "none.csv"), ("plan", SAMPLES)):
+        found = docproc(*arguments, "--address", "127.0.0.1:6379")
+        assert found.returncode == 2
+        assert "--engine ray" in found.stderr
 
 
 def test_nothing_else_imports_ray() -> None:
@@ -183,6 +187,9 @@ class FakeRay(ModuleType):
         number = self.actors
         start = SimpleNamespace(remote=lambda *_: partial(self._starts, number))
         return SimpleNamespace(start=start, read=SimpleNamespace(remote=lambda one: partial(self._reads, one)))
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 3.0}
 
     def put(self, value: object) -> object:
         return value
@@ -214,6 +221,19 @@ def test_every_document_is_read_once_and_begun_before() -> None:
     assert read_by(ray, "abcdefgh", begun) == dict.fromkeys("abcdefgh", Outcome(()))
     assert sorted(begun) == list("abcdefgh")
     assert (ray.actors, ray.killed) == (2, 0)
+
+
+def test_a_cluster_tells_how_many_workers_it_has_room_for() -> None:
+    told: list[int] = []
+    for jobs, actors in ((0, 3), (2, 2)):
+        ray = FakeRay(lambda number: None, lambda one: Outcome(()))
+        fleet = cluster._Fleet(
+            todo(*"abcdefgh"), lambda some: None, cluster._Hiring(ray, "", plain, 60.0, 0), jobs, told.append
+        )
+        while fleet.hand_out():
+            fleet.receive()
+        assert ray.actors == actors
+    assert told == [3, 3]
 
 
 def test_a_worker_that_cannot_start_is_replaced() -> None:
