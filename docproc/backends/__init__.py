@@ -27,13 +27,14 @@ class Backend:
     package: str  # that must be installed
     files: tuple[str, ...]  # endings of the model files that it runs, its own choice first
     check: str = ""  # a module whose `why_not()` tells in one line what is missing, or None
+    gpu: bool = False  # it runs on one
     builds: bool = False  # it makes something of a file at its first use and keeps it, which takes seconds
 
 
 _HERE = "docproc.backends"
 BACKENDS: Mapping[str, Backend] = {
     "onnx": Backend(f"{_HERE}.onnx", "onnxruntime", (".onnx", ".fp16.onnx", ".fp32.onnx")),
-    "tensorrt": Backend(f"{_HERE}.tensorrt", "tensorrt", (".fp16.onnx", ".fp32.onnx"), f"{_HERE}.gpu", True),
+    "tensorrt": Backend(f"{_HERE}.tensorrt", "tensorrt", (".fp16.onnx", ".fp32.onnx"), f"{_HERE}.gpu", gpu=True, builds=True),
     "tensorflow": Backend(f"{_HERE}.tensorflow", "tensorflow", (".keras",)),
 }
 

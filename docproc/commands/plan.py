@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from docproc.backends import BACKENDS
 from docproc.documents import Settings, settings_for
 from docproc.errors import BadInput, DocumentError
 from docproc.files import Document
@@ -121,7 +122,8 @@ def plan(
     todo = [Todo(document, "", None, 0) for document in drawn]
     room = [request.jobs or cores()]  # for processes; the last of them counts
     read: list[Sampled] = []
-    for result in _read(request, partial(open_timed, opener, settings), todo, room.append):
+    gpu = BACKENDS[settings.backend].gpu
+    for result in _read(request, partial(open_timed, opener, settings), todo, room.append, gpu=gpu):
         read.append(_lost(result, request.limits.seconds) if isinstance(result, DocumentError) else result)
         if progress:
             progress(len(read), len(drawn))
@@ -129,14 +131,19 @@ def plan(
 
 
 def _read(
-    request: RunRequest, work: Callable[[], Callable[[Todo], Sampled]], todo: Sequence[Todo], sized: Callable[[int], None]
+    request: RunRequest,
+    work: Callable[[], Callable[[Todo], Sampled]],
+    todo: Sequence[Todo],
+    sized: Callable[[int], None],
+    *,
+    gpu: bool,
 ) -> Iterator[Sampled | DocumentError]:
     """What became of the documents. `sized` is told how many workers a cluster that was there before has room for."""
     limits = request.limits
     if request.engine == "ray":
         for some in cluster_map(
             work, todo, lambda begun: None, address=request.address, jobs=request.jobs, seconds=limits.seconds,
-            memory=limits.memory, sized=sized if request.address else None,
+            memory=limits.memory, gpu=gpu, sized=sized if request.address else None,
         ):  # fmt: skip
             yield from (result for _, result in some)
         return

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, overload
 from docproc import stores
 from docproc._version import __version__
 from docproc.archives import file_stat
+from docproc.backends import BACKENDS
 from docproc.documents import DocumentReader, Settings, error_row, folder_of, opened_file, settings_for
 from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError, OutputExists
 from docproc.files import CROPS_MARK, Content, Document, PassedOver, find_documents, read_content
@@ -270,8 +271,9 @@ def _outcomes(
 
     if request.engine == "ray":
         found = cluster_map(
-            work, todo, begin, address=request.address, jobs=request.jobs, seconds=limits.seconds, memory=limits.memory
-        )
+            work, todo, begin, address=request.address, jobs=request.jobs, seconds=limits.seconds, memory=limits.memory,
+            gpu=BACKENDS[settings.backend].gpu,
+        )  # fmt: skip
     else:
         found = _local_map(work, todo, begin, request.jobs or cores(), limits)
     for some in found:

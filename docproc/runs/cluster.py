@@ -43,6 +43,7 @@ WAIT_SECONDS = 0.5  # for results, before deadlines are checked again [guess]
 IDLE_SECONDS = 600.0  # without any worker; machines may be on their way [guess]
 STARTS = 3  # of a cluster of this machine, before the run gives up [guess]
 LOOK_SECONDS = 10.0  # between two looks at how large the cluster is [guess]
+ON_A_GPU = 16  # workers that share one, at most: each holds its own networks there [guess]
 STORE_BYTES = 100_000_000  # of shared memory on a cluster of this machine: rows are small [guess]
 MAX_FOLDER = 40  # characters: the name of a socket in it has at most 107 [standard]
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -94,15 +95,17 @@ def cluster_map(
     jobs: int,
     seconds: float,
     memory: int,
+    gpu: bool = False,
     sized: Callable[[int], None] | None = None,
 ) -> Iterator[list[tuple[Todo, Result | DocumentError]]]:
     """The documents with what was read of them, those together that are there at the same time.
 
     `begin` is called when the reading of documents begins. A document during which its worker dies is read again, by itself
     and after the others, until it had MAX_ATTEMPTS; those of earlier runs count. `address` is that of a cluster; without one
-    it is started on this machine, for this run. `jobs` is the number of workers; 0: one for each core of the cluster. `sized`
-    is told for how many there is room, each time that was looked up. The rest is as in `process_map`. Raises DocprocError
-    where the cluster has no worker, or too many died in a row.
+    it is started on this machine, for this run. `jobs` is the number of workers; 0: one for each core of the cluster. With
+    `gpu` each works on a machine that has one, and several share it. `sized` is told for how many there is room, each time
+    that was looked up. The rest is as in `process_map`. Raises MissingPart where a cluster without GPUs is asked for them,
+    DocprocError where it has no worker, or too many died in a row.
     """
     left = todo
     lost: list[tuple[Todo, Result | DocumentError]] = [(one, hopeless(one)) for one in todo if one.attempts >= MAX_ATTEMPTS]
@@ -112,7 +115,7 @@ def cluster_map(
     if not left:
         return
     with _joined(address, min(jobs or cores(), len(left))) as ray:
-        fleet = _Fleet(left, begin, _Hiring(ray, _folder(left[0]), prepare, seconds, memory), jobs, sized)
+        fleet = _Fleet(left, begin, _Hiring(ray, _folder(left[0]), prepare, seconds, memory, gpu), jobs, sized)
         while fleet.hand_out():
             if found := fleet.receive():
                 yield found
@@ -183,6 +186,19 @@ class Desk:
 # ------------------------------------------------------------------------------------------------- with Ray
 
 
+def room_for(cores: int, gpus: int | None) -> tuple[int, float]:
+    """For how many workers there is room, one on each core, and the share of a GPU that each takes; None: they take none.
+
+    All GPUs get as many workers, so that none lies idle beside one that is full. Raises MissingPart where there is no GPU.
+    """
+    if gpus is None:
+        return max(1, cores), 0.0
+    if not gpus:
+        raise MissingPart("no machine of the cluster tells Ray of a GPU, and the backend needs one; --backend onnx needs none")
+    of_each = min(ON_A_GPU, max(1, -(-cores // gpus)))
+    return max(1, min(cores, gpus * of_each)), 1 / of_each
+
+
 class _Reader:
     """What an actor is: it stands where the run was started, and owns one isolated process."""
 
@@ -240,11 +256,20 @@ class _Hiring(Generic[Result]):
     prepare: Prepare[Todo, Result]
     seconds: float
     memory: int
+    gpu: bool = False
+
+    def room(self) -> tuple[int, float]:
+        """For how many actors the cluster has room, and the share of a GPU that each takes. Raises MissingPart."""
+        there = self.ray.cluster_resources()
+        return room_for(int(there.get("CPU", 1)), int(there.get("GPU", 0)) if self.gpu else None)
 
     def hire(self) -> Callable[[], _Member]:
         """What starts an actor. It is given what is needed to read documents, which is sent to each machine once."""
         # Whatever dies is replaced by the run, which counts. One actor has one process, and so one core.
-        kind = self.ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD")(_Reader)
+        # Ray shows an actor the GPU of which it has a share, and hides all from one that has none.
+        kind = self.ray.remote(
+            num_cpus=1, num_gpus=self.room()[1], max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD"
+        )(_Reader)
         kept = self.ray.put(self.prepare)
 
         def hired() -> _Member:
@@ -263,7 +288,7 @@ class _Fleet(Generic[Result]):
         sized: Callable[[int], None] | None = None,
     ) -> None:  # fmt: skip
         self._desk = Desk(todo)
-        self._begin, self._ray, self._hire = begin, hiring.ray, hiring.hire()
+        self._begin, self._ray, self._hiring, self._hire = begin, hiring.ray, hiring, hiring.hire()
         self._patience = hiring.seconds + MAX_START_SECONDS + 30
         self._jobs, self._sized = jobs, sized
         self._members: list[_Member] = []
@@ -354,7 +379,7 @@ class _Fleet(Generic[Result]):
         if time.monotonic() - self._looked <= LOOK_SECONDS:
             return
         self._looked = time.monotonic()
-        room = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+        room, _ = self._hiring.room()
         self._wanted = self._jobs or room
         if self._sized:
             self._sized(room)

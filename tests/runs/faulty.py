@@ -15,9 +15,10 @@ from pathlib import Path
 
 from docproc.documents import Settings
 from docproc.errors import DocprocError, DocumentError
-from docproc.files import read_content
+from docproc.files import Document, read_content
 from docproc.options import Engine, Limits, RunRequest
 from docproc.runs.batch import Summary, run
+from docproc.runs.cluster import cluster_map
 from docproc.runs.journal import Outcome, Todo
 from docproc.types import Row
 
@@ -67,6 +68,25 @@ def read_faulty(folder: Path, out: Path, jobs: int = 2, resume: bool | None = No
     """A whole run in this process and its workers."""
     request = RunRequest((folder,), out, "digits", jobs=jobs, engine=engine, limits=LIMITS, resume=resume)
     return run(request, opener=open_faulty)
+
+
+def open_where() -> Callable[[Todo], tuple[int, str, str]]:
+    """Tells for each document the process that reads it, its node, and the GPUs that it is shown."""
+
+    def where(one: Todo) -> tuple[int, str, str]:
+        time.sleep(0.5)
+        return os.getpid(), os.environ.get("DOCPROC_NODE", ""), repr(os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+    return where
+
+
+def tell_where(address: str, gpu: str) -> None:
+    """Print this for some documents that a cluster reads, with GPUs or without."""
+    todo = [Todo(Document(str(number), Path(str(number))), "", None, 0) for number in range(40)]
+    reading = cluster_map(open_where, todo, lambda _: None, address=address, jobs=0, seconds=60, memory=0, gpu=bool(gpu))
+    found = [result for some in reading for _, result in some]  # while Ray is there, stdout is closed
+    for one in found:
+        print(*one if isinstance(one, tuple) else (one,))
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -25,7 +25,7 @@ from docproc.commands.status import run_status
 from docproc.errors import TERMINATED, BadInput, BadUsage, DocprocError, DocumentError, MissingPart
 from docproc.files import Document
 from docproc.runs import cluster
-from docproc.runs.cluster import MAX_ATTEMPTS, Desk, Hand, check_cluster, check_engine
+from docproc.runs.cluster import MAX_ATTEMPTS, ON_A_GPU, Desk, Hand, check_cluster, check_engine, room_for
 from docproc.runs.journal import Outcome, Todo
 from tests.cli.program import docproc, table
 from tests.conftest import PROJECT, SAMPLES
@@ -174,12 +174,17 @@ class FakeRay(ModuleType):
     class exceptions:  # noqa: N801 - as Ray calls it
         RayError = OSError
 
-    def __init__(self, starts: Callable[[int], object], reads: Callable[[Todo], object]) -> None:
+    def __init__(
+        self, starts: Callable[[int], object], reads: Callable[[Todo], object], gpus: float | None = None
+    ) -> None:  # fmt: skip
         super().__init__("ray")
         self.actors, self.killed = 0, 0
+        self.asked: dict[str, object] = {}  # for an actor
+        self._gpus = {} if gpus is None else {"GPU": gpus}
         self._starts, self._reads = starts, reads
 
-    def remote(self, **_: object) -> Callable[[type], object]:
+    def remote(self, **asked: object) -> Callable[[type], object]:
+        self.asked = asked
         return lambda kind: SimpleNamespace(remote=self._actor)
 
     def _actor(self) -> object:
@@ -189,7 +194,7 @@ class FakeRay(ModuleType):
         return SimpleNamespace(start=start, read=SimpleNamespace(remote=lambda one: partial(self._reads, one)))
 
     def cluster_resources(self) -> dict[str, float]:
-        return {"CPU": 3.0}
+        return {"CPU": 3.0} | self._gpus
 
     def put(self, value: object) -> object:
         return value
@@ -234,6 +239,30 @@ def test_a_cluster_tells_how_many_workers_it_has_room_for() -> None:
             fleet.receive()
         assert ray.actors == actors
     assert told == [3, 3]
+
+
+def test_workers_share_the_gpus_of_a_cluster_evenly() -> None:
+    assert room_for(16, None) == (16, 0.0)
+    assert room_for(0, None) == (1, 0.0)
+    assert room_for(16, 1) == (16, 1 / 16)
+    assert room_for(16, 2) == (16, 1 / 8)
+    assert room_for(3, 2) == (3, 1 / 2)
+    assert room_for(2, 8) == (2, 1.0)
+    assert room_for(64, 2) == (32, 1 / ON_A_GPU)  # more do not fit into its memory
+    with pytest.raises(MissingPart, match="--backend onnx"):
+        room_for(16, 0)
+
+
+@pytest.mark.parametrize("gpu", [True, False])
+def test_an_actor_asks_for_a_share_where_the_backend_runs_on_a_gpu(gpu: bool) -> None:
+    ray = FakeRay(lambda number: None, lambda one: Outcome(()), gpus=1.0)
+    fleet = cluster._Fleet(todo(*"abcdefgh"), lambda some: None, cluster._Hiring(ray, "", plain, 60.0, 0, gpu), 0)
+    while fleet.hand_out():
+        fleet.receive()
+    assert (ray.asked["num_gpus"], ray.asked["num_cpus"], ray.actors) == (1 / 3 if gpu else 0, 1, 3)
+    if gpu:
+        with pytest.raises(MissingPart):
+            cluster._Hiring(FakeRay(lambda number: None, lambda one: None), "", plain, 60.0, 0, True).hire()
 
 
 def test_a_worker_that_cannot_start_is_replaced() -> None:
@@ -301,9 +330,13 @@ def sessions() -> Iterator[Sessions]:
     own = Sessions()
     yield own
     for number in own.numbers if sys.platform == "linux" else ():
-        for process in of_session(number):
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
+        end_session(number)
+
+
+def end_session(number: int) -> None:
+    for process in of_session(number):
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
 
 
 @needs_ray
@@ -442,43 +475,76 @@ def test_killed_every_few_seconds_the_table_is_the_same(many: Path, tmp_path: Pa
     print(f"killed {dict(killed)}, {done} of {MANY} documents were read by then")
 
 
+class Nodes:
+    """Nodes of one cluster; several of them on one machine stand for as many machines."""
+
+    def __init__(self, sessions: Sessions, folder: str) -> None:
+        self.known = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "5" * 64, "RAY_TMPDIR": folder}
+        self._sessions = sessions
+        with closing(socket.create_server(("127.0.0.1", 0))) as free:
+            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+
+    def start(self, *arguments: str, head: bool = False, **environment: str) -> int:
+        """Start a node, the head before the others. Returns the process that is the node."""
+        place = (
+            ("--head", f"--port={self.address.partition(':')[2]}", "--include-dashboard=false")
+            if head
+            else (f"--address={self.address}",)
+        )
+        command = ("-m", "ray.scripts.scripts", "start", "--disable-usage-stats", "--node-ip-address=127.0.0.1")
+        for _ in range(cluster.STARTS):  # Ray waits for 30 s, which a busy machine may not keep
+            with self._sessions.start(*command, *place, *arguments, **self.known, **environment) as started:
+                _, said = started.communicate(timeout=120)
+            if started.returncode == 0:
+                break
+            end_session(started.pid)
+        assert started.returncode == 0, said
+        (raylet,) = [one for one, command in of_session(started.pid).items() if "raylet/raylet" in command]
+        return raylet
+
+
+@pytest.fixture
+def nodes(sessions: Sessions) -> Iterator[Nodes]:
+    with TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as short:  # sockets have short names
+        yield Nodes(sessions, short)
+
+
 @needs_ray
 @on_linux
 @pytest.mark.slow
-def test_one_of_two_nodes_is_killed_midway(many: Path, tmp_path: Path, sessions: Sessions) -> None:
+def test_one_of_two_nodes_is_killed_midway(many: Path, tmp_path: Path, sessions: Sessions, nodes: Nodes) -> None:
     out = tmp_path / "ray.csv"
-    with TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as short:  # sockets have short names
-        known = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "5" * 64, "RAY_TMPDIR": short}
-
-        def node(*arguments: str) -> int:
-            """Start a node; two of them on one machine stand for two machines. Returns the process that is the node."""
-            start = (
-                "-m",
-                "ray.scripts.scripts",
-                "start",
-                "--disable-usage-stats",
-                "--num-cpus=1",
-                "--node-ip-address=127.0.0.1",
-            )
-            with sessions.start(*start, *arguments, **known) as started:
-                _, said = started.communicate(timeout=120)
-            assert started.returncode == 0, said
-            (raylet,) = [one for one, command in of_session(started.pid).items() if "raylet/raylet" in command]
-            return raylet
-
-        with closing(socket.create_server(("127.0.0.1", 0))) as free:
-            port = free.getsockname()[1]
-        node("--head", f"--port={port}", "--include-dashboard=false")
-        second = node(f"--address=127.0.0.1:{port}")
-        command = ("-m", "docproc", "run", many / "in", "-o", out, "-q", "--engine", "ray", "--address", f"127.0.0.1:{port}")
-        with sessions.start(*command, **known) as run:
-            while run.poll() is None and done_of(out) < 20:
-                time.sleep(0.2)
-            os.kill(second, signal.SIGKILL)
-            at = done_of(out)
-            data, said = run.communicate(timeout=300)
+    nodes.start("--num-cpus=1", head=True)
+    second = nodes.start("--num-cpus=1")
+    command = ("-m", "docproc", "run", many / "in", "-o", out, "-q", "--engine", "ray", "--address", nodes.address)
+    with sessions.start(*command, **nodes.known) as run:
+        while run.poll() is None and done_of(out) < 20:
+            time.sleep(0.2)
+        os.kill(second, signal.SIGKILL)
+        at = done_of(out)
+        data, said = run.communicate(timeout=300)
     assert run.returncode == 0, said
     assert not data  # Ray has much to say of a lost node
     assert at < MANY
     assert out.read_bytes() == (many / "plain.csv").read_bytes()
     print(f"a node was killed after {at} of {MANY} documents")
+
+
+@needs_ray
+@on_linux
+@pytest.mark.slow
+def test_workers_with_a_gpu_are_on_machines_that_have_one(sessions: Sessions, nodes: Nodes) -> None:
+    """One of two nodes says that it has a GPU. No document is read on the other, and all workers are shown the same."""
+    nodes.start("--num-cpus=2", "--num-gpus=1", head=True, DOCPROC_NODE="with")
+    nodes.start("--num-cpus=2", "--num-gpus=0", DOCPROC_NODE="without")
+    code = "import sys; from tests.runs.faulty import tell_where; tell_where(*sys.argv[1:])"
+    found = {}
+    for gpu in ("gpu", ""):
+        with sessions.start("-c", code, nodes.address, gpu, **nodes.known) as run:
+            data, said = run.communicate(timeout=300)
+        assert run.returncode == 0, said
+        found[gpu] = [line.split() for line in data.splitlines()]
+    assert {(node, shown) for _, node, shown in found["gpu"]} == {("with", "'0'")}
+    assert len({process for process, *_ in found["gpu"]}) == 2
+    assert {node for _, node, _ in found[""]} == {"with", "without"}
+    assert "'0'" not in {shown for *_, shown in found[""]}
