@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -160,6 +161,29 @@ def test_lists_of_documents(store: Store, tmp_path: Path) -> None:
     parquet.write_table(pyarrow.table({"name": names}), packed)
     with pytest.raises(BadInput, match="no column document; there are name"):
         read([], tmp_path / "t.csv", lists=(packed,))
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray (the extra `ray`)")
+def test_a_cluster_reads_from_a_store_what_a_plain_run_reads(store: Store, tmp_path: Path) -> None:
+    from PIL import Image
+
+    for number in range(PAGES):
+        png = io.BytesIO()
+        Image.fromarray(draw_field(str(1407 * (number + 3)))).save(png, "PNG")
+        store.put([(f"in/{number % 3}/{number:02}.png", png.getvalue())])
+    store.put([("in/bad.png", b"no picture")])
+    chance = random.Random(7)
+    store.fault = lambda method, path: "SlowDown" if method != "PUT" and chance.random() < 0.05 else ""
+    given = ("run", store.url("in/"), "--layout", "digits", "-q", "-j", 2)
+    for name, engine in (("plain.csv", ()), ("ray.csv", ("--engine", "ray"))):
+        done = docproc(*given, "-o", tmp_path / name, *engine)
+        assert (done.returncode, (tmp_path / name).exists()) == (1, True), done.stderr  # one is no picture
+    assert len(table(tmp_path / "ray.csv")) == PAGES + 1
+    assert (tmp_path / "ray.csv").read_bytes() == (tmp_path / "plain.csv").read_bytes()
+    parts = docproc(*given, "-o", store.url("out/"), "--journal", tmp_path / "parts.docproc", "--engine", "ray")
+    assert parts.returncode == 1, parts.stderr
+    assert rows_of(tmp_path / "parts.docproc") == rows_of(tmp_path / "plain.csv")
+    assert json.loads(store.get("out/_SUCCESS"))["rows"] == PAGES + 1
 
 
 def test_scans_in_a_store_are_opened_again_for_review(store: Store, tmp_path: Path) -> None:
