@@ -376,7 +376,8 @@ class _Fleet(Generic[Result]):
 
     def _look(self) -> None:
         """How many workers there should be: machines come and go."""
-        if time.monotonic() - self._looked <= LOOK_SECONDS:
+        known = self._jobs and not self._sized
+        if known or time.monotonic() - self._looked <= LOOK_SECONDS:
             return
         self._looked = time.monotonic()
         room, _ = self._hiring.room()
