@@ -38,7 +38,7 @@ GLYPH_SIDE = 28  # px
 LINE_HEIGHT = 32  # px
 CLASSES = 11
 NOT_A_DIGIT = 10
-LINE_READERS = 4  # networks that read every line, each by itself
+LINE_READERS = 2  # networks that read every line, each by itself
 DIGIT_SYMBOLS = "0123456789"
 LETTER, STRUCK, OTHER_MARK = "?", "!", "*"  # letters, words, ticks, other scripts; struck out; marks that fill, like = ~ * # x
 MARK_SYMBOLS = ".,-/:()+$" + OTHER_MARK + LETTER + STRUCK

@@ -180,7 +180,6 @@ def main() -> None:
     print(f"\n{count} fields, {candidates / max(1, len(written)):.1f} candidates each; ms a field on one core")
     for name, value in (steps | {"together": sum(steps.values())}).items():
         print(f"  {name:22} {value / count * 1000:7.2f}")
-    print(f"  {networks['wide'].items} of {len(written)} fields were not settled at the first look")
     if args.figures:
         in_networks = sum(value for name, value in steps.items() if name.startswith("recognize"))
         parts = {"locate_and_cut": preparing, "networks": in_networks, "search_and_vote": steps["search and vote"]}

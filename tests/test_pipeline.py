@@ -79,7 +79,7 @@ def test_one_call_for_many_fields_reads_as_each_alone(model: Model, write_field:
 
 def test_a_recognizer_that_sees_no_digit_invents_none(model: Model, write_field: WriteField) -> None:
     gray = write_field("2417")
-    nobody = {"lattice": NullRecognizer(), "line": NullLineRecognizer(), "wide": NullLineRecognizer(1)}
+    nobody = {"lattice": NullRecognizer(), "line": NullLineRecognizer()}
     blind = replace(model, networks={**model.networks, **nobody}, fitted={})
     (row,) = rows_of(page(gray), located(whole(gray)), blind, 0.5)
     assert (row.text, row.status) == ("", "review")

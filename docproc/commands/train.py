@@ -35,12 +35,8 @@ OPTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             for name in (
                 "strips",
                 "line_epochs",
-                "wide_strips",
-                "wide_epochs",
+                "line_strips",
                 "written_strips",
-                "written_epochs",
-                "verifier_strips",
-                "verifier_epochs",
                 "cell_combs",
                 "cell_epochs",
             )

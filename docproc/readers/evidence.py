@@ -43,8 +43,7 @@ _ALWAYS = (
     "foreign",  # log-odds that letters or something struck out are there
 )
 READERS = tuple(f"reader_{number}" for number in range(1, LINE_READERS + 1))  # log-odds of each line reader, least first
-FIRST = (*_ALWAYS, *READERS)
-FREE = (*_ALWAYS, *READERS, "wide", "wide_lead", "verifier", "verifier_lead")
+FREE = (*_ALWAYS, *READERS)
 COMB = (
     *_ALWAYS,
     "cells",
@@ -52,7 +51,7 @@ COMB = (
     "least_sure_cell",  # log-odds
     "crossed",  # share of the cells that are crossed out
 )
-"""The order in which calibrations were fitted: of the first look at a free field, of the last one, and of combs."""
+"""The order in which calibrations were fitted: of free fields, and of combs."""
 
 _AGAINST = {"doubt", "left_over", "foreign", "crossed"}
 _EITHER = {"digits", "pieces"}
@@ -64,7 +63,7 @@ def signs(names: Sequence[str]) -> NDArray[np.int64]:
 
 
 def evidence(verdict: Verdict, opinions: Mapping[str, Opinion]) -> NDArray[np.float64]:
-    """What speaks for the text that won the vote, float64: (len(FIRST),), (len(FREE),) or (len(COMB),)."""
+    """What speaks for the text that won the vote, float64: (len(FREE),) or (len(COMB),)."""
     won, others = verdict.ballots[0], verdict.ballots[1:]
     second = verdict.shares[1] if len(others) else 0.0
     found = {
@@ -78,5 +77,5 @@ def evidence(verdict: Verdict, opinions: Mapping[str, Opinion]) -> NDArray[np.fl
         found[name] = float(logit(np.exp(won.logs[name]), EVIDENCE.min_share))
         found[f"{name}_lead"] = float(np.clip(won.logs[name] - best_other, EVIDENCE.min_lead_nats, EVIDENCE.max_lead_nats))
         found |= opinion.evidence(won.text)
-    asked = COMB if "cells" in opinions else FREE if "verifier" in opinions else FIRST
+    asked = COMB if "cells" in opinions else FREE
     return np.array([found[name] for name in asked])

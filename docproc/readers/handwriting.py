@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from docproc.meaning.foreign import SLASH_OR_1, dot_below, foreign, two_numbers
+from docproc.meaning.foreign import SLASH_OR_1, dot_below, foreign, slash_in_1, two_numbers
 from docproc.meaning.marks import MarkedDigits
 from docproc.meaning.named import Named
 from docproc.readers.comb import CombOpinion
@@ -20,15 +20,12 @@ from docproc.readers.line import LineOpinion
 from docproc.readers.model import Model
 from docproc.readers.repair import Choice, repair_field
 from docproc.readers.separators import weigh_separators
-from docproc.readers.verifier import NAME as VERIFIER
-from docproc.readers.verifier import Case, likeliest, verify
 from docproc.readers.vote import Verdict, Weights, ballots, vote
 from docproc.readers.voter import Opinion
-from docproc.readers.voters import SAME_VIEW, VOTERS
+from docproc.readers.voters import VOTERS
 from docproc.rules import FieldRules, breaks
 from docproc.types import Field, Frames, Gray, Lattice, Reading
 
-FIRST = ("lattice", "line")  # who looks at a free field first
 AT_THE_EDGE = "a line at the edge of the field, or a 1"
 STACKED = "something is written above or below the number"
 FILLED = "something is written inside a digit"
@@ -81,60 +78,15 @@ class HandwrittenResult:
 def prepare(field: Field, crop: Gray, framed: Gray | None = None) -> Handwritten:
     """Find a field's ink, and lay it out as each reader wants to see it; `framed` as in `comb_ink`."""
     ink = comb_ink(crop, field.cells, framed) if field.cells else free_ink(crop)
-    views: dict[str, Any] = {}
-    for name, voter in VOTERS.items():
-        views[name] = views[SAME_VIEW[name]] if name in SAME_VIEW and not field.cells else voter.view(ink, field)
+    views = {name: voter.view(ink, field) for name, voter in VOTERS.items()}
     return Handwritten(field, crop, {name: view for name, view in views.items() if view is not None}, ink.written)
 
 
 def read_all(fields: Sequence[Handwritten], model: Model) -> list[HandwrittenResult]:
-    """Read many fields; each network is asked once, and the larger ones only about fields that the first look leaves open."""
-    return _look(fields, _ask(fields, [{} for _ in fields], FIRST, model), model)
-
-
-def _look(fields: Sequence[Handwritten], opinions: Sequence[Mapping[str, Opinion]], model: Model) -> list[HandwrittenResult]:
-    """Read fields by the opinions that there are; where these do not settle one, all others are asked."""
-    results = [first_look(item, own, model) for item, own in zip(fields, opinions, strict=True)]
-    left = [k for k, result in enumerate(results) if result is None]
-    items = [fields[k] for k in left]
-    heard = _ask(items, [opinions[k] for k in left], tuple(VOTERS), model)
-    asked = [(item.views, item.field.digits, item.field.rules) for item in items]
-    heard = with_verifier(asked, heard, model.networks[VERIFIER])
-    last = iter(HandwrittenResult(item, own, read(item, own, model)) for item, own in zip(items, heard, strict=True))
-    return [next(last) if result is None else result for result in results]
-
-
-def _ask(
-    fields: Sequence[Handwritten], opinions: Sequence[Mapping[str, Opinion]], readers: Sequence[str], model: Model
-) -> list[dict[str, Opinion]]:
-    """The opinions on each field and those of the `readers` that were not asked before, in the order in which all vote."""
-    views = [
-        {name: view for name, view in item.views.items() if name in readers and name not in own}
-        for item, own in zip(fields, opinions, strict=True)
-    ]
-    scores = score_all(views, model.networks)
-    heard = [
-        {**own, **opinions_of(new, said, item.field.digits, model.fitted)}
-        for item, own, new, said in zip(fields, opinions, views, scores, strict=True)
-    ]
-    return [{name: own[name] for name in item.views if name in own} for item, own in zip(fields, heard, strict=True)]
-
-
-def first_look(item: Handwritten, opinions: Mapping[str, Opinion], model: Model) -> HandwrittenResult | None:
-    """What the first readers of a free field are sure of, or that it is blank; None where the others have to be asked."""
-    field, look = item.field, model.first
-    if set(opinions) != set(FIRST) or "cells" in item.views:
-        return None
-    if item.lattice.blank:
-        return HandwrittenResult(item, opinions, Reading("", 0.0))
-    verdict = decide(opinions, field, look.weights[field.kind])
-    text = verdict.ballots[0].text if verdict.ballots else ""
-    if not text or (field.rules is not None and not field.rules.allows(text)):
-        return None
-    sure = confidence(evidence(verdict, opinions), look.calibrations[field.kind])
-    if sure < look.settled:
-        return None
-    return HandwrittenResult(item, opinions, _reading(item, opinions, verdict, sure, look.weights[field.kind]))
+    """Read many fields; each network is asked once for all of them."""
+    scores = score_all([item.views for item in fields], model.networks)
+    heard = [opinions_of(item.views, said, item.field.digits, model.fitted) for item, said in zip(fields, scores, strict=True)]
+    return [HandwrittenResult(item, own, read(item, own, model)) for item, own in zip(fields, heard, strict=True)]
 
 
 def score_all(views: Sequence[Mapping[str, Any]], networks: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -154,33 +106,6 @@ def opinions_of(
     return {name: VOTERS[name].opinion(view, scores[name], digits, fitted.get(name)) for name, view in views.items()}
 
 
-def with_verifier(
-    asked: Sequence[tuple[Mapping[str, Any], tuple[int, int] | None, FieldRules | None]],
-    proposed: Sequence[Mapping[str, Opinion]],
-    network: Any,
-) -> list[dict[str, Opinion]]:
-    """The opinions on each field, and the verifier's on what they propose; combs and blank fields are read without it.
-
-    Of every field that is asked about: its views, the bounds of its length, and its rules.
-    """
-    free = [k for k, (views, _, _) in enumerate(asked) if "cells" not in views and not views["lattice"].lattice.blank]
-    cases = [Case(asked[k][0]["line"], line_frames(proposed[k]), _proposed_texts(proposed[k], *asked[k][1:])) for k in free]
-    heard = [{name: own for name, own in opinions.items() if name != VERIFIER} for opinions in proposed]
-    for k, opinion in zip(free, verify(cases, network), strict=True):
-        heard[k][VERIFIER] = opinion
-    return heard
-
-
-def _proposed_texts(
-    opinions: Mapping[str, Opinion], digits: tuple[int, int] | None, rules: FieldRules | None
-) -> tuple[str, ...]:
-    """The likeliest texts without rules, and those that the rules allow."""
-    names = [name for name in opinions if name != VERIFIER]
-    cast = ballots({name: opinions[name] for name in names}, digits, rules)
-    allowed = [] if rules is None else [ballot for ballot in cast if rules.allows(ballot.text)]
-    return likeliest([{ballot.text: ballot.logs[name] for ballot in own} for own in (cast, allowed) for name in names])
-
-
 def read(prepared: Handwritten, opinions: Mapping[str, Opinion], model: Model) -> Reading:
     """The best text of a field and the probability that it is right."""
     field = prepared.field
@@ -190,17 +115,9 @@ def read(prepared: Handwritten, opinions: Mapping[str, Opinion], model: Model) -
     verdict = decide(opinions, field, weights)
     if not verdict.ballots or (not verdict.ballots[0].text and "cells" not in opinions):
         return Reading("", 0.0, (), verdict.texts[1:MAX_ALTERNATIVES], _not_a_number(opinions, field, ""))
-    sure = confidence(evidence(verdict, opinions), model.calibrations[field.kind])
-    return _reading(prepared, opinions, verdict, sure, weights)
-
-
-def _reading(
-    prepared: Handwritten, opinions: Mapping[str, Opinion], verdict: Verdict, sure: float, weights: Weights
-) -> Reading:
-    """What the vote comes to under the rules of the field; `sure` is the confidence in the text that won."""
-    field, rules = prepared.field, prepared.field.rules
+    rules = field.rules
     text, texts = verdict.ballots[0].text, verdict.texts
-    choice = Choice(text, sure)
+    choice = Choice(text, confidence(evidence(verdict, opinions), model.calibrations[field.kind]))
     if rules is not None and text:
         if rules.allows(text):
             choice = _rounded(repair_field(texts, choice.confidence, rules))
@@ -220,8 +137,7 @@ def read_as(result: HandwrittenResult, field: Field, model: Model) -> Handwritte
     prepared = replace(result.prepared, field=field)
     if field.rules == result.prepared.field.rules or not result.reading.text:
         return replace(result, prepared=prepared)
-    (again,) = _look([prepared], [{name: own for name, own in result.opinions.items() if name != VERIFIER}], model)
-    return replace(again, doubt=result.doubt)
+    return replace(result, prepared=prepared, reading=read(prepared, result.opinions, model))
 
 
 def decide(opinions: Mapping[str, Opinion], field: Field, weights: Weights) -> Verdict:
@@ -300,7 +216,9 @@ def _not_a_number(opinions: Mapping[str, Opinion], field: Field, text: str) -> s
     free = not dated and field.kind in ("string", "amount")
     marked = cut.marks(cut.path(text))
     apart = (dot_below(marked, text) or two_numbers(marked, text, field.kind, field.digits)) if free else ""
-    return foreign(line_opinion(opinions).named(text), text, field.kind, dated=dated) or apart
+    line = line_opinion(opinions)
+    found = foreign(line.named(text), text, field.kind, dated=dated) or apart
+    return found if found or not free else slash_in_1(line.slash_in_1(text), field.kind, field.digits)
 
 
 def _rounded(choice: Choice) -> Choice:

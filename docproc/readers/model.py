@@ -13,29 +13,12 @@ from docproc.types import Kind, LineRecognizer
 
 
 @dataclass(frozen=True, slots=True)
-class FirstLook:
-    """How the first readers of a free field are heard, and how sure they must be for nobody else to be asked."""
-
-    weights: Mapping[Kind, Weights]
-    calibrations: Mapping[Kind, Calibration]  # with the thresholds of the model: it promises for all fields together
-    settled: float  # least confidence
-
-    def to_card(self) -> dict[str, Any]:
-        return {
-            "vote": {kind: own.to_card() for kind, own in self.weights.items()},
-            "calibration": {kind: own.to_card() for kind, own in self.calibrations.items()},
-            "settled": round(self.settled, 6),
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class Model:
     """The networks, and what was fitted beside them."""
 
     networks: Mapping[str, Any]  # of the readers that vote, by their names: a `Recognizer` or a `LineRecognizer`
     micr: LineRecognizer  # of E-13B
     fitted: Mapping[str, Any]  # beside the networks, by the names of the readers, see `voter.Voter.fitted`
-    first: FirstLook
     weights: Mapping[Kind, Weights]
     calibrations: Mapping[Kind, Calibration]
     repairs: Thresholds  # of fields that were changed by a rule: they have an error of their own

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from docproc.backends import choose, open_decoder, open_line_recognizer, open_recognizer
+from docproc.backends import open_decoder, open_line_recognizer, open_recognizer
 from docproc.backends.form import DIGITS, Form
 from docproc.backends.recognizers import Reconstructor
 from docproc.errors import MissingPart
@@ -16,11 +16,21 @@ from docproc.readers import MICR, NETWORKS, e13b, lattice
 from docproc.readers.confidence import Calibration, from_card
 from docproc.readers.e13b.font import PRINT_HEIGHT_PX
 from docproc.readers.lattice.cuts import GEOMETRY
-from docproc.readers.model import FirstLook, Model
+from docproc.readers.model import Model
 from docproc.readers.vote import Weights
 from docproc.readers.voters import FORMS, VOTERS
-from docproc.types import FREE_KINDS, KINDS, Kind, LineRecognizer, Recognizer
-from docproc.weights.cards import GLYPHS, absent, card_path, decoder_path, model_folder, network_files, read_card, reads_pages
+from docproc.types import KINDS, Kind, LineRecognizer, Recognizer
+from docproc.weights.cards import (
+    GLYPHS,
+    absent,
+    card_path,
+    choose_for,
+    decoder_path,
+    model_folder,
+    network_files,
+    read_card,
+    reads_pages,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +48,7 @@ def open_model(backend: str, model: Path | None = None) -> Model:
     Raises MissingPart when the backend does not work, or a file is missing, damaged, or not the one that the card describes;
     BadUsage when the backend does not run such files.
     """
-    backend = choose(backend).backend
+    backend = choose_for(backend, model).backend
     files = network_files(backend, model)
     path = files[GLYPHS]
     card = read_card(path)
@@ -50,13 +60,11 @@ def open_model(backend: str, model: Path | None = None) -> Model:
         fitted = {name: voter.fitted(card) for name, voter in VOTERS.items()}
         calibrations, weights = _calibrations(card, KINDS), _weights(card, KINDS)
         repairs = from_card(card["repairs"])
-        look = card["first_look"]
-        first = FirstLook(_weights(look, FREE_KINDS), _calibrations(look, FREE_KINDS), float(look["settled"]))
     except (KeyError, TypeError, ValueError) as problem:
         raise MissingPart(f"the card {card_path(path)} is damaged: {problem}") from problem
     micr, calibrations[MICR] = _open_micr(backend, files[MICR])
     networks = {name: open_network_of(backend, content, FORMS[name]) for name, content in contents.items()}
-    return Model(networks, micr, fitted, first, weights, calibrations, repairs)
+    return Model(networks, micr, fitted, weights, calibrations, repairs)
 
 
 def open_network_of(backend: str, content: bytes, form: Form) -> Recognizer | LineRecognizer:
@@ -66,7 +74,7 @@ def open_network_of(backend: str, content: bytes, form: Form) -> Recognizer | Li
 
 def open_digit_model(backend: str, model: Path | None = None) -> DigitModel:
     """Open only what reads single digits: that of `model`, or the shipped one. Raises what `open_model` raises."""
-    backend = choose(backend).backend
+    backend = choose_for(backend, model).backend
     path = network_files(backend, model)[GLYPHS]
     card = read_card(path)
     recognizer = open_recognizer(backend, model_bytes(path, card), glyph_form(card))

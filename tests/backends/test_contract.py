@@ -193,29 +193,23 @@ def test_each_backend_has_its_own_files() -> None:
     def names(backend: str, path: str | None = None) -> list[str]:
         return [file.name for file in network_files(backend, Path(path) if path else None).values()]
 
-    assert names("onnx") == ["digits.onnx", "lines.onnx", "wide.onnx", "cells.onnx", "verifier.onnx", "micr.onnx"]
+    assert names("onnx") == ["digits.onnx", "lines.onnx", "cells.onnx", "micr.onnx"]
     assert names("onnx", "own/mine.fp16.onnx") == [
         "mine.fp16.onnx",
         "lines.fp16.onnx",
-        "wide.fp16.onnx",
         "cells.fp16.onnx",
-        "verifier.fp16.onnx",
         "micr.fp16.onnx",
     ]
     assert names("tensorrt", "own/mine.onnx") == [
         "mine.fp16.onnx",
         "lines.fp16.onnx",
-        "wide.fp16.onnx",
         "cells.fp16.onnx",
-        "verifier.fp16.onnx",
         "micr.fp16.onnx",
     ]
     assert names("tensorflow") == [
         "digits.keras",
         "lines.keras",
-        "wide.keras",
         "cells.keras",
-        "verifier.keras",
         "micr.keras",
     ]
     with pytest.raises(BadUsage, match=r"onnx does not run mine\.keras"):

@@ -22,8 +22,7 @@ from docproc.backends.cuda import Cuda, Device
 from docproc.backends.form import Form
 from docproc.backends.recognizers import PictureRecognizer, StripRecognizer
 from docproc.errors import MissingPart
-from docproc.readers import comb, e13b, lattice, line, verifier
-from docproc.readers.line import wide
+from docproc.readers import comb, e13b, lattice, line
 from docproc.types import CELL_CLASSES, CLASSES, LINE_HEIGHT
 from docproc.weights.cards import network_files
 from tests.backends.fakes import FakeDriver, FakeEngine, fake_tensorrt
@@ -32,9 +31,7 @@ FILES = network_files("tensorrt")
 FORMS = {
     "glyphs": lattice.FORM,
     "lines": line.FORM,
-    "wide": wide.FORM,
     "cells": comb.FORM,
-    "verifier": verifier.FORM,
     "micr": e13b.FORM,
 }
 

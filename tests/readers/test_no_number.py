@@ -111,7 +111,9 @@ def test_a_debt_is_never_accepted_as_a_credit(tmp_path: Path, layout: str) -> No
 
 @pytest.mark.parametrize("draw", [draw_field, printed], ids=["written", "printed"])
 def test_two_numbers_are_never_accepted_as_one(tmp_path: Path, draw: Callable[[str], Gray]) -> None:
-    done = read(tmp_path, {name: draw(text) for name, text in names(["3/4", "12-15", "120/80", "7/10", "24/365"]).items()})
+    done = read(
+        tmp_path, {name: draw(text) for name, text in names(["3/4", "12-15", "120/80", "7/10", "24/365", "5/6", "1/2"]).items()}
+    )
     assert not done.accepted()
     assert not done.blank()
 

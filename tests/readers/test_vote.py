@@ -96,7 +96,7 @@ def test_that_a_digit_is_expected_does_not_make_one_of_nothing() -> None:
 
 
 def test_weights_survive_the_card() -> None:
-    weights = Weights({"lattice": 0.5, "line": 0.25, "wide": 0.3, "cells": 0.0, "verifier": 0.1}, -2.0)
+    weights = Weights({"lattice": 0.5, "line": 0.25, "cells": 0.0}, -2.0)
     assert Weights.from_card(weights.to_card()) == weights
     with pytest.raises(KeyError):
         Weights.from_card({"lattice": 1})

@@ -7,9 +7,8 @@ import pytest
 
 from docproc.readers import NETWORKS
 from docproc.readers.evidence import COMB, FREE, READERS
-from docproc.readers.handwriting import Handwritten, opinions_of, prepare, score_all, with_verifier
+from docproc.readers.handwriting import Handwritten, opinions_of, prepare, score_all
 from docproc.readers.model import Model
-from docproc.readers.verifier import NAME as VERIFIER
 from docproc.readers.voter import MAX_PROPOSED, Opinion
 from docproc.readers.voters import FORMS, VOTERS
 from docproc.rules import FieldRules
@@ -28,8 +27,7 @@ def prepared(cells: int) -> Handwritten:
 
 def opinions(field: Handwritten, model: Model) -> dict[str, Opinion]:
     scores = score_all([field.views], model.networks)[0]
-    own = opinions_of(field.views, scores, field.field.digits, model.fitted)
-    return with_verifier([(field.views, field.field.digits, None)], [own], model.networks[VERIFIER])[0]
+    return opinions_of(field.views, scores, field.field.digits, model.fitted)
 
 
 def test_the_names_on_the_cards_are_those_of_the_readers() -> None:
@@ -37,15 +35,13 @@ def test_the_names_on_the_cards_are_those_of_the_readers() -> None:
 
 
 def test_who_reads_what() -> None:
-    assert list(prepared(0).views) == ["lattice", "line", "wide"]
+    assert list(prepared(0).views) == ["lattice", "line"]
     assert list(prepared(4).views) == ["lattice", "line", "cells"]
-    views = prepared(0).views
-    assert views["wide"] is views["line"]  # nothing is laid out twice
 
 
 @pytest.mark.parametrize("name", VOTERS)
 def test_proposals_are_few_distinct_and_the_best_is_what_was_drawn(name: str, model: Model) -> None:
-    opinion = opinions(prepared(0 if name == "wide" else 4), model)[name]
+    opinion = opinions(prepared(4), model)[name]
     texts = opinion.propose(None, ())
     assert texts[0] == TEXT
     assert len(texts) == len(set(texts)) <= MAX_PROPOSED
@@ -55,7 +51,7 @@ def test_proposals_are_few_distinct_and_the_best_is_what_was_drawn(name: str, mo
 @pytest.mark.parametrize("name", VOTERS)
 def test_with_rules_only_allowed_texts_are_proposed(name: str, model: Model) -> None:
     assert not RULES.allows(TEXT)
-    found = opinions(prepared(0 if name == "wide" else 4), model)[name].propose(RULES, ())
+    found = opinions(prepared(4), model)[name].propose(RULES, ())
     assert found
     assert all(RULES.allows(text) for text in found)
 
@@ -63,11 +59,11 @@ def test_with_rules_only_allowed_texts_are_proposed(name: str, model: Model) -> 
 @pytest.mark.parametrize("name", VOTERS)
 def test_a_text_is_judged_the_same_whoever_is_judged_beside_it(name: str, model: Model) -> None:
     texts = [TEXT, "2401", "7", "", "240714"]
-    together = opinions(prepared(0 if name == "wide" else 4), model)[name].log_probabilities(texts)
+    together = opinions(prepared(4), model)[name].log_probabilities(texts)
     assert together.shape == (5,)
     assert np.isfinite(together).all()
     assert together[0] == together.max()
-    other = opinions(prepared(0 if name == "wide" else 4), model)[name]
+    other = opinions(prepared(4), model)[name]
     other.propose(None, ())
     apart = [other.log_probabilities([text])[0] for text in reversed(texts)]
     # What the search finds it judges by its own beam, which may miss some ways to a text.

@@ -110,7 +110,7 @@ def test_a_file_that_ends_every_run_is_stopped_by_the_third(tmp_path: Path) -> N
 
 
 @linux
-@pytest.mark.parametrize("wanted", [5, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("wanted", [5, pytest.param(30, marks=pytest.mark.slow)])
 def test_killed_at_random_and_resumed_the_table_is_the_same(tmp_path: Path, wanted: int) -> None:
     fill(tmp_path / "in", 200, "slow")
     fill(tmp_path / "in", 2, "bad")

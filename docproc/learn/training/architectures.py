@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from docproc.readers.verifier import HEIGHT as VERIFIER_HEIGHT
 from docproc.types import CELL_CLASSES, CELL_SIDE, CLASSES, GLYPH_SIDE, LINE_CLASSES, LINE_HEIGHT, MICR_CLASSES
 
 if TYPE_CHECKING:
@@ -55,29 +54,6 @@ def _fused_normalization() -> type[keras.Layer]:
             return normalized
 
     return FusedBatchNormalization
-
-
-def _columns(strip: keras.KerasTensor) -> keras.KerasTensor:
-    """What stands in each two columns of a strip: (n, 32, width), 0..1, to (n, 1, width / 2, 128)."""
-    from keras import layers
-
-    x = layers.Reshape((LINE_HEIGHT, -1, 1))(strip)
-    x = layers.MaxPooling2D(2)(_block(x, 24))
-    x = _block(x, 48)
-    x = layers.MaxPooling2D((2, 1))(_block(x, 64))
-    x = layers.SpatialDropout2D(0.05)(x)
-    x = layers.MaxPooling2D((2, 1))(_block(x, 96))
-    return _block(x, 128, (LINE_HEIGHT // 8, 1), "valid")
-
-
-def _beside(x: keras.KerasTensor, widths: Sequence[int]) -> keras.KerasTensor:
-    """Residual blocks that look at the columns beside each one, kernels of these widths: (n, 1, t, 128) to the same."""
-    from keras import layers
-
-    for width in widths:
-        x = layers.Dropout(0.1)(x)
-        x = layers.Add()([x, _block(x, 128, (1, width))])
-    return x
 
 
 def classic_network() -> keras.Model:
@@ -161,25 +137,8 @@ def each_line_reader(network: keras.Model) -> list[keras.Model]:
 def line_network(name: str = "lines") -> keras.Model:
     """A reader of lines: (n, 32, width) uint8 to (n, width / 2, 23) logits; the last class is the blank of CTC.
 
-    Fully convolutional, for lines of any width; about 0.39 million weights. A frame sees 36 px, nearly two digits, to each
-    side.
-    """
-    import keras
-    from keras import layers
-
-    strip = keras.Input((LINE_HEIGHT, None), dtype="uint8", name="lines")
-    x = _columns(layers.Rescaling(1.0 / 255)(strip))
-    x = _beside(x, (5, 5, 5))
-    x = layers.Reshape((-1, 128))(x)
-    x = layers.Dropout(0.2)(x)
-    frames = layers.Dense(LINE_CLASSES, dtype="float32", name="frames")(x)
-    return keras.Model(strip, frames, name=name)
-
-
-def wide_network() -> keras.Model:
-    """A reader of lines like `line_network`, with six times the weights, 2.4 million.
-
-    A frame sees 33 px to each side, and through the gates of the last blocks (J. Hu et al., 2018) the hand of the whole line.
+    Convolutional, for lines of any width; 2.4 million weights. A frame sees 33 px, more than one digit, to each side, and
+    through the gates of the last blocks (J. Hu et al., 2018) the hand of the whole line.
     """
     import keras
     from keras import layers
@@ -204,42 +163,7 @@ def wide_network() -> keras.Model:
     x = layers.Reshape((-1, 256))(x)
     x = layers.Dropout(0.2)(x)
     frames = layers.Dense(LINE_CLASSES, dtype="float32", name="frames")(x)
-    return keras.Model(strip, frames, name="wide")
-
-
-def verifier_network() -> keras.Model:
-    """Says whether a text is written on a line: (n, 42, width) uint8 to (n, 2) logits, about 0.87 million weights.
-
-    The lower rows of its input are the text, see `readers.verifier`. Its first layers are those of `line_network`, see
-    `with_first_layers`.
-    """
-    import keras
-    from keras import layers
-
-    shown = keras.Input((VERIFIER_HEIGHT, None), dtype="uint8", name="lines")
-    whole = layers.Rescaling(1.0 / 255)(shown)
-    x = _beside(_columns(whole[:, :LINE_HEIGHT]), (5,))
-    text = layers.Permute((2, 1))(whole[:, LINE_HEIGHT:, ::LINE_STRIDE])
-    text = layers.Reshape((1, -1, VERIFIER_HEIGHT - LINE_HEIGHT))(text)
-    text = layers.Conv2D(64, (1, 9), padding="same", activation="relu")(text)
-    x = _block(layers.Concatenate()([x, text]), 128, (1, 5))
-    # Dilated kernels would have fewer weights, but TensorRT cannot read their ONNX export.
-    x = _beside(x, (5, 9, 17))
-    x = layers.Reshape((-1, 128))(x)
-    x = layers.Dense(32, activation="relu")(x)
-    x = layers.Concatenate()([layers.GlobalMaxPooling1D()(x), layers.GlobalAveragePooling1D()(x)])
-    x = layers.Dropout(0.1)(x)
-    return keras.Model(shown, layers.Dense(2, dtype="float32", name="verdict")(x), name="verifier")
-
-
-def with_first_layers(network: keras.Model, reader: keras.Model) -> keras.Model:
-    """The network with the weights of a trained line reader in the first layers, as many as both have in common."""
-    own, trained = ([layer for layer in one.layers if layer.weights] for one in (network, reader))
-    for layer, other in zip(own, trained, strict=False):
-        if [weight.shape for weight in layer.weights] != [weight.shape for weight in other.weights]:
-            break
-        layer.set_weights(other.get_weights())
-    return network
+    return keras.Model(strip, frames, name=name)
 
 
 def micr_network() -> keras.Model:

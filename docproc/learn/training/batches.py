@@ -15,12 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.learn.training.augment import draw_warps, vary_line, warp_pictures, warp_strength
-from docproc.types import LINE_HEIGHT, Line
+from docproc.types import Line
 
 LabeledPictures = tuple[NDArray[np.uint8], NDArray[np.integer[Any]]]  # (n, side, side, ...) and their labels (n,)
 LabeledLines = tuple[Sequence[Line], Sequence[str]]  # and their texts
 EncodedLines = tuple[Sequence[Line], Sequence[Sequence[int]]]  # and their texts as classes of the network
-LabeledVerdicts = tuple[Sequence[Line], NDArray[np.int32]]  # lines with a text below, and 1 where it is what is written
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.int32]]  # what is shown, and the targets
 Seed = tuple[int, int]  # of the recipe, and of what is drawn
@@ -80,40 +79,6 @@ def varied_lines(encoded: EncodedLines, size: int, stride: int, seed: Seed, widt
             yield np.stack([vary_line(lines[k], rng, widths) for k in chosen]), _targets([texts[k] for k in chosen])
 
     return TrainingBatches(_steps(by_width, size), of_epoch)
-
-
-def shifted_lines(labeled: LabeledVerdicts, size: int, seed: Seed) -> TrainingBatches:
-    """Shuffled batches of about `size` lines of one width, each a little higher or lower, and darker or fainter, every time."""
-    lines, labels = labeled
-    by_width = _by_width(lines, range(len(lines)))
-
-    def of_epoch(epoch: int) -> Iterator[Batch]:
-        rng = np.random.default_rng((*seed, epoch))
-        for chosen in _shuffled(by_width, size, rng):
-            yield _shifted(np.stack([lines[k] for k in chosen]), rng), labels[chosen]
-
-    return TrainingBatches(_steps(by_width, size), of_epoch)
-
-
-def _shifted(shown: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Lines (n, 42, width) with their strips changed and the texts below as they are."""
-    strips = shown[:, :LINE_HEIGHT] * rng.uniform(0.8, 1.2, (len(shown), 1, 1))
-    strips = np.roll(np.minimum(strips, 255).astype(np.uint8), int(rng.integers(-1, 2)), axis=1)
-    return np.concatenate([strips, shown[:, LINE_HEIGHT:]], axis=1)
-
-
-def validation_verdicts(labeled: LabeledVerdicts) -> ValidationBatches:
-    """All lines with a text below as they are, those of one width together."""
-    lines, labels = labeled
-    by_width = _by_width(lines, range(len(lines)))
-
-    def batches() -> Iterator[Batch]:
-        for members in by_width.values():
-            for start in range(0, len(members), VALIDATION_BATCH):
-                chosen = members[start : start + VALIDATION_BATCH]
-                yield np.stack([lines[k] for k in chosen]), labels[chosen]
-
-    return batches
 
 
 def validation_pictures(labeled: LabeledPictures) -> ValidationBatches:

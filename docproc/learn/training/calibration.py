@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,6 @@ from docproc.readers import NETWORKS
 from docproc.readers.confidence import Calibration, Thresholds, confidence
 from docproc.readers.evidence import COMB, FREE, evidence, signs
 from docproc.readers.handwriting import (
-    FIRST,
     decide,
     keep_rules,
     lattice_opinion,
@@ -29,14 +28,12 @@ from docproc.readers.handwriting import (
     opinions_of,
     remark_on,
     score_all,
-    with_verifier,
 )
 from docproc.readers.lattice.context import features
-from docproc.readers.verifier import NAME as VERIFIER
 from docproc.readers.vote import Verdict, Weights, arguments, ballots, vote
 from docproc.readers.voter import Opinion
 from docproc.rules import FieldRules, Weighted
-from docproc.types import KINDS, NOT_A_DIGIT, Kind, LineRecognizer
+from docproc.types import KINDS, NOT_A_DIGIT, Kind
 
 MIN_OF_A_KIND = 1000  # fields: a kind has thresholds of its own from no fewer, in which ten are wrong at an error of 1 %
 MIN_DECIDED = 50  # fields whose confidence decides what becomes of them: a calibration is fitted to no fewer
@@ -55,7 +52,6 @@ class RecognizedExample:
 
     example: StripExample
     scores: Mapping[str, Any]  # by the names of the readers
-    verifier: Opinion | None = None  # on what the others propose, where it was asked
 
     @property
     def digits(self) -> tuple[int, int] | None:
@@ -64,13 +60,7 @@ class RecognizedExample:
 
     def opinions(self, context: Mlp) -> dict[str, Opinion]:
         """What each reader thinks of it."""
-        own = opinions_of(self.example.views, self.scores, self.digits, {"lattice": context})
-        return own if self.verifier is None else own | {VERIFIER: self.verifier}
-
-    def first_opinions(self, context: Mlp) -> dict[str, Opinion]:
-        """What those think of it who look first."""
-        views = {name: self.example.views[name] for name in FIRST}
-        return opinions_of(views, self.scores, self.digits, {"lattice": context})
+        return opinions_of(self.example.views, self.scores, self.digits, {"lattice": context})
 
 
 def recognize_examples(made: Sequence[StripExample], networks: Mapping[str, Any], log: Log) -> list[RecognizedExample]:
@@ -82,19 +72,6 @@ def recognize_examples(made: Sequence[StripExample], networks: Mapping[str, Any]
         for one in score_all([example.views for example in part], networks)
     ]
     return [RecognizedExample(*each) for each in zip(made, scores, strict=True)]
-
-
-def ask_verifier(
-    fields: Sequence[RecognizedExample], context: Mlp, network: LineRecognizer, log: Log
-) -> list[RecognizedExample]:
-    """The same fields with the verifier's opinion on what the other readers propose; the `context` must be fitted before."""
-    parts = [fields[start : start + READ_AT_ONCE] for start in range(0, len(fields), READ_AT_ONCE)]
-    asked = []
-    for part in counted(parts, len(fields), "verifying composed fields", log, READ_AT_ONCE):
-        cases = [(field.example.views, field.digits, None) for field in part]
-        heard = with_verifier(cases, [field.opinions(context) for field in part], network)
-        asked += [replace(field, verifier=own.get(VERIFIER)) for field, own in zip(part, heard, strict=True)]
-    return asked
 
 
 def fit_context(fields: Sequence[RecognizedExample], seed: int, log: Log) -> Mlp:
@@ -113,15 +90,12 @@ def fit_context(fields: Sequence[RecognizedExample], seed: int, log: Log) -> Mlp
 _Poll = tuple[NDArray[np.float64], int]  # the arguments of all proposed texts of a field, and the place of the true one
 
 
-def fit_weights(fields: Sequence[RecognizedExample], context: Mlp, log: Log, *, first: bool = False) -> dict[Kind, Weights]:
-    """Learn the weight of each reader in each kind of field, see `readers.vote`: where there is none of a kind, from all.
-
-    With `first`, of those alone who look first: the others have no weight.
-    """
+def fit_weights(fields: Sequence[RecognizedExample], context: Mlp, log: Log) -> dict[Kind, Weights]:
+    """Learn the weight of each reader in each kind of field, see `readers.vote`: where there is none of a kind, from all."""
     names, polls = tuple(NETWORKS), dict[Kind, list[_Poll]]()
     for field in counted(fields, len(fields), "fitting the vote", log):
         own = polls.setdefault(field.example.strip.kind, [])
-        cast = ballots(field.first_opinions(context) if first else field.opinions(context), field.digits)
+        cast = ballots(field.opinions(context), field.digits)
         true = [ballot.text == field.example.strip.text for ballot in cast]
         if any(true) and len(cast) > 1:
             own.append((arguments(cast, names), true.index(True)))
@@ -161,9 +135,6 @@ class Judged:
     decided: bool  # whether its confidence decides what becomes of it
 
 
-Heard = Callable[[RecognizedExample], Mapping[str, Opinion]]  # the opinions on a field that are to be heard
-
-
 def fit_calibration(
     fields: Sequence[RecognizedExample], kinds: Sequence[Kind], context: Mlp, weights: Mapping[Kind, Weights], log: Log
 ) -> tuple[dict[Kind, Calibration], dict[str, float]]:
@@ -174,7 +145,7 @@ def fit_calibration(
     expected calibration error.
     """
     told = f"fitting the calibration ({', '.join(kinds)})"
-    found, scores = judge_all(fields, lambda field: field.opinions(context), weights, told, log)
+    found, scores = judge_all(fields, context, weights, told, log)
     judged = deciding([one for one in found if one])
     p, net = cross_fitted(judged, signs(COMB if "comb" in kinds else FREE))
     calibrations = {kind: Calibration(net, own) for kind, own in thresholds_of(kinds, judged, p).items()}
@@ -182,7 +153,7 @@ def fit_calibration(
 
 
 def judge_all(
-    fields: Sequence[RecognizedExample], heard: Heard, weights: Mapping[Kind, Weights], name: str, log: Log
+    fields: Sequence[RecognizedExample], context: Mlp, weights: Mapping[Kind, Weights], name: str, log: Log
 ) -> tuple[list[Judged | None], dict[str, float]]:
     """What the vote comes to in every field, None where that tells nothing; and the share of fields read exactly.
 
@@ -191,7 +162,7 @@ def judge_all(
     judged, exact = list[Judged | None](), list[bool]()
     alone: dict[str, list[bool]] = {}
     for field in counted(fields, len(fields), name, log):
-        opinions, strip = heard(field), field.example.strip
+        opinions, strip = field.opinions(context), field.example.strip
         verdict = decide(opinions, field_of(strip), weights[strip.kind])
         if not verdict.ballots or field.example.cut.lattice.blank:
             judged.append(None)
@@ -242,7 +213,7 @@ def _judged(verdict: Verdict, opinions: Mapping[str, Opinion], strip: Strip) -> 
         strip.kind,
         evidence(verdict, opinions),
         strip.number and text == strip.text,
-        1.0 if strip.number or strip.cells else NO_NUMBER_WEIGHT,
+        1.0 if strip.number else NO_NUMBER_WEIGHT,
         # What goes to review whatever its confidence is tells nothing of the confidence of what does not.
         _may_be_accepted(opinions, strip, text),
     )
@@ -276,7 +247,6 @@ def fit_repairs(
     context: Mlp,
     weights: Mapping[Kind, Weights],
     calibrations: Mapping[Kind, Calibration],
-    verifier: LineRecognizer,
     seed: int,
     log: Log,
 ) -> tuple[Thresholds, dict[str, float]]:
@@ -301,7 +271,6 @@ def fit_repairs(
             continue
         broke += 1
         first = confidence(evidence(verdict, opinions), calibrations[kind])
-        (opinions,) = with_verifier([(field.example.views, field.digits, rules)], [opinions], verifier)
         ruled = vote(ballots(opinions, field.digits, rules), weights[kind])
         choice = keep_rules(text, first, ruled, rules)
         if choice.changed:

@@ -37,7 +37,7 @@ DIGITS_PER_LINE = 5  # of MNIST, for networks that read lines
 class Conversion:
     """A network in one form."""
 
-    network: str  # glyphs, lines, cells, verifier or micr
+    network: str  # glyphs, lines, cells or micr
     form: str  # Keras, ONNX float32, ...
     backend: str  # that ran it, "" if none could
     bytes: int

@@ -21,8 +21,7 @@ from docproc.backends import open_line_recognizer, open_recognizer
 from docproc.backends.form import Form
 from docproc.backends.recognizers import log_probabilities
 from docproc.errors import DocprocError
-from docproc.readers import comb, e13b, lattice, line, verifier
-from docproc.readers.line import wide
+from docproc.readers import comb, e13b, lattice, line
 from docproc.types import (
     CELL_SIDE,
     GLYPH_SIDE,
@@ -73,16 +72,6 @@ def export_cell_network(model: keras.Model, path: Path, probe: CellPictures) -> 
 def export_line_network(model: keras.Model, path: Path, probe: Sequence[Line]) -> tuple[LineRecognizer, float]:
     """The same for the line network, with a dynamic width; the share is that of frames."""
     return _export_lines(model, path, probe, line.FORM)
-
-
-def export_wide_network(model: keras.Model, path: Path, probe: Sequence[Line]) -> tuple[LineRecognizer, float]:
-    """The same for the wide network."""
-    return _export_lines(model, path, probe, wide.FORM)
-
-
-def export_verifier_network(model: keras.Model, path: Path, probe: Sequence[Line]) -> tuple[LineRecognizer, float]:
-    """The same for the verifier; the share is that of the verdicts."""
-    return _export_lines(model, path, probe, verifier.FORM)
 
 
 def export_micr_network(model: keras.Model, path: Path, probe: Sequence[Line]) -> tuple[LineRecognizer, float]:

@@ -53,7 +53,7 @@ from docproc.weights.opening import model_bytes, open_model
 if TYPE_CHECKING:
     import keras
 
-NETWORK_NAMES = {"glyphs": "digits", "lines": "lines", "wide": "wide", "cells": "cells", "verifier": "verifier"}
+NETWORK_NAMES = {"glyphs": "digits", "lines": "lines", "cells": "cells"}
 """The names of the networks' files, by the keys of `network_files`."""
 MAX_REPEATS = 8  # times that a corrected field is shown in an epoch, each time augmented in another way
 DRAWN_DIGITS = 3_000  # in the place of MNIST's
@@ -97,7 +97,7 @@ def _drawn(count: int, seed: int) -> Digits:
 class Base:
     """The model that is fine-tuned."""
 
-    files: Mapping[str, Path]  # the Keras files of `glyphs`, `lines`, `wide`, `cells` and `verifier`
+    files: Mapping[str, Path]  # the Keras files of `glyphs`, `lines` and `cells`
     card: Mapping[str, Any]
 
     def __post_init__(self) -> None:
@@ -130,7 +130,7 @@ def finetune(
 ) -> dict[str, float]:  # fmt: skip
     """Train the networks on corrected fields and composed strips, and write all their files to `folder`.
 
-    A network without corrections is copied from the base, and the wide network and the verifier always. Returns how far the
+    A network without corrections is copied from the base. Returns how far the
     eight bits of the others agree with Keras. Raises MissingPart if a file of the base is missing, or not the one on its card.
     """
     lines = [(line, one.symbols) for one in corrections for line in one.lines]
@@ -155,8 +155,6 @@ def finetune(
         )
     else:
         _copy("cells", base, folder)
-    _copy("wide", base, folder)
-    _copy("verifier", base, folder)
     return agreement
 
 

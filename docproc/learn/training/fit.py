@@ -17,20 +17,14 @@ from docproc.learn.training.architectures import (
     line_network,
     line_readers,
     micr_network,
-    verifier_network,
-    wide_network,
-    with_first_layers,
 )
 from docproc.learn.training.batches import (
     EncodedLines,
     LabeledLines,
     LabeledPictures,
-    LabeledVerdicts,
     plain_pictures,
-    shifted_lines,
     validation_lines,
     validation_pictures,
-    validation_verdicts,
     varied_lines,
     warped_pictures,
 )
@@ -43,14 +37,11 @@ if TYPE_CHECKING:
     import keras
 
 # In the folder of the models, the state of each training that was interrupted.
-GLYPH_PROGRESS, CELL_PROGRESS, MICR_PROGRESS, VERIFIER_PROGRESS, WIDE_PROGRESS, WRITTEN_PROGRESS = (
-    f"{name}.progress.npz" for name in ("digits", "cells", "micr", "verifier", "wide", "written")
-)
+GLYPH_PROGRESS, CELL_PROGRESS, MICR_PROGRESS = (f"{name}.progress.npz" for name in ("digits", "cells", "micr"))
 LINE_PROGRESS = tuple(f"lines-{number}.progress.npz" for number in range(1, LINE_READERS + 1))
 
 # What is drawn from the seed of a recipe, so that no two drawings share their random numbers.
 GLYPH_DRAW, LINE_DRAW, CELL_DRAW, MICR_PAIRS_DRAW, MICR_DRAW, MICR_VALIDATION_DRAW, CLASSIC_DRAW = 21, 22, 23, 24, 25, 26, 27
-VERIFIER_DRAW, WIDE_DRAW, WRITTEN_DRAW = 28, 29, 77
 
 LINE_WIDTHS = (0.75, 1.15)  # factors by which handwritten lines are made narrower or wider
 MICR_WIDTHS = (0.88, 1.12)  # the same of print
@@ -144,64 +135,10 @@ def _fit_line_reader(
     return train_network(recipe, training, log)
 
 
-def fit_wide_network(
-    recipe: HandwritingRecipe, train: LabeledLines, validation: LabeledLines, folder: Path, log: Log
-) -> TrainedNetwork:
-    """Train the wide network, which reads lines like each of `fit_line_network`."""
-    batches = varied_lines(_line_encoded(train), recipe.line_batch, LINE_STRIDE, (recipe.seed, WIDE_DRAW), LINE_WIDTHS)
-    training = Training(
-        "the wide network", wide_network, ctc_loss, recipe.wide_epochs, batches,
-        validation_lines(_line_encoded(validation), LINE_STRIDE), folder / WIDE_PROGRESS, of_texts=True,
-    )  # fmt: skip
-    return train_network(recipe, training, log)
-
-
-def fit_written(
-    recipe: HandwritingRecipe, train: LabeledLines, validation: LabeledLines, folder: Path, log: Log, start: keras.Model
-) -> TrainedNetwork:
-    """Train the wide network further, on fields that are mostly digits written by hand."""
-    recipe = replace(recipe, learning_rate=recipe.written_rate)
-    batches = varied_lines(_line_encoded(train), recipe.line_batch, LINE_STRIDE, (recipe.seed, WRITTEN_DRAW), LINE_WIDTHS)
-    training = Training(
-        "the wide network on handwriting", wide_network, ctc_loss, recipe.written_epochs, batches,
-        validation_lines(_line_encoded(validation), LINE_STRIDE), folder / WRITTEN_PROGRESS, start, of_texts=True,
-    )  # fmt: skip
-    return train_network(recipe, training, log)
-
-
 def _line_encoded(labeled: LabeledLines) -> EncodedLines:
     """Lines with the classes of their symbols, without those on which nothing is written."""
     written = [(line, text) for line, text in zip(*labeled, strict=True) if text]
     return [line for line, _ in written], [[LINE_SYMBOLS.index(symbol) for symbol in text] for _, text in written]
-
-
-def fit_verifier_network(
-    recipe: HandwritingRecipe,
-    train: LabeledVerdicts,
-    validation: LabeledVerdicts,
-    folder: Path,
-    log: Log,
-    reader: keras.Model | None = None,
-) -> TrainedNetwork:
-    """Train the network that verifies texts; it begins with the first layers of a line `reader`, where one is given."""
-
-    def build() -> keras.Model:
-        network = verifier_network()
-        return network if reader is None else with_first_layers(network, reader)
-
-    batches = shifted_lines(train, recipe.line_batch, (recipe.seed, VERIFIER_DRAW))
-    training = Training(
-        "the verifier", build, verdict_loss(), recipe.verifier_epochs, batches, validation_verdicts(validation),
-        folder / VERIFIER_PROGRESS,
-    )  # fmt: skip
-    return train_network(recipe, training, log)
-
-
-def verdict_loss() -> Any:
-    """The cross-entropy of two logits."""
-    import keras
-
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def fit_micr_network(

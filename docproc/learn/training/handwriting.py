@@ -5,29 +5,31 @@ All random numbers come from one seed.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.learn.composing.examples import Source, StripExample, cell_training_data, strip_examples, training_data
+from docproc.learn.composing.examples import (
+    Source,
+    StripExample,
+    TrainingData,
+    cell_training_data,
+    strip_examples,
+    training_data,
+)
 from docproc.learn.composing.material import Digits, Material, Sources
 from docproc.learn.composing.mixes import EVERYTHING, WRITTEN, Mix
 from docproc.learn.composing.mnist import Mnist
 from docproc.learn.evaluation.accuracy import digit_accuracy
 from docproc.learn.evaluation.history import Histories, histories_from_card
 from docproc.learn.progress import Log, Step
-from docproc.learn.training.architectures import each_line_reader
-from docproc.learn.training.augment import vary_line
 from docproc.learn.training.batches import LabeledLines
 from docproc.learn.training.calibration import (
-    ask_verifier,
     fit_calibration,
     fit_context,
     fit_repairs,
@@ -41,36 +43,24 @@ from docproc.learn.training.export import (
     export_cell_network,
     export_glyph_network,
     export_line_network,
-    export_verifier_network,
-    export_wide_network,
 )
 from docproc.learn.training.fit import (
     CELL_PROGRESS,
     GLYPH_PROGRESS,
     LINE_PROGRESS,
-    LINE_WIDTHS,
-    VERIFIER_PROGRESS,
-    WIDE_PROGRESS,
-    WRITTEN_PROGRESS,
     fit_cell_network,
     fit_glyph_network,
     fit_line_network,
-    fit_verifier_network,
-    fit_wide_network,
-    fit_written,
 )
-from docproc.learn.training.looks import fit_looks
 from docproc.learn.training.loop import TrainedNetwork
 from docproc.learn.training.model_card import HANDWRITING_FILES, TrainedModel, write_model_card
-from docproc.learn.training.near_misses import near_misses
 from docproc.learn.training.recipes import HandwritingRecipe
 from docproc.mlp import Mlp
 from docproc.readers import NETWORKS
 from docproc.readers.confidence import to_card
 from docproc.readers.lattice.cuts import GEOMETRY
-from docproc.readers.verifier import NAME as VERIFIER
 from docproc.readers.vote import Weights
-from docproc.types import NOT_A_DIGIT, Kind
+from docproc.types import FREE_KINDS, NOT_A_DIGIT, Kind
 from docproc.weights.cards import DECODER_FILE, network_files, read_card
 from docproc.weights.opening import model_bytes
 
@@ -78,14 +68,14 @@ if TYPE_CHECKING:
     import keras
 
 TRAINING_FIELDS = (  # of a recipe: what decided the outcome of its training, and stays where only what stands beside is fitted
-    "network", "seed", "strips", "combs", "not_digits", "mnist_repeats", "epochs", "batch", "line_epochs", "line_batch",
-    "wide_strips", "wide_epochs", "written_strips", "written_epochs", "written_rate", "verifier_strips", "verifier_epochs",
-    "cell_combs", "cell_epochs", "learning_rate", "weight_decay", "precision", "patience", "held_out",
+    "network", "seed", "strips", "combs", "not_digits", "mnist_repeats", "epochs", "batch", "line_strips", "written_strips",
+    "line_epochs", "line_batch", "cell_combs", "cell_epochs", "learning_rate",
+    "weight_decay", "precision", "patience", "held_out",
 )  # fmt: skip
 PROBE_DIGITS = 512  # of MNIST, beside PROBE_FIELDS
 
 # Parts of the seed: each has other strips.
-TRAIN_PART, CELL_PART, VALIDATION_PART, VERIFIER_PART = 0, 4, 7, 8
+TRAIN_PART, CELL_PART, VALIDATION_PART = 0, 4, 7
 CONTEXT_PART, VOTE_COMB_PART = 1, 5
 CALIBRATION_PART, CALIBRATION_COMB_PART = 2, 6
 WRITTEN_PART, VOTE_PART, WRITTEN_CALIBRATION_PART = 31, 33, 34
@@ -98,14 +88,12 @@ class Networks:
 
     digits: keras.Model
     lines: keras.Model
-    wide: keras.Model
     cells: keras.Model
-    verifier: keras.Model
     histories: Histories
 
     def named(self) -> Mapping[str, keras.Model]:
         """By the names of their files."""
-        named = ("digits", "lines", "wide", "cells", "verifier")
+        named = ("digits", "lines", "cells")
         return {name: getattr(self, name) for name in named}
 
 
@@ -157,7 +145,7 @@ def refit_handwriting(
         for name, network in NETWORKS.items()
     }
     histories = histories_from_card(card["history"])
-    networks = Networks(opened["lattice"], opened["line"], opened["wide"], opened["cells"], opened[VERIFIER], histories)
+    networks = Networks(opened["lattice"], opened["line"], opened["cells"], histories)
     kept = {name: value for name, value in card["recipe"].items() if name in TRAINING_FIELDS}
     log("the networks stay; what stands beside them is fitted anew")
     return finish_handwriting(replace(recipe, **kept), data, sources, networks, folder, jobs, log, float(card["minutes"]))
@@ -171,18 +159,10 @@ def _train_networks(recipe: HandwritingRecipe, data: Mnist, sources: Sources, fo
     unseen = Source(sources.with_digits(Digits.of(*held_out), apart=True), recipe.seed, VALIDATION_PART, recipe.combs)
     count = int(np.clip(recipe.strips // 50, 100, 1_500))
     validation = training_data(unseen, count, recipe.not_digits, jobs, "composing fields for validation", log)
-    log(f"the line network: {len(train.lines)} lines")
-    lines = fit_line_network(recipe, (train.lines, train.texts), (validation.lines, validation.texts), folder, log)
-    strips = slice(recipe.wide_strips)
-    log(f"the wide network: {len(train.lines[strips])} lines")
-    wide = fit_wide_network(
-        recipe, (train.lines[strips], train.texts[strips]), (validation.lines, validation.texts), folder, log
-    )
-    wide = _train_on_handwriting(recipe, source, unseen, wide, folder, jobs, log)
+    lines = _train_lines(recipe, source, unseen, train, folder, jobs, log)
     glyphs = np.concatenate([train.glyphs, *[images] * recipe.mnist_repeats])
     labels = np.concatenate([train.labels, *[image_labels.astype(np.int8)] * recipe.mnist_repeats])
     del train  # gigabytes, here and below
-    verifier = _train_verifier(recipe, source, lines.model, (validation.lines, validation.texts), folder, jobs, log)
     log(f"the glyph network: {len(labels)} glyphs, {int((labels < NOT_A_DIGIT).sum())} of them digits")
     validation_glyphs = np.concatenate([validation.glyphs, held_out[0]])
     validation_labels = np.concatenate([validation.labels, held_out[1].astype(np.int8)])
@@ -196,45 +176,28 @@ def _train_networks(recipe: HandwritingRecipe, data: Mnist, sources: Sources, fo
     histories = {
         "digits": digits.history,
         "lines": lines.history,
-        "wide": wide.history,
         "cells": cell_network.history,
-        "verifier": verifier.history,
     }
-    return Networks(digits.model, lines.model, wide.model, cell_network.model, verifier.model, histories)
+    return Networks(digits.model, lines.model, cell_network.model, histories)
 
 
-def _train_on_handwriting(
-    recipe: HandwritingRecipe, source: Source, unseen: Source, wide: TrainedNetwork, folder: Path, jobs: int, log: Log
+def _train_lines(
+    recipe: HandwritingRecipe, source: Source, unseen: Source, everything: TrainingData, folder: Path, jobs: int, log: Log
 ) -> TrainedNetwork:
-    """Train the wide network further on what most people key; the history has both parts of its training."""
+    """Train the line network on fields of every sort, and on more that are what most people key."""
 
-    def composed(of: Source, part: int, count: int, name: str) -> LabeledLines:
+    def handwriting(of: Source, part: int, count: int, name: str) -> LabeledLines:
         own = replace(of, material=replace(of.material, mix=WRITTEN), part=part, combs=WRITTEN_COMBS)
         data = training_data(own, count, 0, jobs, name, log)
         return data.lines, data.texts
 
-    train = composed(source, WRITTEN_PART, recipe.written_strips, "composing handwriting to train on")
-    count = int(np.clip(recipe.written_strips // 25, 100, 1_500))
-    validation = composed(unseen, WRITTEN_PART + 1, count, "composing handwriting for validation")
-    log(f"the wide network: {len(train[0])} lines of handwriting")
-    written = fit_written(recipe, train, validation, folder, log, wide.model)
-    return TrainedNetwork(written.model, (*wide.history, *written.history))
-
-
-def _train_verifier(
-    recipe: HandwritingRecipe, source: Source, lines: keras.Model, validation: LabeledLines, folder: Path, jobs: int, log: Log
-) -> TrainedNetwork:
-    """Train the verifier on fields that the line network has not learned: it would hardly misread those."""
-    source = replace(source, part=VERIFIER_PART)
-    data = training_data(source, recipe.verifier_strips, 0, jobs, "composing fields for the verifier", log)
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        probe = [line for line in data.lines if line.shape[1]][:PROBE_FIELDS]
-        readers, _ = export_line_network(lines, Path(temporary) / "lines.onnx", probe)
-        rng = np.random.default_rng((recipe.seed, VERIFIER_PART))
-        train = near_misses((data.lines, data.texts), readers, log, partial(vary_line, rng=rng, widths=LINE_WIDTHS))
-        held_out = near_misses(validation, readers, log)
-    log(f"the verifier: {len(train[1])} texts, {int(train[1].sum())} of them right")
-    return fit_verifier_network(recipe, train, held_out, folder, log, each_line_reader(lines)[0])
+    written, texts = handwriting(source, WRITTEN_PART, recipe.written_strips, "composing handwriting to train on")
+    own = slice(recipe.line_strips)
+    train = [*everything.lines[own], *written], [*everything.texts[own], *texts]
+    count = int(np.clip(recipe.written_strips // 50, 100, 1_500))
+    validation = handwriting(unseen, WRITTEN_PART + 1, count, "composing handwriting for validation")
+    log(f"the line network: {len(train[0])} lines")
+    return fit_line_network(recipe, train, validation, folder, log)
 
 
 def finish_handwriting(
@@ -266,9 +229,10 @@ def finish_handwriting(
     context = fit_context(recognize_examples(strips, recognizers, log), recipe.seed, log)
     # On careless handwriting: on careful hands the line network hardly needs the lattice, and on unfamiliar ones it does.
     strips = unseen.compose("handwriting for the vote", VOTE_PART, recipe.vote_strips, 0.0, mix=WRITTEN)
-    first, weights = _fit_votes(recognizers, context, strips, combs, log)
-    del strips, combs
-    calibrated, scores = _fit_calibrations(recipe, recognizers, unseen, context, first, weights)
+    heard = recognize_examples([*strips, *combs], recognizers, log)
+    weights = fit_weights(heard, context, log)
+    del strips, combs, heard
+    calibrated, scores = _fit_calibrations(recipe, recognizers, unseen, context, weights)
     log(", ".join(f"{name} {value:.4f}" for name, value in scores.items()))
     card = write_model_card(
         TrainedModel(
@@ -288,7 +252,7 @@ def finish_handwriting(
         ),
         folder,
     )
-    for progress in (GLYPH_PROGRESS, *LINE_PROGRESS, WIDE_PROGRESS, WRITTEN_PROGRESS, CELL_PROGRESS, VERIFIER_PROGRESS):
+    for progress in (GLYPH_PROGRESS, *LINE_PROGRESS, CELL_PROGRESS):
         (folder / progress).unlink(missing_ok=True)
     return card
 
@@ -307,31 +271,14 @@ def _export(
     log(Step("writing the line network"))
     probe = [example.line for example in strips if example.line.shape[1]]
     lines, lines_agree = export_line_network(networks.lines, folder / "lines.onnx", probe)
-    log(Step("writing the wide network"))
-    wide, wide_agrees = export_wide_network(networks.wide, folder / "wide.onnx", probe)
     log(Step("writing the cell network"))
     pictures = np.concatenate([example.cells for example in combs])
     cells, cells_agree = export_cell_network(networks.cells, folder / "cells.onnx", pictures)
-    log(Step("writing the verifier"))
-    labeled = [example.line for example in strips], [example.strip.symbols for example in strips]
-    shown, _ = near_misses(labeled, lines, log)
-    verifier, verifier_agrees = export_verifier_network(networks.verifier, folder / "verifier.onnx", shown)
-    return {"lattice": digits, "line": lines, "wide": wide, "cells": cells, VERIFIER: verifier}, {
+    return {"lattice": digits, "line": lines, "cells": cells}, {
         "digits_onnx_agrees_with_keras": digits_agree,
         "lines_onnx_agrees_with_keras": lines_agree,
-        "wide_onnx_agrees_with_keras": wide_agrees,
         "cells_onnx_agrees_with_keras": cells_agree,
-        "verifier_onnx_agrees_with_keras": verifier_agrees,
     }
-
-
-def _fit_votes(
-    recognizers: Mapping[str, Any], context: Mlp, strips: Sequence[StripExample], combs: Sequence[StripExample], log: Log
-) -> tuple[dict[Kind, Weights], dict[Kind, Weights]]:
-    """The weights of the first look, and of the last."""
-    free = ask_verifier(recognize_examples(strips, recognizers, log), context, recognizers[VERIFIER], log)
-    first = fit_weights(free, context, log, first=True)
-    return first, fit_weights([*free, *recognize_examples(combs, recognizers, log)], context, log)
 
 
 def _fit_calibrations(
@@ -339,7 +286,6 @@ def _fit_calibrations(
     recognizers: Mapping[str, Any],
     unseen: _Unseen,
     context: Mlp,
-    first: Mapping[Kind, Weights],
     weights: Mapping[Kind, Weights],
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """The calibrations and the thresholds of repairs, for the card; and their scores."""
@@ -353,21 +299,18 @@ def _fit_calibrations(
         carelessness,
         WRITTEN,
     )
-    fields = ask_verifier(recognize_examples(made, recognizers, log), context, recognizers[VERIFIER], log)
+    fields = recognize_examples(made, recognizers, log)
     made = unseen.compose("combs for the calibration", CALIBRATION_COMB_PART, recipe.comb_strips, 1.0, carelessness)
     combs = recognize_examples(made, recognizers, log)
     # Marks and unfamiliar hands make amounts and free numbers alike in what goes wrong; combs differ.
-    look, free, free_scores = fit_looks(fields, context, first, weights, log)
+    free, free_scores = fit_calibration(fields, FREE_KINDS, context, weights, log)
     comb, comb_scores = fit_calibration(combs, ("comb",), context, weights, log)
     calibrations = {**free, **comb}
-    repairs, repair_scores = fit_repairs(
-        [*fields, *combs], context, weights, calibrations, recognizers[VERIFIER], recipe.seed, log
-    )
+    repairs, repair_scores = fit_repairs([*fields, *combs], context, weights, calibrations, recipe.seed, log)
     scores = {f"free_{name}": value for name, value in free_scores.items()}
     scores |= {f"comb_{name}": value for name, value in comb_scores.items()}
     scores |= repair_scores
     return {
-        "first_look": look.to_card(),
         "repairs": to_card(repairs),
         "calibration": {kind: own.to_card() for kind, own in calibrations.items()},
     }, scores

@@ -14,7 +14,7 @@ from docproc.meaning.named import Named
 from docproc.mlp import logit
 from docproc.readers.ctc import Merged, alignments, each_reader, each_scores, joint_scores, likely_texts, merge_blanks, middles
 from docproc.readers.line.band import line
-from docproc.readers.line.symbols import digit_frames, named
+from docproc.readers.line.symbols import digit_frames, named, share_in_1
 from docproc.readers.voter import MAX_PROPOSED
 from docproc.rules import FieldRules
 from docproc.types import LETTER, LINE_CLASSES, LINE_HEIGHT, LINE_READERS, STRUCK, Field, FieldInk, Frames, Line, LineRecognizer
@@ -45,8 +45,8 @@ def opinion(view: Line, frames: Frames, digits: tuple[int, int] | None, fitted: 
     return LineOpinion(frames)
 
 
-class TextOpinion:
-    """What frames say of texts; see `voter.Opinion`."""
+class LineOpinion:
+    """See `voter.Opinion`. The line readers also name what stands between the digits."""
 
     def __init__(self, frames: Frames) -> None:
         self.all_frames = frames  # of all symbols
@@ -54,6 +54,7 @@ class TextOpinion:
         self._likely: dict[FieldRules | None, list[str]] = {}
         self._judged: dict[str, float] = {}
         self._each: dict[str, list[float]] = {}  # what each of the readers says of a text
+        self._named: dict[str, tuple[Named, ...]] = {}
 
     @cached_property
     def _merged(self) -> Merged:
@@ -70,9 +71,6 @@ class TextOpinion:
         self._judge(texts)
         return np.array([max(self._judged[text], MIN_LOG) for text in texts], np.float64)
 
-    def evidence(self, text: str) -> Mapping[str, float]:
-        return {}
-
     def _judge(self, texts: Sequence[str]) -> None:
         new = [text for text in dict.fromkeys(texts) if text not in self._judged]
         if new:
@@ -80,19 +78,15 @@ class TextOpinion:
             self._judged.update(zip(new, joint_scores(each).tolist(), strict=True))
             self._each.update(zip(new, each.T.tolist(), strict=True))
 
-
-class LineOpinion(TextOpinion):
-    """What the line readers say, who also name what stands between the digits."""
-
-    def __init__(self, frames: Frames) -> None:
-        super().__init__(frames)
-        self._named: dict[str, tuple[Named, ...]] = {}
-
     def named(self, text: str) -> tuple[Named, ...]:
         """What stands around the digits of a text, see `symbols.named`."""
         if text not in self._named:
             self._named[text] = named(self.all_frames, text)
         return self._named[text]
+
+    def slash_in_1(self, text: str) -> float:
+        """How probable it is that a 1 of the text is a slash, 0..1, see `symbols.share_in_1`."""
+        return share_in_1(self.all_frames, text, "/")
 
     def places(self, text: str) -> list[float]:
         """The frame in which each digit of a text stands, by most of the readers; [] where there are too few frames."""

@@ -26,6 +26,7 @@ class SymbolTuning:
     min_share: float = 0.15  # probability of a symbol that is told [guess]
     # In real fields letters, and what is struck out, are rarer than in those that are trained on.
     rarer_nats: float = 2.0  # [measured: digits of 542 check amounts alone; more gains little]
+    near_frames: int = 2  # beside those of a digit, in which another symbol may be seen in its place [guess]
 
 
 SYMBOLS = SymbolTuning()
@@ -76,9 +77,29 @@ def named(frames: Frames, text: str) -> tuple[Named, ...]:
 
 def _places(readers: NDArray[np.float64], text: str) -> NDArray[np.int64]:
     """How many digits of the text stand before each frame, (readers, t), by the most probable alignment of each reader."""
+    return (_states(readers, text) + 1) // 2
+
+
+def _states(readers: NDArray[np.float64], text: str) -> NDArray[np.int64]:
+    """The state of each frame, (readers, t), by the most probable alignment of each reader, see `ctc.alignments`."""
     none = readers[:, :, DIGITS:].sum(axis=2, keepdims=True)
     odds = np.concatenate([readers[:, :, :DIGITS], none], axis=2).transpose(1, 0, 2)
-    return (alignments(odds, [text] * len(odds)) + 1) // 2
+    return alignments(odds, [text] * len(odds))
+
+
+def share_in_1(frames: Frames, text: str, symbol: str) -> float:
+    """How probable a symbol is where a 1 of the text stands, 0..1: the most that one of the readers says of any of them."""
+    if not len(frames) or "1" not in text:
+        return 0.0
+    readers = np.exp(frames.reshape(len(frames), -1, LINE_CLASSES).astype(np.float64))
+    column, most = LINE_SYMBOLS.index(symbol), 0.0
+    for reader, states in enumerate(_states(readers, text)):
+        for place in (k for k, digit in enumerate(text) if digit == "1"):
+            (own,) = (states == 2 * place + 1).nonzero()
+            if len(own):
+                near = slice(max(0, int(own[0]) - SYMBOLS.near_frames), int(own[-1]) + SYMBOLS.near_frames + 1)
+                most = max(most, float(readers[near, reader, column].max()))
+    return most
 
 
 def join(symbols: Sequence[Named], text: str) -> str:

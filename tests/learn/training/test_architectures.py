@@ -28,12 +28,12 @@ def test_fused_normalization_is_that_of_keras() -> None:
 def test_a_network_has_the_same_weights_in_every_precision_of_training(precision: str) -> None:
     import keras
 
-    from docproc.learn.training.architectures import wide_network
+    from docproc.learn.training.architectures import line_network
 
-    plain = wide_network()
+    plain = line_network()
     keras.mixed_precision.set_global_policy(precision)
     try:
-        trained = wide_network()
+        trained = line_network()
     finally:
         keras.mixed_precision.set_global_policy("float32")
     assert [weight.shape for weight in trained.weights] == [weight.shape for weight in plain.weights]
@@ -43,10 +43,10 @@ def test_a_network_has_the_same_weights_in_every_precision_of_training(precision
     assert np.asarray(plain(shown)).shape == (2, 48, 23)
 
 
-def test_the_wide_network_sees_the_hand_of_the_whole_line() -> None:
-    from docproc.learn.training.architectures import wide_network
+def test_the_line_network_sees_the_hand_of_the_whole_line() -> None:
+    from docproc.learn.training.architectures import line_network
 
-    network = wide_network()
+    network = line_network()
     shown = np.random.default_rng(3).integers(0, 60, (1, 32, 640)).astype(np.uint8)
     other = shown.copy()
     other[:, 8:24, 600:606] = 255  # too far from the first frame for any kernel

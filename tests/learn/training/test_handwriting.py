@@ -35,16 +35,10 @@ def train(data: Path, output: Path, *more: str) -> subprocess.CompletedProcess[s
         "12",
         "--line-epochs",
         "2",
-        "--wide-epochs",
-        "1",
+        "--line-strips",
+        "300",
         "--written-strips",
         "200",
-        "--written-epochs",
-        "1",
-        "--verifier-strips",
-        "100",
-        "--verifier-epochs",
-        "1",
         "--cell-combs",
         "1000",
         "--cell-epochs",
@@ -73,24 +67,21 @@ def test_training_writes_a_model_that_reads(trained: tuple[Path, subprocess.Comp
     folder, done = trained
     assert done.returncode == 0, done.stderr
     assert {
-        "composing fields to train on", "composing fields for validation", "training the line network (4 of 4)",
-        "training the wide network", "composing handwriting to train on", "training the wide network on handwriting",
+        "composing fields to train on", "composing fields for validation", "training the line network (2 of 2)",
+        "composing handwriting to train on",
         "composing handwriting for the vote",
         "training the glyph network", "composing combs to train on", "composing combs for validation",
         "training the cell network", "composing fields for the context and the vote", "composing combs for the vote",
         "writing the cell network", "training the decoder", "writing the decoder", "reading composed fields",
         "preparing the context", "fitting the context", "fitting the vote", "composing fields for the calibration",
         "composing combs for the calibration", "fitting the calibration (comb)", "fitting the thresholds of repairs",
-        "composing fields for the verifier", "training the verifier", "writing the verifier", "verifying composed fields",
         "writing the report",
     } <= set(done.stderr.splitlines())  # fmt: skip
     scores = json.loads(done.stdout)
     assert 0.5 < scores["mnist_test_accuracy"] <= 1
     assert 0.98 <= scores["digits_onnx_agrees_with_keras"] <= 1
     assert 0.98 <= scores["lines_onnx_agrees_with_keras"] <= 1
-    assert 0.98 <= scores["wide_onnx_agrees_with_keras"] <= 1
     assert 0.98 <= scores["cells_onnx_agrees_with_keras"] <= 1
-    assert 0.98 <= scores["verifier_onnx_agrees_with_keras"] <= 1
     model = open_model("onnx", folder / "models" / "digits.onnx")
     assert model.networks["lattice"].recognize(np.zeros((3, 28, 28), np.uint8)).shape == (3, 11)
     assert sorted(p.name for p in (folder / "models").iterdir()) == sorted([*HANDWRITING_FILES, "digits.html", "digits.json"])
@@ -105,9 +96,9 @@ def test_the_card_tells_how_it_was_made(trained: tuple[Path, subprocess.Complete
     assert card["recipe"]["strips"] == 300
     assert set(card["data"]["mnist"]) == {"train_images", "train_labels", "test_images", "test_labels"}
     assert set(card["sha256"]) == set(HANDWRITING_FILES)
-    assert [len(card["history"][name]) for name in ("digits", "lines", "wide", "cells", "verifier")] == [12, 2, 2, 20, 1]
+    assert [len(card["history"][name]) for name in ("digits", "lines", "cells")] == [12, 2, 20]
     page = (folder / "models" / "digits.html").read_text()
-    assert all(f"{name}: loss" in page for name in ("digits", "lines", "wide", "cells", "verifier"))
+    assert all(f"{name}: loss" in page for name in ("digits", "lines", "cells"))
     assert all(card["calibration"][kind]["thresholds"] for kind in ("string", "amount", "comb"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from docproc.readers.line.symbols import SYMBOLS, digit_frames, join, named
+from docproc.readers.line.symbols import SYMBOLS, digit_frames, join, named, share_in_1
 from docproc.types import LINE_CLASSES, LINE_SYMBOLS, Frames
 
 
@@ -28,6 +28,17 @@ def test_a_text_of_digits_does_not_lose_by_marks_between() -> None:
     assert frames.shape == (11, 22)
     assert np.allclose(np.exp(frames.reshape(11, 2, 11)).sum(axis=2), 1, atol=1e-5)
     assert np.exp(frames[3, 10]) > 0.97  # the comma is as good as nothing
+
+
+def test_a_slash_is_told_where_a_1_was_read() -> None:
+    frames = spelling("3145")
+    both = np.exp(frames)
+    both[3, LINE_SYMBOLS.index("1")], both[3, LINE_SYMBOLS.index("/")] = 0.85, 0.13  # of one reader, in the place of the 1
+    frames = np.asarray(np.log(both), np.float32)
+    assert share_in_1(frames, "3145", "/") == pytest.approx(0.13)
+    assert share_in_1(frames, "3145", "-") < 0.01
+    assert share_in_1(frames, "345", "/") == 0.0  # no 1 is read
+    assert share_in_1(frames[:0], "1", "/") == 0.0
 
 
 def test_an_odd_digit_is_no_letter_before_it_is_surely_one() -> None:
