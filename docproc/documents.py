@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docproc.archives import SUFFIX, place_of
-from docproc.backends import BACKENDS, choose
+from docproc.backends import BACKENDS
 from docproc.errors import DocumentError, MissingPart
 from docproc.fields.layouts import Layout
 from docproc.fields.template import Template
@@ -26,7 +26,7 @@ from docproc.rules import DateWindow
 from docproc.sheets import Seen, with_sheets
 from docproc.types import Page, PageId, Row, Sheet
 from docproc.urls import Url
-from docproc.weights.cards import model_hashes
+from docproc.weights.cards import choose_for, model_hashes
 from docproc.weights.thresholds import own_thresholds
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def settings_for(documents: Sequence[Document], request: RunRequest) -> Settings
 
     Raises BadUsage or BadConfig for a layout or thresholds that are none, MissingPart for a backend that does not work.
     """
-    backend = choose(request.backend).backend
+    backend = choose_for(request.backend, request.model).backend
     layout = open_layout(request.layout, folders_of(documents), request.date_order)
     models = tuple(model_hashes(request.model, backend).items())
     own = own_thresholds(Path(request.thresholds), dict(models), request.max_error) if request.thresholds else {}

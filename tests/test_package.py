@@ -1,4 +1,4 @@
-"""What is handed to users: a wheel of at most 16 MB that reads, one for training, and messages where that is missing."""
+"""What is handed to users: a wheel of at most 12 MB that reads, one for training and GPUs, and what is said without that."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from typing import Any
 
 import pytest
 
+from docproc import backends
 from docproc.errors import MissingPart
 from docproc.learn.training.finetune import Base
 from docproc.weights import cards, opening
-from docproc.weights.cards import FOR_TRAINING, model_folder, network_files, read_card
+from docproc.weights.cards import FOR_TRAINING, choose_for, model_folder, network_files, read_card
 from docproc.weights.opening import model_bytes, open_digit_model
 from tests.conftest import PROJECT
 
-MAX_WHEEL_BYTES = 16_000_000
+MAX_WHEEL_BYTES = 12_000_000
 
 
 def wheel(folder: Path) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def shipped(folder: Path, below: str = "") -> Iterator[Path]:
             yield path
 
 
-def test_the_wheel_has_at_most_16_mb() -> None:
+def test_the_wheel_has_at_most_12_mb() -> None:
     files = [*(PROJECT / "docproc").rglob("*.py"), *shipped(PROJECT, "models/")]
     assert len(files) > 100
     assert sum(len(zlib.compress(path.read_bytes())) + 300 for path in files) < MAX_WHEEL_BYTES
@@ -75,6 +76,17 @@ def test_what_is_missing_says_what_to_install(as_installed: Path) -> None:
     with pytest.raises(MissingPart, match=r"own.digits\.onnx: there is no such file; docproc model train makes one"):
         model_bytes(Path("own/digits.onnx"), card)
     assert open_digit_model("onnx").decoder is None
+
+
+def test_without_networks_for_gpus_auto_takes_the_processor(as_installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "available", lambda name: None)
+    chosen = choose_for("auto")
+    assert chosen.backend == "onnx"
+    assert "digits.fp16.onnx" in chosen.passed_over
+    assert "pip install ./models" in chosen.passed_over
+    assert choose_for("tensorrt").backend == "tensorrt"  # who asks for it is told what is missing when it is opened
+    shutil.copy(PROJECT / "models" / "digits.fp16.onnx", as_installed)
+    assert choose_for("auto") == backends.Choice("tensorrt")
 
 
 def test_a_clone_has_all_of_them() -> None:

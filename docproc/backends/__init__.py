@@ -7,7 +7,7 @@ backend that works.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -60,16 +60,19 @@ def available(backend: str) -> str | None:
     return None
 
 
-def choose(backend: str) -> Choice:
+def choose(backend: str, lacks: Callable[[str], str | None] | None = None) -> Choice:
     """The named backend, or for `auto` the best that works here.
 
-    Raises BadUsage for an unknown name, MissingPart with the reasons when there is none.
+    `lacks` says what else a backend would need, None where that is nothing; for `auto` such a backend is passed over. Raises
+    BadUsage for an unknown name, MissingPart with the reasons when there is none.
     """
     if backend != "auto" and backend not in BACKENDS:
         raise BadUsage(f"no backend named {backend!r}; there are auto, {', '.join(BACKENDS)}")
     reasons: list[str] = []
     for name in PREFERRED if backend == "auto" else (backend,):
         reason = available(name)
+        if reason is None and lacks and backend == "auto" and name != PREFERRED[-1]:
+            reason = lacks(name)
         if reason is None:
             return Choice(name, "; ".join(reasons))
         reasons.append(f"{name}: {reason}")

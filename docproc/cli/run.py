@@ -123,7 +123,7 @@ def run(context: click.Context, /, quiet: bool, verbose: bool, **wishes: Any) ->
     request = _request(wishes)
     signals.install()
     if verbose and not quiet:
-        _say_backend(request.backend)
+        _say_backend(request.backend, request.model)
     with piped(request) as asked:
         stdout = asked.output != request.output
         # What goes to stdout has no journal that is kept.
@@ -159,7 +159,7 @@ def watch(folder: Path, settle: float, every: float, quiet: bool, verbose: bool,
     request = _request({**wishes, "inputs": (folder,)})
     signals.install()
     if verbose and not quiet:
-        _say_backend(request.backend)
+        _say_backend(request.backend, request.model)
 
     def began() -> None:
         if not quiet:
@@ -233,11 +233,11 @@ def _interruptions_explained(request: RunRequest) -> Iterator[None]:
         raise
 
 
-def _say_backend(backend: str) -> None:
+def _say_backend(backend: str, model: Path | None) -> None:
     """Which backend reads, and why `auto` passed over a better one."""
-    from docproc.backends import choose
+    from docproc.weights.cards import choose_for
 
-    chosen = choose(backend)
+    chosen = choose_for(backend, model)
     say(f"backend {chosen.backend}{f'; not {chosen.passed_over}' if chosen.passed_over else ''}")
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from docproc import stores
 from docproc.archives import is_archive, place_of
-from docproc.backends import choose
 from docproc.documents import folder_of
 from docproc.errors import BadInput, BadUsage, DocumentError, OutputExists
 from docproc.files import Document, decode_pages, later_pages, read_content
@@ -25,7 +24,7 @@ from docproc.runs.pictures import Picture, explain_sheet, heading, page_overlay,
 from docproc.runs.tables import write_whole
 from docproc.types import Box, Page, Row
 from docproc.urls import Place, Url
-from docproc.weights.cards import model_hashes
+from docproc.weights.cards import choose_for, model_hashes
 from docproc.weights.opening import open_model
 from docproc.weights.thresholds import own_thresholds
 
@@ -74,7 +73,7 @@ def explain_page(
         raise OutputExists(f"{target} already exists; use --overwrite to replace it, or -o for another file")
     folder = folder_of(Document(image.name, image)) if isinstance(image, Url) else str(image.parent)
     where = open_layout(layout, (str(image.parent),) if isinstance(image, Path) else (), date_order)
-    backend = choose(backend).backend
+    backend = choose_for(backend, model).backend
     own = own_thresholds(thresholds, model_hashes(model, backend), max_error) if thresholds else None
     reader = open_model(backend, model)
     window = DateWindow(date_window, as_of or date.today()) if date_window else None

@@ -3,8 +3,8 @@
 A model is a folder with the networks and one card. Each network lies there in several files that were made of one another: as
 it was trained (`.keras`, float32), for GPUs (`.fp16.onnx`), and for processors (`.onnx`, eight bits). Each backend has its own.
 
-A wheel holds only what reads. What training needs is a distribution of its own, `docproc-digits-training`, whose files lie in
-the same folder once it is installed; a clone of the project has all of them.
+A wheel holds only what reads on a processor. What training and GPUs need is a distribution of its own,
+`docproc-digits-training`, whose files lie in the same folder once it is installed; a clone of the project has all of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from docproc.backends import BACKENDS
+from docproc.backends import BACKENDS, Choice, choose
 from docproc.errors import BadUsage, MissingPart
 from docproc.readers import MICR, NETWORKS
 
@@ -24,7 +24,7 @@ GLYPHS = "glyphs"  # the network whose file stands for a model; the others lie b
 CLASSIC = "classic"  # the name on the card of a network that knows the ten digits and nothing else
 DECODER_FILE = ".decoder.onnx"  # behind the name of a network: draws what it sees
 ENDINGS = (".fp16.onnx", ".fp32.onnx", ".onnx", ".keras")
-FOR_TRAINING = (".keras", DECODER_FILE)  # endings of the files that only docproc-digits-training installs
+FOR_TRAINING = (".keras", ".fp16.onnx", DECODER_FILE)  # endings of the files that only docproc-digits-training installs
 
 
 def model_folder() -> Path:
@@ -37,7 +37,7 @@ def absent(path: Path) -> MissingPart:
     """What to say of a network's file that is not there."""
     if path.name.endswith(FOR_TRAINING) and path.parent == model_folder():
         return MissingPart(
-            f"the networks for training and for --backend tensorflow are not installed ({path.name}); they come as "
+            f"the networks for training, for GPUs and for --backend tensorflow are not installed ({path.name}); they come as "
             "docproc-digits-training, and in a clone of docproc with: pip install ./models"
         )
     return MissingPart(f"the model cannot be read: {path}: there is no such file; docproc model train makes one")
@@ -61,6 +61,16 @@ def network_files(backend: str, model: Path | None = None) -> dict[str, Path]:
     if not files[MICR].exists():
         files[MICR] = model_folder() / files[MICR].name
     return files
+
+
+def choose_for(backend: str, model: Path | None = None) -> Choice:
+    """As `backends.choose`; `auto` passes over a backend that has no file of this model, see `network_files`."""
+
+    def lacks(name: str) -> str | None:
+        path = network_files(name, model)[GLYPHS]
+        return None if path.exists() else str(absent(path))
+
+    return choose(backend, lacks)
 
 
 def model_hashes(model: Path | None = None, backend: str = "") -> dict[str, str]:
