@@ -15,7 +15,7 @@ from docproc.readers.evidence import evidence
 from docproc.readers.ink import comb_ink, free_ink
 from docproc.readers.lattice import LatticeOpinion, View
 from docproc.readers.lattice.cuts import candidate_box
-from docproc.readers.lattice.stray import STRAY, filled, is_ring, leaning, left_over, stacked
+from docproc.readers.lattice.stray import STRAY, filled, is_corner, is_ring, leaning, left_over, stacked
 from docproc.readers.line import LineOpinion
 from docproc.readers.model import Model
 from docproc.readers.repair import Choice, repair_field
@@ -30,6 +30,7 @@ AT_THE_EDGE = "a line at the edge of the field, or a 1"
 STACKED = "something is written above or below the number"
 FILLED = "something is written inside a digit"
 RING = "a ring, or a 0"
+CORNER = "part of a frame, or a digit"
 UNEXPLAINED = "much of what is written was not read"
 AT_THE_EDGE_PX = 2  # from the side of the crop [guess]
 MAX_ALTERNATIVES = 10  # other texts that are kept, for rules between fields and for people [guess]
@@ -195,6 +196,8 @@ def _more_than_digits(lattice: Lattice, path: Sequence[int], rows: int, text: st
         return FILLED
     if is_ring(lattice, path, text):
         return RING
+    if is_corner(lattice, path, text):
+        return CORNER
     if path and left_over(lattice, path) > (STRAY.max_left_over_of_1 if text == "1" else STRAY.max_left_over):
         return UNEXPLAINED
     return SLASH_OR_1 if set(text) == {"1"} and leaning(lattice, path) else ""

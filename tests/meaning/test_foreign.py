@@ -16,6 +16,7 @@ from docproc.meaning.foreign import (
     SLASH_OR_1,
     dot_below,
     foreign,
+    slash_in_1,
     two_numbers,
 )
 from docproc.meaning.marks import Mark, MarkedDigits, MarkKind
@@ -160,3 +161,17 @@ def test_a_gap_in_an_amount_parts_cents_and_groups_or_two_numbers(text: str, pla
     found = two_numbers(apart(*gaps), text, "amount", None)
     assert parted in found
     assert bool(found) == bool(parted)
+
+
+@pytest.mark.parametrize(
+    ("share", "kind", "digits", "told"),
+    [
+        (0.09, "string", None, SLASH_OR_1),
+        (0.09, "string", (2, 6), SLASH_OR_1),
+        (0.09, "string", (5, 5), ""),  # none of five digits is to spare
+        (0.09, "amount", None, ""),
+        (0.01, "string", None, ""),
+    ],
+)
+def test_a_1_that_may_be_a_slash(share: float, kind: Kind, digits: tuple[int, int] | None, told: str) -> None:
+    assert slash_in_1(share, kind, digits) == told

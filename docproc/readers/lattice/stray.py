@@ -29,6 +29,8 @@ class StrayTuning:
     min_inside: int = 2  # parts inside of a digit: a zero may have a dot [guess]
     inner_width_share: float = 0.3  # of a digit's width: one part that wide is more than a dot [guess]
     max_zero_ratio: float = 1.25  # width to height of a lone 0: a wider one is a ring around something [guess]
+    frame_share: float = 0.25  # of a lone digit's sides: how far inside the corner of a frame reaches [guess]
+    min_inner_share: float = 0.02  # of its ink, farther inside: less is the corner of a frame [guess]
     max_lean: float = 0.45  # columns for a row, of a lone 1: more is a slash [guess]
     max_lean_of_several: float = 0.15  # the same, of every 1 where nothing else is written [guess]
     max_left_over: float = 0.4  # of the ink, on no digit; of more, 4 in 10 are wrong [measured: composed fields]
@@ -96,6 +98,16 @@ def is_ring(lattice: Lattice, path: Sequence[int], text: str) -> bool:
         return False
     box = lattice.candidates[path[0]].box
     return box.width > STRAY.max_zero_ratio * box.height
+
+
+def is_corner(lattice: Lattice, path: Sequence[int], text: str) -> bool:
+    """Whether a lone digit keeps to the sides of its own box, as what is left of a frame does and hardly a digit."""
+    if len(path) != 1 or text in ("0", "1"):
+        return False
+    own = lattice.candidates[path[0]].box.cut(_ink_of(lattice, path))
+    rows, columns = (round(STRAY.frame_share * side) for side in own.shape)
+    inner = own[rows : len(own) - rows, columns : own.shape[1] - columns]
+    return bool(np.count_nonzero(inner) < STRAY.min_inner_share * np.count_nonzero(own))
 
 
 def left_over(lattice: Lattice, path: Sequence[int]) -> float:

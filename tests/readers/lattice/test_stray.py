@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from docproc.readers.lattice.stray import filled, is_ring, left_over
+from docproc.readers.lattice.stray import filled, is_corner, is_ring, left_over
 from docproc.types import Box, Candidate, Lattice
 from tests.meaning.drawn import box_of
 
@@ -44,6 +44,18 @@ def test_a_lone_zero_much_wider_than_tall_is_a_ring() -> None:
     assert is_ring(wide, [0], "0")
     assert not is_ring(narrow, [0], "0")
     assert not is_ring(wide, [0], "2")
+
+
+@pytest.mark.parametrize(("inside", "text", "corner"), [(0, "7", True), (0, "1", False), (9, "7", False)])
+def test_two_sides_of_a_frame_are_no_digit(inside: int, text: str, corner: bool) -> None:
+    labels = np.zeros((60, 50), np.int32)
+    labels[5:10, 5:45] = labels[5:55, 40:45] = 1
+    labels[26 : 26 + inside, 20:29] = 1
+    candidates = (Candidate(0, 1, (0,), Box(5, 5, 40, 50)),)
+    ink = np.where(labels, 255, 0).astype(np.uint8)
+    lattice = Lattice(ink, labels, 1, candidates, np.zeros((1, 21), np.float32), np.eye(2, 3))
+    assert is_corner(lattice, [0], text) is corner
+    assert not is_corner(lattice, [], text)
 
 
 def test_ink_on_no_digit_is_left_over() -> None:
