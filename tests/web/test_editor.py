@@ -115,7 +115,7 @@ def ready(page: Any) -> Any:
 
 def settled(page: Any, holds: Callable[[], bool]) -> None:
     """Wait until something holds while the page goes on."""
-    for _ in range(200):
+    for _ in range(600):
         if holds():
             return
         page.wait_for_timeout(50)
