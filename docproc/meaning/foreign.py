@@ -26,7 +26,7 @@ class ForeignTuning:
     min_gap_digits: float = 0.34  # between two numbers: a space in print is hardly wider [guess]
     min_single_gap_digits: float = 0.55  # the same, where one of them is a single digit [guess]
     min_wider_digits: float = 0.25  # by which it exceeds the next widest gap [guess]
-    min_share_in_1: float = 0.05  # of a slash where a 1 was read in a whole number [measured: drawn fields like 3/4]
+    min_share_in_1: float = 0.05  # of a slash where a 1 was read between digits [measured: drawn fields like 3/4]
     min_point_share: float = 0.5  # of a point or comma in an amount, which may be dirt [guess]
     min_dot: float = 0.06  # digit heights: the longer side of the dot of a question mark [guess]
     max_dot: float = 0.3  # likewise [guess]
@@ -156,7 +156,7 @@ def dot_below(marked: MarkedDigits | None, text: str) -> str:
 
 
 def slash_in_1(share: float, kind: Kind, digits: tuple[int, int] | None) -> str:
-    """Why a 1 of a whole number may be a slash that parts two; "" where its `share`, the probability of that, is small.
+    """Why a 1 in a whole number may be a slash between two; "" where its `share`, the probability of that, is small.
 
     Where the field says how many `digits` it has, there is none to spare for a slash.
     """

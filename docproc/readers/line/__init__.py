@@ -85,7 +85,7 @@ class LineOpinion:
         return self._named[text]
 
     def slash_in_1(self, text: str) -> float:
-        """How probable it is that a 1 of the text is a slash, 0..1, see `symbols.share_in_1`."""
+        """How probable it is that a 1 between other digits is a slash, 0..1, see `symbols.share_in_1`."""
         return share_in_1(self.all_frames, text, "/")
 
     def places(self, text: str) -> list[float]:

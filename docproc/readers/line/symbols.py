@@ -88,13 +88,14 @@ def _states(readers: NDArray[np.float64], text: str) -> NDArray[np.int64]:
 
 
 def share_in_1(frames: Frames, text: str, symbol: str) -> float:
-    """How probable a symbol is where a 1 of the text stands, 0..1: the most that one of the readers says of any of them."""
-    if not len(frames) or "1" not in text:
+    """How probable a symbol is where a 1 stands between other digits, 0..1: the most that a reader says of any such 1."""
+    ones = [place for place, digit in enumerate(text[:-1]) if place and digit == "1"]
+    if not len(frames) or not ones:
         return 0.0
     readers = np.exp(frames.reshape(len(frames), -1, LINE_CLASSES).astype(np.float64))
     column, most = LINE_SYMBOLS.index(symbol), 0.0
     for reader, states in enumerate(_states(readers, text)):
-        for place in (k for k, digit in enumerate(text) if digit == "1"):
+        for place in ones:
             (own,) = (states == 2 * place + 1).nonzero()
             if len(own):
                 near = slice(max(0, int(own[0]) - SYMBOLS.near_frames), int(own[-1]) + SYMBOLS.near_frames + 1)

@@ -39,6 +39,7 @@ def test_a_slash_is_told_where_a_1_was_read() -> None:
     assert share_in_1(frames, "3145", "-") < 0.01
     assert share_in_1(frames, "345", "/") == 0.0  # no 1 is read
     assert share_in_1(frames[:0], "1", "/") == 0.0
+    assert share_in_1(frames[2:5], "1", "/") == 0.0  # a lone 1 parts nothing
 
 
 def test_an_odd_digit_is_no_letter_before_it_is_surely_one() -> None:
