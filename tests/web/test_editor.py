@@ -243,7 +243,7 @@ def test_a_template_from_the_blank_reads_the_samples_as_the_shipped_one_does(
             settled(page, lambda i=index, n=name: editor.session.draft.fields[i].name == n)  # type: ignore[misc]
         for index, digits in ((6, "1 to 7"), (7, "1 to 2")):
             page.locator(f"#box-{index}").focus()
-            settled(page, lambda i=index: editor.session.chosen == i)  # type: ignore[misc]
+            page.locator("#panel input[name=index]").and_(page.locator(f"[value='{index}']")).wait_for(state="attached")
             page.locator("#digits").fill(digits)
             page.keyboard.press("Escape")
             settled(page, lambda i=index: isinstance(editor.session.draft.fields[i].values.get("digits"), list))  # type: ignore[misc]
