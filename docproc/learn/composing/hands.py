@@ -21,6 +21,11 @@ from docproc.learn.composing.spelling import Spelled, Token
 from docproc.types import Ink
 
 LINKED_SHARE = 0.2  # of the strings: zeros are written in one stroke
+LOOPS: Mapping[int, int] = {0: 1, 6: 1, 8: 2, 9: 1}
+"""Of the digits that are told by them."""
+FINER = (0.45, 0.62)  # where bold digits whose loops are filled are tried again, see `Hand.boldness`
+MAX_BULGE = 2.0  # of the thickness at the middle line: most of it over the median
+TRIES = 6  # at an MNIST digit that can be traced, until it is drawn
 
 TICK_SHAPES: Mapping[str, strokes.StrokeShape] = {
     "tick": [[(0.0, 0.55), (0.2, 0.9), (0.25, 0.95), (0.25, 0.95), (0.75, 0.0)]],
@@ -77,11 +82,20 @@ def a_digit(
     if rng.random() < hand.drawn:
         style = hand.styles[digit] if rng.random() < 1 - 0.2 * hand.carelessness else int(rng.integers(99))
         return strokes.draw_digit(digit, max(6.0, height), hand.pen, rng, style)
-    return _restyled(material.digits.images[rng.choice(material.digits.by_class[digit])], max(6.0, height), hand, rng)
+    for _ in range(TRIES):
+        image = material.digits.images[rng.choice(material.digits.by_class[digit])]
+        restyled = _restyled(image, max(6.0, height), hand, LOOPS.get(digit, 0))
+        if restyled is not None:
+            return restyled, restyled.shape[0]
+    return strokes.draw_digit(digit, max(6.0, height), hand.pen, rng, hand.styles[digit])
 
 
-def _restyled(image: NDArray[np.uint8], height: float, hand: Hand, rng: np.random.Generator) -> tuple[Ink, int]:
-    """An MNIST digit at another size, less slanted, with another pen."""
+def _restyled(image: NDArray[np.uint8], height: float, hand: Hand, loops: int) -> Ink | None:
+    """An MNIST digit at another size, less slanted, with another pen; None where it would no longer show what it is.
+
+    The middle line of a digit that lost a loop is another digit's: of a 6 whose loop is filled it is an L. So as many loops
+    are kept as there were, and no fewer than `loops`.
+    """
     moments = cv2.moments(image)
     slant = moments["mu11"] / max(1e-6, moments["mu02"]) if moments["m00"] else 0.0
     slant = float(np.clip(slant, -0.8, 0.8)) * hand.upright
@@ -94,26 +108,43 @@ def _restyled(image: NDArray[np.uint8], height: float, hand: Hand, rng: np.rando
     matrix[:, 2] = side / 2 - matrix[:, :2] @ np.array([x0, y0])
     large = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_CUBIC)
     soft: Ink = np.asarray(cv2.GaussianBlur(large, (0, 0), max(0.3, 0.35 * scale)), np.uint8)
+    kept = _loops(soft)
     if hand.traced and scale >= 0.9:
-        ink = _trace(soft, hand.pen.width * height)
-        x, y, w, h = cv2.boundingRect((ink > 40).astype(np.uint8))
-        if h > 0.6 * height:
-            return ink[y : y + h, x : x + w], h
+        line = _trace(soft, hand.pen.width * height)
+        if line is None or _loops(line) < max(loops, kept):
+            return None
+        x, y, w, h = cv2.boundingRect((line > 40).astype(np.uint8))
+        return line[y : y + h, x : x + w] if h > 0.6 * height else None
     sharp = 255.0 / max(40.0, 160.0 / max(1.0, scale))
-    middle = hand.boldness * 255
-    ink = np.clip((soft.astype(np.float32) - middle) * sharp + 127, 0, 255).astype(np.uint8)
+    for boldness in sorted({hand.boldness, *FINER}):
+        ink: Ink = np.clip((soft.astype(np.float32) - boldness * 255) * sharp + 127, 0, 255).astype(np.uint8)
+        if boldness >= hand.boldness and _loops(ink) >= kept:
+            break
     x, y, w, h = cv2.boundingRect((ink > 40).astype(np.uint8))
     if w == 0 or h == 0:
         ink, (x, y, w, h) = soft, cv2.boundingRect(soft)
     # Everything but the height was kept; wide digits (a flat 2, an arched 4) stay within reason.
-    return ink[y : y + h, x : x + w], h
+    return ink[y : y + h, x : x + w]
 
 
-def _trace(ink: Ink, width: float) -> Ink:
-    """The middle line of the strokes, drawn with a round pen of `width` px: a ballpoint's even line."""
+def _loops(ink: Ink) -> int:
+    """How many pieces of paper are enclosed by the ink."""
+    paper = np.pad((ink <= 127).astype(np.uint8), 1, constant_values=1)
+    return int(cv2.connectedComponents(paper, connectivity=4)[0]) - 2
+
+
+def _trace(ink: Ink, width: float) -> Ink | None:
+    """The middle line of the strokes, drawn with a round pen of `width` px: a ballpoint's even line.
+
+    None where part of the ink is so much thicker than the rest that it is no single stroke.
+    """
     fine = 2
-    big = cv2.resize(ink, None, fx=fine, fy=fine, interpolation=cv2.INTER_LINEAR)
-    middle = np.asarray(skeletonize(np.asarray(big) > 110), np.uint8)
+    big = np.asarray(cv2.resize(ink, None, fx=fine, fy=fine, interpolation=cv2.INTER_LINEAR))
+    stroke = np.asarray(big > 110, np.uint8)
+    middle = np.asarray(skeletonize(stroke > 0), np.uint8)
+    inside = np.asarray(cv2.distanceTransform(np.pad(stroke, 1), cv2.DIST_L2, 5))[1:-1, 1:-1][middle > 0]
+    if not len(inside) or inside.max() > MAX_BULGE * np.median(inside):
+        return None
     thick = max(1.0, width * fine)
     # Distance to the line, cut at half the pen's width with a soft rim of one pixel.
     distance = cv2.distanceTransform(1 - middle, cv2.DIST_L2, 5)

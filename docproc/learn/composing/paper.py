@@ -89,42 +89,43 @@ def scanned(alpha: NDArray[np.float32], rng: np.random.Generator, *, patterns: b
     """Put ink on paper, which may have `patterns` against forgery, and scan it."""
     rows, columns = alpha.shape
     paper = _paper(rows, columns, rng, patterns=patterns)
-    paper = _shaded(paper, rng)
     level = float(rng.uniform(10, 110)) if rng.random() < 0.9 else float(rng.uniform(110, 170))
     level = min(level, float(paper.mean()) - rng.uniform(50, 90))
     # A ballpoint's line is not even.
     uneven = cv2.resize(rng.uniform(0.72, 1.0, (2 + rows // 12, 2 + columns // 12)).astype(np.float32), (columns, rows))
     strength = alpha * (uneven if rng.random() < 0.6 else 1.0)
     gray = paper * (1 - strength) + level * strength
+    choice = rng.random()
+    black_and_white = 0.55 <= choice < 0.65 and patterns
+    if not black_and_white:  # one threshold for all would blacken what lies in a shadow
+        gray = gray * _shade(rows, columns, rng)
     blur = rng.uniform(0, 1.1)
     if blur > 0.3:
         gray = cv2.GaussianBlur(gray, (0, 0), blur)
     gray = gray + rng.normal(0, rng.uniform(0.5, 7), gray.shape).astype(np.float32)
     picture = np.clip(gray, 0, 255).astype(np.uint8)
-    choice = rng.random()
     if choice < 0.55:
         _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 95))])
         picture = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
-    elif choice < 0.65 and patterns:
+    elif black_and_white:
         threshold, _ = cv2.threshold(picture, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
         picture = np.where(picture > threshold, np.uint8(255), np.uint8(0))
     return np.asarray(picture, np.uint8)
 
 
-def _shaded(paper: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """The paper as a phone may see it: darker to one side, or with the edge of a shadow across it."""
-    rows, columns = paper.shape
+def _shade(rows: int, columns: int, rng: np.random.Generator) -> NDArray[np.float32] | float:
+    """What of the light a phone sees: less to one side, or beyond the edge of a shadow; 0..1, (height, width) or of all."""
     kind = rng.random()
     if kind > 0.16:
-        return paper
+        return 1.0
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
     turn = rng.uniform(0, 2 * np.pi)
     along = x * np.cos(turn) + y * np.sin(turn)
     along = (along - along.mean()) / max(1.0, float(np.ptp(along)))
     if kind < 0.08:
-        return np.asarray(paper * (1 - rng.uniform(0.1, 0.5) * (along + 0.5)), np.float32)
+        return np.asarray(1 - rng.uniform(0.1, 0.5) * (along + 0.5), np.float32)
     edge = 1 / (1 + np.exp(-(along - rng.uniform(-0.3, 0.3)) / rng.uniform(0.01, 0.1)))
-    return np.asarray(paper * (1 - rng.uniform(0.1, 0.45) * edge), np.float32)
+    return np.asarray(1 - rng.uniform(0.1, 0.45) * edge, np.float32)
 
 
 def _paper(rows: int, columns: int, rng: np.random.Generator, *, patterns: bool) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from docproc.errors import BadInput
+from docproc.learn.composing import pens as module
 from docproc.learn.composing.pens import Pens, load
 
 
@@ -47,6 +48,17 @@ def test_every_tenth_writer_is_kept_apart(pens: Pens) -> None:
     assert set(rest.writers.tolist()) == {1, 100_003, 100_004}
     assert np.array_equal(rest.curves(2)[1], pens.curves(2)[1])
     assert "5" in rest.writer(np.random.default_rng(0))
+
+
+def test_items_that_are_not_what_their_labels_say_are_left_out(
+    pens: Pens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LEFT_OUT", {pens.hashes["digits.npz"]: frozenset({3, 12})})
+    found = load(tmp_path)
+    assert "".join(found.labels.tolist()) == "012456789013456789-+"
+    assert np.array_equal(found.curves(3)[1], pens.curves(4)[1])
+    monkeypatch.setattr(module, "LEFT_OUT", {"another": frozenset({3})})
+    assert len(load(tmp_path).labels) == len(pens.labels)
 
 
 def test_a_folder_without_pens_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,71 @@
+"""Digits of MNIST as another hand writes them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from docproc.learn.composing import hands
+from docproc.learn.composing.material import Digits, Material
+from docproc.learn.composing.strokes import Pen, draw_digit
+from docproc.readers.lattice.normalize import normalize
+from docproc.types import Glyphs, Ink
+
+
+def glyph(digit: int, style: int, width: float) -> Glyphs:
+    return normalize(draw_digit(digit, 60, Pen(width, 0.0), np.random.default_rng(0), style)[0])
+
+
+def filled(digit: int) -> Glyphs:
+    """One whose loops are full of ink."""
+    found = glyph(digit, 0, 0.1)
+    paper = np.pad((found < 128).astype(np.uint8), 1, constant_values=1)
+    cv2.floodFill(paper, None, (0, 0), 2)
+    return np.where(paper[1:-1, 1:-1] == 1, np.uint8(255), found)
+
+
+def a_hand(material: Material, rng: np.random.Generator, **changes: object) -> hands.Hand:
+    return replace(hands.a_hand(material, rng, 0.4, 40.0), drawn=0.0, wrote=None, **changes)  # type: ignore[arg-type]
+
+
+def of(*images: Glyphs) -> Material:
+    return Material(Digits(np.array(images, np.uint8), tuple(np.arange(len(images)) for _ in range(10))))
+
+
+def loops(ink: Ink) -> int:
+    paper = np.pad((ink <= 127).astype(np.uint8), 1, constant_values=1)
+    return int(cv2.connectedComponents(paper, connectivity=4)[0]) - 2
+
+
+@pytest.mark.parametrize(("digit", "wanted"), [(6, 1), (8, 2), (9, 1), (0, 1)])
+def test_a_traced_digit_keeps_its_loops(digit: int, wanted: int) -> None:
+    """The middle line of a 6 whose loop is filled is that of an L, of such an 8 and 9 it is that of a 1."""
+    rng = np.random.default_rng(2)
+    material = of(filled(digit), glyph(digit, 0, 0.1))
+    hand = a_hand(material, rng, traced=True, pen=Pen(0.06, 0.0))
+    assert [loops(hands.a_digit(digit, 40.0, hand, material, rng)[0]) for _ in range(40)] == [wanted] * 40
+
+
+def test_where_no_digit_can_be_traced_one_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    material = of(filled(8))
+    hand = a_hand(material, np.random.default_rng(0), traced=True, pen=Pen(0.06, 0.0))
+    drawn: list[int] = []
+
+    def draw(digit: int, height: float, pen: Pen, rng: np.random.Generator, style: int | None = None) -> tuple[Ink, int]:
+        drawn.append(digit)
+        return draw_digit(digit, height, pen, rng, style)
+
+    monkeypatch.setattr(hands.strokes, "draw_digit", draw)
+    hands.a_digit(8, 40.0, hand, material, np.random.default_rng(0))
+    assert drawn == [8]
+
+
+def test_a_bold_digit_is_no_bolder_than_its_loops_are_wide() -> None:
+    rng = np.random.default_rng(3)
+    material = of(glyph(8, 0, 0.15))
+    for boldness in (0.25, 0.4, 0.62):
+        hand = a_hand(material, rng, traced=False, boldness=boldness, pen=Pen(0.1, 0.0, 0.8))
+        assert loops(hands.a_digit(8, 40.0, hand, material, rng)[0]) == 2
