@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import logging
 import random
 import re
 import time
@@ -41,6 +42,10 @@ PAGE_KEYS = 1_000  # in an answer to a listing; S3 gives no more [standard]
 STAMPS_AT_ONCE = 16  # requests [guess]
 PASSING = ("io_error", "changing")
 """Codes of errors that another attempt may change."""
+ASKING_AGAIN = ("gs", "az", "abfs", "abfss")
+"""Schemes whose packages repeat a request themselves that failed, after random waits; attempts of two layers would multiply."""
+LOGGERS = ("azure", "gcsfs", "google")
+"""Which tell what was asked, and what went wrong, to the terminal of whoever has set up no logging."""
 
 _UNSIGNED = (
     "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound", "NoAuthTokenError",
@@ -69,7 +74,7 @@ class Entry(NamedTuple):
 
 @lru_cache
 def file_system(scheme: str) -> Any:
-    """What fsspec has for a scheme. Raises MissingPart where it is not installed."""
+    """What fsspec has for a scheme. Raises MissingPart where it is not installed, BadUsage without an account."""
     package = PACKAGES[scheme]
     try:
         import fsspec
@@ -77,16 +82,25 @@ def file_system(scheme: str) -> Any:
         import_module(package)
     except ImportError as problem:
         raise MissingPart(f"{scheme}:// needs more packages: pip install fsspec {package}") from problem
+    for name in LOGGERS:
+        logging.getLogger(name).addHandler(logging.NullHandler())
     options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
     if scheme == "s3":
         # Its own attempts know no jitter; and those of two layers multiply.
         options["config_kwargs"] = {
             "retries": {"max_attempts": 0}, "connect_timeout": CONNECT_SECONDS, "read_timeout": ANSWER_SECONDS,
         }  # fmt: skip
-    system = fsspec.filesystem(scheme, **options)
+    try:
+        system = fsspec.filesystem(scheme, **options)
+    except ValueError:  # adlfs does nothing without an account; what it says may hold a key
+        raise BadUsage(f"the credentials for {scheme}:// are missing or malformed; set {_variables(scheme)}") from None
     if scheme == "s3":
         system.retries = 1
     return system
+
+
+def _variables(scheme: str) -> str:
+    return TOOLS.get(scheme, TOOLS["az"])
 
 
 def patiently(ask: Callable[[], Got], url: Url, passing: Sequence[str] = PASSING) -> Got:
@@ -98,7 +112,8 @@ def patiently(ask: Callable[[], Got], url: Url, passing: Sequence[str] = PASSING
             raise
         except Exception as problem:
             found = _told(problem, url)
-        if found.code not in passing or attempt == ATTEMPTS:
+        last = 1 if found.code == "io_error" and url.scheme in ASKING_AGAIN else ATTEMPTS
+        if found.code not in passing or attempt >= last:
             # What the store said is not kept, for it may hold secrets.
             raise found from None
         time.sleep(random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)))
@@ -114,10 +129,10 @@ def _told(problem: Exception, url: Url) -> DocumentError:
     causes = [problem]
     while (cause := causes[-1].__cause__ or causes[-1].__context__) and isinstance(cause, Exception) and cause not in causes:
         causes.append(cause)
-    if any(type(one).__name__ in _UNSIGNED for one in causes):
-        variables = TOOLS.get(url.scheme, TOOLS["az"])
-        return NoCredentials("permission", f"no credentials for {url.scheme}://; set {variables}")
     code = next((code for one in causes if (code := _code(one))), "")
+    # Without credentials gcsfs asks as anybody, and is told that this is not enough.
+    if any(type(one).__name__ in _UNSIGNED for one in causes) or (code == "401" and url.scheme not in WEB):
+        return NoCredentials("permission", f"no credentials for {url.scheme}://; set {_variables(url.scheme)}")
     if code in ("412", "PreconditionFailed") or any(type(one).__name__ == "FileExpired" for one in causes):
         return DocumentError("changing", "the object was replaced while it was read")
     if code in ("401", "403") or (isinstance(problem, PermissionError) and not code.startswith("5")):
@@ -133,7 +148,8 @@ def _code(problem: Exception) -> str:
     if isinstance(answer, dict):
         given = answer.get("Error", {}).get("Code") or answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
     else:
-        given = next((getattr(problem, name, None) for name in ("status", "status_code", "error_code", "code")), None)
+        named = (getattr(problem, name, None) for name in ("status", "status_code", "error_code", "code"))
+        given = next((one for one in named if one is not None), None)
     return str(given) if isinstance(given, str | int) and _CODE.fullmatch(str(given)) else ""
 
 
@@ -223,9 +239,16 @@ def _walked(url: Url, root: str, recursive: bool) -> Iterator[list[tuple[str, di
     system = file_system(url.scheme)
     top = system._strip_protocol(root).rstrip("/")
     waiting = [top]
+
+    def entries_of(folder: str) -> list[dict[str, Any]]:
+        try:
+            return cast("list[dict[str, Any]]", system.ls(folder, detail=True))
+        except FileNotFoundError:  # a folder without objects is none to these stores, and empty to S3
+            return []
+
     while waiting:
         folder = waiting.pop()
-        entries = asked(lambda folder=folder: system.ls(folder, detail=True), url)  # type: ignore[misc]
+        entries = asked(partial(entries_of, folder), url)
         if recursive:
             waiting += [one["name"].rstrip("/") for one in entries if one["type"] == "directory"]
         yield [(one["name"][len(top) + 1 :], one) for one in entries if one["type"] == "file"]
@@ -368,10 +391,16 @@ def copy(url: Url, target: Url) -> None:
 def remove(urls: Iterable[Url]) -> None:
     """Remove objects; one that is not there is no error. Raises CannotWrite."""
     for url in urls:
-        try:
-            _written(lambda one=url: file_system(one.scheme).rm_file(_path(one)), url)  # type: ignore[misc]
-        except FileNotFoundError:
-            continue
+        _written(partial(_removed, url), url)
+
+
+def _removed(url: Url) -> None:
+    try:
+        file_system(url.scheme).rm_file(_path(url))
+    except Exception as problem:
+        told = _told(problem, url)
+        if told.code != "not_found" or "Bucket" in str(told):
+            raise
 
 
 def _written(write: Callable[[], object], url: Url) -> None:
@@ -380,9 +409,8 @@ def _written(write: Callable[[], object], url: Url) -> None:
     except NoCredentials as problem:
         raise BadUsage(str(problem)) from None
     except DocumentError as problem:
-        if problem.code == "not_found" and "Bucket" not in str(problem):
-            raise FileNotFoundError(str(url)) from None
-        raise CannotWrite(f"cannot write {url}: {problem}; what was read is kept: run again") from None
+        why = "there is no such bucket or container" if problem.code == "not_found" else str(problem)
+        raise CannotWrite(f"cannot write {url}: {why}; what was read is kept: run again") from None
 
 
 def standing(url: Url) -> Stamp | None:

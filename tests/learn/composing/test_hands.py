@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from docproc.learn.composing import hands
+from docproc.learn.composing import hands, strokes
 from docproc.learn.composing.material import Digits, Material
 from docproc.learn.composing.strokes import Pen, draw_digit
 from docproc.readers.lattice.normalize import normalize
@@ -58,7 +58,7 @@ def test_where_no_digit_can_be_traced_one_is_drawn(monkeypatch: pytest.MonkeyPat
         drawn.append(digit)
         return draw_digit(digit, height, pen, rng, style)
 
-    monkeypatch.setattr(hands.strokes, "draw_digit", draw)
+    monkeypatch.setattr(strokes, "draw_digit", draw)
     hands.a_digit(8, 40.0, hand, material, np.random.default_rng(0))
     assert drawn == [8]
 
