@@ -125,7 +125,7 @@ def _fit_weights(tables: Sequence[_Poll], names: Sequence[str]) -> Weights:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class _Judged:
     """A composed field beside what was read in it."""
 
     kind: Kind
@@ -141,25 +141,25 @@ def fit_calibration(
     """Fit the probability that a field is right, and the thresholds of each kind for it.
 
     The thresholds come from probabilities of fits that did not see the field (cross-fitting, `FOLDS` parts): those of a kind
-    from its own fields, where there are enough of them. Returns the calibrations and their scores, see `judge_all`, and the
+    from its own fields, where there are enough of them. Returns the calibrations and their scores, see `_judge_all`, and the
     expected calibration error.
     """
     told = f"fitting the calibration ({', '.join(kinds)})"
-    found, scores = judge_all(fields, context, weights, told, log)
-    judged = deciding([one for one in found if one])
-    p, net = cross_fitted(judged, signs(COMB if "comb" in kinds else FREE))
-    calibrations = {kind: Calibration(net, own) for kind, own in thresholds_of(kinds, judged, p).items()}
-    return calibrations, scores | {"synthetic_ece": error_of(judged, p)}
+    found, scores = _judge_all(fields, context, weights, told, log)
+    judged = _deciding([one for one in found if one])
+    p, net = _cross_fitted(judged, signs(COMB if "comb" in kinds else FREE))
+    calibrations = {kind: Calibration(net, own) for kind, own in _thresholds_of(kinds, judged, p).items()}
+    return calibrations, scores | {"synthetic_ece": _error_of(judged, p)}
 
 
-def judge_all(
+def _judge_all(
     fields: Sequence[RecognizedExample], context: Mlp, weights: Mapping[Kind, Weights], name: str, log: Log
-) -> tuple[list[Judged | None], dict[str, float]]:
+) -> tuple[list[_Judged | None], dict[str, float]]:
     """What the vote comes to in every field, None where that tells nothing; and the share of fields read exactly.
 
     The scores are those of the vote and of each reader alone.
     """
-    judged, exact = list[Judged | None](), list[bool]()
+    judged, exact = list[_Judged | None](), list[bool]()
     alone: dict[str, list[bool]] = {}
     for field in counted(fields, len(fields), name, log):
         opinions, strip = field.opinions(context), field.example.strip
@@ -177,13 +177,13 @@ def judge_all(
     return judged, {f"synthetic_{reader}_exact": float(np.mean(own)) for reader, own in scores.items()}
 
 
-def deciding(judged: Sequence[Judged]) -> list[Judged]:
+def _deciding(judged: Sequence[_Judged]) -> list[_Judged]:
     """Those whose confidence decides what becomes of them; all where these are few: after a short training."""
     own = [one for one in judged if one.decided]
     return own if len(own) >= MIN_DECIDED else list(judged)
 
 
-def thresholds_of(kinds: Sequence[Kind], judged: Sequence[Judged], p: NDArray[np.float64]) -> dict[Kind, Thresholds]:
+def _thresholds_of(kinds: Sequence[Kind], judged: Sequence[_Judged], p: NDArray[np.float64]) -> dict[Kind, Thresholds]:
     """The thresholds of each kind for the probabilities `p` (len(judged),) that these were read right."""
     right, counts = np.array([one.right for one in judged]), np.array([one.weight for one in judged])
     found: dict[Kind, Thresholds] = {}
@@ -195,13 +195,13 @@ def thresholds_of(kinds: Sequence[Kind], judged: Sequence[Judged], p: NDArray[np
     return found
 
 
-def error_of(judged: Sequence[Judged], p: NDArray[np.float64]) -> float:
+def _error_of(judged: Sequence[_Judged], p: NDArray[np.float64]) -> float:
     """The expected calibration error of the fields with a number."""
     numbers = np.array([one.weight == 1 for one in judged])
     return expected_calibration_error(p[numbers], np.array([one.right for one in judged])[numbers])
 
 
-def _judged(verdict: Verdict, opinions: Mapping[str, Opinion], strip: Strip) -> Judged | None:
+def _judged(verdict: Verdict, opinions: Mapping[str, Opinion], strip: Strip) -> _Judged | None:
     """What was read in a strip, for the calibration; None where it tells nothing."""
     text = verdict.ballots[0].text
     if not text and "cells" not in opinions:
@@ -209,7 +209,7 @@ def _judged(verdict: Verdict, opinions: Mapping[str, Opinion], strip: Strip) -> 
     # Who reads what was written over another digit, or beside a scribble, does no harm, and is not asked to.
     if not strip.number and text and text == strip.meant:
         return None
-    return Judged(
+    return _Judged(
         strip.kind,
         evidence(verdict, opinions),
         strip.number and text == strip.text,
@@ -219,7 +219,7 @@ def _judged(verdict: Verdict, opinions: Mapping[str, Opinion], strip: Strip) -> 
     )
 
 
-def cross_fitted(judged: Sequence[Judged], ways: NDArray[np.int64]) -> tuple[NDArray[np.float64], Mlp]:
+def _cross_fitted(judged: Sequence[_Judged], ways: NDArray[np.int64]) -> tuple[NDArray[np.float64], Mlp]:
     """The probability of each by a fit on the others, (len(judged),) float64; and the fit on all. `ways` are the `signs`."""
     inputs, targets = np.array([one.evidence for one in judged]), np.array([one.right for one in judged])
     counts, fold = np.array([one.weight for one in judged]), np.arange(len(judged)) % FOLDS
