@@ -10,15 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.learn.composing import strokes
-from docproc.learn.composing.fonts import FOREIGN_ZEROS
+from docproc.learn.composing.fonts import foreign_digit
 from docproc.learn.composing.hands import TICK_SHAPES, Hand, a_digit, a_hand, a_letter
 from docproc.learn.composing.layers import MARK, Owner, paste
 from docproc.learn.composing.material import Material
 from docproc.learn.composing.paper import scanned
 from docproc.learn.composing.strips import Strip
 
-OTHER_SHARE = 0.03  # of the cells: a letter, a tick or another script's digit stands there
-CELL_LETTERS = "ABCDEFGHJKLMNPRTUVWXYabdefghkmnprtwy?&%"  # none that looks like a digit
+OTHER_SHARE = 0.03  # of the cells: a letter or a tick stands there
+FOREIGN_SHARE = 0.02  # of the combs: the digits are another script's
+CELL_LETTERS = "EKMNVWkmnw&%"
+"""Written by hand, most others look like a digit: D is a 0, h and A a 4, P a 9, and whoever keys a D in a cell keys a 0."""
 
 
 def compose_comb(material: Material, rng: np.random.Generator, carelessness: float = 1.0) -> Strip:
@@ -37,6 +39,8 @@ def compose_comb(material: Material, rng: np.random.Generator, carelessness: flo
     crosses = rng.random() < 0.6  # who crosses out the cells that are not needed
     crossing = str(rng.choice(list(CROSSINGS)))
     room = (margin + (height - 2 * margin) / 2, cell_height)
+    foreign = material.fonts.foreign if rng.random() < FOREIGN_SHARE else ()
+    script = foreign[int(rng.integers(len(foreign)))] if foreign else None
     marks: list[str] = []
     text = ""
     for cell in range(cells):
@@ -49,8 +53,8 @@ def compose_comb(material: Material, rng: np.random.Generator, carelessness: flo
                 _cross(alpha, owner, name, center + rng.normal(0, 0.08) * pitch, room[0], size, hand, rng)
             marks.append("x" if crossed else "")
             continue
-        if rng.random() < OTHER_SHARE:
-            _other(alpha, owner, center, room[0], hand, material, rng)
+        if script or rng.random() < OTHER_SHARE:
+            _other(alpha, owner, center, room[0], hand, script, rng)
             marks.append("?")
             continue
         digit = int(rng.integers(10))
@@ -60,7 +64,7 @@ def compose_comb(material: Material, rng: np.random.Generator, carelessness: flo
         if rng.random() < 0.025:
             # A digit that was struck out.
             paste(alpha, owner, ink, MARK, x, y)
-            name = str(rng.choice(["x", "-", "=", "scribble", "//"]))
+            name = str(rng.choice(["x", "scribble", "//"] if digit == 7 else ["x", "-", "=", "scribble", "//"]))
             _cross(alpha, owner, name, center, y + ink.shape[0] / 2, hand.height * rng.uniform(1.0, 1.5), hand, rng)
             marks.append("x")
             continue
@@ -169,17 +173,21 @@ def _comb_lines(
 
 
 def _other(
-    alpha: NDArray[np.float32], owner: Owner, x: float, y: float, hand: Hand, material: Material, rng: np.random.Generator
+    alpha: NDArray[np.float32],
+    owner: Owner,
+    x: float,
+    y: float,
+    hand: Hand,
+    script: tuple[str, str] | None,
+    rng: np.random.Generator,
 ) -> None:
-    """Something that is neither a digit nor meant to strike the cell out, around the point (x, y)."""
-    kind = rng.random()
-    foreign = material.fonts.foreign
-    if kind < 0.25 and foreign:
-        script, font = foreign[int(rng.integers(len(foreign)))]
-        ink, _ = a_letter(chr(FOREIGN_ZEROS[script] + int(rng.choice([2, 3, 4, 6, 8, 9]))), hand, rng, font)
-    elif kind < 0.4:
-        name = str(rng.choice(["tick", "squiggle", "ditto"]))
-        ink, _ = strokes.draw(TICK_SHAPES[name], max(6.0, hand.height * rng.uniform(0.5, 1.0)), hand.pen, rng)
+    """Something that is neither a digit of ours nor meant to strike the cell out, around the point (x, y)."""
+    if script is not None:
+        name, font = script
+        ink, _ = a_letter(foreign_digit(name, int(rng.integers(1, 10))), hand, rng, font)
+    elif rng.random() < 0.2:
+        # Squiggles and dittos are among the CROSSINGS.
+        ink, _ = strokes.draw(TICK_SHAPES["tick"], max(6.0, hand.height * rng.uniform(0.5, 1.0)), hand.pen, rng)
     else:
         ink, _ = a_letter(str(rng.choice(list(CELL_LETTERS))), hand, rng)
     paste(alpha, owner, ink, MARK, x - ink.shape[1] / 2, y - ink.shape[0] / 2)

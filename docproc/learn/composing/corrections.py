@@ -131,7 +131,8 @@ def _replaced(
 ) -> tuple[Layer, Corrected]:
     """One digit is struck with another `above` it, or another is written over it: which one counts is not to be read."""
     places = [k for k, symbol in enumerate(spelled.symbols) if symbol.isdigit()]
-    chosen, another = int(rng.integers(len(places))), int(rng.integers(10))
+    chosen = int(rng.integers(len(places)))
+    another = (int(spelled.text[chosen]) + int(rng.integers(1, 10))) % 10
     x, y, w, h = cv2.boundingRect((layer.owner == chosen + 1).astype(np.uint8))
     alpha, owner = layer.alpha.copy(), layer.owner.copy()
     owner[owner == chosen + 1] = MARK

@@ -257,6 +257,7 @@ UNITS = (
     "kg", "lb", "lbs", "cm", "m", "mm", "ft", "in", "%", "hrs", "hr", "h", "min", "yrs", "yr", "C", "F", "USD", "EUR", "Rs",
     "pcs", "g", "mg", "ml", "km", "mph", "p", "No", "st", "nd", "rd", "th", "ea", "units", "days", "wk", "pm", "am",
 )  # fmt: skip
+BEFORE = ("No", "Nr", "Rs", "USD", "EUR", "ca")  # the number and not behind it; a g there is a 9
 WORDS = (
     "no", "nil", "none", "NIL", "N/A", "n/a", "NA", "yes", "closed", "void", "VOID", "same", "ditto", "see", "absent",
     "ABS", "paid", "refused", "unknown", "?", "??", "left", "moved", "male", "Total", "USD", "zero", "one", "five", "ten",
@@ -280,10 +281,11 @@ def _word(rng: np.random.Generator) -> str:
 
 def with_unit(rng: np.random.Generator) -> Spelled:
     """A number and what it counts, or a word before it."""
-    unit = str(rng.choice(UNITS)) if rng.random() < 0.75 else _word(rng)
+    behind = rng.random() < 0.78
+    unit = str(rng.choice(UNITS if behind else BEFORE)) if rng.random() < 0.75 else _word(rng)
     apart = float(rng.uniform(0.05, 0.9))
     number = digits(_number(rng, 5))
-    if rng.random() < 0.78:
+    if behind:
         tokens = [*number, *letters(unit, rng, apart)]
     else:
         tokens = [*letters(unit, rng), replace(number[0], gap=apart), *number[1:]]
@@ -309,8 +311,8 @@ def lone_mark(rng: np.random.Generator) -> Spelled:
 
 def foreign(rng: np.random.Generator) -> Spelled:
     """A number in the digits of another script; which one, the fonts decide."""
-    # Few zeros: in half of the scripts they are round as ours.
-    text = "".join(str(d) for d in rng.choice(10, int(rng.integers(1, 7)), p=[0.01, *[0.11] * 9]))
+    # Few zeros: in half of the scripts they are round as ours. Two digits at least: a single one may look like one of ours.
+    text = "".join(str(d) for d in rng.choice(10, int(rng.integers(2, 7)), p=[0.01, *[0.11] * 9]))
     return Spelled(
         tuple(Token(LETTER, c) for c in text), marked=bool(rng.random() < 0.5), number=False, foreign="?", kind="foreign"
     )
