@@ -51,8 +51,8 @@ class HandwritingRecipe:
     held_out: int = 5_000  # MNIST training digits kept for what is fitted on the networks' scores
     context_strips: int = 6_000
     vote_strips: int = 4_000  # of the mix WRITTEN, for the vote
-    calibration_strips: int = 5_000
-    written_calibration_strips: int = 6_000  # others, of the mix WRITTEN
+    calibration_strips: int = 10_000
+    written_calibration_strips: int = 12_000  # others, of the mix WRITTEN
     comb_strips: int = 6_000  # combs for what is fitted on combs alone
     calibration_haste: float = 0.4  # 0..1, carelessness of the handwriting: people write amounts more carefully than we train
 
