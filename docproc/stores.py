@@ -42,10 +42,10 @@ PAGE_KEYS = 1_000  # in an answer to a listing; S3 gives no more [standard]
 STAMPS_AT_ONCE = 16  # requests [guess]
 PASSING = ("io_error", "changing")
 """Codes of errors that another attempt may change."""
-ASKING_AGAIN = ("gs", "az", "abfs", "abfss")
-"""Schemes whose packages repeat a request themselves that failed, after random waits; attempts of two layers would multiply."""
+SELF_RETRYING = ("gs", "az", "abfs", "abfss")
+"""Schemes whose packages retry failed requests themselves, with jitter. Retries here would multiply theirs."""
 LOGGERS = ("azure", "gcsfs", "google")
-"""Which tell what was asked, and what went wrong, to the terminal of whoever has set up no logging."""
+"""Loggers of these packages, which would print to the terminal where no logging is set up."""
 
 _UNSIGNED = (
     "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound", "NoAuthTokenError",
@@ -112,7 +112,7 @@ def patiently(ask: Callable[[], Got], url: Url, passing: Sequence[str] = PASSING
             raise
         except Exception as problem:
             found = _told(problem, url)
-        last = 1 if found.code == "io_error" and url.scheme in ASKING_AGAIN else ATTEMPTS
+        last = 1 if found.code == "io_error" and url.scheme in SELF_RETRYING else ATTEMPTS
         if found.code not in passing or attempt >= last:
             # What the store said is not kept, for it may hold secrets.
             raise found from None
@@ -130,7 +130,7 @@ def _told(problem: Exception, url: Url) -> DocumentError:
     while (cause := causes[-1].__cause__ or causes[-1].__context__) and isinstance(cause, Exception) and cause not in causes:
         causes.append(cause)
     code = next((code for one in causes if (code := _code(one))), "")
-    # Without credentials gcsfs asks as anybody, and is told that this is not enough.
+    # Without credentials, gcsfs sends anonymous requests, which are answered with 401.
     if any(type(one).__name__ in _UNSIGNED for one in causes) or (code == "401" and url.scheme not in WEB):
         return NoCredentials("permission", f"no credentials for {url.scheme}://; set {_variables(url.scheme)}")
     if code in ("412", "PreconditionFailed") or any(type(one).__name__ == "FileExpired" for one in causes):
@@ -243,7 +243,7 @@ def _walked(url: Url, root: str, recursive: bool) -> Iterator[list[tuple[str, di
     def entries_of(folder: str) -> list[dict[str, Any]]:
         try:
             return cast("list[dict[str, Any]]", system.ls(folder, detail=True))
-        except FileNotFoundError:  # a folder without objects is none to these stores, and empty to S3
+        except FileNotFoundError:  # where no object has the prefix; S3 answers with an empty list
             return []
 
     while waiting:

@@ -12,15 +12,20 @@ from __future__ import annotations
 import argparse
 import heapq
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from docproc.stores import ATTEMPTS, FIRST_WAIT, LONGEST_WAIT
+
 Way = Literal["ray", "shards"]
-ATTEMPTS, FIRST_WAIT, LONGEST_WAIT = 6, 0.2, 5.0  # at a request, as `docproc.stores` has them
 BATCHES_LEFT = 4  # that a machine takes of what is left, at least, so that all end together
 MOST_ROUNDS = 250  # pages of a core in a batch, at most
 FEW = 64  # pages of a batch whose times are drawn one by one

@@ -20,7 +20,7 @@ from docproc.learn.composing.strips import Strip
 OTHER_SHARE = 0.03  # of the cells: a letter or a tick stands there
 FOREIGN_SHARE = 0.02  # of the combs: the digits are another script's
 CELL_LETTERS = "EKMNVWkmnw&%"
-"""Written by hand, most others look like a digit: D is a 0, h and A a 4, P a 9, and whoever keys a D in a cell keys a 0."""
+"""Letters that look like no digit when written by hand: D looks like a 0, h and A like a 4, P like a 9."""
 
 
 def compose_comb(material: Material, rng: np.random.Generator, carelessness: float = 1.0) -> Strip:
@@ -186,7 +186,7 @@ def _other(
         name, font = script
         ink, _ = a_letter(foreign_digit(name, int(rng.integers(1, 10))), hand, rng, font)
     elif rng.random() < 0.2:
-        # Squiggles and dittos are among the CROSSINGS.
+        # No squiggles or dittos: these strike a cell out, see `CROSSINGS`.
         ink, _ = strokes.draw(TICK_SHAPES["tick"], max(6.0, hand.height * rng.uniform(0.5, 1.0)), hand.pen, rng)
     else:
         ink, _ = a_letter(str(rng.choice(list(CELL_LETTERS))), hand, rng)

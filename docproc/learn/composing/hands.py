@@ -22,10 +22,10 @@ from docproc.types import Ink
 
 LINKED_SHARE = 0.2  # of the strings: zeros are written in one stroke
 LOOPS: Mapping[int, int] = {0: 1, 6: 1, 8: 2, 9: 1}
-"""Of the digits that are told by them."""
-FINER = (0.45, 0.62)  # where bold digits whose loops are filled are tried again, see `Hand.boldness`
-MAX_BULGE = 2.0  # of the thickness at the middle line: most of it over the median
-TRIES = 6  # at an MNIST digit that can be traced, until it is drawn
+"""How many loops a digit must have to be recognized."""
+FINER = (0.45, 0.62)  # tried in turn where the boldness fills a loop, see `Hand.boldness`
+MAX_BULGE = 2.0  # greatest over median thickness of the strokes, along their middle line
+TRIES = 6  # MNIST digits that are tried before one is drawn
 
 TICK_SHAPES: Mapping[str, strokes.StrokeShape] = {
     "tick": [[(0.0, 0.55), (0.2, 0.9), (0.25, 0.95), (0.25, 0.95), (0.75, 0.0)]],
@@ -93,8 +93,8 @@ def a_digit(
 def _restyled(image: NDArray[np.uint8], height: float, hand: Hand, loops: int) -> Ink | None:
     """An MNIST digit at another size, less slanted, with another pen; None where it would no longer show what it is.
 
-    The middle line of a digit that lost a loop is another digit's: of a 6 whose loop is filled it is an L. So as many loops
-    are kept as there were, and no fewer than `loops`.
+    The middle line of a digit whose loop is filled has another shape: a 6 becomes an L. So no loop may be lost, and a digit
+    that is traced must have at least `loops`.
     """
     moments = cv2.moments(image)
     slant = moments["mu11"] / max(1e-6, moments["mu02"]) if moments["m00"] else 0.0
@@ -128,7 +128,7 @@ def _restyled(image: NDArray[np.uint8], height: float, hand: Hand, loops: int) -
 
 
 def _loops(ink: Ink) -> int:
-    """How many pieces of paper are enclosed by the ink."""
+    """The number of holes in the ink."""
     paper = np.pad((ink <= 127).astype(np.uint8), 1, constant_values=1)
     return int(cv2.connectedComponents(paper, connectivity=4)[0]) - 2
 
@@ -136,7 +136,7 @@ def _loops(ink: Ink) -> int:
 def _trace(ink: Ink, width: float) -> Ink | None:
     """The middle line of the strokes, drawn with a round pen of `width` px: a ballpoint's even line.
 
-    None where part of the ink is so much thicker than the rest that it is no single stroke.
+    None where part of the ink is far thicker than the rest, as a filled loop is.
     """
     fine = 2
     big = np.asarray(cv2.resize(ink, None, fx=fine, fy=fine, interpolation=cv2.INTER_LINEAR))

@@ -114,7 +114,7 @@ def scanned(alpha: NDArray[np.float32], rng: np.random.Generator, *, patterns: b
 
 
 def _shade(rows: int, columns: int, rng: np.random.Generator) -> NDArray[np.float32] | float:
-    """What of the light a phone sees: less to one side, or beyond the edge of a shadow; 0..1, (height, width) or of all."""
+    """The brightness of the light, 0..1, (height, width) float32: a gradient or the edge of a shadow. 1.0 where it is even."""
     kind = rng.random()
     if kind > 0.16:
         return 1.0

@@ -257,7 +257,7 @@ UNITS = (
     "kg", "lb", "lbs", "cm", "m", "mm", "ft", "in", "%", "hrs", "hr", "h", "min", "yrs", "yr", "C", "F", "USD", "EUR", "Rs",
     "pcs", "g", "mg", "ml", "km", "mph", "p", "No", "st", "nd", "rd", "th", "ea", "units", "days", "wk", "pm", "am",
 )  # fmt: skip
-BEFORE = ("No", "Nr", "Rs", "USD", "EUR", "ca")  # the number and not behind it; a g there is a 9
+BEFORE = ("No", "Nr", "Rs", "USD", "EUR", "ca")  # written before a number; a unit such as g would look like a 9 there
 WORDS = (
     "no", "nil", "none", "NIL", "N/A", "n/a", "NA", "yes", "closed", "void", "VOID", "same", "ditto", "see", "absent",
     "ABS", "paid", "refused", "unknown", "?", "??", "left", "moved", "male", "Total", "USD", "zero", "one", "five", "ten",
