@@ -54,6 +54,7 @@ class Settings:
     models: tuple[tuple[str, str], ...] = ()  # hashes of what is read with; () where any will do
     stores: tuple[str, ...] = ()  # schemes of the documents that are no files
     thresholds: tuple[tuple[str, float], ...] = ()  # of a user's own: the name of a field, the least confidence
+    distant: bool = False  # another process has the networks, see `runs.hosting`
 
 
 def settings_for(documents: Sequence[Document], request: RunRequest) -> Settings:
@@ -134,6 +135,12 @@ def opened_file(document: Document, data: bytes, settings: Settings) -> Opened:
 # ----------------------------------------------------------------------------------------------------- reading
 
 
+def check_networks(settings: Settings) -> None:
+    """Raises MissingPart where the networks that lie here are not those of the settings."""
+    if settings.models and tuple(model_hashes(settings.model, settings.backend).items()) != settings.models:
+        raise MissingPart("the networks were changed while the run was reading; give the same command again")
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentReader:
     """The networks, and what a field must have to be accepted: reads document after document."""
@@ -146,9 +153,12 @@ class DocumentReader:
         """Load the networks. Raises MissingPart."""
         from docproc.weights.opening import open_model
 
-        if settings.models and tuple(model_hashes(settings.model, settings.backend).items()) != settings.models:
-            raise MissingPart("the networks were changed while the run was reading; give the same command again")
-        model = open_model(settings.backend, settings.model)
+        return DocumentReader.of(settings, open_model(settings.backend, settings.model))
+
+    @staticmethod
+    def of(settings: Settings, model: Model) -> DocumentReader:
+        """With these networks. Raises MissingPart where they are not those of the settings."""
+        check_networks(settings)
         window = DateWindow(settings.window, settings.as_of or date.today()) if settings.window else None
         return DocumentReader(model, model.accepts(settings.max_error, window, dict(settings.thresholds)))
 

@@ -6,7 +6,7 @@ A backend gives a `Network`; the recognizers here turn it into those of `types`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -67,6 +67,20 @@ class StripRecognizer:
             for k, own in zip(part, log_probabilities(logits, self._form), strict=True):
                 frames[k] = np.asarray(own, np.float32)
         return frames
+
+
+class DistantRecognizer:
+    """Both kinds of recognizer, where another process has the network: `ask` takes its hash and what it is to score."""
+
+    def __init__(self, name: str, model_hash: ModelHash, form: Form, ask: Callable[[tuple[ModelHash, Any]], Any]) -> None:
+        self.name = name
+        self.model_hash = model_hash
+        self._form, self._ask = form, ask
+
+    def recognize(self, views: Any) -> Any:
+        if len(views):
+            return self._ask((self.model_hash, views if isinstance(views, np.ndarray) else list(views)))
+        return [] if self._form.of_lines else np.zeros((0, max(self._form.classes, CLASSES)), np.float32)
 
 
 def log_probabilities(logits: NDArray[np.floating[Any]], form: Form) -> NDArray[np.floating[Any]]:

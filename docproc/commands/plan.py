@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.backends import BACKENDS
 from docproc.documents import Settings, settings_for
 from docproc.errors import BadInput, DocumentError
 from docproc.files import Document
@@ -25,6 +24,7 @@ from docproc.learn.evaluation.scoring import error_upper_bound, interval
 from docproc.options import Engine, RunRequest
 from docproc.runs.batch import Opener, listed, open_worker
 from docproc.runs.cluster import check_engine, cluster_map
+from docproc.runs.hosting import placed
 from docproc.runs.journal import Todo
 from docproc.runs.workers import cores, process_map
 
@@ -122,8 +122,7 @@ def plan(
     todo = [Todo(document, "", None, 0) for document in drawn]
     room = [request.jobs or cores()]  # for processes; the last of them counts
     read: list[Sampled] = []
-    gpu = BACKENDS[settings.backend].gpu
-    for result in _read(request, partial(open_timed, opener, settings), todo, room.append, gpu=gpu):
+    for result in _read(request, partial(open_timed, opener), settings, todo, room.append):
         read.append(_lost(result, request.limits.seconds) if isinstance(result, DocumentError) else result)
         if progress:
             progress(len(read), len(drawn))
@@ -132,23 +131,23 @@ def plan(
 
 def _read(
     request: RunRequest,
-    work: Callable[[], Callable[[Todo], Sampled]],
+    work: Callable[[Settings], Callable[[Todo], Sampled]],
+    settings: Settings,
     todo: Sequence[Todo],
     sized: Callable[[int], None],
-    *,
-    gpu: bool,
 ) -> Iterator[Sampled | DocumentError]:
     """What became of the documents. `sized` is told how many workers a cluster that was there before has room for."""
     limits = request.limits
     if request.engine == "ray":
+        own, networks = placed(settings)
         for some in cluster_map(
-            work, todo, lambda begun: None, address=request.address, jobs=request.jobs, seconds=limits.seconds,
-            memory=limits.memory, gpu=gpu, sized=sized if request.address else None,
+            partial(work, own), todo, lambda begun: None, address=request.address, jobs=request.jobs, seconds=limits.seconds,
+            memory=limits.memory, networks=networks, sized=sized if request.address else None,
         ):  # fmt: skip
             yield from (result for _, result in some)
         return
     jobs = min(request.jobs or cores(), len(todo))
-    for _, result in process_map(work, todo, jobs=jobs, seconds=limits.seconds, memory=limits.memory):
+    for _, result in process_map(partial(work, settings), todo, jobs=jobs, seconds=limits.seconds, memory=limits.memory):
         yield result
 
 

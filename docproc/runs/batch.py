@@ -24,13 +24,12 @@ from typing import TYPE_CHECKING, overload
 from docproc import stores
 from docproc._version import __version__
 from docproc.archives import file_stat
-from docproc.backends import BACKENDS
 from docproc.documents import DocumentReader, Settings, error_row, folder_of, opened_file, settings_for
 from docproc.errors import BadInput, BadUsage, CannotWrite, DocumentError, OutputExists
 from docproc.files import CROPS_MARK, Content, Document, PassedOver, find_documents, read_content
 from docproc.forms import TEMPLATE_FILE, scans
 from docproc.options import PROJECT_FILE, Limits, RunRequest
-from docproc.runs import remote
+from docproc.runs import hosting, remote
 from docproc.runs.audit import layout_note, refuse_replacing, write_own_table
 from docproc.runs.cluster import check_engine, cluster_map, hopeless
 from docproc.runs.drift import NOTE, drifts_of, reference_note
@@ -264,18 +263,19 @@ def _outcomes(
     todo: Sequence[Todo], settings: Settings, request: RunRequest, journal: Journal, opener: Opener
 ) -> Iterator[list[tuple[Todo, Outcome]]]:
     """The outcomes of all documents, those together that are there at the same time."""
-    work, limits = partial(opener, settings), request.limits
+    limits = request.limits
 
     def begin(some: Sequence[Todo]) -> None:
         journal.begin(*(one.document for one in some))
 
     if request.engine == "ray":
+        own, networks = hosting.placed(settings)
         found = cluster_map(
-            work, todo, begin, address=request.address, jobs=request.jobs, seconds=limits.seconds, memory=limits.memory,
-            gpu=BACKENDS[settings.backend].gpu,
+            partial(opener, own), todo, begin, address=request.address, jobs=request.jobs, seconds=limits.seconds,
+            memory=limits.memory, networks=networks,
         )  # fmt: skip
     else:
-        found = _local_map(work, todo, begin, request.jobs or cores(), limits)
+        found = _local_map(partial(opener, settings), todo, begin, request.jobs or cores(), limits)
     for some in found:
         yield [(one, result if isinstance(result, Outcome) else _lost(one, result)) for one, result in some]
 
@@ -321,7 +321,7 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
     cv2.setNumThreads(1)  # one process for each core is enough
     for scheme in settings.stores:  # what it imports is no document's fault
         stores.file_system(scheme)
-    reader = DocumentReader.open(settings)
+    reader = hosting.open_reader(settings) if settings.distant else DocumentReader.open(settings)
 
     def rows_of(page: PageResult) -> Sequence[Row]:
         rows = _with_crops(settings.crops, settings, page) if settings.crops else page.rows

@@ -1,8 +1,9 @@
 """A run on a Ray cluster: documents go out by name, and what was read of them comes back to the journal.
 
 An actor on a machine of the cluster owns one isolated process of `workers`, which keeps the deadline and the memory of a
-document: Ray has neither. A document counts as read once it is in the journal, in one transaction with its rows; so there is
-one truth, whatever dies, and what was in hand is read again.
+document: Ray has neither. Where networks need a GPU, an actor for each GPU has them, and those that read ask it (`hosting`). A
+document counts as read once it is in the journal, in one transaction with its rows; so there is one truth, whatever dies, and
+what was in hand is read again.
 
 These are plain actors and no Ray Data. A dataset repeats for ever what killed its actor ("infinite retries"), or fails as a
 whole. It does not tell which row an actor has in hand, so nobody can count. Its checkpoint wants a file system that all
@@ -23,7 +24,8 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from importlib.util import find_spec
-from socket import gethostname
+from itertools import count
+from socket import create_connection, gethostname
 from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any, Generic, cast
@@ -32,6 +34,7 @@ from docproc._version import __version__
 from docproc.documents import folder_of
 from docproc.errors import BadInput, BadUsage, DocprocError, DocumentError, MissingPart
 from docproc.options import Engine
+from docproc.runs.hosting import Gathered
 from docproc.runs.journal import Todo
 from docproc.runs.workers import MAX_DEATHS, MAX_START_SECONDS, Prepare, cores, guard
 from docproc.types import Result
@@ -41,9 +44,10 @@ MAX_ATTEMPTS = 4  # at a document whose reader died each time; then that is what
 AHEAD = 2  # documents in the hands of an actor: the one that it reads, and the next [guess]
 WAIT_SECONDS = 0.5  # for results, before deadlines are checked again [guess]
 IDLE_SECONDS = 600.0  # without any worker; machines may be on their way [guess]
+KNOCK_SECONDS = 10.0  # until a cluster must answer [guess]
 STARTS = 3  # of a cluster of this machine, before the run gives up [guess]
 LOOK_SECONDS = 10.0  # between two looks at how large the cluster is [guess]
-ON_A_GPU = 16  # workers that share one, at most: each holds its own networks there [guess]
+ON_A_GPU = 64  # questions that a GPU gets together, at most; other workers wait [guess]
 STORE_BYTES = 100_000_000  # of shared memory on a cluster of this machine: rows are small [guess]
 MAX_FOLDER = 40  # characters: the name of a socket in it has at most 107 [standard]
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -54,6 +58,7 @@ _OF_THIS_MACHINE: Mapping[str, str] = {
 }
 
 Lost = tuple[Todo, DocumentError]
+Networks = Callable[[], Callable[[Sequence[Any]], Sequence[Any]]]  # opens them; what answers many questions
 
 
 def check_engine(engine: Engine, address: str) -> None:
@@ -95,17 +100,17 @@ def cluster_map(
     jobs: int,
     seconds: float,
     memory: int,
-    gpu: bool = False,
+    networks: Networks | None = None,
     sized: Callable[[int], None] | None = None,
 ) -> Iterator[list[tuple[Todo, Result | DocumentError]]]:
     """The documents with what was read of them, those together that are there at the same time.
 
     `begin` is called when the reading of documents begins. A document during which its worker dies is read again, by itself
     and after the others, until it had MAX_ATTEMPTS; those of earlier runs count. `address` is that of a cluster; without one
-    it is started on this machine, for this run. `jobs` is the number of workers; 0: one for each core of the cluster. With
-    `gpu` each works on a machine that has one, and several share it. `sized` is told for how many there is room, each time
-    that was looked up. The rest is as in `process_map`. Raises MissingPart where a cluster without GPUs is asked for them,
-    DocprocError where it has no worker, or too many died in a row.
+    it is started on this machine, for this run. `jobs` is the number of workers; 0: one for each core of the cluster. Where
+    `networks` is given, one process for each GPU of the cluster opens them, and answers together what several workers `ask`.
+    `sized` is told for how many workers there is room, each time that was looked up. The rest is as in `process_map`. Raises
+    MissingPart where a cluster without GPUs is asked for them, DocprocError where it has no worker, or too many died in a row.
     """
     left = todo
     lost: list[tuple[Todo, Result | DocumentError]] = [(one, hopeless(one)) for one in todo if one.attempts >= MAX_ATTEMPTS]
@@ -115,7 +120,7 @@ def cluster_map(
     if not left:
         return
     with _joined(address, min(jobs or cores(), len(left))) as ray:
-        fleet = _Fleet(left, begin, _Hiring(ray, _folder(left[0]), prepare, seconds, memory, gpu), jobs, sized)
+        fleet = _Fleet(left, begin, _Hiring(ray, _folder(left[0]), prepare, seconds, memory, networks), jobs, sized)
         while fleet.hand_out():
             if found := fleet.receive():
                 yield found
@@ -186,27 +191,37 @@ class Desk:
 # ------------------------------------------------------------------------------------------------- with Ray
 
 
-def room_for(cores: int, gpus: int | None) -> tuple[int, float]:
-    """For how many workers there is room, one on each core, and the share of a GPU that each takes; None: they take none.
+class _Host:
+    """What an actor with a GPU is: it has the networks, for the workers that are told of it."""
 
-    All GPUs get as many workers, so that none lies idle beside one that is full. Raises MissingPart where there is no GPU.
-    """
-    if gpus is None:
-        return max(1, cores), 0.0
-    if not gpus:
-        raise MissingPart("no machine of the cluster tells Ray of a GPU, and the backend needs one; --backend onnx needs none")
-    of_each = min(ON_A_GPU, max(1, -(-cores // gpus)))
-    return max(1, min(cores, gpus * of_each)), 1 / of_each
+    def __init__(self, home: str, networks: Networks) -> None:
+        self._problem: DocprocError | None = None
+        with suppress(OSError):  # as in `_Reader`
+            os.chdir(home)
+        try:
+            self._answer = Gathered(networks)
+        except DocprocError as problem:
+            self._problem = problem
+
+    def problem(self) -> DocprocError | None:
+        """What stands in the way of answers."""
+        return self._problem
+
+    def answer(self, question: Any) -> Any:
+        """The scores of a question; what many workers ask at the same time is answered together."""
+        return self._answer(question)
 
 
 class _Reader:
     """What an actor is: it stands where the run was started, and owns one isolated process."""
 
-    def start(self, expected: str, home: str, folder: str, prepare: Prepare[Todo, Any], seconds: float, memory: int) -> object:
+    def start(
+        self, expected: str, home: str, folder: str, prepare: Prepare[Todo, Any], seconds: float, memory: int, host: Any
+    ) -> object:
         """Get ready. Returns None, or the DocprocError that stands in the way; what else is raised is a loss of this worker.
 
-        `expected` is the version of docproc, `home` the folder in which the run was started, and `folder` one in which
-        documents lie, or "".
+        `expected` is the version of docproc, `home` the folder in which the run was started, `folder` one in which documents
+        lie, or "", and `host` the actor of a `_Host`, or None.
         """
         if expected != __version__:
             return MissingPart(f"{gethostname()}, a machine of the cluster, has docproc {__version__}; the run has {expected}")
@@ -216,8 +231,18 @@ class _Reader:
             return BadInput(f"{gethostname()}, a machine of the cluster, does not see the folder {folder}")
         # A spawned process imports the program of its parent, and that is Ray's.
         sys.modules["__main__"].__file__ = None
+        answer = None
+        if host is not None:
+            import ray
+
+            if problem := ray.get(host.problem.remote(), timeout=MAX_START_SECONDS):
+                return problem
+
+            def answer(question: Any) -> Any:
+                return ray.get(host.answer.remote(question))
+
         try:
-            self._read = guard(prepare, seconds, memory)
+            self._read = guard(prepare, seconds, memory, answer)
         except DocprocError as problem:
             return problem
         return None
@@ -256,28 +281,50 @@ class _Hiring(Generic[Result]):
     prepare: Prepare[Todo, Result]
     seconds: float
     memory: int
-    gpu: bool = False
+    networks: Networks | None = None
 
-    def room(self) -> tuple[int, float]:
-        """For how many actors the cluster has room, and the share of a GPU that each takes. Raises MissingPart."""
-        there = self.ray.cluster_resources()
-        return room_for(int(there.get("CPU", 1)), int(there.get("GPU", 0)) if self.gpu else None)
+    def room(self) -> int:
+        """For how many actors that read the cluster has room, one on each core."""
+        return max(1, int(self.ray.cluster_resources().get("CPU", 1)))
 
     def hire(self) -> Callable[[], _Member]:
-        """What starts an actor. It is given what is needed to read documents, which is sent to each machine once."""
+        """What starts an actor. It is given what is needed to read documents, which is sent to each machine once.
+
+        Raises MissingPart where networks need a GPU and there is none.
+        """
         # Whatever dies is replaced by the run, which counts. One actor has one process, and so one core.
-        # Ray shows an actor the GPU of which it has a share, and hides all from one that has none.
-        kind = self.ray.remote(
-            num_cpus=1, num_gpus=self.room()[1], max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD"
-        )(_Reader)
+        kind = self.ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD")(_Reader)
         kept = self.ray.put(self.prepare)
+        host = self._hosts() if self.networks else lambda: None
 
         def hired() -> _Member:
             actor = kind.remote()
-            starting = actor.start.remote(__version__, os.getcwd(), self.folder, kept, self.seconds, self.memory)
-            return _Member(actor, starting, time.monotonic())
+            arguments = (__version__, os.getcwd(), self.folder, kept, self.seconds, self.memory, host())
+            return _Member(actor, actor.start.remote(*arguments), time.monotonic())
 
         return hired
+
+    def _hosts(self) -> Callable[[], Any]:
+        """What names a host for one more worker, each GPU's in turn; they are started as machines with GPUs come."""
+
+        def gpus() -> int:
+            return int(self.ray.cluster_resources().get("GPU", 0))
+
+        if not gpus():
+            raise MissingPart(
+                "no machine of the cluster tells Ray of a GPU, and the backend needs one; --backend onnx needs none"
+            )
+        # Ray starts one that died again, and shows it its GPU alone. The workers that had asked it are lost, and counted.
+        kind = self.ray.remote(num_cpus=0, num_gpus=1, max_restarts=-1, max_task_retries=0, max_concurrency=ON_A_GPU)(_Host)
+        # What it needs for that goes with it, and not to Ray's store, where it may get lost.
+        hosts: list[Any] = []
+        turn = count()
+
+        def host() -> Any:
+            hosts.extend(kind.remote(os.getcwd(), self.networks) for _ in range(gpus() - len(hosts)))
+            return hosts[next(turn) % len(hosts)]
+
+        return host
 
 
 class _Fleet(Generic[Result]):
@@ -380,7 +427,7 @@ class _Fleet(Generic[Result]):
         if known or time.monotonic() - self._looked <= LOOK_SECONDS:
             return
         self._looked = time.monotonic()
-        room, _ = self._hiring.room()
+        room = self._hiring.room()
         self._wanted = self._jobs or room
         if self._sized:
             self._sized(room)
@@ -399,6 +446,7 @@ def _first_line(problem: Exception) -> str:
 @contextmanager
 def _joined(address: str, workers: int) -> Iterator[ModuleType]:
     """Ray, connected to the cluster there, or to one of this machine alone. Raises DocprocError."""
+    _knock(address)
     with TemporaryDirectory(prefix="docproc-", ignore_cleanup_errors=True) as folder:
         own: dict[str, Any] = {"address": address}
         if not address:
@@ -414,6 +462,17 @@ def _joined(address: str, workers: int) -> Iterator[ModuleType]:
                 yield ray
             finally:
                 ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raises DocprocError where nobody answers at HOST:PORT. Ray would try for minutes, and say nothing."""
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal()):
+        return
+    try:
+        create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
+    except (OSError, OverflowError) as problem:
+        raise DocprocError(f"no Ray cluster answers at {address} ({problem}); ray start --head starts one") from problem
 
 
 def _connected(address: str, own: Mapping[str, Any]) -> ModuleType:

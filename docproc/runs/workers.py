@@ -99,9 +99,16 @@ class _Worker:
 class _Pool(Generic[Item, Result]):
     """Workers, each with one item at a time; a worker that is lost or worn out is replaced."""
 
-    def __init__(self, hire: Callable[[], _Worker], seconds: float, bell: Connection | None = None) -> None:
+    def __init__(
+        self,
+        hire: Callable[[], _Worker],
+        seconds: float,
+        bell: Connection | None = None,
+        answer: Callable[[Any], Any] | None = None,
+    ) -> None:
         self.workers: list[_Worker] = []
         self._bell = bell  # what is sent here ends the wait for results
+        self._answer = answer  # to what workers ask
         self._hire, self._seconds = hire, seconds
         self._items: Iterator[Item] = iter(())
         self._exhausted = True
@@ -155,12 +162,25 @@ class _Pool(Generic[Item, Result]):
             if kind == "ready":
                 worker.ready = True
                 continue
+            if kind == "asks":
+                self._tell(worker, value)
+                continue
             self._deaths = 0
             worker.busy = False
             worker.done += 1
             yield worker.item, value
             if worker.done >= MAX_ITEMS_A_WORKER:
                 self._replace(worker)
+
+    def _tell(self, worker: _Worker, question: Any) -> None:
+        """Answer a worker. The time that this takes is not the item's."""
+        began = time.monotonic()
+        if self._answer is None:
+            raise RuntimeError("a worker asks, and nobody answers")
+        answer = self._answer(question)
+        worker.since += time.monotonic() - began
+        with suppress(OSError):  # as in `give`
+            worker.pipe.send(answer)
 
     def expire(self) -> Iterator[tuple[Item, DocumentError]]:
         """The items that took too long. Raises DocprocError where a worker does not get ready."""
@@ -303,9 +323,14 @@ def quarantine_map(
     yield from process_map(inner, items, jobs=1, seconds=seconds + 30, may_spawn=True)
 
 
-def guard(prepare: Prepare[Item, Result], seconds: float, memory: int) -> Callable[[Item], Result]:
-    """A function that does its work in one isolated process, which is ready now; the arguments are those of `process_map`."""
-    pool: _Pool[Item, Result] = _Pool(partial(_hire, prepare, memory, False), seconds)
+def guard(
+    prepare: Prepare[Item, Result], seconds: float, memory: int, answer: Callable[[Any], Any] | None = None
+) -> Callable[[Item], Result]:
+    """A function that does its work in one isolated process, which is ready now; the arguments are those of `process_map`.
+
+    `answer` says what the work is told when it calls `ask`. What it raises, the function raises, and is of no use after that.
+    """
+    pool: _Pool[Item, Result] = _Pool(partial(_hire, prepare, memory, False), seconds, answer=answer)
     pool.fill(1)
     for _ in pool.results(()):
         pass
@@ -317,6 +342,24 @@ def guard(prepare: Prepare[Item, Result], seconds: float, memory: int) -> Callab
         return result
 
     return work
+
+
+@dataclass(slots=True)
+class _Own:
+    """What a process knows of itself if it is a worker."""
+
+    pipe: Connection | None = None
+
+
+_own = _Own()
+
+
+def ask(question: object) -> Any:
+    """In a worker, at work on an item: what the `answer` of its `guard` says. Raises ValueError in a process that is none."""
+    if _own.pipe is None:
+        raise ValueError("only a worker can ask")
+    _own.pipe.send(("asks", question))
+    return _own.pipe.recv()
 
 
 @contextmanager
@@ -362,6 +405,7 @@ def _serve(prepare: Prepare[Item, Result], pipe: Connection, memory: int, parent
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see `_without_interruptions`
     _die_with(parent)
     _silence()
+    _own.pipe = pipe
     try:
         work = prepare()
     except DocprocError as problem:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from docproc.backends import open_decoder, open_line_recognizer, open_recognizer
 from docproc.backends.form import DIGITS, Form
-from docproc.backends.recognizers import Reconstructor
+from docproc.backends.recognizers import DistantRecognizer, Reconstructor
 from docproc.errors import MissingPart
 from docproc.readers import MICR, NETWORKS, e13b, lattice
 from docproc.readers.confidence import Calibration, from_card
@@ -19,7 +20,7 @@ from docproc.readers.lattice.cuts import GEOMETRY
 from docproc.readers.model import Model
 from docproc.readers.vote import Weights
 from docproc.readers.voters import FORMS, VOTERS
-from docproc.types import KINDS, Kind, LineRecognizer, Recognizer
+from docproc.types import KINDS, Kind, LineRecognizer, ModelHash, Recognizer
 from docproc.weights.cards import (
     GLYPHS,
     absent,
@@ -31,6 +32,8 @@ from docproc.weights.cards import (
     read_card,
     reads_pages,
 )
+
+_Opener = Callable[[Path, Mapping[str, Any], Form], Any]  # of a network's file, with its card: a recognizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,25 @@ def open_model(backend: str, model: Path | None = None) -> Model:
     BadUsage when the backend does not run such files.
     """
     backend = choose_for(backend, model).backend
-    files = network_files(backend, model)
+    return _assembled(network_files(backend, model), partial(_opened, backend))
+
+
+def open_model_elsewhere(backend: str, model: Path | None, ask: Callable[[tuple[ModelHash, Any]], Any]) -> Model:
+    """As `open_model`, by the cards alone: another process has the networks, and `ask` is how it is asked to score.
+
+    So neither the backend (not `auto`) nor the files of the networks need be here.
+    """
+
+    def asked(path: Path, card: Mapping[str, Any], form: Form) -> DistantRecognizer:
+        return DistantRecognizer(backend, ModelHash(str(card.get("sha256", {}).get(path.name))), form, ask)
+
+    return _assembled(network_files(backend, model), asked)
+
+
+def _assembled(files: Mapping[str, Path], opener: _Opener) -> Model:
     path = files[GLYPHS]
     card = read_card(path)
     _check_reads_pages(path, card)
-    contents = {name: model_bytes(files[network], card) for name, network in NETWORKS.items()}
     if card.get("geometry") != list(GEOMETRY):
         raise MissingPart(f"{path} was trained for another version of docproc: train it again with docproc model train")
     try:
@@ -62,8 +79,8 @@ def open_model(backend: str, model: Path | None = None) -> Model:
         repairs = from_card(card["repairs"])
     except (KeyError, TypeError, ValueError) as problem:
         raise MissingPart(f"the card {card_path(path)} is damaged: {problem}") from problem
-    micr, calibrations[MICR] = _open_micr(backend, files[MICR])
-    networks = {name: open_network_of(backend, content, FORMS[name]) for name, content in contents.items()}
+    micr, calibrations[MICR] = _open_micr(files[MICR], opener)
+    networks = {name: opener(files[network], card, FORMS[name]) for name, network in NETWORKS.items()}
     return Model(networks, micr, fitted, weights, calibrations, repairs)
 
 
@@ -111,10 +128,13 @@ def _of_kind(fitted: Mapping[str, Any], kind: Kind) -> Any:
     return fitted["amount"] if kind == "decimal" and kind not in fitted else fitted[kind]
 
 
-def _open_micr(backend: str, path: Path) -> tuple[LineRecognizer, Calibration]:
+def _opened(backend: str, path: Path, card: Mapping[str, Any], form: Form) -> Recognizer | LineRecognizer:
+    return open_network_of(backend, model_bytes(path, card), form)
+
+
+def _open_micr(path: Path, opener: _Opener) -> tuple[LineRecognizer, Calibration]:
     """The network of E-13B with its calibration. Raises MissingPart."""
     card = read_card(path)
-    network = model_bytes(path, card)
     if card.get("print_height") != PRINT_HEIGHT_PX:
         raise MissingPart(
             f"{path} was trained for another version of docproc: train it again with docproc model train --network micr"
@@ -123,7 +143,7 @@ def _open_micr(backend: str, path: Path) -> tuple[LineRecognizer, Calibration]:
         calibration = Calibration.from_card(card["calibration"])
     except (KeyError, TypeError, ValueError) as problem:
         raise MissingPart(f"the card {card_path(path)} is damaged: {problem}") from problem
-    return open_line_recognizer(backend, network, e13b.FORM), calibration
+    return opener(path, card, e13b.FORM), calibration
 
 
 def model_bytes(path: Path, card: Mapping[str, Any]) -> bytes:

@@ -10,16 +10,22 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from docproc.backends import BACKENDS, Backend
+from docproc.cli import entry
 from docproc.documents import Settings
 from docproc.errors import DocprocError, DocumentError
 from docproc.files import Document, read_content
 from docproc.options import Engine, Limits, RunRequest
+from docproc.runs import hosting
 from docproc.runs.batch import Summary, run
 from docproc.runs.cluster import cluster_map
 from docproc.runs.journal import Outcome, Todo
+from docproc.runs.workers import ask
 from docproc.types import Row
 
 LIMITS = Limits(seconds=2.0, memory=1_000_000_000)
@@ -70,23 +76,48 @@ def read_faulty(folder: Path, out: Path, jobs: int = 2, resume: bool | None = No
     return run(request, opener=open_faulty)
 
 
-def open_where() -> Callable[[Todo], tuple[int, str, str]]:
-    """Tells for each document the process that reads it, its node, and the GPUs that it is shown."""
+def with_gpu() -> Mapping[str, Backend]:
+    """The backends, as if ONNX Runtime needed a GPU: its networks are shared on a cluster, and can be run anywhere."""
+    return {**BACKENDS, "onnx": replace(BACKENDS["onnx"], gpu=True)}
 
-    def where(one: Todo) -> tuple[int, str, str]:
+
+def run_as_if_with_gpu(*arguments: str) -> None:
+    """The program, with these backends. Its workers need not know."""
+    hosting.BACKENDS = with_gpu()  # type: ignore[attr-defined]
+    sys.argv[1:] = arguments
+    entry()
+
+
+def _here() -> tuple[str, str]:
+    """The node of this process, and the GPUs that it is shown."""
+    return os.environ.get("DOCPROC_NODE", ""), repr(os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def open_where(asks: bool) -> Callable[[Todo], tuple[str, ...]]:
+    """Tells for each document where it is read, and where the networks are."""
+
+    def where(one: Todo) -> tuple[str, ...]:
         time.sleep(0.5)
-        return os.getpid(), os.environ.get("DOCPROC_NODE", ""), repr(os.environ.get("CUDA_VISIBLE_DEVICES"))
+        return (*_here(), *(ask(one.document.name) if asks else ()))
 
     return where
+
+
+def open_there() -> Callable[[Sequence[str]], list[tuple[str, ...]]]:
+    """Stands for networks, and tells where they are."""
+    return lambda names: [(*_here(), name) for name in names]
 
 
 def tell_where(address: str, gpu: str) -> None:
     """Print this for some documents that a cluster reads, with GPUs or without."""
     todo = [Todo(Document(str(number), Path(str(number))), "", None, 0) for number in range(40)]
-    reading = cluster_map(open_where, todo, lambda _: None, address=address, jobs=0, seconds=60, memory=0, gpu=bool(gpu))
-    found = [result for some in reading for _, result in some]  # while Ray is there, stdout is closed
-    for one in found:
-        print(*one if isinstance(one, tuple) else (one,))
+    reading = cluster_map(
+        partial(open_where, bool(gpu)), todo, lambda _: None, address=address, jobs=0, seconds=60, memory=0,
+        networks=open_there if gpu else None,
+    )  # fmt: skip
+    found = [(one.document.name, result) for some in reading for one, result in some]  # while Ray is there, stdout is closed
+    for name, one in found:
+        print(name, *one if isinstance(one, tuple) else (one,))
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from importlib.util import find_spec
@@ -25,7 +25,7 @@ from docproc.commands.status import run_status
 from docproc.errors import TERMINATED, BadInput, BadUsage, DocprocError, DocumentError, MissingPart
 from docproc.files import Document
 from docproc.runs import cluster
-from docproc.runs.cluster import MAX_ATTEMPTS, ON_A_GPU, Desk, Hand, check_cluster, check_engine, room_for
+from docproc.runs.cluster import MAX_ATTEMPTS, Desk, Hand, check_cluster, check_engine
 from docproc.runs.journal import Outcome, Todo
 from tests.cli.program import docproc, table
 from tests.conftest import PROJECT, SAMPLES
@@ -141,16 +141,25 @@ def test_without_ray_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPat
 def test_a_machine_that_differs_is_refused(tmp_path: Path) -> None:
     """It would be quick with documents that it does not see, and get all of them."""
     here = os.getcwd()
-    found = cluster._Reader().start(__version__, here, str(tmp_path / "none"), plain, 1.0, 0)
+    found = cluster._Reader().start(__version__, here, str(tmp_path / "none"), plain, 1.0, 0, None)
     assert isinstance(found, BadInput)
     assert str(found).endswith(f"does not see the folder {tmp_path / 'none'}")
-    found = cluster._Reader().start("0.0", here, "", plain, 1.0, 0)
+    found = cluster._Reader().start("0.0", here, "", plain, 1.0, 0, None)
     assert isinstance(found, MissingPart)
     assert str(found).endswith("the run has 0.0")
 
 
 def plain() -> Callable[[Todo], Outcome]:
     return lambda one: Outcome(())
+
+
+def test_an_address_where_nobody_answers_is_told_at_once() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+        cluster._knock(address)
+    with pytest.raises(DocprocError, match=f"no Ray cluster answers at {address} .*ray start --head"):
+        cluster._knock(address)
+    cluster._knock("auto")
 
 
 def test_an_address_alone_is_refused() -> None:
@@ -179,22 +188,28 @@ class FakeRay(ModuleType):
     ) -> None:  # fmt: skip
         super().__init__("ray")
         self.actors, self.killed = 0, 0
-        self.asked: dict[str, object] = {}  # for an actor
-        self._gpus = {} if gpus is None else {"GPU": gpus}
+        self.asked: list[dict[str, object]] = []  # for the kinds of actors
+        self.started: list[tuple[object, ...]] = []  # with which arguments
+        self.gpus = gpus
         self._starts, self._reads = starts, reads
 
     def remote(self, **asked: object) -> Callable[[type], object]:
-        self.asked = asked
-        return lambda kind: SimpleNamespace(remote=self._actor)
+        self.asked.append(asked)
+        return lambda kind: SimpleNamespace(remote=self._reader if kind is cluster._Reader else lambda *_: object())
 
-    def _actor(self) -> object:
+    def _reader(self) -> object:
         self.actors += 1
         number = self.actors
-        start = SimpleNamespace(remote=lambda *_: partial(self._starts, number))
-        return SimpleNamespace(start=start, read=SimpleNamespace(remote=lambda one: partial(self._reads, one)))
+
+        def start(*arguments: object) -> Callable[[], object]:
+            self.started.append(arguments)
+            return partial(self._starts, number)
+
+        read = SimpleNamespace(remote=lambda one: partial(self._reads, one))
+        return SimpleNamespace(start=SimpleNamespace(remote=start), read=read)
 
     def cluster_resources(self) -> dict[str, float]:
-        return {"CPU": 3.0} | self._gpus
+        return {"CPU": 3.0} | ({} if self.gpus is None else {"GPU": self.gpus})
 
     def put(self, value: object) -> object:
         return value
@@ -241,28 +256,43 @@ def test_a_cluster_tells_how_many_workers_it_has_room_for() -> None:
     assert told == [3, 3]
 
 
-def test_workers_share_the_gpus_of_a_cluster_evenly() -> None:
-    assert room_for(16, None) == (16, 0.0)
-    assert room_for(0, None) == (1, 0.0)
-    assert room_for(16, 1) == (16, 1 / 16)
-    assert room_for(16, 2) == (16, 1 / 8)
-    assert room_for(3, 2) == (3, 1 / 2)
-    assert room_for(2, 8) == (2, 1.0)
-    assert room_for(64, 2) == (32, 1 / ON_A_GPU)  # more do not fit into its memory
+def open_nothing() -> Callable[[Sequence[object]], list[object]]:
+    return list
+
+
+def test_each_gpu_has_a_host_and_the_workers_ask_them_in_turn() -> None:
+    ray = FakeRay(lambda number: None, lambda one: Outcome(()), gpus=2.0)
+    hiring = cluster._Hiring(ray, "", plain, 60.0, 0, open_nothing)
+    hired = hiring.hire()
+    hired(), hired()
+    ray.gpus = 3.0  # a machine joins
+    hired(), hired()
+    hosts = [arguments[-1] for arguments in ray.started]
+    assert len(set(map(id, hosts))) == 3
+    assert hosts[0] is not hosts[1]
+    assert [(asked["num_gpus"], asked["max_restarts"]) for asked in ray.asked if "num_gpus" in asked] == [(1, -1)]
+    assert [asked["num_cpus"] for asked in ray.asked] == [1, 0]  # those that read have a core, and no GPU
+
+
+def test_without_networks_to_share_nobody_asks() -> None:
+    ray = FakeRay(lambda number: None, lambda one: Outcome(()), gpus=2.0)
+    cluster._Hiring(ray, "", plain, 60.0, 0).hire()()
+    assert [arguments[-1] for arguments in ray.started] == [None]
+    assert ["num_gpus" in asked for asked in ray.asked] == [False]
+
+
+def test_a_cluster_without_a_gpu_is_refused_where_networks_need_one() -> None:
+    ray = FakeRay(lambda number: None, lambda one: Outcome(()))
     with pytest.raises(MissingPart, match="--backend onnx"):
-        room_for(16, 0)
+        cluster._Hiring(ray, "", plain, 60.0, 0, open_nothing).hire()
 
 
-@pytest.mark.parametrize("gpu", [True, False])
-def test_an_actor_asks_for_a_share_where_the_backend_runs_on_a_gpu(gpu: bool) -> None:
-    ray = FakeRay(lambda number: None, lambda one: Outcome(()), gpus=1.0)
-    fleet = cluster._Fleet(todo(*"abcdefgh"), lambda some: None, cluster._Hiring(ray, "", plain, 60.0, 0, gpu), 0)
-    while fleet.hand_out():
-        fleet.receive()
-    assert (ray.asked["num_gpus"], ray.asked["num_cpus"], ray.actors) == (1 / 3 if gpu else 0, 1, 3)
-    if gpu:
-        with pytest.raises(MissingPart):
-            cluster._Hiring(FakeRay(lambda number: None, lambda one: None), "", plain, 60.0, 0, True).hire()
+def test_a_host_that_cannot_open_its_networks_tells_the_worker(tmp_path: Path) -> None:
+    def missing() -> Callable[[Sequence[object]], list[object]]:
+        raise MissingPart("TensorRT is not installed")
+
+    host = cluster._Host(str(tmp_path), missing)
+    assert str(host.problem()) == "TensorRT is not installed"
 
 
 def test_a_worker_that_cannot_start_is_replaced() -> None:
@@ -533,8 +563,8 @@ def test_one_of_two_nodes_is_killed_midway(many: Path, tmp_path: Path, sessions:
 @needs_ray
 @on_linux
 @pytest.mark.slow
-def test_workers_with_a_gpu_are_on_machines_that_have_one(sessions: Sessions, nodes: Nodes) -> None:
-    """One of two nodes says that it has a GPU. No document is read on the other, and all workers are shown the same."""
+def test_networks_are_where_the_gpu_is_and_every_machine_reads(sessions: Sessions, nodes: Nodes) -> None:
+    """One of two nodes says that it has a GPU. Workers of both are answered there, and are not shown it."""
     nodes.start("--num-cpus=2", "--num-gpus=1", head=True, DOCPROC_NODE="with")
     nodes.start("--num-cpus=2", "--num-gpus=0", DOCPROC_NODE="without")
     code = "import sys; from tests.runs.faulty import tell_where; tell_where(*sys.argv[1:])"
@@ -544,7 +574,35 @@ def test_workers_with_a_gpu_are_on_machines_that_have_one(sessions: Sessions, no
             data, said = run.communicate(timeout=300)
         assert run.returncode == 0, said
         found[gpu] = [line.split() for line in data.splitlines()]
-    assert {(node, shown) for _, node, shown in found["gpu"]} == {("with", "'0'")}
-    assert len({process for process, *_ in found["gpu"]}) == 2
-    assert {node for _, node, _ in found[""]} == {"with", "without"}
-    assert "'0'" not in {shown for *_, shown in found[""]}
+        assert len(found[gpu]) == 40
+    for lines in found.values():
+        assert {node for _, node, *_ in lines} == {"with", "without"}
+        assert "'0'" not in {shown for _, _, shown, *_ in lines}
+    assert {tuple(there) for *_, there in ((line[0], line[3:5]) for line in found["gpu"])} == {("with", "'0'")}
+    assert all(line[0] == line[5] for line in found["gpu"])
+
+
+@needs_ray
+@on_linux
+@pytest.mark.slow
+def test_networks_that_workers_share_are_killed_midway(many: Path, tmp_path: Path, sessions: Sessions, nodes: Nodes) -> None:
+    """The table is that of a plain run, although the process that has the networks dies, and starts again."""
+    out = tmp_path / "ray.csv"
+    nodes.start("--num-cpus=2", "--num-gpus=1", head=True)
+    code = "import sys; from tests.runs.faulty import run_as_if_with_gpu; run_as_if_with_gpu(*sys.argv[1:])"
+    command = ("run", many / "in", "-o", out, "-q", "--engine", "ray", "--backend", "onnx", "--address", nodes.address)
+    killed = 0
+    with sessions.start("-c", code, *command, **nodes.known) as run:
+        for enough in (20, 60):
+            while run.poll() is None and done_of(out) < enough:
+                time.sleep(0.2)
+            hosts = [one for node in sessions.numbers for one, what in of_session(node).items() if "ray::_Host" in what]
+            for one in hosts:
+                os.kill(one, signal.SIGKILL)
+            killed += len(hosts)
+        at = done_of(out)
+        _, said = run.communicate(timeout=300)
+    assert run.returncode == 0, said
+    assert at < MANY
+    assert killed == 2
+    assert out.read_bytes() == (many / "plain.csv").read_bytes()

@@ -1,0 +1,123 @@
+"""Networks that live in one process and answer many: where workers share a GPU.
+
+A worker opens a model without its networks (`open_reader`), and asks for their scores through its parent, see `workers.ask`.
+The process that has the networks (`open_networks`) answers in one go what several workers ask at the same time (`Gathered`), so
+a GPU gets the glyphs of many documents at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, TypeVar
+
+from docproc.backends import BACKENDS
+from docproc.documents import DocumentReader, Settings, check_networks
+from docproc.readers.batching import flatten, regroup
+from docproc.runs.workers import ask
+from docproc.types import Frames, Line, ModelHash, Pictures, Scores
+from docproc.weights.opening import open_model, open_model_elsewhere
+
+Question = tuple[ModelHash, Pictures | Sequence[Line]]  # what a network is to score
+Answer = Scores | list[Frames]
+
+_Question = TypeVar("_Question")
+_Answer = TypeVar("_Answer")
+
+
+def placed(settings: Settings) -> tuple[Settings, Callable[[], Callable[[Sequence[Question]], list[Answer]]] | None]:
+    """On a cluster: what workers read with, and what opens the networks that they share; None where each has its own.
+
+    Networks that need a GPU are shared, so that machines without one can do all the rest.
+    """
+    if not BACKENDS[settings.backend].gpu:
+        return settings, None
+    return replace(settings, distant=True), partial(open_networks, settings)
+
+
+def open_reader(settings: Settings) -> DocumentReader:
+    """In a worker: a reader whose networks its parent asks. Raises MissingPart where the cards of the model are missing."""
+    return DocumentReader.of(settings, open_model_elsewhere(settings.backend, settings.model, ask))
+
+
+def open_networks(settings: Settings) -> Callable[[Sequence[Question]], list[Answer]]:
+    """Load the networks that `open_reader` asks; the function scores many questions, each network once. Raises MissingPart."""
+    check_networks(settings)
+    model = open_model(settings.backend, settings.model)
+    networks = {network.model_hash: network for network in (*model.networks.values(), model.micr)}
+
+    def answer(questions: Sequence[Question]) -> list[Answer]:
+        answers: dict[int, Answer] = {}
+        for name, network in networks.items():
+            which = [k for k, (asked, _) in enumerate(questions) if asked == name]
+            answers |= zip(which, _together(network, [questions[k][1] for k in which]), strict=True)
+        return [answers[k] for k in range(len(questions))]
+
+    return answer
+
+
+def _together(network: Any, asked: Sequence[Any]) -> Sequence[Answer]:
+    """What a network, of pictures or of lines, says of several batches: of each by itself."""
+    if not asked:
+        return []
+    if isinstance(asked[0], list):
+        frames = iter(network.recognize([line for lines in asked for line in lines]))
+        return [[next(frames) for _ in lines] for lines in asked]
+    pictures, counts = flatten(asked, asked[0].shape[1:])
+    return regroup(network.recognize(pictures), counts)
+
+
+class Gathered(Generic[_Question, _Answer]):
+    """A function for many threads: what they ask while it is at work is answered together, next.
+
+    All work is done by one thread, which `prepare`s it as well: a GPU belongs to the thread that opened it. Raises what
+    `prepare` raises; a question is answered with what the work raises.
+    """
+
+    def __init__(self, prepare: Callable[[], Callable[[Sequence[_Question]], Sequence[_Answer]]]) -> None:
+        self._waiting: SimpleQueue[tuple[_Question, Future[_Answer]]] = SimpleQueue()
+        ready: Future[None] = Future()
+        threading.Thread(target=self._serve, args=(prepare, ready), name="networks", daemon=True).start()
+        ready.result()
+
+    def __call__(self, question: _Question) -> _Answer:
+        future: Future[_Answer] = Future()
+        self._waiting.put((question, future))
+        return future.result()
+
+    def waiting(self) -> int:
+        """Questions that nobody works on yet."""
+        return self._waiting.qsize()
+
+    def _serve(
+        self, prepare: Callable[[], Callable[[Sequence[_Question]], Sequence[_Answer]]], ready: Future[None]
+    ) -> None:  # fmt: skip
+        try:
+            work = prepare()
+        except Exception as problem:
+            ready.set_exception(problem)
+            return
+        ready.set_result(None)
+        while True:
+            some = self._next()
+            try:
+                answers = work([question for question, _ in some])
+            except Exception as problem:
+                for _, future in some:
+                    future.set_exception(problem)
+                continue
+            for (_, future), answer in zip(some, answers, strict=True):
+                future.set_result(answer)
+
+    def _next(self) -> list[tuple[_Question, Future[_Answer]]]:
+        """All that is waiting, and something is."""
+        some = [self._waiting.get()]
+        while True:
+            try:
+                some.append(self._waiting.get_nowait())
+            except Empty:
+                return some
