@@ -76,7 +76,7 @@ def otsu(gray: Gray) -> tuple[float, float, float]:
     A picture of one level has no sides: all three are that level.
     """
     threshold, _ = cv2.threshold(gray, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    counts = np.bincount(gray.ravel(), minlength=256).astype(np.float64)
+    counts = level_counts(gray)
     levels = np.arange(256)
     split = int(threshold) + 1
     dark, light = counts[:split], counts[split:]
@@ -86,6 +86,11 @@ def otsu(gray: Gray) -> tuple[float, float, float]:
     dark_mean = float((dark * levels[:split]).sum() / dark.sum())
     light_mean = float((light * levels[split:]).sum() / light.sum())
     return float(threshold), dark_mean, light_mean
+
+
+def level_counts(gray: Gray) -> NDArray[np.float64]:
+    """How many pixels have each gray level: (256,)."""
+    return np.asarray(cv2.calcHist([gray], [0], None, [256], [0, 256]).ravel(), np.float64)
 
 
 def components(mask: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -103,12 +108,27 @@ def quantile(values: NDArray[Any], share: float) -> float:
 
     Of one share of a flat array it is found with a tenth of the calls.
     """
-    place = share * (len(values) - 1)
-    low = int(place)
-    high, part = min(low + 1, len(values) - 1), place - low
+    low, high, part = _between(share, len(values))
     ordered = values.copy()
     ordered.partition((low, high))
-    start, end = ordered[low], ordered[high]
+    return _in_proportion(ordered[low], ordered[high], part)
+
+
+def level_quantile(counts: NDArray[np.float64], share: float) -> float:
+    """The same of gray levels, of which `counts` (256,) tells how many pixels have each."""
+    low, high, part = _between(share, int(counts.sum()))
+    start, end = counts.cumsum().searchsorted((low, high), side="right").tolist()
+    return _in_proportion(start, end, part)
+
+
+def _between(share: float, count: int) -> tuple[int, int, float]:
+    """Between which two of `count` ordered numbers a quantile lies, and how far it is from the first to the second."""
+    place = share * (count - 1)
+    low = int(place)
+    return low, min(low + 1, count - 1), place - low
+
+
+def _in_proportion(start: float, end: float, part: float) -> float:
     return float(end - (end - start) * (1 - part) if part >= 0.5 else start + (end - start) * part)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from docproc.pixels import otsu, quantile
+from docproc.pixels import level_counts, level_quantile, otsu
 from docproc.types import Box, Gray, Homography, Page
 
 
@@ -42,7 +42,7 @@ def _positive(gray: Gray) -> Gray:
     # Most of a page is paper. On a bad scan it may be dark, but only on a negative it is darker than the writing.
     step = max(1, max(gray.shape) // CLEAN.sample_side_px)
     sample = np.ascontiguousarray(gray[::step, ::step])
-    paper = quantile(sample.ravel(), 0.5)
+    paper = level_quantile(level_counts(sample), 0.5)
     if paper >= CLEAN.max_negative_gray:
         return gray
     _, dark, light = otsu(sample)

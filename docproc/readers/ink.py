@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.pixels import components, digit_height, flatten_light, otsu, quantile
+from docproc.pixels import components, digit_height, flatten_light, level_counts, level_quantile, otsu, quantile
 from docproc.readers.ruling import without_ruling
 from docproc.types import DIGIT_HEIGHT, INK_MARGIN, Affine, FieldInk, Gray, Ink
 
@@ -262,7 +262,7 @@ def _threshold(crop: Gray) -> _Found | None:
         return None
     soft = max(INK.min_ramp_gray, INK.ramp_share * (light - dark))
     # Security patterns are darker than paper and lighter than the pen: half-way to the pen's own darkness drops them.
-    core = quantile(flat[flat <= threshold], INK.pen_percentile / 100)
+    core = level_quantile(level_counts(flat)[: int(threshold) + 1], INK.pen_percentile / 100)
     middle = min(threshold + INK.lighter_share * (light - threshold), light - INK.pen_share * (light - core))
     # An ink ramp around the threshold keeps the anti-aliased rim of a stroke and drops the pattern of the paper.
     ramp = np.clip((middle + soft / 2 - np.arange(256)) * (255.0 / soft), 0, 255).astype(np.uint8)
@@ -323,10 +323,11 @@ def _joined_dots(ink: Ink) -> Ink:
     inside = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
     dot = 2 * quantile(inside[mask > 0], INK.core_percentile / 100)
     deep = (inside > INK.core_share * dot / 2).astype(np.uint8)
-    cores, _, _, centers = cv2.connectedComponentsWithStats(deep, connectivity=8)
+    cores, _ = cv2.connectedComponents(deep, connectivity=8)  # which takes a sixth of the time of their centers
     round_ink = (cores - 1) * np.pi / 4 * dot**2
     if not INK.min_dots < cores <= INK.max_dots or round_ink < INK.dots_share * np.count_nonzero(mask):
         return ink
+    centers = cv2.connectedComponentsWithStats(deep, connectivity=8)[3]
     apart = np.hypot(*(centers[1:, None, :] - centers[None, 1:, :]).transpose(2, 0, 1))
     np.fill_diagonal(apart, np.inf)
     nearest = apart.min(axis=1)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.pixels import flatten_light, otsu
+from docproc.pixels import flatten_light, level_counts, level_quantile, otsu
 from docproc.types import Box, Page
 
 Mask = NDArray[np.uint8]  # (height, width) uint8, 0 or 1
@@ -66,7 +66,7 @@ def at_working_size(page: Page) -> WorkingPage | None:
     threshold, dark, light = otsu(flat)
     if light - dark < WORKING.min_contrast_gray:
         return None
-    core = float(np.percentile(flat[flat <= threshold], WORKING.dark_percentile))
+    core = level_quantile(level_counts(flat)[: int(threshold) + 1], WORKING.dark_percentile / 100)
     ink = min(threshold + WORKING.edge_share * (light - threshold), light - WORKING.min_dark_share * (light - core))
     faint = threshold + WORKING.faint_share * (light - threshold)
     return WorkingPage((flat <= ink).astype(np.uint8), (flat <= faint).astype(np.uint8), scale)

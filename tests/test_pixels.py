@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from docproc.pixels import level_counts, level_quantile, otsu, quantile
+
+
+@pytest.mark.parametrize("levels", [2, 5, 256])
+def test_quantiles_are_those_of_numpy(levels: int) -> None:
+    rng = np.random.default_rng(levels)
+    for size in (1, 2, 7, 400):
+        gray = rng.integers(0, levels, (1, size)).astype(np.uint8)
+        for share in (0.0, 0.1, 0.5, 0.73, 0.9, 1.0):
+            expected = float(np.quantile(gray, share))
+            assert quantile(gray.ravel(), share) == pytest.approx(expected, abs=1e-9)
+            assert level_quantile(level_counts(gray), share) == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_threshold_tells_the_mean_of_both_sides() -> None:
+    gray = np.array([[10, 12, 200, 202, 204]], np.uint8)
+    threshold, dark, light = otsu(gray)
+    assert 12 <= threshold < 200
+    assert (dark, light) == (11.0, 202.0)
+    assert otsu(np.full((3, 3), 77, np.uint8)) == (77.0, 77.0, 77.0)
