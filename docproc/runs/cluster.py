@@ -24,7 +24,6 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from importlib.util import find_spec
-from itertools import count
 from socket import create_connection, gethostname
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -34,7 +33,7 @@ from docproc._version import __version__
 from docproc.documents import folder_of
 from docproc.errors import BadInput, BadUsage, DocprocError, DocumentError, MissingPart
 from docproc.options import Engine
-from docproc.runs.hosting import Gathered
+from docproc.runs.hosting import Gathered, NetworksLost
 from docproc.runs.journal import Todo
 from docproc.runs.workers import MAX_DEATHS, MAX_START_SECONDS, Prepare, cores, guard
 from docproc.types import Result
@@ -45,6 +44,8 @@ AHEAD = 2  # documents in the hands of an actor: the one that it reads, and the 
 WAIT_SECONDS = 0.5  # for results, before deadlines are checked again [guess]
 IDLE_SECONDS = 600.0  # without any worker; machines may be on their way [guess]
 KNOCK_SECONDS = 10.0  # until a cluster must answer [guess]
+ANSWER_SECONDS = 120.0  # for the answer of a host; many may ask it [guess]
+HOST_SECONDS = 600.0  # that a document may wait for answers, in all [guess]
 STARTS = 3  # of a cluster of this machine, before the run gives up [guess]
 LOOK_SECONDS = 10.0  # between two looks at how large the cluster is [guess]
 ON_A_GPU = 64  # questions that a GPU gets together, at most; other workers wait [guess]
@@ -201,15 +202,23 @@ class _Host:
         try:
             self._answer = Gathered(networks)
         except DocprocError as problem:
-            self._problem = problem
+            self._problem = MissingPart(f"{gethostname()}, a machine of the cluster: {problem}")
+        except Exception as problem:
+            self._problem = DocprocError(f"{gethostname()}, a machine of the cluster, cannot open the networks: {problem}")
 
     def problem(self) -> DocprocError | None:
         """What stands in the way of answers."""
         return self._problem
 
     def answer(self, question: Any) -> Any:
-        """The scores of a question; what many workers ask at the same time is answered together."""
-        return self._answer(question)
+        """The scores of a question, or the DocumentError that stands for them.
+
+        What many workers ask at the same time is answered together.
+        """
+        try:
+            return self._answer(question)
+        except NetworksLost:
+            os._exit(1)  # Ray starts it again
 
 
 class _Reader:
@@ -235,11 +244,8 @@ class _Reader:
         if host is not None:
             import ray
 
-            if problem := ray.get(host.problem.remote(), timeout=MAX_START_SECONDS):
-                return problem
-
             def answer(question: Any) -> Any:
-                return ray.get(host.answer.remote(question))
+                return ray.get(host.answer.remote(question), timeout=ANSWER_SECONDS)
 
         try:
             self._read = guard(prepare, seconds, memory, answer)
@@ -262,6 +268,7 @@ class _Member:
     actor: Any
     starting: Any  # the reference to come when it is ready
     since: float  # monotonic seconds: when it was hired, or began with the first document of its hand
+    host: _Answering | None = None  # that it asks
     ready: bool = False
     hand: Hand = field(default_factory=Hand)
     answers: deque[Any] = field(default_factory=deque)  # references to come, of the hand's documents
@@ -287,44 +294,73 @@ class _Hiring(Generic[Result]):
         """For how many actors that read the cluster has room, one on each core."""
         return max(1, int(self.ray.cluster_resources().get("CPU", 1)))
 
-    def hire(self) -> Callable[[], _Member]:
-        """What starts an actor. It is given what is needed to read documents, which is sent to each machine once.
-
-        Raises MissingPart where networks need a GPU and there is none.
-        """
+    def hire(self) -> Callable[[_Answering | None], _Member]:
+        """What starts an actor, which asks a host. It is given what is needed to read documents, sent to each machine once."""
         # Whatever dies is replaced by the run, which counts. One actor has one process, and so one core.
         kind = self.ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD")(_Reader)
         kept = self.ray.put(self.prepare)
-        host = self._hosts() if self.networks else lambda: None
 
-        def hired() -> _Member:
+        def hired(host: _Answering | None) -> _Member:
             actor = kind.remote()
-            arguments = (__version__, os.getcwd(), self.folder, kept, self.seconds, self.memory, host())
-            return _Member(actor, actor.start.remote(*arguments), time.monotonic())
+            asked = host and host.actor
+            starting = actor.start.remote(__version__, os.getcwd(), self.folder, kept, self.seconds, self.memory, asked)
+            return _Member(actor, starting, time.monotonic(), host)
 
         return hired
 
-    def _hosts(self) -> Callable[[], Any]:
-        """What names a host for one more worker, each GPU's in turn; they are started as machines with GPUs come."""
 
-        def gpus() -> int:
-            return int(self.ray.cluster_resources().get("GPU", 0))
+@dataclass(slots=True, eq=False)
+class _Answering:
+    """An actor that has networks."""
 
-        if not gpus():
+    actor: Any
+    starting: Any  # the reference to come when it is ready
+    ready: bool = False
+
+
+class _Hosts:
+    """The actors that have the networks, one for each GPU of the cluster, but `most` of them if that is not 0."""
+
+    def __init__(self, ray: ModuleType, networks: Networks, most: int) -> None:
+        self._ray, self._networks, self._most = ray, networks, most
+        # Ray starts one anew that died, and shows it its GPU alone.
+        self._kind = ray.remote(num_cpus=0, num_gpus=1, max_restarts=-1, max_task_retries=0, max_concurrency=ON_A_GPU)(_Host)
+        self._all: list[_Answering] = []
+        if not self._gpus():
             raise MissingPart(
                 "no machine of the cluster tells Ray of a GPU, and the backend needs one; --backend onnx needs none"
             )
-        # Ray starts one that died again, and shows it its GPU alone. The workers that had asked it are lost, and counted.
-        kind = self.ray.remote(num_cpus=0, num_gpus=1, max_restarts=-1, max_task_retries=0, max_concurrency=ON_A_GPU)(_Host)
-        # What it needs for that goes with it, and not to Ray's store, where it may get lost.
-        hosts: list[Any] = []
-        turn = count()
 
-        def host() -> Any:
-            hosts.extend(kind.remote(os.getcwd(), self.networks) for _ in range(gpus() - len(hosts)))
-            return hosts[next(turn) % len(hosts)]
+    def free(self, members: Sequence[_Member]) -> _Answering | None:
+        """The one that fewest workers ask; None where none is ready. Raises the DocprocError that stands in the way of one."""
+        for _ in range(self._gpus() - len(self._all)):  # machines come
+            # The networks go as they are: what is in Ray's store may be lost when it is needed again.
+            actor = self._kind.remote(os.getcwd(), self._networks)
+            self._all.append(_Answering(actor, actor.problem.remote()))
+        self._look()
+        ready = [one for one in self._all if one.ready]
+        return min(ready, key=lambda one: sum(member.host is one for member in members), default=None)
 
-        return host
+    def doubt(self, one: _Answering) -> None:
+        """Look again whether it is there: a worker that asked it is lost."""
+        one.ready, one.starting = False, one.actor.problem.remote()
+
+    def _gpus(self) -> int:
+        there = int(self._ray.cluster_resources().get("GPU", 0))
+        return min(there, self._most) if self._most else there
+
+    def _look(self) -> None:
+        coming = {one.starting: one for one in self._all if not one.ready}
+        there, _ = self._ray.wait(list(coming), num_returns=len(coming), timeout=0) if coming else ((), ())
+        for reference in there:
+            try:
+                problem = self._ray.get(reference)
+            except self._ray.exceptions.RayError:  # it is being started, or its machine is gone
+                self.doubt(coming[reference])
+                continue
+            if problem:
+                raise problem
+            coming[reference].ready = True
 
 
 class _Fleet(Generic[Result]):
@@ -336,7 +372,9 @@ class _Fleet(Generic[Result]):
     ) -> None:  # fmt: skip
         self._desk = Desk(todo)
         self._begin, self._ray, self._hiring, self._hire = begin, hiring.ray, hiring, hiring.hire()
-        self._patience = hiring.seconds + MAX_START_SECONDS + 30
+        self._hosts = _Hosts(hiring.ray, hiring.networks, jobs) if hiring.networks else None
+        # Waiting for a host is no part of the time that a document may take.
+        self._patience = hiring.seconds + MAX_START_SECONDS + 30 + (HOST_SECONDS if self._hosts else 0)
         self._jobs, self._sized = jobs, sized
         self._members: list[_Member] = []
         self._wanted = jobs
@@ -351,7 +389,10 @@ class _Fleet(Generic[Result]):
             return False
         self._look()
         while len(self._members) < min(self._wanted, left):
-            self._members.append(self._hire())
+            host = self._hosts.free(self._members) if self._hosts else None
+            if self._hosts and host is None:
+                break
+            self._members.append(self._hire(host))
         ready = {id(one.hand): one for one in self._members if one.ready}
         given = [(ready[id(hand)], one) for hand, one in self._desk.deal([one.hand for one in ready.values()])]
         first = [one for one in ready.values() if one.hand.documents and not one.hand.begun]
@@ -366,7 +407,9 @@ class _Fleet(Generic[Result]):
     def receive(self) -> list[tuple[Todo, Result | DocumentError]]:
         """The results that are there, after a short wait. Raises what ended a worker's start."""
         coming = {one.next: one for one in self._members if one.next is not None}
-        there, _ = self._ray.wait(list(coming), num_returns=1, timeout=WAIT_SECONDS)
+        if not coming:
+            time.sleep(WAIT_SECONDS)
+        there = self._ray.wait(list(coming), num_returns=1, timeout=WAIT_SECONDS)[0] if coming else []
         if there:
             there, _ = self._ray.wait(list(coming), num_returns=len(coming), timeout=0)
         found: list[tuple[Todo, Result | DocumentError]] = []
@@ -403,6 +446,8 @@ class _Fleet(Generic[Result]):
         """What is lost with an actor. Raises DocprocError where too many died in a row."""
         self._members.remove(member)
         self._ray.kill(member.actor)  # where it only could not go on
+        if self._hosts and member.host:
+            self._hosts.doubt(member.host)
         self._deaths += 1
         if self._deaths >= MAX_DEATHS + 2 * self._wanted:
             told = f"{type(problem).__name__}: {_first_line(problem)}"
@@ -471,7 +516,7 @@ def _knock(address: str) -> None:
         return
     try:
         create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
-    except (OSError, OverflowError) as problem:
+    except (OSError, ValueError, OverflowError) as problem:
         raise DocprocError(f"no Ray cluster answers at {address} ({problem}); ray start --head starts one") from problem
 
 

@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from docproc.backends import BACKENDS
 from docproc.documents import DocumentReader, Settings, check_networks
+from docproc.errors import DocumentError, unexpected
 from docproc.readers.batching import flatten, regroup
 from docproc.runs.workers import ask
 from docproc.types import Frames, Line, ModelHash, Pictures, Scores
@@ -29,7 +30,9 @@ _Question = TypeVar("_Question")
 _Answer = TypeVar("_Answer")
 
 
-def placed(settings: Settings) -> tuple[Settings, Callable[[], Callable[[Sequence[Question]], list[Answer]]] | None]:
+def placed(
+    settings: Settings,
+) -> tuple[Settings, Callable[[], Callable[[Sequence[Question]], list[Answer | DocumentError]]] | None]:
     """On a cluster: what workers read with, and what opens the networks that they share; None where each has its own.
 
     Networks that need a GPU are shared, so that machines without one can do all the rest.
@@ -44,20 +47,49 @@ def open_reader(settings: Settings) -> DocumentReader:
     return DocumentReader.of(settings, open_model_elsewhere(settings.backend, settings.model, ask))
 
 
-def open_networks(settings: Settings) -> Callable[[Sequence[Question]], list[Answer]]:
-    """Load the networks that `open_reader` asks; the function scores many questions, each network once. Raises MissingPart."""
+class NetworksLost(Exception):
+    """Networks that answer nothing any more, as after an error on a GPU: what has them is to be started again."""
+
+
+def open_networks(settings: Settings) -> Callable[[Sequence[Question]], list[Answer | DocumentError]]:
+    """Load the networks that `open_reader` asks; the function scores many questions, each network once.
+
+    What goes wrong with one question is its answer. Raises MissingPart, and the function NetworksLost.
+    """
     check_networks(settings)
     model = open_model(settings.backend, settings.model)
     networks = {network.model_hash: network for network in (*model.networks.values(), model.micr)}
+    known: dict[ModelHash, Any] = {}  # of each network a question that it has answered
 
-    def answer(questions: Sequence[Question]) -> list[Answer]:
-        answers: dict[int, Answer] = {}
+    def answer(questions: Sequence[Question]) -> list[Answer | DocumentError]:
+        answers: dict[int, Answer | DocumentError] = {}
         for name, network in networks.items():
             which = [k for k, (asked, _) in enumerate(questions) if asked == name]
-            answers |= zip(which, _together(network, [questions[k][1] for k in which]), strict=True)
+            answers |= zip(which, score(name, network, [questions[k][1] for k in which]), strict=True)
         return [answers[k] for k in range(len(questions))]
 
+    def score(name: ModelHash, network: Any, asked: Sequence[Any]) -> Sequence[Answer | DocumentError]:
+        try:
+            answers = _together(network, asked)
+        except Exception as problem:
+            if len(asked) > 1:  # the others have done nothing wrong
+                return [one for views in asked for one in score(name, network, [views])]
+            _check_alive(network, known.get(name), problem)
+            return [unexpected(problem)]
+        if asked:
+            known.setdefault(name, asked[0][:1])
+        return answers
+
     return answer
+
+
+def _check_alive(network: Any, known: Any, problem: Exception) -> None:
+    """Raises NetworksLost where a network does not answer again what it has answered before."""
+    try:
+        if known is not None:
+            network.recognize(known)
+    except Exception:
+        raise NetworksLost(str(problem)) from problem
 
 
 def _together(network: Any, asked: Sequence[Any]) -> Sequence[Answer]:
@@ -98,7 +130,7 @@ class Gathered(Generic[_Question, _Answer]):
     ) -> None:  # fmt: skip
         try:
             work = prepare()
-        except Exception as problem:
+        except BaseException as problem:  # who waits for it must hear of it
             ready.set_exception(problem)
             return
         ready.set_result(None)
@@ -106,15 +138,17 @@ class Gathered(Generic[_Question, _Answer]):
             some = self._next()
             try:
                 answers = work([question for question, _ in some])
+                if len(answers) != len(some):
+                    raise ValueError(f"{len(answers)} answers to {len(some)} questions")
             except Exception as problem:
                 for _, future in some:
                     future.set_exception(problem)
-                continue
-            for (_, future), answer in zip(some, answers, strict=True):
-                future.set_result(answer)
+            else:
+                for (_, future), answer in zip(some, answers, strict=True):
+                    future.set_result(answer)
 
     def _next(self) -> list[tuple[_Question, Future[_Answer]]]:
-        """All that is waiting, and something is."""
+        """All questions that wait, once there is one."""
         some = [self._waiting.get()]
         while True:
             try:

@@ -355,11 +355,17 @@ _own = _Own()
 
 
 def ask(question: object) -> Any:
-    """In a worker, at work on an item: what the `answer` of its `guard` says. Raises ValueError in a process that is none."""
+    """In a worker, at work on an item: what the `answer` of its `guard` gives; a DocumentError that it gives is raised.
+
+    Raises ValueError in a process that is no worker.
+    """
     if _own.pipe is None:
         raise ValueError("only a worker can ask")
     _own.pipe.send(("asks", question))
-    return _own.pipe.recv()
+    told = _own.pipe.recv()
+    if isinstance(told, DocumentError):
+        raise told
+    return told
 
 
 @contextmanager

@@ -47,8 +47,8 @@ def network_files(backend: str, model: Path | None = None) -> dict[str, Path]:
     """The files that a backend (not `auto`) runs: of each of `readers.NETWORKS`, and of `micr`, which has a card of its own.
 
     `model` is the file of the glyph network, the others lie beside it; None takes the shipped one, and so does the network of
-    E-13B where there is none beside. NAME.onnx stands for whatever the backend takes, another ending for itself; for the
-    backend "" it is taken as it is named. Raises BadUsage for a file that the backend does not run.
+    E-13B where neither it nor its card lies beside. NAME.onnx stands for whatever the backend takes, another ending for itself;
+    for the backend "" it is taken as it is named. Raises BadUsage for a file that the backend does not run.
     """
     path = model or model_folder() / "digits.onnx"
     stem, ending = _parts(path)
@@ -58,7 +58,7 @@ def network_files(backend: str, model: Path | None = None) -> dict[str, Path]:
     if ending not in takes:
         raise BadUsage(f"the backend {backend} does not run {path.name}; it takes {', '.join(takes)}")
     files = {name: path.with_name(f"{stem if name == GLYPHS else name}{ending}") for name in (*NETWORKS.values(), MICR)}
-    if not files[MICR].exists():
+    if not (files[MICR].exists() or card_path(files[MICR]).exists()):
         files[MICR] = model_folder() / files[MICR].name
     return files
 

@@ -159,6 +159,8 @@ def test_an_address_where_nobody_answers_is_told_at_once() -> None:
         cluster._knock(address)
     with pytest.raises(DocprocError, match=f"no Ray cluster answers at {address} .*ray start --head"):
         cluster._knock(address)
+    with pytest.raises(DocprocError, match="no Ray cluster answers"):
+        cluster._knock("a..b:6379")
     cluster._knock("auto")
 
 
@@ -184,10 +186,15 @@ class FakeRay(ModuleType):
         RayError = OSError
 
     def __init__(
-        self, starts: Callable[[int], object], reads: Callable[[Todo], object], gpus: float | None = None
-    ) -> None:  # fmt: skip
+        self,
+        starts: Callable[[int], object],
+        reads: Callable[[Todo], object],
+        gpus: float | None = None,
+        host_says: Callable[[], object] = lambda: None,
+    ) -> None:
         super().__init__("ray")
-        self.actors, self.killed = 0, 0
+        self.actors, self.hosts, self.killed = 0, 0, 0
+        self._host_says = host_says
         self.asked: list[dict[str, object]] = []  # for the kinds of actors
         self.started: list[tuple[object, ...]] = []  # with which arguments
         self.gpus = gpus
@@ -195,7 +202,11 @@ class FakeRay(ModuleType):
 
     def remote(self, **asked: object) -> Callable[[type], object]:
         self.asked.append(asked)
-        return lambda kind: SimpleNamespace(remote=self._reader if kind is cluster._Reader else lambda *_: object())
+        return lambda kind: SimpleNamespace(remote=self._reader if kind is cluster._Reader else self._host)
+
+    def _host(self, *_: object) -> object:
+        self.hosts += 1
+        return SimpleNamespace(problem=SimpleNamespace(remote=lambda: partial(self._host_says)))
 
     def _reader(self) -> object:
         self.actors += 1
@@ -260,31 +271,82 @@ def open_nothing() -> Callable[[Sequence[object]], list[object]]:
     return list
 
 
-def test_each_gpu_has_a_host_and_the_workers_ask_them_in_turn() -> None:
+def test_each_gpu_has_a_host_and_workers_ask_the_one_that_fewest_ask() -> None:
     ray = FakeRay(lambda number: None, lambda one: Outcome(()), gpus=2.0)
-    hiring = cluster._Hiring(ray, "", plain, 60.0, 0, open_nothing)
-    hired = hiring.hire()
-    hired(), hired()
+    hosts = cluster._Hosts(ray, open_nothing, 0)
+    hire = cluster._Hiring(ray, "", plain, 60.0, 0).hire()
+    members: list[cluster._Member] = []
+    for _ in range(4):
+        members.append(hire(hosts.free(members)))
     ray.gpus = 3.0  # a machine joins
-    hired(), hired()
-    hosts = [arguments[-1] for arguments in ray.started]
-    assert len(set(map(id, hosts))) == 3
-    assert hosts[0] is not hosts[1]
-    assert [(asked["num_gpus"], asked["max_restarts"]) for asked in ray.asked if "num_gpus" in asked] == [(1, -1)]
-    assert [asked["num_cpus"] for asked in ray.asked] == [1, 0]  # those that read have a core, and no GPU
+    for _ in range(2):
+        members.append(hire(hosts.free(members)))
+    asked = [arguments[-1] for arguments in ray.started]
+    assert sorted(Counter(map(id, asked)).values()) == [2, 2, 2]
+    assert asked[4] is asked[5]
+    assert [(kind["num_cpus"], kind.get("num_gpus"), kind["max_restarts"]) for kind in ray.asked] == [(0, 1, -1), (1, None, 0)]
+
+
+def test_no_more_hosts_than_workers() -> None:
+    ray = FakeRay(lambda number: None, lambda one: Outcome(()), gpus=8.0)
+    cluster._Hosts(ray, open_nothing, 2).free([])
+    assert ray.hosts == 2
+
+
+def test_workers_wait_for_a_host_that_is_ready() -> None:
+    waits = iter([OSError("its machine is gone"), OSError("it is being started"), None])
+
+    def says() -> object:
+        told = next(waits)
+        if told:
+            raise told
+        return None
+
+    ray = FakeRay(lambda number: None, lambda one: Outcome(()), gpus=1.0, host_says=says)
+    hosts = cluster._Hosts(ray, open_nothing, 0)
+    assert hosts.free([]) is None
+    assert hosts.free([]) is None
+    one = hosts.free([])
+    assert one is not None
+    assert hosts.free([]) is one
+    hosts.doubt(one)
+    assert not one.ready
+
+
+def test_a_run_whose_host_comes_late_reads_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "WAIT_SECONDS", 0.01)
+    waits = iter([OSError(), OSError()])
+
+    def says() -> object:
+        for problem in waits:
+            raise problem
+        return None
+
+    ray = FakeRay(lambda number: None, lambda one: Outcome(()), gpus=1.0, host_says=says)
+    fleet = cluster._Fleet(todo(*"abc"), lambda some: None, cluster._Hiring(ray, "", plain, 60.0, 0, open_nothing), 2)
+    found = []
+    while fleet.hand_out():
+        found += [one.document.name for one, _ in fleet.receive()]
+    assert sorted(found) == ["a", "b", "c"]
+
+
+def test_what_stands_in_the_way_of_a_host_ends_the_run() -> None:
+    ray = FakeRay(lambda number: None, lambda one: None, gpus=1.0, host_says=lambda: MissingPart("no TensorRT"))
+    with pytest.raises(MissingPart, match="no TensorRT"):
+        cluster._Hosts(ray, open_nothing, 0).free([])
 
 
 def test_without_networks_to_share_nobody_asks() -> None:
     ray = FakeRay(lambda number: None, lambda one: Outcome(()), gpus=2.0)
-    cluster._Hiring(ray, "", plain, 60.0, 0).hire()()
-    assert [arguments[-1] for arguments in ray.started] == [None]
-    assert ["num_gpus" in asked for asked in ray.asked] == [False]
+    assert read_by(ray, "ab", []) == dict.fromkeys("ab", Outcome(()))
+    assert {arguments[-1] for arguments in ray.started} == {None}
+    assert ray.hosts == 0
 
 
 def test_a_cluster_without_a_gpu_is_refused_where_networks_need_one() -> None:
     ray = FakeRay(lambda number: None, lambda one: Outcome(()))
     with pytest.raises(MissingPart, match="--backend onnx"):
-        cluster._Hiring(ray, "", plain, 60.0, 0, open_nothing).hire()
+        cluster._Hosts(ray, open_nothing, 0)
 
 
 def test_a_host_that_cannot_open_its_networks_tells_the_worker(tmp_path: Path) -> None:
@@ -292,7 +354,13 @@ def test_a_host_that_cannot_open_its_networks_tells_the_worker(tmp_path: Path) -
         raise MissingPart("TensorRT is not installed")
 
     host = cluster._Host(str(tmp_path), missing)
-    assert str(host.problem()) == "TensorRT is not installed"
+    assert isinstance(host.problem(), MissingPart)
+    assert str(host.problem()).endswith("a machine of the cluster: TensorRT is not installed")
+
+    def crashes() -> Callable[[Sequence[object]], list[object]]:
+        raise ImportError("libnvinfer.so")
+
+    assert "cannot open the networks: libnvinfer.so" in str(cluster._Host(str(tmp_path), crashes).problem())
 
 
 def test_a_worker_that_cannot_start_is_replaced() -> None:

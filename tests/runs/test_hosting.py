@@ -10,20 +10,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from docproc.documents import settings_for
-from docproc.errors import MissingPart
+from docproc.errors import DocumentError, MissingPart
 from docproc.files import find_documents
 from docproc.options import RunRequest
 from docproc.readers.model import Model
 from docproc.runs import hosting
 from docproc.runs.batch import open_worker
-from docproc.runs.hosting import Gathered, Question, open_networks, placed
+from docproc.runs.hosting import Gathered, NetworksLost, Question, open_networks, placed
 from docproc.runs.journal import Todo
 from docproc.runs.workers import ask, guard
+from docproc.types import ModelHash
 from docproc.weights.opening import open_model_elsewhere
 from tests.conftest import SAMPLES
 from tests.runs.faulty import with_gpu
@@ -77,6 +79,13 @@ def test_what_goes_wrong_is_told_to_those_who_asked_and_to_nobody_after_them() -
     assert double(4) == 8
 
 
+def test_a_wrong_number_of_answers_hangs_nobody() -> None:
+    odd: Gathered[int, int] = Gathered(lambda: lambda numbers: [1, 2])
+    for _ in range(2):
+        with pytest.raises(ValueError, match="2 answers to 1"):
+            odd(1)
+
+
 def test_networks_that_cannot_be_opened_say_so() -> None:
     def missing() -> Callable[[Sequence[int]], list[int]]:
         raise MissingPart("no GPU")
@@ -107,10 +116,51 @@ def test_several_questions_are_answered_as_each_is_by_itself(model: Model) -> No
     asked = [asked[k] for k in (3, 0, 4, 1, 5, 2)]
     for (name, views), together in zip(asked, answer(asked), strict=True):
         alone = (lattice if name == lattice.model_hash else line).recognize(views)
+        assert not isinstance(together, DocumentError)
         assert len(together) == len(alone)
         for one, other in zip(together, alone, strict=True):
             np.testing.assert_allclose(one, other, atol=1e-5)
     assert answer([]) == []
+
+
+def test_what_is_wrong_with_one_question_is_its_own_answer(model: Model) -> None:
+    answer = open_networks(settings_for([], RunRequest((SAMPLES,), Path("out.csv"), "check")))
+    name = model.networks["lattice"].model_hash
+    fine, odd = np.zeros((2, 28, 28), np.uint8), np.zeros((2, 27, 27), np.uint8)
+    told = answer([(name, fine), (name, odd), (name, fine)])
+    assert [isinstance(one, DocumentError) for one in told] == [False, True, False]
+    assert isinstance(told[1], DocumentError)
+    assert told[1].code == "internal"
+
+
+class Failing:
+    """A network that raises for what is 13, and answers nothing more once it was shown 99."""
+
+    model_hash = ModelHash("f")
+
+    def __init__(self) -> None:
+        self.broken = False
+
+    def recognize(self, pictures: np.ndarray) -> np.ndarray:
+        self.broken |= bool((pictures == 99).any())
+        if self.broken or (pictures == 13).any():
+            raise RuntimeError("illegal memory access")
+        return np.zeros((len(pictures), 11), np.float32)
+
+
+def test_networks_that_answer_nothing_any_more_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Failing()
+    monkeypatch.setattr(hosting, "open_model", lambda *_: SimpleNamespace(networks={}, micr=network))
+    answer = open_networks(settings_for([], RunRequest((SAMPLES,), Path("out.csv"), "check")))
+
+    def asked(level: int) -> Question:
+        return network.model_hash, np.full((1, 28, 28), level, np.uint8)
+
+    assert isinstance(answer([asked(13)])[0], DocumentError)  # it has answered nothing yet, so nobody knows
+    told = answer([asked(1), asked(13), asked(2)])
+    assert [isinstance(one, DocumentError) for one in told] == [False, True, False]
+    with pytest.raises(NetworksLost, match="illegal memory"):
+        answer([asked(99)])
 
 
 def test_nobody_is_asked_about_nothing(model: Model) -> None:
@@ -151,6 +201,12 @@ def test_a_worker_asks_its_parent_and_the_wait_is_not_counted_as_its_work() -> N
     item, process, told = guard(open_asking, 1.0, 0, answer)("one")
     assert (item, told) == ("one", "ONE, PLEASE")
     assert process != os.getpid()
+
+
+@pytest.mark.thorough
+def test_an_answer_that_is_an_error_is_raised_where_it_was_asked() -> None:
+    with pytest.raises(DocumentError, match="no memory"):
+        guard(open_asking, 60.0, 0, lambda question: DocumentError("too_large", "no memory"))("one")
 
 
 @pytest.mark.thorough
