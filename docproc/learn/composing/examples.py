@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.learn.composing.combs import compose_comb
+from docproc.learn.composing.kept import Arrays, Kept
 from docproc.learn.composing.material import Material
 from docproc.learn.composing.strips import AMBIGUOUS, Strip, compose, label
 from docproc.learn.progress import Log, counted
@@ -26,7 +27,20 @@ from docproc.readers.lattice import View
 from docproc.readers.lattice.cuts import candidate_ink, segment
 from docproc.readers.lattice.normalize import normalize
 from docproc.readers.line.band import line
-from docproc.types import CELL_SIDE, CROSSED, EMPTY, ILLEGIBLE, NOT_A_DIGIT, Box, CellPictures, Field, FieldInk, Glyphs, Line
+from docproc.types import (
+    CELL_SIDE,
+    CROSSED,
+    EMPTY,
+    GLYPH_SIDE,
+    ILLEGIBLE,
+    NOT_A_DIGIT,
+    Box,
+    CellPictures,
+    Field,
+    FieldInk,
+    Glyphs,
+    Line,
+)
 
 CHUNK = 250  # items that a process makes at a time
 
@@ -100,27 +114,57 @@ def strip_examples(source: Source, count: int, jobs: int, name: str, log: Log) -
     return [one for made in counted(chunks, count, name, log, CHUNK) for one in made]
 
 
-def training_data(source: Source, count: int, not_digits: int, jobs: int, name: str, log: Log) -> TrainingData:
-    """Lines and labeled glyphs of `count` strips; at most `not_digits` wrong candidates are kept of every strip."""
-    chunks = map_chunks(partial(_training_chunk, source, not_digits), count, jobs)
-    parts: list[TrainingData] = list(counted(chunks, count, name, log, CHUNK))
+def training_data(
+    source: Source, count: int, not_digits: int, jobs: int, name: str, log: Log, kept: Kept | None = None
+) -> TrainingData:
+    """Lines and labeled glyphs of `count` strips; at most `not_digits` wrong candidates are kept of every strip.
+
+    Here and below, what is `kept` on disk is not composed again.
+    """
+    chunks = _kept_chunks(partial(_training_chunk, source, not_digits), source, f"{not_digits} a strip", count, jobs, kept)
+    parts = list(counted(chunks, count, name, log, CHUNK))
     return TrainingData(
-        np.concatenate([p.glyphs for p in parts]),
-        np.concatenate([p.labels for p in parts]),
-        tuple(line for p in parts for line in p.lines),
-        tuple(text for p in parts for text in p.texts),
+        np.concatenate([part["glyphs"] for part in parts]),
+        np.concatenate([part["labels"] for part in parts]),
+        tuple(line for part in parts for line in np.split(part["lines"], np.cumsum(part["widths"])[:-1], axis=1)),
+        tuple(text for part in parts for text in part["texts"].tolist()),
     )
 
 
-def cell_training_data(source: Source, count: int, jobs: int, name: str, log: Log) -> tuple[CellPictures, NDArray[np.int8]]:
+def cell_training_data(
+    source: Source, count: int, jobs: int, name: str, log: Log, kept: Kept | None = None
+) -> tuple[CellPictures, NDArray[np.int8]]:
     """All inked cells of `count` combs with their labels: (n,) int8, a digit, `CROSSED`, `EMPTY` or `ILLEGIBLE`."""
-    parts = list(counted(map_chunks(partial(_cell_chunk, source), count, jobs), count, name, log, CHUNK))
-    return np.concatenate([pictures for pictures, _ in parts]), np.concatenate([labels for _, labels in parts])
+    chunks = _kept_chunks(partial(_cell_chunk, source), source, "cells", count, jobs, kept)
+    parts = list(counted(chunks, count, name, log, CHUNK))
+    return np.concatenate([part["pictures"] for part in parts]), np.concatenate([part["labels"] for part in parts])
+
+
+def _kept_chunks(
+    work: Callable[[Sequence[int]], Arrays], source: Source, what: str, count: int, jobs: int, kept: Kept | None
+) -> Iterator[Arrays]:
+    def make(chunks: Sequence[range]) -> Iterator[Arrays]:
+        return _mapped(work, chunks, jobs)
+
+    if kept is None:
+        return make(_chunks(count))
+    material = source.material
+    told = (source.seed, source.part, source.combs, source.carelessness, material.mix, len(material.digits.images), what)
+    return kept.chunks(repr(told), _chunks(count), make)
 
 
 def map_chunks(work: Callable[[Sequence[int]], Any], count: int, jobs: int) -> Iterator[Any]:
     """What `work` makes of the numbers 0 .. `count` - 1, chunk by chunk and in order, in `jobs` processes."""
-    chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+    return _mapped(work, _chunks(count), jobs)
+
+
+def _chunks(count: int) -> list[range]:
+    return [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+
+
+def _mapped(work: Callable[[Sequence[int]], Any], chunks: Sequence[range], jobs: int) -> Iterator[Any]:
+    if not chunks:
+        return
     if jobs <= 1:
         yield from map(work, chunks)
         return
@@ -138,7 +182,7 @@ def _example_chunk(source: Source, numbers: Sequence[int]) -> list[StripExample]
     return [strip_example(source, number) for number in numbers]
 
 
-def _training_chunk(source: Source, not_digits: int, numbers: Sequence[int]) -> TrainingData:
+def _training_chunk(source: Source, not_digits: int, numbers: Sequence[int]) -> Arrays:
     cv2.setNumThreads(1)
     glyphs, labels, lines, texts = [], [], [], []
     for number in numbers:
@@ -156,10 +200,16 @@ def _training_chunk(source: Source, not_digits: int, numbers: Sequence[int]) -> 
             labels.append(names[k])
         lines.append(line(ink))
         texts.append(strip.symbols)
-    return TrainingData(np.array(glyphs, np.uint8).reshape(-1, 28, 28), np.array(labels, np.int8), tuple(lines), tuple(texts))
+    return {
+        "glyphs": np.array(glyphs, np.uint8).reshape(-1, GLYPH_SIDE, GLYPH_SIDE),
+        "labels": np.array(labels, np.int8),
+        "lines": np.hstack(lines),
+        "widths": np.array([one.shape[1] for one in lines]),
+        "texts": np.array(texts),
+    }
 
 
-def _cell_chunk(source: Source, numbers: Sequence[int]) -> tuple[CellPictures, NDArray[np.int8]]:
+def _cell_chunk(source: Source, numbers: Sequence[int]) -> Arrays:
     cv2.setNumThreads(1)
     pictures, labels = [np.zeros((0, CELL_SIDE, CELL_SIDE, 2), np.uint8)], []
     for number in numbers:
@@ -171,7 +221,7 @@ def _cell_chunk(source: Source, numbers: Sequence[int]) -> tuple[CellPictures, N
         inked = np.asarray(seen[..., 0].any(axis=(1, 2)))
         pictures.append(seen[inked])
         labels += [_cell_label(mark) for mark, there in zip(strip.marks, inked, strict=True) if there]
-    return np.concatenate(pictures), np.array(labels, np.int8)
+    return {"pictures": np.concatenate(pictures), "labels": np.array(labels, np.int8)}
 
 
 def _cell_label(mark: str) -> int:

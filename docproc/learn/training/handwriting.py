@@ -5,6 +5,8 @@ All random numbers come from one seed.
 
 from __future__ import annotations
 
+import json
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +24,8 @@ from docproc.learn.composing.examples import (
     strip_examples,
     training_data,
 )
+from docproc.learn.composing.kept import FOLDER as KEPT_FOLDER
+from docproc.learn.composing.kept import Kept
 from docproc.learn.composing.material import Digits, Material, Sources
 from docproc.learn.composing.mixes import EVERYTHING, WRITTEN, Mix
 from docproc.learn.composing.mnist import Mnist
@@ -119,7 +123,7 @@ def train_handwriting(
     """Train by the recipe; write the networks (`HANDWRITING_FILES`) and their card `digits.json` to `folder`.
 
     Returns the card. `jobs` processes compose the strips; Keras takes all cores. A training that was interrupted resumes
-    after its last complete epoch, if the same recipe is trained to the same folder.
+    after its last complete epoch, if the same recipe is trained to the same folder, and composes nothing again.
     """
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
@@ -153,13 +157,14 @@ def refit_handwriting(
 
 def _train_networks(recipe: HandwritingRecipe, data: Mnist, sources: Sources, folder: Path, jobs: int, log: Log) -> Networks:
     (images, image_labels), held_out = _split(recipe, data)
+    kept = Kept(folder, json.dumps([recipe.seed, recipe.held_out, data.hashes, sources.to_card()], sort_keys=True))
     source = Source(sources.with_digits(Digits.of(images, image_labels), apart=False), recipe.seed, TRAIN_PART, recipe.combs)
-    train = training_data(source, recipe.strips, recipe.not_digits, jobs, "composing fields to train on", log)
+    train = training_data(source, recipe.strips, recipe.not_digits, jobs, "composing fields to train on", log, kept)
     # The strips for validation are composed of digits that no training shows.
     unseen = Source(sources.with_digits(Digits.of(*held_out), apart=True), recipe.seed, VALIDATION_PART, recipe.combs)
     count = int(np.clip(recipe.strips // 50, 100, 1_500))
     validation = training_data(unseen, count, recipe.not_digits, jobs, "composing fields for validation", log)
-    lines = _train_lines(recipe, source, unseen, train, folder, jobs, log)
+    lines = _train_lines(recipe, source, unseen, train, kept, jobs, log)
     glyphs = np.concatenate([train.glyphs, *[images] * recipe.mnist_repeats])
     labels = np.concatenate([train.labels, *[image_labels.astype(np.int8)] * recipe.mnist_repeats])
     del train  # gigabytes, here and below
@@ -169,7 +174,7 @@ def _train_networks(recipe: HandwritingRecipe, data: Mnist, sources: Sources, fo
     digits = fit_glyph_network(recipe, (glyphs, labels), (validation_glyphs, validation_labels), folder, log)
     del glyphs, labels, validation, validation_glyphs, validation_labels
     source = replace(source, part=CELL_PART, combs=1.0)
-    cells = cell_training_data(source, recipe.cell_combs, jobs, "composing combs to train on", log)
+    cells = cell_training_data(source, recipe.cell_combs, jobs, "composing combs to train on", log, kept)
     log(f"the cell network: {len(cells[1])} cells")
     validation_cells = cell_training_data(replace(unseen, combs=1.0), count, jobs, "composing combs for validation", log)
     cell_network = fit_cell_network(recipe, cells, validation_cells, folder, log)
@@ -182,22 +187,22 @@ def _train_networks(recipe: HandwritingRecipe, data: Mnist, sources: Sources, fo
 
 
 def _train_lines(
-    recipe: HandwritingRecipe, source: Source, unseen: Source, everything: TrainingData, folder: Path, jobs: int, log: Log
+    recipe: HandwritingRecipe, source: Source, unseen: Source, everything: TrainingData, kept: Kept, jobs: int, log: Log
 ) -> TrainedNetwork:
     """Train the line network on fields of every sort, and on more that are what most people key."""
 
-    def handwriting(of: Source, part: int, count: int, name: str) -> LabeledLines:
+    def handwriting(of: Source, part: int, count: int, name: str, kept: Kept | None = None) -> LabeledLines:
         own = replace(of, material=replace(of.material, mix=WRITTEN), part=part, combs=WRITTEN_COMBS)
-        data = training_data(own, count, 0, jobs, name, log)
+        data = training_data(own, count, 0, jobs, name, log, kept)
         return data.lines, data.texts
 
-    written, texts = handwriting(source, WRITTEN_PART, recipe.written_strips, "composing handwriting to train on")
+    written, texts = handwriting(source, WRITTEN_PART, recipe.written_strips, "composing handwriting to train on", kept)
     own = slice(recipe.line_strips)
     train = [*everything.lines[own], *written], [*everything.texts[own], *texts]
     count = int(np.clip(recipe.written_strips // 50, 100, 1_500))
     validation = handwriting(unseen, WRITTEN_PART + 1, count, "composing handwriting for validation")
     log(f"the line network: {len(train[0])} lines")
-    return fit_line_network(recipe, train, validation, folder, log)
+    return fit_line_network(recipe, train, validation, kept.folder, log)
 
 
 def finish_handwriting(
@@ -254,6 +259,7 @@ def finish_handwriting(
     )
     for progress in (GLYPH_PROGRESS, *LINE_PROGRESS, CELL_PROGRESS):
         (folder / progress).unlink(missing_ok=True)
+    shutil.rmtree(folder / KEPT_FOLDER, ignore_errors=True)
     return card
 
 

@@ -1,10 +1,23 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from docproc.learn.composing.examples import Source, cell_training_data, strip_example, strip_examples, training_data
+from docproc.learn.composing import examples, kept
+from docproc.learn.composing.examples import (
+    Source,
+    TrainingData,
+    cell_training_data,
+    strip_example,
+    strip_examples,
+    training_data,
+)
+from docproc.learn.composing.kept import Kept
 from docproc.learn.composing.material import Digits, Material
+from docproc.learn.composing.strips import Strip
 from docproc.learn.composing.strokes import Pen, draw_digit
 from docproc.learn.progress import Step
 from docproc.readers.lattice.normalize import normalize
@@ -59,6 +72,50 @@ def test_cell_training_data_holds_digits_crosses_and_remains(source: Source) -> 
     again, same = cell_training_data(source, 60, 2, "", nothing)
     assert np.array_equal(pictures, again)
     assert np.array_equal(labels, same)
+
+
+def test_what_was_composed_is_kept_for_the_same_training_alone(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examples, "CHUNK", 8)
+    composed: list[int] = []
+    plain = examples.compose_strip
+
+    def counted(of: Source, number: int) -> Strip:
+        composed.append(number)
+        return plain(of, number)
+
+    monkeypatch.setattr(examples, "compose_strip", counted)
+
+    def made(training: str, count: int = 20, own: Source = source) -> TrainingData:
+        composed.clear()
+        return training_data(own, count, 3, 1, "", nothing, Kept(tmp_path, training))
+
+    first = made("a", 16)
+    again = made("a")  # as where it ended after two of three parts
+    assert composed == [16, 17, 18, 19]
+    whole = training_data(source, 20, 3, 1, "", nothing)
+    assert np.array_equal(again.glyphs, whole.glyphs)
+    assert np.array_equal(again.labels, whole.labels)
+    assert again.texts == whole.texts
+    assert again.texts[:16] == first.texts
+    assert all(np.array_equal(one, other) for one, other in zip(again.lines, whole.lines, strict=True))
+    made("a")
+    assert composed == []
+    made("b")
+    assert len(composed) == 20
+    made("a", own=replace(source, part=7))
+    assert len(composed) == 20
+    monkeypatch.setattr(kept, "code_hash", lambda: "other code")
+    made("a")
+    assert len(composed) == 20
+
+
+def test_cells_are_kept_too(source: Source, tmp_path: Path) -> None:
+    own = Kept(tmp_path, "a")
+    one, other = (cell_training_data(source, 20, 1, "", nothing, own) for _ in range(2))
+    assert all(np.array_equal(*pair) for pair in zip(one, other, strict=True))
+    assert len(list(tmp_path.rglob("*.npz"))) == 1
 
 
 def test_carelessness_changes_the_hand_and_not_the_text(source: Source) -> None:

@@ -1,0 +1,61 @@
+"""Composed examples on disk, so that a training that was interrupted need not compose them again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+HOME = Path(__file__).resolve().parents[2]  # of docproc's modules
+FOLDER = "composed"  # in the folder of a training
+
+Arrays = Mapping[str, NDArray[Any]]
+Maker = Callable[[Sequence[range]], Iterator[Arrays]]  # examples of many chunks of numbers, in order
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A folder of a training with what was composed for it."""
+
+    folder: Path
+    training: str  # what decides what is composed, such as the recipe and hashes of the data
+
+    def chunks(self, source: str, chunks: Sequence[range], make: Maker) -> Iterator[Arrays]:
+        """The examples of each chunk: from disk, or else made, and kept. `source` tells what is composed there.
+
+        Only examples that the same code composed for the same training are taken from disk.
+        """
+        own = hashlib.sha256("\n".join((code_hash(), self.training, source)).encode()).hexdigest()[:16]
+        place = self.folder / FOLDER / own
+        place.mkdir(parents=True, exist_ok=True)
+        files = {chunk: place / f"{chunk.start}-{chunk.stop}.npz" for chunk in chunks}
+        there = {chunk for chunk, file in files.items() if file.is_file()}
+        made = make([chunk for chunk in chunks if chunk not in there])
+        for chunk, file in files.items():
+            if chunk in there:
+                with np.load(file, allow_pickle=False) as saved:
+                    yield dict(saved)
+            else:
+                new = next(made)
+                _save(file, new)
+                yield new
+
+
+def _save(file: Path, arrays: Arrays) -> None:
+    aside = file.with_suffix(".new.npz")
+    named: dict[str, Any] = dict(arrays)
+    np.savez_compressed(aside, **named)
+    aside.replace(file)
+
+
+def code_hash() -> str:
+    """SHA-256 of the modules of docproc: whatever composes, or prepares what was composed, is among them."""
+    found = hashlib.sha256()
+    for module in sorted(HOME.rglob("*.py")):
+        found.update(module.relative_to(HOME).as_posix().encode() + b"\0" + module.read_bytes())
+    return found.hexdigest()
