@@ -332,7 +332,7 @@ class _Hosts:
             )
 
     def free(self, members: Sequence[_Member]) -> _Answering | None:
-        """The host that the fewest workers query; None if none is ready. Raises the DocprocError that keeps one from starting."""
+        """The host that the fewest workers query; None if none is ready. Raises the DocprocError that prevents a start."""
         for _ in range(self._gpus() - len(self._all)):  # machines may have joined
             # The networks are passed by value: an object in Ray's store may be lost by the time it is needed again.
             actor = self._kind.remote(os.getcwd(), self._networks)
@@ -456,7 +456,7 @@ class _Fleet(Generic[Result]):
         return self._desk.lose(member.hand, DocumentError("worker_died", cause))
 
     def _expire(self) -> None:
-        """End actors that do not respond, as on a frozen machine. Raises DocprocError if there has been no worker for too long."""
+        """End actors that do not respond, as on a frozen machine. Raises DocprocError if there was no worker for too long."""
         now = time.monotonic()
         for member in self._members:
             if member.ready and member.answers and now - member.since > self._patience:
