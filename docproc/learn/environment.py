@@ -1,4 +1,4 @@
-"""Is there what training takes."""
+"""Checks whether the packages for training are installed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGES = {
 
 
 def check_training() -> None:
-    """Raises MissingPart if something that training takes is not installed. Imports nothing of it."""
+    """Raises MissingPart if a package needed for training is not installed. Does not import any of them."""
     missing = [package for module, package in PACKAGES.items() if not find_spec(module)]
     if missing:
         raise MissingPart(f"training needs {', '.join(missing)}: pip install {' '.join(missing)}")
