@@ -24,7 +24,7 @@ PACKAGES = (
     "click", "platformdirs", "rich",
 )  # fmt: skip
 SAFE = {"libtiff": ((4, 7, 2), "CVE-2026-4775"), "libwebp": ((1, 3, 2), "CVE-2023-4863")}
-"""The first versions of decoders without a known vulnerability, and the vulnerability."""
+"""The first decoder versions without a known vulnerability, and the vulnerability."""
 EXTRAS = (
     "tensorflow", "tensorflow-cpu", "keras", "tf2onnx", "tensorrt-cu13", "tensorrt-cu12", "tensorrt-rtx", "matplotlib",
     "openpyxl", "pyarrow", "fsspec", "s3fs", "gcsfs", "adlfs", "ray",

@@ -46,7 +46,7 @@ OPTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "classic": _COMMON,
     "micr": {**_COMMON, "strips": ("lines",), "fit_strips": ("calibration_lines",)},
 }
-"""For each network, the options of the command line and the fields of its recipe that they set."""
+"""For each network, the command line options and the fields of its recipe that they set."""
 
 
 @dataclass(frozen=True, slots=True)

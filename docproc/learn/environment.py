@@ -13,7 +13,7 @@ PACKAGES = {
     "onnx": "onnx",
     "skimage": "scikit-image",
 }
-"""What the extra `train` brings, by the names that are imported, with those that are installed."""
+"""The packages of the extra `train`: import names, with install names."""
 
 
 def check_training() -> None:

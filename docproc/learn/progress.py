@@ -20,7 +20,7 @@ class Step:
 
 
 Log = Callable[[str | Step], None]
-"""What a person is told, on stderr: messages, progress and summaries. Data goes to stdout."""
+"""Output for a person, on stderr: messages, progress and summaries. Data goes to stdout."""
 
 
 def counted(items: Iterable[T], total: int, name: str, log: Log, each: int = 1) -> Iterator[T]:

@@ -22,8 +22,7 @@ Said = Literal["text", "blank", "illegible"]
 SAID: tuple[Said, ...] = get_args(Said)
 How = Literal["confirmed", "corrected", "again", "withdrawn"]
 HOW: tuple[How, ...] = get_args(How)
-"""What an edit does: it takes what was read, puts something else there, is a second keying by one who did not see the first,
-or takes the last edit back."""
+"""What an edit does: accepts the reading, replaces it, keys the field a second time without seeing the first, or takes back."""
 
 ILLEGIBLE = "illegible: a person could not read it"  # a reason
 DIFFER = "two keyings differ: {0} and {1}"  # another

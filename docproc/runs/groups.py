@@ -26,8 +26,9 @@ PER_SCREEN = 100
 _SCAN = re.compile(r"form [0-9]+ on page ([0-9]+)")
 
 Why = Literal["no_places", "in_doubt", "account", "no_picture"]
-"""Why a field is left to keying: the journal does not tell where its digits stand; more is in doubt than its digits; it holds
-an account number, which is covered; its document cannot be shown."""
+"""Why a field is left to keying: the journal does not know where its digits are; more is in doubt than its digits; it contains
+an account number, which is masked; its document cannot be shown.
+"""
 
 
 class PutFirst(Protocol):

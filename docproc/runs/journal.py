@@ -52,7 +52,7 @@ NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "ceph", "glust
 
 # The values of `document.listed`.
 DROPPED, PRESENT, AWAY, AWAY_OTHERWISE = range(4)
-"""Not in the table; among the inputs; no longer among them; no longer, and read with other settings than those that are."""
+"""Not in the table; among the inputs; no longer among them; no longer, and read with other settings than the current ones."""
 
 KEYED = "keyed"  # a table column that follows from edits, and is not stored with the readings
 DIGITS = "digits"  # a column of rows: the positions of the digits, see `places`; NULL if unknown

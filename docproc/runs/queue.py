@@ -17,7 +17,7 @@ LEASE_SECONDS = 300.0  # for which a field is reserved for the person who has it
 MAX_GONE = 256  # entries that were done before the queue is rebuilt [guess]
 
 Mode = Literal["read", "audit", "again", "third"]
-"""How a field is shown: with what was read; without it, for an audit or as a second keying; or with keyed texts that differ."""
+"""How a field is shown: with the reading; without it, for an audit or a second keying; or with keyed texts that differ."""
 Order = Literal["doubt", "paper"]
 ORDERS: tuple[Order, ...] = get_args(Order)
 

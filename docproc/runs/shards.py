@@ -27,7 +27,7 @@ SAME: Mapping[str, str] = {
     "docproc": "docproc", "layout": "--layout", "layout_files": "the templates", "as_of": "--as-of",
     "date_order": "--date-order", "max_error": "--max-error", "limits": "--limit", "wide": "--wide", "wide_text": "--wide-text",
 }  # fmt: skip
-"""Notes of a run that all shards have to share, and what a person calls them."""
+"""Notes that must be the same for all shards, and what a person calls them."""
 
 _OWN = ("schema", "shard", "output", "command", "begun", "finished")  # notes of the parts that the whole does not take over
 

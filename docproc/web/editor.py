@@ -231,7 +231,7 @@ LABELS = {
     "cells": ("Cells", "8"),
     "years": ("Years", "1900 to 2030"),
 }
-"""What the keys of a field are called on the page, and what one may type."""
+"""The labels of a field's keys on the page, and example input."""
 
 
 @dataclass(frozen=True, slots=True)

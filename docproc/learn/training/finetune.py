@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     import keras
 
 NETWORK_NAMES = {"glyphs": "digits", "lines": "lines", "cells": "cells"}
-"""The names of the networks' files, by the keys of `network_files`."""
+"""The base names of the networks' files, by the keys of `network_files`."""
 MAX_REPEATS = 8  # times that a corrected field is shown per epoch, with a different augmentation each time
 DRAWN_DIGITS = 3_000  # in place of MNIST's
 DECODER_TEST_DIGITS = 200
