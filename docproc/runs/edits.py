@@ -35,7 +35,7 @@ FieldKey = tuple[str, int, str]  # SHA-256 of the document's content, page, name
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What a person said of one field."""
+    """What a person said about one field."""
 
     sha256: str  # of the document's content, 64 hex digits
     page: int  # from 1

@@ -51,7 +51,7 @@ class Pens:
 
     labels: NDArray[np.str_]  # (n,), one character
     writers: NDArray[np.int32]  # (n,)
-    points: NDArray[np.int16]  # (points, 2): x to the right, y downwards
+    points: NDArray[np.int16]  # (points, 2): x to the right, y downward
     strokes: NDArray[np.int64]  # (strokes + 1,): where each starts in `points`
     items: NDArray[np.int64]  # (n + 1,): where each starts in `strokes`
     hashes: Mapping[str, str]  # SHA-256 of each file

@@ -54,7 +54,7 @@ class HandwritingRecipe:
     calibration_strips: int = 10_000
     written_calibration_strips: int = 12_000  # others, of the mix WRITTEN
     comb_strips: int = 6_000  # combs for what is fitted on combs alone
-    calibration_haste: float = 0.4  # 0..1, carelessness of the handwriting: people write amounts more carefully than we train
+    calibration_haste: float = 0.4  # 0..1, carelessness of the handwriting: amounts are written more carefully than in training
 
 
 @dataclass(frozen=True, slots=True)
