@@ -59,7 +59,7 @@ class Audited:
     def kept(self, max_error: float) -> Kept:
         """Whether at most this share, 0..1, of the accepted fields is wrong; `open` if too few were keyed to tell.
 
-        Fields left out may be the ones that are hard to read, so it is never kept until all drawn fields are keyed.
+        Fields left out may be the ones that are hard to read, so it is never `yes` until all drawn fields are keyed.
         """
         if self.at_least > max_error * self.accepted:
             return "no"

@@ -477,7 +477,7 @@ class Journal:
                 db.execute("UPDATE written SET state = 'last' WHERE state = 'next'")
 
     def adopt(self, table: Path) -> None:
-        """Accept the table as it is now as written: whoever replaces it knows its content. Raises OSError."""
+        """Treat the current table as the one written: whoever replaces it now knows its content. Raises OSError."""
         state = self._state_of(table)
         if state != "last":
             if state is None:

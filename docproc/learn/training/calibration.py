@@ -87,7 +87,7 @@ def fit_context(fields: Sequence[RecognizedExample], seed: int, log: Log) -> Mlp
     return fit_net(np.concatenate(inputs), np.concatenate(targets), (32, 16), seed, 8, log)
 
 
-_Poll = tuple[NDArray[np.float64], int]  # the features of all proposed texts of a field, and the index of the true one
+_Poll = tuple[NDArray[np.float64], int]  # the `arguments` of all proposed texts of a field, and the index of the true one
 
 
 def fit_weights(fields: Sequence[RecognizedExample], context: Mlp, log: Log) -> dict[Kind, Weights]:
