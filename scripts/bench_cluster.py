@@ -1,9 +1,9 @@
-"""Ray against this machine's own processes, on the same documents with as many workers; start-up is told apart.
+"""Compares Ray with this machine's own processes, on the same documents with the same number of workers.
 
     python scripts/bench_cluster.py FOLDER [LAYOUT] [WORKERS] [ROUNDS]
 
-Reads the folder with both engines in turn, and says of each how long it took until the first document was there, and from then
-on. Exits with 1 where the tables differ, or Ray takes more than 15 % longer once its workers are up.
+Reads the folder with both engines alternately, and reports for each the time until the first document was done (start-up), and
+the time from then on. Exits with 1 if the tables differ, or if Ray takes more than 15 % longer once its workers are up.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from docproc.options import Engine, RunRequest
 from docproc.runs.batch import run
 
-MOST = 1.15  # of the time that the own processes take
+MOST = 1.15  # times the duration with the machine's own processes
 
 
 def measured(engine: Engine, folder: Path, out: Path, layout: str, workers: int) -> float:

@@ -1,11 +1,11 @@
-"""What the process that gives `docproc run --engine ray` takes by itself: it limits how many workers it can feed.
+"""Measures what the driver process of `docproc run --engine ray` needs: this limits how many workers it can feed.
 
     python scripts/bench_driver.py [--names 1000000] [--read 20000] [--workers 2 16 256] [--ray]
 
-Readers are nothing: they answer at once with the rows of one form, so what is left is the work of the driver. It is told what
-it takes of memory and of a core for a name; and for a document to hand out, receive and keep, to write the table, and to merge
-two shards. Ray itself is left out unless --ray is given: then it is one of this machine, with the first number of workers.
-Exits with 1 where a name takes more than 200 bytes.
+The readers do nothing: they answer immediately with the rows of one form, so only the driver's work is left. Reports the memory
+and core time per name; and the time per document to hand out, receive and keep it, to write the table, and to merge two
+shards. Ray itself is left out unless --ray is given: then a cluster on this machine is used, with the first number of workers.
+Exits with 1 if a name takes more than 200 bytes.
 """
 
 from __future__ import annotations
@@ -39,31 +39,31 @@ from docproc.runs.workers import process_map
 from docproc.types import Row
 
 FORM = Path(__file__).resolve().parent.parent / "samples" / "survey" / "form_3.png"
-MOST = 200.0  # bytes of a name
+MOST = 200.0  # bytes per name
 
 
 class Enough(Exception):
-    """So many documents were read."""
+    """Enough documents were read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What this process has used by now."""
+    """What this process has used so far."""
 
     seconds: float  # of a core
-    own: float  # of these, in the thread that hands out; those of Ray's threads pass beside it
+    own: float  # of these, in the thread that hands out; those of Ray's threads run in parallel
     wall: float
     memory: int  # bytes
 
     @staticmethod
     def now() -> Mark:
-        """Read it."""
+        """The current values."""
         with open("/proc/self/statm", encoding="ascii") as file:
             pages = int(file.read().split()[1])
         return Mark(time.process_time(), time.thread_time(), time.monotonic(), pages * os.sysconf("SC_PAGE_SIZE"))
 
     def since(self, other: Mark, count: int) -> str:
-        """Milliseconds of a core for each of so many, and by the clock."""
+        """Core and wall-clock milliseconds per item, for `count` items."""
         names = ("seconds", "own", "wall")
         core, own, clock = ((getattr(self, name) - getattr(other, name)) / count * 1e3 for name in names)
         return f"{core:.3f} ms of a core, {own:.3f} of it in one thread, {clock:.3f} ms by the clock"
@@ -73,7 +73,7 @@ class Mark:
 
 
 def answer(outcome: Outcome, one: Todo) -> Outcome:
-    """What is read of a document: the same of each, but no two are the same scan."""
+    """The reading of a document: the same for each, but no two are the same scan."""
     return replace(outcome, sha256=sha256(one.document.name.encode()).hexdigest())
 
 
@@ -83,7 +83,7 @@ def open_ready(outcome: Outcome, settings: Settings) -> Callable[[Todo], Outcome
 
 
 class Ready(ModuleType):
-    """What a fleet asks of Ray, without it: every worker answers whenever it is asked."""
+    """What a fleet needs from Ray, without Ray: every worker answers immediately."""
 
     exceptions = SimpleNamespace(RayError=OSError)
 
@@ -98,33 +98,33 @@ class Ready(ModuleType):
         return lambda kind: SimpleNamespace(remote=lambda: SimpleNamespace(start=start, read=read))
 
     def put(self, value: object) -> object:
-        """Itself."""
+        """Returns the value itself."""
         return value
 
     def wait(self, references: list[Any], num_returns: int, timeout: float) -> tuple[list[Any], list[Any]]:
-        """All are there."""
+        """All are ready."""
         return references, []
 
     def get(self, reference: Callable[[], object]) -> object:
-        """What came."""
+        """The result."""
         return reference()
 
     def cluster_resources(self) -> dict[str, float]:
-        """A core for each worker."""
+        """One core per worker."""
         return {"CPU": float(self._workers)}
 
     def kill(self, actor: object) -> None:
-        """Nothing is there."""
+        """Does nothing."""
 
     def shutdown(self) -> None:
-        """Nothing is there."""
+        """Does nothing."""
 
 
 # ------------------------------------------------------------------------------------------------- measuring
 
 
 def form() -> Outcome:
-    """What is read of a form."""
+    """The reading of a form."""
     document = Document(FORM.name, FORM)
     settings = settings_for([document], RunRequest((FORM,), Path("none.csv"), str(FORM.with_name("template.toml"))))
     ((_, found),) = process_map(partial(open_worker, settings), [Todo(document, "", None, 0)], jobs=1, seconds=600)
@@ -133,7 +133,7 @@ def form() -> Outcome:
 
 
 def request(folder: Path, count: int, name: str, workers: int, shard: Shard | None = None) -> RunRequest:
-    """A run over so many names in a store."""
+    """A run over this many names in a store."""
     names = folder / f"{count}.txt"
     if not names.exists():
         with open(names, "w", encoding="ascii") as file:
@@ -144,7 +144,7 @@ def request(folder: Path, count: int, name: str, workers: int, shard: Shard | No
 
 
 def measured(asked: RunRequest, outcome: Outcome, most: int = 0) -> tuple[list[Mark], int]:
-    """Marks before, after the first results, after the last and at the end, and how many documents were read between."""
+    """Marks before, after the first results, after the last and at the end, and the number of documents read in between."""
     marks, counts = [Mark.now()], [0]
 
     def progress(done: int, total: int, rows: Sequence[Row]) -> None:
@@ -172,7 +172,7 @@ def main() -> int:
     given = asked.parse_args()
     outcome = form()
     print(f"a form has {len(outcome.rows or ())} rows; load {os.getloadavg()[0]:.1f}", flush=True)
-    # No store is asked for anything.
+    # No store is contacted.
     os.environ |= {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}
     with tempfile.TemporaryDirectory() as place:
         folder, first = Path(place), given.workers[0]
@@ -182,7 +182,7 @@ def main() -> int:
             return 0
         with patch.object(cluster, "_connected", lambda *_: Ready(first, outcome)):
             few = request(folder, 10, "few.csv", first)
-            measured(few, outcome)  # what is imported and loaded once is no cost of names
+            measured(few, outcome)  # one-time imports and loading are not part of the cost of names
             (before, begun, ended, _), _ = measured(request(folder, given.names, "names.csv", first), outcome, given.read)
         grown = (ended.memory - before.memory) / given.names
         print(f"{given.names} names: {grown:.0f} bytes each, {begun.since(before, given.names)}", flush=True)
@@ -203,5 +203,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    # By its name, as workers import it: what a program holds itself does not travel to processes.
+    # By its module name, as workers import it: what the main program defines itself is not sent to processes.
     sys.exit(import_module("scripts.bench_driver").main())

@@ -1,10 +1,10 @@
-"""Group verification in a browser: until the page over 5,000 digits is open, and from a key to the next screen.
+"""Group verification in a browser: time until the page over 5,000 digits is open, and from a key to the next screen.
 
     python scripts/bench_group.py [DIGITS]
 
-Draws a run, serves it as `docproc review` does, and drives a Chromium by keyboard; needs Playwright. Digits stand on pages of a
-hundred digits, and then each field on a page of its own, so that a screen takes pictures out of up to a hundred documents.
-Exits with 1 where the page takes more than 2 s to open, or the 95th percentile from Enter to the next screen more than 100 ms.
+Draws a run, serves it as `docproc review` does, and drives a Chromium by keyboard; needs Playwright. Digits are on pages of a
+hundred digits, and then each field on a page of its own, so that a screen takes pictures from up to a hundred documents.
+Exits with 1 if the page takes more than 2 s to open, or the 95th percentile from Enter to the next screen more than 100 ms.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from tests.web.drawn_run import DIGITS, draw_run
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-OPEN_SECONDS, NEXT_MS = 2.0, 100.0  # at most
-SCREENS = 25  # that are confirmed one after the other
-LOOKS_MS = 1_000  # that a person looks at a screen, at the very least: the next one is fetched meanwhile
+OPEN_SECONDS, NEXT_MS = 2.0, 100.0  # maxima
+SCREENS = 25  # confirmed one after another
+LOOKS_MS = 1_000  # minimum time that a person looks at a screen; the next one is fetched meanwhile
 
-# In the page: from the key to the second frame after the picture is another one, so that it was painted.
+# In the page: from the key to the second frame after the picture changed, so that it has been painted.
 WATCH = """() => new Promise((done) => {
   const tile = document.querySelector(".tiles button"), before = tile.style.backgroundImage;
   addEventListener("keydown", (event) => {
@@ -70,7 +70,7 @@ class _Queue:
 
 
 def main() -> int:
-    """Measure, and say whether it is quick enough."""
+    """Measure, and report whether it is fast enough."""
     from playwright.sync_api import sync_playwright
 
     fields = (int(sys.argv[1]) if len(sys.argv) > 1 else 5_000) // DIGITS
@@ -115,7 +115,7 @@ def _measured(name: str, output: Path, browser: Browser, digits: int) -> bool:
 @contextmanager
 def _served(output: Path) -> Iterator[Serving]:
     cutter = CrewCutter()
-    time.sleep(2)  # the workers begin while a person reads the address
+    time.sleep(2)  # the workers start while a person reads the address
     with open_edits(output) as edits:
         desk = GroupDesk(output, edits, _Queue(), Tiles(cutter), who="ANNA")
         place = Place(port=0, browser=False)

@@ -1,9 +1,9 @@
-"""How long it takes on the page of `docproc review` from a key to the next field's picture, in a real Chromium.
+"""Time on the page of `docproc review` from a key to the next field's picture, in a real Chromium.
 
     python scripts/bench_review.py             the samples, three times over
     python scripts/bench_review.py RESULTS.csv  a run of your own; it is copied, and nothing is entered in it
 
-Also the size of the offline file with 2,000 fields, and how long it takes to write it.
+Also the size of the offline file with 2,000 fields, and the time to write it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from docproc.web.review.offline import offline_page
 from tests.web.conftest import chromium, serving
 
 PROJECT = Path(__file__).parent.parent
-# From the key that is pressed to the frame in which the next field's picture is drawn.
+# From the key press to the frame in which the next field's picture is drawn.
 WATCH = """() => {
     window.times = [];
     let pressed = 0;
@@ -46,7 +46,7 @@ WATCH = """() => {
 
 
 def main() -> None:
-    """Measure and tell."""
+    """Measure and print."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "results.csv"
         if sys.argv[1:]:
@@ -84,7 +84,7 @@ def keyed(out: Path, edits: Edits) -> list[float]:
 
 
 def offline(out: Path, edits: Edits) -> None:
-    """The size of a file of 2,000 fields: those of the run, as often as it takes."""
+    """The size of a file of 2,000 fields: those of the run, repeated as often as needed."""
     keying = opened(out, edits)
     cards = keying.cards
     repeated = lambda *all, **how: (found := cards(*all, **how)) and (found * (2000 // len(found) + 1))[:2000]  # noqa: E731

@@ -1,9 +1,9 @@
-"""The TensorRT engines against ONNX Runtime on the same files, and digits a second with and without copies.
+"""Compares the TensorRT engines with ONNX Runtime on the same files, and measures digits per second with and without copies.
 
     python scripts/bench_tensorrt.py [MODEL.onnx]
 
-Needs a GPU on which TensorRT works; says why not and exits with 4 elsewhere. Exits with 1 where the engines differ by more
-than they may.
+Needs a GPU on which TensorRT works; otherwise says why not and exits with 4. Exits with 1 if the engines differ by more than
+is allowed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from docproc.learn.training.conversion import FORMS
 from docproc.weights.cards import cards_of, network_files
 from docproc.weights.opening import model_bytes
 
-MAY_DIFFER = 0.02  # of a probability: floats of sixteen bits, on noise
+MAY_DIFFER = 0.02  # of a probability: 16-bit floats, on noise
 WIDTH = 256  # px of a line
 
 
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def measure(engine: TensorrtNetwork) -> None:
-    """Print digits a second."""
+    """Print digits per second."""
     slot = engine.slots[0]
     print(f"{'batch':>8}{'with copies':>16}{'without':>16}   digits a second")
     for batch in (1, 16, 64, 256, BATCH):
@@ -68,7 +68,7 @@ def through(engine: TensorrtNetwork, glyphs: NDArray[np.uint8]) -> None:
 
 
 def bare(slot: Slot) -> None:
-    """One batch that lies on the GPU."""
+    """One batch that is already on the GPU."""
     slot.compute()
     slot.wait()
 
@@ -80,7 +80,7 @@ def pictures(form: Form, count: int) -> NDArray[np.uint8]:
 
 
 def shares(given: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Probabilities, also of a network that gives logits."""
+    """Probabilities, even if the network outputs logits."""
     if given.ndim == 2:
         return given
     raised = np.exp(given - given.max(axis=-1, keepdims=True))

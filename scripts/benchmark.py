@@ -1,11 +1,11 @@
-"""How fast docproc is here: starting, one image, and the parts of reading one field, on one core.
+"""Speed of docproc on this machine: start-up, one image, and the parts of reading one field, on one core.
 
     python scripts/benchmark.py [FOLDER [LAYOUT]] [--figures docs/figures.json]        default: samples auto
 
-Prints the least of several rounds: other programs only ever make a round slower. The second call of a `docproc.Reader` stands
-beside the share of the same picture in a run of a hundred copies of it in one process. `--figures` enters the parts of reading
-one field, in ms, in the file that README and docs take their figures from, as `speed_LAYOUT`, and as `whole_LAYOUT` how long
-the whole of reading takes beside decoding the files, and beside other programs that are installed.
+Prints the minimum of several rounds: other programs only ever make a round slower. The second call of a `docproc.Reader` is
+shown next to the share of the same picture in a run of a hundred copies of it in one process. `--figures` enters the parts of
+reading one field, in ms, in the file that README and docs take their figures from, as `speed_LAYOUT`, and as `whole_LAYOUT` the
+time of the whole reading compared with decoding the files, and with other installed programs.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ from docproc.weights.opening import open_model
 
 PROJECT = Path(__file__).parent.parent
 ROUNDS = 5
-COPIES, CALLS = 100, 15  # of a picture in a run, and second calls: each is short, so that more of them are disturbed
+COPIES, CALLS = 100, 15  # of a picture in a run, and second calls: each is short, so more of them are disturbed
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """The least time of several rounds."""
+    """The minimum time of several rounds."""
     times = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
@@ -66,14 +66,14 @@ def program(*arguments: str) -> Callable[[], object]:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Seconds by the clock, and of the processor alone: those hardly change where other programs run."""
+    """Wall-clock and processor seconds: the latter hardly change when other programs run."""
 
     clock: float
     processor: float
 
 
 def cost(work: Callable[[], object]) -> Cost:
-    """What it costs, in this process and in those that it starts."""
+    """The cost, in this process and in those that it starts."""
 
     def processor() -> float:
         return time.process_time() + sum(os.times()[2:4])
@@ -84,9 +84,9 @@ def cost(work: Callable[[], object]) -> Cost:
 
 
 def reader_beside_run(picture: Path, layout: str) -> tuple[Cost, Cost]:
-    """What the second call of a Reader costs on a picture, and what its share is in a run of `COPIES` with `-j 1`.
+    """The cost of the second call of a Reader on a picture, and of its share in a run of `COPIES` with `-j 1`.
 
-    The share is without what the run takes to start: what one more picture costs.
+    The share excludes the start-up of the run: it is the cost of one more picture.
     """
     with tempfile.TemporaryDirectory() as folder:
 
@@ -111,7 +111,7 @@ def reader_beside_run(picture: Path, layout: str) -> tuple[Cost, Cost]:
 
 
 class Timed:
-    """A network, and the seconds that it took."""
+    """A network, and its time in seconds."""
 
     def __init__(self, network: Any) -> None:
         self.seconds, self.items = 0.0, 0
@@ -127,7 +127,7 @@ class Timed:
 
 
 def read_timed(written: Sequence[Handwritten], model: Model) -> tuple[float, dict[str, Timed]]:
-    """The seconds that reading takes, and the networks with theirs."""
+    """The total seconds for reading, and the networks with theirs."""
     networks = {name: Timed(network) for name, network in model.networks.items()}
     began = time.perf_counter()
     handwriting.read_all(written, replace(model, networks=networks))

@@ -1,10 +1,10 @@
-"""Build the site of docs/ with Zensical into .site/: `make docs`. Fails for a link or an anchor that leads nowhere.
+"""Build the site of docs/ with Zensical into .site/: `make docs`. Fails if a link or an anchor leads nowhere.
 
     python scripts/build_docs.py [FOLDER]
 
-The files of docs/ are also read as they are, so the site shows some things otherwise. A page that begins with
-`<!-- include ../NAME.md -->` shows that file. Links lead to pages of the site where there is one; a file outside of docs/ is
-named instead, since the site does not hold it. The comments behind figures are left out.
+The files of docs/ are also read as they are, so the site shows some things differently. A page that begins with
+`<!-- include ../NAME.md -->` shows that file. Links lead to pages of the site if they exist; a file outside of docs/ is only
+named, since the site does not contain it. The comments after figures are removed.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ PROJECT = Path(__file__).resolve().parent.parent
 INCLUDED = re.compile(r"<!-- include \.\./([A-Z]+\.md) -->")
 PAGES = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^()\s]+)\)")
-COMMENT = re.compile(r"<!--=[^>]*-->(?!`)")  # not where it is shown as code
+COMMENT = re.compile(r"<!--=[^>]*-->(?!`)")  # not if it is shown as code
 
 
 def main() -> None:
-    """Lay out what the site is made of in a folder of its own, and build it there."""
+    """Prepare the source of the site in a separate folder, and build it there."""
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else PROJECT / ".site"
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -51,7 +51,7 @@ def as_shown(markdown: str) -> str:
 
 
 def relinked(found: re.Match[str], folder: str) -> str:
-    """A link of a file that lies in `folder` as it stands on the site."""
+    """A link of a file in `folder`, as it appears on the site."""
     picture, label, target = found.groups()
     path, _, anchor = target.partition("#")
     if not path or ":" in path:

@@ -1,9 +1,9 @@
-"""Build the wheels and the sdist, and try them: sizes, an install elsewhere, the samples read by it.
+"""Build the wheels and the sdist, and test them: sizes, an install elsewhere, and reading the samples with it.
 
     python scripts/build_packages.py FOLDER [--version 0.2.0]
 
-It needs the package `build`. The samples must be read as samples/expected.csv says, but for at most 3 of their fields, none of
-them accepted. The networks for training have to be missing at first, and to be there once their wheel is installed.
+Needs the package `build`. The samples must be read as samples/expected.csv says, except at most 3 of their fields, none of
+which may be accepted. The networks for training must be missing at first, and present once their wheel is installed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_MISREAD = 3  # of the fields of the samples
 
 
 def main() -> None:
-    """Build and try, and exit with 1 and the reason where something is not as it should be."""
+    """Build and test, and exit with 1 and the reason if something is wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--version", help="that both have to have")
@@ -31,7 +31,7 @@ def main() -> None:
     folder: Path = args.folder.resolve()
     if folder.exists() and any(folder.iterdir()):
         sys.exit(f"{folder} is not empty")
-    # The wheel is built from the sdist, so that one that lacks a file is noticed.
+    # The wheel is built from the sdist, so that an sdist that lacks a file is noticed.
     call(sys.executable, "-m", "build", "--outdir", folder, PROJECT)
     call(sys.executable, "-m", "build", "--wheel", "--outdir", folder, PROJECT / "models")
     files = sorted(folder.iterdir())
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def try_out(wheel: Path, training: Path, place: Path) -> None:
-    """Install the wheel in a new environment, read the samples, then the wheel for training."""
+    """Install the wheel in a new environment, read the samples, then install the wheel for training."""
     venv.create(place / "venv", with_pip=True)
     programs = place / "venv" / ("Scripts" if os.name == "nt" else "bin")
     call(programs / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel)
@@ -65,7 +65,7 @@ def try_out(wheel: Path, training: Path, place: Path) -> None:
 
 
 def score(results: Path, expected: Path) -> tuple[int, int, int]:
-    """(fields that are expected, those read exactly, those accepted and wrong)."""
+    """(expected fields, fields read exactly, fields accepted and wrong)."""
     with results.open(newline="", encoding="utf-8") as file:
         found = {(row["document"], row["page"], row["field"]): row for row in csv.DictReader(file)}
     with expected.open(newline="", encoding="utf-8") as file:
@@ -76,7 +76,7 @@ def score(results: Path, expected: Path) -> tuple[int, int, int]:
 
 
 def call(*command: object, cwd: Path | None = None) -> str:
-    """What a command prints. Exits with what it said where it fails; it does not see this source tree."""
+    """The output of a command. Exits with its message if it fails; it does not see this source tree."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run([*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -1,9 +1,9 @@
-"""Draw the samples: checks and forms that nobody filled in, with a hand of our own.
+"""Draw the samples: checks and forms that nobody filled in, in a handwriting of our own.
 
     python scripts/build_samples.py [FOLDER]
 
-Everything is drawn from pen strokes and lines; the same seed gives the same pages. Each folder but `bank_checks` holds its
-template, and `expected.csv` says what stands in every field, and what it means where that is another thing.
+Everything is drawn from pen strokes and lines; the same seed gives the same pages. Each folder but `bank_checks` contains its
+template, and `expected.csv` has the text of every field, and its value if that differs.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Hand:
     """One person's writing."""
 
     pen: Pen
-    slant: float  # tangent
-    tightness: float  # gap between digits in digit heights; negative touches
+    slant: float  # tangent of the angle
+    tightness: float  # gap between digits in digit heights; negative: they touch
     styles: tuple[int, ...]
     darkness: float  # gray level of the ink
 
@@ -50,17 +50,17 @@ class Hand:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A field of a form: how it is printed and what its template says."""
+    """A field of a form: how it is printed and what its template contains."""
 
     name: str
     label: str
-    box: Box  # what the template names, with room around the printed frame
+    box: Box  # as in the template, with room around the printed frame
     kind: str  # comb, string, amount
     digits: int | tuple[int, int]
     ticked: bool = False  # a comb whose walls are only ticks at the bottom
 
 
-Value = Callable[[np.random.Generator, Mapping[str, str]], str]  # what is written, knowing the fields before
+Value = Callable[[np.random.Generator, Mapping[str, str]], str]  # what is written, given the fields before
 
 
 # ------------------------------------------------------------------------------------------------------ the forms
@@ -184,7 +184,7 @@ def write_cells(page: Paper, text: str, frame: Box, cells: int, hand: Hand, rng:
 
 
 def printed_frame(slot: Slot) -> Box:
-    """The frame as printed: inside the template's box by the room that skew may take."""
+    """The frame as printed: inside the template's box, leaving room for skew."""
     left, top, width, height = slot.box
     return left + 12, top + 12, width - 24, height - 24
 
@@ -203,7 +203,7 @@ def print_form(page: Paper, title: str, slots: Sequence[Slot]) -> None:
 
 
 def print_check(page: Paper, slots: Sequence[Slot], number: int) -> None:
-    """A check that no bank honors."""
+    """A check that no bank will honor."""
     canvas = Image.fromarray(np.zeros(page.shape, np.uint8))
     pen = ImageDraw.Draw(canvas)
     pen.text((80, 50), "BANK OF SAMPLES", fill=255, font=ImageFont.load_default(44))
@@ -253,7 +253,7 @@ def fill(page: Paper, slot: Slot, text: str, hand: Hand, rng: np.random.Generato
 
 
 def scan(page: Paper, rng: np.random.Generator, degrees: float) -> NDArray[np.uint8]:
-    """Lay the page on the glass a little askew and scan it."""
+    """Scan the page, lying slightly askew on the glass."""
     height, width = page.shape
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
     turned = cv2.warpAffine(page, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -266,17 +266,17 @@ def scan(page: Paper, rng: np.random.Generator, degrees: float) -> NDArray[np.ui
 
 @dataclass(frozen=True, slots=True)
 class Specimen:
-    """A check as it is filled in; nothing but its number and its MICR line is printed in digits."""
+    """A check as filled in; only its number and its MICR line are printed in digits."""
 
     file: str
     number: str
     date: str  # as written
     iso: str
-    amount: str  # as written; "^" raises what follows it and underlines it
+    amount: str  # as written; "^" raises and underlines what follows
     value: str
     micr: str  # as printed, with spaces
     parts: tuple[str, str, str, str]  # its routing number, account, check number and encoded amount
-    framed: bool  # a frame stands around the amount, or there is only a line under it
+    framed: bool  # a frame is printed around the amount; otherwise there is only a line under it
     turn: int = 0  # half turns
     degrees: float = 0.2
 
@@ -297,7 +297,7 @@ SPECIMENS = (
 
 
 def print_bank_check(page: Paper, specimen: Specimen) -> None:
-    """What is printed on a US-style check of a bank that there is not."""
+    """What is printed on a US-style check of a nonexistent bank."""
     canvas = Image.fromarray(np.zeros(page.shape, np.uint8))
     pen = ImageDraw.Draw(canvas)
 
@@ -327,12 +327,12 @@ def print_bank_check(page: Paper, specimen: Specimen) -> None:
     pen.rectangle((8, 8, page.shape[1] - 9, page.shape[0] - 9), outline=255, width=3)
     ink(page, np.array(canvas), 0, 0, 60)
     line = draw_line(specimen.micr, DPI)
-    # The line's foot lies 3/16 inch above the edge of the check.
+    # The bottom of the line is 3/16 inch above the edge of the check.
     ink(page, np.asarray(255 - line, np.uint8), 110, page.shape[0] - round(DPI * 3 / 16) - line.shape[0], 35)
 
 
 def scribble(page: Paper, left: float, base: float, width: float, height: float, hand: Hand, rng: np.random.Generator) -> None:
-    """Writing that says nothing: the loops of a name."""
+    """Meaningless writing: the loops of a name."""
     x, points = 0.0, []
     while x < width / height:
         points += [(x, 0.95), (x + rng.uniform(0.1, 0.25), rng.uniform(-0.1, 0.6)), (x + rng.uniform(0.0, 0.3), 0.9)]
@@ -342,7 +342,7 @@ def scribble(page: Paper, left: float, base: float, width: float, height: float,
 
 
 def fill_bank_check(page: Paper, specimen: Specimen, hand: Hand, rng: np.random.Generator) -> None:
-    """Fill a check in by hand."""
+    """Fill in a check by hand."""
     write_string(page, specimen.date, (1190, 136, 300, 70), min(46, 400 / len(specimen.date)), hand, rng)
     whole, _, cents = specimen.amount.partition("^")
     end = write_string(page, whole, (1350, 250, 200, 84), min(50, 320 / len(whole)), hand, rng)
@@ -360,7 +360,7 @@ def _digits(text: str) -> str:
 
 
 def build_bank_checks(folder: Path) -> list[tuple[str, int, str, str, str]]:
-    """Draw the checks that are read without a template; returns what stands in them."""
+    """Draw the checks that are read without a template; returns their contents."""
     folder.mkdir(parents=True, exist_ok=True)
     expected = []
     for number, specimen in enumerate(SPECIMENS):
@@ -393,7 +393,7 @@ def build_bank_checks(folder: Path) -> list[tuple[str, int, str, str, str]]:
 
 
 def template_text(name: str, size: tuple[int, int], slots: Sequence[Slot], blank: str = "") -> str:
-    """The TOML of a form's template; with the picture of the `blank` form its boxes are the printed frames."""
+    """The TOML of a form's template; with the picture of the `blank` form, its boxes are the printed frames."""
     page = f'reference = "{blank}"' if blank else f"size = [{size[0]}, {size[1]}]  # pixels, at 300 dpi"
     lines = ["schema_version = 1", f'name = "{name}"', "", "[page]", page]
     for slot in slots:

@@ -1,4 +1,4 @@
-"""Say at once, in one line, when this Python cannot install docproc."""
+"""Report immediately, in one line, if this Python cannot install docproc."""
 
 import sys
 

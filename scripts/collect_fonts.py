@@ -1,7 +1,7 @@
 """Collect the fonts that the shipped networks were trained with, for `docproc model train --fonts`.
 
-The names stand in models/digits.json. The fonts are free, and nearly all are packages of Debian (fonts-*) or of npm
-(@expo-google-fonts/*). Copies those found under the folders that are searched; tells which are missing, and how to get them.
+The names are in models/digits.json. The fonts are free, and nearly all are packages of Debian (fonts-*) or of npm
+(@expo-google-fonts/*). Copies those found under the given folders; reports which are missing, and how to get them.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ SEARCHED = (Path("/usr/share/fonts"), Path("/usr/share/texmf/fonts"), Path("node
 
 
 def wanted(card: Mapping[str, object]) -> dict[str, str]:
-    """The file names of fonts of a model card, each with the folder below the collection in which it belongs."""
+    """The file names of the fonts of a model card, each with its folder within the collection."""
     fonts = card["data"]["fonts"]  # type: ignore[index]
     others = [name.partition(": ")[2] for name in fonts["other scripts"]]
     return dict.fromkeys((*fonts["print"], *others), "") | dict.fromkeys(fonts["hand"], "hand")
 
 
 def found(folders: Iterable[Path]) -> dict[str, Path]:
-    """All font files under some folders by their names; the first of each name."""
+    """All font files under some folders, by name; the first one of each name."""
     files: dict[str, Path] = {}
     for folder in folders:
         for path in sorted(folder.rglob("*")):

@@ -1,9 +1,9 @@
-"""How many Python calls a field takes, and where they are made: unlike a time, that is the same on every machine.
+"""Count the Python calls per field, and where they are made: unlike a time, this is the same on every machine.
 
     python scripts/count_calls.py [FOLDER [LAYOUT]]        default: samples auto
 
 Everything is read twice and counted the second time, so that what is loaded once does not count. Functions written in C count
-as well, as `cProfile` has it; a call that a library makes counts for the function of docproc that led to it. The counts of
+as well, as in `cProfile`; a call made by a library counts for the function of docproc that led to it. The counts of
 Python 3.11 and of later versions differ: these inline comprehensions.
 """
 
@@ -26,7 +26,7 @@ PACKAGE = Path(docproc.__file__).parent
 
 
 def calls_a_field(reader: docproc.Reader, documents: Any) -> float:
-    """The number of calls for each field of some documents, as `docproc.Reader.read` takes them."""
+    """The number of calls per field of some documents, as made by `docproc.Reader.read`."""
     reader.read(documents)
     with cProfile.Profile() as profile:
         rows = reader.read(documents)
@@ -34,7 +34,7 @@ def calls_a_field(reader: docproc.Reader, documents: Any) -> float:
 
 
 def calls_by_function(read: Callable[[], object]) -> Counter[str]:
-    """By the function of docproc, as `readers/ctc.py: each_scores`, the calls that it makes itself or by way of a library."""
+    """By function of docproc, such as `readers/ctc.py: each_scores`: the calls it makes itself or through a library."""
     counts: Counter[str] = Counter()
     names = [""]
 
@@ -58,7 +58,7 @@ def calls_by_function(read: Callable[[], object]) -> Counter[str]:
 
 
 def main() -> None:
-    """Print the count of a folder, and its functions with the most calls."""
+    """Print the count for a folder, and the functions with the most calls."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=PROJECT / "samples")
     parser.add_argument("layout", nargs="?", default="auto")

@@ -16,7 +16,7 @@ PROJECT = Path(__file__).parent.parent
 
 
 def main() -> None:
-    """Read one form and one check, and draw how."""
+    """Read one form and one check, and draw how they were read."""
     model = open_model("onnx")
     accept = model.accepts(0.01)
     for source, field, target in (

@@ -20,7 +20,7 @@ from docproc.web.review.keying import Keying
 from tests.web.conftest import chromium, serving
 
 PROJECT = Path(__file__).parent.parent
-DOCUMENT, PAGE, FIELD = "meters/route.pdf", 1, "date"  # that the picture shows
+DOCUMENT, PAGE, FIELD = "meters/route.pdf", 1, "date"  # shown in the picture
 
 
 def main() -> None:

@@ -1,12 +1,12 @@
-"""The figures in README and docs: one file, docs/figures.json, and the places where they stand.
+"""The figures in README and docs: one file, docs/figures.json, and the places where they appear.
 
     python scripts/figures.py fill                     write the figures of the file into README.md and docs/*.md
     python scripts/figures.py check                    say where a page and the file disagree; exit 1 if any does
     python scripts/figures.py set NAME KEY=NUMBER...   enter what another command printed; --command says which
 
-A figure stands on a page before the comment that names it, as `88.6 %<!--=check_amounts.exact/fields-->`: a path of keys in
-the file, alone or as a share of another key beside it. `measure_sets.py`, `measure_drawn.py` and `benchmark.py` write to the
-file with `--figures`; each entry carries the command, the commit and the day. Then `fill` brings the pages up to date.
+A figure appears on a page before the comment that names it, as `88.6 %<!--=check_amounts.exact/fields-->`: a path of keys in
+the file, alone or as a share of another key next to it. `measure_sets.py`, `measure_drawn.py` and `benchmark.py` write to the
+file with `--figures`; each entry includes the command, the commit and the day. Then `fill` updates the pages.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ MARKED = re.compile(r"(-?[0-9](?:[0-9.,]*[0-9])?(?: %)?)<!--=([a-z0-9_.]+(?:/[a-
 
 
 def pages() -> list[Path]:
-    """The pages that figures stand on."""
+    """The pages that contain figures."""
     return [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 
 
 def load(path: Path = FIGURES) -> dict[str, Any]:
-    """What the file holds."""
+    """The contents of the file."""
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return found
 
 
 def record(name: str, values: Mapping[str, Any], command: str, path: Path = FIGURES) -> None:
-    """Enter what was measured under a name, with the commit and the day. Keys that were not measured stay."""
+    """Enter measurements under a name, with the commit and the day. Keys that were not measured are kept."""
     figures = load(path)
     today = datetime.now(UTC).date().isoformat()
     figures[name] = figures.get(name, {}) | dict(values) | {"measured": {"by": command, "commit": _commit(), "date": today}}
@@ -46,7 +46,7 @@ def record(name: str, values: Mapping[str, Any], command: str, path: Path = FIGU
 
 
 def _commit() -> str:
-    """The commit that is measured; "" where there is no git."""
+    """The commit that is measured; "" if there is no git."""
     command = ["git", "rev-parse", "--short=12", "HEAD"]
     try:
         return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False).stdout.strip()
@@ -55,7 +55,7 @@ def _commit() -> str:
 
 
 def shown(figures: Mapping[str, Any], key: str) -> str:
-    """A figure as pages show it. Raises KeyError for one that is not there."""
+    """A figure as shown on pages. Raises KeyError if it does not exist."""
     path, _, whole = key.partition("/")
     *outer, last = path.split(".")
     entry: Any = figures
@@ -70,12 +70,12 @@ def shown(figures: Mapping[str, Any], key: str) -> str:
 
 
 def fill(text: str, figures: Mapping[str, Any]) -> str:
-    """A page with the figures of the file."""
+    """A page with the figures from the file."""
     return MARKED.sub(lambda found: f"{shown(figures, found[2])}<!--={found[2]}-->", text)
 
 
 def disagreeing(figures: Mapping[str, Any]) -> Iterator[str]:
-    """Where pages and the file disagree, a line for each figure."""
+    """Where pages and the file disagree, one line per figure."""
     for page in pages():
         for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
             for found in MARKED.finditer(line):
@@ -84,7 +84,7 @@ def disagreeing(figures: Mapping[str, Any]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Do one of the three."""
+    """Perform one of the three commands."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("do", choices=["fill", "check", "set"])
     parser.add_argument("what", nargs="*", metavar="NAME KEY=NUMBER")

@@ -1,12 +1,12 @@
-"""Is anything accepted that is no number? Fields that the project draws are read, and what was accepted is counted.
+"""Checks whether non-numbers are accepted: reads fields that the project draws, and counts what was accepted.
 
     python scripts/measure_drawn.py [--fonts FOLDER] [--mnist FOLDER] [--model MODEL] [--max-error 1%]
         [--figures docs/figures.json]
 
 Three tables: print in every font of FOLDER (20 numbers, amounts and dates in each, at 200 and 300 dpi), 2,000 fields of ten
-kinds that hold something and no number (three of them no training shows), and 2,000 empty fields with frames, walls, guide
-lines and shadows. Without a folder of fonts there is no print, and without MNIST digits are drawn in strokes. `--figures`
-enters their sums in the file that README and docs take their figures from, see `figures.py`.
+kinds that contain something other than a number (three of the kinds are never used in training), and 2,000 empty fields with
+frames, walls, guide lines and shadows. Without a folder of fonts there is no print, and without MNIST, digits are drawn in
+strokes. `--figures` enters the sums in the file that README and docs take their figures from, see `figures.py`.
 """
 
 from __future__ import annotations

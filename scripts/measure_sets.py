@@ -1,12 +1,12 @@
-"""Is the promise kept on every kind of paper? Sets of documents with truth are read, and what was accepted is counted.
+"""Checks the promise on every kind of paper: reads sets of documents with truth, and counts what was accepted.
 
     python scripts/measure_sets.py SET... [--max-error 1%] [--figures docs/figures.json]
 
 A SET is a folder with documents (or its folder `images`), `truth.csv` or `expected.csv` (document, page, field, text, value)
-and, where pages are not read by `auto`, `case.json` with their `layout`; `SET=LAYOUT` says it as well. Prints for each set and
+and, if its pages are not read by `auto`, `case.json` with their `layout`; `SET=LAYOUT` also sets it. Prints for each set and
 for all: fields, texts read exactly, accepted fields, wrong ones among them (also those with another value), and the error of
-the confidence; the worst set last. `--figures` enters them, of each set and of each of its fields, in the file that README and
-docs take their figures from, see `figures.py`.
+the confidence; the worst set last. `--figures` enters them, for each set and for each of its fields, in the file that README
+and docs take their figures from, see `figures.py`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from docproc.cli.options import Share
 from docproc.learn.evaluation.scoring import calibration_error, edit_distance
 from docproc.types import Row
 
-MIN_ACCEPTED = 100  # of a set that may be the worst: fewer tell little
+MIN_ACCEPTED = 100  # of a set that may be the worst: fewer say little
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +40,16 @@ class Measured:
     exact: int
     accepted: int
     wrong: int
-    confidence: tuple[float, ...]  # of what was read
+    confidence: tuple[float, ...]  # of the readings
     right: tuple[bool, ...]
     digits: int = 0  # of the truth
-    misread: int = 0  # digits to replace, to add or to take away
+    misread: int = 0  # digits to replace, add or remove
     documents: int = 0
     fields_of: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)  # counts by field
 
     @property
     def figures(self) -> dict[str, object]:
-        """What README and docs may tell of it."""
+        """What README and docs may report about it."""
         counts = {"documents": self.documents, "fields": self.fields, "exact": self.exact, "accepted": self.accepted}
         points = {"digits_percent": 1 - self.misread / max(1, self.digits), "calibration_error_points": self.ece}
         shares = {name: round(100 * value, 1) for name, value in points.items()}
@@ -97,7 +97,7 @@ def main() -> None:
 
 
 def measure(folder: Path, layout: str, max_error: float) -> Measured:
-    """Read one set and hold it against its truth."""
+    """Read one set and compare it with its truth."""
     case = folder / "case.json"
     if not layout:
         layout = json.loads(case.read_text(encoding="utf-8"))["layout"] if case.is_file() else "auto"

@@ -1,10 +1,10 @@
-"""A run over many machines, simulated: how long it takes, and what gives way first as machines are added.
+"""Simulates a run over many machines: how long it takes, and what becomes the bottleneck as machines are added.
 
     python scripts/simulate_cluster.py [--pages 40000000] [--nodes 1 10 100 1000] [--page-seconds 0.2] ...
 
-Two ways are told side by side: a run on a Ray cluster, whose driver lists, hands out and keeps all; and shards, one for
-each machine, which are merged at the end. Every figure of `World` is an option. An event is a batch of pages of one machine, so
-that forty million pages take seconds; the same seed gives the same table.
+Compares two ways: a run on a Ray cluster, whose driver lists, hands out and keeps everything; and shards, one per machine,
+which are merged at the end. Every figure of `World` is an option. An event is a batch of pages of one machine, so that forty
+million pages take seconds; the same seed gives the same table.
 """
 
 from __future__ import annotations
@@ -26,64 +26,64 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from docproc.stores import ATTEMPTS, FIRST_WAIT, LONGEST_WAIT
 
 Way = Literal["ray", "shards"]
-BATCHES_LEFT = 4  # that a machine takes of what is left, at least, so that all end together
-MOST_ROUNDS = 250  # pages of a core in a batch, at most
-FEW = 64  # pages of a batch whose times are drawn one by one
+BATCHES_LEFT = 4  # minimum number of batches that a machine makes of what is left, so that all end together
+MOST_ROUNDS = 250  # maximum pages per core in a batch
+FEW = 64  # pages of a batch whose times are drawn individually
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What is known of pages, machines and store. Times in seconds; a document is one page."""
+    """What is known about pages, machines and store. Times in seconds; a document is one page."""
 
     cores: int = 16  # of a machine, each with a worker
     page_seconds: float = 0.32  # of a core, on average: a form of eight fields [measured]
-    spread: float = 0.3  # of the logarithm of that [guess]
-    start_seconds: float = 6.0  # until a worker reads its first page [measured]
+    spread: float = 0.3  # standard deviation of its logarithm [guess]
+    start_seconds: float = 6.0  # before a worker reads its first page [measured]
     name_seconds: float = 28e-6  # to list and enter a document [measured]
-    driver_seconds: float = 0.9e-3  # of the driver for a document: hand out, receive, keep [measured]
-    table_seconds: float = 320e-6  # of a document, to write the table at the end [measured]
-    merge_seconds: float = 360e-6  # of a document, to merge shards and write their table [measured]
+    driver_seconds: float = 0.9e-3  # of the driver per document: hand out, receive, keep [measured]
+    table_seconds: float = 320e-6  # per document, to write the table at the end [measured]
+    merge_seconds: float = 360e-6  # per document, to merge shards and write their table [measured]
     slow_share: float = 0.05  # of machines [guess]
     slowness: float = 2.0  # of these [guess]
     mtbf_hours: float = 1000.0  # of a machine [guess]
-    replaced_seconds: float = 300.0  # until another stands for one that died [guess]
-    requests: float = 2.0  # of the store, for a document [measured]
-    latency: float = 0.03  # of a request [guess]
-    store_rate: float = 5_500.0  # requests a second: what S3 promises for one prefix [standard]
-    refused: float = 0.001  # share of requests that fail though the store is not at its limit [guess]
+    replaced_seconds: float = 300.0  # until a dead machine is replaced [guess]
+    requests: float = 2.0  # to the store, per document [measured]
+    latency: float = 0.03  # per request [guess]
+    store_rate: float = 5_500.0  # requests per second: what S3 promises for one prefix [standard]
+    refused: float = 0.001  # share of requests that fail even though the store is below its limit [guess]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How it went. `read` and `failed` are all pages; those in `again` were begun a second time."""
+    """The result of a run. `read` and `failed` cover all pages; those in `again` were begun a second time."""
 
-    seconds: float  # in all
+    seconds: float  # in total
     ideal: float  # of the cores alone
     read: int
-    failed: int  # whose requests all failed: the next run reads them
+    failed: int  # all their requests failed: the next run reads them
     again: int
     deaths: int
-    shares: dict[str, float]  # how long each would take by itself: what is longest gives the pace
+    shares: dict[str, float]  # how long each would take by itself: the longest is the bottleneck
 
     @property
     def limit(self) -> str:
-        """What gives the pace."""
+        """The bottleneck."""
         return max(self.shares, key=lambda one: self.shares[one])
 
 
 @dataclass(frozen=True, slots=True)
 class _Store:
-    """What a document waits for the store, and how it fails, while so many workers ask."""
+    """How long a document waits for the store, and how often it fails, with this many active workers."""
 
     wait: float  # seconds
     lost: float  # share of documents
 
 
 def store_under(world: World, workers: int, most: float) -> _Store:
-    """The store with so many workers, who hand it at most so many documents a second.
+    """The store with `workers` workers, which request at most `most` documents per second from it.
 
-    Over its limit it refuses what is too much. Who is refused waits, so that less is asked: the share settles where what
-    passes is what the store gives.
+    Above its limit it refuses the excess. Refused workers wait, so fewer requests are made: the share settles where the passed
+    requests match the store's rate.
     """
 
     def costs(refused: float) -> tuple[float, float]:
@@ -105,7 +105,7 @@ def store_under(world: World, workers: int, most: float) -> _Store:
 
 
 def simulate(world: World, pages: int, nodes: int, way: Way, seed: int = 0) -> Outcome:
-    """One run from its listing to its table."""
+    """One run from listing to table."""
     rng = np.random.default_rng(seed)
     slow = np.where(rng.random(nodes) < world.slow_share, world.slowness, 1.0)
     deaths_at = rng.exponential(world.mtbf_hours * 3600, nodes)  # seconds from the start
@@ -113,7 +113,7 @@ def simulate(world: World, pages: int, nodes: int, way: Way, seed: int = 0) -> O
     left = list(own)
     listing = pages * world.name_seconds
     begin = listing + world.start_seconds
-    events = [(begin, node, node, 0) for node in range(nodes)]  # time, a number, machine, pages that it gives back by its death
+    events = [(begin, node, node, 0) for node in range(nodes)]  # time, a number, machine, pages that it gives back by dying
     numbers = nodes
     idle: list[int] = []
     most = 1 / world.driver_seconds if way == "ray" and world.driver_seconds else math.inf
@@ -124,7 +124,7 @@ def simulate(world: World, pages: int, nodes: int, way: Way, seed: int = 0) -> O
     while events:
         now, _, node, back = heapq.heappop(events)
         pool = 0 if way == "ray" else node
-        if back:  # it is dead, and what it had is there for others, or for what stands for it
+        if back:  # it is dead, and its pages are available to others, or to its replacement
             left[pool] += back
             up -= 1
             again_at = now + world.replaced_seconds + world.start_seconds + (0 if way == "ray" else listing)
@@ -147,7 +147,7 @@ def simulate(world: World, pages: int, nodes: int, way: Way, seed: int = 0) -> O
         left[pool] -= count
         lasts = _drawn(world, count, rng) * slow[node] + count * store.wait / world.cores
         end = now + lasts
-        if way == "ray":  # it works beside its workers
+        if way == "ray":  # it works in parallel with its workers
             driver_free = max(driver_free, now) + count * world.driver_seconds
             end = max(end, driver_free)
         done = count
@@ -175,14 +175,14 @@ def simulate(world: World, pages: int, nodes: int, way: Way, seed: int = 0) -> O
 
 
 def _batch(left: int, sharing: int, cores: int) -> int:
-    """How many pages a machine takes: many at first, and at the end one for each core."""
+    """How many pages a machine takes: many at first, and at the end one per core."""
     return min(left, max(cores, min(left // (BATCHES_LEFT * sharing), MOST_ROUNDS * cores)))
 
 
 def _drawn(world: World, count: int, rng: np.random.Generator) -> float:
-    """Seconds that the cores of a machine take for so many pages."""
+    """Seconds that the cores of a machine take for this many pages."""
     mean, variance = world.page_seconds, math.expm1(world.spread**2) * world.page_seconds**2
-    if count > FEW:  # of a sum of many the distribution is known
+    if count > FEW:  # for a large sum the distribution is known
         return max(0.0, float(rng.normal(count * mean, math.sqrt(count * variance)))) / world.cores
     drawn = rng.lognormal(math.log(mean) - world.spread**2 / 2, world.spread, count)
     return float(max(drawn.sum() / world.cores, drawn.max()))
@@ -206,7 +206,7 @@ def lines(world: World, pages: int, nodes: Sequence[int], seed: int = 0) -> list
 
 
 def main() -> None:
-    """Print the table for the figures that were given."""
+    """Print the table for the given figures."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--pages", type=int, default=40_000_000)
     asked.add_argument("--nodes", type=int, nargs="+", default=[1, 10, 100, 1_000])

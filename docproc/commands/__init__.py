@@ -1,1 +1,1 @@
-"""What each command does, one file a verb."""
+"""What each command does, one file per command."""

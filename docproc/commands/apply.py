@@ -1,4 +1,4 @@
-"""Corrections from a file into the journal of a run: all of them, or none."""
+"""Stores corrections from a file in the journal of a run: all of them, or none."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from docproc.runs.journal import Journal
 from docproc.runs.tables import safe_name, shown_name
 from docproc.runs.truth import READERS, read_table
 
-COLUMNS = ("document", "field", "text")  # that a file of corrections has at least
-MARK, VERSION = "edits", 1  # of a JSON of edits, see docs/corrections.md
+COLUMNS = ("document", "field", "text")  # columns that a file of corrections must have
+MARK, VERSION = "edits", 1  # of edits in JSON, see docs/corrections.md
 SCREEN = "apply"
-ILLEGIBLE, BLANK = "illegible", "blank"  # the words for it in the column `text`
+ILLEGIBLE, BLANK = "illegible", "blank"  # the words for these in the column `text`
 
-Known = Mapping[tuple[str, int, str], FieldState]  # by the name or the SHA-256 of a document, page and field
+Known = Mapping[tuple[str, int, str], FieldState]  # by document name or SHA-256, page and field
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What a file says of one field."""
+    """What a file says about one field."""
 
-    line: int  # of the file, or the number of the entry in a JSON, from 1
+    line: int  # of the file, or the number of the entry in JSON, from 1
     document: str
     page: str
     field: str
@@ -37,29 +37,29 @@ class Correction:
     who: str = ""
     at: str = ""
     screen: str = SCREEN
-    sha256: str = ""  # of the document's content; "" where only its name is known
-    version: int | None = None  # of the field when it was shown; None where it was not
-    again: bool = False  # a second keying by somebody who did not see the first
+    sha256: str = ""  # of the document's content; "" if only its name is known
+    version: int | None = None  # of the field when it was shown; None if it was not shown
+    again: bool = False  # keyed a second time, without seeing the first
     overruled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What came of a file of corrections."""
+    """The result of applying a file of corrections."""
 
-    entered: Counter[str]  # by what they are: confirmed, corrected, again, blank, illegible
-    standing: int  # that repeat the last edit of their field, and were not entered again
-    waiting: int  # fields of these that still go to review: they break a rule, are illegible, or two keyings differ
-    waits_for_run: bool  # the table is not written yet, because its run is not finished
-    empty: int = 0  # rows of an audit in which nothing was keyed yet
+    entered: Counter[str]  # by kind: confirmed, corrected, again, blank, illegible
+    standing: int  # edits that repeat the last edit of their field, and were not stored again
+    waiting: int  # of these fields, those that still go to review: they break a rule, are illegible, or two keyings differ
+    waits_for_run: bool  # the table has not been written yet, because its run is not finished
+    empty: int = 0  # rows of an audit in which nothing has been keyed yet
 
 
 def apply(output: Path, file: Path, who: str, *, overrule: bool = False, overwrite: bool = False) -> Applied:
-    """Enter the corrections of a file in the journal of `output`, and bring its table up to date.
+    """Store the corrections of a file in the journal of `output`, and bring its table up to date.
 
-    `who` keyed the rows that name nobody. With `overrule` corrections that break a rule are accepted, with `overwrite` also
-    those of fields that somebody else has keyed since they were shown. Raises BadConfig with all faults of the file, and then
-    nothing was entered; BadInput, BadUsage or MissingPart for a file that holds no corrections; OutputExists where a person
+    `who` keyed the rows that name nobody. With `overrule`, corrections that break a rule are accepted; with `overwrite`, also
+    those of fields that somebody else has keyed since they were shown. Raises BadConfig with all errors of the file, and then
+    nothing was stored; BadInput, BadUsage or MissingPart for a file that contains no corrections; OutputExists if a person
     changed cells of the table, which then stays as it is.
     """
     found = read_corrections(file)
@@ -87,7 +87,7 @@ def apply(output: Path, file: Path, who: str, *, overrule: bool = False, overwri
 
 
 def _known(journal: Journal) -> dict[tuple[str, int, str], FieldState]:
-    """The fields of a run by the names of their documents in tables, and by the content of these."""
+    """The fields of a run, by the names of their documents in tables, and by the content of the documents."""
     known: dict[tuple[str, int, str], FieldState] = {}
     for state in journal.fields():
         known[safe_name(state.reading.document), state.reading.page, state.reading.field] = state
@@ -100,7 +100,7 @@ def _known(journal: Journal) -> dict[tuple[str, int, str], FieldState]:
 
 
 def read_corrections(file: Path) -> list[Correction]:
-    """The corrections of a table, or of a JSON. Raises BadInput, BadUsage or MissingPart."""
+    """The corrections of a table or JSON file. Raises BadInput, BadUsage or MissingPart."""
     suffix = file.suffix.lower()
     if suffix != ".json" and suffix not in READERS:
         raise BadUsage(f"{file.name} is no file of corrections; these end in {', '.join((*READERS, '.json'))}")
@@ -124,7 +124,7 @@ def _correction(line: int, row: Mapping[str, str], file: Path) -> Correction:
     if missing:
         raise BadInput(f"{file} has no column {' and no '.join(missing)}; there are {', '.join(row)}")
     text, audit = row["text"].strip(), row.get("screen") == AUDIT
-    # In a list of fields to key, an empty text is one that is still to be keyed.
+    # In a list of fields to key, an empty text means that the field is still to be keyed.
     empty = "" if audit else BLANK
     said = text.lower() if text.lower() in (ILLEGIBLE, BLANK) else "text" if text else empty
     return Correction(line, row["document"], row.get("page") or "1", row["field"], said, text if said == "text" else "",
@@ -132,7 +132,7 @@ def _correction(line: int, row: Mapping[str, str], file: Path) -> Correction:
 
 
 def _of_json(data: bytes, file: Path) -> Iterator[Correction]:
-    """The entries of a JSON: a list of objects with the columns, or a JSON of edits."""
+    """The entries of a JSON file: a list of objects with the columns, or edits in JSON."""
     try:
         content = json.loads(data)
     except ValueError as problem:
@@ -154,7 +154,7 @@ def _listed(number: int, entry: Mapping[str, Any], file: Path) -> Correction:
 
 
 def _saved(number: int, entry: Mapping[str, Any], file: Path) -> Correction:
-    """An entry of a JSON of edits."""
+    """An entry of edits in JSON."""
 
     def text(name: str) -> str:
         return str(entry.get(name) or "")
@@ -174,7 +174,7 @@ def _saved(number: int, entry: Mapping[str, Any], file: Path) -> Correction:
 def _edits(
     corrections: Sequence[Correction], known: Known, who: str, *, overrule: bool, overwrite: bool
 ) -> tuple[list[Edit], set[FieldKey], list[str]]:
-    """The edits to enter, the fields whose last edit says the same, and all faults, each with its line."""
+    """The edits to store, the fields whose last edit says the same, and all errors, each with its line."""
     edits: dict[FieldKey, Edit] = {}
     lines: dict[FieldKey, int] = {}
     standing, faults = set[FieldKey](), list[str]()
@@ -202,20 +202,20 @@ def _edits(
 
 
 def _edit(one: Correction, known: Known, who: str, *, overrule: bool) -> tuple[FieldState, Edit]:
-    """The edit of a correction. Raises ValueError that says what is wrong with it."""
+    """The edit for a correction. Raises ValueError that says what is wrong with it."""
     if not one.page.isdecimal() or not int(one.page):
         raise ValueError(f"the page {one.page!r} is no number from 1")
     if one.said not in SAID:
         raise ValueError(f"{one.said!r} is not allowed in `said`; choose one of {', '.join(SAID)}")
     state = _state(one, known)
-    again = one.again or (one.screen == AUDIT and bool(state.counting))  # who keys it blind does not see the first keying
+    again = one.again or (one.screen == AUDIT and bool(state.counting))  # whoever keys it blind does not see the first keying
     edit = edit_of(state, one.said, one.text, who=one.who or who, screen=one.screen, again=again,
                    overruled=one.overruled or overrule)  # fmt: skip
     return state, replace(edit, at=one.at)
 
 
 def _state(one: Correction, known: Known) -> FieldState:
-    """The field that a correction names: by the content of its document where that is told, else by its name."""
+    """The field that a correction names: by the content of its document if given, otherwise by its name."""
     page = int(one.page)
     if one.sha256:
         state = known.get((one.sha256, page, one.field))
@@ -231,9 +231,9 @@ def _state(one: Correction, known: Known) -> FieldState:
 
 
 def _stands(state: FieldState, edit: Edit) -> bool:
-    """Whether an edit only repeats the last one of its field.
+    """Whether an edit merely repeats the last one of its field.
 
-    A second keying never does; one made without seeing the reading only repeats another of that sort.
+    A second keying never does; one made without seeing the reading can only repeat another of that kind.
     """
     counting = state.counting
     if not counting or (counting[-1].said, counting[-1].text) != (edit.said, edit.text):

@@ -1,4 +1,4 @@
-"""How many of the accepted fields are wrong: some are drawn at random, and keyed without seeing the reading."""
+"""Estimates how many of the accepted fields are wrong: some are drawn at random and keyed without showing the reading."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from docproc.runs.planting import Planted
 from docproc.runs.sampling import SampleSize, accepted_fields, is_keyed_blind, sampled, to_key
 from docproc.runs.tables import safe_cell, safe_name, write_whole
 
-SIZE = SampleSize(share=0.02)  # where nothing is asked for [guess]
-ALL = "all fields"  # the name of the line of all of them
+SIZE = SampleSize(share=0.02)  # if none is given [guess]
+ALL = "all fields"  # name of the line for all of them
 LIST_COLUMNS = ("document", "page", "field", "text", "screen", "left", "top", "width", "height")
 
 Kept = Literal["yes", "no", "open"]
@@ -32,70 +32,70 @@ Kept = Literal["yes", "no", "open"]
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """The fields of one name, or all: what was drawn and keyed, and what follows for those that were accepted."""
+    """The fields of one name, or all: what was drawn and keyed, and what follows for the accepted fields."""
 
     name: str
     accepted: int  # by docproc; copies of a document count once
     drawn: int
-    keyed: int  # of those drawn, without seeing the reading
+    keyed: int  # of those drawn, without showing the reading
     wrong: int  # of those keyed: docproc had read something else, or nobody can read it
     illegible: int  # of those wrong
 
     @property
     def estimated(self) -> float | None:
-        """The share of the accepted fields that is wrong, 0..1; None where none was keyed."""
+        """The share of the accepted fields that is wrong, 0..1; None if none was keyed."""
         return self.wrong / self.keyed if self.keyed else None
 
     @property
     def at_most(self) -> int:
-        """Accepted fields that are wrong, at most, with CERTAINTY; those that were found count among them."""
+        """Upper bound on the number of wrong accepted fields, with CERTAINTY, including those found."""
         return most_errors(self.wrong, self.keyed, self.accepted)
 
     @property
     def at_least(self) -> int:
-        """The same, at least."""
+        """The corresponding lower bound."""
         return fewest_errors(self.wrong, self.keyed, self.accepted)
 
     def kept(self, max_error: float) -> Kept:
-        """Whether no more than this share, 0..1, of the accepted fields is wrong; `open` where too few were keyed to tell.
+        """Whether at most this share, 0..1, of the accepted fields is wrong; `open` if too few were keyed to tell.
 
-        What is left out may be what is hard to read: until all that were drawn are keyed, nothing is kept.
+        Fields left out may be the ones that are hard to read, so it is never `yes` until all drawn fields are keyed.
         """
         if self.at_least > max_error * self.accepted:
             return "no"
         return "yes" if self.keyed == self.drawn and self.at_most <= max_error * self.accepted else "open"
 
     def figures(self) -> dict[str, Any]:
-        """The same for a program: what JSON can hold; shares from 0 to 1."""
+        """The same for a program, as JSON values; shares from 0 to 1."""
         most = self.at_most / self.accepted if self.accepted else None
         return asdict(self) | {"estimated": self.estimated, "at_most": most, "at_most_fields": self.at_most}
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What an audit shows."""
+    """The results of an audit."""
 
     all: Audited
     by_field: tuple[Audited, ...]
-    max_error: float | None  # 0..1, that was asked for when the documents were read; None where the journal does not tell
+    max_error: float | None  # 0..1, requested when the documents were read; None if the journal does not have it
     planted: int  # wrong readings that were shown to people on purpose
-    passed: int  # of them: taken for right
-    errors: tuple[FieldState, ...] = ()  # accepted fields that were keyed otherwise
+    passed: int  # of them: accepted as right
+    errors: tuple[FieldState, ...] = ()  # accepted fields that were keyed differently
 
     @property
     def kept(self) -> Kept | None:
-        """Whether the run kept its `--max-error`; None where that is not known."""
+        """Whether the run kept its `--max-error`; None if that is not known."""
         return None if self.max_error is None else self.all.kept(self.max_error)
 
     @property
     def needed(self) -> int | None:
-        """How many fields to draw in all to show that `--max-error` is kept, if no more errors are found; None: no number."""
+        """Total number of fields to draw to show that `--max-error` is kept, if no more errors are found; None: no number."""
         if self.max_error is None or self.kept == "no":
             return None
         return fields_to_draw(self.all.wrong, self.all.accepted, self.max_error)
 
     def figures(self) -> dict[str, Any]:
-        """The same for a program: what JSON can hold; shares from 0 to 1."""
+        """The same for a program, as JSON values; shares from 0 to 1."""
         return {
             "certainty": CERTAINTY, "max_error": self.max_error, "kept": self.kept, "needed": self.needed,
             "all": self.all.figures(), "by_field": [one.figures() for one in self.by_field],
@@ -105,9 +105,9 @@ class Audit:
 
 
 def audit(output: Path, size: SampleSize | None = None) -> Audit:
-    """Audit the run of a table, after drawing the sample where there is none, or enlarging it to `size`.
+    """Audit the run of a table, after drawing the sample if there is none, or enlarging it to `size`.
 
-    Raises BadInput where there is no journal or nothing was accepted, or CannotWrite.
+    Raises BadInput if there is no journal or nothing was accepted, or CannotWrite.
     """
     with Journal.look(output) as journal:
         sample = journal.sample()
@@ -125,7 +125,7 @@ def audit(output: Path, size: SampleSize | None = None) -> Audit:
 def audited(
     accepted: Sequence[FieldState], drawn: Sequence[FieldState], planted: Sequence[Planted], max_error: float | None
 ) -> Audit:
-    """What follows from the fields that were drawn."""
+    """The results that follow from the fields that were drawn."""
     names = Counter(state.reading.field for state in accepted)
     own = {name: [state for state in drawn if state.reading.field == name] for name in names}
     by_field = tuple(_counted(name, count, own[name]) for name, count in names.items())
@@ -154,7 +154,7 @@ def _error(state: FieldState) -> dict[str, Any]:
 
 
 def told(found: Audit, table: Path) -> Iterator[str]:
-    """What an audit of a table shows, in lines for a person."""
+    """The results of the audit of a table, as lines for a person."""
     whole, output = found.all, shlex.quote(str(table))
     yield f"{whole.accepted} fields accepted, {whole.drawn} drawn, {whole.keyed} of these keyed without seeing the reading"
     if whole.keyed:
@@ -176,7 +176,7 @@ def told(found: Audit, table: Path) -> Iterator[str]:
 
 def _cells(one: Audited) -> list[str]:
     estimated = "-" if one.estimated is None else percent(one.estimated)
-    most = f"{percent(math.ceil(1e4 * one.at_most / one.accepted) / 1e4)} ({one.at_most} fields)"  # never less than it is
+    most = f"{percent(math.ceil(1e4 * one.at_most / one.accepted) / 1e4)} ({one.at_most} fields)"  # never rounded down
     return [one.name, *map(str, (one.accepted, one.drawn, one.keyed, one.wrong)), estimated, most]
 
 
@@ -202,10 +202,10 @@ def _verdict(found: Audit, output: str) -> str:
 
 
 def write_list(output: Path, target: Path, *, overwrite: bool = False) -> int:
-    """Write the fields that were drawn and still have to be keyed as CSV, with an empty text; returns how many they are.
+    """Write the drawn fields that still have to be keyed blind as CSV, with an empty text; returns their number.
 
-    `docproc apply` takes it when it is filled in. Raises OutputExists where a file is there and may not be replaced, BadInput
-    where no sample was drawn, or CannotWrite.
+    The completed file is input for `docproc apply`. Raises OutputExists if a file exists and may not be replaced, BadInput if
+    no sample was drawn, or CannotWrite.
     """
     if target.exists() and not overwrite:
         raise OutputExists(f"{target} already exists; give another name, or --overwrite to drop what was keyed in it")

@@ -1,4 +1,4 @@
-"""How many digits a second the backends read here, and how many whole pages docproc does."""
+"""How many digits per second the backends read on this machine, and how many whole pages docproc reads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def measure_end_to_end(
 
 
 def end_to_end_lines(found: EndToEnd) -> Iterator[str]:
-    """What was measured, for a person to read."""
+    """The measurements, as lines for a person."""
     left_out = f", {found.left_out} left out" if found.left_out else ""
     yield f"{found.documents} pages with {found.fields} fields{left_out}; one core, rounds in turns"
     yield f"{'docproc':20}{found.pages_a_second:10,.1f} pages and {found.fields_a_second:,.1f} fields a second"
@@ -50,7 +50,7 @@ def _one_thread() -> None:
 
 
 def table_lines(found: Bench) -> Iterator[str]:
-    """What was measured, for a person to read."""
+    """The measurements, as lines for a person."""
     yield f"{'backend':12}{'file':18}{'batch':>7}{'docproc':>12}{'library':>12}{'share':>8}"
     for rate in found.rates:
         speeds = f"{rate.docproc:12,.0f}{rate.plain:12,.0f}{rate.docproc / rate.plain:8.0%}"

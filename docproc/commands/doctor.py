@@ -1,4 +1,4 @@
-"""What is installed, what works, and what to do where something does not."""
+"""What is installed, what works, and what to do about what does not."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PACKAGES = (
     "click", "platformdirs", "rich",
 )  # fmt: skip
 SAFE = {"libtiff": ((4, 7, 2), "CVE-2026-4775"), "libwebp": ((1, 3, 2), "CVE-2023-4863")}
-"""The first versions of decoders without a known vulnerability, and the vulnerability."""
+"""The first decoder versions without a known vulnerability, and the vulnerability."""
 EXTRAS = (
     "tensorflow", "tensorflow-cpu", "keras", "tf2onnx", "tensorrt-cu13", "tensorrt-cu12", "tensorrt-rtx", "matplotlib",
     "openpyxl", "pyarrow", "fsspec", "s3fs", "gcsfs", "adlfs", "ray",
@@ -33,7 +33,7 @@ EXTRAS = (
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found, in lines for a person, and whether `docproc run` works."""
+    """The findings, as lines for a person, and whether `docproc run` works."""
 
     lines: tuple[str, ...]
     works: bool
@@ -63,7 +63,7 @@ def _line(name: str, found: str) -> str:
 
 
 def _fault_of_backend(backend: str) -> str | None:
-    """Why a backend does not work here, None where it does."""
+    """Why a backend does not work here; None if it does."""
     reason = available(backend)
     if reason is not None:
         return reason
@@ -101,7 +101,7 @@ def _version(package: str) -> str | None:
 
 
 def _codecs() -> tuple[list[str], list[str]]:
-    """(lines, outdated): the decoders that Pillow's wheel contains, which no package list shows; and the vulnerable ones."""
+    """(lines, outdated): the decoders bundled in Pillow's wheel, which no package list shows; and the vulnerable ones."""
     try:
         from PIL import features
     except ImportError:

@@ -1,4 +1,4 @@
-"""What people keyed in a run: all edits, and how to drop them."""
+"""What people keyed in a run: all edits, and how to delete them."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ COLUMNS = ("when", "who", "screen", "document", "page", "field", "what")
 
 
 def all_edits(output: Path) -> list[Edit]:
-    """The edits of a run, oldest first. Raises BadInput where there is no journal."""
+    """The edits of a run, oldest first. Raises BadInput if there is no journal."""
     with Journal.look(output) as journal:
         return list(journal.edits())
 
 
 def figures(edits: list[Edit]) -> list[dict[str, Any]]:
-    """The same for a program: what JSON can hold."""
+    """The same for a program, as JSON values."""
     return [asdict(edit) | {"document": shown_name(edit.document)} for edit in edits]
 
 
 def cells(edit: Edit) -> list[str]:
-    """An edit as text, by `COLUMNS`."""
+    """An edit as text, in the order of `COLUMNS`."""
     place = [shown_name(edit.document), str(edit.page), safe_cell(edit.field)]
     return [edit.at, safe_cell(edit.who), safe_cell(edit.screen), *place, safe_cell(_what(edit))]
 
@@ -42,9 +42,9 @@ def _what(edit: Edit) -> str:
 
 
 def discard(output: Path) -> int:
-    """Drop all edits, and bring the table up to date; returns how many there were.
+    """Delete all edits, and bring the table up to date; returns how many there were.
 
-    Raises OutputExists where a person changed cells of the table, which then stays as it is.
+    Raises OutputExists if a person changed cells of the table, which then stays as it is.
     """
     with open_edits(output) as edits:
         count = edits.discard()

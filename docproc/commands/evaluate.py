@@ -44,9 +44,9 @@ def evaluate(
 ) -> tuple[str, tuple[Path, ...], str]:
     """Evaluate a model on digits, or results against truth.
 
-    With `on` the subject is a model, or there is none and the shipped one is evaluated, see `evaluate_model`; without it the
-    subjects are results and their truth, see `evaluate_results`. Returns what to say, the files that were written, and why the
-    report that is made unasked was left out, or "". Raises BadUsage for anything else.
+    With `on`, the subject is a model, or none for the shipped one, see `evaluate_model`; without it, the subjects are results
+    and their truth, see `evaluate_results`. Returns the text to print, the files that were written, and why the default report
+    was left out, or "". Raises BadUsage for anything else.
     """
     left_out = ""
     if on is not None and len(subjects) <= 1:
@@ -66,7 +66,7 @@ def evaluate(
 
 
 def _report_unasked() -> tuple[Path | None, str]:
-    """Where the report of a model is written when no name is given; else None, and why none can be drawn."""
+    """Where the report of a model is written when no name is given; otherwise None, and why it cannot be drawn."""
     try:
         check_plots()
     except MissingPart as problem:
@@ -75,9 +75,9 @@ def _report_unasked() -> tuple[Path | None, str]:
 
 
 def evaluate_model(model: Path | None, on: str, backend: str, report: Path | None, json_file: Path, *, overwrite: bool) -> str:
-    """Evaluate `model`, or the shipped one, on single digits; write the metrics, and the report if asked for; return a summary.
+    """Evaluate `model`, or the shipped one, on single digits; write the metrics, and the report if given; return a summary.
 
-    `on` is a source of `digit_images.load_labeled_digits`. Raises an error of the DocprocError tree.
+    `on` is a source of `digit_images.load_labeled_digits`. Raises a DocprocError.
     """
     _check_free((report, json_file), overwrite)
     if report:
@@ -94,9 +94,9 @@ def evaluate_model(model: Path | None, on: str, backend: str, report: Path | Non
 
 
 def evaluate_results(results: Path, truth: Path, report: Path | None, json_file: Path | None, *, overwrite: bool) -> str:
-    """Score the results of a run against truth; write the report and the metrics if asked for.
+    """Score the results of a run against truth; write the report and the metrics if requested.
 
-    Returns the metrics of all fields together and of each field as text. Raises an error of the DocprocError tree.
+    Returns the metrics of all fields together and of each field as text. Raises a DocprocError.
     """
     _check_free((report, json_file), overwrite)
     if report:
@@ -132,7 +132,7 @@ def calibrate(
     """Select the thresholds that keep error rates, for each field or for all together, and write them to `output`.
 
     Returns the thresholds as text, whether `max_error` (0..1) is kept for all fields, and notes for a person. Nothing is
-    written if it is kept for none. Raises an error of the DocprocError tree.
+    written if it is kept for none. Raises a DocprocError.
     """
     if not 0.5 <= certainty < 1:
         raise BadUsage(f"--certainty {percent(certainty)}: give at least 50% and less than 100%")
@@ -143,7 +143,7 @@ def calibrate(
     _check_models(results, (row.get("run", "") for row in rows), models)
     truth_rows = read_truth(truth)
     everything = _score(rows, truth_rows)
-    # The fields of a copy are not independent of those of its original.
+    # The fields of a copy are not independent of those of the original.
     scored = tuple(one for one in everything if DUPLICATE_OF not in one.reason)
     if not scored:
         raise BadInput(f"{truth} speaks of nothing but copies of other documents")
@@ -196,13 +196,13 @@ def _truth_needed(needed: int | None, there: int) -> str:
 
 
 def _two_digits(count: int) -> int:
-    """Rounded up to two digits: more is not known."""
+    """Rounded up to two digits: the estimate is no more precise."""
     step = int(10 ** max(0, len(str(count)) - 2))
     return -(-count // step) * step
 
 
 def _thresholds_of_fields(selections: Sequence[ThresholdSelection], max_error: float, certainty: float) -> str:
-    """The share of each field that is accepted at each error rate, and how much more truth `max_error` takes."""
+    """The share of each field that is accepted at each error rate, and how much more truth `max_error` needs."""
     kept = {error for error in ERROR_RATES if any(one.at(error) for one in selections)}
     errors = sorted({*kept, max_error})
     rows = [["field", "fields", "exact", *map(percent, errors), f"for {percent(max_error)}"]]
@@ -229,7 +229,7 @@ def _refusal(refused: Sequence[ThresholdSelection], max_error: float) -> str:
 
 
 def _facts(rows: Sequence[Record], scored: Sequence[ScoredField]) -> Iterator[Fact]:
-    """What is plain of the results that have truth, where something was read."""
+    """The basic facts about the results that have truth, where something was read."""
     known = {(one.document, one.page, one.field) for one in scored if one.found}
     for row in rows:
         place = row["document"], int(row.get("page") or 1), row["field"]
@@ -279,7 +279,7 @@ def _truth_warnings(rows: Sequence[Record], truth_rows: Sequence[Record], scored
 
 
 def _check_models(results: Path, runs: Iterable[str], models: Mapping[str, str]) -> None:
-    """Raises BadInput if not all results were read by these models."""
+    """Raises BadInput if some results were read by other models."""
     known = {digest[:8] for digest in models.values()}
     for run in dict.fromkeys(runs):
         if not run or not set(run.split("-")) <= known:
@@ -294,7 +294,7 @@ def _describe(one: ScoredField) -> str:
 
 
 def _crops(results: Path, rows: Sequence[Record], wanted: Sequence[ScoredField]) -> list[tuple[ScoredField, Gray]]:
-    """Pictures of fields, as far as the journal beside the results knows their documents and these can be opened."""
+    """Pictures of fields, if the journal next to the results knows their documents and these can be opened."""
     if not journal_path(results).is_file():
         return []
     with Journal.look(results) as journal:

@@ -1,4 +1,4 @@
-"""Read one page and draw how."""
+"""Read one page and draw how it was read."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ MAX_SHEETS = 12  # fields drawn in full below the page
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """What a picture of a page tells."""
+    """The contents of a picture of a page."""
 
-    rows: Sequence[Row]  # of the fields that were asked for
-    undrawn: int = 0  # fields that the page picture shows, and that are not drawn in full below it
+    rows: Sequence[Row]  # of the requested fields
+    undrawn: int = 0  # fields that are on the page picture but not drawn in full below it
 
 
 def explain_page(
@@ -56,10 +56,10 @@ def explain_page(
     limits: Limits,
     overwrite: bool,
 ) -> Explained:
-    """Read one page of a document and write the picture of every step to `target` (PNG).
+    """Read one page of a document and write a picture of every step to `target` (PNG).
 
     Fields are accepted as in a run with the same `max_error` (0..1), `thresholds`, see `docproc.weights.thresholds`, and
-    `date_window` on the day `as_of` (None: today). A `field_name` is one of the table, a part of an E-13B line too.
+    `date_window` on the day `as_of` (None: today). A `field_name` is a name in the table, including a part of an E-13B line.
 
     Raises BadUsage for a folder, and for a field that the page's rows do not have.
     """
@@ -82,7 +82,7 @@ def explain_page(
         opened, read = _read(image, page, limits, locator(where, folder), reader, accept)
     except DocumentError as problem:
         raise BadInput(f"{image}: {problem}") from problem
-    # All fields were read, because rules between them take part.
+    # All fields were read, because they may take part in rules between fields.
     rows = read.rows if field_name is None else _asked(read, field_name)
     sheets = _sheets(read, rows, field_name)
     drawn = sheets[:MAX_SHEETS]
@@ -94,7 +94,7 @@ def explain_page(
 
 
 def _check_file(image: Path) -> None:
-    """Raises BadUsage or BadInput for what is no document."""
+    """Raises BadUsage or BadInput if it is not a document."""
     if image.is_dir():
         raise BadUsage(f"{image} is a folder; docproc explain takes one document, for example a picture in it")
     if is_archive(image.name) and image.is_file():
@@ -104,7 +104,7 @@ def _check_file(image: Path) -> None:
 
 
 def _asked(read: PageResult, name: str) -> list[Row]:
-    """The rows of the field of this name. Raises BadUsage where the page has none."""
+    """The rows of the field with this name. Raises BadUsage if the page has none."""
     wanted = next((names for result in read.results if (names := row_names(result))[0] == name), (name,))
     rows = [row for row in read.rows if row.field in wanted]
     if not rows:
@@ -114,19 +114,19 @@ def _asked(read: PageResult, name: str) -> list[Row]:
 
 
 def _sheets(read: PageResult, rows: Sequence[Row], name: str | None) -> list[Picture]:
-    """The steps of every field, or of that of this name; a part of an E-13B line has those of its line."""
+    """The steps of every field, or of the named one; for a part of an E-13B line, those of its line."""
     by_name = {row.field: row for row in rows}
     if name is None:
         return [explain_sheet(result, by_name[result.prepared.field.name]) for result in read.results]
     read_in = next((result for result in read.results if name in row_names(result)), None)
-    # A field that was expected and not found has a row and no picture.
+    # A field that was expected but not found has a row and no picture.
     return [explain_sheet(read_in, by_name[name]) if read_in else heading(by_name[name])]
 
 
 def _read(
     image: Place, number: int, limits: Limits, locate: Locate, model: Model, accept: Acceptance
 ) -> tuple[Page, PageResult]:
-    """A page of a document, as it is stored, and what was read on it. Further forms on a scan come after the last page."""
+    """A page of a document, as stored, and what was read on it. Further forms on a scan come after the last page."""
     data = read_content(image, limits).data
     found = next(islice(decode_pages(image.name, data, limits), number - 1, number), None)
     if isinstance(found, tuple):

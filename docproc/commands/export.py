@@ -1,4 +1,4 @@
-"""Write a model in other forms, and tell how far each is from Keras."""
+"""Write a model in other forms, and report how much each differs from Keras."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def export_model(
 ) -> list[Conversion]:
     """Write the networks of `model` (None: the shipped one) to `folder`, and compare all forms on MNIST's test digits.
 
-    `data` is what `mnist.load` takes. Raises what `mnist.load` and `convert` raise.
+    `data` is passed to `mnist.load`. Raises what `mnist.load` and `convert` raise.
     """
     return convert(model, folder, precisions, mnist.load(data), overwrite=overwrite)
 
 
 def table_lines(rows: Sequence[Conversion]) -> Iterator[str]:
-    """The comparison for a person to read."""
+    """The comparison, as lines for a person."""
     yield f"{'network':9}{'form':18}{'run by':12}{'kB':>7}{'same first':>12}{'differs by':>12}"
     for row in rows:
         numbers = "" if row.same is None else f"{row.same:12.3%}{row.differs:12.5f}"

@@ -1,4 +1,4 @@
-"""What a large run will take, from a sample of its documents: time, machines, memory, and work for people."""
+"""Estimates what a large run will take, from a sample of its documents: time, machines, memory, and work for people."""
 
 from __future__ import annotations
 
@@ -42,52 +42,52 @@ class Estimate:
     high: float
 
     def times(self, factor: float) -> Estimate:
-        """The same of so many."""
+        """The estimate multiplied by a factor."""
         return Estimate(self.value * factor, self.low * factor, self.high * factor)
 
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """A document of the sample, as it was read."""
+    """A document of the sample, with its measurements."""
 
-    seconds: float  # in its worker, while all others work too
+    seconds: float  # in its worker, with all other workers busy
     pages: int = 0
     fields: int = 0
     review: int = 0
     failed: bool = False
-    memory: int = 0  # bytes that its worker has taken at most; 0 where the system does not tell
+    memory: int = 0  # peak bytes of its worker; 0 if the system does not report it
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a run over all documents will take."""
 
-    documents: int  # in all
+    documents: int  # in total
     sampled: int
     sampled_pages: int
     sampled_failed: int
-    processes: int  # that read at the same time, on this machine or on all of a cluster
-    memory: int  # bytes of a worker, the most that was seen; 0 where the system does not tell
-    pages: Estimate  # in all
-    core_seconds: Estimate  # of all documents
-    page_seconds: Estimate  # of a core
-    review: Estimate  # fields for a person, in all
+    processes: int  # that read at the same time, on this machine or over a whole cluster
+    memory: int  # bytes, highest peak of a worker; 0 if the system does not report it
+    pages: Estimate  # in total
+    core_seconds: Estimate  # for all documents
+    page_seconds: Estimate  # of one core
+    review: Estimate  # fields for a person, in total
     review_of_page: Estimate
-    failed: Estimate  # documents, in all
+    failed: Estimate  # documents, in total
     engine: Engine = "local"
 
     @property
     def hours(self) -> Estimate:
-        """Of all documents on this machine, or on the cluster."""
+        """The hours for all documents on this machine, or on the cluster."""
         return self.core_seconds.times(1 / 3600 / self.processes)
 
     @property
     def million_hours(self) -> Estimate:
-        """Of a million such pages there."""
+        """The hours for a million such pages there."""
         return self.page_seconds.times(MILLION / 3600 / self.processes)
 
     def cores(self, seconds: float) -> tuple[int, int, int]:
-        """How many cores read all documents within so many seconds, with the interval."""
+        """How many cores read all documents within this many seconds, with the interval."""
         value, low, high = (max(1, math.ceil(one / seconds)) for one in asdict(self.core_seconds).values())
         return value, low, high
 
@@ -107,10 +107,10 @@ class Plan:
 def plan(
     request: RunRequest, sample: int, progress: Callable[[int, int], None] | None = None, opener: Opener = open_worker
 ) -> Plan:
-    """Read a sample of the documents of a request, and say what all of them will take. Nothing is written.
+    """Read a sample of the documents of a request, and estimate what all of them will take. Nothing is written.
 
-    With Ray, the sample is read on the cluster. Raises BadInput where there are no documents, and what a run raises before it
-    reads.
+    With Ray, the sample is read on the cluster. Raises BadInput if there are no documents, and what a run raises before it
+    starts reading.
     """
     check_engine(request.engine, request.address)
     documents, _ = listed(request)
@@ -120,7 +120,7 @@ def plan(
         raise BadInput("no documents to plan for; docproc run says what it reads")
     drawn = draw(documents, sample)
     todo = [Todo(document, "", None, 0) for document in drawn]
-    room = [request.jobs or cores()]  # for processes; the last of them counts
+    room = [request.jobs or cores()]  # for processes; the last value counts
     read: list[Sampled] = []
     for result in _read(request, partial(open_timed, opener), settings, todo, room.append):
         read.append(_lost(result, request.limits.seconds) if isinstance(result, DocumentError) else result)
@@ -136,7 +136,7 @@ def _read(
     todo: Sequence[Todo],
     sized: Callable[[int], None],
 ) -> Iterator[Sampled | DocumentError]:
-    """What became of the documents. `sized` is told how many workers a cluster that was there before has room for."""
+    """The results for the documents. `sized` is called with the number of workers that an existing cluster has room for."""
     limits = request.limits
     if request.engine == "ray":
         own, networks = placed(settings)
@@ -152,14 +152,14 @@ def _read(
 
 
 def draw(documents: Sequence[Document], count: int) -> list[Document]:
-    """So many documents by a hash of their names: for the same documents always the same."""
+    """A sample of this many documents by a hash of their names: always the same for the same documents."""
     return heapq.nsmallest(count, documents, key=lambda one: hashlib.sha256(os.fsencode(one.name)).digest())
 
 
 def open_timed(opener: Opener, settings: Settings) -> Callable[[Todo], Sampled]:
-    """In a worker: read documents, and tell what each took.
+    """In a worker: read documents, and measure what each took.
 
-    The first is read twice, because libraries and networks get ready with it.
+    The first document is read twice, because libraries and networks warm up on it.
     """
     work = opener(settings)
     warm = False
@@ -184,7 +184,7 @@ def open_timed(opener: Opener, settings: Settings) -> Callable[[Todo], Sampled]:
 
 
 def _peak() -> int:
-    """Bytes of memory that this process has held at most; 0 where the system does not tell."""
+    """Peak bytes of memory of this process; 0 if the system does not report it."""
     try:
         import resource
     except ImportError:  # Windows
@@ -201,12 +201,12 @@ def _lost(problem: DocumentError, deadline: float) -> Sampled:
 
 
 def estimated(read: Sequence[Sampled], documents: int, processes: int, engine: Engine = "local") -> Plan:
-    """What so many documents will take, of which some were read."""
+    """What this many documents will take, given that some were read."""
     seconds = np.array([one.seconds for one in read])
     pages = np.array([float(one.pages) for one in read])
     review = np.array([float(one.review) for one in read])
     ones = np.ones(len(read))
-    rest = math.sqrt(max(0.0, 1 - len(read) / documents))  # what was read is known
+    rest = math.sqrt(max(0.0, 1 - len(read) / documents))  # the documents that were read are known
     failed = sum(one.failed for one in read)
     low, high = interval(failed, len(read), CERTAINTY)
     share = _narrowed(Estimate(failed / len(read), low, high), rest)
@@ -224,9 +224,9 @@ def estimated(read: Sequence[Sampled], documents: int, processes: int, engine: E
 
 
 def _ratio(above: NDArray[np.float64], below: NDArray[np.float64], high: float | None = None) -> Estimate:
-    """The sum of the one over that of the other, by resampling documents (B. Efron's bootstrap, percentile method).
+    """The ratio of the two sums, by resampling documents (B. Efron's bootstrap, percentile method).
 
-    `high` is the upper end where the sample cannot tell it.
+    `high` is the upper end if the sample cannot give it.
     """
     rng = np.random.default_rng(0)
     values = []
@@ -238,7 +238,7 @@ def _ratio(above: NDArray[np.float64], below: NDArray[np.float64], high: float |
 
 
 def _most_unseen(read: Iterable[Sampled]) -> float:
-    """Fields a document that may be for review though the sample has none: by how many documents have any."""
+    """Fields per document that may go to review although none in the sample did: a bound from how many documents have any."""
     counts = [one.fields for one in read]
     return error_upper_bound(0, len(counts), 1 - (1 - CERTAINTY) / 2) * max(1.0, sum(counts) / len(counts))
 

@@ -1,4 +1,4 @@
-"""Read pictures of one digit each with a network of single digits."""
+"""Read pictures of one digit each with a network for single digits."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class Prediction:
 
     image: str
     digit: int
-    probabilities: tuple[float, ...]  # of the ten digits, given that it is one
-    a_digit: float  # 0..1, the probability that it is one
-    glyph: Glyphs  # (28, 28) what the network was shown
+    probabilities: tuple[float, ...]  # of the ten digits, given that it is a digit
+    a_digit: float  # 0..1, the probability that it is a digit
+    glyph: Glyphs  # (28, 28), the network's input
 
 
 def predict_pictures(
     images: Sequence[Path], model: Path | None, backend: str, picture: Path | None, *, overwrite: bool
 ) -> list[Prediction]:
-    """Read pictures of one digit each by `model` (None: the shipped one), and draw what it saw to `picture` (PNG).
+    """Read pictures of one digit each with `model` (None: the shipped one), and draw what it saw to `picture` (PNG).
 
     Raises BadUsage for a picture of another format, OutputExists, and what `predict` and `open_digit_model` raise.
     """
@@ -61,7 +61,7 @@ def predict(images: Sequence[Path], reader: DigitModel) -> list[Prediction]:
 
 
 def draw_predictions(predictions: Sequence[Prediction], reader: DigitModel, target: Path) -> None:
-    """Write a picture (PNG) of what the network was shown, and, if the model has a decoder, of what it saw there."""
+    """Write a picture (PNG) of the network's input, and, if the model has a decoder, of its reconstruction."""
     glyphs = np.stack([one.glyph for one in predictions])
     drawn = reader.decoder.reconstruct(glyphs) if reader.decoder else None
     sheets = [

@@ -54,25 +54,25 @@ CARD = "digits.json"
 
 @dataclass(frozen=True, slots=True)
 class RetrainRequest:
-    """What a model is fine-tuned on, and where it goes."""
+    """What a model is fine-tuned on, and where it is written."""
 
     corrections: Path  # a table of results whose texts a person has corrected
     output: Path  # a folder
-    base: Path | None = None  # its glyph network, with the others beside it; None: the shipped one
-    results: Path | None = None  # the run that was corrected, or its journal; None: that beside `corrections`
+    base: Path | None = None  # its glyph network, with the other networks next to it; None: the shipped one
+    results: Path | None = None  # the run that was corrected, or its journal; None: the one next to `corrections`
     layout: str = ""  # "": that of the run
     data: Path | None = None  # MNIST; None: digits that the project draws
-    max_error: float = 0.01  # error rate at which more fields are to be accepted, 0..1
-    changes: Mapping[str, Any] = field(default_factory=dict)  # of the recipe, by its fields
+    max_error: float = 0.01  # error rate at which more fields should be accepted, 0..1
+    changes: Mapping[str, Any] = field(default_factory=dict)  # to the recipe, by its fields
     jobs: int = 1
     overwrite: bool = False
 
 
 def retrain(request: RetrainRequest, log: Log) -> tuple[str, bool]:
-    """Fine-tune on two thirds of the documents, test on the others; write a model to the folder if it is the better one.
+    """Fine-tune on two thirds of the documents, test on the others; write a model to the folder if it is better.
 
-    Returns a comparison as text, and whether the model was written. Raises an error of the DocprocError tree: if the documents
-    are not there, or have changed, and if too few were held out to tell anything.
+    Returns a comparison as text, and whether the model was written. Raises a DocprocError: if the documents are missing or have
+    changed, or if too few were held out for a conclusion.
     """
     began = time.monotonic()
     check_training()
@@ -99,7 +99,7 @@ def retrain(request: RetrainRequest, log: Log) -> tuple[str, bool]:
         folder = Path(temporary)
         agreement = finetune(recipe, corrections, digits.train, base, folder, request.jobs, log)
         card = _card_of_networks(base, recipe, folder)
-        write_card(folder / CARD, card)  # without it nothing reads them
+        write_card(folder / CARD, card)  # without it, the networks are not used
         after = test.read(folder / "digits.onnx", "the new model")
         log(Step("comparing the two models"))
         comparison = _compare(before, after, request.max_error)
@@ -122,7 +122,7 @@ def retrain(request: RetrainRequest, log: Log) -> tuple[str, bool]:
 
 
 def _seed(request: RetrainRequest, card: Mapping[str, Any]) -> int:
-    """The seed of the split. A base that was fine-tuned keeps its seed, so that it is not tested on what it was trained on."""
+    """The seed of the split. A base that was fine-tuned keeps its seed, so that it is never tested on its training data."""
     used = card.get("data", {}).get("reviewed", {}).get("seed")
     asked = request.changes.get("seed")
     if used is not None and asked is not None and asked != used:
@@ -160,7 +160,7 @@ def _documents(request: RetrainRequest, model: Path, log: Log) -> tuple[list[Cor
 
 @dataclass(frozen=True, slots=True)
 class _Split:
-    """The documents to train on, and those to test with."""
+    """The documents for training, and those for testing."""
 
     train: Sequence[CorrectedDocument]
     held_out: Sequence[CorrectedDocument]
@@ -197,7 +197,7 @@ class _DocumentExamples:
 
     fields: tuple[CorrectionExamples, ...]
     printed: frozenset[str]  # names of fields that other networks read
-    moved: int  # fields that lie elsewhere than when the run read them
+    moved: int  # fields that are not where they were when the run read them
     lost: int  # fields that were not found again
 
 
@@ -220,7 +220,7 @@ def _extract_examples(
             f"{moved} fields lie elsewhere on their pages than where the run read them: give the template that it read with as "
             "--layout"
         )
-    # In the order of the documents, not in that in which the workers finished.
+    # In the order of the documents, not in the order in which the workers finished.
     examples = [one for document in documents if document.sha256 in found for one in found[document.sha256].fields]
     useful = [one for one in examples if not one.empty]
     count = _counts(examples)
@@ -299,7 +299,7 @@ class _Test:
     log: Log
 
     def read(self, model: Path, name: str) -> tuple[tuple[ScoredField, ...], tuple[ScoredField, ...]]:
-        """The fields of the held-out documents, and the composed fields, as `model` reads them; `name` is its own."""
+        """The fields of the held-out documents, and the composed fields, as `model` reads them; `name` is the model's name."""
         settings = replace(self.settings, model=model, models=())
         documents = _read_documents(
             self.held_out, settings, self.jobs, f"reading the documents held back with {name}", self.log
@@ -313,7 +313,7 @@ class _Test:
 def _read_documents(
     documents: Sequence[CorrectedDocument], settings: Settings, jobs: int, name: str, log: Log
 ) -> tuple[ScoredField, ...]:
-    """Read documents as a run does, and score what was read."""
+    """Read documents as a run does, and score the readings."""
     mapper = _mapper(settings.limits, jobs, len(documents))
     read = read_documents([one.document for one in documents], settings, mapper)
     rows = [
@@ -389,7 +389,7 @@ def _card_of_networks(base: Base, recipe: HandwritingRecipe, folder: Path) -> di
 def _data_on_card(
     split: _Split, corrections: Sequence[CorrectionExamples], comparison: _Comparison
 ) -> dict[str, str | dict[str, int]]:
-    """The documents, by a hash that does not depend on their order, and what was used of them."""
+    """The documents, as a hash that does not depend on their order, and how much of them was used."""
     contents = sorted(one.sha256 for one in (*split.train, *split.held_out))
     return {
         "documents": hashlib.sha256("".join(contents).encode()).hexdigest(),
@@ -421,7 +421,7 @@ def _comparison_on_card(comparison: _Comparison, max_error: float) -> dict[str, 
 
 
 def _publish(folder: Path, base: Base, output: Path) -> None:
-    """Move a whole model to its folder; the card comes last, because it vouches for the other files."""
+    """Move a complete model to its folder; the card comes last, because it vouches for the other files."""
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as problem:

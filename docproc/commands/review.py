@@ -36,11 +36,11 @@ def review(
     allow_host: Sequence[str],
     browser: bool,
 ) -> str:
-    """Serve until Ctrl-C, and write the table again; `announce` is called once the server listens.
+    """Serve until Ctrl-C, then write the table again; `announce` is called once the server listens.
 
     Draws the sample of the `audit`, and shows a `planted` share (0..1) of wrong readings. Returns why the table was left as it
-    is, in words that go on from its name, or "". Raises MissingPart without the extra `web`, BadUsage for fields that the run
-    does not have or a place that cannot be had, BadInput where there is no journal, or CannotWrite.
+    is, worded to follow its name, or "". Raises MissingPart without the extra `web`, BadUsage for fields that the run does not
+    have or a place that is not available, BadInput if there is no journal, or CannotWrite.
     """
     check_installed()
     from docproc.runs.scans import Scans
@@ -57,7 +57,7 @@ def review(
         wanted = replace(wishes, sample=edits.draw_sample(audit)) if audit else wishes
         keying = Keying(output, edits, scans, wanted, planted=planted)
         desk: GroupDesk | None = None
-        if not wishes.again:  # who keys a second time must not see what was read
+        if not wishes.again:  # whoever keys a second time must not see what was read
             tiles = Tiles(CrewCutter(scans.limits))
             desk = GroupDesk(
                 output,
@@ -80,7 +80,7 @@ def review(
 
 
 def check_fields(journal: Journal, wishes: Wishes) -> None:
-    """Raises BadUsage where a run has no field of a name that is asked for."""
+    """Raises BadUsage if a run has no field with a requested name."""
     if not wishes.fields:
         return
     there = dict.fromkeys(state.reading.field for state in journal.fields())
@@ -91,9 +91,9 @@ def check_fields(journal: Journal, wishes: Wishes) -> None:
 def write_offline(
     output: Path, target: Path, *, who: str, wishes: Wishes, audit: SampleSize | None, unmasked: bool, overwrite: bool
 ) -> int:
-    """Write the page as one HTML file with the fields in it; returns how many there are.
+    """Write the page as one HTML file that contains the fields; returns their number.
 
-    Raises BadUsage where the file is not called .html, OutputExists, and what `review` raises.
+    Raises BadUsage if the file name does not end in .html, OutputExists, and what `review` raises.
     """
     check_installed()
     from docproc.runs.scans import Scans

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from docproc.web.door import Door, Guard
     from docproc.web.server import Serving
 
-FILE_BYTES = 100_000_000  # that an upload may have, unless --limit says otherwise [guess]
+FILE_BYTES = 100_000_000  # of an upload, unless --limit says otherwise [guess]
 
 
 def serve(
@@ -44,7 +44,7 @@ def serve(
 ) -> None:
     """Serve until Ctrl-C; `announce` is called once the server listens.
 
-    Raises MissingPart without the extra `web`, BadUsage for a place that cannot be had, and what `settings_for` raises.
+    Raises MissingPart without the extra `web`, BadUsage for a place that is not available, and what `settings_for` raises.
     """
     check_installed()
     from docproc.web.desk import Desk

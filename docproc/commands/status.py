@@ -1,4 +1,4 @@
-"""How a run stands, from its journal and from the lock that a running one holds."""
+"""The state of a run, from its journal and from the lock that an active run holds."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from docproc.types import Row, Status
 from docproc.weights.drift import Drift
 
 State = Literal["running", "finished", "interrupted"]
-UNTOLD = (NOTE, SECRET)  # notes that are no facts about the run: what it is compared with, and what nobody should foretell
-_WAITING = ("page", "field", "text", "value", "confidence", "reason", "crop")  # what is told of a field for review
+UNTOLD = (NOTE, SECRET)  # notes that are not shown: the reference of the comparison, and the secret
+_WAITING = ("page", "field", "text", "value", "confidence", "reason", "crop")  # what is shown of a field for review
 
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """How a run stands."""
+    """The state of a run."""
 
     state: State
-    holder: str  # the process that is running it, in words; "" where none is
+    holder: str  # the process that is running it, in words; "" if there is none
     standing: Standing
     review: tuple[Row, ...] = ()  # the first fields that wait for a person
     failures: tuple[Row, ...] = ()  # the first pages that could not be read
-    drifts: tuple[Drift, ...] = ()  # in what the fields differ from those on which the thresholds were measured
+    drifts: tuple[Drift, ...] = ()  # how the fields differ from those on which the thresholds were measured
 
     def figures(self) -> dict[str, Any]:
-        """The same for a program: what JSON can hold."""
+        """The same for a program, as JSON values."""
         standing = self.standing
         return {
             "state": self.state, "documents": standing.documents, "done": standing.done, "failed": standing.failed,
@@ -46,9 +46,9 @@ class RunStatus:
 
 
 def run_status(output: Path, most: int | None = 0) -> RunStatus:
-    """The status of the run that writes the table `output`, or that of a journal. Raises BadInput where there is none.
+    """The status of the run that writes the table `output`, or that of a journal. Raises BadInput if there is none.
 
-    With the first `most` fields for review, and as many pages that failed; None: all.
+    Includes the first `most` fields for review, and as many failed pages; None: all.
     """
     with Journal.look(output) as journal:
         standing = journal.standing()
@@ -62,7 +62,7 @@ def run_status(output: Path, most: int | None = 0) -> RunStatus:
 
 
 def _first(journal: Journal, status: Status, standing: Standing, most: int | None) -> tuple[Row, ...]:
-    """The first rows of this status."""
+    """The first rows with this status."""
     there = standing.by_status[status]
     wanted = there if most is None else min(most, there)
     return tuple(islice((row for row in journal.rows() if row.status == status), wanted))

@@ -1,4 +1,4 @@
-"""The table of a run again, from its journal."""
+"""Writes the table of a run again, from its journal."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from docproc.types import Row
 def write_table(
     output: Path, target: Path, folder: Path | None = None, *, wide: bool, wide_text: bool, overwrite: bool
 ) -> Standing:
-    """Write the rows of the run that writes `output` to `target`, in the format of its suffix; returns how the run stands.
+    """Write the rows of the run that writes `output` to `target`, in the format of its suffix; returns the state of the run.
 
-    Pictures of fields are named from `folder`, which is that of the target where none is given.
-    Raises BadUsage for a format that there is not, OutputExists, CannotWrite, and BadInput where there is no journal.
+    Paths of pictures are relative to `folder`, by default the folder of the target. Raises BadUsage for an unknown format,
+    OutputExists, CannotWrite, and BadInput if there is no journal.
     """
     check_output(target)
     with Journal.look(output) as journal:
@@ -38,7 +38,7 @@ def write_table(
 
 
 def changes_left_out(output: Path, target: Path) -> str:
-    """That what a person changed in the table `output` is not in `target`, in a line; "" where nothing was changed."""
+    """One line saying that changes a person made in the table `output` are not in `target`; "" if nothing was changed."""
     if output.suffix.lower() not in WRITERS or not output.is_file() or (target.exists() and target.samefile(output)):
         return ""
     told = f"the new table does not have what was changed in {output} since docproc wrote it"
@@ -47,7 +47,7 @@ def changes_left_out(output: Path, target: Path) -> str:
             return ""
         try:
             found = table_changes(output, journal)
-        except (DocprocError, OSError):  # it was changed, and cannot be read, or not without another package
+        except (DocprocError, OSError):  # it was changed, and cannot be read, or only with another package
             return told
     cells = sum(change.cells for change in found)
     others = sum(not change.cells for change in found)
@@ -56,7 +56,7 @@ def changes_left_out(output: Path, target: Path) -> str:
 
 
 def _rows_from(folder: Path, output: Path, journal: Journal) -> Iterator[Row]:
-    """The rows of a run; pictures are named from the folder."""
+    """The rows of a run, with the paths of pictures relative to the folder."""
     for row in journal.rows():
         crop = row.crop
         if crop and folder != output.parent:
@@ -66,7 +66,7 @@ def _rows_from(folder: Path, output: Path, journal: Journal) -> Iterator[Row]:
 
 
 def _lost(target: Path, journal: Journal, *, wide: bool, texts: bool) -> str:
-    """What is lost where the target is replaced: it is held against its own journal, else against the rows to be written."""
+    """What replacing the target would lose: it is compared with its own journal, or else with the rows to be written."""
     if journal_path(target).is_file():
         with Journal.look(target) as own:
             return what_is_lost(target, own)

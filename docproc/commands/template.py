@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from docproc.web.door import Door, Guard
     from docproc.web.server import Place, Serving
 
-DRAWS = "template preview"  # what its pictures say that they are drawn by
-SCAN_BYTES = 100_000_000  # that a scan may have which is laid over a form [guess]
+DRAWS = "template preview"  # the command named in its pictures as the one that drew them
+SCAN_BYTES = 100_000_000  # of a scan that is overlaid on a form [guess]
 FIELD_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 
 KIND_COLORS: dict[str, Color] = {"comb": (0, 90, 230), "string": (0, 130, 60), "amount": (200, 0, 130), "micr": (120, 80, 200)}
@@ -61,8 +61,8 @@ class Proposal:
     """The fields that were proposed for a form."""
 
     fields: tuple[Field, ...]
-    reference: bool  # whether scans will be registered on the picture
-    beside: int = 0  # frames of the form that are no field of the table
+    reference: bool  # whether scans will be registered to the picture
+    beside: int = 0  # frames of the form that are not fields of the table
 
     @property
     def combs(self) -> int:
@@ -72,9 +72,9 @@ class Proposal:
 def propose_template(blank: Path, target: Path, *, name: str | None, table: Path | None, overwrite: bool) -> Proposal:
     """Write a template to `target` with a field for every frame on the first page of the form `blank`.
 
-    With the `table` of an earlier run, names and boxes are those of its rows for this document's first page.
-    Raises OutputExists, CannotWrite; BadInput where the form cannot be read or nothing is found on it; BadUsage for a folder,
-    and for a table without a field of the form.
+    With the `table` of an earlier run, names and boxes are those of its rows for this document's first page. Raises
+    OutputExists, CannotWrite; BadInput if the form cannot be read or nothing is found on it; BadUsage for a folder, and for a
+    table without a field of the form.
     """
     if target.exists() and not overwrite:
         raise OutputExists(f"{target} already exists; use --overwrite to replace it, or -o for another file")
@@ -100,7 +100,7 @@ def propose_template(blank: Path, target: Path, *, name: str | None, table: Path
 
 
 def _working_text(title: str, page: Page, blank: Path, target: Path, fields: Sequence[Field]) -> tuple[str, bool]:
-    """The text of the best template for a form that docproc can use, and whether scans will be registered on its picture."""
+    """The text of the best template for a form that docproc can use, and whether scans will be registered to its picture."""
     for page_table, registers in _page_tables(page, blank, target.parent):
         text = _template_text(title, page_table, fields)
         try:
@@ -109,7 +109,7 @@ def _working_text(title: str, page: Page, blank: Path, target: Path, fields: Seq
             if not registers:
                 raise
             continue
-        # A picture that is rotated when it is opened has another size in its file.
+        # A picture that is rotated on opening has a different size in its file.
         if (known.width, known.height) == (page.width, page.height):
             break
     return text, registers
@@ -124,8 +124,8 @@ def edit_template(
     """Edit a template in the browser until Ctrl-C: the one at `path`, or a new one for the blank form there, saved to `target`.
 
     `announce` is called once the server listens, with the path of the template. Raises MissingPart without the extra `web`,
-    OutputExists where a new template would lie on another, BadConfig for a template that is no TOML, BadInput for a form that
-    cannot be read, BadUsage.
+    OutputExists if a new template would overwrite another, BadConfig for a template that is not valid TOML, BadInput for a form
+    that cannot be read, BadUsage.
     """
     check_installed("tomlkit")
     from docproc.fields.template.editing import CannotEdit
@@ -150,7 +150,7 @@ def edit_template(
 
 
 def _known_text(path: Path) -> str:
-    """The text of a template, with the ends of its lines."""
+    """The text of a template, with its original line endings."""
     if path.is_dir():
         raise BadUsage(f"{path} is a folder; give the template itself, for example {path / 'template.toml'}")
     try:
@@ -170,7 +170,7 @@ def _new_text(blank: Path, target: Path, name: str | None) -> str:
     if not target.parent.is_dir():
         raise CannotWrite(f"no such folder: {target.parent}")
     page = clean(_page(blank, 1))
-    # Without a field nothing could be registered; one is moved as soon as it is there.
+    # Without a field nothing could be registered; the placeholder is moved as soon as there is a field.
     fields = find_places(page) or (
         Field("field_1", Box(page.width // 4, page.height // 4, page.width // 4, page.height // 20)),
     )
@@ -204,7 +204,7 @@ def _table_fields(table: Path, blank: Path, page: Page) -> Iterator[Field]:
 
 
 def _as_printed(field: Field, found: Sequence[Field]) -> Field:
-    """The field with the kind and the cells of the comb that it lies on, if any."""
+    """The field with the kind and the cells of the comb at its position, if any."""
     combs = [one for one in found if one.kind == "comb" and same_place(one.box, field.box)]
     if not combs:
         return field
@@ -213,7 +213,7 @@ def _as_printed(field: Field, found: Sequence[Field]) -> Field:
 
 
 def _page_tables(page: Page, blank: Path, folder: Path) -> Iterator[tuple[list[str], bool]]:
-    """Ways to describe the page in the template, the best first; and whether scans are registered on the picture."""
+    """Ways to describe the page in the template, best first; and whether scans are registered to the picture."""
     try:
         reference(page.gray)
         name = Path(os.path.relpath(blank, folder)).as_posix()
@@ -263,7 +263,7 @@ def _template_text(title: str, page_table: Sequence[str], fields: Sequence[Field
 
 
 def _quoted(text: str) -> str:
-    """A TOML string; what JSON leaves in one and TOML does not is DEL."""
+    """A TOML string; DEL is the only character that JSON leaves unescaped and TOML forbids."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -273,13 +273,13 @@ def _quoted(text: str) -> str:
 def preview_template(path: Path, scan: Path | None, target: Path, *, page: int, overwrite: bool) -> str:
     """Draw a template's boxes over a page of a scan, or over its form, into `target` (PNG); returns how the page fits.
 
-    Raises BadUsage, OutputExists; BadConfig for a template with faults, BadInput for a scan that cannot be read or shows
+    Raises BadUsage, OutputExists; BadConfig for a template with errors, BadInput for a scan that cannot be read or shows
     another form.
     """
     if target.suffix.lower() != ".png":
         raise BadUsage(f"the picture is a PNG: {target} should end in .png")
     known = _open(path)
-    # Naming and looking take turns: an earlier preview is nobody's work.
+    # Editing and previewing alternate: an earlier preview may be overwritten.
     if target.exists() and not overwrite and drawn_by(target) != DRAWS:
         raise OutputExists(f"{target} already exists; use --overwrite to replace it, or -o for another file")
     to_page: Homography = np.eye(3)
@@ -365,10 +365,10 @@ def _page(document: Path, number: int) -> Page:
 
 
 def lint_template(path: Path, scans: Sequence[Path], report: Callable[[str], None]) -> int:
-    """Check a template against its form's picture and scans of the form; `report` gets a line for each fault; returns how many.
+    """Check a template against its form's picture and scans; `report` gets a line per problem; returns their number.
 
-    Without scans the template is looked at alone. Raises BadConfig with all faults of the template itself, BadInput where there
-    is nothing to read in `scans`.
+    Without scans, the template is checked alone. Raises BadConfig with all errors of the template itself, BadInput if there is
+    nothing to read in `scans`.
     """
     if not scans:
         return _lint_alone(path, report)
@@ -396,7 +396,7 @@ def lint_template(path: Path, scans: Sequence[Path], report: Callable[[str], Non
 
 
 def _lint_alone(path: Path, report: Callable[[str], None]) -> int:
-    """Look at a template and its forms' pictures."""
+    """Check a template and the pictures of its forms."""
     pages = _open_pages(path)
     count = sum(_report_faults(Evidence(known, _printed(known), ()), report) for known in pages)
     pictures = "its form's picture" if len(pages) == 1 else "the pictures of its form"

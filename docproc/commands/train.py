@@ -46,7 +46,7 @@ OPTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "classic": _COMMON,
     "micr": {**_COMMON, "strips": ("lines",), "fit_strips": ("calibration_lines",)},
 }
-"""For each network, the options of the command line and the fields of its recipe that they set."""
+"""For each network, the command line options and the fields of its recipe that they set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,13 @@ class TrainingData:
     mnist: Path | None = None  # a source of `mnist.load`
     pens: Path | None = None  # a folder of `pens.load`
     fonts: Path | None = None  # a folder of fonts
-    refit: Path | None = None  # a trained glyph network (.keras): its networks stay, and what stands beside them is fitted
+    refit: Path | None = None  # a trained glyph network (.keras): its networks are kept, and everything else is fitted again
 
 
 def train_model(recipe: Recipe, data: TrainingData, folder: Path, jobs: int, overwrite: bool, log: Log) -> dict[str, Any]:
     """Train by a recipe, and write the model, its card and NAME.html, a report of the training, to `folder`.
 
-    E-13B needs no data. Returns the card. Raises an error of the DocprocError tree, before
-    the training begins if something is missing.
+    E-13B needs no data. Returns the card. Raises a DocprocError, before the training begins if something is missing.
     """
     check_training()
     check_plots()
@@ -101,7 +100,7 @@ def _train_handwriting(
 
 
 def make_recipe(network: str, options: Mapping[str, Any], *, quick: bool = False) -> Recipe:
-    """The recipe of a network (`digits`, `classic` or `micr`), changed by options of the command line.
+    """The recipe of a network (`digits`, `classic` or `micr`), changed by command line options.
 
     Only `digits` has a `quick` one. Raises BadUsage for an option that the network does not have.
     """
@@ -111,7 +110,7 @@ def make_recipe(network: str, options: Mapping[str, Any], *, quick: bool = False
 
 
 def recipe_changes(network: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a network's recipe that options of the command line change. Raises BadUsage as `make_recipe` does."""
+    """The fields of a network's recipe that command line options change. Raises BadUsage as `make_recipe` does."""
     known = OPTIONS[network]
     foreign = [name for name in options if name not in known]
     if foreign:

@@ -1,4 +1,4 @@
 """Training data, training and evaluation. Nothing that reads pages imports it.
 
-Floors: training > evaluation > composing > progress | environment.
+Layers: training > evaluation > composing > progress | environment.
 """

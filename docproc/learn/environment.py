@@ -1,4 +1,4 @@
-"""Is there what training takes."""
+"""Checks whether the packages for training are installed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ PACKAGES = {
     "onnx": "onnx",
     "skimage": "scikit-image",
 }
-"""What the extra `train` brings, by the names that are imported, with those that are installed."""
+"""The packages of the extra `train`: import names, with install names."""
 
 
 def check_training() -> None:
-    """Raises MissingPart if something that training takes is not installed. Imports nothing of it."""
+    """Raises MissingPart if a package needed for training is not installed. Does not import any of them."""
     missing = [package for module, package in PACKAGES.items() if not find_spec(module)]
     if missing:
         raise MissingPart(f"training needs {', '.join(missing)}: pip install {' '.join(missing)}")

@@ -1,6 +1,6 @@
-"""Whether a table still holds: its inputs are hashed again, and its cells are compared with what docproc wrote.
+"""Checks whether a table is still valid: hashes its inputs again and compares its cells with what docproc wrote.
 
-No command takes a person's work away: a table is replaced when it is as docproc wrote it, or when it was asked for.
+No command destroys a person's work: a table is replaced only if it is as docproc wrote it, or if that was requested.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from docproc.runs.journal import Journal, journal_path
 from docproc.runs.tables import COLUMNS, TOLD, WRITERS, export_table, shown_name, write_rows
 from docproc.runs.truth import Record, read_table
 
-ANY_SIZE = 1 << 62  # bytes: no file is too large to be hashed
-MAX_TOLD = 5  # changes that a message tells in full [guess]
+ANY_SIZE = 1 << 62  # bytes: no file is too large to hash
+MAX_TOLD = 5  # changes that a message lists in full [guess]
 
 
 def verify(output: Path) -> Iterator[str]:
-    """What changed since `output` was written, a line for each.
+    """Yields what changed since `output` was written, one line per change.
 
-    Raises BadInput where there is no journal, BadUsage for a format that there is not, or MissingPart where it takes a package
-    to read the table.
+    Raises BadInput if there is no journal, BadUsage for an unknown format, or MissingPart if reading the table needs a package
+    that is not installed.
     """
     if output.suffix.lower() not in WRITERS:
         raise BadUsage(f"{output} is no table that docproc writes; these end in {', '.join(WRITERS)}")
     with Journal.look(output) as journal:
-        contents = journal.contents()  # hashing takes long, and reading a journal blocks the run that writes it
+        contents = journal.contents()  # hashing is slow, and reading a journal blocks the run that writes it
     for document, sha256 in contents:
         try:
             found = read_content(document.path, Limits(file_bytes=ANY_SIZE)).sha256
@@ -54,9 +54,9 @@ def verify(output: Path) -> Iterator[str]:
 
 
 def table_changes(table: Path, journal: Journal) -> list[Change]:
-    """Which cells of the table of a journal are not as docproc wrote them. Raises OSError, BadInput or MissingPart.
+    """The cells of a journal's table that differ from what docproc wrote. Raises OSError, BadInput or MissingPart.
 
-    A journal of an earlier version has no copy of its table: then it is held against the rows in the journal.
+    A journal of an earlier version has no copy of its table; then the table is compared with the rows in the journal.
     """
     if journal.wrote(table):
         return []
@@ -68,11 +68,11 @@ def table_changes(table: Path, journal: Journal) -> list[Change]:
 
 
 def compared(table: Path, journal: Journal, *, wide: bool, texts: bool) -> list[Change]:
-    """Which cells of a table are not those of a journal's rows. Raises OSError, BadInput or MissingPart."""
+    """The cells of a table that differ from a journal's rows. Raises OSError, BadInput or MissingPart."""
     fresh = io.BytesIO()
     write_rows(WRITERS[table.suffix.lower()], journal.rows, fresh, wide=wide, texts=texts)
     fresh.seek(0)
-    # Tables of earlier versions lack columns that came later.
+    # Tables of earlier versions lack columns that were added later.
     later = frozenset() if wide or texts else frozenset((*COLUMNS, *TOLD)) - _head(table)
     return changes(_rows(fresh, table), _open_rows(table), ignored=later)
 
@@ -95,7 +95,7 @@ def _rows(file: BinaryIO, table: Path) -> Iterator[Record]:
 
 
 def refuse_replacing(output: Path, *, resume: bool, layout: str) -> None:
-    """Raises OutputExists where a table that is there may not be replaced by a run with this layout (see `layout_note`)."""
+    """Raises OutputExists if an existing table may not be replaced by a run with this layout (see `layout_note`)."""
     if not output.exists():
         return
     if not journal_path(output).is_file():
@@ -127,7 +127,7 @@ def refuse_replacing(output: Path, *, resume: bool, layout: str) -> None:
 
 
 def what_is_lost(output: Path, journal: Journal) -> str:
-    """What is lost where the table of a journal is replaced, in words that go on from its name; "" where nothing is."""
+    """What replacing the table of a journal would lose, worded to follow the table's name; "" if nothing."""
     if not journal.has_written() and not journal.note("finished"):
         return "already exists, and its journal has no copy of it: docproc cannot tell what was changed in it."
     try:
@@ -140,9 +140,9 @@ def what_is_lost(output: Path, journal: Journal) -> str:
 
 
 def write_own_table(output: Path, journal: Journal, *, wide: bool, texts: bool) -> str:
-    """Write the table of a journal, unless cells of it were changed since docproc wrote it last.
+    """Write the table of a journal, unless its cells were changed since docproc last wrote it.
 
-    Returns why it was left alone, in words that go on from its name, or "". Raises CannotWrite.
+    Returns why it was left alone, worded to follow its name, or "". Raises CannotWrite.
     """
 
     def before(written: Path) -> None:
@@ -159,7 +159,7 @@ def write_own_table(output: Path, journal: Journal, *, wide: bool, texts: bool) 
 
 
 def changes_told(found: Sequence[Change]) -> str:
-    """Changes in words that go on from the name of their table; "" where there are none."""
+    """Describes changes, worded to follow the name of their table; "" if there are none."""
     if not found:
         return ""
     count = "1 change" if len(found) == 1 else f"{len(found)} changes"
@@ -174,12 +174,12 @@ def _size(output: Path) -> str:
 
 
 def layout_note(layouts: Sequence[str]) -> str:
-    """What the journal keeps of `--layout`: names, and files and folders wherever the run was started."""
+    """What the journal stores for `--layout`: names, and absolute paths of files and folders, wherever the run was started."""
     return "\n".join(name if name in LAYOUTS else os.path.realpath(name) for name in layouts)
 
 
 def _same_layout(before: str, now: str) -> bool:
-    # Journals of earlier versions have paths as they were typed.
+    # Journals of earlier versions store paths as they were typed.
     if not before or before == now:
         return True
     names = [one.split("\n") for one in (before, now)]

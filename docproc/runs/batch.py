@@ -1,7 +1,7 @@
-"""One run of a folder: files to workers, what they return to the journal, the journal to the table.
+"""One run over a folder: files go to workers, their results to the journal, and the journal to the table.
 
-The parent lists, hands out and collects; it never decodes an image. A worker opens one document, reads its pages and
-returns rows. A document that cannot be read is a row with its reason, and the run goes on.
+The parent lists, hands out and collects; it never decodes an image. A worker opens one document, reads its pages and returns
+rows. A document that cannot be read becomes a row with the reason, and the run continues.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ from docproc.weights.drift import Drift
 if TYPE_CHECKING:
     from docproc.pipeline import PageResult
 
-# Of all documents, those of earlier runs too: how many are done, and how many there are; and the rows of the newest.
+# Counted over all documents, including earlier runs: how many are done, how many there are, and the rows of the newest.
 Progress = Callable[[int, int, Sequence[Row]], None]
 Opener = Callable[[Settings], Callable[[Todo], Outcome]]
 
-ATTEMPTS = 2  # at a document that ended the run each time; then it is read with a process between
-SETTLED = 2.0  # seconds after its last change until a file counts as complete
+ATTEMPTS = 2  # at a document that ended the run each time; after that it is read with another process in between
+SETTLED = 2.0  # seconds after its last change before a file counts as complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +57,26 @@ class Summary:
     """How a run ended."""
 
     documents: int
-    failed: int  # documents of which at least one page could not be read
+    failed: int  # documents with at least one page that could not be read
     fields: int
     by_status: Counter[Status]
-    passed_over: int  # files that are no documents
+    passed_over: int  # files that are not documents
     output: Path
-    read: int = 0  # documents that were read by this run; the others stood in the journal
+    read: int = 0  # documents read by this run; the others were already in the journal
     pages: int = 0
     duplicates: tuple[tuple[str, str], ...] = ()  # a document and the first one with the same content
     away: int = 0  # documents in the table that are no longer among the inputs
-    skipped: tuple[str, ...] = ()  # the files that are no documents, each with the reason in brackets
-    gone: frozenset[str] = frozenset()  # documents that `duplicates` names and that are no longer among the inputs
-    left_alone: str = ""  # why the table was not written, in words that go on from its name; "" where it was
-    drifts: tuple[Drift, ...] = ()  # in what the fields differ from those on which the thresholds were measured
-    target: Url | None = None  # where the table was written, if that is no file
+    skipped: tuple[str, ...] = ()  # the files that are not documents, each with the reason in parentheses
+    gone: frozenset[str] = frozenset()  # documents named in `duplicates` that are no longer among the inputs
+    left_alone: str = ""  # why the table was not written, worded to follow its name; "" if it was written
+    drifts: tuple[Drift, ...] = ()  # how the fields differ from those on which the thresholds were measured
+    target: Url | None = None  # where the table was written, if not to a file
 
 
 def run(request: RunRequest, progress: Progress | None = None, opener: Opener | None = None) -> Summary:
-    """Read every document of the request that its journal does not hold yet, and write the table.
+    """Read every document of the request that is not yet in its journal, and write the table.
 
-    Raises an error of the DocprocError tree when nothing can be read or written; what was read until then is kept.
+    Raises a DocprocError when nothing can be read or written; what was read before that is kept.
     """
     refuse_mixing(request)
     check_place(request)
@@ -124,13 +124,13 @@ def read_and_write(
     waiting: Collection[str] = (),
     retry: bool = True,
 ) -> Summary:
-    """Bring an open journal to the state of the documents (see `planned_with`), and the table to that of the journal.
+    """Bring an open journal up to date with the documents (see `planned_with`), and the table with the journal.
 
-    A table in which cells were changed meanwhile is left alone. `waiting` and `retry` are those of `Journal.plan`.
+    A table whose cells were changed in the meantime is left alone. For `waiting` and `retry` see `Journal.plan`.
     """
     if request.crops:
         _make_crops_folder(request.crops)
-    # A run that goes on counts from the day on which it was begun.
+    # A resumed run counts from the day on which it was started.
     begun = journal.note("as_of") if not journal.note("finished") else ""
     as_of = settings.as_of or (date.fromisoformat(begun) if begun else date.today())
     settings = replace(settings, as_of=as_of)
@@ -151,7 +151,7 @@ def read_and_write(
         for _, outcome in some:
             done += 1
             if progress:
-                progress(done, total, [replace(row, digits=()) for row in outcome.rows or ()])  # those are the journal's
+                progress(done, total, [replace(row, digits=()) for row in outcome.rows or ()])  # those are only for the journal
     left_alone = ""
     if request.target:
         remote.write(request.target, journal, wide=request.wide, texts=request.wide_text)
@@ -166,7 +166,7 @@ def read_and_write(
 
 
 def check_place(request: RunRequest) -> None:
-    """Check before the work whether the table can be written. Raises BadUsage for an unknown format, or CannotWrite."""
+    """Check before the work starts whether the table can be written. Raises BadUsage for an unknown format, or CannotWrite."""
     if not request.target:
         check_output(request.output)
         return
@@ -177,7 +177,7 @@ def check_place(request: RunRequest) -> None:
 
 
 def _refuse_other_shard(request: RunRequest, journal: Journal) -> None:
-    """Raises BadUsage where the journal is that of other documents: it would take them for missing."""
+    """Raises BadUsage if the journal covers other documents: the run would treat them as missing."""
     before, wanted = journal.note("shard"), str(request.shard or "")
     if before != wanted and journal.documents():
         was = f"of shard {before}" if before else "of a run without --shard"
@@ -187,12 +187,12 @@ def _refuse_other_shard(request: RunRequest, journal: Journal) -> None:
 
 
 def _forgets(request: RunRequest) -> bool:
-    """Whether documents that are no longer among the inputs leave the table."""
+    """Whether documents that are no longer among the inputs are removed from the table."""
     return request.forget_missing or (request.overwrite and not request.resume)
 
 
 def read_documents(documents: Sequence[Document], settings: Settings, mapper: Mapper) -> Iterator[list[Row]]:
-    """The rows of each document as it is read, wherever the mapper works; without a journal."""
+    """Yields the rows of each document as it is read, wherever the mapper runs; uses no journal."""
     for one, result in mapper(partial(open_worker, settings), [Todo(document, "", None, 0) for document in documents]):
         if isinstance(result, DocumentError):
             yield [error_row(PageId(one.document.name), result)]
@@ -201,7 +201,7 @@ def read_documents(documents: Sequence[Document], settings: Settings, mapper: Ma
 
 
 def summary_of(standing: Standing, output: Path, passed: int, read: int) -> Summary:
-    """What is told at the end."""
+    """The summary that is reported at the end."""
     return Summary(
         standing.documents, standing.failed, standing.fields, standing.by_status, passed, output, read, standing.pages,
         standing.duplicates, standing.away, gone=standing.gone,
@@ -209,7 +209,7 @@ def summary_of(standing: Standing, output: Path, passed: int, read: int) -> Summ
 
 
 class _Planned(Sequence[tuple[Document, str]]):
-    """Documents, each with what it is read with, in little more memory than the documents take."""
+    """Documents paired with their settings, using little more memory than the documents themselves."""
 
     def __init__(self, documents: Sequence[Document], settings: Sequence[str], which: Sequence[int]) -> None:
         self._documents, self._settings, self._which = documents, settings, which
@@ -231,7 +231,7 @@ class _Planned(Sequence[tuple[Document, str]]):
 
 
 def planned_with(settings: Settings, documents: Sequence[Document]) -> Sequence[tuple[Document, str]]:
-    """Each document with what it is read with: a hash of template, models and options. Raises MissingPart."""
+    """Each document with the settings it is read with: a hash of template, models and options. Raises MissingPart."""
     general = _hash({
         "docproc": __version__, "models": settings.models, "backend": settings.backend,
         "layout": settings.layout.name, "max_error": settings.max_error, "date_order": settings.layout.date_order,
@@ -262,7 +262,7 @@ def _hash(what: object) -> str:
 def _outcomes(
     todo: Sequence[Todo], settings: Settings, request: RunRequest, journal: Journal, opener: Opener
 ) -> Iterator[list[tuple[Todo, Outcome]]]:
-    """The outcomes of all documents, those together that are there at the same time."""
+    """Yields the documents with their outcomes, in batches of those that finished together."""
     limits = request.limits
 
     def begin(some: Sequence[Todo]) -> None:
@@ -283,9 +283,9 @@ def _outcomes(
 def _local_map(
     work: Prepare[Todo, Outcome], todo: Sequence[Todo], begin: Callable[[Sequence[Todo]], None], jobs: int, limits: Limits
 ) -> Iterator[list[tuple[Todo, Outcome | DocumentError]]]:
-    """On this machine. `begin` is called before a document is handed to a worker."""
-    # `plan` puts those that were in hand when a run died at the end.
-    plain: Sequence[Todo] = todo  # of which there may be a million
+    """Reads the documents on this machine. `begin` is called before a document is handed to a worker."""
+    # `plan` puts the documents that were being read when a run died at the end.
+    plain: Sequence[Todo] = todo  # may hold a million items
     if any(one.attempts for one in todo):
         plain = [one for one in todo if one.attempts < ATTEMPTS]
     suspects = [one for one in todo if one.attempts == ATTEMPTS]
@@ -318,8 +318,8 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
 
     from docproc.digits import with_places
 
-    cv2.setNumThreads(1)  # one process for each core is enough
-    for scheme in settings.stores:  # what it imports is no document's fault
+    cv2.setNumThreads(1)  # one process per core is enough
+    for scheme in settings.stores:  # import failures here are not the fault of a document
         stores.file_system(scheme)
     reader = hosting.open_reader(settings) if settings.distant else DocumentReader.open(settings)
 
@@ -334,7 +334,7 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
 
     def work(one: Todo) -> Outcome:
         content, waited = _settled_content(one.document, settings.limits)
-        waited = waited or isinstance(one.document.path, Url)  # there is never half of an object
+        waited = waited or isinstance(one.document.path, Url)  # an object in a store is never half written
         if content.sha256 == one.sha256:
             return Outcome(None, content.sha256, content.size, content.modified, content.changed)
         outcome = read(one.document, content)
@@ -348,7 +348,7 @@ def open_worker(settings: Settings) -> Callable[[Todo], Outcome]:
 
 
 def _settled_content(document: Document, limits: Limits) -> tuple[Content, bool]:
-    """The content of a file, and whether it took a second look because somebody was writing it."""
+    """The content of a file, and whether it had to be read twice because it was still being written."""
     try:
         return read_content(document.path, limits), False
     except DocumentError as problem:
@@ -367,9 +367,9 @@ def _young(content: Content) -> bool:
 
 
 def _with_crops(folder: Path, settings: Settings, page: PageResult) -> Sequence[Row]:
-    """The rows of a page, with the names of the pictures of their fields, which are saved here: of those for review, or of all.
+    """The rows of a page with the names of their crops, which are saved here: for the fields for review, or for all fields.
 
-    Raises DocumentError where one cannot be written.
+    Raises DocumentError if a crop cannot be written.
     """
     from PIL import Image
 
@@ -377,7 +377,7 @@ def _with_crops(folder: Path, settings: Settings, page: PageResult) -> Sequence[
 
     where = page.placed.page.id
     stem = re.sub(r"[^A-Za-z0-9._-]+", "_", where.document)[-100:]
-    if stem != where.document:  # two names must not become one
+    if stem != where.document:  # two different names must not map to the same stem
         stem += "-" + hashlib.sha256(os.fsencode(where.document)).hexdigest()[:8]
     wanted = {row.field for row in page.rows if settings.crops_of == "all" or row.status == "review"}
     crops: dict[str, str] = {}
@@ -398,9 +398,9 @@ def _with_crops(folder: Path, settings: Settings, page: PageResult) -> Sequence[
 
 
 def refuse_mixing(request: RunRequest) -> None:
-    """Output never mixes into input: this run would destroy a page, or the next would read pictures that this one saves.
+    """Refuse output that would mix with input: it could overwrite a page, or the next run could read the crops as pages.
 
-    A table may lie beside the pages, because no table is a document. A folder for crops may, if it is docproc's alone.
+    A table may lie beside the pages, because a table is never a document. So may a folder for crops that is docproc's alone.
     """
     if request.target and any(place == request.target for place in request.inputs):
         raise BadUsage(f"the output {request.target} is an input; give another name with -o")
@@ -420,7 +420,7 @@ def refuse_mixing(request: RunRequest) -> None:
 
 
 def listed(request: RunRequest) -> tuple[Sequence[Document], list[PassedOver]]:
-    """The documents of a request and the files that are none, see `find_documents`, without its own output and templates."""
+    """The documents of a request, and the files that are not (see `find_documents`), without its own output and templates."""
     documents, passed = find_documents(request.inputs, request.recursive, request.lists)
     table = os.path.realpath(request.output)
     crops = os.path.join(os.path.realpath(request.crops), "") if request.crops else None
@@ -431,19 +431,19 @@ def listed(request: RunRequest) -> tuple[Sequence[Document], list[PassedOver]]:
         return document.path.name in (TEMPLATE_FILE, PROJECT_FILE) or os.path.realpath(document.path) in given
 
     def written(document: Document) -> bool:
-        if isinstance(document.path, Url):  # no table is a document
+        if isinstance(document.path, Url):  # a table is never a document
             return False
         path = os.path.realpath(document.path)
         return path == table or path.startswith(f"{table}{SUFFIX}") or (crops is not None and path.startswith(crops))
 
-    # `*` names all that lies there, also the table of the last run; what was found in a folder is none.
+    # `*` names everything there, including the table of the last run; files found in a folder never include a table.
     named = crops is not None or any(not isinstance(place, Url) and not place.is_dir() for place in request.inputs)
     kept = [one for one in documents if not written(one)] if named else documents
     return kept, [one for one in passed if not written(one.document) and not tells(one.document)]
 
 
 def forms_passed(documents: Sequence[Document], read: Sequence[Document]) -> list[PassedOver]:
-    """The documents that are not `read`, because they are the picture of a form."""
+    """The documents that are not in `read` because they are the image of a form."""
     if len(documents) == len(read):
         return []
     kept = {one.name for one in read}
@@ -455,7 +455,7 @@ def _is_crops_folder(folder: Path) -> bool:
 
 
 def _make_crops_folder(folder: Path) -> None:
-    """Make the folder; one that is new or empty is marked as docproc's own. Raises CannotWrite."""
+    """Make the folder; if it is new or empty, mark it as docproc's own. Raises CannotWrite."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not any(folder.iterdir()):
@@ -465,13 +465,13 @@ def _make_crops_folder(folder: Path) -> None:
 
 
 def refuse_overwriting(request: RunRequest) -> None:
-    """Raises OutputExists where a table that is there holds what this run would drop, and was not asked to."""
+    """Raises OutputExists if an existing table holds data that this run would drop without being asked to."""
     if not request.overwrite and not request.target:
         refuse_replacing(request.output, resume=bool(request.resume), layout=layout_note(request.layouts))
 
 
 def adopt_table(request: RunRequest, journal: Journal) -> None:
-    """From here on a table that is there is known; who changes it while the run reads keeps what was changed."""
+    """Record the existing table as known; if somebody changes it while the run reads, those changes are kept."""
     with suppress(FileNotFoundError):
         try:
             journal.adopt(request.output)

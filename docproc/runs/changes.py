@@ -1,8 +1,8 @@
-"""What a person changed in a table since docproc wrote it: the table as it was written, and as it is now.
+"""What a person changed in a table since docproc wrote it: compares the table as written with the table as it is now.
 
-A spreadsheet that only saves a table again writes it in its own way: other separators and quotes, `7` for `007`, `0.98` for
-`0.9800`, dates as they are written in its country. It does so in whole columns, a person in single cells: that tells them
-apart.
+A spreadsheet that merely saves a table rewrites it in its own way: other separators and quotes, `7` for `007`, `0.98` for
+`0.9800`, dates in the local format. A spreadsheet changes whole columns and a person single cells, so the two can be
+distinguished.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from itertools import zip_longest
 Record = Mapping[str, str]
 Key = tuple[str, ...]
 
-KEY_COLUMNS = ("document", "page", "field")  # those that a table has name a row of it
-DIGITS_KEPT = 15  # of a number in a spreadsheet [standard: IEEE 754 double, as Excel shows it]
-SHOWN_SHARE = 1e-5  # how far a long number may be off in the way that a spreadsheet shows it [geometry: 1.23457E+19]
-MAX_SHOWN = 60  # characters of a cell that a message shows [guess]
+KEY_COLUMNS = ("document", "page", "field")  # those present in a table identify a row
+DIGITS_KEPT = 15  # digits of a number in a spreadsheet [standard: IEEE 754 double, as Excel shows it]
+SHOWN_SHARE = 1e-5  # relative error when a spreadsheet shows a long number in short form [geometry: 1.23457E+19]
+MAX_SHOWN = 60  # characters of a cell shown in a message [guess]
 
 _ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A row that is not as docproc wrote it."""
+    """A row that differs from what docproc wrote."""
 
-    line: int  # of the table as it is now, from 1; of a row that is missing, where it was
+    line: int  # in the current table, from 1; for a missing row, where it was
     what: str  # in words
-    cells: int = 0  # of the row that are not as they were; of a row or column that came or went, none
+    cells: int = 0  # cells of the row that changed; 0 for a row or column that was added or removed
 
     def __str__(self) -> str:
         return f"line {self.line} {self.what}"
 
 
 def changes(written: Iterable[Record], found: Iterable[Record], *, ignored: frozenset[str] = frozenset()) -> list[Change]:
-    """What tells the rows that were `written` from those that are `found`; rows may have been sorted.
+    """The differences between the rows that were `written` and those that are `found`; rows may have been sorted.
 
-    Columns that are `ignored` may be missing.
+    Columns in `ignored` may be missing.
     """
     then, now = _unequal(written, found)
     columns = _columns(then.values())
@@ -69,14 +69,14 @@ def _of_columns(names: Iterable[str], how: str) -> list[Change]:
 
 
 def _unequal(written: Iterable[Record], found: Iterable[Record]) -> tuple[dict[int, Record], dict[int, Record]]:
-    """The rows, by line, of both that are not the same at the same line: of a large table only these are kept in memory."""
+    """The rows of both tables, by line, that differ at the same line; for a large table only these are kept in memory."""
     then, now = dict[int, Record](), dict[int, Record]()
     for line, (one, other) in enumerate(zip_longest(written, found), 2):
         if one == other:
             continue
         if one is not None:
             then[line] = one
-        if other is not None and any(other.values()):  # empty lines at the end are nobody's work
+        if other is not None and any(other.values()):  # empty lines at the end do not count as changes
             now[line] = other
     return then, now
 
@@ -99,18 +99,18 @@ def _by_key(records: Mapping[int, Record], names: Sequence[str]) -> dict[Key, tu
 
 
 def _saved_again(pairs: Sequence[tuple[int, Record, Record]], columns: Sequence[str]) -> set[str]:
-    """The columns that a spreadsheet wrote in its own way: every cell that it surely writes otherwise is written otherwise."""
+    """The columns that a spreadsheet rewrote: every cell that a spreadsheet certainly rewrites has been rewritten."""
     written_otherwise = dict.fromkeys(columns, 0)
     for name in columns:
         cells = [(before.get(name, ""), after.get(name, "")) for _, before, after in pairs]
         if not any(one == other and _is_written_otherwise(one) for one, other in cells):
             written_otherwise[name] = sum(one != other and _means_the_same(one, other) for one, other in cells)
-    # A single cell in all the table may as well be a person's.
+    # A single cell in the whole table may just as well have been changed by a person.
     return {name for name, count in written_otherwise.items() if count} if sum(written_otherwise.values()) > 1 else set()
 
 
 def _means_the_same(before: str, after: str) -> bool:
-    """Whether a spreadsheet may have made one cell of the other: a number or a date that is only written otherwise."""
+    """Whether a spreadsheet may have turned one cell into the other: the same number or date, written differently."""
     date = _ISO_DATE.fullmatch(before)
     if date:
         year, month, day = map(int, date.groups())
@@ -124,7 +124,7 @@ def _means_the_same(before: str, after: str) -> bool:
 
 
 def _is_written_otherwise(text: str) -> bool:
-    """Whether a spreadsheet surely writes this cell in another way: a number with zeros that say nothing."""
+    """Whether a spreadsheet certainly writes this cell differently: a number with redundant zeros."""
     number = _number(text)
     return number is not None and f"{number:.15g}" != text
 
@@ -137,7 +137,7 @@ def _number(text: str) -> float | None:
 
 
 def _name(record: Record) -> str:
-    """Which row it is, as far as its columns tell."""
+    """Identifies the row, as far as its columns allow."""
     document, page, field = (record.get(name, "") for name in KEY_COLUMNS)
     told = [document, f"page {page}" if page not in ("", "1") else "", field]
     return ", ".join(_short(one) for one in told if one) + ": " if document else ""
@@ -154,13 +154,13 @@ def _cell(column: str, before: str, after: str) -> str:
 def _short(text: str) -> str:
     if not text:
         return "(empty)"
-    # A cell may hold anything, and a terminal obeys what it is sent.
+    # A cell may contain anything, and a terminal interprets control characters.
     plain = "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
     return plain if len(plain) <= MAX_SHOWN else f"{plain[: MAX_SHOWN - 3]}..."
 
 
 def in_words(found: Sequence[Change], most: int) -> Iterator[str]:
-    """The first changes in words, and the lines of the others."""
+    """Describes the first changes, and gives the lines of the others."""
     for change in found[:most]:
         yield str(change)
     rest = [change.line for change in found[most:]]

@@ -1,13 +1,13 @@
-"""A run on a Ray cluster: documents go out by name, and what was read of them comes back to the journal.
+"""A run on a Ray cluster: documents go out by name, and their results come back to the journal.
 
-An actor on a machine of the cluster owns one isolated process of `workers`, which keeps the deadline and the memory of a
-document: Ray has neither. Where networks need a GPU, an actor for each GPU has them, and those that read ask it (`hosting`). A
-document counts as read once it is in the journal, in one transaction with its rows; so there is one truth, whatever dies, and
-what was in hand is read again.
+An actor on a machine of the cluster owns one isolated process of `workers`, which enforces the deadline and memory limit per
+document: Ray has neither. If networks need a GPU, one actor per GPU holds them, and the reading actors query it (`hosting`). A
+document counts as read once it is in the journal, in one transaction with its rows. So there is a single source of truth,
+whatever dies, and documents in progress are read again.
 
-These are plain actors and no Ray Data. A dataset repeats for ever what killed its actor ("infinite retries"), or fails as a
-whole. It does not tell which row an actor has in hand, so nobody can count. Its checkpoint wants a file system that all
-machines share, and its results come by the block.
+These are plain actors, not Ray Data. A dataset repeats forever whatever killed its actor ("infinite retries"), or fails as a
+whole. It does not tell which row an actor is working on, so attempts cannot be counted. Its checkpoint needs a file system
+shared by all machines, and its results arrive in blocks.
 """
 
 from __future__ import annotations
@@ -38,32 +38,32 @@ from docproc.runs.journal import Todo
 from docproc.runs.workers import MAX_DEATHS, MAX_START_SECONDS, Prepare, cores, guard
 from docproc.types import Result
 
-NEEDED = (2, 60)  # of Ray: a cluster of this machine alone has a token
-MAX_ATTEMPTS = 4  # at a document whose reader died each time; then that is what its row says [guess]
-AHEAD = 2  # documents in the hands of an actor: the one that it reads, and the next [guess]
-WAIT_SECONDS = 0.5  # for results, before deadlines are checked again [guess]
-IDLE_SECONDS = 600.0  # without any worker; machines may be on their way [guess]
-KNOCK_SECONDS = 10.0  # until a cluster must answer [guess]
-ANSWER_SECONDS = 120.0  # for the answer of a host; many may ask it [guess]
-HOST_SECONDS = 600.0  # that a document may wait for answers, in all [guess]
-STARTS = 3  # of a cluster of this machine, before the run gives up [guess]
-LOOK_SECONDS = 10.0  # between two looks at how large the cluster is [guess]
-ON_A_GPU = 64  # questions that a GPU gets together, at most; other workers wait [guess]
-STORE_BYTES = 100_000_000  # of shared memory on a cluster of this machine: rows are small [guess]
+NEEDED = (2, 60)  # of Ray: from this version on a cluster on this machine alone has a token
+MAX_ATTEMPTS = 4  # at a document whose reader died each time; after that its row says so [guess]
+AHEAD = 2  # documents assigned to an actor: the current one and the next [guess]
+WAIT_SECONDS = 0.5  # to wait for results before deadlines are checked again [guess]
+IDLE_SECONDS = 600.0  # without any worker; machines may still be starting [guess]
+KNOCK_SECONDS = 10.0  # for a cluster to answer [guess]
+ANSWER_SECONDS = 120.0  # for the answer of a host; many workers may query it [guess]
+HOST_SECONDS = 600.0  # that a document may wait for answers, in total [guess]
+STARTS = 3  # of a cluster on this machine before the run gives up [guess]
+LOOK_SECONDS = 10.0  # between two checks of the size of the cluster [guess]
+ON_A_GPU = 64  # questions that a GPU gets at once, at most; other workers wait [guess]
+STORE_BYTES = 100_000_000  # of shared memory for a cluster on this machine: rows are small [guess]
 MAX_FOLDER = 40  # characters: the name of a socket in it has at most 107 [standard]
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _OF_THIS_MACHINE: Mapping[str, str] = {
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # on every system: the node is 127.0.0.1, and all ports listen there alone
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # on every system: the node is 127.0.0.1, and all ports listen only there
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",
 }
 
 Lost = tuple[Todo, DocumentError]
-Networks = Callable[[], Callable[[Sequence[Any]], Sequence[Any]]]  # opens them; what answers many questions
+Networks = Callable[[], Callable[[Sequence[Any]], Sequence[Any]]]  # opens the networks; returns what answers many questions
 
 
 def check_engine(engine: Engine, address: str) -> None:
-    """Raises BadUsage for an address without Ray, and with Ray what `check_cluster` raises."""
+    """Raises BadUsage for an address without Ray; with Ray, whatever `check_cluster` raises."""
     if engine == "ray":
         check_cluster(address)
     elif address:
@@ -71,7 +71,7 @@ def check_engine(engine: Engine, address: str) -> None:
 
 
 def check_cluster(address: str) -> None:
-    """Raises MissingPart where Ray is not installed, BadUsage where a cluster that is not local would take anybody's orders."""
+    """Raises MissingPart if Ray is not installed, BadUsage if a cluster that is not local would accept anybody's commands."""
     if find_spec("ray") is None:
         raise MissingPart("--engine ray needs Ray: pip install ray")
     installed = version("ray")
@@ -88,7 +88,7 @@ def _is_local(address: str) -> bool:
 
 
 def hopeless(one: Todo) -> DocumentError:
-    """What the row of a document says during which several runs ended."""
+    """The row's error for a document during which several runs ended."""
     return DocumentError("worker_died", f"the whole run ended {one.attempts} times while reading it")
 
 
@@ -104,14 +104,14 @@ def cluster_map(
     networks: Networks | None = None,
     sized: Callable[[int], None] | None = None,
 ) -> Iterator[list[tuple[Todo, Result | DocumentError]]]:
-    """The documents with what was read of them, those together that are there at the same time.
+    """Yields the documents with their results, in batches of those that finished together.
 
-    `begin` is called when the reading of documents begins. A document during which its worker dies is read again, by itself
-    and after the others, until it had MAX_ATTEMPTS; those of earlier runs count. `address` is that of a cluster; without one
-    it is started on this machine, for this run. `jobs` is the number of workers; 0: one for each core of the cluster. Where
-    `networks` is given, one process for each GPU of the cluster opens them, and answers together what several workers `ask`.
-    `sized` is told for how many workers there is room, each time that was looked up. The rest is as in `process_map`. Raises
-    MissingPart where a cluster without GPUs is asked for them, DocprocError where it has no worker, or too many died in a row.
+    `begin` is called when the reading of documents begins. A document during which its worker dies is read again, alone and
+    after the others, up to MAX_ATTEMPTS times; attempts of earlier runs count. `address` is that of a cluster; without one, a
+    cluster is started on this machine for this run. `jobs` is the number of workers; 0: one per core of the cluster. If
+    `networks` is given, one process per GPU of the cluster opens them, and answers what several workers `ask` as one batch.
+    `sized` is called with the number of workers there is room for, each time that is checked. The rest is as in `process_map`.
+    Raises MissingPart if GPUs are needed and the cluster has none, DocprocError if it has no worker or too many died in a row.
     """
     left = todo
     lost: list[tuple[Todo, Result | DocumentError]] = [(one, hopeless(one)) for one in todo if one.attempts >= MAX_ATTEMPTS]
@@ -132,28 +132,28 @@ def cluster_map(
 
 @dataclass(slots=True, eq=False)
 class Hand:
-    """The documents that one worker has, in the order in which it reads them."""
+    """The documents assigned to one worker, in the order in which it reads them."""
 
     documents: deque[Todo] = field(default_factory=deque)
-    begun: bool = False  # the first of them
+    begun: bool = False  # whether reading of the first one has begun
 
 
 class Desk:
-    """Which document goes to whom, and what becomes of one whose worker died. Knows no process."""
+    """Decides which document goes to which worker, and what happens when a worker dies. Knows nothing of processes."""
 
     def __init__(self, todo: Sequence[Todo]) -> None:
-        # There may be a million, and `todo` makes each when it is asked for.
+        # There may be a million, and `todo` creates each on demand.
         self._rest, self._left = iter(todo), len(todo)
-        self._first: deque[Todo] = deque()  # those that were in a hand, and not begun; and one to look at
+        self._first: deque[Todo] = deque()  # those assigned but not begun, and one to look at
         self._last: deque[Todo] = deque()  # those during which a worker died
 
     def __len__(self) -> int:
         return len(self._first) + self._left + len(self._last)
 
     def deal(self, hands: Sequence[Hand]) -> Iterator[tuple[Hand, Todo]]:
-        """Fill the hands: each gets one document, and where there are many the next one, too.
+        """Fill the hands: each gets one document, and if there are many, also the next one.
 
-        A document during which a worker has died is alone in a hand, so that a death is counted for the right one.
+        A document during which a worker has died is assigned alone, so that another death is counted for the right document.
         """
         for room in range(AHEAD):
             for hand in hands:
@@ -167,7 +167,7 @@ class Desk:
                 yield hand, one
 
     def _next(self) -> deque[Todo]:
-        """Where the next document lies at the front; there is one."""
+        """The deque with the next document at its front; there is at least one."""
         if not self._first and self._left:
             self._left -= 1
             self._first.append(next(self._rest))
@@ -181,7 +181,7 @@ class Desk:
         return self.again(reading, problem) if reading else []
 
     def again(self, one: Todo, problem: DocumentError) -> list[Lost]:
-        """Put a document at the end, after one more attempt; or, after the last, what its row says."""
+        """Put a document at the end after another attempt; after the last attempt, return its error."""
         one = replace(one, attempts=one.attempts + 1)
         if one.attempts >= MAX_ATTEMPTS:
             return [(one, problem)]
@@ -193,7 +193,7 @@ class Desk:
 
 
 class _Host:
-    """What an actor with a GPU is: it has the networks, for the workers that are told of it."""
+    """The actor on a GPU: it holds the networks for the workers that are assigned to it."""
 
     def __init__(self, home: str, networks: Networks) -> None:
         self._problem: DocprocError | None = None
@@ -207,13 +207,13 @@ class _Host:
             self._problem = DocprocError(f"{gethostname()}, a machine of the cluster, cannot open the networks: {problem}")
 
     def problem(self) -> DocprocError | None:
-        """What stands in the way of answers."""
+        """Why it cannot answer, if so."""
         return self._problem
 
     def answer(self, question: Any) -> Any:
-        """The scores of a question, or the DocumentError that stands for them.
+        """The scores for a question, or the DocumentError in their place.
 
-        What many workers ask at the same time is answered together.
+        Questions that many workers ask at the same time are answered together.
         """
         try:
             return self._answer(question)
@@ -222,23 +222,23 @@ class _Host:
 
 
 class _Reader:
-    """What an actor is: it stands where the run was started, and owns one isolated process."""
+    """The actor that reads: it works in the folder where the run was started, and owns one isolated process."""
 
     def start(
         self, expected: str, home: str, folder: str, prepare: Prepare[Todo, Any], seconds: float, memory: int, host: Any
     ) -> object:
-        """Get ready. Returns None, or the DocprocError that stands in the way; what else is raised is a loss of this worker.
+        """Get ready. Returns None, or the DocprocError that prevents it; any other exception counts as the loss of this worker.
 
-        `expected` is the version of docproc, `home` the folder in which the run was started, `folder` one in which documents
-        lie, or "", and `host` the actor of a `_Host`, or None.
+        `expected` is the version of docproc, `home` the folder in which the run was started, `folder` one that contains
+        documents, or "", and `host` the actor of a `_Host`, or None.
         """
         if expected != __version__:
             return MissingPart(f"{gethostname()}, a machine of the cluster, has docproc {__version__}; the run has {expected}")
         with suppress(OSError):  # documents that come by URL need no folder
             os.chdir(home)
-        if folder and not os.path.isdir(folder):  # it would be quick, and say of one document after the other that it is gone
+        if folder and not os.path.isdir(folder):  # it would fail fast, and report one document after another as missing
             return BadInput(f"{gethostname()}, a machine of the cluster, does not see the folder {folder}")
-        # A spawned process imports the program of its parent, and that is Ray's.
+        # A spawned process imports its parent's main program, which here is Ray's.
         sys.modules["__main__"].__file__ = None
         answer = None
         if host is not None:
@@ -254,7 +254,7 @@ class _Reader:
         return None
 
     def read(self, one: Todo) -> object:
-        """What was read of a document, or the DocprocError that stands for it."""
+        """The result of reading a document, or the DocprocError in its place."""
         try:
             return self._read(one)
         except DocprocError as problem:
@@ -263,25 +263,25 @@ class _Reader:
 
 @dataclass(slots=True, eq=False)
 class _Member:
-    """An actor, and what it was given."""
+    """An actor and the documents assigned to it."""
 
     actor: Any
-    starting: Any  # the reference to come when it is ready
-    since: float  # monotonic seconds: when it was hired, or began with the first document of its hand
-    host: _Answering | None = None  # that it asks
+    starting: Any  # reference that resolves when it is ready
+    since: float  # monotonic seconds: when it was started, or began the first document of its hand
+    host: _Answering | None = None  # the host it queries
     ready: bool = False
     hand: Hand = field(default_factory=Hand)
-    answers: deque[Any] = field(default_factory=deque)  # references to come, of the hand's documents
+    answers: deque[Any] = field(default_factory=deque)  # references to the results of the hand's documents
 
     @property
     def next(self) -> Any:
-        """The reference that comes next; None where nothing was asked."""
+        """The reference that resolves next; None if nothing is pending."""
         return self.starting if not self.ready else (self.answers[0] if self.answers else None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Hiring(Generic[Result]):
-    """How actors are started."""
+    """Starts actors."""
 
     ray: ModuleType
     folder: str
@@ -291,12 +291,12 @@ class _Hiring(Generic[Result]):
     networks: Networks | None = None
 
     def room(self) -> int:
-        """For how many actors that read the cluster has room, one on each core."""
+        """The number of reading actors that the cluster has room for, one per core."""
         return max(1, int(self.ray.cluster_resources().get("CPU", 1)))
 
     def hire(self) -> Callable[[_Answering | None], _Member]:
-        """What starts an actor, which asks a host. It is given what is needed to read documents, sent to each machine once."""
-        # Whatever dies is replaced by the run, which counts. One actor has one process, and so one core.
+        """Returns a function that starts an actor that queries a host. What actors need is sent to each machine once."""
+        # The run itself replaces whatever dies, because it counts deaths. One actor has one process, and so one core.
         kind = self.ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD")(_Reader)
         kept = self.ray.put(self.prepare)
 
@@ -311,19 +311,19 @@ class _Hiring(Generic[Result]):
 
 @dataclass(slots=True, eq=False)
 class _Answering:
-    """An actor that has networks."""
+    """An actor that holds networks."""
 
     actor: Any
-    starting: Any  # the reference to come when it is ready
+    starting: Any  # reference that resolves when it is ready
     ready: bool = False
 
 
 class _Hosts:
-    """The actors that have the networks, one for each GPU of the cluster, but `most` of them if that is not 0."""
+    """The actors that hold the networks, one per GPU of the cluster, but at most `most` if that is not 0."""
 
     def __init__(self, ray: ModuleType, networks: Networks, most: int) -> None:
         self._ray, self._networks, self._most = ray, networks, most
-        # Ray starts one anew that died, and shows it its GPU alone.
+        # Ray restarts an actor that died, and shows it only its own GPU.
         self._kind = ray.remote(num_cpus=0, num_gpus=1, max_restarts=-1, max_task_retries=0, max_concurrency=ON_A_GPU)(_Host)
         self._all: list[_Answering] = []
         if not self._gpus():
@@ -332,9 +332,9 @@ class _Hosts:
             )
 
     def free(self, members: Sequence[_Member]) -> _Answering | None:
-        """The one that fewest workers ask; None where none is ready. Raises the DocprocError that stands in the way of one."""
-        for _ in range(self._gpus() - len(self._all)):  # machines come
-            # The networks go as they are: what is in Ray's store may be lost when it is needed again.
+        """The host that the fewest workers query; None if none is ready. Raises the DocprocError that prevents a start."""
+        for _ in range(self._gpus() - len(self._all)):  # machines may have joined
+            # The networks are passed by value: an object in Ray's store may be lost by the time it is needed again.
             actor = self._kind.remote(os.getcwd(), self._networks)
             self._all.append(_Answering(actor, actor.problem.remote()))
         self._look()
@@ -342,7 +342,7 @@ class _Hosts:
         return min(ready, key=lambda one: sum(member.host is one for member in members), default=None)
 
     def doubt(self, one: _Answering) -> None:
-        """Look again whether it is there: a worker that asked it is lost."""
+        """Check again whether the host is alive: a worker that queried it is lost."""
         one.ready, one.starting = False, one.actor.problem.remote()
 
     def _gpus(self) -> int:
@@ -355,7 +355,7 @@ class _Hosts:
         for reference in there:
             try:
                 problem = self._ray.get(reference)
-            except self._ray.exceptions.RayError:  # it is being started, or its machine is gone
+            except self._ray.exceptions.RayError:  # it is starting, or its machine is gone
                 self.doubt(coming[reference])
                 continue
             if problem:
@@ -364,7 +364,7 @@ class _Hosts:
 
 
 class _Fleet(Generic[Result]):
-    """The actors of a run; one that is lost is replaced, and there are as many as the cluster has cores."""
+    """The actors of a run; a lost one is replaced, and there are as many as the cluster has cores."""
 
     def __init__(
         self, todo: Sequence[Todo], begin: Callable[[Sequence[Todo]], None], hiring: _Hiring[Result], jobs: int,
@@ -373,14 +373,14 @@ class _Fleet(Generic[Result]):
         self._desk = Desk(todo)
         self._begin, self._ray, self._hiring, self._hire = begin, hiring.ray, hiring, hiring.hire()
         self._hosts = _Hosts(hiring.ray, hiring.networks, jobs) if hiring.networks else None
-        # Waiting for a host is no part of the time that a document may take.
+        # Waiting for a host does not count toward the time limit of a document.
         self._patience = hiring.seconds + MAX_START_SECONDS + 30 + (HOST_SECONDS if self._hosts else 0)
         self._jobs, self._sized = jobs, sized
         self._members: list[_Member] = []
         self._wanted = jobs
         self._looked = -LOOK_SECONDS
         self._deaths = 0  # since the last result
-        self._heard = time.monotonic()  # when there was a worker
+        self._heard = time.monotonic()  # when there was last a worker
 
     def hand_out(self) -> bool:
         """Give every worker what it should have; False when nothing is left to do."""
@@ -405,7 +405,7 @@ class _Fleet(Generic[Result]):
         return True
 
     def receive(self) -> list[tuple[Todo, Result | DocumentError]]:
-        """The results that are there, after a short wait. Raises what ended a worker's start."""
+        """The results available after a short wait. Raises the error that ended a worker's start."""
         coming = {one.next: one for one in self._members if one.next is not None}
         if not coming:
             time.sleep(WAIT_SECONDS)
@@ -425,12 +425,12 @@ class _Fleet(Generic[Result]):
         return found
 
     def _heed(self, member: _Member, answer: object) -> Sequence[tuple[Todo, Result | DocumentError]]:
-        """What follows from what an actor said."""
+        """Handle an actor's answer."""
         self._heard = time.monotonic()
         if isinstance(answer, DocprocError) and not isinstance(answer, DocumentError):
             if not member.ready:
                 raise answer
-            return self._bury(member, answer)  # its processes died one after the other
+            return self._bury(member, answer)  # its processes died one after another
         if not member.ready:
             member.ready = True
             return []
@@ -443,9 +443,9 @@ class _Fleet(Generic[Result]):
         return [(one, cast("Result | DocumentError", answer))]
 
     def _bury(self, member: _Member, problem: Exception) -> list[Lost]:
-        """What is lost with an actor. Raises DocprocError where too many died in a row."""
+        """The documents lost with an actor. Raises DocprocError if too many died in a row."""
         self._members.remove(member)
-        self._ray.kill(member.actor)  # where it only could not go on
+        self._ray.kill(member.actor)  # in case it is still alive but cannot go on
         if self._hosts and member.host:
             self._hosts.doubt(member.host)
         self._deaths += 1
@@ -456,7 +456,7 @@ class _Fleet(Generic[Result]):
         return self._desk.lose(member.hand, DocumentError("worker_died", cause))
 
     def _expire(self) -> None:
-        """End actors that do not answer, as on a machine that is frozen. Raises DocprocError where there is none for long."""
+        """End actors that do not respond, as on a frozen machine. Raises DocprocError if there was no worker for too long."""
         now = time.monotonic()
         for member in self._members:
             if member.ready and member.answers and now - member.since > self._patience:
@@ -467,7 +467,7 @@ class _Fleet(Generic[Result]):
             raise DocprocError(f"no worker of the cluster was ready in {IDLE_SECONDS:g} s; ray status tells what it lacks")
 
     def _look(self) -> None:
-        """How many workers there should be: machines come and go."""
+        """Update how many workers there should be: machines come and go."""
         known = self._jobs and not self._sized
         if known or time.monotonic() - self._looked <= LOOK_SECONDS:
             return
@@ -479,7 +479,7 @@ class _Fleet(Generic[Result]):
 
 
 def _folder(one: Todo) -> str:
-    """The folder in which a document lies; "" for one that is in none, as in an archive."""
+    """The folder that contains a document; "" if it is in none, as in an archive."""
     folder = folder_of(one.document)
     return folder if os.path.isdir(folder) else ""
 
@@ -490,17 +490,17 @@ def _first_line(problem: Exception) -> str:
 
 @contextmanager
 def _joined(address: str, workers: int) -> Iterator[ModuleType]:
-    """Ray, connected to the cluster there, or to one of this machine alone. Raises DocprocError."""
+    """Ray, connected to the cluster at the address or to one on this machine alone. Raises DocprocError."""
     _knock(address)
     with TemporaryDirectory(prefix="docproc-", ignore_cleanup_errors=True) as folder:
         own: dict[str, Any] = {"address": address}
         if not address:
             os.environ.update(_OF_THIS_MACHINE)
-            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # once: Ray does not forget the first
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # once: Ray remembers the first token
             own = {"address": "local", "num_cpus": workers, "include_dashboard": False, "object_store_memory": STORE_BYTES}
             if len(folder) <= MAX_FOLDER:
                 own["_temp_dir"] = folder
-        # Ray writes on stdout what happens to its processes; what follows from it, this run says itself.
+        # Ray writes to stdout what happens to its processes; this run reports the consequences itself.
         with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
             ray = _connected(address, own)
             try:
@@ -510,7 +510,7 @@ def _joined(address: str, workers: int) -> Iterator[ModuleType]:
 
 
 def _knock(address: str) -> None:
-    """Raises DocprocError where nobody answers at HOST:PORT. Ray would try for minutes, and say nothing."""
+    """Raises DocprocError if nothing answers at HOST:PORT. Ray would try for minutes without a message."""
     host, _, port = address.rpartition(":")
     if not (host and port.isdecimal()):
         return
@@ -521,14 +521,14 @@ def _knock(address: str) -> None:
 
 
 def _connected(address: str, own: Mapping[str, Any]) -> ModuleType:
-    # Ray ends a program its own way at signals, and this one says what is kept.
+    # Ray has its own signal handlers that end a program, but this one reports what is kept.
     ours: dict[Any, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import ray
 
         try:
-            # A machine that is busy otherwise may not have started one in the 30 s that Ray waits.
+            # A busy machine may not be able to start a cluster in the 30 s that Ray waits.
             for left in range(1 if address else STARTS, 0, -1):
                 try:
                     ray.init(log_to_driver=False, logging_level="ERROR", **own)

@@ -1,4 +1,4 @@
-"""What people said of single digits: a table of the journal to which rows are only added."""
+"""What people said about single digits: an append-only table of the journal."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ TABLE = """
 
 @dataclass(frozen=True, slots=True)
 class DigitEdit:
-    """What a person said of one digit of a field. It holds for as long as the field is read as the same text."""
+    """What a person said about one digit of a field. It applies as long as the field is read as the same text."""
 
     sha256: str  # of the document's content
     page: int  # from 1
     field: str
-    place: int  # of the digit in the text, from 0
+    place: int  # index of the digit in the text, from 0
     text: str  # what docproc had read in the field
-    said: str  # the digit that stands there; `MARKED`: not the one that was read; `WITHDRAWN`: the last word does not count
+    said: str  # the digit on the paper; `MARKED`: not the digit that was read; `WITHDRAWN`: the last statement does not count
     who: str = ""
-    at: str = ""  # when, in UTC; "" until it is entered
-    id: int = 0  # rises with every one of a journal; 0 until it is entered
+    at: str = ""  # UTC time; "" until it is stored
+    id: int = 0  # increases within a journal; 0 until it is stored
 
     @property
     def key(self) -> FieldKey:
@@ -43,7 +43,7 @@ _COLUMNS = tuple(field.name for field in fields(DigitEdit))
 
 
 def insert(db: sqlite3.Connection, edits: Sequence[DigitEdit], now: str) -> None:
-    """Enter them, in the transaction that is open. Raises ValueError for one that makes no sense."""
+    """Store them in the open transaction. Raises ValueError for one that makes no sense."""
     for edit in edits:
         if edit.said not in SAID or not 0 <= edit.place < len(edit.text) or not edit.sha256 or not edit.field:
             raise ValueError(f"this is no edit of a digit: {edit}")
@@ -60,5 +60,5 @@ def select(db: sqlite3.Connection) -> list[DigitEdit]:
 
 
 def delete(db: sqlite3.Connection) -> None:
-    """Drop all of them, in the transaction that is open."""
+    """Delete all of them in the open transaction."""
     db.execute("DELETE FROM digit_edit")

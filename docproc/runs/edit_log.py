@@ -1,4 +1,4 @@
-"""The edits in a journal: a table to which rows are only added."""
+"""The edits in a journal: an append-only table."""
 
 from __future__ import annotations
 
@@ -37,27 +37,27 @@ def select(db: sqlite3.Connection, sha256: str = "") -> Iterator[Edit]:
 
 
 def since(db: sqlite3.Connection, key: FieldKey, version: int) -> list[Edit]:
-    """The edits of a field that came after that of this number, oldest first."""
+    """The edits of a field that came after the one with this number, oldest first."""
     rows = db.execute(f"{_SELECT} WHERE sha256 = ? AND page = ? AND field = ? AND id > ? ORDER BY id", (*key, version))
     return [_edit(row) for row in rows]
 
 
 def after(db: sqlite3.Connection, number: int) -> list[Edit]:
-    """The edits that came after that of this number, oldest first."""
+    """The edits that came after the one with this number, oldest first."""
     return [_edit(row) for row in db.execute(f"{_SELECT} WHERE id > ? ORDER BY id", (number,))]
 
 
 def contents(db: sqlite3.Connection, sha256: str = "") -> frozenset[str]:
-    """The contents of documents, by their SHA-256, that have edits; or this one alone, if it has."""
+    """The SHA-256 hashes of documents that have edits; or only this one, if it has any."""
     wanted, values = ("WHERE sha256 = ?", (sha256,)) if sha256 else ("", ())
     return frozenset(str(found[0]) for found in db.execute(f"SELECT DISTINCT sha256 FROM edit {wanted}", values))
 
 
 def insert(db: sqlite3.Connection, edits: Sequence[Edit], seen: Mapping[FieldKey, int] | None) -> list[int]:
-    """Enter edits, in the transaction that is open; returns their numbers.
+    """Store edits in the open transaction; returns their numbers.
 
-    `seen` has the number of the last edit of each field that the writer knows of; a field that is not in it had none. Raises
-    StaleEdit where there is a later one, unless `seen` is None, and ValueError for an edit that makes no sense.
+    `seen` maps each field to the number of its last edit that the writer knows of; a field not in it had none. Raises StaleEdit
+    if there is a later one, unless `seen` is None, and ValueError for an edit that makes no sense.
     """
     for edit in edits:
         _check(edit)
@@ -74,16 +74,16 @@ def insert(db: sqlite3.Connection, edits: Sequence[Edit], seen: Mapping[FieldKey
 
 
 def delete(db: sqlite3.Connection) -> int:
-    """Drop all edits, in the transaction that is open; their numbers are never given again. Returns how many there were.
+    """Delete all edits in the open transaction; their numbers are never reused. Returns how many there were.
 
-    What people did with planted readings goes with them.
+    Also deletes what people did with planted readings.
     """
     db.execute("DELETE FROM planted")
     return db.execute("DELETE FROM edit").rowcount
 
 
 def insert_planted(db: sqlite3.Connection, planted: Sequence[Planted]) -> None:
-    """Enter what people did with planted readings, in the transaction that is open; the first time that counts."""
+    """Store what people did with planted readings, in the open transaction; only the first time counts."""
     for one in planted:
         values = [_plain(value) for value in astuple(replace(one, at=one.at or utc_now()))]
         db.execute("INSERT OR IGNORE INTO planted VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
@@ -97,12 +97,12 @@ def select_planted(db: sqlite3.Connection) -> list[Planted]:
 
 
 def by_how(db: sqlite3.Connection) -> Counter[str]:
-    """How many edits there are, by what they do."""
+    """The number of edits by kind."""
     return Counter(dict(db.execute("SELECT how, count(*) FROM edit GROUP BY how")))
 
 
 def utc_now() -> str:
-    """The time in UTC, as edits note it."""
+    """The time in UTC, as stored in edits."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -120,5 +120,5 @@ def _check(edit: Edit) -> None:
 
 
 def _plain(value: object) -> object:
-    # A name of any bytes may be given for a person's; SQLite's text is UTF-8.
+    # A person's name may contain any bytes; SQLite's text is UTF-8.
     return value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""Enter edits into the journal of a run, while others do so and a run may be going on; and bring its table up to date."""
+"""Store edits in the journal of a run, even while others do so or a run is active, and bring its table up to date."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOT_FINISHED = "is written when its run is finished"
 
 
 class Edits:
-    """Enters edits; threads may share it."""
+    """Stores edits; may be shared between threads."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -33,56 +33,56 @@ class Edits:
         self, edits: Sequence[Edit], seen: Mapping[FieldKey, int] | None = None, planted: Sequence[Planted] = (),
         digits: Sequence[DigitEdit] = (),
     ) -> list[int]:  # fmt: skip
-        """Enter edits, all or none; when this returns they are on the disk. Returns their numbers.
+        """Store edits, all or none; when this returns they are on disk. Returns their numbers.
 
-        `seen` has the version of each field that the writer knows of (`FieldState.version`); a field that is not in it had no
-        edit. Raises StaleEdit where somebody else came first, unless `seen` is None, ValueError for an edit that makes no
-        sense, or CannotWrite. `planted` is what people did who were shown a wrong reading, see `planting.answered`; `digits` is
-        what they said of single digits.
+        `seen` has the version of each field that the writer knows of (`FieldState.version`); a field not in it had no edit.
+        Raises StaleEdit if somebody else was first, unless `seen` is None, ValueError for an edit that makes no sense, or
+        CannotWrite. `planted` is what people did when shown a wrong reading, see `planting.answered`; `digits` is what they
+        said about single digits.
         """
         with self._lock:
             return self._journal.add_edits(edits, seen, planted, digits)
 
     def fields(self, sha256: str = "", *, digits: bool = False) -> list[FieldState]:
-        """The fields of the table as they stand now, see `Journal.fields`."""
+        """The current fields of the table, see `Journal.fields`."""
         with self._lock:
             return list(self._journal.fields(sha256, digits=digits))
 
     def planted(self) -> list[Planted]:
-        """What people did who were shown a wrong reading, oldest first."""
+        """What people did when shown a wrong reading, oldest first."""
         with self._lock:
             return self._journal.planted()
 
     def secret(self) -> str:
-        """What decides by lot which fields are drawn, and which show a planted reading. Raises CannotWrite."""
+        """The secret that decides which fields are drawn, and which show a planted reading. Raises CannotWrite."""
         with self._lock:
             return self._journal.secret()
 
     def draw_sample(self, size: SampleSize) -> Sample:
-        """Draw the sample of the audit from the accepted fields, or enlarge it. Raises CannotWrite."""
+        """Draw the audit sample from the accepted fields, or enlarge it. Raises CannotWrite."""
         with self._lock:
             return self._journal.draw_sample(size)
 
     def discard(self) -> int:
-        """Drop all edits; returns how many there were. Raises CannotWrite."""
+        """Delete all edits; returns how many there were. Raises CannotWrite."""
         with self._lock:
             return self._journal.discard_edits()
 
 
 @contextmanager
 def open_edits(output: Path) -> Iterator[Edits]:
-    """Open the journal of a table to enter edits. Raises BadInput where there is none, or CannotWrite."""
+    """Open the journal of a table to store edits. Raises BadInput if there is none, or CannotWrite."""
     with Journal.look(output):
-        pass  # it is there, and of no newer version
+        pass  # it exists, and is not of a newer version
     with Journal.open(output, threads=True) as journal:
         yield Edits(journal)
 
 
 def rewrite_table(output: Path) -> str:
-    """Write the table of a run again, in the form in which the run wrote it, so that it has what people said.
+    """Write the table of a run again, in the same form as the run wrote it, including what people said.
 
-    Returns why it was left as it is, in words that go on from its name, or "": its run is still going on or was interrupted,
-    or a person changed cells of it. Raises BadInput where there is no journal, or CannotWrite.
+    Returns why it was left as it is, worded to follow its name, or "": the run is still active or was interrupted, or a person
+    changed cells of the table. Raises BadInput if there is no journal, or CannotWrite.
     """
     if output.suffix == SUFFIX:
         output = output.with_suffix("")
@@ -105,7 +105,7 @@ def rewrite_table(output: Path) -> str:
 
 
 def _target_of(output: Path) -> Url | None:
-    """Where the table of a run lies, if that is no file."""
+    """Where the table of a run lies, if not in a file."""
     if not journal_path(output).is_file():
         return None
     with Journal.look(output) as journal:

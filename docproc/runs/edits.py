@@ -1,7 +1,7 @@
-"""What people said of fields, and the rows of the table that follow from it and from what docproc had read.
+"""What people said about fields, and the table rows that follow from that and from what docproc read.
 
-An edit belongs to the content of a document: whatever is read again, and with whatever options, it stands. Edits are only ever
-added. To take one back is an edit as well, so the last that was not taken back counts.
+An edit belongs to the content of a document: it persists when documents are read again, with any options. Edits are only ever
+added. Taking one back is an edit as well, so the last one that was not taken back counts.
 """
 
 from __future__ import annotations
@@ -22,36 +22,35 @@ Said = Literal["text", "blank", "illegible"]
 SAID: tuple[Said, ...] = get_args(Said)
 How = Literal["confirmed", "corrected", "again", "withdrawn"]
 HOW: tuple[How, ...] = get_args(How)
-"""What an edit does: it takes what was read, puts something else there, is a second keying by one who did not see the first,
-or takes the last edit back."""
+"""What an edit does: accepts the reading, replaces it, keys the field a second time without seeing the first, or takes back."""
 
 ILLEGIBLE = "illegible: a person could not read it"  # a reason
 DIFFER = "two keyings differ: {0} and {1}"  # another
-OVERRULED = "overruled: {0}"  # another, of a field that is `ok`: a person insisted
+OVERRULED = "overruled: {0}"  # another, for a field that is `ok`: a person insisted
 
-AUDIT = "audit"  # the screen that asks without showing a reading
+AUDIT = "audit"  # the screen that asks without showing the reading
 
 FieldKey = tuple[str, int, str]  # SHA-256 of the document's content, page, name of the field
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What a person said of one field."""
+    """What a person said about one field."""
 
     sha256: str  # of the document's content, 64 hex digits
     page: int  # from 1
     field: str
     said: Said
-    text: str = ""  # as it was typed, with its marks; "" where no text was said
+    text: str = ""  # as typed, with its marks; "" if no text was given
     how: How = "corrected"
-    read: str = ""  # the text that docproc had read there then
+    read: str = ""  # the text that docproc had read there at the time
     read_value: str = ""  # and its value
     who: str = ""
-    screen: str = ""  # where it was said: "review", "group", "offline", "apply", or `AUDIT`
-    at: str = ""  # when, in UTC, as 2026-11-21T14:03:22.250Z; "" until it is entered
-    overruled: bool = False  # rules that it breaks were seen, and do not count
-    document: str = ""  # what the document was called then
-    id: int = 0  # rises with every edit of a journal; 0 until it is entered
+    screen: str = ""  # where the edit was made: "review", "group", "offline", "apply", or `AUDIT`
+    at: str = ""  # UTC time, as 2026-11-21T14:03:22.250Z; "" until it is stored
+    overruled: bool = False  # the person saw which rules it breaks and overrode them
+    document: str = ""  # the document's name at the time
+    id: int = 0  # increases with every edit of a journal; 0 until it is stored
 
     @property
     def key(self) -> FieldKey:
@@ -59,19 +58,19 @@ class Edit:
 
     @property
     def blind(self) -> bool:
-        """Whether the person did not see the reading."""
+        """Whether the person could not see the reading."""
         return self.screen == AUDIT or self.how == "again"
 
     @property
     def shown(self) -> str:
-        """What was said, in a word."""
+        """What was said, in one word."""
         return self.text if self.said == "text" else self.said
 
 
 class StaleEdit(DocprocError):
-    """Somebody else said something of the field after the one who says this now had seen it. Nothing was entered.
+    """Somebody else edited the field after the author of this edit had seen it. Nothing was stored.
 
-    `edit` is the one that was refused, `came` those that it does not know of, oldest first.
+    `edit` is the refused edit, `came` those that its author did not know of, oldest first.
     """
 
     def __init__(self, edit: Edit, came: Sequence[Edit]) -> None:
@@ -90,11 +89,11 @@ class StaleEdit(DocprocError):
 
 @dataclass(frozen=True, slots=True)
 class FieldState:
-    """A field of a run: what was read there, what people said of it, and its row in the table."""
+    """A field of a run: what was read there, what people said about it, and its row in the table."""
 
-    sha256: str  # of the document's content; "" where nothing is known of it, and nothing can be keyed
+    sha256: str  # of the document's content; "" if it is unknown, and then nothing can be keyed
     reading: Row  # as docproc read it
-    row: Row  # as it stands in the table
+    row: Row  # as it is in the table
     edits: tuple[Edit, ...] = ()  # oldest first
 
     @property
@@ -103,7 +102,7 @@ class FieldState:
 
     @property
     def version(self) -> int:
-        """The number of the last edit, which whoever changes the field must have seen; 0 where there is none."""
+        """The number of the last edit, which whoever changes the field must have seen; 0 if there is none."""
         return self.edits[-1].id if self.edits else 0
 
     @property
@@ -118,9 +117,9 @@ class FieldState:
 def edit_of(
     state: FieldState, said: Said, text: str = "", *, who: str, screen: str, again: bool = False, overruled: bool = False
 ) -> Edit:
-    """What a person says of a field as an edit; `again` marks a second keying by somebody who did not see the first.
+    """An edit that records what a person said about a field; `again`: keyed a second time, without seeing the first.
 
-    Raises ValueError for a text that is no number; `meaning` tells that before.
+    Raises ValueError for a text that is not a number; `meaning` can check that beforehand.
     """
     reading = state.reading
     if said == "text":
@@ -138,7 +137,7 @@ def edit_of(
 
 
 def withdrawal_of(state: FieldState, *, who: str, screen: str) -> Edit:
-    """An edit that takes the last one back."""
+    """An edit that takes back the last one."""
     reading = state.reading
     return Edit(
         *state.key, "blank", "", "withdrawn", reading.text, reading.value, who, screen, document=reading.document
@@ -146,7 +145,7 @@ def withdrawal_of(state: FieldState, *, who: str, screen: str) -> Edit:
 
 
 def agrees(reading: Row, edit: Edit) -> bool:
-    """Whether a person says that what docproc read is right. Whoever cannot read it does not."""
+    """Whether a person confirms what docproc read. An answer of "illegible" does not."""
     return edit.said != "illegible" and _same(_meant(spec_of(reading), edit), reading)
 
 
@@ -155,26 +154,26 @@ def _same(meant: Meant, reading: Row) -> bool:
 
 
 def meaning(reading: Row, typed: str) -> Meant:
-    """What a typed text means in the field of a row as docproc read it: digits, value, and the field's rules that it breaks."""
+    """What a typed text means in the field of a row as docproc read it: digits, value, and the field rules that it breaks."""
     return meaning_of(spec_of(reading), typed, reading.text, reading.value)
 
 
 def blank_meaning(reading: Row) -> Meant:
-    """The same of a field that a person calls blank."""
+    """The same for a field that a person calls blank."""
     return _blank(spec_of(reading))
 
 
 def broken_between(page: Sequence[Row], field: str, text: str) -> tuple[str, ...]:
-    """The rules between fields that a page would break with this text, digits alone, in this field, in words.
+    """The rules between fields that a page would break with this text, digits only, in this field, in words.
 
-    `page` holds the rows of the page as they stand in the table.
+    `page` holds the rows of the page as they are in the table.
     """
     texts = {row.field: row.text for row in page} | {field: text}
     return tuple(breaks(rule.called) for rule in _rules_of(page) if field in rule.fields and rule.holds(texts) is False)
 
 
 def spec_of(row: Row) -> FieldSpec:
-    """What may stand in the field of a row; of a journal of an earlier version it is told by what was read."""
+    """What may be in the field of a row; for a journal of an earlier version it is inferred from what was read."""
     if row.spec is not None:
         return row.spec
     if row.field in ("amount", "micr"):
@@ -201,16 +200,16 @@ def _meant(spec: FieldSpec, edit: Edit) -> Meant:
 
 @dataclass(frozen=True, slots=True)
 class _Keyed:
-    """A field on which people's edits count."""
+    """A field with edits that count."""
 
     row: Row
-    settled: bool  # it is known what stands there
-    insisted: bool  # rules do not count
+    settled: bool  # its content is known
+    insisted: bool  # rules are overridden
     last: int  # the number of the last edit
 
 
 def keyed_page(readings: Sequence[Row], edits: Mapping[str, Sequence[Edit]]) -> list[Row]:
-    """The rows of one page as they stand in the table, by what was read there and by the edits of each field, oldest first."""
+    """The rows of one page as they are in the table, from what was read and the edits of each field, oldest first."""
     keyed = {
         row.field: _keyed(row, counting)
         for row in readings
@@ -225,7 +224,7 @@ def keyed_page(readings: Sequence[Row], edits: Mapping[str, Sequence[Edit]]) -> 
 
 
 def keyed_rows(readings: Sequence[Row], edits: Sequence[Edit]) -> list[Row]:
-    """The same of all rows of a document."""
+    """The same for all rows of a document."""
     found: list[Row] = []
     for page, group in groupby(readings, key=lambda row: row.page):
         own = list(group)
@@ -249,7 +248,7 @@ def _counting(edits: Sequence[Edit]) -> list[Edit]:
 
 
 def _keyed(row: Row, edits: Sequence[Edit]) -> _Keyed:
-    """The row of a field by the edits that count, of which there is one at least."""
+    """The row of a field according to the edits that count; there is at least one."""
     spec = spec_of(row)
     meant = [_meant(spec, edit) for edit in edits]
     said = [(edit.said, one.text, one.value) for edit, one in zip(edits, meant, strict=True)]
@@ -269,7 +268,7 @@ def _keyed(row: Row, edits: Sequence[Edit]) -> _Keyed:
 
 
 def _row_of(row: Row, said: Said, meant: Meant, how: Keyed, *, insisted: bool) -> Row:
-    """The row of a field in which a person said that this stands."""
+    """The row of a field for which a person gave this content."""
     if meant.text != row.text:
         row = replace(row, read=row.text, changed_by="")
     done = replace(
@@ -293,7 +292,7 @@ def _rules_of(page: Sequence[Row]) -> list[PageRule]:
 
 
 def _ruled(rows: Sequence[Row], rule: PageRule, keyed: Mapping[str, _Keyed], *, insisted: bool) -> list[Row]:
-    """The rows of a page by a rule between fields of which some were keyed."""
+    """The rows of a page after applying a rule between fields, some of which were keyed."""
     told = breaks(rule.called)
     broken = rule.holds({row.field: row.text for row in rows}) is False
     if broken and not insisted:
@@ -306,14 +305,14 @@ def _ruled(rows: Sequence[Row], rule: PageRule, keyed: Mapping[str, _Keyed], *, 
 
 
 def _sent(row: Row, reason: str) -> Row:
-    """A row that a person should look at."""
+    """A row that is sent to review."""
     if row.status == "error":
         return row
     return replace(row, status="review", reason=row.reason if reason in row.reason else joined(row.reason, reason))
 
 
 def _without(row: Row, reason: str) -> Row:
-    """A row without one of its reasons; where it was the only one, the field is accepted."""
+    """A row without one of its reasons; if it was the only one, the field is accepted."""
     if row.status != "review" or not row.text or reason not in row.reason:
         return row
     left = joined(*(part.strip("; ") for part in row.reason.partition(reason)[::2]))
@@ -321,7 +320,7 @@ def _without(row: Row, reason: str) -> Row:
 
 
 def document_states(sha256: str, readings: Sequence[Row], rows: Sequence[Row], edits: Sequence[Edit]) -> Iterator[FieldState]:
-    """The fields of one document; `rows` are those of the table, beside the `readings`."""
+    """The fields of one document; `rows` are those of the table, parallel to the `readings`."""
     said: dict[tuple[int, str], list[Edit]] = {}
     for edit in edits:
         said.setdefault((edit.page, edit.field), []).append(edit)

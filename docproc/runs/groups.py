@@ -1,10 +1,10 @@
-"""Group verification: all digits that were read as the same one, put before a person together, least sure first.
+"""Group verification: all digits that were read as the same digit are shown together, least sure first.
 
-A digit of which nothing was said waits in its group. What is said of it is kept in the journal, see `digit_log`. Where every
-digit of a field is known, so is the field, and an edit says it; a field with a digit that is marked has to be keyed.
+A digit that nobody has judged yet waits in its group. Judgments are kept in the journal, see `digit_log`. When every digit of a
+field is known, so is the field, and an edit records it; a field with a marked digit has to be keyed.
 
-Single digits do not show whether one is missing, or what the marks between them mean. So only those fields are put up of which
-nothing else is in doubt than how sure the reading is.
+Single digits do not show whether one is missing, or what the marks between them mean. So a field is offered only if nothing but
+the confidence of its reading is in doubt.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from docproc.runs.digit_log import MARKED, WITHDRAWN, DigitEdit
 from docproc.runs.edits import Edit, FieldKey, FieldState, edit_of, meaning, spec_of
 from docproc.types import DIGIT_SYMBOLS, Box
 
-SCREEN = "group"  # what edits call it
+SCREEN = "group"  # what edits call this screen
 PER_SCREEN = 100
 
 _SCAN = re.compile(r"form [0-9]+ on page ([0-9]+)")
 
 Why = Literal["no_places", "in_doubt", "account", "no_picture"]
-"""Why a field is left to keying: the journal does not tell where its digits stand; more is in doubt than its digits; it holds
-an account number, which is covered; its document cannot be shown."""
+"""Why a field is left to keying: the journal does not know where its digits are; more is in doubt than its digits; it contains
+an account number, which is masked; its document cannot be shown.
+"""
 
 
 class PutFirst(Protocol):
@@ -43,11 +44,11 @@ class Piece:
     """One digit of a field."""
 
     key: FieldKey
-    place: int  # in the field's text, from 0
+    place: int  # index in the field's text, from 0
     digit: str  # as it was read
     confidence: float  # 0..1, that it is this digit
     box: Box  # px of the page as stored
-    scan: int  # the page of the document on which it stands, from 1
+    scan: int  # the page of the document that it is on, from 1
     document: str
     text: str  # what was read in the field
 
@@ -56,34 +57,34 @@ class Piece:
         return self.key, self.place
 
     def order(self) -> tuple[float, str, int, FieldKey, int]:
-        """By what digits of a group are sorted."""
+        """The sort key for the digits of a group."""
         return self.confidence, self.document, self.scan, self.key, self.place
 
 
 @dataclass(frozen=True, slots=True)
 class OpenField:
-    """A field that is put up for verification, and what was said of its digits."""
+    """A field that is offered for verification, and what was said about its digits."""
 
     state: FieldState
-    said: Mapping[int, str]  # by the digit's place: the digit that stands there, or MARKED
+    said: Mapping[int, str]  # by the digit's place: the actual digit, or MARKED
 
     @property
     def marked(self) -> tuple[int, ...]:
-        """The places of the digits that are not what was read, and of which nobody said what they are."""
+        """The places of digits that were marked as wrong without saying what they are."""
         return tuple(place for place, said in sorted(self.said.items()) if said == MARKED)
 
     @property
     def text(self) -> str:
-        """What stands in the field, by what was said of its digits; "" where that is not known of all."""
+        """The text of the field according to the judgments of its digits; "" if not all are known."""
         digits = [self.said.get(place, MARKED) for place in range(len(self.state.reading.text))]
         return "" if MARKED in digits else "".join(digits)
 
     def told(self, edits: Iterable[DigitEdit]) -> OpenField:
-        """The field after more was said of its digits."""
+        """The field after more was said about its digits."""
         return replace(self, said=_said(self.state.reading.text, edits, self.said))
 
     def pieces(self) -> Iterator[Piece]:
-        """The digits of which nothing was said; none where the field has to be keyed."""
+        """The digits that nobody has judged; none if the field has to be keyed."""
         return (piece for piece in self.all_pieces() if piece.place not in self.said and not self.marked)
 
     def all_pieces(self) -> Iterator[Piece]:
@@ -101,10 +102,10 @@ class OpenField:
 def open_fields(
     states: Iterable[FieldState], digit_edits: Iterable[DigitEdit], *, accepted: bool = False, unmasked: bool = False
 ) -> tuple[list[OpenField], Counter[Why]]:
-    """The fields that are put up: the doubtful ones, and with `accepted` the others, too; and how many are left to keying.
+    """The fields offered: the doubtful ones, with `accepted` also the others; and how many are left to keying.
 
-    `states` have their digits, see `Journal.fields`. A field that somebody keyed is not put up, and of copies of a document
-    the first alone. Accounts are left out unless they are `unmasked`.
+    `states` have their digits, see `Journal.fields`. A field that somebody keyed is not offered, and of copies of a document
+    only the first is. Accounts are left out unless they are `unmasked`.
     """
     said: dict[FieldKey, list[DigitEdit]] = {}
     for edit in digit_edits:
@@ -138,7 +139,7 @@ def _why_left(state: FieldState, masked: bool) -> Why | None:
 
 
 def _said(text: str, edits: Iterable[DigitEdit], before: Mapping[int, str] | None = None) -> dict[int, str]:
-    """What counts of what was said of the digits of a text, by their places."""
+    """The valid judgments of the digits of a text, by their places."""
     words: dict[int, list[str]] = {place: [said] for place, said in (before or {}).items()}
     for edit in edits:
         if edit.text != text:
@@ -152,7 +153,7 @@ def _said(text: str, edits: Iterable[DigitEdit], before: Mapping[int, str] | Non
 
 
 def groups(fields: Iterable[OpenField]) -> dict[str, list[Piece]]:
-    """The digits of which nothing was said, by what they were read as, least sure first."""
+    """The digits that nobody has judged, grouped by what they were read as, least sure first."""
     found: dict[str, list[Piece]] = {digit: [] for digit in DIGIT_SYMBOLS}
     for field in fields:
         for piece in field.pieces():
@@ -163,9 +164,10 @@ def groups(fields: Iterable[OpenField]) -> dict[str, list[Piece]]:
 
 
 def answers(screen: Sequence[Piece], marks: Mapping[int, str], who: str) -> list[DigitEdit]:
-    """What a person said of the digits on a screen.
+    """What a person said about the digits on a screen.
 
-    `marks` has the numbers of those that are none, from 0, each with the digit that it is, or "". The others are confirmed.
+    `marks` has the numbers, from 0, of the digits that do not belong, each with the actual digit, or "". The others are
+    confirmed.
     """
     return [
         DigitEdit(*piece.key, piece.place, piece.text, marks.get(k, piece.digit) or MARKED, who)
@@ -174,18 +176,18 @@ def answers(screen: Sequence[Piece], marks: Mapping[int, str], who: str) -> list
 
 
 def withdrawals(screen: Sequence[Piece], who: str) -> list[DigitEdit]:
-    """What takes the last word on each digit of a screen back."""
+    """Edits that take back the last judgment of each digit of a screen."""
     return [DigitEdit(*piece.key, piece.place, piece.text, WITHDRAWN, who) for piece in screen]
 
 
 def edit_for(field: OpenField, who: str) -> Edit | None:
-    """What a field is, by its digits, as an edit; None where not all are known, or where such a text cannot stand there."""
+    """The edit for a field that follows from its digits; None if not all are known, or if such a text is not allowed there."""
     if not field.text or meaning(field.state.reading, field.text).fault:
         return None
     return edit_of(field.state, "text", field.text, who=who, screen=SCREEN)
 
 
 def breaks_rules(field: OpenField) -> bool:
-    """Whether a person has to look at the whole field, because the text of its digits breaks a rule, or can be none."""
+    """Whether a person has to look at the whole field, because the text of its digits breaks a rule or is not allowed."""
     meant = meaning(field.state.reading, field.text)
     return bool(meant.fault or meant.broken)

@@ -1,8 +1,8 @@
-"""Networks that live in one process and answer many: where workers share a GPU.
+"""Networks that live in one process and serve many: used when workers share a GPU.
 
 A worker opens a model without its networks (`open_reader`), and asks for their scores through its parent, see `workers.ask`.
-The process that has the networks (`open_networks`) answers in one go what several workers ask at the same time (`Gathered`), so
-a GPU gets the glyphs of many documents at once.
+The process that has the networks (`open_networks`) answers in one batch what several workers ask at the same time (`Gathered`),
+so a GPU gets the glyphs of many documents at once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from docproc.runs.workers import ask
 from docproc.types import Frames, Line, ModelHash, Pictures, Scores
 from docproc.weights.opening import open_model, open_model_elsewhere
 
-Question = tuple[ModelHash, Pictures | Sequence[Line]]  # what a network is to score
+Question = tuple[ModelHash, Pictures | Sequence[Line]]  # what a network is asked to score
 Answer = Scores | list[Frames]
 
 _Question = TypeVar("_Question")
@@ -33,9 +33,9 @@ _Answer = TypeVar("_Answer")
 def placed(
     settings: Settings,
 ) -> tuple[Settings, Callable[[], Callable[[Sequence[Question]], list[Answer | DocumentError]]] | None]:
-    """On a cluster: what workers read with, and what opens the networks that they share; None where each has its own.
+    """On a cluster: the settings workers read with, and a function that opens their shared networks; None if each has its own.
 
-    Networks that need a GPU are shared, so that machines without one can do all the rest.
+    Networks that need a GPU are shared, so that machines without one can do everything else.
     """
     if not BACKENDS[settings.backend].gpu:
         return settings, None
@@ -43,23 +43,23 @@ def placed(
 
 
 def open_reader(settings: Settings) -> DocumentReader:
-    """In a worker: a reader whose networks its parent asks. Raises MissingPart where the cards of the model are missing."""
+    """In a worker: a reader that gets its networks' scores from its parent. Raises MissingPart if model cards are missing."""
     return DocumentReader.of(settings, open_model_elsewhere(settings.backend, settings.model, ask))
 
 
 class NetworksLost(Exception):
-    """Networks that answer nothing any more, as after an error on a GPU: what has them is to be started again."""
+    """The networks no longer answer, as after an error on a GPU; the process that holds them must be restarted."""
 
 
 def open_networks(settings: Settings) -> Callable[[Sequence[Question]], list[Answer | DocumentError]]:
-    """Load the networks that `open_reader` asks; the function scores many questions, each network once.
+    """Load the networks that `open_reader` queries; the function scores many questions, running each network once.
 
-    What goes wrong with one question is its answer. Raises MissingPart, and the function NetworksLost.
+    An error in one question is returned as its answer. Raises MissingPart, and the function NetworksLost.
     """
     check_networks(settings)
     model = open_model(settings.backend, settings.model)
     networks = {network.model_hash: network for network in (*model.networks.values(), model.micr)}
-    known: dict[ModelHash, Any] = {}  # of each network a question that it has answered
+    known: dict[ModelHash, Any] = {}  # for each network, a question that it has answered
 
     def answer(questions: Sequence[Question]) -> list[Answer | DocumentError]:
         answers: dict[int, Answer | DocumentError] = {}
@@ -72,7 +72,7 @@ def open_networks(settings: Settings) -> Callable[[Sequence[Question]], list[Ans
         try:
             answers = _together(network, asked)
         except Exception as problem:
-            if len(asked) > 1:  # the others have done nothing wrong
+            if len(asked) > 1:  # the other questions are not at fault
                 return [one for views in asked for one in score(name, network, [views])]
             _check_alive(network, known.get(name), problem)
             return [unexpected(problem)]
@@ -84,7 +84,7 @@ def open_networks(settings: Settings) -> Callable[[Sequence[Question]], list[Ans
 
 
 def _check_alive(network: Any, known: Any, problem: Exception) -> None:
-    """Raises NetworksLost where a network does not answer again what it has answered before."""
+    """Raises NetworksLost if a network no longer answers a question that it has answered before."""
     try:
         if known is not None:
             network.recognize(known)
@@ -93,7 +93,7 @@ def _check_alive(network: Any, known: Any, problem: Exception) -> None:
 
 
 def _together(network: Any, asked: Sequence[Any]) -> Sequence[Answer]:
-    """What a network, of pictures or of lines, says of several batches: of each by itself."""
+    """The answers of a network, of pictures or of lines, to several batches, each on its own."""
     if not asked:
         return []
     if isinstance(asked[0], list):
@@ -104,10 +104,10 @@ def _together(network: Any, asked: Sequence[Any]) -> Sequence[Answer]:
 
 
 class Gathered(Generic[_Question, _Answer]):
-    """A function for many threads: what they ask while it is at work is answered together, next.
+    """A function for many threads: questions that arrive while it is busy are answered together next.
 
-    All work is done by one thread, which `prepare`s it as well: a GPU belongs to the thread that opened it. Raises what
-    `prepare` raises; a question is answered with what the work raises.
+    One thread does all the work, including `prepare`: a GPU belongs to the thread that opened it. Raises what `prepare` raises;
+    an exception of the work is the answer to the question.
     """
 
     def __init__(self, prepare: Callable[[], Callable[[Sequence[_Question]], Sequence[_Answer]]]) -> None:
@@ -122,7 +122,7 @@ class Gathered(Generic[_Question, _Answer]):
         return future.result()
 
     def waiting(self) -> int:
-        """Questions that nobody works on yet."""
+        """Number of questions that nobody is working on yet."""
         return self._waiting.qsize()
 
     def _serve(
@@ -130,7 +130,7 @@ class Gathered(Generic[_Question, _Answer]):
     ) -> None:  # fmt: skip
         try:
             work = prepare()
-        except BaseException as problem:  # who waits for it must hear of it
+        except BaseException as problem:  # whoever waits for it must be told
             ready.set_exception(problem)
             return
         ready.set_result(None)
@@ -148,7 +148,7 @@ class Gathered(Generic[_Question, _Answer]):
                     future.set_result(answer)
 
     def _next(self) -> list[tuple[_Question, Future[_Answer]]]:
-        """All questions that wait, once there is one."""
+        """All waiting questions, once there is at least one."""
         some = [self._waiting.get()]
         while True:
             try:

@@ -1,11 +1,11 @@
-"""The journal of a run: which documents were found, and the rows that were read from each; a SQLite file beside the table.
+"""The journal of a run: which documents were found, and the rows read from each; a SQLite file next to the table.
 
-Every document is committed by itself, so a run that ends in any way, by Ctrl-C or by a power cut, continues where it was.
-The table is only a copy of the journal. A document is read again when its content, or the settings that it was read with,
-are no longer those in the journal. A journal of an earlier version is brought to the form of this one when a run opens it.
+Each document is committed separately, so a run that ends for any reason, by Ctrl-C or a power cut, continues where it stopped.
+The table is only a copy of the journal. A document is read again when its content, or the settings it was read with, no longer
+match the journal. A run that opens a journal of an earlier version converts it to the current form.
 
 The journal also keeps the table as it was written, because a person may have changed cells of it since, see `runs.audit`; and
-what people said of fields, see `runs.edits`. That belongs to the content of documents: nothing but `discard_edits` drops it.
+what people said about fields, see `runs.edits`. Edits belong to the content of documents: only `discard_edits` deletes them.
 """
 
 from __future__ import annotations
@@ -43,23 +43,23 @@ from docproc.weights.drift import Fact
 
 SCHEMA = "9"
 SUFFIX = JOURNAL_SUFFIX
-PART_BYTES = 1 << 20  # of a table that is kept, in one cell of the journal [guess]
-PLANNED_AT_ONCE = 5_000  # documents that are entered together, so that few are held twice [guess]
+PART_BYTES = 1 << 20  # of a stored table, per cell of the journal [guess]
+PLANNED_AT_ONCE = 5_000  # documents entered together, so that few are held in memory twice [guess]
 MAX_FAILURES = 100  # that `Standing` lists [guess]
 # Codes of errors that may be gone by the next run: such documents are tried again.
 TRANSIENT = frozenset({"not_found", "permission", "io_error", "changing", "timeout", "worker_died", "internal"})
 NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "ceph", "glusterfs", "afs", "lustre")
 
-# What `document.listed` says.
+# The values of `document.listed`.
 DROPPED, PRESENT, AWAY, AWAY_OTHERWISE = range(4)
-"""Not in the table; among the inputs; no longer among them; no longer, and read with other settings than those that are."""
+"""Not in the table; among the inputs; no longer among them; no longer, and read with other settings than the current ones."""
 
-KEYED = "keyed"  # a column of the table that follows from edits, and is not kept with what was read
-DIGITS = "digits"  # a column of rows: where the digits stand, see `places`; NULL where that is not known
+KEYED = "keyed"  # a table column that follows from edits, and is not stored with the readings
+DIGITS = "digits"  # a column of rows: the positions of the digits, see `places`; NULL if unknown
 _ROW = tuple(field.name for field in fields(Row) if field.name not in (*DETAILS, KEYED))
-_STORED = (*_ROW[1:], "spec")  # of a row, beside its document
+_STORED = (*_ROW[1:], "spec")  # of a row, besides its document
 _SHOWN = tuple(field.name for field in fields(Row) if field.name not in DETAILS)[1:]
-# In SQL, what stands in columns that an earlier version did not have.
+# SQL defaults for columns that an earlier version did not have.
 _DEFAULTS = {column: "NULL" if column in ("residual", DIGITS) else "''" for column in (*_STORED, KEYED, DIGITS)}
 _WRITTEN = "CREATE TABLE written (state TEXT NOT NULL, part INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (state, part));"
 _SPECS = "CREATE TABLE spec (name TEXT PRIMARY KEY, spec TEXT NOT NULL) WITHOUT ROWID;"
@@ -82,7 +82,7 @@ _TABLES = f"""
     {digit_log.TABLE}
 """
 SECRET, _LIMIT = "audit_secret", "audit_limit"  # notes on the sample of an audit
-_OF_PEOPLE = ("schema", SECRET, _LIMIT)  # notes that stay when all is read again
+_OF_PEOPLE = ("schema", SECRET, _LIMIT)  # notes that are kept when everything is read again
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,26 +92,26 @@ class Todo:
     document: Document
     settings: str  # what it is read with, see `Journal.plan`
     sha256: str | None  # of the content whose rows are in the journal, read with the same settings
-    attempts: int  # earlier ones, which were begun and never finished
+    attempts: int  # earlier ones that were begun and never finished
     stamp: Stamp | None = None  # of the file before it was read
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the journal has of a document from earlier runs."""
+    """What the journal knows about a document from earlier runs."""
 
     path: bytes
     settings: str  # what it was, or was to be, read with
     done: bool
     attempts: int = 0  # that were begun and never finished
-    stamp: Stamp | None = None  # of the file that was read; None where there was none to see
+    stamp: Stamp | None = None  # of the file that was read; None if it could not be determined
     sha256: str | None = None  # of the content that was read
-    code: str = ""  # of the first error on it
+    code: str = ""  # of its first error
     has_rows: bool = False
 
 
 class _AllNew(Sequence[Todo]):
-    """Documents in stores of which none is known: each is made when it is its turn, because there may be millions."""
+    """Documents in stores, none of them known yet: each is created on demand, because there may be millions."""
 
     def __init__(self, planned: Sequence[tuple[Document, str]]) -> None:
         self._planned = planned
@@ -138,13 +138,13 @@ Decision = Literal["skip", "compare", "read"]
 def decide(known: Known | None, path: bytes, stamp: Stamp | None, settings: str, *, retry: bool) -> Decision:
     """What a run does with a document at `path` that has this stamp and is to be read with these settings.
 
-    `skip`: its rows stay, and its file is not opened. `compare`: its content is hashed, and its rows stay where the hash is
-    the same. `read`: it is read, and nothing stays. With `retry`, errors that may be gone are tried again.
+    `skip`: its rows are kept, and its file is not opened. `compare`: its content is hashed, and its rows are kept if the hash
+    is the same. `read`: it is read, and nothing is kept. With `retry`, errors that may be gone are tried again.
     """
     if known is None or known.settings != settings:
         return "read"
     transient = known.code in TRANSIENT
-    # Of a file that could not even be seen nothing is known: two stamps that are None are equal.
+    # Two stamps of None are equal but say nothing: those files could not even be seen.
     if known.done and known.stamp == stamp and known.path == path and not (retry and transient):
         return "skip"
     return "compare" if known.sha256 and known.has_rows and not transient else "read"
@@ -154,12 +154,12 @@ def decide(known: Known | None, path: bytes, stamp: Stamp | None, settings: str,
 class Outcome:
     """The result of reading a document."""
 
-    rows: tuple[Row, ...] | None  # None: the content is that of the rows in the journal
+    rows: tuple[Row, ...] | None  # None: the content has not changed since the rows in the journal
     sha256: str | None = None
     size: int | None = None
     modified: int | None = None
     changed: int | None = None
-    code: str = ""  # of the first error on it
+    code: str = ""  # of its first error
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,21 +176,21 @@ class Standing:
     duplicates: tuple[tuple[str, str], ...]  # a document and the first one with the same content
     notes: Mapping[str, str]  # command, inputs, times, model, ...
     away: int = 0  # documents in the table that are no longer among the inputs
-    gone: frozenset[str] = frozenset()  # those of them that `duplicates` names
-    edits: int = 0  # that people entered, those that were taken back too
-    keyed: Counter[Keyed] = field(default_factory=Counter)  # fields by what people did
+    gone: frozenset[str] = frozenset()  # those of them that are named in `duplicates`
+    edits: int = 0  # entered by people, including those taken back
+    keyed: Counter[Keyed] = field(default_factory=Counter)  # number of fields by what people did
 
 
 def reading_settings(general: str, template: str, other: str) -> str:
-    """The settings that a document is read with, of three hashes: what holds for all, its template, and what tells no reading.
+    """The settings that a document is read with, as three hashes: general, template, and those not affecting readings.
 
-    Of a document that is no longer among the inputs it is asked whether its rows still hold, see `holding`.
+    For a document that is no longer among the inputs, they show whether its rows are still valid, see `holding`.
     """
     return f"{general}.{template}.{other}"
 
 
 def holding(planned: Mapping[str, str]) -> Callable[[str, str], bool]:
-    """Tells of (settings, folder) whether rows that were read so may stand beside those of a run that has these by folder."""
+    """Tells for (settings, folder) whether such rows may stand next to those of a run with these settings by folder."""
     generals = {one.split(".")[0] for one in planned.values()}
     templates = {tuple(one.split(".")[:2]) for one in planned.values()}
 
@@ -202,12 +202,12 @@ def holding(planned: Mapping[str, str]) -> Callable[[str, str], bool]:
 
 
 def journal_path(output: Path) -> Path:
-    """Where the journal of a table lies."""
+    """The path of a table's journal."""
     return output if output.suffix == SUFFIX else output.with_name(output.name + SUFFIX)
 
 
 class Journal:
-    """The open journal of one output. One run writes what was read, people enter edits, and others may read meanwhile."""
+    """The open journal of one output. One run writes readings, people enter edits, and others may read at the same time."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
@@ -221,8 +221,8 @@ class Journal:
     def open(cls, output: Path, *, anew: bool = False, threads: bool = False) -> Iterator[Journal]:
         """Open the journal of `output` for writing, or create it. Raises CannotWrite.
 
-        `anew` drops all but the edits of an old one; one that is damaged is set aside. `threads` allows that several use it,
-        one after the other.
+        `anew` deletes everything but the edits of an old one; a damaged one is set aside. `threads` allows several threads to
+        use it, one after another.
         """
         path = journal_path(output)
         if anew and _is_damaged(path):
@@ -234,7 +234,7 @@ class Journal:
             if anew:
                 journal._begin_anew()
             yield journal
-            # Without a write-ahead log, reading a finished journal leaves no files beside it.
+            # Without a write-ahead log, reading a finished journal leaves no extra files next to it.
             with suppress(sqlite3.Error):
                 journal._db.execute("PRAGMA journal_mode=DELETE")
         finally:
@@ -244,7 +244,7 @@ class Journal:
     @classmethod
     @contextmanager
     def look(cls, output: Path) -> Iterator[Journal]:
-        """Open the journal of `output` for reading. Raises BadInput where there is none."""
+        """Open the journal of `output` for reading. Raises BadInput if there is none."""
         path = journal_path(output)
         if not path.is_file():
             if path != output and output.exists():
@@ -254,7 +254,7 @@ class Journal:
                 )
             raise BadInput(f"there is no journal {path}; docproc run -o {output} makes one")
         try:
-            # A run may be writing: then the log beside the file has the newest data.
+            # A run may be writing: then the newest data are in the log next to the file.
             mode = "ro" if os.access(path.parent, os.W_OK) else "ro&immutable=1"
             db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=5)
             journal = cls(path, db)
@@ -267,7 +267,7 @@ class Journal:
         except sqlite3.Error as problem:
             raise BadInput(f"{path} is no readable journal: {problem}") from problem
         try:
-            db.execute("BEGIN")  # everything is read as of one moment
+            db.execute("BEGIN")  # everything is read as of one point in time
             yield journal
         except sqlite3.Error as problem:
             raise BadInput(f"{path} is no readable journal: {problem}") from problem
@@ -277,7 +277,7 @@ class Journal:
     def _prepare(self) -> None:
         mode = "DELETE" if on_network(self.path) else "WAL"
         self._db.execute(f"PRAGMA journal_mode={mode}")
-        self._db.execute("PRAGMA synchronous=EXTRA")  # what was acknowledged is on the disk, without a write-ahead log too
+        self._db.execute("PRAGMA synchronous=EXTRA")  # what was acknowledged is on disk, even without a write-ahead log
         known = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if not known:
             self._db.executescript(f"BEGIN; {_TABLES} INSERT INTO run VALUES ('schema', '{SCHEMA}'); COMMIT;")
@@ -287,7 +287,7 @@ class Journal:
             self._migrate()
 
     def _migrate(self) -> None:
-        """Bring a journal of an earlier version to the form of this one: nothing that was read is lost."""
+        """Convert a journal of an earlier version to the current form; no readings are lost."""
         with self._transaction() as db:
             for column in (*_STORED, DIGITS):
                 if column not in self._columns():
@@ -302,14 +302,14 @@ class Journal:
             db.execute("UPDATE run SET value = ? WHERE key = 'schema'", (SCHEMA,))
 
     def _begin_anew(self) -> None:
-        """Drop what was read, and keep what people said of it."""
+        """Delete what was read, and keep what people said about it."""
         with self._transaction() as db:
             for table in ("document", "row", "spec", "written"):
                 db.execute(f"DELETE FROM {table}")
             db.execute(f"DELETE FROM run WHERE key NOT IN ({', '.join('?' * len(_OF_PEOPLE))})", _OF_PEOPLE)
 
     def _columns(self) -> list[str]:
-        """The columns of rows in this journal: earlier versions had fewer, and others in another order."""
+        """The columns of rows in this journal: earlier versions had fewer, and in a different order."""
         return [str(found[1]) for found in self._db.execute("PRAGMA table_info(row)")]
 
     def _has(self, table: str) -> bool:
@@ -326,12 +326,12 @@ class Journal:
         waiting: Collection[str] = (),
         retry: bool = True,
     ) -> Sequence[Todo]:
-        """Enter the documents of this run, each with the settings that it is read with; returns those to read, see `decide`.
+        """Enter the documents of this run, each with its settings; returns those to read, see `decide`.
 
-        Those during which earlier runs ended come last. Documents of earlier runs that are not among them stay in the table,
-        with a reason that says so; those that were read with other settings go to review. With `forget` they leave the
-        table, and stay in the journal. Documents called as one in `waiting` are there, and no reading of them is planned.
-        `retry` tries again what a finished run could not read for a reason that may be gone.
+        Documents during which earlier runs ended come last. Documents of earlier runs that are not among them stay in the
+        table, with a reason that says so; those read with other settings go to review. With `forget` they leave the table, and
+        stay in the journal. Documents whose names are in `waiting` are present, but are not planned for reading. `retry` tries
+        again what a finished run could not read, if the reason may be gone.
         """
         todo: list[Todo] = []
         with self._transaction() as db:
@@ -354,9 +354,9 @@ class Journal:
         """The same for some of the documents; in a `fresh` journal none is known."""
         todo: list[Todo] = []
         skipped: list[tuple[bytes]] = []
-        stale: list[tuple[bytes]] = []  # whose rows no longer hold
+        stale: list[tuple[bytes]] = []  # documents whose rows are no longer valid
         entered: list[tuple[bytes, bytes, str, int]] = []
-        # Objects that stood in a list were not seen yet; of new ones nothing is to be compared.
+        # Objects named in a list have not been looked at yet; for new ones there is nothing to compare.
         unseen = [one.path for one, _ in documents if isinstance(one.path, Url) and one.path.stamp is None and not fresh]
         seen = stores.stamps(unseen) if unseen else {}
         for document, settings in documents:
@@ -375,7 +375,7 @@ class Journal:
             todo.append(Todo(document, settings, sha256, attempts, stamp))
             entered.append((name, path, settings, attempts))
         db.executemany("UPDATE document SET listed = 1 WHERE name = ?", skipped)
-        # What was read with other settings must never stand beside the new.
+        # Readings made with other settings must never stand next to new ones.
         db.executemany("DELETE FROM row WHERE name = ?", stale)
         db.executemany(
             "INSERT INTO document (name, path, listed, settings, attempts) VALUES (?, ?, 1, ?, ?) ON CONFLICT (name) "
@@ -389,7 +389,7 @@ class Journal:
     def _unlist(
         db: sqlite3.Connection, documents: Sequence[tuple[Document, str]], waiting: Collection[bytes], *, forget: bool
     ) -> None:
-        """Tell the documents of earlier runs that are not among these; see `plan`."""
+        """Mark the documents of earlier runs that are not among these; see `plan`."""
         planned = {os.fsencode(document.name) for document, _ in documents}
         by_folder = {os.path.dirname(os.fspath(document.path)): settings for document, settings in documents}
         still = holding(by_folder)
@@ -418,17 +418,17 @@ class Journal:
         return Known(path, settings, bool(done), attempts, stamp, sha256, code, bool(has_rows))
 
     def begin(self, *documents: Document) -> None:
-        """Note that reading documents begins: this finds a file that ends every run."""
+        """Record that reading of these documents begins; this identifies a file that ends every run."""
         names = [(os.fsencode(one.name),) for one in documents]
         with self._transaction() as db:
             db.executemany("UPDATE document SET attempts = attempts + 1 WHERE name = ?", names)
 
     def finish(self, document: Document, outcome: Outcome) -> None:
-        """Enter the outcome of a document, all in one step."""
+        """Enter the outcome of a document in one transaction."""
         self.finish_all([(document, outcome)])
 
     def finish_all(self, outcomes: Iterable[tuple[Document, Outcome]]) -> None:
-        """Enter the outcomes of several documents, all in one step."""
+        """Enter the outcomes of several documents in one transaction."""
         with self._transaction() as db:
             for document, outcome in outcomes:
                 self._enter(db, os.fsencode(document.name), outcome)
@@ -450,16 +450,16 @@ class Journal:
         )
 
     def keep(self, **notes: str) -> None:
-        """Keep facts about the run."""
+        """Store facts about the run."""
         with self._transaction() as db:
             db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", [(key, _plain(value)) for key, value in notes.items()])
 
     # --------------------------------------------------------------------------------------- the table as written
 
     def keep_written(self, table: Path) -> None:
-        """Keep a copy of a table that is about to be written; it counts beside the last one until `written_now`.
+        """Keep a copy of a table that is about to be written; it is valid in addition to the last one until `written_now`.
 
-        So the journal knows the table at every moment, also when the power fails between the two.
+        So the journal knows the table at all times, even if the power fails between the two.
         """
         with self._transaction() as db:
             db.execute("DELETE FROM written WHERE state = 'next'")
@@ -470,14 +470,14 @@ class Journal:
                     db.execute("INSERT INTO written VALUES ('next', 0, ?)", (zlib.compress(b""),))
 
     def written_now(self) -> None:
-        """The copy that was kept last is the table now."""
+        """The copy that was kept last is now the table."""
         with self._transaction() as db:
             if self._one("SELECT count(*) FROM written WHERE state = 'next'"):
                 db.execute("DELETE FROM written WHERE state = 'last'")
                 db.execute("UPDATE written SET state = 'last' WHERE state = 'next'")
 
     def adopt(self, table: Path) -> None:
-        """Take the table as it is for what was written: whoever replaces it now knows it. Raises OSError."""
+        """Treat the current table as the one written: whoever replaces it now knows its content. Raises OSError."""
         state = self._state_of(table)
         if state != "last":
             if state is None:
@@ -485,11 +485,11 @@ class Journal:
             self.written_now()
 
     def written(self) -> list[bytes]:
-        """The copies of the table that it may be; none where this journal has written no table yet."""
+        """The copies that the table may match; none if this journal has not written a table yet."""
         return [b"".join(self._parts(state)) for state in self._states()]
 
     def wrote(self, table: Path) -> bool:
-        """Whether the table is byte for byte one of the copies. Raises OSError."""
+        """Whether the table matches one of the copies byte for byte. Raises OSError."""
         return self._state_of(table) is not None
 
     def _states(self) -> list[str]:
@@ -518,12 +518,12 @@ class Journal:
         self, edits: Sequence[Edit], seen: Mapping[FieldKey, int] | None = None, planted: Sequence[Planted] = (),
         digits: Sequence[DigitEdit] = (),
     ) -> list[int]:  # fmt: skip
-        """Enter edits, all or none; when this returns they are on the disk. Returns their numbers, see `FieldState.version`.
+        """Store edits, all or none; when this returns they are on disk. Returns their numbers, see `FieldState.version`.
 
-        `seen` has the version of each field that the writer knows of; a field that is not in it had no edit. Raises StaleEdit
-        where somebody else came first, unless `seen` is None, ValueError for an edit that makes no sense, or CannotWrite.
-        With `planted` it is entered what people did who were shown a wrong reading; a field's second one is passed over.
-        `digits` is what was said of single digits.
+        `seen` has the version of each field that the writer knows of; a field not in it had no edit. Raises StaleEdit if
+        somebody else was first, unless `seen` is None, ValueError for an edit that makes no sense, or CannotWrite. `planted` is
+        what people did when shown a wrong reading; a second one for the same field is ignored. `digits` is what was said about
+        single digits.
         """
         with self._transaction() as db:
             digit_log.insert(db, digits, edit_log.utc_now())
@@ -533,14 +533,14 @@ class Journal:
     # -------------------------------------------------------------------------------------- joining journals
 
     def settings(self) -> Iterator[tuple[Document, str]]:
-        """The documents that stand in the table or will, by name, each with what it is read with, see `plan`."""
+        """The documents that are or will be in the table, by name, each with the settings it is read with, see `plan`."""
         for name, path, settings in self._db.execute("SELECT name, path, settings FROM document WHERE listed ORDER BY name"):
             yield Document(os.fsdecode(name), located(os.fsdecode(path))), str(settings)
 
     def absorb(self, other: Path) -> None:
-        """Take over the documents of another journal of this version, a finished run's, with their rows; not the edits.
+        """Take over the documents, with their rows but not the edits, from a finished run's journal of this version.
 
-        Raises BadInput where a document is in both, or CannotWrite. `other` is the file of the journal.
+        Raises BadInput if a document is in both, or CannotWrite. `other` is the file of the journal.
         """
         with self._guard():
             self._db.execute("ATTACH ? AS part", (str(other),))
@@ -558,7 +558,7 @@ class Journal:
                 self._db.execute("DETACH part")
 
     def discard_edits(self) -> int:
-        """Drop all edits, what was said of digits, and what people did with planted readings. Raises CannotWrite.
+        """Delete all edits, what was said about digits, and what people did with planted readings. Raises CannotWrite.
 
         Returns how many edits there were.
         """
@@ -567,38 +567,38 @@ class Journal:
             return edit_log.delete(db)
 
     def edits(self) -> Iterator[Edit]:
-        """All edits, oldest first; those of documents, too, that are no longer in the table."""
+        """All edits, oldest first, including those of documents that are no longer in the table."""
         return edit_log.select(self._db) if self._has("edit") else iter(())
 
     def edits_after(self, number: int) -> list[Edit]:
-        """The edits that were entered after the one of this number, oldest first."""
+        """The edits that were entered after the one with this number, oldest first."""
         return edit_log.after(self._db, number) if self._has("edit") else []
 
     def last_edit(self) -> int:
-        """The number of the last edit; 0 where there is none."""
+        """The number of the last edit; 0 if there is none."""
         return self._one("SELECT coalesce(max(id), 0) FROM edit") if self._has("edit") else 0
 
     def digit_edits(self) -> list[DigitEdit]:
-        """What people said of single digits, oldest first."""
+        """What people said about single digits, oldest first."""
         return digit_log.select(self._db) if self._has("digit_edit") else []
 
     def planted(self) -> list[Planted]:
-        """What people did who were shown a wrong reading, oldest first."""
+        """What people did when shown a wrong reading, oldest first."""
         return edit_log.select_planted(self._db) if self._has("planted") else []
 
     def secret(self) -> str:
-        """What decides by lot which fields are drawn, see `runs.sampling`; made where there is none. Raises CannotWrite."""
+        """The secret that decides which fields are drawn, see `runs.sampling`; created if there is none. Raises CannotWrite."""
         with self._transaction() as db:
             db.execute("INSERT OR IGNORE INTO run VALUES (?, ?)", (SECRET, new_secret()))
         return self.note(SECRET)
 
     def sample(self) -> Sample | None:
-        """The sample of the audit; None where none was drawn."""
+        """The audit sample; None if none was drawn."""
         limit = self.note(_LIMIT)
         return Sample(self.note(SECRET), int(limit)) if limit else None
 
     def draw_sample(self, size: SampleSize) -> Sample:
-        """Draw the sample of the audit from the accepted fields, or enlarge it. Raises CannotWrite."""
+        """Draw the audit sample from the accepted fields, or enlarge it. Raises CannotWrite."""
         secret, before = self.secret(), self.sample()
         accepted = [state.key for state in accepted_fields(self.fields())]
         drawn = draw(secret, accepted, size, before.limit if before else -1)
@@ -615,28 +615,28 @@ class Journal:
     def readings(self) -> Iterator[Row]:
         """The rows of all listed documents that are done, as docproc read them, by name and page.
 
-        Those of a duplicate say so in their reason.
+        The rows of a duplicate say so in their reason.
         """
         for document in self._documents():
             yield from document.told(document.readings)
 
     def rows(self) -> Iterator[Row]:
-        """The rows of the table, in the same order: by what was read, and by what people said."""
+        """The rows of the table, in the same order, from what was read and what people said."""
         for document in self._documents():
             yield from document.told(document.rows)
 
     def fields(self, sha256: str = "", *, digits: bool = False) -> Iterator[FieldState]:
-        """The fields of the table, in the same order: what was read there, what people said, and the row that came of it.
+        """The fields of the table, in the same order: what was read there, what people said, and the resulting row.
 
-        With `sha256` only those of documents with this content. With `digits` the rows have those, too, where it was kept
-        where they stand, see `places`.
+        With `sha256`, only those of documents with this content. With `digits` the rows include their digits if their positions
+        were stored, see `places`.
         """
         for document in self._documents(sha256=sha256, digits=digits):
             readings, rows = document.told(document.readings), document.told(document.rows)
             yield from document_states(document.sha256, readings, rows, document.edits)
 
     def facts(self) -> Iterator[Fact]:
-        """What is plain of every field of the table in which something was read, copies of documents left out."""
+        """The basic facts about every table field in which something was read, leaving out copies of documents."""
         found = self._db.execute(
             "SELECT field, confidence, length(text), height FROM row WHERE confidence IS NOT NULL AND field != '' "
             "AND status IN ('ok', 'review') AND name IN "
@@ -645,9 +645,9 @@ class Journal:
         return map(Fact._make, found)
 
     def _documents(self, *, edited: bool = False, sha256: str = "", digits: bool = False) -> Iterator[_Document]:
-        """The documents whose rows stand in the table, by name; or those of them alone that people said something of.
+        """The documents whose rows are in the table, by name; or only those that people said something about.
 
-        With `sha256` only those with this content.
+        With `sha256`, only those with this content.
         """
         duplicates = dict(self._duplicates(sha256))
         contents = edit_log.contents(self._db, sha256) if self._has("edit") else frozenset()
@@ -671,7 +671,7 @@ class Journal:
             yield _Document(content or "", listed, duplicates.get(document, ""), own, edits)
 
     def _row(self, document: str, digits: bytes | None, spec: str, columns: Sequence[Any]) -> Row:
-        attributes: list[Any] = [document, *columns, (), (), self._spec(spec)]  # alternatives are not kept
+        attributes: list[Any] = [document, *columns, (), (), self._spec(spec)]  # alternatives are not stored
         row = Row(*attributes)
         if digits is None or row.left is None or row.top is None:
             return row
@@ -686,11 +686,11 @@ class Journal:
         return self._specs[name]
 
     def documents(self) -> int:
-        """How many documents stand in the table, or will."""
+        """How many documents are or will be in the table."""
         return self._one("SELECT count(*) FROM document WHERE listed")
 
     def standing(self) -> Standing:
-        """The state of the run, counted."""
+        """The counts that describe the state of the run."""
         one = self._one
         duplicates = tuple(self._duplicates())
         by_status: Counter[Status] = Counter()
@@ -723,7 +723,7 @@ class Journal:
         )
 
     def contents(self) -> list[tuple[Document, str]]:
-        """The listed documents that were read, each with the SHA-256 of what was read."""
+        """The listed documents that were read, each with the SHA-256 of the content that was read."""
         found = self._db.execute(
             f"SELECT name, path, sha256 FROM document WHERE listed = {PRESENT} AND done AND sha256 IS NOT NULL ORDER BY name"
         )
@@ -770,9 +770,9 @@ class Journal:
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """A document whose rows stand in the table."""
+    """A document whose rows are in the table."""
 
-    sha256: str  # of the content that was read; "" where that is not known
+    sha256: str  # of the content that was read; "" if unknown
     listed: int
     first: str  # an earlier document with the same content, or ""
     readings: tuple[Row, ...]  # as docproc read them
@@ -780,19 +780,19 @@ class _Document:
 
     @property
     def rows(self) -> Sequence[Row]:
-        """The rows by what people said, too."""
+        """The rows including what people said."""
         return keyed_rows(self.readings, self.edits) if self.edits else self.readings
 
     def told(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """Rows of the document with what the table says of the document."""
+        """Rows of the document, with the table's remarks about the document."""
         if self.first:
             rows = [_remarked(row, _plain(DUPLICATE_OF + self.first)) for row in rows]
         return rows if self.listed == PRESENT else [_gone(row, self.listed) for row in rows]
 
 
 def _gone(row: Row, listed: int) -> Row:
-    """The row of a document that is no longer among the inputs, and cannot be read again."""
-    if listed == AWAY or row.keyed:  # what a person keyed depends on no settings
+    """The row of a document that is no longer among the inputs and cannot be read again."""
+    if listed == AWAY or row.keyed:  # what a person keyed does not depend on settings
         return _remarked(row, GONE)
     status: Status = row.status if row.status == "error" else "review"
     return _remarked(replace(row, status=status), f"{GONE}, and was read with other settings")
@@ -818,7 +818,7 @@ def _connect(path: Path, *, threads: bool = False) -> sqlite3.Connection:
 
 
 def _keep_spec(db: sqlite3.Connection, spec: FieldSpec | None) -> str:
-    """Keep what may stand in a field; returns its name."""
+    """Store what may be in a field; returns its name."""
     if spec is None:
         return ""
     name, text = packed(spec)
@@ -827,7 +827,7 @@ def _keep_spec(db: sqlite3.Connection, spec: FieldSpec | None) -> str:
 
 
 def _is_damaged(path: Path) -> bool:
-    """Whether there is a file that is no journal."""
+    """Whether there is a file that is not a journal."""
     if not path.is_file():
         return False
     try:
@@ -841,7 +841,7 @@ def _is_damaged(path: Path) -> bool:
 
 
 def _set_aside(path: Path) -> None:
-    """Give a damaged journal another name: edits may be saved from it. Raises CannotWrite."""
+    """Rename a damaged journal, so that edits can be rescued from it. Raises CannotWrite."""
     aside = path.with_name(f"{path.name}.damaged")
     try:
         for part in ("", "-wal", "-shm", "-journal"):
@@ -904,5 +904,5 @@ def _stamp(path: Path) -> Stamp | None:
 
 
 def _plain(value: Any) -> Any:
-    # A name of any bytes may stand in a reason; SQLite's text is UTF-8.
+    # A name in a reason may contain any bytes; SQLite's text is UTF-8.
     return value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value

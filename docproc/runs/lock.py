@@ -1,4 +1,4 @@
-"""One run at a time on an output: a lock of the operating system, which ends with its process."""
+"""One run at a time per output: an operating system lock, which is released when its process ends."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def lock_path(output: Path) -> Path:
 
 @contextmanager
 def hold(output: Path) -> Iterator[None]:
-    """Hold the output for this process. Raises OutputHeld at once where another process holds it, or CannotWrite."""
+    """Hold the output for this process. Raises OutputHeld immediately if another process holds it, or CannotWrite."""
     path = lock_path(output)
     while True:
         try:
@@ -37,7 +37,7 @@ def hold(output: Path) -> Iterator[None]:
         except BaseException:
             os.close(handle)
             raise
-        # The last holder may have deleted the file between our two steps; then the lock is on nothing.
+        # The last holder may have deleted the file between our two steps; then the lock has no effect.
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), os.stat(path)):
                 break
@@ -84,7 +84,7 @@ def _who(path: Path) -> str:
 
 
 def _lock_patiently(handle: int, output: Path) -> None:
-    """Lock after a few tries: `docproc status` holds the lock for a moment, and is no other run."""
+    """Try a few times to lock: `docproc status` holds the lock briefly, and is not another run."""
     for _ in range(MAX_RETRIES):
         with suppress(OutputHeld):
             return _lock(handle, output)
@@ -97,7 +97,7 @@ def _lock(handle: int, output: Path) -> None:
         if sys.platform == "win32":
             import msvcrt
 
-            # Far beyond its text, which others may read.
+            # Far beyond its text, so that others can still read that.
             os.lseek(handle, LOCKED_BYTE, os.SEEK_SET)
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
             os.lseek(handle, 0, os.SEEK_SET)

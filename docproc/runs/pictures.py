@@ -1,4 +1,4 @@
-"""What people look at: the page with its readings, and the sheet that shows every step for one field."""
+"""Pictures for people: the page with its readings, and the sheet that shows every step for one field."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Color = tuple[int, int, int]
 Picture = Image.Image
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-WIDTH = 1180  # px of a sheet
+WIDTH = 1180  # px, width of a sheet
 PAD = 16
 INK: Color = (28, 32, 38)
 QUIET: Color = (110, 118, 128)
@@ -31,7 +31,7 @@ GREEN: Color = (24, 128, 72)
 AMBER: Color = (190, 112, 0)
 RED: Color = (190, 40, 40)
 STATUS: dict[str, Color] = {"ok": GREEN, "review": AMBER, "blank": QUIET, "error": RED}
-# Neighbors differ; told apart by people who see red and green alike (P. Tol's bright scheme).
+# Neighbors differ; distinguishable for people with red-green color blindness (P. Tol's bright scheme).
 PIECES: tuple[Color, ...] = (
     (68, 119, 170),
     (238, 102, 119),
@@ -46,7 +46,7 @@ MICR_NAMES = dict(zip(MICR_SYMBOLS[10:], ("transit", "amount", "on-us", "dash"),
 
 
 def png(picture: Picture, command: str) -> bytes:
-    """A picture as PNG, which says what command of docproc drew it."""
+    """A picture as PNG, with the docproc command that drew it in its metadata."""
     note = PngImagePlugin.PngInfo()
     note.add_text("Software", f"docproc {command};")
     data = io.BytesIO()
@@ -101,7 +101,7 @@ def _listed(texts: Sequence[tuple[str, float]]) -> str:
 def digit_sheet(
     title: str, glyph: NDArray[np.uint8], drawn: NDArray[np.uint8] | None, probabilities: Sequence[float]
 ) -> Picture:
-    """A picture of one digit, (28, 28) uint8, as a network was shown it, as a decoder draws it again, and what it may be."""
+    """A picture of one digit, (28, 28) uint8: the network's input, the decoder's reconstruction, and the probabilities."""
     shown = [("what the network was shown", glyph)] + ([] if drawn is None else [("drawn from what it saw", drawn)])
     picture = Image.new("RGB", (WIDTH - 2 * PAD, 152), PAPER)
     draw = ImageDraw.Draw(picture)
@@ -119,7 +119,7 @@ def digit_sheet(
 
 
 def page_overlay(gray: Gray, rows: Sequence[Row], width: int = WIDTH) -> Picture:
-    """The page with a box around every field and its reading beside it; the color says whether a person should look."""
+    """The page with a box around every field and its reading next to it; the color shows whether a person should look."""
     scale = min(1.0, width / gray.shape[1])
     small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     picture = Image.fromarray(small).convert("RGB")
@@ -132,12 +132,12 @@ def page_overlay(gray: Gray, rows: Sequence[Row], width: int = WIDTH) -> Picture
         left, top = row.left * scale, row.top * scale
         right, bottom = left + row.width * scale, top + row.height * scale
         draw.rectangle((left - 2, top - 2, right + 2, bottom + 2), outline=color, width=2)
-        # Rounded down: 99.9 % sure is not certain.
+        # Rounded down: 99.9 % must not become 100 %.
         sure = "" if row.confidence is None or not row.text else f"  {int(row.confidence * 100)}%"
         label = f"{row.text or row.status}{sure}"
         box = draw.textbbox((0, 0), label, font=font)
         tall = box[3] + 5
-        # Below the box: above it most forms say what the field is.
+        # Below the box: above it, most forms have the field's label.
         y = bottom + 3 if bottom + 3 + tall <= picture.height else top - tall - 2
         x = max(0, min(left - 2, picture.width - box[2] - 10))
         draw.rectangle((x, y, x + box[2] + 8, y + tall), fill=color)
@@ -151,12 +151,12 @@ class Outline:
 
     label: str
     color: Color
-    corners: NDArray[np.float64]  # (4, 2) float64 px, clockwise from the one that is upper left on the form
+    corners: NDArray[np.float64]  # (4, 2) float64 px, clockwise from the corner that is upper left on the form
     walls: NDArray[np.float64]  # (n, 2, 2) float64 px, both ends of the lines between the cells of a comb
 
 
 def form_overlay(gray: Gray, heading: str, outlines: Sequence[Outline]) -> Picture:
-    """The picture, whole times as large where it is small, with outlines; `heading` stands in a band above it."""
+    """The picture with outlines, enlarged by a whole factor if it is small; `heading` is in a band above it."""
     enlarge = max(1, -(-1000 // gray.shape[1]))
     picture = Image.fromarray(gray).convert("RGB")
     if enlarge > 1:
@@ -196,7 +196,7 @@ def _tag(
     draw: ImageDraw.ImageDraw, size: tuple[int, int], corners: NDArray[np.float64], one: Outline,
     font: Font,
 ) -> None:  # fmt: skip
-    """The label below its outline: above it most forms say what the field is."""
+    """The label below its outline: above it, most forms have the field's label."""
     _, _, wide, down = (float(v) for v in draw.textbbox((0, 0), one.label, font=font))
     tall = down + 6
     x = float(np.clip(corners[:, 0].min(), 0, max(0, size[0] - wide - 10)))
@@ -210,11 +210,11 @@ def _tag(
 
 
 def heading(row: Row) -> Picture:
-    """What the table says of a field: text, status, confidence, value, and why it is so."""
+    """What the table says about a field: text, status, confidence, value and reason."""
     said: str = row.status
     if row.confidence is not None and row.text:
         said += f"  confidence {row.confidence:.2%}"
-    # The font has no symbols of E-13B; they are named below the line.
+    # The font has no E-13B symbols; they are named below the line.
     if row.text and row.value != row.text:
         said += "  no value" if not row.value else f"  value {row.value}" if row.value.isascii() else ""
     changed = f"changed by: {row.changed_by}" if row.changed_by else ""
@@ -237,13 +237,13 @@ def heading(row: Row) -> Picture:
 
 
 def _fitting(text: str, size: int, width: float) -> Font:
-    """The font of this size, or a smaller one in which the text is no wider than `width` px."""
+    """The font of this size, or a smaller one, in which the text is no wider than `width` px."""
     wide = _font(size).getlength(text)
     return _font(size if wide <= width else max(6, int(size * width / wide)))
 
 
 def _wrapped(text: str, font: Font, width: float) -> list[str]:
-    """The text in lines no wider than `width` px; a word that is wider by itself is broken."""
+    """Text wrapped to lines no wider than `width` px; a word that is wider than that is broken."""
     lines = [""]
     for word in text.split(" "):
         if font.getlength(f"{lines[-1]} {word}") <= width:
@@ -284,7 +284,7 @@ def _pieces(result: HandwrittenResult) -> Picture:
 
 
 def _candidates_to_show(result: HandwrittenResult, most: int = 60) -> list[int]:
-    """The path and the likeliest others, in the order of the lattice."""
+    """The path and the most likely other candidates, in the order of the lattice."""
     scores = _scores(result)
     likely = sorted(range(len(scores)), key=lambda k: (k not in result.reading.path, float(scores[k, NOT_A_DIGIT])))
     return sorted(likely[:most])
@@ -328,7 +328,7 @@ def _path(result: HandwrittenResult) -> Picture:
 
 
 def _line(result: HandwrittenResult) -> Picture:
-    """The line with the digits that its frames are surest of below."""
+    """The line, with the most confident digits of its frames below."""
     line, frames = result.prepared.views["line"], each_reader(line_frames(result.opinions))[0]
     if not line.shape[1]:
         return Image.new("RGB", (10, 10), PAPER)
@@ -340,7 +340,7 @@ def _line(result: HandwrittenResult) -> Picture:
     step = big.shape[1] / max(1, len(frames))
     best = frames.argmax(axis=1)
     for k in range(len(frames)):
-        # One label for a run of frames, where it begins.
+        # One label per run of frames, at its start.
         if best[k] != NOT_A_DIGIT and (k == 0 or best[k - 1] != best[k]):
             draw.text((k * step, big.shape[0]), str(best[k]), fill=INK, font=_font(18))
             draw.text((k * step, big.shape[0] + 22), f"{np.exp(frames[k, best[k]]):.0%}", fill=QUIET, font=_font(11))
@@ -348,7 +348,7 @@ def _line(result: HandwrittenResult) -> Picture:
 
 
 def _micr(result: PrintedResult) -> Picture:
-    """The strip of an E-13B line with its characters below."""
+    """The strip of an E-13B line, with its characters below."""
     line, reading = result.prepared.strip.line, result.reading
     scale = min(4.0, (WIDTH - 2 * PAD) / line.shape[1])
     big = cv2.resize(255 - line, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
@@ -390,7 +390,7 @@ def _step(title: str, picture: Picture | None) -> Picture:
 
 
 def stack(parts: Sequence[Picture]) -> Picture:
-    """Pictures below each other on white."""
+    """Pictures stacked vertically on white."""
     width = max(part.width for part in parts)
     sheet = Image.new("RGB", (width, sum(part.height for part in parts) + 8), PAPER)
     y = 0

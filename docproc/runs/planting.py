@@ -1,7 +1,7 @@
-"""Wrong readings that are shown on purpose where people confirm what was read: how many do they let pass?
+"""Wrong readings shown on purpose where people confirm readings, to measure how many they let pass.
 
-Which fields show one, and what it is, follows from the secret of the journal. The journal keeps what a person did with it;
-after that the field shows what was read. What was planted is never taken for what stands on the paper.
+Which fields show one, and which, follows from the secret of the journal. The journal stores what a person did with it; after
+that the field shows what was read. A planted reading is never taken for what is on the paper.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class Planted:
     sha256: str  # of the document's content
     page: int  # from 1
     field: str
-    text: str  # the wrong reading, digits alone
-    passed: bool  # the person took it for right
+    text: str  # the wrong reading, digits only
+    passed: bool  # the person accepted it
     who: str = ""
     screen: str = ""
-    at: str = ""  # when, in UTC; "" until it is entered
+    at: str = ""  # UTC time; "" until it is stored
 
     @property
     def key(self) -> FieldKey:
@@ -40,11 +40,11 @@ def planted_reading(
     state: FieldState, secret: str, share: float, *, done: Collection[FieldKey] = (), proposed: Sequence[str] = (),
     page: Sequence[Row] = (),
 ) -> Row | None:  # fmt: skip
-    """The reading of a field with a wrong text in place of what was read; None where the field shows what was read.
+    """The reading of a field with a wrong text in place of the real one; None if the field shows the real one.
 
-    `share` (0..1) of the fields show one. `done` are those that were shown so before, see `Journal.planted`; nor is one shown
-    where a person keyed. `proposed` are texts that readers proposed, `page` the rows of the field's page: no wrong reading
-    gives itself away by a rule that it breaks, unless what was read breaks one too.
+    `share` (0..1) of the fields show one. `done` are those that were shown that way before, see `Journal.planted`; fields that
+    a person keyed show none either. `proposed` are texts that readers proposed, `page` the rows of the field's page: a wrong
+    reading must not reveal itself by breaking a rule, unless the real reading breaks one too.
     """
     reading = state.reading
     if not reading.text or state.key in done or state.counting or lot(secret, "planted", state.key) >= share * NUMBERS:
@@ -59,13 +59,13 @@ def planted_reading(
 
 
 def answered(shown: Row, state: FieldState, edit: Edit) -> Planted:
-    """What a person did who was shown a planted reading and said this; where it `passed`, the edit is not to be entered."""
+    """What a person did who was shown a planted reading and gave this answer; if it `passed`, the edit must not be stored."""
     passed = edit.said == "text" and meaning(state.reading, edit.text).text == shown.text
     return Planted(*state.key, shown.text, passed, edit.who, edit.screen)
 
 
 def _wrong_texts(reading: Row, number: int, proposed: Sequence[str]) -> list[str]:
-    """Texts that may have been read there and were not, the most plausible first."""
+    """Texts that could have been read there but were not, the most plausible first."""
     others = dict.fromkeys((*proposed, reading.read))
     found = [text for text in others if text and text != reading.text and text.isascii() and text.isdecimal()]
     digits = len(reading.text)

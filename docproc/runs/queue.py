@@ -1,7 +1,7 @@
-"""Which fields people are asked to key, in what order, and who has which before them.
+"""Which fields people are asked to key, in what order, and who is working on which.
 
-A field is shown to one person at a time: it is lent, and comes back when nothing was heard of it for a while. That two people
-key the same field all the same is no harm, because the journal refuses what was keyed without knowing the last edit.
+A field is shown to one person at a time: it is leased, and returns if nothing is heard for a while. It does no harm if two
+people key the same field anyway, because the journal refuses an edit whose author did not know the last one.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from typing import Literal, get_args
 from docproc.runs.edits import FieldKey, FieldState
 from docproc.runs.sampling import Sample, is_keyed_blind, lot, was_accepted
 
-LEASE_SECONDS = 300.0  # for which a field is kept for the person who has it [guess]
-MAX_GONE = 256  # entries that were done before they are put in order anew [guess]
+LEASE_SECONDS = 300.0  # for which a field is reserved for the person who has it [guess]
+MAX_GONE = 256  # entries that were done before the queue is rebuilt [guess]
 
 Mode = Literal["read", "audit", "again", "third"]
-"""How a field is shown: with what was read; without it, for an audit or as a second keying; or with keyed texts that differ."""
+"""How a field is shown: with the reading; without it, for an audit or a second keying; or with keyed texts that differ."""
 Order = Literal["doubt", "paper"]
 ORDERS: tuple[Order, ...] = get_args(Order)
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """Which fields are asked for."""
+    """Which fields to ask for."""
 
     fields: tuple[str, ...] = ()  # names; () for all
-    everything: bool = False  # accepted fields, too
-    again: bool = False  # those that another person has keyed once, and no others
+    everything: bool = False  # accepted fields too
+    again: bool = False  # only those that another person has keyed once
     sample: Sample | None = None  # accepted fields that are mixed in for the audit
 
 
@@ -46,20 +46,20 @@ class Entry:
 
     @property
     def blind(self) -> bool:
-        """Whether neither the reading nor what others keyed may be shown."""
+        """Whether both the reading and what others keyed must be hidden."""
         return self.mode in ("audit", "again")
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who keys; the same person at two desks is two."""
+    """A person who keys; the same person at two desks counts as two."""
 
     who: str
     desk: str = ""
 
 
 def entry_of(state: FieldState, wishes: Wishes) -> Entry | None:
-    """The field as somebody is to key it; None where nobody has to."""
+    """The field as it is to be keyed; None if it does not have to be keyed."""
     if not state.sha256 or (wishes.fields and state.reading.field not in wishes.fields):
         return None
     if wishes.again:
@@ -75,17 +75,17 @@ def entry_of(state: FieldState, wishes: Wishes) -> Entry | None:
 
 
 def is_keyed_once(state: FieldState) -> bool:
-    """Whether one person has keyed the field, and nobody a second time."""
+    """Whether one person has keyed the field, and nobody has keyed it a second time."""
     return len({edit.who for edit in state.counting}) == 1 and not any(edit.how == "again" for edit in state.counting)
 
 
 def may_key(entry: Entry, person: Person) -> bool:
-    """Whether a person may be asked: nobody is the second to key what was keyed by the same person first."""
+    """Whether a person may be asked: the second keying must be by somebody other than the first."""
     return entry.mode != "again" or entry.state.counting[-1].who != person.who
 
 
 def in_order(entries: Iterable[Entry], order: Order) -> list[Entry]:
-    """Those of one name in a row; in them least sure first, or as they come; those of an audit spread evenly by their lots."""
+    """Fields of the same name together, least sure first or in order of arrival; audit fields spread evenly by their lots."""
     by_name: dict[str, list[Entry]] = {}
     for entry in entries:
         by_name.setdefault(entry.state.reading.field, []).append(entry)
@@ -93,7 +93,7 @@ def in_order(entries: Iterable[Entry], order: Order) -> list[Entry]:
 
 
 def _row_of(entries: Sequence[Entry], order: Order) -> list[Entry]:
-    """The entries of one name in order."""
+    """The entries of one name, in order."""
     seen = [entry for entry in entries if entry.mode != "audit"]
     audit = [entry for entry in entries if entry.mode == "audit"]
     if order == "doubt":
@@ -105,7 +105,7 @@ def _row_of(entries: Sequence[Entry], order: Order) -> list[Entry]:
 
 @dataclass(slots=True)
 class Queue:
-    """The fields that are still to be keyed. Times are monotonic seconds; one thread at a time may use it."""
+    """The fields still to be keyed. Times are monotonic seconds; only one thread at a time may use it."""
 
     wishes: Wishes
     _entries: dict[FieldKey, Entry] = field(default_factory=dict)
@@ -116,7 +116,7 @@ class Queue:
     _gone: int = 0
 
     def fill(self, states: Iterable[FieldState]) -> None:
-        """Begin with these fields, in the order of the paper; copies of a document count once."""
+        """Start with these fields, in the order of the paper; copies of a document count once."""
         found = {entry.key: entry for state in states if (entry := entry_of(state, self.wishes))}
         asked = {key: self._entries[key] for key in self._first if key in self._entries}
         self._entries = found | asked
@@ -124,7 +124,7 @@ class Queue:
         self._gone = 0
 
     def update(self, states: Iterable[FieldState]) -> None:
-        """Take these fields as they stand now: what was keyed leaves, what it put in doubt comes."""
+        """Update these fields: keyed ones leave the queue, and those put in doubt by that join it."""
         for state in states:
             known, entry = self._entries.get(state.key), entry_of(state, self.wishes)
             if known and state.key in self._first and not entry and state.version == known.state.version:
@@ -141,13 +141,13 @@ class Queue:
         self._enter(Entry(state, entry.mode if entry else "read", place))
 
     def find(self, key: FieldKey) -> Entry | None:
-        """The field, if it is still to be keyed."""
+        """The field, if it still has to be keyed."""
         return self._entries.get(key)
 
     def take(
         self, person: Person, count: int, now: float, *, order: Order = "doubt", held: Collection[FieldKey] = ()
     ) -> list[Entry]:
-        """Lend the next fields to a person, at most `count`; what is `held` already is kept for the person, and not in them."""
+        """Lease the next fields, at most `count`, to a person; fields in `held` stay reserved and are not returned again."""
         for key in held:
             if self._free(key, person, now):
                 self._leases[key] = person, now + LEASE_SECONDS
@@ -162,7 +162,7 @@ class Queue:
         return taken
 
     def lend(self, state: FieldState, person: Person, now: float) -> Entry:
-        """Lend this field to a person who wants it back; whatever was keyed there was taken back."""
+        """Lease this field to a person who wants it back; what was keyed there has been taken back."""
         self._later.get(person, set()).discard(state.key)
         if state.key not in self._entries and not entry_of(state, self.wishes):
             self.put_first(state)
@@ -171,14 +171,14 @@ class Queue:
         return self._entries[state.key]
 
     def give_back(self, key: FieldKey, person: Person, *, later: bool = False) -> None:
-        """Others may have the field now; with `later` this person is not asked for it again."""
+        """Let others have the field now; with `later` this person is not asked for it again."""
         if self._leases.get(key, (None,))[0] == person:
             del self._leases[key]
         if later:
             self._later.setdefault(person, set()).add(key)
 
     def put_last(self, key: FieldKey) -> None:
-        """Ask for the field after all others, whoever is next."""
+        """Ask for the field after all others, for everybody."""
         self._leases.pop(key, None)
         for keys in self._orders.values():
             if key in keys:
@@ -186,12 +186,12 @@ class Queue:
                 keys[key] = None
 
     def begin(self, person: Person) -> None:
-        """A person opens the page: what was passed over is asked for again, and nothing is in hand."""
+        """A person opens the page: fields that were passed over are asked for again, and none is leased."""
         self._later.pop(person, None)
         self._leases = {key: lease for key, lease in self._leases.items() if lease[0] != person}
 
     def left(self, person: Person) -> int:
-        """How many fields this person may still be asked for, those too that others have at the moment."""
+        """How many fields this person may still be asked for, including those that others have at the moment."""
         if not self.wishes.again:
             return len(self._entries) - self.passed_over(person)
         passed = self._later.get(person, set())
@@ -226,7 +226,7 @@ class Queue:
         self._entries[entry.key] = entry
 
     def remove(self, key: FieldKey) -> None:
-        """The field is not to be keyed any more."""
+        """Remove the field; it no longer has to be keyed."""
         if self._entries.pop(key, None):
             self._gone += 1
         self._first.pop(key, None)

@@ -1,7 +1,7 @@
-"""The table of a run in a store: as one object, or as a folder of parts in Parquet.
+"""The table of a run in a store: as one object, or as a folder of Parquet parts.
 
-Parts are written aside, copied to their names when all are there, and committed by an object that is written last: a reader
-that waits for it never sees half a table. All of it can be repeated from the journal.
+Parts are written to temporary names, copied to their final names when all exist, and committed by an object that is written
+last: a reader that waits for it never sees half a table. All of it can be repeated from the journal.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from docproc.runs.journal import Journal
 from docproc.runs.tables import WRITERS, Record, batched, export_table, table_of
 from docproc.urls import STORES, Url, is_url, located
 
-PART_ROWS = 100_000  # of one part [guess]
+PART_ROWS = 100_000  # per part [guess]
 PARQUET = ".parquet"
-COMMITTED = "_SUCCESS"  # as Hadoop, Spark and Ray call it
-# Notes in the journal.
+COMMITTED = "_SUCCESS"  # the name used by Hadoop, Spark and Ray
+# Keys of notes in the journal.
 _ASIDE, _WRITING, _WRITTEN = "aside", "writing", "written_as"
 
 
 def target_of(journal: Journal) -> Url | None:
-    """Where the table of a run lies, if that is no file."""
+    """Where the table of a run lies, if not in a file."""
     place = located(journal.note("output")) if is_url(journal.note("output")) else None
     return place if isinstance(place, Url) else None
 
 
 def check(target: Url) -> None:
-    """Raises BadUsage for a place or format that there is not, MissingPart where it takes a package."""
+    """Raises BadUsage for an unknown place or format, MissingPart if a package is needed."""
     if target.scheme not in STORES:
         raise BadUsage(f"{target}: tables are written to files, and to {', '.join(f'{one}://' for one in STORES)}")
     suffix = target.suffix.lower()
@@ -50,9 +50,9 @@ def check(target: Url) -> None:
 
 
 def refuse_overwriting(target: Url, journal: Journal, *, resume: bool, overwrite: bool) -> None:
-    """Raises OutputExists where a table is there and this run was not asked to replace it, BadUsage without credentials."""
+    """Raises OutputExists if a table exists and this run was not asked to replace it, BadUsage without credentials."""
     there = _there(target)
-    if not there or overwrite or journal.note(_WRITING) == str(target):  # that is half of our own
+    if not there or overwrite or journal.note(_WRITING) == str(target):  # it is our own, half written
         return
     if journal.note(_WRITTEN) != f"{target} {there}":
         raise OutputExists(
@@ -84,7 +84,7 @@ def _in_parts(target: Url) -> bool:
 
 
 def _there(target: Url) -> str:
-    """The state of a table; "" where there is none. Parts that were never committed are one."""
+    """The state of a table; "" if there is none. Parts that were never committed count as one."""
     if not _in_parts(target):
         return _words(stores.standing(target))
     if committed := stores.standing(target.child(COMMITTED)):
@@ -125,7 +125,7 @@ def _write_parts(target: Url, journal: Journal, folder: Path, *, wide: bool, tex
 
 
 def _parts(folder: Path, journal: Journal, *, wide: bool, texts: bool) -> Iterator[tuple[str, int]]:
-    """Write part after part into a folder; gives the name of each and its rows. A table without rows is one part."""
+    """Write one part after another into a folder; yields each name and row count. A table without rows is one part."""
     columns, records = table_of(journal.rows, wide=wide, texts=texts)
     number = 0
     for some in batched(records, PART_ROWS):

@@ -1,9 +1,9 @@
-"""Which accepted fields are keyed again without seeing the reading, to estimate how many of all are wrong.
+"""Which accepted fields are keyed again without showing the reading, to estimate how many of all fields are wrong.
 
-Every field has a number that follows from a secret of the journal and from the paper alone, as if it were drawn by lot; the
-sample is all accepted fields whose number is at most a limit. So it is the same whenever it is asked for, no field can be
-foretold, a larger sample holds the smaller one, and documents that come later are drawn with the same share. All accepted
-fields are equally likely, whatever they are called: a simple random sample, and so is its part in the fields of each name.
+Each field has a number derived only from a secret of the journal and from the paper, as if drawn by lot; the sample is all
+accepted fields whose number is at most a limit. So the sample is the same every time, no field can be predicted, a larger
+sample contains the smaller one, and documents that come later are drawn with the same share. All accepted fields are equally
+likely, whatever their names: this is a simple random sample, and so is its subset for each field name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NUMBERS = 1 << 64  # the lots are 0 .. NUMBERS - 1
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What decides which accepted fields are drawn."""
+    """Determines which accepted fields are drawn."""
 
     secret: str  # of the journal
     limit: int  # fields are drawn whose lot is at most this, 0 .. NUMBERS - 1; -1: none
@@ -33,13 +33,13 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class SampleSize:
-    """How many fields are asked for: a share of those that were accepted, or a number."""
+    """How many fields are requested: a share of the accepted ones, or a number."""
 
     share: float = 0.0  # 0..1
-    count: int = 0  # where it is not 0, it holds
+    count: int = 0  # takes precedence if it is not 0
 
     def of(self, accepted: int) -> int:
-        """Of so many accepted fields: at least one where there is any, at most all."""
+        """The size for this number of accepted fields: at least one if there are any, at most all."""
         return min(accepted, self.count or max(1, math.ceil(round(self.share * accepted, 6))))
 
 
@@ -55,19 +55,19 @@ def sample_size(text: str) -> SampleSize:
 
 
 def new_secret() -> str:
-    """What nobody can foretell."""
+    """An unpredictable secret."""
     return secrets.token_hex(16)
 
 
 def lot(secret: str, purpose: str, key: FieldKey) -> int:
-    """The number that a field drew for a purpose, 0 .. NUMBERS - 1, each as likely as the others."""
+    """The number that a field drew for a purpose, 0 .. NUMBERS - 1, uniformly distributed."""
     sha256, page, field = key
     drawn = hashlib.sha256(f"{secret}\0{purpose}\0{sha256}\0{page}\0{field}".encode(errors="surrogateescape")).digest()
     return int.from_bytes(drawn[:8], "big")
 
 
 def was_accepted(state: FieldState) -> bool:
-    """Whether docproc accepted what it read, and a person can say something of it."""
+    """Whether docproc accepted its reading, and a person can comment on it."""
     return state.reading.status == "ok" and bool(state.sha256)
 
 
@@ -77,22 +77,22 @@ def accepted_fields(states: Iterable[FieldState]) -> list[FieldState]:
 
 
 def draw(secret: str, accepted: Sequence[FieldKey], size: SampleSize, before: int = -1) -> Sample:
-    """A sample of this size; one that was drawn `before`, by its limit, is enlarged and never made smaller."""
+    """A sample of this size; a sample drawn `before`, given by its limit, is enlarged and never reduced."""
     lots = sorted(lot(secret, "audit", key) for key in accepted)
     return Sample(secret, max([before, *lots[: size.of(len(lots))]]))
 
 
 def sampled(accepted: Iterable[FieldState], sample: Sample) -> list[FieldState]:
-    """The accepted fields that were drawn, by their lots: keyed in this order, the first of them are a fair sample, too."""
+    """The accepted fields that were drawn, ordered by lot: keyed in this order, the first ones are a fair sample too."""
     drawn = [state for state in accepted if state.key in sample]
     return sorted(drawn, key=lambda state: lot(sample.secret, "audit", state.key))
 
 
 def is_keyed_blind(state: FieldState) -> bool:
-    """Whether somebody keyed the field without seeing the reading; who settles a difference afterwards may see it."""
+    """Whether somebody keyed the field without seeing the reading; whoever resolves a difference afterwards may see it."""
     return any(edit.blind for edit in state.counting)
 
 
 def to_key(accepted: Iterable[FieldState], sample: Sample) -> list[FieldState]:
-    """The fields that were drawn and still have to be keyed without seeing the reading, in the order in which to ask."""
+    """The drawn fields that still have to be keyed without showing the reading, in the order in which to ask for them."""
     return [state for state in sampled(accepted, sample) if not is_keyed_blind(state)]

@@ -1,6 +1,6 @@
-"""The scans of a run to look at: fields cut out of their pages, and pages with a field marked.
+"""Views of the scans of a run: fields cut out of their pages, and pages with a field marked.
 
-A scan is opened again for it, and only if its content is still what was read. Nothing is decoded that a run did not decode.
+A scan is opened again for this, and only if its content is still what was read. Nothing is decoded that a run did not decode.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from docproc.runs.journal import Journal
 from docproc.types import Box, Page, Row
 from docproc.urls import Place, Url
 
-KEPT_PAGES = 4  # decoded pages that are kept, for the next field on them [guess]
-AROUND, BESIDE = 0.35, 0.5  # of paper shown above and below a field, and beside it, in heights of it [guess]
-LEAST_HEIGHT = 140  # px of a crop; a smaller one is enlarged, up to MAX_ENLARGED times [guess]
+KEPT_PAGES = 4  # decoded pages that are kept for further fields on them [guess]
+AROUND, BESIDE = 0.35, 0.5  # paper shown above and below a field, and beside it, in units of the field's height [guess]
+LEAST_HEIGHT = 140  # px of a crop; a smaller one is enlarged up to MAX_ENLARGED times [guess]
 MAX_ENLARGED = 4.0  # [guess]
-CROP_SIDE = 1600  # px of the longer side of a crop [guess]
-PAGE_SIDE = 2200  # px of the longer side of a page to look at [guess]
-NEAR = 0.4  # of the page's width is shown where it is enlarged [guess]
-MARK = (0, 112, 190)  # color of what is marked, blue green red
-COVER = 70  # gray level over what is not to be seen
+CROP_SIDE = 1600  # px, longer side of a crop [guess]
+PAGE_SIDE = 2200  # px, longer side of a page view [guess]
+NEAR = 0.4  # share of the page's width that is shown when enlarged [guess]
+MARK = (0, 112, 190)  # color of the mark, in BGR order
+COVER = 70  # gray level that covers hidden fields
 SMALL = (
     (900, 60),
     (640, 50),
@@ -43,7 +43,7 @@ SMALL = (
     (360, 30),
     (240, 25),
     (160, 15),
-)  # width in px and WebP quality, the better first [guess]
+)  # width in px and WebP quality, best first [guess]
 
 Picture = NDArray[np.uint8]  # (height, width) or (height, width, 3) uint8
 
@@ -51,7 +51,7 @@ _SECOND_FORM = re.compile(r"form \d+ on page (\d+)$")
 
 
 class Scans:
-    """Opens the scans of a run; threads may share it, and one decodes at a time."""
+    """Opens the scans of a run; may be shared between threads, and one thread decodes at a time."""
 
     def __init__(self, paths: dict[str, Place], limits: Limits, journal: Path | None = None) -> None:
         self._paths, self.limits, self._journal = paths, limits, journal
@@ -60,14 +60,14 @@ class Scans:
 
     @staticmethod
     def of(journal: Journal) -> Scans:
-        """The scans of the run of this journal, those too that it reads later."""
+        """The scans of the run with this journal, including those that it reads later."""
         known = {one.name for one in fields_of(Limits)}
         noted = json.loads(journal.note("limits") or "{}")
         limits = replace(Limits(), **{name: value for name, value in noted.items() if name in known})
         return Scans(_paths(journal), limits, journal.path)
 
     def page(self, sha256: str, row: Row) -> Page:
-        """The page on which a field stands. Raises DocumentError where the scan is gone, or is not what was read."""
+        """The page that contains a field. Raises DocumentError if the scan is gone or has changed since it was read."""
         number = scan_of(row)
         with self._lock:
             page = self._pages.pop((sha256, number), None) or self._open(sha256, row.document, number)
@@ -79,7 +79,7 @@ class Scans:
     def _open(self, sha256: str, name: str, number: int) -> Page:
         path = self._paths.get(sha256)
         gone = path is None or not (isinstance(path, Url) or path.exists())
-        if gone and self._journal:  # a run has read on since, or read it elsewhere
+        if gone and self._journal:  # another run has read more since, or from another place
             with Journal.look(self._journal) as journal:
                 self._paths = _paths(journal)
             path = self._paths.get(sha256)
@@ -95,18 +95,18 @@ class Scans:
 
 
 def _paths(journal: Journal) -> dict[str, Place]:
-    """Where the documents of a run lie, by their content."""
+    """The places of a run's documents, by their content."""
     return {sha256: document.path for document, sha256 in reversed(journal.contents())}
 
 
 def scan_of(row: Row) -> int:
-    """The page of the file on which a field stands: a second form on a page has a number of its own."""
+    """The page of the file that contains a field: a second form on a page has a number of its own."""
     found = _SECOND_FORM.search(row.reason)
     return int(found[1]) if found else row.page
 
 
 def box_of(row: Row, page: Page) -> Box | None:
-    """Where the field of a row lies on its page; None where that is not known."""
+    """Where the field of a row lies on its page; None if unknown."""
     if row.left is None or row.top is None or row.width is None or row.height is None:
         return None
     box = Box(row.left, row.top, row.width, row.height).scaled(1 / page.shrunk).clip(page.width, page.height)
@@ -114,14 +114,14 @@ def box_of(row: Row, page: Page) -> Box | None:
 
 
 def crop(page: Page, row: Row, mark: Box | None = None, *, turns: int = 0) -> Picture:
-    """The field with some paper around it, its pixels made square; `mark` lies on the page as it is stored.
+    """The field with some paper around it, with square pixels; `mark` is given on the page as stored.
 
-    The picture is turned by 90 degrees, counterclockwise, so many times.
+    The picture is turned counterclockwise by 90 degrees `turns` times.
 
-    Where it is not known where the field lies, the whole page.
+    If the position of the field is unknown, the whole page.
     """
     box = box_of(row, page) or Box(0, 0, page.width, page.height)
-    lying = turns % 2 == 1  # lines run up or down the page as it is stored
+    lying = turns % 2 == 1  # lines run up or down the page as stored
     line = box.width if lying else box.height * page.tall
     aside = round((AROUND if lying else BESIDE) * line)
     above = round((BESIDE if lying else AROUND) * line / page.tall)
@@ -148,9 +148,9 @@ def _turned(picture: Picture, turns: int) -> Picture:
 
 
 def digit_box(row: Row, place: int) -> Box | None:
-    """Where digit number `place`, from 0, of a field lies on the page as it is stored; about, where that was not kept.
+    """Where digit number `place`, from 0, of a field lies on the page as stored; approximate if that was not recorded.
 
-    Then it is where it would be if all digits, or cells of a comb, were as wide.
+    In that case the digits, or cells of a comb, are assumed to be equally wide.
     """
     digits = len(row.text)
     if 0 <= place < len(row.digits) and (known := row.digits[place].box):
@@ -163,9 +163,9 @@ def digit_box(row: Row, place: int) -> Box | None:
 
 
 def sheet(page: Page, row: Row, covered: Sequence[Row] = (), *, near: bool = False, turns: int = 0) -> Picture:
-    """The page with a frame around the field, or with `near` the part around it, larger; turned as by `crop`.
+    """The page with a frame around the field, or with `near` an enlarged part around it; turned as by `crop`.
 
-    The fields of the rows in `covered` are not to be seen.
+    The fields of the rows in `covered` are hidden.
     """
     whole = Box(0, 0, page.width, page.height)
     box = box_of(row, page)
@@ -189,7 +189,7 @@ def sheet(page: Page, row: Row, covered: Sequence[Row] = (), *, near: bool = Fal
 
 
 def _around(box: Box, page: Page) -> Box:
-    """A part of the page as wide as NEAR of it, or as the field and some paper, with the field in the middle."""
+    """A part of the page, NEAR of its width or as wide as the field with some paper, with the field in the middle."""
     wide = max(round(page.width * NEAR), round(1.2 * box.width))
     high = max(round(wide * 0.6 / page.tall), round(1.2 * box.height))
     left, top = box.left + (box.width - wide) // 2, box.top + (box.height - high) // 2
@@ -202,14 +202,14 @@ def _rectangle(picture: Picture, box: Box, thick: int) -> None:
 
 
 def encoded(picture: Picture) -> bytes:
-    """A picture as PNG, quickly."""
+    """A picture as PNG, encoded quickly."""
     file = io.BytesIO()
     _image(picture).save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 
 def encoded_small(picture: Picture, most: int) -> bytes:
-    """A picture as WebP of at most so many bytes, as good as that allows; the smallest there is where none is small enough."""
+    """A picture as WebP of at most `most` bytes, at the best quality that fits; the smallest version if none fits."""
     data = b""
     for width, quality in SMALL:
         image = _image(picture)

@@ -1,6 +1,6 @@
 """Join the runs of several machines, each over one shard of the documents, into one table and one journal.
 
-What comes of it is what a single run over all documents would have written.
+The result is what a single run over all documents would have written.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SAME: Mapping[str, str] = {
     "docproc": "docproc", "layout": "--layout", "layout_files": "the templates", "as_of": "--as-of",
     "date_order": "--date-order", "max_error": "--max-error", "limits": "--limit", "wide": "--wide", "wide_text": "--wide-text",
 }  # fmt: skip
-"""Notes of a run that all shards have to share, and what a person calls them."""
+"""Notes that must be the same for all shards, and what a person calls them."""
 
 _OWN = ("schema", "shard", "output", "command", "begun", "finished")  # notes of the parts that the whole does not take over
 
@@ -38,8 +38,8 @@ class _Part:
 
     table: Path
     notes: Mapping[str, str]
-    general: frozenset[str]  # hashes of what all documents were read with
-    templates: Mapping[str, frozenset[str]]  # by folder, the same of its template
+    general: frozenset[str]  # hashes of the settings that apply to all documents
+    templates: Mapping[str, frozenset[str]]  # by folder, the hashes of its template
     edits: tuple[Edit, ...]
     digits: tuple[DigitEdit, ...]
     planted: tuple[Planted, ...]
@@ -48,8 +48,8 @@ class _Part:
 def merge(output: Path, parts: Sequence[Path], command: str = "", *, overwrite: bool = False) -> Standing:
     """Write the table of all shards and its journal; `parts` are their tables, in any order.
 
-    People's edits are carried over, those of an older merge too. The lots of an audit are drawn anew. Returns the state of
-    the whole. Raises BadInput for parts that are unfinished, missing, double or were read with other settings, OutputExists
+    People's edits are carried over, including those of an older merge. The lots of an audit are drawn anew. Returns the state
+    of the whole. Raises BadInput for parts that are unfinished, missing, duplicated or read with other settings, OutputExists
     or CannotWrite.
     """
     check_output(output)
@@ -86,7 +86,7 @@ def merge(output: Path, parts: Sequence[Path], command: str = "", *, overwrite: 
 
 
 def _look(table: Path) -> _Part:
-    """Raises BadInput where a table is not that of a finished shard."""
+    """Raises BadInput if a table is not that of a finished shard."""
     with Journal.look(table) as journal:
         if not journal.note("shard"):
             raise BadInput(f"{table} is no shard: it was written without --shard")
@@ -106,7 +106,7 @@ def _look(table: Path) -> _Part:
 
 
 def _refuse_gaps(parts: Sequence[_Part]) -> None:
-    """Raises BadInput where a shard is missing or comes twice."""
+    """Raises BadInput if a shard is missing or given twice."""
     first = shard(parts[0].notes["shard"])
     there: dict[int, Path] = {}
     for part in parts:
@@ -123,7 +123,7 @@ def _refuse_gaps(parts: Sequence[_Part]) -> None:
 
 
 def _refuse_mixed(parts: Sequence[_Part]) -> None:
-    """Raises BadInput where shards were read with different settings."""
+    """Raises BadInput if shards were read with different settings."""
     first = parts[0]
     for part in parts[1:]:
         for note, name in SAME.items():
@@ -150,7 +150,7 @@ def _refuse_mixed(parts: Sequence[_Part]) -> None:
 
 
 def _said(parts: Sequence[_Part], output: Path) -> tuple[list[Edit], list[DigitEdit], list[Planted]]:
-    """What people said in all parts, and in an older whole: oldest first, nothing twice."""
+    """What people said in all parts, and in an older merge: oldest first, without duplicates."""
     edits = [one for part in parts for one in part.edits]
     digits = [one for part in parts for one in part.digits]
     planted = [one for part in parts for one in part.planted]

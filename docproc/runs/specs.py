@@ -1,4 +1,4 @@
-"""What may stand in the fields of a run, as the journal keeps it: templates change on disk, and edits are judged long after."""
+"""What the fields of a run may contain, as stored in its journal: templates change on disk, and edits are judged much later."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def packed(spec: FieldSpec) -> tuple[str, str]:
 
 
 def unpacked(text: str) -> FieldSpec | None:
-    """The spec of a JSON; None where a newer version wrote what this one does not know."""
+    """The spec from JSON; None if a newer version wrote something that this one does not know."""
     from pydantic import ValidationError
 
     try:
@@ -36,7 +36,7 @@ def unpacked(text: str) -> FieldSpec | None:
 
 @lru_cache(maxsize=1)
 def _adapter() -> TypeAdapter[FieldSpec]:
-    # Imported late: it takes a tenth of a second, which a look at the state of a run need not wait for.
+    # Imported late: it takes a tenth of a second, which displaying the state of a run should not have to wait for.
     from pydantic import TypeAdapter
 
     return TypeAdapter(FieldSpec)

@@ -1,4 +1,4 @@
-"""Results out: CSV, JSON Lines, XLSX or Parquet, long or wide.
+"""Output of results: CSV, JSON Lines, XLSX or Parquet, long or wide.
 
 A table is written to a temporary file and then moved into place, so there is never half a table.
 """
@@ -23,35 +23,35 @@ from typing import Any, BinaryIO
 from docproc.errors import BadUsage, CannotWrite, MissingPart
 from docproc.types import DETAILS, Row
 
-TOLD = ("template", "crop")  # columns that stand in a table only where they say something
-TOLD_OF_PAGES = ("template",)  # those that say something of a page
+TOLD = ("template", "crop")  # columns that are in a table only if they say something
+TOLD_OF_PAGES = ("template",)  # those that describe a page
 COLUMNS = tuple(field.name for field in fields(Row) if field.name not in (*TOLD, *DETAILS))
-GONE = "the file is no longer among the inputs"  # a part of the reason of rows that were kept
-DUPLICATE_OF = "the same file as "  # begins the part of a reason that names an earlier document with the same content
+GONE = "the file is no longer among the inputs"  # part of the reason of rows that were kept
+DUPLICATE_OF = "the same file as "  # start of the part of a reason that names an earlier document with the same content
 PARQUET_BATCH_ROWS = 10_000  # written at a time [guess]
-SURE_NUMBERS = ("amount", "decimal")  # fields that layouts name so
+SURE_NUMBERS = ("amount", "decimal")  # layouts use these names for fields
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 
 Record = Mapping[str, Any]
 
 
 def long_table(rows: Iterable[Row], told: Sequence[str] = ()) -> tuple[Sequence[str], Iterator[Record]]:
-    """One record a field: (columns, records); `told` are further columns, see `told_columns`."""
+    """One record per field: (columns, records); `told` are further columns, see `told_columns`."""
     columns = (*COLUMNS, *told)
     return columns, ({name: getattr(row, name) for name in columns} for row in rows)
 
 
 def told_columns(rows: Iterable[Row]) -> tuple[str, ...]:
-    """Those of `TOLD` that say something in one of the rows."""
+    """The columns of `TOLD` that say something in at least one row."""
     told = {name for row in rows for name in TOLD if getattr(row, name)}
     return tuple(name for name in TOLD if name in told)
 
 
 def wide_table(rows: Callable[[], Iterable[Row]], *, texts: bool = False) -> tuple[Sequence[str], Iterator[Record]]:
-    """One record a page, one column a field, with its value; with `texts` the digits as they are written.
+    """One record per page, one column per field, with its value; with `texts` the digits as written.
 
-    `status` is the worst of the page's fields, `review` names those for review, and `reason` says why. `rows` gives all rows
-    each time it is called, those of a page one after the other.
+    `status` is the worst of the page's fields, `review` names those for review, and `reason` says why. `rows` returns all rows
+    each time it is called, with those of a page next to each other.
     """
     names = dict.fromkeys(row.field for row in rows() if row.field)
     told = [name for name in told_columns(rows()) if name in TOLD_OF_PAGES]
@@ -81,7 +81,7 @@ def _pages(rows: Iterable[Row], columns: Sequence[str], shown: str) -> Iterator[
 
 
 def _without_remark(reason: str) -> tuple[str, str]:
-    """A reason in two parts: what is said of the field, and what is said of its document, see `DUPLICATE_OF` and `GONE`."""
+    """A reason in two parts: about the field, and about its document, see `DUPLICATE_OF` and `GONE`."""
     start = min((reason.index(remark) for remark in (DUPLICATE_OF, GONE) if remark in reason), default=len(reason))
     return reason[:start].removesuffix("; "), reason[start:]
 
@@ -94,28 +94,28 @@ def export_table(
     texts: bool = False,
     before: Callable[[Path], None] | None = None,
 ) -> None:
-    """Write rows in the format of the path's suffix, see `write_table`; `rows` gives them each time it is called.
+    """Write rows in the format of the path's suffix, see `write_table`; `rows` returns them each time it is called.
 
-    `texts` are those of `wide_table`, and ask for one; `before` is that of `write_whole`.
+    `texts` is as in `wide_table`, and requires a wide table; `before` is as in `write_whole`.
     """
     write_whole(path, partial(write_rows, _writer(path), rows, wide=wide, texts=texts), before)
 
 
 def write_rows(writer: Writer, rows: Callable[[], Iterable[Row]], file: BinaryIO, *, wide: bool, texts: bool) -> None:
-    """Write the rows of a long or of a wide table to an open file."""
+    """Write the rows of a long or wide table to an open file."""
     columns, records = table_of(rows, wide=wide, texts=texts)
     writer(file, columns, records, frozenset() if texts else number_fields(rows()))
 
 
 def table_of(rows: Callable[[], Iterable[Row]], *, wide: bool, texts: bool) -> tuple[Sequence[str], Iterator[Record]]:
-    """The columns and records of a long or of a wide table."""
+    """The columns and records of a long or wide table."""
     return wide_table(rows, texts=texts) if wide or texts else long_table(rows(), told_columns(rows()))
 
 
 def number_fields(rows: Iterable[Row]) -> frozenset[str]:
-    """The fields whose values are amounts or measurements: plain numbers all of them, of which one has decimals at least.
+    """The fields whose values are amounts or measurements: all plain numbers, at least one of them with decimals.
 
-    Either all values of a field are numbers to a spreadsheet or none, so that no sum leaves some of them out.
+    Either all values of a field are numbers to a spreadsheet or none, so that a sum never leaves some of them out.
     """
     decimal, other = set[str](), set[str]()
     for row in rows:
@@ -136,7 +136,7 @@ def write_table(
 
 
 def check_output(path: Path) -> None:
-    """Check before the work whether a table can be written. Raises BadUsage for an unknown format, or CannotWrite."""
+    """Check before the work starts whether a table can be written. Raises BadUsage for an unknown format, or CannotWrite."""
     if path.is_dir():
         raise CannotWrite(f"{path} is a folder; -o takes the name of a file, for example {path / 'results.csv'}")
     if path.exists() and not path.is_file():
@@ -156,8 +156,8 @@ def check_output(path: Path) -> None:
 def write_whole(path: Path, write: Callable[[BinaryIO], object], before: Callable[[Path], None] | None = None) -> None:
     """Write a temporary file, sync it, and move it into place. Raises CannotWrite.
 
-    Where the old file cannot be replaced, because another program has it open, the new one is kept beside it. `before` is
-    called with the temporary file when it is whole; what it raises leaves the old file as it was.
+    If the old file cannot be replaced because another program has it open, the new one is kept next to it. `before` is called
+    with the temporary file when it is complete; if it raises, the old file is left as it was.
     """
     aside = _aside(path)
     try:
@@ -196,12 +196,12 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object], before: Callabl
 
 
 def _aside(path: Path) -> Path:
-    # Runs in two containers may share a folder and a process id.
+    # Runs in two containers may share both a folder and a process id.
     return path.parent / f".docproc-{os.getpid()}-{secrets.token_hex(4)}.tmp"
 
 
 def _sync_folder(folder: Path) -> None:
-    """Sync a folder: only then is a file's new name safe. Windows cannot, and need not."""
+    """Sync a folder: only then is a file's new name durable. Windows cannot do this, and does not need to."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -223,18 +223,18 @@ def safe_cell(value: Any) -> str:
 
 
 def safe_name(name: str) -> str:
-    """A document's name as a cell: a relative path that starts like a formula gets `./` in front."""
+    """A document's name as a cell: a relative path that starts like a formula gets the prefix `./`."""
     text = _printable(name)
     return f"./{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def shown_name(name: str) -> str:
-    """A document's name in a message: also without the characters that change the direction of writing."""
+    """A document's name for a message: characters that change the writing direction are escaped as well."""
     return _DIRECTION.sub(lambda found: f"\\u{ord(found[0]):04x}", safe_name(name))
 
 
 def _printable(text: str) -> str:
-    """The text on one line, with control characters, line separators, backslashes and undecodable bytes escaped one to one."""
+    """The text on one line, with control characters, line separators, backslashes and undecodable bytes escaped reversibly."""
     plain = []
     for character in text:
         code = ord(character)
@@ -253,8 +253,8 @@ def _printable(text: str) -> str:
     return "".join(plain)
 
 
-_NUMBER = re.compile(r"-?(0|[1-9]\d{0,12})(\.\d{1,9})?")  # that a spreadsheet keeps as it is
-_NEGATIVE = re.compile(r"-[0-9]+(\.[0-9]+)?")  # a number, and no formula
+_NUMBER = re.compile(r"-?(0|[1-9]\d{0,12})(\.\d{1,9})?")  # a number that a spreadsheet keeps as it is
+_NEGATIVE = re.compile(r"-[0-9]+(\.[0-9]+)?")  # a number, not a formula
 _DIRECTION = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
@@ -303,7 +303,7 @@ def _parquet(file: BinaryIO, columns: Sequence[str], records: Iterable[Record], 
 
 
 def batched(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
-    """The records, so many at a time."""
+    """The records in batches of this size."""
     source = iter(records)
     while some := list(islice(source, size)):
         yield some

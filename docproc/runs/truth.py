@@ -1,4 +1,4 @@
-"""Results and truth in: tables that people wrote, the table of a run, or its journal."""
+"""Input of results and truth: tables that people wrote, the table of a run, or its journal."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from docproc.runs.tables import long_table, safe_name
 from docproc.types import Row
 
 Record = dict[str, str]
-KEY_COLUMNS = ("document", "field")  # that name the field of a row
+KEY_COLUMNS = ("document", "field")  # that identify the field of a row
 MAX_FAULTS = 3  # that a message lists [guess]
 
 
 def read_results(path: Path) -> list[Record]:
-    """The rows of a run as docproc read them: from its table, or from its journal where `path` is one, where the table beside
-    it is wide, and where the table has what people keyed.
+    """The rows of a run as docproc read them: from its table, or from its journal if needed.
 
-    A cell is text as `docproc.runs.tables` writes it. Rows of pages that could not be read are left out.
-    Raises BadInput, BadUsage or MissingPart.
+    The journal is used if `path` is one, if the table next to it is wide, or if the table contains what people keyed. A cell is
+    text as `docproc.runs.tables` writes it. Rows of pages that could not be read are left out. Raises BadInput, BadUsage or
+    MissingPart.
     """
     if path.suffix == SUFFIX:
         rows = _journal(path, Journal.readings)
@@ -46,11 +46,11 @@ def read_results(path: Path) -> list[Record]:
 
 
 def read_truth(path: Path) -> list[Record]:
-    """The rows of a table with the columns `document`, `field`, and `text`, `value` or both; `page` where it is not 1.
+    """The rows of a table with the columns `document`, `field`, and `text`, `value` or both; `page` if it is not 1.
 
-    A table of results whose texts a person has corrected is one, and so is a journal. Where people keyed fields in it (the
-    column `keyed`), those fields alone are the truth, but for those that still wait for review.
-    Raises BadInput, BadUsage or MissingPart.
+    A results table whose texts a person has corrected qualifies, and so does a journal. If people keyed fields in it (the
+    column `keyed`), only those fields are the truth, except those that still wait for review. Raises BadInput, BadUsage or
+    MissingPart.
     """
     rows = _journal(path, Journal.rows) if path.suffix == SUFFIX else list(_read(path))
     if any(row.get("keyed") for row in rows):
@@ -108,7 +108,7 @@ def _read(path: Path) -> Iterator[Record]:
 
 
 def read_table(file: BinaryIO, path: Path) -> Iterator[Record]:
-    """The rows of an open table in the format of the path's suffix. Raises BadInput for what is no table, or MissingPart."""
+    """The rows of an open table in the format of the path's suffix. Raises BadInput if it is not a table, or MissingPart."""
     try:
         yield from map(_record, READERS[path.suffix.lower()](file))
     except (UnicodeDecodeError, ValueError, KeyError, csv.Error) as problem:
@@ -120,7 +120,7 @@ def _record(row: Mapping[str, Any]) -> Record:
 
 
 def _cell(value: Any) -> str:
-    """A cell as text; a number into which a spreadsheet converted digits becomes these digits again."""
+    """A cell as text; a number into which a spreadsheet converted digits becomes those digits again."""
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():
@@ -130,7 +130,7 @@ def _cell(value: Any) -> str:
 
 @contextmanager
 def _text(file: BinaryIO) -> Iterator[io.TextIOWrapper]:
-    """The text of a file, which stays open: who opened it closes it."""
+    """A text view of a file, which stays open: whoever opened it closes it."""
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
         yield text
@@ -142,7 +142,7 @@ def _csv(file: BinaryIO) -> Iterator[Mapping[str, Any]]:
     with _text(file) as text:
         head = text.readline()
         text.seek(0)
-        # The separator of spreadsheets depends on the user's country.
+        # Spreadsheets choose the separator by the user's country.
         separator = max(",;\t", key=head.count)
         yield from csv.DictReader(text, delimiter=separator, restkey="")
 
@@ -178,7 +178,7 @@ def _xlsx(file: BinaryIO) -> Iterator[Mapping[str, Any]]:
 
 
 def _shown(cell: Any) -> Any:
-    """The value of a cell; a number as the sheet shows it, if that tells all of it."""
+    """The value of a cell; a number as the sheet shows it, if that loses nothing."""
     value = cell.value
     if isinstance(value, (int, float)) and (decimals := _DECIMALS.fullmatch(cell.number_format)):
         shown = f"{value:.{len(decimals[1])}f}"
@@ -191,7 +191,7 @@ def _parquet(file: BinaryIO) -> Iterator[Mapping[str, Any]]:
         import pyarrow.parquet
     except ImportError as problem:
         raise MissingPart("Parquet needs pyarrow: pip install pyarrow") from problem
-    # Without threads: one that still runs when the program ends would abort it.
+    # Without threads: a thread still running at exit would abort the program.
     with pyarrow.parquet.ParquetFile(file, pre_buffer=False) as table:
         yield from table.read(use_threads=False).to_pylist()
 

@@ -1,7 +1,7 @@
-"""A hot folder: files that arrive are read once they are complete, and the table follows.
+"""A hot folder: files that arrive are read once they are complete, and the table is updated.
 
-The folder is polled, because no system reports changes on every disk and share. The journal remembers what was read, so a
-watch that is stopped and started again continues.
+The folder is polled, because no operating system reports changes on every disk and share. The journal remembers what was read,
+so a watch that is stopped and restarted continues.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def watch(
 
     A file is read when it has not changed for `settle` seconds and was seen at least twice, `every` seconds apart. Its rows
     stay in the table when it is moved away, as is usual with such folders. `report` gets the summary after each reading.
-    `sleep` waits that many seconds, and ends the watch by returning False. `began` is called once nothing stands in the way.
-    Raises BadInput, OutputExists, and the errors of a run. A table in which cells were changed is left alone; the journal goes
-    on, and the next summary says so.
+    `sleep` waits that many seconds, and ends the watch by returning False. `began` is called once all checks have passed.
+    Raises BadInput, OutputExists, and the errors of a run. A table whose cells were changed is left alone; the journal goes on,
+    and the next summary says so.
     """
     (folder,) = request.inputs
     if isinstance(folder, Url) or not folder.is_dir():
@@ -64,7 +64,7 @@ def watch(
             adopt_table(request, journal)
             if began:
                 began()
-            # What is changed from here on was not there to be overwritten.
+            # Overwriting was requested for what exists now, not for changes from here on.
             _follow(replace(request, overwrite=False), journal, settle, report, progress, partial(sleep or _sleep, every))
 
 
@@ -76,14 +76,14 @@ def _follow(
     progress: Progress | None,
     pause: Callable[[], bool],
 ) -> None:
-    left: Stamp | None = None  # of the table, where it was left alone
+    left: Stamp | None = None  # of the table, if it was left alone
     seen: dict[str, tuple[Stamp, float]] = {}
     taken: dict[str, Stamp] = {}
     first = True
     while True:
         try:
             documents, passed = listed(request)
-        except BadInput:  # a share that is offline for a while
+        except BadInput:  # a share that is temporarily offline
             documents, passed = [], []
         stamps = {document.name: stamp for document in documents if (stamp := _stamp(document.path))}
         ripe = [d for d in documents if _ripe(d.name, stamps, seen, settle)]
@@ -109,7 +109,7 @@ def _follow(
 
 
 def _ripe(name: str, stamps: dict[str, Stamp], seen: dict[str, tuple[Stamp, float]], settle: float) -> bool:
-    # By our own clock: the clock of a scanner or a share may be wrong by years.
+    # By our own clock: that of a scanner or a share may be off by years.
     stamp = stamps.get(name)
     before, since = seen.get(name, (None, 0.0))
     return stamp is not None and before == stamp and time.monotonic() - since >= settle

@@ -1,4 +1,4 @@
-"""A table as a workbook for Excel: digits stay texts, amounts and confidences are numbers, and what is doubtful is colored."""
+"""A table as a workbook for Excel: digits stay text, amounts and confidences are numbers, and doubtful cells are colored."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, BinaryIO
 from docproc.errors import BadUsage
 from docproc.runs.tables import safe_cell, safe_name
 
-MAX_ROWS = 1_048_576  # of a sheet [standard: ECMA-376, Excel's limit]
-NUMBERS = ("page", "confidence", "left", "top", "width", "height", "residual")  # columns that hold nothing else
-COLORS = {"review": "#FFF2CC", "error": "#F8CECC"}  # behind what a person should look at
-WIDEST, NARROWEST, ARROW = 60, 7, 3  # characters of a column; and those that its filter's arrow covers [guess]
+MAX_ROWS = 1_048_576  # rows per sheet [standard: ECMA-376, Excel's limit]
+NUMBERS = ("page", "confidence", "left", "top", "width", "height", "residual")  # columns that contain only numbers
+COLORS = {"review": "#FFF2CC", "error": "#F8CECC"}  # background of what a person should look at
+WIDEST, NARROWEST, ARROW = 60, 7, 3  # characters of a column; and characters covered by its filter's arrow [guess]
 
 Cell = int | float | str | None
 
@@ -55,7 +55,7 @@ def write(file: BinaryIO, columns: Sequence[str], records: Iterable[Mapping[str,
     for column, wide in enumerate(widths):
         sheet.set_column(column, column, min(WIDEST, max(NARROWEST, wide + 1)))
     sheet.autofilter(0, 0, place, len(columns) - 1)
-    # Digits are texts here on purpose: no cell needs a warning that says so.
+    # Digits are text here on purpose: no cell needs a warning about it.
     sheet.ignore_errors({"number_stored_as_text": f"A1:XFD{MAX_ROWS}"})
     try:
         book.close()
@@ -65,13 +65,13 @@ def write(file: BinaryIO, columns: Sequence[str], records: Iterable[Mapping[str,
 
 
 def _cell(name: str, record: Mapping[str, Any], numbers: frozenset[str]) -> tuple[Cell, str]:
-    """What stands in a cell, and how it is shown."""
+    """The content of a cell, and its format."""
     value = record[name]
     if name == "document":
         return safe_name(value), "@"
     if name in NUMBERS and isinstance(value, (int, float)):
         return (value, "0") if isinstance(value, int) else (round(value, 4), "0.0000")
-    # Of a long table the field says what its value is, of a wide one the column.
+    # In a long table the field determines the type of the value, in a wide one the column does.
     field = name if "field" not in record else record["field"] if name == "value" else ""
     if value and field in numbers:
         decimals = len(str(value).partition(".")[2])
@@ -80,7 +80,7 @@ def _cell(name: str, record: Mapping[str, Any], numbers: frozenset[str]) -> tupl
 
 
 def _doubtful(record: Mapping[str, Any]) -> Callable[[str], str]:
-    """Gives the status by which the cell of a column is colored."""
+    """Returns a function that gives the status that determines the color of a column's cell."""
     status = str(record.get("status", ""))
     if "field" in record or status == "error":
         return lambda name: status

@@ -1,8 +1,8 @@
-"""A map over isolated processes: bounded, each result as soon as it is there, and a crash costs one item.
+"""A map over isolated processes: bounded, yields each result as soon as it is available, and a crash costs one item.
 
-`process_map` with its settings given is a `Mapper` (see `types`), and so is `plain_map`. Workers are spawned, never forked,
-because OpenCV and pdfium keep threads. Each holds one item at a time on its own pipe, so when one dies the item that killed
-it is known, the worker is replaced, and every other item is safe. A `Crew` is the same for items that come later.
+`process_map` with its settings bound is a `Mapper` (see `types`), and so is `plain_map`. Workers are spawned, never forked,
+because OpenCV and pdfium keep threads. Each holds one item at a time on its own pipe, so when one dies the item that killed it
+is known, the worker is replaced, and every other item is safe. A `Crew` does the same for items that come later.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from typing import Any, Generic
 from docproc.errors import DocprocError, DocumentError, unexpected
 from docproc.types import Item, Result
 
-MAX_DEATHS = 20  # of workers in a row: then it is not the documents [guess]
-MAX_START_SECONDS = 120.0  # until a worker has loaded what it needs [guess]
-MAX_ITEMS_A_WORKER = 1_000  # then it is replaced, so that no library's leak grows with the run [guess]
-WAIT_SECONDS = 0.5  # for results, before deadlines are checked again [guess]
+MAX_DEATHS = 20  # of workers in a row: then the documents are not the cause [guess]
+MAX_START_SECONDS = 120.0  # for a worker to load what it needs [guess]
+MAX_ITEMS_A_WORKER = 1_000  # then it is replaced, so that a library's memory leak does not grow with the run [guess]
+WAIT_SECONDS = 0.5  # to wait for results before deadlines are checked again [guess]
 EXIT_SECONDS = 5  # for a killed process to be gone [guess]
 
 Prepare = Callable[[], Callable[[Item], Result]]
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1
@@ -65,9 +65,9 @@ def process_map(
 ) -> Iterator[tuple[Item, Result | DocumentError]]:
     """Apply what `prepare()` returns to every item in `jobs` processes; an item is taken from `items` when a worker is free.
 
-    `prepare` runs once in each process and must be picklable; a DocprocError in it ends the map and is raised here. Where a
-    worker dies, or takes more than `seconds` for an item or more than `memory` bytes beside what `prepare` took (0: no limit),
-    the item's result is a DocumentError. `may_spawn` allows workers processes of their own.
+    `prepare` runs once in each process and must be picklable; a DocprocError in it ends the map and is raised here. If a worker
+    dies, or takes more than `seconds` for an item or more than `memory` bytes beyond what `prepare` took (0: no limit), the
+    item's result is a DocumentError. `may_spawn` allows workers to start processes of their own.
     """
     pool: _Pool[Item, Result] = _Pool(partial(_hire, prepare, memory, may_spawn), seconds)
     try:
@@ -79,7 +79,7 @@ def process_map(
 
 @dataclass(slots=True, eq=False)
 class _Worker:
-    """A process with its pipe, and the item in its hands."""
+    """A process with its pipe and its current item."""
 
     process: SpawnProcess
     pipe: Connection
@@ -90,9 +90,9 @@ class _Worker:
     done: int = 0  # items
 
     def give(self, item: Any, sent: Any = None) -> None:
-        """Give the worker an item; `sent` is what of it travels, where that is not all."""
+        """Give the worker an item; `sent` is what is actually sent, if not the whole item."""
         self.item, self.busy, self.since = item, True, time.monotonic()
-        with suppress(OSError):  # a dead worker is noticed when its answer is waited for
+        with suppress(OSError):  # a dead worker is noticed when its answer is awaited
             self.pipe.send(item if sent is None else sent)
 
 
@@ -107,8 +107,8 @@ class _Pool(Generic[Item, Result]):
         answer: Callable[[Any], Any] | None = None,
     ) -> None:
         self.workers: list[_Worker] = []
-        self._bell = bell  # what is sent here ends the wait for results
-        self._answer = answer  # to what workers ask
+        self._bell = bell  # sending on it interrupts the wait for results
+        self._answer = answer  # to questions from workers
         self._hire, self._seconds = hire, seconds
         self._items: Iterator[Item] = iter(())
         self._exhausted = True
@@ -120,14 +120,14 @@ class _Pool(Generic[Item, Result]):
             self.workers.append(self._hire())
 
     def results(self, items: Iterable[Item]) -> Iterator[tuple[Item, Result | DocumentError]]:
-        """Each item with its result, as soon as it is there; of no items, when a worker is ready."""
+        """Yields each item with its result as soon as it is available; without items, returns when a worker is ready."""
         self._items, self._exhausted = iter(items), False
         while self.hand_out():
             yield from self.receive()
             yield from self.expire()
 
     def free(self) -> Iterator[_Worker]:
-        """The workers that wait for an item."""
+        """The workers that are waiting for an item."""
         return (worker for worker in self.workers if worker.ready and not worker.busy)
 
     def hand_out(self) -> bool:
@@ -143,7 +143,7 @@ class _Pool(Generic[Item, Result]):
         return not self._exhausted or any(worker.busy for worker in self.workers)
 
     def receive(self) -> Iterator[tuple[Item, Result | DocumentError]]:
-        """The results that are there, after a short wait. Raises what ended a worker's start."""
+        """The results available after a short wait. Raises the error that ended a worker's start."""
         pipes: dict[Any, _Worker] = {worker.pipe: worker for worker in self.workers}
         heard = wait([*pipes, *([self._bell] if self._bell else [])], timeout=WAIT_SECONDS)
         if self._bell in heard:
@@ -173,7 +173,7 @@ class _Pool(Generic[Item, Result]):
                 self._replace(worker)
 
     def _tell(self, worker: _Worker, question: Any) -> None:
-        """Answer a worker. The time that this takes is not the item's."""
+        """Answer a worker's question. The time this takes does not count toward the item's limit."""
         began = time.monotonic()
         if self._answer is None:
             raise RuntimeError("a worker asks, and nobody answers")
@@ -183,7 +183,7 @@ class _Pool(Generic[Item, Result]):
             worker.pipe.send(answer)
 
     def expire(self) -> Iterator[tuple[Item, DocumentError]]:
-        """The items that took too long. Raises DocprocError where a worker does not get ready."""
+        """The items that took too long. Raises DocprocError if a worker does not get ready."""
         now = time.monotonic()
         for worker in list(self.workers):
             if not worker.ready and now - worker.since > MAX_START_SECONDS:
@@ -193,7 +193,7 @@ class _Pool(Generic[Item, Result]):
                 self._replace(worker)
 
     def _bury(self, worker: _Worker) -> Iterator[tuple[Item, DocumentError]]:
-        """The item of a dead worker, which is replaced. Raises DocprocError where too many died in a row."""
+        """The item of a dead worker, which is replaced. Raises DocprocError if too many died in a row."""
         self._deaths += 1
         cause = _cause_of_death(worker.process)
         if worker.busy:
@@ -210,9 +210,9 @@ class _Pool(Generic[Item, Result]):
 
 
 class Crew(Generic[Item, Result]):
-    """Workers that stay, for items that come one at a time from any thread; the other arguments are those of `process_map`.
+    """Permanent workers for items that come one at a time from any thread; the other arguments are those of `process_map`.
 
-    Where so many workers die in a row that a map would end, the items in hand are lost and others take their place.
+    When so many workers die in a row that a map would end, the current items are lost and the workers are replaced.
     """
 
     def __init__(self, prepare: Prepare[Item, Result], *, jobs: int, seconds: float, memory: int = 0) -> None:
@@ -226,7 +226,7 @@ class Crew(Generic[Item, Result]):
         self._thread.start()
 
     def submit(self, item: Item) -> Future[Result]:
-        """The result of an item, or the DocumentError that stands for it; DocprocError where no worker can start."""
+        """The result of an item, or the DocumentError in its place; DocprocError if no worker can start."""
         future: Future[Result] = Future()
         if self._closed:
             raise ValueError("this crew has gone")
@@ -235,7 +235,7 @@ class Crew(Generic[Item, Result]):
         return future
 
     def close(self) -> None:
-        """End the workers; what was not read yet is canceled."""
+        """End the workers; items not yet read are canceled."""
         self._closed = True
         self._ring()
         self._thread.join(timeout=2 * EXIT_SECONDS)
@@ -270,7 +270,7 @@ class Crew(Generic[Item, Result]):
                     break
 
     def _fail(self, pool: _Pool[tuple[Item, Future[Result]], Result], problem: DocprocError) -> None:
-        """Tell all who wait, and then until somebody asks again."""
+        """Report the problem to all who wait, then idle until the next item is submitted."""
         lost = [worker.item[1] for worker in pool.workers if worker.busy]
         while not self._waiting.empty():
             lost.append(self._waiting.get()[1])
@@ -301,23 +301,23 @@ def _hire(prepare: Prepare[Item, Result], memory: int, may_spawn: bool) -> _Work
 
 
 def _dismiss(workers: Sequence[_Worker]) -> None:
-    """End the processes, and close at once everything that was open for them."""
+    """End the processes, and immediately close everything that was open for them."""
     for worker in workers:
         worker.process.kill()
     for worker in workers:
         worker.pipe.close()
         worker.process.join(timeout=EXIT_SECONDS)
-        with suppress(ValueError):  # a process that hangs in a system call cannot be closed
+        with suppress(ValueError):  # a process stuck in a system call cannot be closed
             worker.process.close()
 
 
 def quarantine_map(
     prepare: Prepare[Item, Result], items: Iterable[Item], /, *, seconds: float, memory: int = 0
 ) -> Iterator[tuple[Item, Result | DocumentError]]:
-    """Like `process_map`, one item at a time, with another process between this one and each worker.
+    """Like `process_map`, but one item at a time, with another process between this one and each worker.
 
-    For items that are suspected to kill the process that reads them and its parent. An item is taken from `items` only
-    when both processes are ready: a run that is killed before that does not count against it.
+    For items suspected of killing both the process that reads them and its parent. An item is taken from `items` only when both
+    processes are ready: a run that is killed before that does not count against it.
     """
     inner = partial(guard, prepare, seconds, memory)
     yield from process_map(inner, items, jobs=1, seconds=seconds + 30, may_spawn=True)
@@ -328,7 +328,7 @@ def guard(
 ) -> Callable[[Item], Result]:
     """A function that does its work in one isolated process, which is ready now; the arguments are those of `process_map`.
 
-    `answer` says what the work is told when it calls `ask`. What it raises, the function raises, and is of no use after that.
+    `answer` answers what the work passes to `ask`. If it raises, the function raises the same, and cannot be used after that.
     """
     pool: _Pool[Item, Result] = _Pool(partial(_hire, prepare, memory, False), seconds, answer=answer)
     pool.fill(1)
@@ -346,7 +346,7 @@ def guard(
 
 @dataclass(slots=True)
 class _Own:
-    """What a process knows of itself if it is a worker."""
+    """What a process knows about itself if it is a worker."""
 
     pipe: Connection | None = None
 
@@ -355,9 +355,9 @@ _own = _Own()
 
 
 def ask(question: object) -> Any:
-    """In a worker, at work on an item: what the `answer` of its `guard` gives; a DocumentError that it gives is raised.
+    """In a worker, while it handles an item: the reply of its `guard`'s `answer`; a DocumentError as reply is raised.
 
-    Raises ValueError in a process that is no worker.
+    Raises ValueError in a process that is not a worker.
     """
     if _own.pipe is None:
         raise ValueError("only a worker can ask")
@@ -370,7 +370,7 @@ def ask(question: object) -> Any:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Processes that are started here compute with one thread: numpy's libraries read these variables when they are loaded."""
+    """Processes started here compute with one thread: numpy's libraries read these variables when they are loaded."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
     added = [name for name in names if name not in os.environ]
     os.environ.update(dict.fromkeys(added, "1"))
@@ -383,7 +383,7 @@ def _one_thread() -> Iterator[None]:
 
 @contextmanager
 def _without_interruptions() -> Iterator[None]:
-    """Processes that are started here are not interrupted before they are able to ignore it; this one is afterwards."""
+    """Processes started here are not interrupted before they can ignore it; this one is interrupted afterwards."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
@@ -404,8 +404,8 @@ def _cause_of_death(process: SpawnProcess) -> str:
 
 
 def _serve(prepare: Prepare[Item, Result], pipe: Connection, memory: int, parent: int) -> None:
-    """What a worker does: prepare, then answer item after item until the pipe closes."""
-    # Ctrl-C reaches every process of the terminal: the parent decides what to do.
+    """The main loop of a worker: prepare, then answer one item after another until the pipe closes."""
+    # Ctrl-C reaches every process of the terminal; the parent decides what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see `_without_interruptions`
@@ -432,13 +432,13 @@ def _serve(prepare: Prepare[Item, Result], pipe: Connection, memory: int, parent
             answer: tuple[str, Any] = ("done", work(item))
         except DocumentError as problem:
             answer = ("done", problem)
-        except Exception as problem:  # one bad page is a value, whatever its decoder raised
+        except Exception as problem:  # one bad page yields a value, whatever its decoder raised
             answer = ("done", unexpected(problem))
         pipe.send(answer)
 
 
 def _silence() -> None:
-    """Drop what libraries print in a worker: decoders report every damaged byte."""
+    """Discard what libraries print in a worker: decoders report every damaged byte."""
     with suppress(OSError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
@@ -448,7 +448,7 @@ def _silence() -> None:
 
 
 def _limit_memory(memory: int) -> None:
-    """Let this process grow by `memory` bytes from here, without core dumps. Only Linux tells its present size."""
+    """Let this process grow by `memory` bytes from now on, without core dumps. Only Linux reports the current size."""
     try:
         import resource
 
@@ -463,10 +463,10 @@ def _limit_memory(memory: int) -> None:
 
 
 def _die_with(parent: int) -> None:
-    """End this worker with its parent, even when that is killed outright."""
+    """End this worker with its parent, even if the parent is killed."""
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
-            armed = ctypes.CDLL(None).prctl(1, signal.SIGKILL) == 0  # PR_SET_PDEATHSIG: the kernel kills at once
+            armed = ctypes.CDLL(None).prctl(1, signal.SIGKILL) == 0  # PR_SET_PDEATHSIG: the kernel kills immediately
             if os.getppid() != parent:
                 os._exit(1)
             if armed:

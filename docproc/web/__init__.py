@@ -1,15 +1,15 @@
-"""Web pages: the foundation that all of them stand on, those of `docproc serve`, in `review/` those of `docproc review`,
-with group verification (group.py), and the editor of templates.
+"""Web pages: the common base of the pages of `docproc serve`, those of `docproc review` in `review/`,
+with group verification (group.py), and the template editor.
 
-    door.py      who may come in: hosts, tokens, cookies, origins; headers of every answer
-    app.py       an application of routes behind a door; how templates are rendered and faults are told
-    bodies.py    small bodies of requests, within limits
+    door.py      access control: hosts, tokens, cookies, origins; headers of every response
+    app.py       an application of routes behind a door; rendering of templates and reporting of errors
+    bodies.py    small request bodies, within limits
     server.py    serves an application until Ctrl-C
-    templates/   base.html and one for each page · static/: one stylesheet, one plain ES module a page
+    templates/   base.html and one for each page · static/: one stylesheet, one plain ES module per page
 
 A page is a route whose handler returns `app.render(request, "name.html", ...)`; its template extends `base.html`.
 
-Nothing but `docproc.web` imports Starlette, uvicorn, Jinja2 and python-multipart: they are the extra `web`, with tomlkit, which
+Only `docproc.web` imports Starlette, uvicorn, Jinja2 and python-multipart: they are the extra `web`, with tomlkit, which
 `docproc.fields.template.editing` needs.
 """
 
@@ -23,7 +23,7 @@ NEEDED = ("starlette", "uvicorn", "jinja2", "python_multipart")
 
 
 def check_installed(*more: str) -> None:
-    """Raises MissingPart where the extra `web` is not installed; `more` are packages that only some pages need."""
+    """Raises MissingPart if the extra `web` is not installed; `more` are packages that only some pages need."""
     missing = [name.replace("_", "-") for name in (*NEEDED, *more) if find_spec(name) is None]
     if missing:
         raise MissingPart(f"web pages need {', '.join(missing)}: pip install {' '.join(missing)}")

@@ -1,4 +1,4 @@
-"""An application of pages: routes behind a door, with `/static/`, `/healthz`, and faults that are told."""
+"""An application of pages: routes behind a door, with `/static/`, `/healthz`, and error responses."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
 class Link(NamedTuple):
-    """An entry of the navigation on top of every page."""
+    """An entry of the navigation bar at the top of every page."""
 
     path: str
     title: str
 
 
 def create_app(door: Door, routes: Sequence[BaseRoute], *, nav: Sequence[Link] = (), lifespan: Lifespan | None = None) -> Guard:
-    """The application of these routes, guarded by `door`; `nav` stands on top of each page.
+    """The application with these routes, guarded by `door`; `nav` is at the top of each page.
 
-    A handler that raises HTTPException(status, text), or a DocprocError (400), is answered with a page or with JSON.
+    If a handler raises HTTPException(status, text), or a DocprocError (400), the response is an error page or JSON.
     """
     app = Starlette(
         routes=[
@@ -52,12 +52,12 @@ def create_app(door: Door, routes: Sequence[BaseRoute], *, nav: Sequence[Link] =
 
 
 def session_of(request: Request) -> str:
-    """What tells one browser from another; "" for a program that comes with the token."""
+    """Identifies a browser; "" for a program that sends the token."""
     return request.cookies.get(request.app.state.door.cookie, "")
 
 
 def name_of(request: Request, otherwise: str) -> str:
-    """What a person is called: as an address said (`?who=`) under which this browser opened a page, the last one counts."""
+    """A person's name: from `?who=` in the address of a page that this browser opened; the last one counts."""
     names, session = request.app.state.names, session_of(request)
     told: str = request.query_params.get("who", "").strip()[:MAX_NAME]
     if told and session:
@@ -73,7 +73,7 @@ async def _health(request: Request) -> Response:
 
 
 async def _told(request: Request, problem: Exception) -> Response:
-    """What is answered where a handler raised something."""
+    """The response when a handler raised an exception."""
     status = problem.status_code if isinstance(problem, HTTPException) else 400
     text = problem.detail if isinstance(problem, HTTPException) else str(problem)
     headers = problem.headers if isinstance(problem, HTTPException) else None

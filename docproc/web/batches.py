@@ -1,4 +1,4 @@
-"""What a browser has sent and looks at: rows and pictures of pages, until they are thrown away or nobody asks any more."""
+"""What a browser has sent and views: rows and page pictures, until they are dropped or no longer requested."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from docproc.types import Row, Status
 from docproc.web.desk import Reading, remove
 from docproc.web.store import Refused, Store
 
-KEPT_SECONDS = 1_800.0  # after somebody asked last [guess]
-MAX_BATCHES = 50  # at a time; the one that was asked for least lately goes [guess]
-MAX_ROWS = 200_000  # of a batch [guess]
+KEPT_SECONDS = 1_800.0  # after the last request [guess]
+MAX_BATCHES = 50  # at a time; the least recently used one is dropped [guess]
+MAX_ROWS = 200_000  # per batch [guess]
 WORST_FIRST: tuple[Status, ...] = ("error", "review", "ok")
 
 
 @dataclass(slots=True, eq=False)
 class Batch:
-    """The documents of a page of the browser."""
+    """The documents of one browser page."""
 
     id: str
     readings: list[Reading] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Batch:
             yield from one.answer.rows
 
     def names(self) -> Sequence[str]:
-        """What its documents are called, and the archives that they came in."""
+        """The names of its documents, and of the archives that contained them."""
         return [name for one in self.readings for name in (one.name, one.name.partition("/")[0])]
 
 
@@ -66,25 +66,25 @@ class Batches:
         return batch
 
     def add(self, batch: Batch, reading: Reading) -> dict[str, Any]:
-        """Put a reading into a batch, and tell it as a browser gets it."""
+        """Add a reading to a batch, and return it in the form sent to a browser."""
         for one in reading.answer.pages:
             batch.pictures[one.path.stem] = one.path
             size = one.path.stat().st_size if one.path.exists() else 0
             batch.bytes += size
             self._store.used += size
-        if batch.id not in self._known:  # dropped while it was read
+        if batch.id not in self._known:  # dropped while the document was read
             self._remove(batch)
         elif sum(len(one.answer.rows) for one in batch.readings) < MAX_ROWS:
             batch.readings.append(reading)
         return told(batch, reading)
 
     def drop(self, batch: Batch) -> None:
-        """Throw a batch away."""
+        """Drop a batch."""
         self._known.pop(batch.id, None)
         self._remove(batch)
 
     def drop_old(self, now: float) -> None:
-        """Throw away what nobody asked for lately; `now` in monotonic seconds."""
+        """Drop batches that were not requested recently; `now` in monotonic seconds."""
         for batch in [one for one in self._known.values() if now - one.asked > KEPT_SECONDS]:
             self.drop(batch)
 
@@ -95,7 +95,7 @@ class Batches:
 
 
 def told(batch: Batch, reading: Reading) -> dict[str, Any]:
-    """A reading as a browser gets it: page by page, in the order in which they are read."""
+    """A reading in the form sent to a browser: page by page, in reading order."""
     answer = reading.answer
     pictures = {
         one.page: {"picture": f"/batches/{batch.id}/pages/{one.path.stem}.png", "width": one.width, "height": one.height,
@@ -116,7 +116,7 @@ def told(batch: Batch, reading: Reading) -> dict[str, Any]:
 
 
 def _summary(rows: Sequence[Row]) -> dict[str, str]:
-    """The status of a page that matters most, and what a list says of it."""
+    """The most important status of a page, and the text for it in a list."""
     counts = Counter(row.status for row in rows)
     worst: Status = next((status for status in WORST_FIRST if counts[status]), "blank")
     badges = {"error": "not read", "review": f"{counts[worst]} to review", "ok": f"{counts[worst]} ok", "blank": "blank"}

@@ -1,4 +1,4 @@
-"""The body of a request that is small, received within limits. Files come by `uploads`."""
+"""Small request bodies, received within limits. Files are received by `uploads`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from starlette.requests import Request
 
 from docproc.web.store import Refused
 
-BODY_SECONDS = 30.0  # in which a body has to come [guess]
+BODY_SECONDS = 30.0  # in which a body has to arrive [guess]
 
 
 async def body_of(request: Request, most: int) -> bytes:
-    """The body, of at most so many bytes. Raises Refused."""
+    """The body, of at most `most` bytes. Raises Refused."""
     data = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -28,7 +28,7 @@ async def body_of(request: Request, most: int) -> bytes:
 
 
 async def json_of(request: Request, most: int) -> dict[str, Any]:
-    """The object of JSON that is the body, of at most so many bytes. Raises Refused."""
+    """The JSON object in the body, of at most `most` bytes. Raises Refused."""
     try:
         found = json.loads(await body_of(request, most))
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Where uploads are read: a bounded number of requests at a time, each document in a worker process of its own."""
+"""Reads uploads: a limited number of requests at a time, each document in its own worker process."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from docproc.types import PageId
 from docproc.web.reading import Answer, Task, open_reader
 from docproc.web.store import Refused, Store, Upload
 
-MAX_REQUESTS = 16  # that are received, wait or are read at a time [guess]
-MAX_DOCUMENTS = 2_000  # in the archives of a request [guess]
+MAX_REQUESTS = 16  # that are being received, waiting or being read at a time [guess]
+MAX_DOCUMENTS = 2_000  # in the archives of one request [guess]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Reading:
 
 
 class Desk:
-    """Takes uploads and gives readings; begins its workers when it is made, and ends them with `close`."""
+    """Takes uploads and returns readings; starts its workers when it is created, and ends them in `close`."""
 
     def __init__(self, settings: Settings, store: Store, jobs: int) -> None:
         self.settings, self.store, self.jobs = settings, store, jobs
@@ -50,7 +50,7 @@ class Desk:
         self.store.close()
 
     def enter(self) -> None:
-        """Take a place in the queue, before anything is received; `leave` gives it back. Raises Refused."""
+        """Take a place in the queue before anything is received; `leave` gives it back. Raises Refused."""
         if self._requests >= MAX_REQUESTS:
             raise Refused(429, "too many requests are waiting; try again in a moment")
         self._requests += 1
@@ -61,7 +61,7 @@ class Desk:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """A place in the queue for as long as the block goes on. Raises Refused."""
+        """A place in the queue for the duration of the block. Raises Refused."""
         self.enter()
         try:
             yield
@@ -69,7 +69,7 @@ class Desk:
             self.leave()
 
     async def read(self, uploads: Sequence[Upload], *, pictures: bool, taken: Sequence[str] = ()) -> AsyncIterator[Reading]:
-        """The documents of some uploads, each as soon as it is read; none is called as one that is `taken`. Raises Refused."""
+        """Yields the documents of some uploads as they are read; none gets a name in `taken`. Raises Refused."""
         documents = await run_in_threadpool(find_uploads, uploads, taken)
         if len(documents) > MAX_DOCUMENTS:
             found = len(documents)
@@ -100,7 +100,7 @@ class Desk:
 
 
 def find_uploads(uploads: Sequence[Upload], taken: Sequence[str] = ()) -> list[Document]:
-    """The documents of uploads, those in ZIP archives too; no two have the same name."""
+    """The documents of uploads, including those in ZIP archives; no two have the same name."""
     documents: list[Document] = []
     names = set(taken)
     for upload in uploads:

@@ -1,8 +1,8 @@
-"""Who may come in: the hosts by which the server is called, tokens, cookies, origins; and the headers of every answer.
+"""Access control: the host names of the server, tokens, cookies, origins; and the headers of every response.
 
-The browser of the person who started the server comes in by an address with a ticket that holds once, and has a cookie from
-then on. A program sends the token with each request. A name that leads here by a trick (DNS rebinding) is refused by the raw
-Host header, and a page of another site that sends a form by the origin that the browser tells.
+The browser of the person who started the server gets in through an address with a single-use ticket, and has a cookie from then
+on. A program sends the token with each request. A name that points here through DNS rebinding is refused by the raw Host
+header, and a form sent by a page of another site is refused by the origin that the browser reports.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from docproc.errors import BadUsage
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-MIN_TOKEN = 16  # characters of a token that a person gives [guess]
-MAX_SESSIONS = 1_000  # cookies that hold at a time [guess]
-OPEN_PATHS = ("/healthz", "/static/")  # what everybody may see who calls the server by its name
+MIN_TOKEN = 16  # characters of a token chosen by a person [guess]
+MAX_SESSIONS = 1_000  # cookies that are valid at a time [guess]
+OPEN_PATHS = ("/healthz", "/static/")  # open to anybody who calls the server by its name
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 HEADERS = (
     (b"content-security-policy",
@@ -44,14 +44,14 @@ Header = tuple[bytes, bytes]
 
 @dataclass(slots=True, eq=False)
 class Door:
-    """What is known of those who may come in; see `open_door`."""
+    """What determines who may come in; see `open_door`."""
 
-    names: frozenset[str]  # by which the server may be called, lower case
+    names: frozenset[str]  # by which the server may be called, in lower case
     addresses: bool  # whether it may be called by any IP address
-    cookie: str  # name of the cookie; cookies do not know ports
-    token: str  # of programs
-    ticket: str  # of a browser, holds once; "" once it was used
-    shared: bool  # the token was given by a person, and lets browsers in, too
+    cookie: str  # name of the cookie; cookies do not distinguish ports
+    token: str  # for programs
+    ticket: str  # for a browser, single use; "" once it was used
+    shared: bool  # the token was chosen by a person, and lets browsers in too
     sessions: dict[str, None] = field(default_factory=dict)  # values of the cookie, oldest first
 
     def knows(self, host: str) -> bool:
@@ -63,7 +63,7 @@ class Door:
         return name in self.names or (self.addresses and _is_address(name))
 
     def admit(self, given: str) -> str:
-        """The value of a new cookie for a ticket or a token; "" where it does not hold."""
+        """The value of a new cookie in exchange for a ticket or a token; "" if it is not valid."""
         if self.ticket and _same(given, self.ticket):
             self.ticket = ""
         elif not (self.shared and _same(given, self.token)):
@@ -78,7 +78,7 @@ class Door:
 def open_door(host: str = "127.0.0.1", port: int = 0, token: str = "", names: Iterable[str] = ()) -> Door:
     """A door for a server on `host`; `names` are further host names by which it may be called.
 
-    Without a `token` one is drawn. Raises BadUsage for a host beyond this machine without a token, and for a short one.
+    Without a `token`, one is generated. Raises BadUsage for a host beyond this machine without a token, and for a short token.
     """
     if not is_loopback(host) and not token:
         raise BadUsage(f"--host {host} lets other machines in: give a --token that only those know who may use it")
@@ -98,7 +98,7 @@ def open_door(host: str = "127.0.0.1", port: int = 0, token: str = "", names: It
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine and nothing beyond it."""
+    """Whether a host is this machine only."""
     with suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return host.lower() == "localhost"
@@ -115,7 +115,7 @@ def _same(given: str, known: str) -> bool:
 
 
 class Guard:
-    """An application behind a door: what may not come in gets 400, 401 or 403 and reaches nothing behind it."""
+    """An application behind a door: requests that are not admitted get 400, 401 or 403 and reach nothing behind it."""
 
     def __init__(self, app: ASGIApp, door: Door) -> None:
         self.app, self.door = app, door
@@ -141,14 +141,15 @@ class Guard:
             nonlocal answered
             if message["type"] == "http.response.start":
                 answered = True
-                # Who was answered before all was sent need not go on; uvicorn would read and drop it without end.
+                # A client that was answered before sending everything need not continue; uvicorn would read and drop the rest
+                # forever.
                 own = [*message.get("headers", ()), *([(b"connection", b"close")] if unread else [])]
                 message = {**message, "headers": _with_headers(own)}
             await send(message)
 
         try:
             await self._let_in(scope, watched, guarded)
-        except asyncio.CancelledError:  # the server ends
+        except asyncio.CancelledError:  # the server is shutting down
             if not answered:
                 await _answer(guarded, 503, headers, "The server was ended.")
 
@@ -176,7 +177,7 @@ class Guard:
             await self.app(scope, receive, send)
 
     def _identity(self, headers: Sequence[Header]) -> str:
-        """By what a request may come in: "token" or "cookie"; "" where it may not."""
+        """What admits a request: "token" or "cookie"; "" if it is not admitted."""
         given = _values(headers, b"authorization")
         if given:
             scheme, _, token = given[0].partition(" ")
@@ -185,7 +186,7 @@ class Guard:
         return "cookie" if any(name == self.door.cookie and value in self.door.sessions for name, _, value in pairs) else ""
 
     async def _by_ticket(self, scope: Scope, send: Send) -> bool:
-        """Answer a browser that brings a ticket, with a cookie and the address without the ticket."""
+        """Answer a browser that presents a ticket with a cookie and a redirect to the address without the ticket."""
         asked = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if scope["method"] != "GET" or "token" not in asked:
             return False
@@ -193,7 +194,7 @@ class Guard:
         if not session:
             return False
         rest = urlencode(asked, doseq=True)
-        # Never "//host": the browser would leave.
+        # Never "//host": the browser would leave this site.
         place = "/" + scope["path"].lstrip("/\\") + (f"?{rest}" if rest else "")
         location = place.encode("ascii", "ignore").replace(b"\r", b"").replace(b"\n", b"")
         cookie = f"{self.door.cookie}={session}; Path=/; HttpOnly; SameSite=Strict"
@@ -210,7 +211,7 @@ def _values(headers: Sequence[Header], name: bytes) -> list[str]:
 
 
 def _same_origin(method: str, headers: Sequence[Header], host: str) -> bool:
-    """Whether a request that may change something comes from a page of this server, as far as it says."""
+    """Whether a request that may change something comes from a page of this server, as far as its headers show."""
     if method in SAFE_METHODS:
         return True
     sites, origins = _values(headers, b"sec-fetch-site"), _values(headers, b"origin")
@@ -234,7 +235,7 @@ def _with_headers(own: Iterable[Header]) -> list[Header]:
 
 
 async def _answer(send: Send, status: int, headers: Sequence[Header], text: str) -> None:
-    """Tell why a request was refused: a page for a browser, JSON for a program."""
+    """Report why a request was refused: a page for a browser, JSON for a program."""
     if any("text/html" in accepted for accepted in _values(headers, b"accept")):
         from docproc.web.pages import fault_page
 

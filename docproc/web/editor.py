@@ -1,7 +1,7 @@
-"""The page of `docproc template edit`: a form with its boxes, which are moved, named and saved as a template.
+"""The page of `docproc template edit`: a form whose boxes are moved, named and saved as a template.
 
-The server holds the template and renders all that changes; the browser moves boxes, and swaps in the parts that it is sent.
-Every request names the version that it saw, and one that is older changes nothing (409).
+The server holds the template and renders everything that changes; the browser moves boxes, and swaps in the parts it receives.
+Every request states the version that it is based on, and an outdated one changes nothing (409).
 """
 
 from __future__ import annotations
@@ -37,28 +37,28 @@ from docproc.web.session import Conflict, Session, Sheet, Wrong
 from docproc.web.store import Refused, Store, Upload
 from docproc.web.uploads import receive_files
 
-MAX_SCANS = 8  # that are laid over a form at a time [guess]
+MAX_SCANS = 8  # overlaid on a form at a time [guess]
 MAX_FORM_BYTES = 100_000  # of a request without files [guess]
 MAX_FORM_VALUES = 100  # [guess]
-MOVES_FOCUS = ("add", "delete", "turn")  # what leads to another box
+MOVES_FOCUS = ("add", "delete", "turn")  # actions that move the focus to another box
 
 
 @dataclass(slots=True, eq=False)
 class Scan:
-    """A document that is laid over the form."""
+    """A document that is overlaid on the form."""
 
     name: str
     upload: Upload
     shown: bool = True
     looked: Looked | None = None
     problem: str = ""  # why it could not be opened
-    pictures: dict[int, Laid] = field(default_factory=dict)  # by the page of the form
+    pictures: dict[int, Laid] = field(default_factory=dict)  # by page of the form
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 @dataclass(slots=True, eq=False)
 class Bench:
-    """What an editor works with; begins its workers when it is made, and ends them with `close`."""
+    """The working state of an editor; starts its workers when it is created, and ends them in `close`."""
 
     session: Session
     store: Store
@@ -77,13 +77,13 @@ class Bench:
         self.store.close()
 
     def drop(self, scan: Scan) -> None:
-        """Throw a scan away."""
+        """Drop a scan."""
         self.scans.remove(scan)
         self.store.delete(scan.upload)
         remove([laid.picture for laid in scan.pictures.values() if laid.picture])
 
     async def look(self, scan: Scan, text: str) -> None:
-        """Lay a scan onto the form by a template without faults."""
+        """Overlay a scan on the form, using a template without errors."""
         async with scan.lock:
             await self._look(scan, text)
 
@@ -98,7 +98,7 @@ class Bench:
             return
         except DocprocError as problem:
             raise Refused(503, str(problem)) from problem
-        if scan not in self.scans:  # it was thrown away meanwhile
+        if scan not in self.scans:  # it was dropped in the meantime
             remove([laid.picture for laid in scan.looked.laid if laid.picture])
         elif first:
             scan.pictures = {laid.page: laid for laid in reversed(scan.looked.laid)}
@@ -135,7 +135,7 @@ class _Pages:
             return render(request, "editor.html", **self._values(""))
 
     async def edit(self, request: Request) -> Response:
-        """Change the template; the answer is every part of the page that may look different now."""
+        """Change the template; the response contains every part of the page that may look different now."""
         values = await _form(request)
         version, action = _number(values, "version"), values.get("do", "")
         status, bench = 200, self.bench
@@ -150,7 +150,7 @@ class _Pages:
             return self._parts(said, status, f"box-{chosen}" if action in MOVES_FOCUS and chosen is not None else "")
 
     async def add_scans(self, request: Request) -> Response:
-        """Lay documents over the form."""
+        """Overlay documents on the form."""
         bench = self.bench
         uploads = await receive_files(request, bench.store)
         async with bench.lock:
@@ -168,7 +168,7 @@ class _Pages:
             return self._parts(f"{len(new)} {'scan lies' if len(new) == 1 else 'scans lie'} over the form.{left_out}", 200)
 
     async def change_scan(self, request: Request) -> Response:
-        """Show a scan, cover it, or throw it away."""
+        """Show a scan, hide it, or drop it."""
         values = await _form(request)
         async with self.bench.lock:
             scan = self._scan(_number(values, "index"))
@@ -180,7 +180,7 @@ class _Pages:
             return self._parts("", 200)
 
     async def lint(self, request: Request) -> Response:
-        """What is wrong with the template as it stands, beside its form and the scans."""
+        """The problems of the current template, checked against its form and the scans."""
         bench = self.bench
         async with bench.lock:
             draft, version, scans = bench.session.draft, bench.session.version, list(bench.scans)
@@ -231,36 +231,36 @@ LABELS = {
     "cells": ("Cells", "8"),
     "years": ("Years", "1900 to 2030"),
 }
-"""What the keys of a field are called on the page, and what one may type."""
+"""The labels of a field's keys on the page, and example input."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A field as it is checked."""
+    """A field with its check results."""
 
     index: int
     name: str
-    apart: float | None  # px of the form: the farthest that its print lies aside on a scan
-    clipped: str  # where writing goes on beyond its box
+    apart: float | None  # px of the form: the largest offset of its print on a scan
+    clipped: str  # where writing extends beyond its box
     faults: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A page of a template as it is checked."""
+    """A page of a template with its check results."""
 
     lines: tuple[Line, ...]
-    fits: tuple[tuple[str, str], ...]  # of each scan: its name, and how it fits
+    fits: tuple[tuple[str, str], ...]  # for each scan: its name, and how it fits
     refused: tuple[str, ...]
 
     @property
     def wrong(self) -> tuple[Line, ...]:
-        """The fields that something is wrong with."""
+        """The fields that have problems."""
         return tuple(line for line in self.lines if line.faults)
 
 
 def _check(session: Session, draft: editing.Draft, scans: list[Scan]) -> Checked:
-    """Hold the page that is shown against its print and against scans."""
+    """Check the page that is shown against its print and against scans."""
     number = min(session.page, len(draft.templates))
     known, sheet = draft.templates[number - 1], session.sheets[number - 1]
     laid = [one for scan in scans if scan.looked for one in scan.looked.laid if one.page == number]
@@ -282,7 +282,7 @@ def _check(session: Session, draft: editing.Draft, scans: list[Scan]) -> Checked
 
 @lru_cache(maxsize=4)
 def _png(sheet: Sheet) -> bytes:
-    """The picture of a page of the form, drawn by us."""
+    """The picture of a page of the form, encoded by us."""
     from PIL import Image
 
     picture = Image.new("L", (sheet.width, sheet.height), 255) if sheet.gray is None else Image.fromarray(sheet.gray)

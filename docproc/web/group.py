@@ -1,9 +1,9 @@
-"""The page of group verification: a mosaic of digits that were read as the same one.
+"""The page of group verification: a mosaic of digits that were read as the same digit.
 
     routes = group_routes(GroupDesk(output, edits, queue, Tiles(CrewCutter())))
     create_app(door, [*routes, ...], nav=[..., GROUP_LINK])
 
-Whoever makes the desk closes it when the application ends.
+Whoever creates the desk closes it when the application ends.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from docproc.web.pages import render
 Routes = list[Route]
 
 GROUP_LINK = Link("/group", "Digits")
-MAX_BODY = 16_384  # bytes of what a page says of a screen [guess]
-KEPT_SECONDS = 600  # for which a browser keeps the picture of a screen: it is there before the screen is
+MAX_BODY = 16_384  # bytes of a page's message about a screen [guess]
+KEPT_SECONDS = 600  # for which a browser caches the picture of a screen: it is loaded before the screen is shown
 
 WHY: Mapping[Why, str] = {
     "in_doubt": "more is in doubt than their digits",
@@ -43,7 +43,7 @@ WHY: Mapping[Why, str] = {
 
 
 def group_routes(desk: GroupDesk) -> Routes:
-    """The routes of group verification, all below `/group`."""
+    """The routes of group verification, all under `/group`."""
     own = _Pages(desk)
     return [
         Route("/group", own.home),
@@ -59,7 +59,7 @@ class _Pages:
     desk: GroupDesk
 
     async def home(self, request: Request) -> Response:
-        name_of(request, self.desk.who)  # which this address may tell
+        name_of(request, self.desk.who)  # which this address may set
         found = await run_in_threadpool(self.desk.enter, _visitor(request))
         asked = request.query_params.get("digit", "")
         digit = asked if asked in DIGIT_SYMBOLS and asked else next((one for one, count in found.waiting.items() if count), "0")
@@ -106,13 +106,13 @@ class _Pages:
 
 
 def _visitor(request: Request) -> str:
-    """Whose screens these are: the browser's, or the program's."""
+    """The owner of these screens: the browser, or the program."""
     came = request.headers.get("authorization") or session_of(request)
     return hashlib.sha256(came.encode()).hexdigest()[:16]
 
 
 def _told(screen: Screen) -> dict[str, Any]:
-    """A screen as the page is told of it: what each digit is called, and what is said of it when it is looked at."""
+    """A screen in the form sent to the page: the name of each digit, and what was said about it if that is reviewed."""
     count, places = len(screen.pieces), [f"{piece.key[2]} in {_named(piece.document, piece.key[1])}" for piece in screen.pieces]
     return {
         "id": screen.id, "digit": screen.digit, "picture": f"/group/screens/{screen.id}.jpg", "said": {},
@@ -126,7 +126,7 @@ def _told(screen: Screen) -> dict[str, Any]:
 
 
 def _said(outcome: Outcome) -> str:
-    """What came of a screen, in words."""
+    """The outcome of a screen, in words."""
     done = f"{outcome.digits} digits and with them {outcome.fields} fields confirmed"
     return ". ".join([done, *([f"To be keyed: {outcome.keying}"] if outcome.keying else []), *outcome.stale])
 

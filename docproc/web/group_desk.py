@@ -1,6 +1,6 @@
-"""Hands out screens of digits for group verification, and enters what people say of them.
+"""Hands out screens of digits for group verification, and stores what people say about them.
 
-The journal keeps every word; what is kept here is who has which screen, and can be lost at any time.
+The journal keeps every judgment; this module only keeps who has which screen, which can be lost at any time.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ from docproc.runs.scans import scan_of
 from docproc.types import DIGIT_SYMBOLS
 from docproc.web.mosaic import Cuts, Tile, Tiles, cuts_of, mosaic
 
-LEASE_SECONDS = 600.0  # for which nobody else is shown the digits of a screen [guess]
-MAX_SCREENS = 200  # that are remembered, of all people [guess]
+LEASE_SECONDS = 600.0  # for which the digits of a screen are shown to nobody else [guess]
+MAX_SCREENS = 200  # that are remembered, over all people [guess]
 
 Where = tuple[FieldKey, int]
 
 
 @dataclass(slots=True, eq=False)
 class Screen:
-    """Digits that one person looks at."""
+    """Digits that one person is looking at."""
 
     id: str
     visitor: str
@@ -54,8 +54,8 @@ class Screen:
     digit: str
     pieces: tuple[Piece, ...]
     picture: bytes  # JPEG, see `mosaic`
-    left: int  # digits of the group that wait behind it
-    marks: Mapping[int, str] | None = None  # once it was confirmed
+    left: int  # digits of the group that are still waiting
+    marks: Mapping[int, str] | None = None  # once it has been confirmed
     outcome: Outcome | None = None
     entered: dict[FieldKey, int] = field(default_factory=dict)  # fields that it settled, and the numbers of their edits
     fields: dict[FieldKey, OpenField] = field(default_factory=dict)  # its fields, after it was confirmed
@@ -63,26 +63,26 @@ class Screen:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a screen."""
+    """The outcome of a screen."""
 
     digits: int  # that were confirmed
     fields: int  # that are settled
     keying: int  # that have to be keyed
-    stale: tuple[str, ...]  # why a field was not settled: somebody else came first
+    stale: tuple[str, ...]  # why a field was not settled: somebody else was first
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """How many digits wait in each group, and how many fields are left to keying, by why."""
+    """How many digits wait in each group, and how many fields are left to keying, by reason."""
 
     waiting: Mapping[str, int]
     left: Mapping[Why, int]
 
 
 class GroupDesk:
-    """Group verification of one run, or of the `fields` of these names alone; threads may share it.
+    """Group verification of one run, or only of the `fields` with these names; may be shared between threads.
 
-    Fields of the sample that is `audited` are keyed without seeing the reading, and so they are not shown.
+    Fields of the `audited` sample are keyed without showing the reading, so they are not shown here.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class GroupDesk:
         self._groups: dict[str, list[Piece]] = {digit: [] for digit in DIGIT_SYMBOLS}
         self._left: Counter[Why] = Counter()
         self._documents: dict[str, Document] = {}
-        self._turns: dict[str, dict[int, int]] = {}  # of pages that do not stand upright, see `quarters`
+        self._turns: dict[str, dict[int, int]] = {}  # of pages that are not upright, see `quarters`
         self._by_content: dict[str, list[FieldKey]] = {}
         self._newest = 0  # the last edit of the journal that is known here
         self._unseen: set[FieldKey] = set()  # fields that cannot be shown
@@ -105,13 +105,13 @@ class GroupDesk:
         self._screens: OrderedDict[str, Screen] = OrderedDict()
 
     def close(self) -> None:
-        """End what cuts pictures."""
+        """Close the cutter of pictures."""
         self.tiles.cutter.close()
 
     # ------------------------------------------------------------------------------------------------ screens
 
     def enter(self, visitor: str) -> Overview:
-        """Somebody opens the page: what the journal has now. What the visitor was shown before is free again."""
+        """Somebody opens the page: what is in the journal now. Digits shown to the visitor before are free again."""
         courses: dict[str, dict[int, tuple[int, int]]] = {}
         with Journal.look(self.output) as journal:
             fields, left = open_fields(
@@ -147,9 +147,9 @@ class GroupDesk:
         return Overview(waiting, dict(self._left) | unseen)
 
     def screen(self, visitor: str, digit: str, who: str = "") -> Screen:
-        """The next digits that were read as this one, least sure first, that nobody else looks at.
+        """The next digits that were read as this digit, least sure first, that nobody else is looking at.
 
-        Where there are none, it is those of the digit after it, and so on; with none of any digit it is empty.
+        If there are none, those of the next digit, and so on; if none of any digit are left, the screen is empty.
         """
         self._notice()
         for turn in range(len(DIGIT_SYMBOLS)):
@@ -184,12 +184,12 @@ class GroupDesk:
         return one
 
     def find(self, name: str, visitor: str) -> Screen | None:
-        """A screen of this visitor; None where it is not known any more."""
+        """A screen of this visitor; None if it is no longer known."""
         one = self._screens.get(name)
         return one if one and one.visitor == visitor else None
 
     def _choose(self, visitor: str, digit: str, count: int) -> list[Piece]:
-        """The next free digits; nobody else is shown them for a while."""
+        """The next free digits, reserved for a while."""
         now = time.monotonic()
         chosen: list[Piece] = []
         for piece in self._groups[digit]:
@@ -205,7 +205,7 @@ class GroupDesk:
         return piece.key not in self._unseen and (lease is None or lease[1] < now)
 
     def _cuts(self, contents: Iterable[str]) -> dict[str, Cuts]:
-        """All that has to be cut out of some documents."""
+        """Everything that has to be cut out of some documents."""
         return {
             sha256: cuts_of(
                 sha256, self._documents.get(sha256),
@@ -216,7 +216,7 @@ class GroupDesk:
         }  # fmt: skip
 
     def _notice(self) -> None:
-        """Drop the fields that were keyed elsewhere meanwhile."""
+        """Drop the fields that were keyed elsewhere in the meantime."""
         with Journal.look(self.output) as journal:
             came = journal.edits_after(self._newest)
         if came:
@@ -232,10 +232,10 @@ class GroupDesk:
     # ------------------------------------------------------------------------------------------------ answers
 
     def answer(self, screen: Screen, marks: Mapping[int, str]) -> Outcome:
-        """Enter what a person said of a screen; when this returns it is on the disk. Said again, it changes nothing.
+        """Store what a person said about a screen; when this returns it is on disk. Repeating it changes nothing.
 
-        `marks` has the numbers of those that are not this digit, from 0, each with the digit that it is, or "".
-        Raises ValueError for a number that is not on the screen, or what is no digit; CannotWrite.
+        `marks` has the numbers of those that are not this digit, from 0, each with the actual digit, or "". Raises ValueError
+        for a number that is not on the screen, or for something that is not a digit; CannotWrite.
         """
         for number, digit in marks.items():
             if not 0 <= number < len(screen.pieces) or digit not in ("", *DIGIT_SYMBOLS):
@@ -249,11 +249,11 @@ class GroupDesk:
             return screen.outcome
 
     def take_back(self, screen: Screen) -> tuple[str, ...]:
-        """Take back what was said of a screen; returns why a field stays as it is: somebody else came after it."""
+        """Take back what was said about a screen; returns why a field stays as it is: somebody edited it afterwards."""
         with self._lock:
             if screen.outcome is None:
                 return ()
-            for key in screen.fields.keys() - self._fields.keys():  # they were settled when the page was opened anew
+            for key in screen.fields.keys() - self._fields.keys():  # they were settled when the page was reopened
                 self._fields[key] = screen.fields[key]
                 self._by_content.setdefault(key[0], []).append(key)
             digits = withdrawals(screen.pieces, screen.who)
@@ -285,19 +285,19 @@ class GroupDesk:
         return Outcome(confirmed, len(numbers), len(keying), stale)
 
     def _told(self, digits: Sequence[DigitEdit]) -> dict[FieldKey, OpenField]:
-        """The fields of some digits, after what is said of these."""
+        """The fields of some digits, with these edits applied."""
         by_key: dict[FieldKey, list[DigitEdit]] = {}
         for edit in digits:
             by_key.setdefault(edit.key, []).append(edit)
-        # A field that is not known any more was keyed otherwise meanwhile.
+        # A field that is no longer known was keyed elsewhere in the meantime.
         return {key: self._fields[key].told(own) for key, own in by_key.items() if key in self._fields}
 
     def _add(
         self, edits: list[Edit], seen: Mapping[FieldKey, int], digits: Sequence[DigitEdit]
     ) -> tuple[dict[FieldKey, OpenField], dict[FieldKey, int], tuple[str, ...]]:
-        """Enter all but the edits of fields for which somebody else came first.
+        """Store everything except the edits of fields for which somebody else was first.
 
-        Returns the fields of the digits as they are then, the numbers of the edits, and what is to be told of the others.
+        Returns the resulting fields of the digits, the numbers of the edits, and messages about the other fields.
         """
         stale: list[str] = []
         while True:
@@ -322,7 +322,7 @@ class GroupDesk:
             self._groups[digit] = sorted(own.values(), key=Piece.order)
 
     def _send(self, one: OpenField) -> bool:
-        """Have a field keyed whose digits do not settle it; False where that is not needed."""
+        """Have a field keyed if its digits do not settle it; False if that is not needed."""
         key = one.state.key
         if one.marked:
             place: int | None = one.marked[0]
@@ -337,7 +337,7 @@ class GroupDesk:
 
 
 def _noted(states: Iterable[FieldState], courses: dict[str, dict[int, tuple[int, int]]]) -> Iterator[FieldState]:
-    """The same fields; how the writing of their pages runs is noted in `courses`, by document and page."""
+    """Passes the fields through; records the direction of writing of their pages in `courses`, by document and page."""
     for state in states:
         way, page = course(state.reading), scan_of(state.reading)
         if any(way) and state.sha256:

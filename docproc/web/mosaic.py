@@ -1,6 +1,6 @@
 """Pictures of single digits, cut out of their pages, and many of them as one picture.
 
-Documents are decoded in worker processes, as in a run, each once: all its digits are cut out together, and kept.
+Documents are decoded in worker processes, as in a run, each once: all its digits are cut out together and cached.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from docproc.types import Box, Page
 if TYPE_CHECKING:
     from docproc.types import Gray
 
-TILE = 72  # px of the side of a digit's picture [guess]
-AROUND = 1.3  # side of the square that is cut out, for the longer side of the digit's box [guess]
-MAX_TILES = 20_000  # that are kept, of the documents that were looked at last: 100 MB [guess]
-SMALLER = 0.7  # a picture that is made smaller than that is blurred before [guess]
-INKED = 0.05  # of the pixels around a digit that are surely ink, and as many that are surely paper [guess]
-MIN_CONTRAST = 60.0  # levels between paper and ink: what differs less stays faint [guess]
-BESIDE = 0.06  # of a tile that is shown beside the digit as clearly as the digit [guess]
-FAINT = 0.4  # what stays of the ink further away [guess]
-QUALITY = 85  # of a mosaic as JPEG [guess]
+TILE = 72  # px, side of a digit's picture [guess]
+AROUND = 1.3  # side of the square that is cut out, relative to the longer side of the digit's box [guess]
+MAX_TILES = 20_000  # that are cached, for the documents viewed last: 100 MB [guess]
+SMALLER = 0.7  # a picture that is reduced by more than this is blurred first [guess]
+INKED = 0.05  # share of the pixels around a digit that are certainly ink, and share that are certainly paper [guess]
+MIN_CONTRAST = 60.0  # levels between paper and ink: smaller differences stay faint [guess]
+BESIDE = 0.06  # of a tile, shown beside the digit as clearly as the digit [guess]
+FAINT = 0.4  # share of the ink that remains further away [guess]
+QUALITY = 85  # JPEG quality of a mosaic [guess]
 PAPER = 255
 
 Tile = NDArray[np.uint8]  # (TILE, TILE) uint8, 0 black .. 255 white
@@ -44,14 +44,14 @@ Tile = NDArray[np.uint8]  # (TILE, TILE) uint8, 0 black .. 255 white
 
 @dataclass(frozen=True, slots=True)
 class Cuts:
-    """What to cut out of a document with this content."""
+    """What to cut out of the document with this content."""
 
     document: Document
     sha256: str
     boxes: tuple[tuple[int, Box], ...]  # page from 1, px of the page as stored
     turns: Mapping[int, int] = field(
         default_factory=dict
-    )  # of its pages, by 90 degrees counterclockwise, until they are upright
+    )  # of its pages, in steps of 90 degrees counterclockwise, to make them upright
 
 
 class Cutter(Protocol):
@@ -67,7 +67,7 @@ class Cutter(Protocol):
 
 
 class CrewCutter:
-    """Cuts in worker processes, which begin at once."""
+    """Cuts in worker processes, which start immediately."""
 
     def __init__(self, limits: Limits | None = None, jobs: int = 2) -> None:
         own = limits or Limits()
@@ -76,7 +76,7 @@ class CrewCutter:
         )
 
     def cut(self, wanted: Sequence[Cuts]) -> list[list[Tile | None]]:
-        """See `Cutter`. Raises DocprocError where no worker can start."""
+        """See `Cutter`. Raises DocprocError if no worker can start."""
         waiting = [self._crew.submit(one) for one in wanted]
         return [_result(one, future) for one, future in zip(wanted, waiting, strict=True)]
 
@@ -93,7 +93,7 @@ def _result(one: Cuts, future: Future[list[Tile | None]]) -> list[Tile | None]:
 
 
 def open_cutter(limits: Limits) -> Callable[[Cuts], list[Tile | None]]:
-    """In a worker: cut digits out of one document after the other."""
+    """In a worker: cut digits out of one document after another."""
     import cv2
 
     cv2.setNumThreads(1)
@@ -101,7 +101,7 @@ def open_cutter(limits: Limits) -> Callable[[Cuts], list[Tile | None]]:
 
 
 def cut_document(one: Cuts, limits: Limits) -> list[Tile | None]:
-    """The pictures of the boxes of a document. Raises DocumentError where its content has changed, or cannot be read."""
+    """The pictures of the boxes of a document. Raises DocumentError if its content has changed or cannot be read."""
     content = read_content(one.document.path, limits)
     if content.sha256 != one.sha256:
         raise DocumentError("changing", "the document was changed since it was read")
@@ -120,9 +120,9 @@ def cut_document(one: Cuts, limits: Limits) -> list[Tile | None]:
 
 
 def cut_tile(gray: Gray, box: Box, tall: float = 1.0) -> Tile | None:
-    """A digit with some paper around, (TILE, TILE); None where the box is empty or lies beside the page.
+    """A digit with some paper around it, (TILE, TILE); None if the box is empty or lies outside the page.
 
-    `box` is in px of `gray`, `tall` the height of one over its width.
+    `box` is in px of `gray`, `tall` is the height of a pixel over its width.
     """
     import cv2
 
@@ -136,15 +136,15 @@ def cut_tile(gray: Gray, box: Box, tall: float = 1.0) -> Tile | None:
     around = part_box.clip(gray.shape[1], gray.shape[0])
     part = around.cut(gray)
     x, y = TILE / wide, TILE / high
-    if y < SMALLER:  # or thin strokes would be lost
+    if y < SMALLER:  # otherwise thin strokes would be lost
         part = cv2.GaussianBlur(part, (0, 0), 0.35 / y)
     move = np.array([[x, 0, x * (around.left - left)], [0, y, y * (around.top - top)]])
     tile = cv2.warpAffine(part, move, (TILE, TILE), flags=cv2.INTER_LINEAR, borderValue=int(part.max()))
     levels = np.sort(tile[::2, ::2], axis=None)
     dark, paper = float(levels[round(INKED * len(levels))]), float(levels[round((1 - INKED) * len(levels))])
-    ink = np.clip((paper - np.arange(256)) / max(MIN_CONTRAST, paper - dark), 0, 1)  # of each level
+    ink = np.clip((paper - np.arange(256)) / max(MIN_CONTRAST, paper - dark), 0, 1)  # for each level
     shown = np.rint(PAPER * (1 - ink)).astype(np.uint8)[tile]
-    aside = round((TILE - x * inner.width) / 2 - BESIDE * TILE)  # its neighbors are there, and fainter
+    aside = round((TILE - x * inner.width) / 2 - BESIDE * TILE)  # its neighbors are visible, but fainter
     if aside > 0:
         faint = np.rint(PAPER * (1 - FAINT * ink)).astype(np.uint8)
         shown[:, :aside], shown[:, TILE - aside :] = faint[tile[:, :aside]], faint[tile[:, TILE - aside :]]
@@ -152,7 +152,7 @@ def cut_tile(gray: Gray, box: Box, tall: float = 1.0) -> Tile | None:
 
 
 def mosaic(tiles: Sequence[Tile]) -> bytes:
-    """One picture (JPEG) of many, one below the other."""
+    """One picture (JPEG) of many tiles, one below the other."""
     from PIL import Image
 
     blank = np.full((TILE, TILE), PAPER, np.uint8)
@@ -163,14 +163,14 @@ def mosaic(tiles: Sequence[Tile]) -> bytes:
 
 @dataclass(slots=True)
 class Tiles:
-    """The pictures of digits that were cut out, by the content of their documents. Threads may share it."""
+    """The pictures of digits that were cut out, by the content of their documents. May be shared between threads."""
 
     cutter: Cutter
     _kept: OrderedDict[str, Mapping[tuple[int, Box], Tile | None]] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def of(self, wanted: Mapping[str, Cuts]) -> dict[str, Mapping[tuple[int, Box], Tile | None]]:
-        """The pictures of each document, by page and box; each document is decoded once as long as it is kept."""
+        """The pictures of each document, by page and box; each document is decoded once while it stays cached."""
         with self._lock:
             known = {sha256: self._kept[sha256] for sha256 in wanted if self._has(sha256, wanted[sha256])}
             for sha256 in known:
@@ -194,5 +194,5 @@ class Tiles:
 def cuts_of(
     sha256: str, document: Document | None, boxes: Sequence[tuple[int, Box]], turns: Mapping[int, int] | None = None
 ) -> Cuts:
-    """What to cut out of a document; of one that is no longer there, nothing can be."""
+    """What to cut out of a document; from one that is no longer there, nothing can be cut."""
     return Cuts(document or Document("", Path()), sha256, tuple(dict.fromkeys(boxes)), turns or {})

@@ -1,4 +1,4 @@
-"""Scans that are laid over a form while its template is edited: each is opened and registered in a worker process."""
+"""Scans overlaid on a form while its template is edited: each is opened and registered in a worker process."""
 
 from __future__ import annotations
 
@@ -17,52 +17,52 @@ from docproc.options import Limits
 from docproc.types import Page
 from docproc.web.reading import draw_page
 
-MAX_PAGES = 10  # of a document that are looked at [guess]
+MAX_PAGES = 10  # of a document that are examined [guess]
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A document to lay onto the pages of a template."""
+    """A document to overlay on the pages of a template."""
 
     path: Path
     name: str
     text: str  # of the template
-    source: Path  # where the template lies, or will
+    source: Path  # where the template is, or will be
     limits: Limits
-    pictures: str = ""  # what the files of its pictures begin with; "" for none
+    pictures: str = ""  # prefix of the file names of its pictures; "" for none
 
 
 @dataclass(frozen=True, slots=True)
 class Laid:
-    """A page of a document on a page of the form."""
+    """A page of a document overlaid on a page of the form."""
 
     page: int  # of the form, from 1
     findings: PageFindings
     summary: str
-    residual: float | None  # px of the form, on average; None where pages are taken as they lie
-    apart: Mapping[str, float]  # px of the form, by field: how far its print lies from where the page's fit puts it
-    trouble: Mapping[str, str]  # why a field's place cannot be relied on
-    picture: Path | None  # PNG of the page as it lies on the form
+    residual: float | None  # px of the form, on average; None if pages are used without registration
+    apart: Mapping[str, float]  # px of the form, by field: how far its print is from where the page's fit puts it
+    trouble: Mapping[str, str]  # why a field's position is unreliable
+    picture: Path | None  # PNG of the page as transformed onto the form
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a document shows."""
+    """The result for a document."""
 
     laid: tuple[Laid, ...]
-    refused: tuple[str, ...]  # why other pages are not laid
+    refused: tuple[str, ...]  # why other pages are not overlaid
 
 
 def open_looker() -> Callable[[Look], Looked]:
-    """In a worker: what lays documents onto forms."""
+    """In a worker: returns the function that overlays documents on forms."""
     import cv2
 
-    cv2.setNumThreads(1)  # one process for each core is enough
+    cv2.setNumThreads(1)  # one process per core is enough
     return look
 
 
 def look(task: Look) -> Looked:
-    """Lay the pages of a document onto the form. Raises DocumentError where it cannot be opened."""
+    """Overlay the pages of a document on the form. Raises DocumentError if it cannot be opened."""
     from docproc.pages.clean import clean
 
     pages = parse_pages(task.text, str(task.source), beside(task.source.parent))
@@ -82,7 +82,7 @@ def look(task: Look) -> Looked:
 
 
 def _lay(name: str, page: Page, pages: tuple[Template, ...], place: str) -> Laid:
-    """Lay a page onto the page of the form that it fits. Raises DocumentError where it fits none."""
+    """Overlay a page on the page of the form that it fits. Raises DocumentError if it fits none."""
     failed: DocumentError | None = None
     for number, known in enumerate(pages, 1):
         if not known.fields:
@@ -100,7 +100,7 @@ def _lay(name: str, page: Page, pages: tuple[Template, ...], place: str) -> Laid
 
 
 def _own_places(page: Page, known: Template, fit: Fit) -> tuple[dict[str, float], dict[str, str]]:
-    """By field: how far its own print lies aside, and why its place cannot be relied on."""
+    """By field: the offset of its own print, and why its position is unreliable."""
     if not known.registers:
         return {}, {}
     from docproc.pages.register import local_fits

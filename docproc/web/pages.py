@@ -1,4 +1,4 @@
-"""Pages from templates: what is put into one is escaped, always."""
+"""Pages from templates; every value inserted is escaped."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def _environment() -> Environment:
 
 
 def page(template: str, values: Mapping[str, Any]) -> bytes:
-    """A page, from a template that extends `base.html`."""
+    """A page from a template that extends `base.html`."""
     return _environment().get_template(template).render(values).encode("utf-8", "backslashreplace")
 
 
 def render(request: Request, template: str, **values: Any) -> HTMLResponse:
-    """The answer that is a page; `nav` is what `app.create_app` was given."""
+    """The response with a page; `nav` is what `app.create_app` was given."""
     shown = {"nav": request.app.state.nav, "path": request.url.path, **values}
     return HTMLResponse(page(template, shown))
 

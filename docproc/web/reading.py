@@ -1,4 +1,4 @@
-"""What a worker of the server does with an upload: read it as a run does, and draw its pages to look at."""
+"""What a worker of the server does with an upload: read it as a run does, and draw its pages for viewing."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from docproc.types import Page, PageId, Row
 if TYPE_CHECKING:
     from docproc.pipeline import PageResult
 
-PICTURE_SIDE = 1600  # px of the longer side of a page's picture [guess]
-PNG_EFFORT = 3  # of 9: larger files, sooner there [guess]
+PICTURE_SIDE = 1600  # px, longer side of a page's picture [guess]
+PNG_EFFORT = 3  # of 9: larger files, but faster [guess]
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A document to read; its pages are drawn into files that begin with `pictures`, "" for none."""
+    """A document to read; its pages are drawn into files whose names start with `pictures`, "" for none."""
 
     document: Document
     pictures: str = ""
@@ -30,7 +30,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The picture of a page (PNG), and the page as it is stored."""
+    """The picture of a page (PNG), and the size of the page as stored."""
 
     page: int
     path: Path
@@ -41,18 +41,18 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was read in a document."""
+    """The results of reading a document."""
 
     rows: tuple[Row, ...]
     pages: tuple[Drawn, ...]
-    accounts: frozenset[str]  # names of fields that hold an account number
+    accounts: frozenset[str]  # names of fields that contain an account number
 
 
 def open_reader(settings: Settings) -> Callable[[Task], Answer]:
     """In a worker: load the networks once, then read documents. Raises MissingPart."""
     import cv2
 
-    cv2.setNumThreads(1)  # one process for each core is enough
+    cv2.setNumThreads(1)  # one process per core is enough
     reader = DocumentReader.open(settings)
 
     def work(task: Task) -> Answer:
@@ -72,7 +72,7 @@ def open_reader(settings: Settings) -> Callable[[Task], Answer]:
 
 
 def account_fields(page: PageResult) -> Iterator[str]:
-    """The rows of a page that tell an account: lines of E-13B, and the account in them."""
+    """The rows of a page that reveal an account: E-13B lines, and the account in them."""
     from docproc.readers.e13b import PrintedResult
 
     for result in page.results:
@@ -86,7 +86,7 @@ Pages = Iterable["Page | tuple[PageId, DocumentError]"]
 
 
 def _drawing(pages: Pages, start: str, drawn: list[Drawn]) -> Iterator[Page | tuple[PageId, DocumentError]]:
-    """The pages as they come; each is drawn on its way."""
+    """Passes the pages through, and draws each one."""
     for page in pages:
         if isinstance(page, Page):
             path = Path(f"{start}-{page.id.page}.png")
@@ -97,7 +97,7 @@ def _drawing(pages: Pages, start: str, drawn: list[Drawn]) -> Iterator[Page | tu
 
 
 def draw_page(page: Page, path: Path) -> bool:
-    """Write the picture of a page (PNG) to a new file. False where it cannot be written: the page is read without it."""
+    """Write the picture of a page (PNG) to a new file. False if it cannot be written: the page is then read without it."""
     import cv2
     from PIL import Image
 

@@ -34,7 +34,7 @@ from docproc.web.store import Refused
 from docproc.web.uploads import receive_files
 
 NAV = (Link("/", "Read"), Link("/sketch", "Sketch a digit"), Link("/api", "API"))
-SWEEP_SECONDS = 60.0  # between looks for what nobody asks for any more [guess]
+SWEEP_SECONDS = 60.0  # between checks for data that nobody requests any more [guess]
 KINDS = {
     ".csv": "text/csv; charset=utf-8",
     ".jsonl": "application/x-ndjson",
@@ -143,7 +143,7 @@ class _Pages:
         return JSONResponse({})
 
     async def send_files(self, request: Request) -> Response:
-        """Read what is sent; the answer has a line of JSON for each document, as soon as it is read."""
+        """Read what is sent; the response has one line of JSON per document, as soon as it is read."""
         batch = self.batches.find(request.path_params["key"])
         self.desk.enter()
         try:
@@ -182,7 +182,7 @@ class _Pages:
 
 
 class _Lines(StreamingResponse):
-    """An answer line by line; `after` is called whatever becomes of it."""
+    """A response line by line; `after` is called in any case."""
 
     def __init__(self, content: AsyncIterator[bytes], after: Callable[[], None]) -> None:
         super().__init__(content, media_type="application/x-ndjson")
@@ -201,7 +201,7 @@ def _accepts_csv(request: Request) -> bool:
 
 
 def _plain(row: Row) -> dict[str, Any]:
-    """A row as JSON tells it."""
+    """A row as it appears in JSON."""
     return {name: safe_name(row.document) if name == "document" else getattr(row, name) for name in COLUMNS}
 
 

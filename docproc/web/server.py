@@ -21,28 +21,28 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from docproc.errors import BadUsage
 from docproc.web.door import Door, is_loopback, open_door
 
-USUAL_PORT = 8765  # where none was asked for; if it is taken, any that is free
-IDLE_SECONDS = 30  # until a connection is closed that does not finish the head of a request
-GRACE_SECONDS = 2  # for answers that are under way when the server ends [guess]
+USUAL_PORT = 8765  # if none was requested; if it is taken, any free port
+IDLE_SECONDS = 30  # before a connection that does not finish the head of a request is closed
+GRACE_SECONDS = 2  # for responses in progress when the server ends [guess]
 MAX_CONNECTIONS = 500  # [guess]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a server is to be found."""
+    """Where a server listens."""
 
     host: str = "127.0.0.1"
-    port: int | None = None  # 0: any that is free; None: the usual one, or any
-    token: str = ""  # given by a person; "": one is drawn
+    port: int | None = None  # 0: any free port; None: the usual one, or any
+    token: str = ""  # chosen by a person; "": one is generated
     names: tuple[str, ...] = ()  # further names by which it may be called
     browser: bool = True  # whether to open one
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A server that listens; it answers while `run` runs."""
+    """A server that listens; it answers requests while `run` runs."""
 
-    address: str  # of the page that was asked for, with a ticket that lets one browser in
+    address: str  # of the requested page, with a ticket that lets one browser in
     door: Door
     server: uvicorn.Server
     listening: socket.socket
@@ -53,7 +53,7 @@ class Serving:
         return int(self.listening.getsockname()[1])
 
     def run(self) -> None:
-        """Answer until `stop`, Ctrl-C or SIGTERM."""
+        """Answer requests until `stop`, Ctrl-C or SIGTERM."""
         self.server.run(sockets=[self.listening])
 
     def stop(self) -> None:
@@ -63,9 +63,9 @@ class Serving:
 
 @contextmanager
 def opened(place: Place, make_app: Callable[[Door], ASGIApp], *, path: str = "/") -> Iterator[Serving]:
-    """A server of what `make_app` makes, to be run.
+    """A server, ready to run, for the application that `make_app` makes.
 
-    Raises BadUsage where the place cannot be had, or lets other machines in without a token.
+    Raises BadUsage if the place is not available, or lets other machines in without a token.
     """
     with _bound(place) as listening:
         port = int(listening.getsockname()[1])
@@ -75,7 +75,7 @@ def opened(place: Place, make_app: Callable[[Door], ASGIApp], *, path: str = "/"
 
 
 def serve(place: Place, make_app: Callable[[Door], ASGIApp], announce: Callable[[Serving], None], *, path: str = "/") -> None:
-    """Serve what `make_app` makes, until Ctrl-C or SIGTERM; `announce` is called once the server listens.
+    """Serve the application that `make_app` makes, until Ctrl-C or SIGTERM; `announce` is called once the server listens.
 
     Raises what `opened` raises.
     """
@@ -95,7 +95,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
 
 @contextmanager
 def _bound(place: Place) -> Iterator[socket.socket]:
-    """A socket that listens there."""
+    """A socket that listens at this place."""
     if not is_loopback(place.host) and not place.token:
         open_door(place.host)  # says what is missing
     try:
@@ -118,7 +118,7 @@ def _listening(host: str, port: int) -> socket.socket:
     family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listening = socket.socket(family, kind, protocol)
     try:
-        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows lets others take the port otherwise
+        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # otherwise Windows lets others take the port
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -138,7 +138,7 @@ def _refused(place: Place, problem: OSError) -> BadUsage:
 
 
 def _shown(host: str) -> str:
-    """The host as an address names it, from this machine."""
+    """The host as it appears in an address, as seen from this machine."""
     if host in ("0.0.0.0", "::"):
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host
@@ -146,13 +146,13 @@ def _shown(host: str) -> str:
 
 def _open_browser(address: str) -> None:
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return  # or a browser for terminals would take this one
+        return  # otherwise a browser for terminals would take this one
     with suppress(webbrowser.Error, OSError):
         webbrowser.open(address)
 
 
 class _Server(uvicorn.Server):
-    """Ends at a signal and does not raise it again: who ended the server wanted it to end."""
+    """Ends at a signal and does not raise it again: whoever ended the server wanted it to end."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -168,7 +168,7 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End without a word of what is cut off: who is cut off is told."""
+        """Shut down without logging what is cut off: the clients are told."""
         log = logging.getLogger("uvicorn.error")
         log.disabled = True
         try:
@@ -178,7 +178,7 @@ class _Server(uvicorn.Server):
 
 
 class _Patient(H11Protocol):
-    """Closes a connection that takes too long over the head of a request; uvicorn itself would wait for ever."""
+    """Closes a connection that takes too long to send the head of a request; uvicorn itself would wait forever."""
 
     _timer: asyncio.TimerHandle | None = None
 
@@ -195,7 +195,7 @@ class _Patient(H11Protocol):
         super().connection_lost(exc)
 
     def _watch(self) -> None:
-        """Begin to wait for a head that is not there yet, and end where it is."""
+        """Start the timer if a request head is incomplete, and stop it when the head has arrived."""
         if self.cycle is not None and not self.cycle.response_complete:
             self._rest()
         elif self._timer is None and not self.transport.is_closing():

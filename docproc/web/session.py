@@ -1,4 +1,4 @@
-"""A template while it is edited: the drafts behind and ahead, what is chosen, and the file that is saved."""
+"""A template while it is edited: the undo and redo drafts, the selection, and the file that is saved."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from docproc.forms import form_page
 from docproc.runs.tables import write_whole
 from docproc.types import Box, Gray, Page
 
-MAX_DRAFTS = 500  # that can be gone back to [guess]
+MAX_DRAFTS = 500  # that can be undone [guess]
 MIN_SIDE_PX = 8  # of a box that is drawn [guess]
 NEW_SHARES = (0.25, 0.04)  # of the page's width and height: a box that is added where nothing is printed [guess]
 
 
 class Conflict(Exception):
-    """What was asked for is based on another state; `str()` says which."""
+    """The request is based on another state; `str()` says which."""
 
 
 class Wrong(Exception):
-    """What was asked for makes no sense; `str()` says why."""
+    """The request makes no sense; `str()` says why."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
-    """A page of the form to look at."""
+    """A page of the form to view."""
 
-    gray: Gray | None  # its picture; None where there is none
+    gray: Gray | None  # its picture; None if there is none
     width: int
     height: int
     print: FormPrint
@@ -43,26 +43,26 @@ class Sheet:
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """One template in one editor; not safe for threads."""
+    """One template in one editor; not thread-safe."""
 
     path: Path
     beside: Beside
     drafts: list[Draft]
     sheets: tuple[Sheet, ...]
-    stamp: str  # of the file as it was when it was opened or saved; "" where there was none
-    saved: str  # the text that lies in the file
-    breaks: str = "\n"  # of its lines
-    place: int = 0  # of the draft at hand
-    version: int = 1  # grows with every change of what a browser shows
+    stamp: str  # of the file when it was opened or saved; "" if there was none
+    saved: str  # the text in the file
+    breaks: str = "\n"  # its line ending
+    place: int = 0  # index of the current draft
+    version: int = 1  # increases with every change of what a browser shows
     page: int = 1
-    chosen: int | None = None  # the field, by its index
-    making: str = ""  # the kind of the rule whose fields are being pointed at
-    stale: bool = False  # whether the file is known to be another than the one that was opened
+    chosen: int | None = None  # the selected field, by its index
+    making: str = ""  # the kind of the rule whose fields are being selected
+    stale: bool = False  # whether the file is known to differ from the one that was opened
     named: list[str] = field(default_factory=list)  # its fields so far
 
     @property
     def draft(self) -> Draft:
-        """The draft at hand."""
+        """The current draft."""
         return self.drafts[self.place]
 
     @property
@@ -72,7 +72,7 @@ class Session:
 
     @property
     def entry(self) -> Entry | None:
-        """The field that is chosen."""
+        """The selected field."""
         fields = self.draft.fields
         return fields[self.chosen] if self.chosen is not None and self.chosen < len(fields) else None
 
@@ -82,7 +82,7 @@ class Session:
         return self.draft.text != self.saved
 
     def apply(self, version: int, action: str, values: Mapping[str, str]) -> str:
-        """Do what somebody asks for, and say what was done. Raises Conflict, Wrong."""
+        """Perform an action, and return what was done. Raises Conflict, Wrong."""
         if version != self.version:
             raise Conflict("The template was changed in another window; this is how it stands now.")
         if action not in ACTIONS:
@@ -102,7 +102,7 @@ class Session:
         return said
 
     def put(self, text: str) -> None:
-        """A new draft, unless nothing is changed. Raises CannotEdit."""
+        """Add a new draft, unless nothing changed. Raises CannotEdit."""
         if text == self.draft.text:
             return
         draft = judged(text, str(self.path), self.beside)
@@ -111,7 +111,7 @@ class Session:
         self.place = len(self.drafts) - 1
 
     def keep_choice(self) -> None:
-        """Let go of what is no longer there."""
+        """Clear the selection if the field no longer exists."""
         if self.chosen is not None and self.chosen >= len(self.draft.fields):
             self.chosen = None
         entry = self.entry
@@ -120,9 +120,9 @@ class Session:
 
 
 def open_session(path: Path, text: str, beside: Beside, *, there: bool) -> Session:
-    """An editor's session for a template; `there` tells whether its file lies at `path`.
+    """An editor's session for a template; `there` says whether its file exists at `path`.
 
-    Raises BadConfig for what is no TOML and for a picture of the form that cannot be read, CannotEdit.
+    Raises BadConfig for invalid TOML and for a picture of the form that cannot be read, CannotEdit.
     """
     breaks = "\r\n" if "\r\n" in text else "\n"
     text = text.replace("\r\n", "\n")
@@ -136,7 +136,7 @@ def open_session(path: Path, text: str, beside: Beside, *, there: bool) -> Sessi
 
 
 def stamp_of(path: Path) -> str:
-    """What tells whether a file was changed; "" where there is none."""
+    """Identifies the state of a file, to detect changes; "" if it does not exist."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except FileNotFoundError:
@@ -146,7 +146,7 @@ def stamp_of(path: Path) -> str:
 
 
 def _sheets(draft: Draft, beside: Beside) -> tuple[Sheet, ...]:
-    """The pages of a form. Raises CannotEdit where a page tells no size."""
+    """The pages of a form. Raises CannotEdit if a page has no size."""
     import numpy as np
 
     from docproc.fields.template import Template
@@ -188,7 +188,7 @@ Values = Mapping[str, str]
 
 
 def _index(session: Session, values: Values) -> int:
-    """The field that is named, or else the one that is chosen."""
+    """The named field, or else the selected one."""
     index = int(values["index"]) if "index" in values else session.chosen
     if index is None or not 0 <= index < len(session.draft.fields):
         raise IndexError("this field is gone")
@@ -216,7 +216,7 @@ def _choose(session: Session, values: Values) -> str:
 
 
 def _pick(session: Session, values: Values) -> str:
-    """Point at a field for a rule that is being made."""
+    """Select a field for a rule that is being made."""
     name = session.draft.fields[_index(session, values)].name
     if name in session.named:
         session.named.remove(name)
@@ -261,7 +261,7 @@ def _move(session: Session, values: Values) -> str:
 
 
 def _snap(session: Session, values: Values) -> str:
-    """Lay a box on what is printed there, with the cells of a comb."""
+    """Fit a box to what is printed there, with the cells of a comb."""
     index = _index(session, values)
     entry = session.draft.fields[index]
     if entry.box is None:
@@ -278,7 +278,7 @@ def _snap(session: Session, values: Values) -> str:
 
 
 def _as_printed(session: Session, box: Box) -> tuple[Box, int] | None:
-    """The box of what is printed where a box lies, and the cells of a comb there."""
+    """The box of what is printed at a box, and the cells of a comb there."""
     for comb in (True, False):
         frame = printed_frame(box, session.sheet.print, comb=comb)
         if frame and (frame.cells or not comb):
@@ -287,7 +287,7 @@ def _as_printed(session: Session, box: Box) -> tuple[Box, int] | None:
 
 
 def _add(session: Session, values: Values) -> str:
-    """A new field in a box that was drawn, or on the first printed place without a field."""
+    """A new field in a box that was drawn, or at the first printed place without a field."""
     box = _box(session, values) if values.get("box") else _free_place(session)
     printed = _as_printed(session, box)
     cells = 0
@@ -319,7 +319,7 @@ def _free_place(session: Session) -> Box:
 
 
 def _set(session: Session, values: Values) -> str:
-    """The values of a field, as they are typed into its form."""
+    """The values of a field, as typed into its form."""
     index = _index(session, values)
     kind = values["kind"]
     entry = session.draft.fields[index]
@@ -400,7 +400,7 @@ def _save(session: Session, values: Values) -> str:
 
 
 def _load(session: Session, values: Values) -> str:
-    """Take the file as it lies there now, as a further draft."""
+    """Load the current file as a further draft."""
     stamp, session.stale = stamp_of(session.path), False
     if not stamp:
         session.stamp, session.saved = "", ""

@@ -1,4 +1,4 @@
-"""The digit that somebody draws: brought to 28x28 as every digit is, and its ten probabilities."""
+"""A digit drawn by the user: normalized to 28x28 like every digit, and its ten probabilities."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from docproc.types import NOT_A_DIGIT, Glyphs, Gray
 if TYPE_CHECKING:
     from docproc.types import Recognizer
 
-SIDE = 140  # px of the square that a browser sends, one byte for a pixel, 0 black .. 255 white
-MIN_SURE = 0.5  # probability that it is a digit, below which the page says that it may be none [guess]
+SIDE = 140  # px of the square that a browser sends, one byte per pixel, 0 black .. 255 white
+MIN_SURE = 0.5  # probability that it is a digit, below which the page says that it may not be one [guess]
 NOTHING = "Nothing is drawn yet."
 
 
@@ -24,9 +24,9 @@ NOTHING = "Nothing is drawn yet."
 class Sketched:
     """What a network reads in a sketch."""
 
-    probabilities: tuple[float, ...]  # of the ten digits, given that it is one
-    a_digit: float  # 0..1, the probability that it is one
-    glyph: Glyphs  # (28, 28) what the network was shown
+    probabilities: tuple[float, ...]  # of the ten digits, given that it is a digit
+    a_digit: float  # 0..1, the probability that it is a digit
+    glyph: Glyphs  # (28, 28), the network's input
 
     @property
     def best(self) -> int:
@@ -39,7 +39,7 @@ class Sketched:
 
 
 class Sketcher:
-    """Reads sketches one at a time; loads the network of single digits for the first."""
+    """Reads sketches one at a time; loads the network for single digits at the first one."""
 
     def __init__(self, backend: str, model: Path | None) -> None:
         self._backend, self._model = backend, model
@@ -47,7 +47,7 @@ class Sketcher:
         self._lock = threading.Lock()
 
     def read(self, data: bytes) -> Sketched | None:
-        """Read SIDE x SIDE bytes; None where nothing is drawn. Raises ValueError for another number of bytes, MissingPart."""
+        """Read SIDE x SIDE bytes; None if nothing is drawn. Raises ValueError for another number of bytes, MissingPart."""
         gray = np.frombuffer(data, np.uint8).reshape(SIDE, SIDE)
         with self._lock:
             if self._recognizer is None:
@@ -58,7 +58,7 @@ class Sketcher:
 
 
 def sketched(gray: Gray, recognize: Callable[[Glyphs], np.ndarray[tuple[int, ...], np.dtype[np.float32]]]) -> Sketched | None:
-    """What is read in a picture of one digit, dark on light; None where nothing is drawn."""
+    """What is read in a picture of one digit, dark on light; None if nothing is drawn."""
     from docproc.readers.ink import digit_ink
     from docproc.readers.lattice.normalize import normalize
 

@@ -1,7 +1,7 @@
-"""Where uploads lie while they are read, and pictures of pages while they are looked at: under random ids, in a private folder.
+"""Where uploads are kept while they are read, and page pictures while they are viewed: under random ids, in a private folder.
 
-The name under which something was sent is a label and never a path. What would be larger than the store may be is refused while
-it comes in.
+The name of an upload is only a label, never a path. Data that would exceed the limits of the store are refused while they
+arrive.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from docproc.archives import SUFFIX, is_archive
 from docproc.errors import CannotWrite
 from docproc.files import SUFFIXES
 
-INDEX = "uploads.jsonl"  # in a folder that keeps uploads: what each file was called
-RETRY_SECONDS = "2"  # what is told where too many wait [guess]
+INDEX = "uploads.jsonl"  # in a folder that keeps uploads: the name of each file
+RETRY_SECONDS = "2"  # sent to the client when too many are waiting [guess]
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Refused(HTTPException):
-    """What is sent is not taken; `status` is that of HTTP."""
+    """An upload is refused; `status` is the HTTP status."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(status, text, {"Retry-After": RETRY_SECONDS} if status == 429 else None)
@@ -38,30 +38,30 @@ class Refused(HTTPException):
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is taken, in bytes."""
+    """Size limits, in bytes."""
 
     file: int = 100_000_000  # [guess]
     request: int = 500_000_000  # [guess]
-    store: int = 2_000_000_000  # all that lies there at a time [guess]
-    files: int = 500  # in a request [guess]
+    store: int = 2_000_000_000  # everything stored at a time [guess]
+    files: int = 500  # per request [guess]
 
 
 @dataclass(slots=True, eq=False)
 class Upload:
     """A file that was sent."""
 
-    label: str  # what it was called by the one who sent it
+    label: str  # the name given by the sender
     path: Path
     size: int = 0
-    file: BinaryIO | None = None  # while it comes in
+    file: BinaryIO | None = None  # while it is being received
 
 
 @dataclass(slots=True, eq=False)
 class Store:
-    """The folders, and how many bytes lie in them."""
+    """The folders, and the number of bytes in them."""
 
-    folder: Path  # private; gone when the server ends
-    keep: Path | None  # where uploads stay; None: they are deleted when they were answered
+    folder: Path  # private; deleted when the server ends
+    keep: Path | None  # where uploads are kept; None: they are deleted after the response
     sizes: Sizes
     used: int = 0
     uploads: set[Upload] = field(default_factory=set)
@@ -77,13 +77,13 @@ class Store:
             raise CannotWrite(f"cannot make the folder {problem.filename}: {problem.strerror}") from problem
 
     def close(self) -> None:
-        """Delete all that is not kept."""
+        """Delete everything that is not to be kept."""
         for upload in list(self.uploads):
             self.delete(upload)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def begin(self, label: str) -> Upload:
-        """A new file for what is sent under a name. Raises Refused."""
+        """A new file for an upload with this name. Raises Refused."""
         ending = _ending(label)
         path = (self.keep or self.folder) / f"{secrets.token_hex(16)}{ending}"
         upload = Upload(label, path)
@@ -96,7 +96,7 @@ class Store:
         return upload
 
     def write(self, upload: Upload, data: bytes) -> None:
-        """Append to a file that comes in. Raises Refused where it, or the store, would be too large, or the disk is full."""
+        """Append to a file being received. Raises Refused if it, or the store, would be too large, or if the disk is full."""
         if upload.size + len(data) > self.sizes.file:
             raise Refused(413, f"a file may have {self.sizes.file} bytes; give docproc serve --limit file_bytes=N for more")
         if self.used + len(data) > self.sizes.store:
@@ -113,13 +113,13 @@ class Store:
             raise _unwritable(problem) from problem
 
     def finish(self, upload: Upload) -> None:
-        """Close a file that has come in."""
+        """Close a file that has been received."""
         if upload.file:
             upload.file.close()
             upload.file = None
 
     def answered(self, uploads: Iterable[Upload]) -> None:
-        """Delete uploads that were read, or enter them in the list of those that are kept."""
+        """Delete uploads that were read, or add them to the list of those that are kept."""
         for upload in uploads:
             if self.keep is None:
                 self.delete(upload)
@@ -139,12 +139,12 @@ class Store:
                 upload.path.unlink()
 
     def pictures(self) -> str:
-        """What the paths of the pictures of a document begin with."""
+        """The prefix of the paths of a document's pictures."""
         return str(self.folder / secrets.token_hex(16))
 
 
 def _ending(label: str) -> str:
-    """The ending of a file in the store, one of those that docproc knows: an archive is told by it."""
+    """The suffix of a file in the store, one of those that docproc knows: archives are recognized by it."""
     if is_archive(label):
         return SUFFIX
     found = os.path.splitext(label.lower())[1]

@@ -1,4 +1,4 @@
-"""Files as they are sent (multipart/form-data): written as they come, refused once they are too large, too many or too slow."""
+"""Uploaded files (multipart/form-data): written as they arrive, refused once they are too large, too many or too slow."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from starlette.requests import ClientDisconnect, Request
 
 from docproc.web.store import Refused, Store, Upload
 
-IDLE_SECONDS = 30.0  # in which something has to come
+IDLE_SECONDS = 30.0  # in which some data must arrive
 REQUEST_SECONDS = 900.0  # for a whole request [guess]
-MAX_PARTS = 1_000  # in a request, those too that are no files [guess]
-MAX_FORM_BYTES = 100_000  # of all parts that are no files [guess]
+MAX_PARTS = 1_000  # per request, including those that are not files [guess]
+MAX_FORM_BYTES = 100_000  # of all parts that are not files [guess]
 MAX_LABEL = 1_000  # characters of a name that are kept [guess]
-DRAINED = 1_000_000  # bytes that are read and dropped after a refusal, so that whoever sends reads why
+DRAINED = 1_000_000  # bytes that are read and dropped after a refusal, so that the client reads the reason
 DRAIN_SECONDS = 1.0  # [guess]
 
 
 async def receive_files(request: Request, store: Store) -> list[Upload]:
-    """The files of a request, in the store. Raises Refused; nothing of the request stays there then."""
+    """The files of a request, in the store. Raises Refused; then nothing of the request stays in the store."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
         raise Refused(415, "send files as multipart/form-data: curl -F file=@scan.png")
@@ -53,7 +53,7 @@ async def receive_files(request: Request, store: Store) -> list[Upload]:
 
 
 async def _chunks(request: Request) -> AsyncIterator[bytes]:
-    """What is sent, piece by piece. Raises TimeoutError where nothing comes."""
+    """The request body in chunks. Raises TimeoutError if nothing arrives."""
     more = True
     while more:
         async with asyncio.timeout(IDLE_SECONDS):
@@ -80,7 +80,7 @@ def _too_large(store: Store) -> Refused:
 
 
 class _Form:
-    """Takes a form apart as it comes."""
+    """Parses a form as it arrives."""
 
     def __init__(self, store: Store, boundary: bytes) -> None:
         self.uploads: list[Upload] = []

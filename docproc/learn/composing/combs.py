@@ -17,10 +17,10 @@ from docproc.learn.composing.material import Material
 from docproc.learn.composing.paper import scanned
 from docproc.learn.composing.strips import Strip
 
-OTHER_SHARE = 0.03  # of the cells: a letter or a tick stands there
-FOREIGN_SHARE = 0.02  # of the combs: the digits are another script's
+OTHER_SHARE = 0.03  # of the cells: contain a letter or a tick
+FOREIGN_SHARE = 0.02  # of the combs: have digits of another script
 CELL_LETTERS = "EKMNVWkmnw&%"
-"""Letters that look like no digit when written by hand: D looks like a 0, h and A like a 4, P like a 9."""
+"""Letters that do not look like a digit when handwritten: D looks like a 0, h and A like a 4, P like a 9."""
 
 
 def compose_comb(material: Material, rng: np.random.Generator, carelessness: float = 1.0) -> Strip:
@@ -36,7 +36,7 @@ def compose_comb(material: Material, rng: np.random.Generator, carelessness: flo
     alpha = np.zeros((height, width), np.float32)
     owner = np.zeros((height, width), np.int16)
     leading = int(rng.integers(0, cells + 1)) if rng.random() < 0.4 else 0
-    crosses = rng.random() < 0.6  # who crosses out the cells that are not needed
+    crosses = rng.random() < 0.6  # whether unneeded cells are crossed out
     crossing = str(rng.choice(list(CROSSINGS)))
     room = (margin + (height - 2 * margin) / 2, cell_height)
     foreign = material.fonts.foreign if rng.random() < FOREIGN_SHARE else ()
@@ -103,13 +103,13 @@ CROSSINGS: Mapping[str, strokes.StrokeShape] = {
          (0.5, 0.95), (0.9, 0.15), (0.7, 0.1), (1.0, 0.8)]
     ],
 }  # fmt: skip
-"""Ways to strike out a cell. No single slash: it is the same ink as a 1, and far seldomer meant."""
+"""Ways to strike out a cell. No single slash: its ink is the same as that of a 1, and it is far less often meant."""
 
 
 def _cross(
     alpha: NDArray[np.float32], owner: Owner, name: str, x: float, y: float, size: float, hand: Hand, rng: np.random.Generator
 ) -> None:
-    """Strike a cell out around the point (x, y)."""
+    """Strike out a cell around the point (x, y)."""
     pen = replace(hand.pen, wobble=hand.pen.wobble * 1.5, widen=float(rng.uniform(0.7, 1.3)))
     shape = CROSSINGS[name]
     if rng.random() < 0.3:
@@ -124,7 +124,7 @@ def _cross(
 def _comb_lines(
     shape: tuple[int, ...], cells: int, pitch: float, cell_height: float, margin: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """What is printed around the cells: boxes, combs, double walls, broken lines, the form's bars and letters beside them."""
+    """What is printed around the cells: boxes, combs, double walls, broken lines, the form's bars and letters next to them."""
     line = np.zeros(shape[:2], np.float32)
     height, width = line.shape
     thick = max(1, round(pitch * rng.uniform(0.012, 0.06)))
@@ -144,7 +144,7 @@ def _comb_lines(
     if kind < 0.85:
         cv2.line(line, (left, top), (right, top), 1.0, thick)
     if rng.random() < 0.12:
-        # As thin lines break on a harshly thresholded scan.
+        # Broken the way thin lines are on a harshly thresholded scan.
         line *= cv2.resize((rng.random((2 + height // 5, 2 + width // 5)) < 0.75).astype(np.float32), (width, height),
                            interpolation=cv2.INTER_NEAREST)  # fmt: skip
     line *= rng.uniform(0.35, 1.0)
@@ -181,12 +181,12 @@ def _other(
     script: tuple[str, str] | None,
     rng: np.random.Generator,
 ) -> None:
-    """Something that is neither a digit of ours nor meant to strike the cell out, around the point (x, y)."""
+    """Something that is neither one of our digits nor meant to strike out the cell, around the point (x, y)."""
     if script is not None:
         name, font = script
         ink, _ = a_letter(foreign_digit(name, int(rng.integers(1, 10))), hand, rng, font)
     elif rng.random() < 0.2:
-        # No squiggles or dittos: these strike a cell out, see `CROSSINGS`.
+        # No squiggles or dittos: these strike out a cell, see `CROSSINGS`.
         ink, _ = strokes.draw(TICK_SHAPES["tick"], max(6.0, hand.height * rng.uniform(0.5, 1.0)), hand.pen, rng)
     else:
         ink, _ = a_letter(str(rng.choice(list(CELL_LETTERS))), hand, rng)

@@ -1,4 +1,4 @@
-"""Corrections: digits that are struck out, overwritten, scribbled over, or struck with another above."""
+"""Corrections: digits that are struck out, overwritten, scribbled over, or struck out with another above."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _SINGLE_STRIKES = (0.25, 0.4, 0.1, 0.25)  # of one digit
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """What a field says after it was corrected."""
+    """The content of a field after it was corrected."""
 
     symbols: str
-    number: bool  # whether that is one number, which can be read
+    number: bool  # whether it is a single number that can be read
     kind: str = ""
-    meant: str = ""  # the digits that were meant, where a person could key them
+    meant: str = ""  # the intended digits, if a person could key them
 
 
 def corrected(
@@ -40,7 +40,7 @@ def corrected(
 def _struck(
     layer: Layer, spelled: Spelled, hand: Hand, material: Material, rng: np.random.Generator
 ) -> tuple[Layer, Corrected]:
-    """All of it is struck out; most people write another number beside it."""
+    """All of it is struck out; most people write another number next to it."""
     struck = _void(layer)
     columns = np.flatnonzero((struck.owner > 0).any(axis=0))
     rows = np.flatnonzero((struck.owner > 0).any(axis=1))
@@ -66,13 +66,13 @@ def _void(layer: Layer) -> Layer:
 
 
 def _strike(box: tuple[int, int, int, int], layer: Layer, hand: Hand, rng: np.random.Generator) -> Ink:
-    """Ink that strikes out what lies in the box (left, top, right, bottom): lines through it, a cross, a zigzag."""
+    """Ink that strikes out what is in the box (left, top, right, bottom): lines through it, a cross, a zigzag."""
     left, top, right, bottom = box
     canvas = np.zeros(layer.alpha.shape, np.uint8)
     thick = max(1, round(hand.pen.width * layer.height * rng.uniform(0.7, 1.5)))
     over = rng.uniform(-0.08, 0.25) * layer.height
     middle = (top + bottom) / 2 + rng.normal(0, 0.06) * layer.height
-    single = right - left < 1.2 * layer.height  # one digit, which people strike with one slanted line
+    single = right - left < 1.2 * layer.height  # one digit, which people strike out with one slanted line
     name = str(rng.choice(["level", "slash", "cross", "zigzag"], p=_SINGLE_STRIKES if single else _STRIKES))
     paths: list[list[tuple[float, float]]] = []
     if name == "level":
@@ -129,7 +129,7 @@ def _inked(layer: Layer) -> tuple[int, int]:
 def _replaced(
     layer: Layer, spelled: Spelled, hand: Hand, material: Material, rng: np.random.Generator, *, above: bool
 ) -> tuple[Layer, Corrected]:
-    """One digit is struck with another `above` it, or another is written over it: which one counts is not to be read."""
+    """One digit is struck out with another `above` it, or another is written over it: which one is valid cannot be read."""
     places = [k for k, symbol in enumerate(spelled.symbols) if symbol.isdigit()]
     chosen = int(rng.integers(len(places)))
     another = (int(spelled.text[chosen]) + int(rng.integers(1, 10))) % 10

@@ -1,6 +1,6 @@
-"""E-13B, the print on the bottom line of checks: drawn from its published geometry, then degraded as printers and scanners do.
+"""E-13B, the print on the bottom line of checks: drawn from its published geometry, then degraded by printer and scanner.
 
-ANSI X9.27 and ISO 1004 give the fourteen characters on a grid of 0.013 inch: nine rows high, up to seven columns wide, flush
+ANSI X9.27 and ISO 1004 define the fourteen characters on a grid of 0.013 inch: nine rows high, up to seven columns wide, flush
 right in a pitch of 0.125 inch. Edges lie on the grid or halfway between its lines; corners are rounded by half a column.
 """
 
@@ -21,13 +21,13 @@ from docproc.types import MICR_SYMBOLS, Gray
 Alpha = NDArray[np.float32]  # (height, width) float32, 0 paper .. 1 full ink
 Rect = tuple[float, float, float, float]  # left, top, right, bottom in columns and rows of the grid
 
-# Lengths here are in inches and in columns of the standard's grid. The strip that the recognizer reads has two px a column, so
-# that its pitch (PITCH_PX of readers/e13b/font.py) is twice PITCH_COLUMNS.
-GRID_IN = 0.013  # a column, and a row
+# Lengths here are in inches and in columns of the standard's grid. The strip that the recognizer reads has two px per column,
+# so its pitch (PITCH_PX of readers/e13b/font.py) is twice PITCH_COLUMNS.
+GRID_IN = 0.013  # column and row
 ROWS, COLUMNS = 9, 7  # of a character
 PITCH_COLUMNS = PITCH_IN / GRID_IN
 MARGIN_ROWS = 2.0  # paper above and below a clean line
-FINE_PX = 6  # px a column at which lines are drawn before they are degraded
+FINE_PX = 6  # px per column at which lines are drawn before they are degraded
 NO_LINE_SHARE = 0.05  # of the composed pictures, those without E-13B
 
 CHARACTERS: Mapping[str, tuple[Rect, ...]] = {
@@ -46,17 +46,17 @@ CHARACTERS: Mapping[str, tuple[Rect, ...]] = {
     ON_US: ((0, 1.5, 1, 7.5), (2, 1.5, 3, 7.5), (4, 0.5, 7, 4.5)),
     DASH: ((0, 2.5, 2, 6.5), (3, 2.5, 5, 6.5), (6, 2.5, 7, 6.5)),
 }
-"""The inked rectangles of every character. The zero is also hollow with round corners, the seven has a slanted joint."""
+"""The inked rectangles of every character. In addition, zero is hollow with round corners, seven has a slanted joint."""
 
 _SEVEN_JOINT = ((7, 3.7), (7, 4), (5, 4.9), (5, 5.3), (4, 5.3), (4, 4.3), (6, 3.3))
 _ZERO_RADIUS = 2.0  # columns, outside
 
 
 def draw_line(text: str, dpi: float) -> Gray:
-    """A clean line of E-13B in its true size at `dpi` dots an inch: (height, width) uint8, 0 ink .. 255 paper.
+    """A clean line of E-13B in its true size at `dpi` dots per inch: (height, width) uint8, 0 ink .. 255 paper.
 
-    `text` holds digits and the symbols U+2446 to U+2449; a space leaves one pitch empty. The margin on every side is two rows
-    of the grid. Raises ValueError for any other character.
+    `text` contains digits and the symbols U+2446 to U+2449; a space leaves one pitch empty. The margin on every side is two
+    rows of the grid. Raises ValueError for any other character.
     """
     unit = dpi * GRID_IN
     fine = max(FINE_PX, int(np.ceil(2 * unit)))
@@ -68,7 +68,7 @@ def draw_line(text: str, dpi: float) -> Gray:
 
 @lru_cache(maxsize=256)
 def glyph(name: str, fine: int = FINE_PX) -> Alpha:
-    """One character at `fine` px a column: (9 * fine, 7 * fine) float32, flush right. Raises ValueError."""
+    """One character at `fine` px per column: (9 * fine, 7 * fine) float32, flush right. Raises ValueError."""
     if name not in CHARACTERS:
         raise ValueError(f"E-13B has no {name!r}")
     over = 2  # oversampling, for smooth corners
@@ -100,7 +100,7 @@ def _round_corners(mask: NDArray[np.uint8], radius: float) -> NDArray[np.uint8]:
 
 
 def _lay_out(text: str, fine: int) -> Alpha:
-    """A clean line as alpha, at `fine` px a column, with the margins of `draw_line`."""
+    """A clean line as alpha, at `fine` px per column, with the margins of `draw_line`."""
     edge = round(MARGIN_ROWS * fine)
     pitch = PITCH_COLUMNS * fine
     width = round(pitch * max(0, len(text) - 1)) + COLUMNS * fine
@@ -143,7 +143,7 @@ def _random_digits(rng: np.random.Generator, count: int) -> str:
 
 
 def _routing_number(rng: np.random.Generator) -> str:
-    """Nine digits; 97 % have the right check digit of the American Bankers Association."""
+    """Nine digits; 97 % have the correct check digit of the American Bankers Association."""
     first = _random_digits(rng, 8)
     total = sum(int(d) * w for d, w in zip(first, (3, 7, 1, 3, 7, 1, 3, 7), strict=True))
     return first + str(-total % 10) if rng.random() < 0.97 else first + str(rng.integers(10))
@@ -189,7 +189,7 @@ def _bank_line(rng: np.random.Generator) -> str:
 
 
 def _crop_text(spaced: str, rng: np.random.Generator) -> str:
-    """A part of a line, as if it had been cropped badly."""
+    """A part of a line, as if badly cropped."""
     fewest = min(len(spaced), 4)
     count = int(rng.integers(fewest, len(spaced) + 1))
     start = int(rng.integers(0, len(spaced) - count + 1))
@@ -197,7 +197,7 @@ def _crop_text(spaced: str, rng: np.random.Generator) -> str:
 
 
 def _set_characters(spaced: str, rng: np.random.Generator) -> Alpha:
-    """Set the characters, with jitter; in some lines groups stand higher or are smaller. Alpha at FINE_PX px a column."""
+    """Set the characters with jitter; in some lines, groups are higher or smaller. Alpha at FINE_PX px per column."""
     loose = rng.random() < 0.15
     shake_x, shake_y = rng.choice([0.03, 0.1, 0.25], 2) * FINE_PX
     pitch = PITCH_COLUMNS * FINE_PX * (1 + rng.choice([0.0, 0.0, 0.02]) * rng.normal())
@@ -234,7 +234,7 @@ def _smooth_noise(rng: np.random.Generator, shape: tuple[int, int], grain: float
 
 
 def _spread_ink(alpha: Alpha, rng: np.random.Generator) -> Alpha:
-    """Spread or starve the ink: blur it and cut at another level, so that strokes grow, shrink, or break on rough paper."""
+    """Spread or starve the ink: blur it and threshold it elsewhere, so that strokes grow, shrink, or break on rough paper."""
     # Blur may be stronger in one direction: thin strokes across it break first.
     spread, other = (float(s) * FINE_PX for s in rng.uniform(0.25, 0.75, 2))
     along, across = (spread, spread) if rng.random() < 0.6 else (spread, other)
@@ -315,12 +315,12 @@ def _print_words(alpha: Alpha, at: tuple[int, int], dark: float, rng: np.random.
 
 
 def _scan(alpha: Alpha, text: str, rng: np.random.Generator) -> ScannedLine:
-    """Lay the line on paper, slightly rotated and bent, and scan it: gray or bilevel, at a coarse or fine resolution."""
-    unit = float(np.clip(np.exp(rng.normal(np.log(2.9), 0.38)), 1.15, 7.9))  # px a column; 300 dpi has 3.9
+    """Put the line on paper, slightly rotated and bent, and scan it: gray or bilevel, at coarse or fine resolution."""
+    unit = float(np.clip(np.exp(rng.normal(np.log(2.9), 0.38)), 1.15, 7.9))  # px per column; 300 dpi has 3.9
     wide, tall = unit * np.exp(rng.normal(0, (0.09, 0.06)))
     wide *= 1.0 if rng.random() < 0.5 else 0.9
     turn = float(rng.choice([0.0, rng.normal(0, 0.008), rng.normal(0, 0.035)]))
-    bend = float(rng.normal(0, rng.choice([0.0, 0.3, 1.0])))  # rows that the middle is higher
+    bend = float(rng.normal(0, rng.choice([0.0, 0.3, 1.0])))  # rows by which the middle is higher
     near = rng.random() < 0.7
     above, below = rng.uniform(0.5, 6, 2) if near else rng.uniform(2, 22, 2)
     beside = rng.uniform(0.3, 12, 2)
@@ -348,7 +348,7 @@ def _scan(alpha: Alpha, text: str, rng: np.random.Generator) -> ScannedLine:
                 )
                 np.maximum(ink, cv2.resize(layer, (width, height), interpolation=cv2.INTER_AREA), out=ink)
     gray = _digitize(np.asarray(ink, np.float32), unit, rng)
-    # Cropped badly: the foot of the line is missing, or a third of the first or last character.
+    # Badly cropped: the bottom of the line is missing, or a third of the first or last character.
     left, right = (int((edge + rng.uniform(0, 2.5)) * wide) if rng.random() < 0.12 else 0 for edge in beside)
     low = int((below + rng.uniform(0, 1.2)) * tall) if rng.random() < 0.04 else 0
     gray = np.ascontiguousarray(gray[: max(8, height - low), left : max(left + 8, width - right)])

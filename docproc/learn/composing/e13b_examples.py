@@ -25,7 +25,7 @@ class E13bExample:
 
     found: MicrLine
     text: str
-    placed: bool  # the strip shows the line, and not other ink near it
+    placed: bool  # the strip shows the line, not other ink near it
 
 
 def e13b_example(seed: int, part: int, number: int) -> E13bExample:
@@ -36,7 +36,7 @@ def e13b_example(seed: int, part: int, number: int) -> E13bExample:
 
 
 def e13b_examples(seed: int, part: int, count: int, jobs: int, name: str, log: Log) -> list[E13bExample]:
-    """The first `count` lines of one part of a seed, composed in `jobs` processes; `name` is that of the step."""
+    """The first `count` lines of one part of a seed, composed in `jobs` processes; `name` is the name of the step."""
     chunks = map_chunks(partial(_example_chunk, seed, part), count, jobs)
     return [one for made in counted(chunks, count, name, log, CHUNK) for one in made]
 

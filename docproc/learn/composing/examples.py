@@ -50,7 +50,7 @@ class StripExample:
     """A composed strip as the readers see it."""
 
     strip: Strip
-    views: Mapping[str, Any]  # by the names of the readers, see `readers.handwriting`
+    views: Mapping[str, Any]  # by reader name, see `readers.handwriting`
 
     @property
     def cut(self) -> View:
@@ -64,13 +64,13 @@ class StripExample:
 
     @property
     def cells(self) -> CellPictures:
-        """The pictures of a comb's cells; none of a free field."""
+        """The pictures of a comb's cells; none for a free field."""
         return np.asarray(self.views.get("cells", np.zeros((0, CELL_SIDE, CELL_SIDE, 2))), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """Training examples of the glyph network and of the line network."""
+    """Training examples for the glyph network and the line network."""
 
     glyphs: Glyphs
     labels: NDArray[np.int8]  # (n,) of the glyphs: 0..9 or NOT_A_DIGIT
@@ -84,7 +84,7 @@ class Source:
 
     material: Material
     seed: int
-    part: int  # of the seed: another part gives other strips
+    part: int  # of the seed: another part gives different strips
     combs: float  # share of combs among the strips
     carelessness: float = 1.0  # 0..1, of the handwriting
 
@@ -109,7 +109,7 @@ def field_of(strip: Strip) -> Field:
 
 
 def strip_examples(source: Source, count: int, jobs: int, name: str, log: Log) -> list[StripExample]:
-    """The first `count` strips of a source, prepared for all readers in `jobs` processes; `name` is that of the step."""
+    """The first `count` strips of a source, prepared for all readers in `jobs` processes; `name` is the name of the step."""
     chunks = map_chunks(partial(_example_chunk, source), count, jobs)
     return [one for made in counted(chunks, count, name, log, CHUNK) for one in made]
 
@@ -117,7 +117,7 @@ def strip_examples(source: Source, count: int, jobs: int, name: str, log: Log) -
 def training_data(
     source: Source, count: int, not_digits: int, jobs: int, name: str, log: Log, kept: Kept | None = None
 ) -> TrainingData:
-    """Lines and labeled glyphs of `count` strips; at most `not_digits` wrong candidates are kept of every strip.
+    """Lines and labeled glyphs of `count` strips; at most `not_digits` wrong candidates are kept per strip.
 
     Here and below, what is `kept` on disk is not composed again.
     """
@@ -154,7 +154,7 @@ def _kept_chunks(
 
 
 def map_chunks(work: Callable[[Sequence[int]], Any], count: int, jobs: int) -> Iterator[Any]:
-    """What `work` makes of the numbers 0 .. `count` - 1, chunk by chunk and in order, in `jobs` processes."""
+    """The results of `work` for the numbers 0 .. `count` - 1, chunk by chunk and in order, in `jobs` processes."""
     return _mapped(work, _chunks(count), jobs)
 
 
@@ -186,7 +186,7 @@ def _training_chunk(source: Source, not_digits: int, numbers: Sequence[int]) -> 
     cv2.setNumThreads(1)
     glyphs, labels, lines, texts = [], [], [], []
     for number in numbers:
-        # The networks of lines and glyphs alone are trained on this: bringing all candidates to 28x28 would take long.
+        # Only the networks for lines and glyphs are trained on this: bringing all candidates to 28x28 would take long.
         strip, ink = _written(source, number)
         lattice = segment(ink, strip.amount)
         names = label(lattice, strip)

@@ -1,7 +1,7 @@
-"""Fonts: print to compose from, letters for words written by hand, and the digits of other scripts.
+"""Fonts: print to compose from, letters for handwritten words, and the digits of other scripts.
 
 A folder of fonts has TrueType and OpenType files; those in a subfolder `hand` look like handwriting. Without a folder, print is
-drawn with the strokes of A. Hershey (1967), which OpenCV carries.
+drawn with the strokes of A. Hershey (1967), which come with OpenCV.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from docproc.types import Ink
 
 SUFFIXES = (".ttf", ".otf")
 HAND_FOLDER = "hand"
-HERSHEY: Sequence[str] = ("hershey 0", "hershey 2", "hershey 3", "hershey 4")  # of OpenCV: simplex, duplex, complex, triplex
+HERSHEY: Sequence[str] = ("hershey 0", "hershey 2", "hershey 3", "hershey 4")  # in OpenCV: simplex, duplex, complex, triplex
 HERSHEY_HANDS: Sequence[str] = ("hershey 6", "hershey 7")  # script
 
 FOREIGN_ZEROS = {"Eastern Arabic": 0x660, "Persian": 0x6F0, "Devanagari": 0x966, "Bengali": 0x9E6, "Gujarati": 0xAE6,
                  "Tamil": 0xBE6, "Thai": 0xE50}  # fmt: skip
-"""Where the ten digits of other scripts begin (Unicode)."""
+"""The Unicode code points at which the ten digits of other scripts start."""
 
 LOOKALIKES = {"Eastern Arabic": "0159", "Persian": "0159", "Devanagari": "0123", "Bengali": "0247", "Gujarati": "0123",
               "Tamil": "02", "Thai": "0"}  # fmt: skip
 """Digits of these scripts that look like one of ours."""
 
-TRACE_PX = 72  # height of a letter whose middle line is taken
+TRACE_PX = 72  # height of a letter whose middle line is extracted
 
 
 @dataclass(frozen=True, slots=True)
 class Fonts:
-    """Names of fonts: paths, or strokes of Hershey."""
+    """Names of fonts: paths, or Hershey stroke fonts."""
 
     print: tuple[str, ...] = tuple(HERSHEY)
     hand: tuple[str, ...] = tuple(HERSHEY_HANDS)
-    foreign: tuple[tuple[str, str], ...] = ()  # (script, font) of fonts that have the digits of other scripts
+    foreign: tuple[tuple[str, str], ...] = ()  # (script, font) for fonts that have the digits of other scripts
 
     @staticmethod
     def of(folder: Path | None) -> Fonts:
-        """The fonts of a folder. Raises BadInput where it has none that has the ten digits."""
+        """The fonts of a folder. Raises BadInput if none of them has the ten digits."""
         if folder is None:
             return Fonts()
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
@@ -75,7 +75,7 @@ def _face(name: str, px: int) -> ImageFont.FreeTypeFont:
 
 @lru_cache(maxsize=512)
 def _em_of_digit(name: str) -> float:
-    """Height of the digit 8 to the size of the font."""
+    """Height of the digit 8 relative to the font size."""
     box = _face(name, 100).getbbox("8")
     return max(0.2, (box[3] - box[1]) / 100)
 
@@ -94,9 +94,9 @@ def has(name: str, text: str) -> bool:
 
 
 def printed(text: str, name: str, height: float) -> list[tuple[Ink, float, float]]:
-    """Print a text with digits `height` px high: for every character its ink, and its left and top from the base line, px.
+    """Print a text with digits `height` px high: each character's ink, and its left and top relative to the base line, px.
 
-    Characters without ink (spaces) have an empty ink; (1, 1) with the left of the next.
+    Characters without ink (spaces) have an empty ink, (1, 1), with the left of the next.
     """
     if name.startswith("hershey"):
         return _hershey(text, int(name.split()[1]), height)
@@ -117,7 +117,7 @@ def printed(text: str, name: str, height: float) -> list[tuple[Ink, float, float
 
 
 def foreign_digit(script: str, digit: int) -> str:
-    """A digit of another script; where it looks like one of ours, another one of that script."""
+    """A digit of another script; if it looks like one of ours, another digit of that script."""
     while str(digit) in LOOKALIKES[script]:
         digit = (digit + 3) % 10
     return chr(FOREIGN_ZEROS[script] + digit)
@@ -140,8 +140,10 @@ def _hershey(text: str, face: int, height: float) -> list[tuple[Ink, float, floa
 
 @lru_cache(maxsize=20_000)
 def middle_line(char: str, name: str) -> tuple[NDArray[np.float32], float, float] | None:
-    """(distance, height, below) of a character's middle line: the distance to it of every px at a size of `TRACE_PX`, and, in
-    heights of a digit, how high that picture is and how far it reaches below the base line. None where the font lacks it.
+    """The middle line of a character as (distance, height, below); None if the font lacks it.
+
+    `distance` is the distance of every px to it at a size of `TRACE_PX`; `height` and `below` are, in digit heights, how high
+    that picture is and how far it reaches below the base line.
     """
     (ink, _, top) = printed(char, name, TRACE_PX)[0]
     if not (ink > 110).any():
@@ -153,9 +155,9 @@ def middle_line(char: str, name: str) -> tuple[NDArray[np.float32], float, float
 
 
 def traced(char: str, name: str, height: float, width: float, widen: float) -> tuple[Ink, int] | None:
-    """A character written along its middle line with a pen of `width` px, where digits are `height` px high.
+    """A character written along its middle line with a pen of `width` px, at a size where digits are `height` px high.
 
-    Returns the ink and the row of the base line in it; None where the font lacks the character.
+    Returns the ink and the row of the base line in it; None if the font lacks the character.
     """
     found = middle_line(char, name)
     if found is None:
@@ -171,7 +173,7 @@ def traced(char: str, name: str, height: float, width: float, widen: float) -> t
     return ink[y : y + h, x : x + w], base - y
 
 
-# Five columns and seven rows of dots, the first row at the top, as matrix printers have them since the 1970s.
+# Five columns and seven rows of dots, the first row at the top, as matrix printers have had them since the 1970s.
 DOT_MATRIX = {
     "0": "0E 11 13 15 19 11 0E", "1": "04 0C 04 04 04 04 0E", "2": "0E 11 01 02 04 08 1F", "3": "1F 02 04 02 01 11 0E",
     "4": "02 06 0A 12 1F 02 02", "5": "1F 10 1E 01 01 11 0E", "6": "06 08 10 1E 11 11 0E", "7": "1F 01 02 04 08 08 08",
@@ -182,7 +184,7 @@ DOT_MATRIX = {
 
 
 def dot_matrix(text: str, height: float, dot: float) -> list[tuple[Ink, float, float]] | None:
-    """As `printed`, in separate dots; `dot` is their diameter to their pitch. None where a character has no pattern."""
+    """As `printed`, in separate dots; `dot` is their diameter relative to their pitch. None if a character has no pattern."""
     if any(char not in DOT_MATRIX and char != " " for char in text):
         return None
     pitch = height / 7

@@ -1,6 +1,6 @@
 """Hands: how one person writes the digits, marks and letters of a field.
 
-The digits are MNIST's, at another size and with another pen; pen-digits', all of one writer; or drawn as strokes.
+The digits are MNIST's, at another size and with another pen; pen-digits', all by one writer; or drawn as strokes.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from docproc.types import Ink
 
 LINKED_SHARE = 0.2  # of the strings: zeros are written in one stroke
 LOOPS: Mapping[int, int] = {0: 1, 6: 1, 8: 2, 9: 1}
-"""How many loops a digit must have to be recognized."""
-FINER = (0.45, 0.62)  # tried in turn where the boldness fills a loop, see `Hand.boldness`
-MAX_BULGE = 2.0  # greatest over median thickness of the strokes, along their middle line
+"""How many loops a digit must have to be recognizable."""
+FINER = (0.45, 0.62)  # tried in turn if the boldness fills a loop, see `Hand.boldness`
+MAX_BULGE = 2.0  # maximum over median thickness of the strokes, along their middle line
 TRIES = 6  # MNIST digits that are tried before one is drawn
 
 TICK_SHAPES: Mapping[str, strokes.StrokeShape] = {
@@ -35,20 +35,20 @@ TICK_SHAPES: Mapping[str, strokes.StrokeShape] = {
     "squiggle": [[(0.0, 0.7), (0.15, 0.3), (0.3, 0.75), (0.5, 0.2), (0.6, 0.8), (0.9, 0.5), (1.4, 0.55), (2.0, 0.3)]],
     "ditto": [[(0.0, 0.0), (0.02, 0.35)], [(0.18, 0.0), (0.20, 0.36)]],
 }  # fmt: skip
-"""What stands in fields and is neither a digit nor a letter."""
+"""What appears in fields and is neither a digit nor a letter."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hand:
-    """What the signs of one string share."""
+    """What the signs of one string have in common."""
 
     height: float  # px
     pen: strokes.Pen
     drawn: float  # share of digits drawn as strokes, the rest from MNIST
-    upright: float  # share of an MNIST digit's own slant that is taken out
-    boldness: float  # where an MNIST digit's ramp sits: low is bold
-    traced: bool  # MNIST digits are written anew along their middle line, with this hand's pen
-    styles: tuple[int, ...]  # one drawn style for every digit
+    upright: float  # share of an MNIST digit's own slant that is removed
+    boldness: float  # where an MNIST digit's ramp is: low is bold
+    traced: bool  # MNIST digits are redrawn along their middle line, with this hand's pen
+    styles: tuple[int, ...]  # one drawn style per digit
     carelessness: float  # 0..1, how little the digits of one string resemble each other
     wrote: Mapping[str, NDArray[np.int64]] | None  # the items of a writer of pen-digits
     letters: str  # the font of its letters
@@ -91,15 +91,15 @@ def a_digit(
 
 
 def _restyled(image: NDArray[np.uint8], height: float, hand: Hand, loops: int) -> Ink | None:
-    """An MNIST digit at another size, less slanted, with another pen; None where it would no longer show what it is.
+    """An MNIST digit at another size, less slanted, with another pen; None if it would no longer be recognizable.
 
-    The middle line of a digit whose loop is filled has another shape: a 6 becomes an L. So no loop may be lost, and a digit
-    that is traced must have at least `loops`.
+    The middle line of a digit with a filled loop has another shape: a 6 becomes an L. So no loop may be lost, and a digit that
+    is traced must have at least `loops`.
     """
     moments = cv2.moments(image)
     slant = moments["mu11"] / max(1e-6, moments["mu02"]) if moments["m00"] else 0.0
     slant = float(np.clip(slant, -0.8, 0.8)) * hand.upright
-    # Wide enough that nothing is lost; the digit's 20 px come to `height`.
+    # Wide enough that nothing is lost; the digit's 20 px become `height`.
     scale = height / 20
     side = round((44 if hand.pen.widen < 1.3 else 72) * scale)
     stretch = float(np.clip(hand.pen.widen, 0.7, 2.4))
@@ -134,9 +134,9 @@ def _loops(ink: Ink) -> int:
 
 
 def _trace(ink: Ink, width: float) -> Ink | None:
-    """The middle line of the strokes, drawn with a round pen of `width` px: a ballpoint's even line.
+    """The middle line of the strokes, drawn with a round pen of `width` px: the even line of a ballpoint.
 
-    None where part of the ink is far thicker than the rest, as a filled loop is.
+    None if part of the ink is far thicker than the rest, as in a filled loop.
     """
     fine = 2
     big = np.asarray(cv2.resize(ink, None, fx=fine, fy=fine, interpolation=cv2.INTER_LINEAR))
@@ -170,7 +170,7 @@ def a_dot(hand: Hand, rng: np.random.Generator, name: str) -> tuple[Ink, int]:
 
 
 def a_mark(name: str, size: float, hand: Hand, material: Material, rng: np.random.Generator) -> tuple[Ink, int]:
-    """A mark by the name of its shape; `size` 1 is as high as a digit."""
+    """A mark by the name of its shape; `size` 1 is the height of a digit."""
     height = hand.height
     wrote = material.pens
     if wrote is not None and name in pens.SIZES and name in wrote.by_label and rng.random() < material.mix.pen_marks:
@@ -192,7 +192,7 @@ def a_mark(name: str, size: float, hand: Hand, material: Material, rng: np.rando
     else:
         shapes = strokes.MARKS[name]
         shape = shapes[int(rng.integers(len(shapes)))]
-    if name in ("$", "₹", "Rs", "£", "€") and rng.random() < 0.6:  # the form's own
+    if name in ("$", "₹", "Rs", "£", "€") and rng.random() < 0.6:  # printed on the form
         pen = replace(hand.pen, width=float(rng.uniform(0.07, 0.16)), wobble=0.004, widen=float(rng.uniform(0.8, 1.2)))
     else:
         pen = hand.pen
@@ -200,7 +200,7 @@ def a_mark(name: str, size: float, hand: Hand, material: Material, rng: np.rando
 
 
 def a_letter(char: str, hand: Hand, rng: np.random.Generator, font: str = "") -> tuple[Ink, int]:
-    """A letter, written along the middle line of a font's."""
+    """A letter, written along the middle line of a font's letter."""
     height = hand.height
     wide = float(np.clip(hand.pen.widen * rng.normal(1, 0.08), 0.7, 1.5))
     found = traced(char, font or hand.letters, height * float(rng.normal(0.92, 0.06)), hand.pen.width * height, wide)
@@ -222,7 +222,7 @@ def written(spelled: Spelled, hand: Hand, material: Material, rng: np.random.Gen
 
 
 class _Writing:
-    """One string as it grows: what a digit looks like depends on those before it."""
+    """One string as it grows: the look of a digit depends on those before it."""
 
     def __init__(self, spelled: Spelled, hand: Hand, material: Material, rng: np.random.Generator) -> None:
         self.spelled, self.hand, self.material, self.rng = spelled, hand, material, rng
@@ -274,7 +274,7 @@ class _Writing:
             ink, base = strokes.draw(strokes.LINKED_ZEROS[self.link], max(6.0, size), hand.pen, rng)
         else:
             ink, base = a_digit(int(token.symbol), size, hand, self.material, rng, wide)
-        # Neighbors touch stroke on stroke; a pen seldom writes one digit into the next, and a 1 would be lost in it.
+        # Neighbors touch stroke to stroke; a pen seldom writes one digit into the next, and a 1 would be lost in it.
         before = self.spelled.tokens[place - 1].symbol if place else ""
         thin = "1" in (token.symbol, before)
         gap = max(gap, -(0.4 if thin else 0.9) * hand.pen.width * height)
@@ -312,7 +312,7 @@ class _Writing:
         return Part(ink, base + int(rng.normal(0, 0.05) * height), MARK, gap)
 
     def _underline(self) -> Part:
-        """The line under raised cents: it reaches back below them."""
+        """The line under raised cents: it extends back below them."""
         rng, height = self.rng, self.hand.height
         length = float(rng.uniform(0.9, 1.5))
         ink, base = strokes.draw([[(0.0, 0.0), (length, rng.normal(0, 0.05))]], height, self.hand.pen, rng)

@@ -1,4 +1,4 @@
-"""Composed examples on disk, so that a training that was interrupted need not compose them again."""
+"""Composed examples on disk, so that an interrupted training does not have to compose them again."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Kept:
     """A folder of a training with what was composed for it."""
 
     folder: Path
-    training: str  # what decides what is composed, such as the recipe and hashes of the data
+    training: str  # what determines what is composed, such as the recipe and hashes of the data
 
     def chunks(self, source: str, chunks: Sequence[range], make: Maker) -> Iterator[Arrays]:
-        """The examples of each chunk: from disk, or else made, and kept. `source` tells what is composed there.
+        """The examples of each chunk: from disk, or else made and stored. `source` identifies what is composed.
 
         Only examples that the same code composed for the same training are taken from disk.
         """
@@ -54,7 +54,7 @@ def _save(file: Path, arrays: Arrays) -> None:
 
 
 def code_hash() -> str:
-    """SHA-256 of the modules of docproc: whatever composes, or prepares what was composed, is among them."""
+    """SHA-256 of the modules of docproc, which include everything that composes or prepares examples."""
     found = hashlib.sha256()
     for module in sorted(HOME.rglob("*.py")):
         found.update(module.relative_to(HOME).as_posix().encode() + b"\0" + module.read_bytes())

@@ -1,4 +1,4 @@
-"""A field in the making: its ink, and whose ink each pixel is."""
+"""A field in the making: its ink, and the owner of each inked pixel."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """One sign, to be set beside others."""
+    """One sign, to be placed next to others."""
 
     ink: Ink
     base: int  # row of the base line in it
@@ -42,7 +42,7 @@ class Part:
 
 
 def arrange(parts: Sequence[Part], height: float, rng: np.random.Generator) -> Layer:
-    """Set parts beside each other; gaps are measured between the ink of neighbors, row by row."""
+    """Place parts next to each other; gaps are measured between the ink of neighbors, row by row."""
     rows = round(3.2 * height)
     columns = sum(p.ink.shape[1] for p in parts) + round(sum(max(0.0, p.gap) for p in parts)) + round(2 * height)
     alpha = np.zeros((rows, columns), np.float32)
@@ -58,12 +58,12 @@ def arrange(parts: Sequence[Part], height: float, rng: np.random.Generator) -> L
         if not present.any():
             continue
         left = np.where(present.any(axis=1), present.argmax(axis=1), 10_000)
-        # Neighbors meet where they are nearest, looked at over a few rows.
+        # Neighbors meet where they are closest, measured over a few rows.
         reach = max(1, round(0.12 * height))
         near = np.array([edge[max(0, y + r - reach) : y + r + reach + 1].max() for r in range(len(left))])
         wanted = float(np.max(near - left)) + part.gap + 1
         if wanted > -5000:
-            # Ink far above or below does not hold a neighbor back, and nobody writes one digit into the last.
+            # Ink far above or below does not keep a neighbor away, and nobody writes one digit inside the last.
             bound = float(edge.max()) - 0.55 * height
             x = round(max(wanted, bound, 0.0))
         x = int(min(x, columns - ink.shape[1] - 1))
@@ -74,7 +74,7 @@ def arrange(parts: Sequence[Part], height: float, rng: np.random.Generator) -> L
 
 
 def paste(alpha: NDArray[np.float32], owner: Owner, ink: Ink, who: int, x: float, y: float) -> None:
-    """Put ink onto a layer's arrays, its left and top at `x` and `y`."""
+    """Put ink on a layer's arrays, with its left and top at `x` and `y`."""
     left, top = round(x), round(y)
     x0, y0 = max(0, left), max(0, top)
     x1, y1 = min(alpha.shape[1], left + ink.shape[1]), min(alpha.shape[0], top + ink.shape[0])
@@ -92,14 +92,14 @@ def sheared(layer: Layer, slant: float, turn: float) -> Layer:
     reach = abs(slant) * height
     matrix = np.array([[1.0, -slant, reach / 2 + slant * height / 2], [turn, 1.0, -turn * width / 2]])
     size = (int(width + reach), height)
-    # A little smoothing follows from the interpolation, as on a real scan.
+    # The interpolation smooths a little, as on a real scan.
     alpha = cv2.warpAffine(layer.alpha, matrix, size, flags=cv2.INTER_LINEAR)
     owner = cv2.warpAffine(layer.owner, matrix, size, flags=cv2.INTER_NEAREST)
     return Layer(np.asarray(alpha, np.float32), np.asarray(owner, np.int16), layer.height)
 
 
 def bent(layer: Layer, rng: np.random.Generator, carelessness: float) -> Layer:
-    """Bend the writing smoothly (elastic distortion, P. Simard et al., ICDAR 2003): no two hands lead a pen alike."""
+    """Bend the writing smoothly (elastic distortion, P. Simard et al., ICDAR 2003): everybody moves a pen differently."""
     strength = float(rng.choice([0.0, 0.02, 0.035, 0.05])) * layer.height * carelessness
     if not strength:
         return layer
@@ -116,7 +116,7 @@ def bent(layer: Layer, rng: np.random.Generator, carelessness: float) -> Layer:
 
 
 def cropped(layer: Layer, rng: np.random.Generator) -> Layer:
-    """The field cut out tightly, as amounts are cut out of checks, or with room, as on a form, or with much of it."""
+    """The field cut out tightly, as amounts are cut out of checks, or with some room, as on a form, or with much of it."""
     x, y, w, h = cv2.boundingRect((layer.owner > 0).astype(np.uint8))
     room = ((-0.03, 0.15), (0.05, 0.8), (0.5, 3.0))[int(rng.choice(3, p=[0.5, 0.42, 0.08]))]
     left, top, right, bottom = (int(v * layer.height) for v in rng.uniform(*room, 4))

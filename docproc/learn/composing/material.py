@@ -18,7 +18,7 @@ from docproc.learn.composing.pens import Pens
 
 @dataclass(frozen=True, slots=True)
 class Digits:
-    """The MNIST digits to compose from: images (n, 28, 28) uint8, white on black, and where each class stands."""
+    """The MNIST digits to compose from: images (n, 28, 28) uint8, white on black, and the indices of each class."""
 
     images: NDArray[np.uint8]
     by_class: tuple[NDArray[np.int64], ...]
@@ -30,7 +30,7 @@ class Digits:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What fields are composed from. Without pens there are none in the mix; without fonts print is drawn in strokes."""
+    """What fields are composed from. Without pens there are none in the mix; without fonts, print is drawn in strokes."""
 
     digits: Digits
     pens: Pens | None = None
@@ -40,22 +40,22 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the material beside MNIST comes from."""
+    """Where the material besides MNIST comes from."""
 
     pens: Pens | None = None
     fonts: Fonts = DRAWN_FONTS
 
     @staticmethod
     def of(pen_folder: Path | None, font_folder: Path | None) -> Sources:
-        """Open the folders that were given. Raises BadInput where one does not hold what it should."""
+        """Open the given folders. Raises BadInput if one does not contain what it should."""
         return Sources(None if pen_folder is None else pens.load(pen_folder), Fonts.of(font_folder))
 
     def with_digits(self, digits: Digits, *, apart: bool, mix: Mix = EVERYTHING) -> Material:
-        """With these digits, and with the writers that are kept `apart` from training, or all others."""
+        """Material with these digits, and with the writers that are kept `apart` from training, or all others."""
         return Material(digits, None if self.pens is None else self.pens.of(apart=apart), self.fonts, mix)
 
     def to_card(self) -> dict[str, Any]:
-        """What they are, for the card of a model."""
+        """A description of them for a model card."""
         found: dict[str, Any] = {"strokes": "drawn by docproc.learn.composing.strokes"}
         if self.pens is not None:
             found["pen_digits"] = {**self.pens.hashes, "license": pens.LICENSE}

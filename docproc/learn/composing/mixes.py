@@ -1,4 +1,4 @@
-"""What is composed how often. Networks learn from fields of every sort; most that people key is digits, written by hand."""
+"""How often each kind of field is composed. Networks learn from all kinds; most of what people key is handwritten digits."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Mix:
 
     printed: float  # of the free fields
     corrected: float  # of the written ones
-    pens: float  # of the hands that are a writer's of pen-digits
-    pen_marks: float  # of the marks that are drawn as pens wrote them
+    pens: float  # of the hands that belong to a writer of pen-digits
+    pen_marks: float  # of the marks that are drawn from pen trajectories
     kinds: Mapping[str, float]  # of the free fields, by the names of `spelling.KINDS`
 
 

@@ -40,10 +40,10 @@ class Mnist:
 
 
 def load(source: Path | None) -> Mnist:
-    """Read MNIST from a folder with its IDX files (plain or .gz) or from an `.npz`; None fetches it through Keras.
+    """Read MNIST from a folder with its IDX files (plain or .gz) or from an `.npz`; None downloads it through Keras.
 
-    An `.npz` has the arrays x_train, y_train, x_test and y_test, as the one that Keras keeps. Raises BadInput when a file is
-    missing or is not what it should be, or MNIST cannot be fetched; MissingPart where Keras is not there to fetch it.
+    An `.npz` has the arrays x_train, y_train, x_test and y_test, like the one that Keras stores. Raises BadInput if a file is
+    missing or invalid, or if MNIST cannot be downloaded; MissingPart if Keras is not installed and needed for that.
     """
     if source is not None and (source.is_file() or source.suffix == ".npz"):
         arrays = _read_npz(source)
@@ -60,18 +60,18 @@ def load(source: Path | None) -> Mnist:
 
 
 def _download() -> dict[str, NDArray[np.uint8]]:
-    """The only way to the network, and only in training."""
+    """The only access to the network, and only in training."""
     try:
-        import_tensorflow()  # before Keras, which imports it with all its messages
+        import_tensorflow()  # before Keras, which would import it with all its messages
         from keras.datasets import mnist
     except ImportError as problem:
         raise MissingPart(
             "MNIST is downloaded by Keras: pip install tensorflow keras; or give its four IDX files, or mnist.npz"
         ) from problem
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # Keras tells there how far the download is
+        with contextlib.redirect_stdout(sys.stderr):  # Keras reports the progress of the download on stdout
             (train_images, train_labels), (test_images, test_labels) = mnist.load_data()
-    except Exception as problem:  # Keras raises a bare one where there is no network
+    except Exception as problem:  # Keras raises a bare Exception if there is no network
         raise BadInput(
             "MNIST cannot be downloaded: give the folder with its four IDX files, or mnist.npz, as --data, or as MNIST in the "
             f"notebook ({problem})"
@@ -85,7 +85,7 @@ def _download() -> dict[str, NDArray[np.uint8]]:
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[np.uint8]]:
-    """Arrays of unsigned bytes, and nothing that would have to be unpickled."""
+    """Arrays of unsigned bytes only, nothing that would have to be unpickled."""
     try:
         with np.load(path, allow_pickle=False) as kept:
             arrays = {name: kept[own] for name, own in NPZ_ARRAYS.items()}

@@ -1,4 +1,4 @@
-"""Fields that hold no number: nothing at all, or something that is none."""
+"""Fields that contain no number: nothing at all, or something that is not a number."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Canvas = NDArray[np.float32]  # (height, width) 0 paper .. 1 ink
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Of an empty field."""
+    """The dimensions of an empty field."""
 
     rows: int
     columns: int
@@ -33,7 +33,7 @@ class Shape:
 
 
 def compose_blank(kind: str, rng: np.random.Generator) -> Gray:
-    """An empty field of a kind in `BLANKS`: what is on it is printed, or dirt."""
+    """An empty field of a kind in `BLANKS`: anything on it is printed, or dirt."""
     height = float(rng.uniform(18, 60))
     shape = Shape(
         round(height * rng.uniform(1.2, 2.2)),
@@ -90,7 +90,7 @@ def _ticked(line: Canvas, shape: Shape, rng: np.random.Generator) -> None:
 
 
 def _neighbored(line: Canvas, shape: Shape, rng: np.random.Generator) -> None:
-    """The feet or heads of the print above or below, cut by the edge, with the frame."""
+    """The bottoms or tops of the print above or below, cut by the edge, with the frame."""
     frame(line, shape.height, shape.thick, rng)
     edge = 0 if rng.random() < 0.5 else shape.rows
     inward = 1 if edge == 0 else -1
@@ -107,7 +107,7 @@ def _dusty(line: Canvas, shape: Shape, rng: np.random.Generator) -> None:
 
 
 def _shaded(line: Canvas, shape: Shape, rng: np.random.Generator) -> None:
-    """A gray ground within a frame, as forms have it."""
+    """A gray background within a frame, as on forms."""
     inset = round(rng.uniform(0.0, 0.15) * shape.height)
     line[inset : shape.rows - inset, inset : shape.columns - inset] = rng.uniform(0.1, 0.35)
     frame(line, shape.height, shape.thick, rng)
@@ -124,7 +124,7 @@ BLANKS: Mapping[str, Callable[[Canvas, Shape, np.random.Generator], None]] = {
 
 
 def compose_nothing(kind: str, material: Material, rng: np.random.Generator, carelessness: float = 1.0) -> Gray:
-    """A field of a kind in `NOTHINGS` or `UNSEEN`: something is on it that is no number."""
+    """A field of a kind in `NOTHINGS` or `UNSEEN`: it contains something that is not a number."""
     hand = a_hand(material, rng, carelessness)
     layer = {**NOTHINGS, **UNSEEN}[kind](hand.height, material, rng, carelessness)
     layer = bent(sheared(layer, float(rng.normal(0.1, 0.2)), rng.normal(0, 0.02)), rng, carelessness)
@@ -192,7 +192,7 @@ def _stamp(height: float, material: Material, rng: np.random.Generator, careless
 
 
 def _signature(height: float, material: Material, rng: np.random.Generator, carelessness: float) -> Layer:
-    """Loops in one go, from left to right."""
+    """Loops in one stroke, from left to right."""
     many = int(rng.integers(10, 30))
     x = np.cumsum(rng.uniform(-0.12, 0.4, many)) * height
     y = height * (
@@ -208,7 +208,7 @@ def _signature(height: float, material: Material, rng: np.random.Generator, care
 
 
 def _interpolated(values: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Values between, without corners: a cosine between neighbors."""
+    """Interpolated values, without corners: a cosine between neighbors."""
     low = np.clip(np.floor(at).astype(int), 0, len(values) - 2)
     share = (1 - np.cos(np.pi * (at - low))) / 2
     return np.asarray(values[low] * (1 - share) + values[low + 1] * share, np.float64)
@@ -234,7 +234,7 @@ NOTHINGS: Mapping[str, Make] = {
     "word": _spelled(spelling.word), "dashes": _spelled(_dashes), "tick": _spelled(_tick), "scribble": _spelled(_scribble),
     "foreign": _spelled(spelling.foreign), "compound": _spelled(spelling.compound), "struck": _struck,
 }  # fmt: skip
-"""Kinds of fields without a number that trainings and calibrations show."""
+"""Kinds of fields without a number that are used in training and calibration."""
 
 UNSEEN: Mapping[str, Make] = {"stamp": _stamp, "signature": _signature, "blot": _blot}
-"""Kinds that none of them shows: to see whether what was learned holds for what nobody thought of."""
+"""Kinds that neither uses: to see whether what was learned generalizes to the unforeseen."""

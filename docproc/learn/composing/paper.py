@@ -1,4 +1,4 @@
-"""Paper: what is printed around the writing, what lies under it, and what a scanner or a camera makes of both."""
+"""Paper: what is printed around the writing, what lies under it, and the effects of a scanner or camera on both."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def frame(line: NDArray[np.float32], height: float, thick: int, rng: np.random.G
 
 
 def _neighbor(line: NDArray[np.float32], height: float, rng: np.random.Generator) -> None:
-    """Ink of the field beside, cut by the edge."""
+    """Ink of the neighboring field, cut by the edge."""
     rows, columns = line.shape
     side = 0 if rng.random() < 0.5 else columns - 1
     reach = rng.uniform(0.03, 0.2) * height
@@ -86,7 +86,7 @@ def _neighbor(line: NDArray[np.float32], height: float, rng: np.random.Generator
 
 
 def scanned(alpha: NDArray[np.float32], rng: np.random.Generator, *, patterns: bool = True) -> Gray:
-    """Put ink on paper, which may have `patterns` against forgery, and scan it."""
+    """Put ink on paper, which may have security `patterns`, and scan it."""
     rows, columns = alpha.shape
     paper = _paper(rows, columns, rng, patterns=patterns)
     level = float(rng.uniform(10, 110)) if rng.random() < 0.9 else float(rng.uniform(110, 170))
@@ -97,7 +97,7 @@ def scanned(alpha: NDArray[np.float32], rng: np.random.Generator, *, patterns: b
     gray = paper * (1 - strength) + level * strength
     choice = rng.random()
     black_and_white = 0.55 <= choice < 0.65 and patterns
-    if not black_and_white:  # one threshold for all would blacken what lies in a shadow
+    if not black_and_white:  # a single threshold would turn shadows black
         gray = gray * _shade(rows, columns, rng)
     blur = rng.uniform(0, 1.1)
     if blur > 0.3:
@@ -114,7 +114,7 @@ def scanned(alpha: NDArray[np.float32], rng: np.random.Generator, *, patterns: b
 
 
 def _shade(rows: int, columns: int, rng: np.random.Generator) -> NDArray[np.float32] | float:
-    """The brightness of the light, 0..1, (height, width) float32: a gradient or the edge of a shadow. 1.0 where it is even."""
+    """The brightness of the light, 0..1, (height, width) float32: a gradient or the edge of a shadow. 1.0 if it is even."""
     kind = rng.random()
     if kind > 0.16:
         return 1.0
@@ -138,14 +138,14 @@ def _paper(rows: int, columns: int, rng: np.random.Generator, *, patterns: bool)
     kind = rng.random() if patterns else 1.0
     depth = float(rng.uniform(6, 42))
     if kind < 0.35:
-        # Guilloche: level lines of a smooth random surface.
+        # Guilloche: contour lines of a smooth random surface.
         period = rng.uniform(5, 14)
         coarse = rng.normal(0, 1, (3 + rows // 18, 3 + columns // 18)).astype(np.float32)
         surface = cv2.resize(coarse, (columns, rows), interpolation=cv2.INTER_CUBIC)
         phase = (surface * rng.uniform(4, 14) + y * rng.uniform(0.3, 1) + x * rng.uniform(-0.4, 0.4)) * (2 * np.pi / period)
         paper -= depth * np.clip(np.sin(phase) * 2.0 - rng.uniform(0, 1), 0, 1)
     elif kind < 0.47:
-        # Fine lines, nearly level, a little wavy.
+        # Fine lines, nearly level, slightly wavy.
         wave = rng.uniform(0, 3) * np.sin(x * 2 * np.pi / rng.uniform(20, 90) + rng.uniform(0, 6))
         phase = (y + x * rng.normal(0, 0.15) + wave) * (2 * np.pi / rng.uniform(4, 9))
         paper -= 1.3 * depth * np.clip(np.sin(phase) * 2.0 - rng.uniform(0, 1), 0, 1)

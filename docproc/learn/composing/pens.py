@@ -1,4 +1,4 @@
-"""Pen-digits: how several hundred people moved a pen when they wrote digits and marks.
+"""Pen-digits: pen trajectories of several hundred people who wrote digits and marks.
 
 From the UniPen distribution `train_r01_v07`, Consortium (1999), doi 10.5281/zenodo.1195803, CC BY 4.0; I. Guyon, L. Schomaker,
 R. Plamondon, M. Liberman, S. Janet, "UNIPEN project of on-line data exchange and recognizer benchmarks", ICPR 1994.
@@ -23,7 +23,7 @@ from docproc.types import Ink
 
 LICENSE = "CC BY 4.0, UniPen train_r01_v07, doi 10.5281/zenodo.1195803"
 FILES = ("digits.npz", "marks.npz")
-KEPT_APART = 10  # every tenth writer is shown to no training
+KEPT_APART = 10  # every tenth writer is excluded from training
 SIDE = 1000  # the longer side of an item
 
 LEFT_OUT: Mapping[str, frozenset[int]] = {
@@ -34,7 +34,7 @@ LEFT_OUT: Mapping[str, frozenset[int]] = {
 }  # fmt: skip
 """Items with wrong labels, by the SHA-256 of `digits.npz`.
 
-The shipped network gave the labels of 133 items a probability below 0.3. The pictures of all 133 were looked at; these 20 do
+The shipped network gave the labels of 133 items a probability below 0.3. The pictures of all 133 were inspected; these 20 do
 not show the digit of their label. None of them is by a writer who is kept apart.
 """
 
@@ -42,7 +42,7 @@ SIZES: Mapping[str, tuple[float, float, float]] = {
     "-": (0.25, 0.65, 0.55), "=": (0.25, 0.55, 0.52), "/": (1.0, 1.25, 0.5), "+": (0.4, 0.65, 0.55), "*": (0.4, 0.6, 0.45),
     "$": (1.0, 1.25, 0.5), "#": (0.8, 1.1, 0.5), "(": (0.95, 1.3, 0.5), ")": (0.95, 1.3, 0.5),
 }  # fmt: skip
-"""Of a mark: least and greatest longer side, and where its middle stands from the top of the digits; in digit heights."""
+"""Per mark: minimum and maximum longer side, and its middle measured from the top of the digits; in digit heights."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,14 @@ class Pens:
 
     labels: NDArray[np.str_]  # (n,), one character
     writers: NDArray[np.int32]  # (n,)
-    points: NDArray[np.int16]  # (points, 2): x to the right, y downwards
-    strokes: NDArray[np.int64]  # (strokes + 1,): where each begins in `points`
-    items: NDArray[np.int64]  # (n + 1,): where each begins in `strokes`
+    points: NDArray[np.int16]  # (points, 2): x to the right, y downward
+    strokes: NDArray[np.int64]  # (strokes + 1,): where each starts in `points`
+    items: NDArray[np.int64]  # (n + 1,): where each starts in `strokes`
     hashes: Mapping[str, str]  # SHA-256 of each file
 
     @cached_property
     def by_writer(self) -> Mapping[int, Mapping[str, NDArray[np.int64]]]:
-        """The items of every writer, by their labels."""
+        """The items of every writer, by label."""
         found: dict[int, dict[str, list[int]]] = {}
         for k, (writer, label) in enumerate(zip(self.writers.tolist(), self.labels.tolist(), strict=True)):
             found.setdefault(writer, {}).setdefault(label, []).append(k)
@@ -74,11 +74,11 @@ class Pens:
         return tuple(w for w, own in self.by_writer.items() if sum(label.isdigit() for label in own) >= 8)
 
     def of(self, *, apart: bool) -> Pens:
-        """Those that are kept apart from training, or all others; split by writer."""
+        """The writers that are kept apart from training, or all others; split by writer."""
         return self._chosen(np.flatnonzero((self.writers % KEPT_APART == 0) == apart))
 
     def without(self, items: Collection[int]) -> Pens:
-        """All others than these items."""
+        """All items except these."""
         return self._chosen(np.setdiff1d(np.arange(len(self.labels)), np.array(list(items), np.int64)))
 
     def _chosen(self, chosen: NDArray[np.int64]) -> Pens:
@@ -97,11 +97,11 @@ class Pens:
         return [self.points[start:end] for start, end in pairwise(bounds)]
 
     def writer(self, rng: np.random.Generator) -> Mapping[str, NDArray[np.int64]]:
-        """What somebody wrote who wrote most digits."""
+        """The items of a random writer who wrote most digits."""
         return self.by_writer[int(rng.choice(self.digit_writers))]
 
     def draw(self, item: int, height: float, width: float, widen: float, *, wide: bool = False) -> Ink:
-        """An item `height` px high (or, if it is `wide`, with a longer side of that), drawn with a round pen of `width` px."""
+        """An item `height` px high (or, if `wide`, with its longer side that long), drawn with a round pen of `width` px."""
         curves = [curve.astype(np.float64) for curve in self.curves(item)]
         low = np.min([curve.min(axis=0) for curve in curves], axis=0)
         spans: NDArray[np.float64] = np.max([curve.max(axis=0) for curve in curves], axis=0) - low
@@ -120,9 +120,9 @@ class Pens:
 
 
 def load(folder: Path) -> Pens:
-    """Read `digits.npz` and `marks.npz` of a folder, without what is `LEFT_OUT`.
+    """Read `digits.npz` and `marks.npz` of a folder, except what is in `LEFT_OUT`.
 
-    Raises BadInput where they are missing or not what they should be.
+    Raises BadInput if they are missing or invalid.
     """
     parts = []
     hashes = {}
@@ -141,7 +141,7 @@ def load(folder: Path) -> Pens:
     items = marks["item_start"][1:].astype(np.int64) + len(digits["stroke_start"]) - 1
     found = Pens(
         np.concatenate([digits["label"], marks["label"]]),
-        # Those who wrote marks are numbered by themselves.
+        # The writers of marks have separate numbers.
         np.concatenate([digits["writer"].astype(np.int32), marks["writer"].astype(np.int32) + 100_000]),
         np.concatenate([digits["points"], marks["points"]]),
         np.concatenate([digits["stroke_start"].astype(np.int64), strokes]),

@@ -11,11 +11,11 @@ from docproc.learn.composing.layers import MARK, Layer, paste
 from docproc.learn.composing.spelling import Spelled, Token
 
 DOTTED_SHARE = 0.06  # of the printed fields: in separate dots
-SHAPES = {"Rs": "Rs.", "/-": "/-", "x": "x"}  # what is printed for a shape, where it is not the shape's own name
+SHAPES = {"Rs": "Rs.", "/-": "/-", "x": "x"}  # what is printed for a shape, if it is not the shape's own name
 
 
 def typed(spelled: Spelled, fonts: Fonts, rng: np.random.Generator) -> Layer | None:
-    """A field in print; None where no font is at hand for it."""
+    """A field in print; None if no font is available for it."""
     script = fonts.foreign[int(rng.integers(len(fonts.foreign)))] if spelled.foreign and fonts.foreign else None
     if spelled.foreign and script is None:
         return None
@@ -35,7 +35,7 @@ def typed(spelled: Spelled, fonts: Fonts, rng: np.random.Generator) -> Layer | N
 
 
 def typed_in(spelled: Spelled, font: str, height: float) -> Layer | None:
-    """A field in clean print of one font, its digits `height` px high; None where the font lacks a character."""
+    """A field in clean print of one font, with digits `height` px high; None if the font lacks a character."""
     pieces = [_characters(token, "") for token in spelled.tokens]
     text = "".join(_spaced(token, piece, k) for k, (token, piece) in enumerate(zip(spelled.tokens, pieces, strict=True)))
     if not has(font, text):
@@ -54,7 +54,7 @@ def _spaced(token: Token, piece: str, place: int) -> str:
 
 
 def _owners(spelled: Spelled, pieces: list[str]) -> list[int]:
-    """Whose ink every character is, spaces left out."""
+    """The owner of every character's ink, without spaces."""
     owners, digit = [], 0
     for token, piece in zip(spelled.tokens, pieces, strict=True):
         digit += token.digit

@@ -1,6 +1,6 @@
-"""What is written in a field: digits, the marks between them, and what is no number at all.
+"""The content of a field: digits, the marks between them, and what is not a number at all.
 
-A token is one sign to draw, with the symbol that the line network is to name it by (`types.LINE_SYMBOLS`).
+A token is one sign to draw, with the symbol that the line network should output for it (`types.LINE_SYMBOLS`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Token:
 
     symbol: str
     shape: str
-    gap: float | None = None  # digit heights before it; None: as the hand has it
-    raised: bool = False  # digits of raised cents
+    gap: float | None = None  # digit heights before it; None: as usual for the hand
+    raised: bool = False  # part of raised cents
 
     @property
     def digit(self) -> bool:
@@ -34,15 +34,15 @@ class Spelled:
     """What is written in a field."""
 
     tokens: tuple[Token, ...]
-    marked: bool  # marks may stand beside the digits: an amount
-    number: bool = True  # whether it is one number and no more
+    marked: bool  # there may be marks next to the digits: an amount
+    number: bool = True  # whether it is one number and nothing else
     raised: bool = False  # its last two digits are raised cents
-    foreign: str = ""  # the script of its digits; its tokens hold characters of that script
+    foreign: str = ""  # the script of its digits; its tokens contain characters of that script
     kind: str = field(default="number", compare=False)
 
     @property
     def symbols(self) -> str:
-        """All symbols, letters in a row as one."""
+        """All symbols, with the letters of a word as one."""
         found = ""
         for token in self.tokens:
             if token.symbol and not (token.symbol == LETTER and found.endswith(LETTER)):
@@ -70,7 +70,7 @@ MARK_SYMBOLS: Mapping[str, str] = {
 
 
 def spell(rng: np.random.Generator, shares: Mapping[str, float]) -> Spelled:
-    """A field at random; `shares` says how often each of `KINDS` is met."""
+    """A random field; `shares` says how frequent each of `KINDS` is."""
     return KINDS[list(KINDS)[int(rng.choice(len(KINDS), p=[shares[name] for name in KINDS]))]](rng)
 
 
@@ -78,14 +78,14 @@ def spell(rng: np.random.Generator, shares: Mapping[str, float]) -> Spelled:
 
 
 def plain_number(rng: np.random.Generator) -> Spelled:
-    """Digits alone."""
+    """Digits only."""
     return Spelled(tuple(digits(_number(rng))), marked=False)
 
 
 def _number(rng: np.random.Generator, longest: int = 8) -> str:
     odds = np.array([0.04, 0.06, 0.14, 0.26, 0.28, 0.12, 0.06, 0.04])[:longest]
     length = 1 + int(rng.choice(longest, p=odds / odds.sum()))
-    # Amounts hold many 1s and 0s (Benford), other numbers all digits alike.
+    # Amounts contain many 1s and 0s (Benford); in other numbers all digits are equally frequent.
     text = "".join(str(d) for d in rng.choice(10, length, p=AMOUNT_ODDS if rng.random() < 0.5 else None))
     if length >= 3 and rng.random() < 0.4:
         zeros = int(rng.integers(1, min(length, 5)))
@@ -99,17 +99,17 @@ def _number(rng: np.random.Generator, longest: int = 8) -> str:
 class Style:
     """How amounts are written in one part of the world."""
 
-    signs: tuple[str, ...]  # that stand before the number
+    signs: tuple[str, ...]  # before the number
     signed: float  # share of amounts that have one
-    grouped: float  # share of amounts whose thousands are marked
-    groups: tuple[int, int]  # digits of the last group, and of those before
-    long_commas: float  # most of the marks that are long strokes
+    grouped: float  # share of amounts with separated thousands
+    groups: tuple[int, int]  # digits of the last group, and of the ones before
+    long_commas: float  # share of the marks that are long strokes, at most
     cents: int  # digits after the point
     longest: int  # digits
     endings: Mapping[str, float]  # marks after the number, and their odds
 
     def number(self, text: str, rng: np.random.Generator) -> str:
-        """An amount of this part of the world: longer, rounder, with cents."""
+        """An amount as written in this part of the world: longer, rounder, with cents."""
         length = int(rng.integers(2, self.longest + 1))
         text = (text + "".join(str(d) for d in rng.choice(10, self.longest, p=AMOUNT_ODDS)))[:length]
         if rng.random() < 0.7:
@@ -121,7 +121,7 @@ class Style:
         return text + cents[: self.cents]
 
     def between(self, length: int, rng: np.random.Generator) -> dict[int, str]:
-        """The marks before digits, by the digit's place: "." a dot or a short comma, "," a long one."""
+        """The marks before digits, by the digit's place: "." for a dot or a short comma, "," for a long one."""
         marks = {}
         whole = length - self.cents
         last, before = self.groups
@@ -179,7 +179,7 @@ def amount(rng: np.random.Generator) -> Spelled:
 
 
 def date(rng: np.random.Generator) -> Spelled:
-    """A date: two or three numbers with a mark between each."""
+    """A date: two or three numbers with a mark between them."""
     year = int(rng.integers(1990, 2040))
     parts = [f"{n:02d}" if rng.random() < 0.6 else str(n) for n in (int(rng.integers(1, 13)), int(rng.integers(1, 32)))]
     if rng.random() < 0.5:
@@ -201,7 +201,7 @@ DECIMAL = "decimal"
 
 
 def decimal(rng: np.random.Generator) -> Spelled:
-    """A measurement: digits, a point or comma, digits; sometimes with a sign or in brackets."""
+    """A measurement: digits, a point or comma, digits; sometimes with a sign or in parentheses."""
     whole = "" if rng.random() < 0.06 else str(int(10 ** rng.uniform(0, 3.7))) if rng.random() < 0.75 else "0"
     places = int(rng.choice([0, 1, 2, 3, 4], p=[0.1, 0.36, 0.3, 0.18, 0.06]))
     places = places if whole else max(1, places)
@@ -226,7 +226,7 @@ def decimal(rng: np.random.Generator) -> Spelled:
 
 
 def compound(rng: np.random.Generator) -> Spelled:
-    """Two numbers or more: a fraction, a time, a range, a sum, or two numbers apart."""
+    """Two or more numbers: a fraction, a time, a range, a sum, or two separate numbers."""
     name = str(rng.choice(["/", "-", ":", "+", "=", "x", " "], p=[0.32, 0.2, 0.16, 0.1, 0.06, 0.06, 0.1]))
     parts = [_number(rng, 4) for _ in range(2 if rng.random() < 0.88 else 3)]
     if name == " ":
@@ -237,12 +237,12 @@ def compound(rng: np.random.Generator) -> Spelled:
             first, *rest = digits(part)
             tokens += [replace(first, gap=float(rng.uniform(0.75, 1.6))), *rest]
         return Spelled(tuple(tokens), marked=False, number=False, kind="two numbers")
-    # In an amount a dash may stand before thousands or cents.
+    # In an amount, a dash may be before thousands or cents.
     return _parted(parts, name, marked=bool(rng.random() < 0.3) and name != "-", number=False, kind="compound")
 
 
 def filled(rng: np.random.Generator) -> Spelled:
-    """A number between marks that protect it."""
+    """A number between marks that protect it from changes."""
     name = str(rng.choice(["=", "~", "*", "#", "-", "x"]))
     many = int(rng.integers(1, 4)) if name in "*#=-" and rng.random() < 0.4 else 1
     around = [mark(name) for _ in range(many)]
@@ -280,7 +280,7 @@ def _word(rng: np.random.Generator) -> str:
 
 
 def with_unit(rng: np.random.Generator) -> Spelled:
-    """A number and what it counts, or a word before it."""
+    """A number with its unit, or with a word before it."""
     behind = rng.random() < 0.78
     unit = str(rng.choice(UNITS if behind else BEFORE)) if rng.random() < 0.75 else _word(rng)
     apart = float(rng.uniform(0.05, 0.9))
@@ -298,20 +298,20 @@ def word(rng: np.random.Generator) -> Spelled:
 
 
 def lone_marks(rng: np.random.Generator) -> tuple[Token, ...]:
-    """One to three marks of one sort. A single slash is left out: written by hand it is a 1."""
+    """One to three marks of one kind. A single slash is left out: handwritten, it is a 1."""
     name = str(rng.choice(["-", "=", "~", "*", "/", "."]))
     return tuple(mark(name) for _ in range(int(rng.integers(2 if name == "/" else 1, 4))))
 
 
 def lone_mark(rng: np.random.Generator) -> Spelled:
-    """A dash, a tick, a question mark, a scribble: something, and no number."""
+    """A dash, a tick, a question mark, a scribble: something, but not a number."""
     tokens = lone_marks(rng) if rng.random() < 0.35 else (Token(LETTER, str(rng.choice(TICKS))),)
     return Spelled(tokens, marked=bool(rng.random() < 0.5), number=False, kind="mark")
 
 
 def foreign(rng: np.random.Generator) -> Spelled:
-    """A number in the digits of another script; which one, the fonts decide."""
-    # Few zeros: in half of the scripts they are round as ours. Two digits at least: a single one may look like one of ours.
+    """A number in the digits of another script; the fonts determine which."""
+    # Few zeros: in half of the scripts they are round like ours. At least two digits: a single one may look like one of ours.
     text = "".join(str(d) for d in rng.choice(10, int(rng.integers(2, 7)), p=[0.01, *[0.11] * 9]))
     return Spelled(
         tuple(Token(LETTER, c) for c in text), marked=bool(rng.random() < 0.5), number=False, foreign="?", kind="foreign"
@@ -319,7 +319,7 @@ def foreign(rng: np.random.Generator) -> Spelled:
 
 
 def disturbed(rng: np.random.Generator) -> Spelled:
-    """A number with a tick, a scribble or a word's stroke beside it."""
+    """A number with a tick, a scribble or a stroke of a word next to it."""
     whole = plain_number(rng) if rng.random() < 0.5 else amount(rng)
     extra = Token(LETTER, str(rng.choice(TICKS)), float(rng.uniform(0.1, 0.9)))
     tokens = (extra, *whole.tokens) if rng.random() < 0.4 else (*whole.tokens, extra)

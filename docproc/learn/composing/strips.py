@@ -1,4 +1,4 @@
-"""Compose number fields from MNIST digits, pen trajectories, drawn strokes and print, and know for every pixel its digit.
+"""Composes number fields from MNIST digits, pen trajectories, drawn strokes and print, with the digit of every pixel known.
 
 A strip imitates how people and machines fill in amounts and form fields: one hand, one slant, digits that touch, zeros that
 shrink and run together, separators and trailing marks, words and corrections, ruled lines, frames, security patterns, bad
@@ -23,7 +23,7 @@ from docproc.learn.composing.printing import typed
 from docproc.learn.composing.spelling import DECIMAL, Spelled, spell, word
 from docproc.types import NOT_A_DIGIT, Gray, Kind, Lattice
 
-# F1 of a candidate's ink against a digit's: from the first on it is that digit, from the second on it is ambiguous.
+# F1 of a candidate's ink against a digit's: from the first value on it is that digit, from the second on it is ambiguous.
 MIN_F1_DIGIT, MIN_F1_AMBIGUOUS = 0.80, 0.65
 AMBIGUOUS = -1  # label of a candidate that is neither clearly a digit nor clearly not one
 
@@ -38,12 +38,12 @@ class Strip:
     cells: int = 0  # of a comb; 0 for a free string
     marks: tuple[
         str, ...
-    ] = ()  # what stands in each cell of a comb: a digit, x if it is crossed out, ? if illegible, "" if empty
-    amount: bool = False  # marks may stand beside the digits
-    symbols: str = ""  # all that is written, see `types.LINE_SYMBOLS`
-    number: bool = True  # whether it is one number and no more: only then is its text to be accepted
+    ] = ()  # the content of each cell of a comb: a digit, x if it is crossed out, ? if illegible, "" if empty
+    amount: bool = False  # there may be marks next to the digits
+    symbols: str = ""  # everything that is written, see `types.LINE_SYMBOLS`
+    number: bool = True  # whether it is one number and nothing else: only then may its text be accepted
     sort: str = ""  # what it shows, for tables of errors
-    meant: str = ""  # of what is no plain number: the digits that a person would key, if any
+    meant: str = ""  # of something that is not a plain number: the digits that a person would key, if any
 
     @property
     def kind(self) -> Kind:
@@ -71,7 +71,7 @@ def compose(material: Material, rng: np.random.Generator, carelessness: float = 
 
 
 def _field(layer: Layer, said: Corrected, spelled: Spelled, rng: np.random.Generator) -> Strip:
-    """What is written as a field of a scanned page."""
+    """What is written, as a field of a scanned page."""
     layer = ruled(cropped(layer, rng), rng)
     text = "".join(symbol for symbol in said.symbols if symbol.isdigit())
     kind = said.kind or spelled.kind
@@ -83,9 +83,9 @@ def _field(layer: Layer, said: Corrected, spelled: Spelled, rng: np.random.Gener
 
 
 def label(lattice: Lattice, strip: Strip) -> NDArray[np.int8]:
-    """What every candidate of the strip's lattice is: (n,) int8, 0..9, `NOT_A_DIGIT` or `AMBIGUOUS`.
+    """The label of every candidate of the strip's lattice: (n,) int8, 0..9, `NOT_A_DIGIT` or `AMBIGUOUS`.
 
-    A candidate is a digit if it holds nearly all of that digit's ink and little else.
+    A candidate is a digit if it contains nearly all of that digit's ink and little else.
     """
     names = np.full(len(lattice.candidates), NOT_A_DIGIT, np.int8)
     if not len(names):
@@ -97,7 +97,7 @@ def label(lattice: Lattice, strip: Strip) -> NDArray[np.int8]:
     codes = np.where(codes == 0, cv2.dilate(codes, np.ones((5, 5), np.uint8)), codes)
     count = len(strip.text) + 2
     drawn = np.bincount(codes[(owner > 0) & (owner < MARK)].ravel(), minlength=count).astype(np.float64)
-    # Ink of owner by piece: (pieces + 1, owners).
+    # Ink by piece and owner: (pieces + 1, owners).
     joint = np.bincount(
         lattice.labels.ravel().astype(np.int64) * count + codes.ravel(), minlength=(lattice.pieces + 1) * count
     ).reshape(-1, count)

@@ -1,8 +1,8 @@
-"""Handwritten digits and marks drawn as pen strokes: what MNIST lacks, and all that the samples need.
+"""Handwritten digits and marks drawn as pen strokes: what MNIST lacks, and everything that the samples need.
 
-A shape is a list of strokes; a stroke is a list of points that the pen passes on a smooth curve (Catmull-Rom). Points are
-in digit heights: y from 0 at the top to 1 at the base line, x to the right. Every digit has a family of shapes that
-people in different countries were taught; each drawing is jittered, so no two are alike.
+A shape is a list of strokes; a stroke is a list of points that the pen passes on a smooth curve (Catmull-Rom). Points are in
+digit heights: y from 0 at the top to 1 at the base line, x to the right. Every digit has a family of shapes that people in
+different countries were taught; each drawing is jittered, so no two are alike.
 """
 
 from __future__ import annotations
@@ -232,7 +232,7 @@ MARKS: Mapping[str, Sequence[StrokeShape]] = {
     "x": [[[(0.0, 0.35), (0.42, 0.95)], [(0.42, 0.35), (0.0, 0.95)]]],
     "~": [[[(0.0, 0.5), (0.2, 0.38), (0.45, 0.58), (0.8, 0.42), (1.1, 0.5)]]],
 }  # fmt: skip
-"""Shapes that stand beside digits and are none."""
+"""Shapes that appear next to digits and are not digits."""
 
 LINKED_ZEROS: Sequence[StrokeShape] = (
     [[(0.30, 0.06), (0.04, 0.30), (0.06, 0.80), (0.28, 1.0), (0.48, 0.75), (0.46, 0.25), (0.30, 0.04), (0.55, 0.02), (0.84, 0.08)]],
@@ -240,12 +240,12 @@ LINKED_ZEROS: Sequence[StrokeShape] = (
     [[(0.10, 0.10), (0.0, 0.50), (0.15, 1.0), (0.38, 0.85), (0.42, 0.30), (0.30, 0.05), (0.48, 0.18), (0.76, 0.06)]],
     [[(0.24, 0.02), (0.02, 0.45), (0.16, 0.98), (0.42, 0.60), (0.34, 0.08), (0.20, 0.10), (0.46, 0.26), (0.72, 0.12)]],
 )  # fmt: skip
-"""Zeros that are written in one go with the next: round, or open at the top."""
+"""Zeros that are written in one stroke with the next: round, or open at the top."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pen:
-    """How one hand writes: shared by the digits of a string."""
+    """How one hand writes; the same for all digits of a string."""
 
     width: float  # stroke width in digit heights
     wobble: float  # standard deviation of the points, in digit heights
@@ -274,7 +274,7 @@ def draw(shape: StrokeShape, height: float, pen: Pen, rng: np.random.Generator) 
 
 
 def draw_digit(digit: int, height: float, pen: Pen, rng: np.random.Generator, style: int | None = None) -> tuple[Ink, int]:
-    """Draw `digit` in the given style of its family, or in any; see `draw`."""
+    """Draw `digit` in the given style of its family, or in a random one; see `draw`."""
     family = DIGIT_SHAPES[str(digit)]
     return draw(family[int(rng.integers(len(family))) if style is None else style % len(family)], height, pen, rng)
 
@@ -283,11 +283,11 @@ def _jitter(stroke: Stroke, pen: Pen, rng: np.random.Generator) -> NDArray[np.fl
     points = np.array(stroke, np.float64)
     duplicates = _repeats_last(points)
     moved = rng.normal(0, pen.wobble, points.shape)
-    # The two points of a corner move together, or the corner would open.
+    # The two points of a corner move together, otherwise the corner would open.
     moved[duplicates] = moved[np.flatnonzero(duplicates) - 1]
     points += moved
     points[:, 0] *= pen.widen
-    # The whole stroke drifts a little against the others and bends.
+    # The whole stroke drifts a little relative to the others and bends.
     points += rng.normal(0, pen.wobble * 0.6, 2)
     bend = rng.normal(0, pen.wobble)
     points[:, 0] += bend * np.sin(np.pi * np.clip(points[:, 1], 0, 1))
@@ -295,7 +295,7 @@ def _jitter(stroke: Stroke, pen: Pen, rng: np.random.Generator) -> NDArray[np.fl
 
 
 def _repeats_last(points: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which of the points (n, 2) lie on the point before: there the stroke has a corner. (n,) bool."""
+    """Which of the points (n, 2) coincide with the previous point: there the stroke has a corner. (n,) bool."""
     return np.append(False, np.hypot(*np.diff(points, axis=0).T) < MAX_DUPLICATE_DISTANCE)
 
 

@@ -1,1 +1,1 @@
-"""How good is it: results scored against truth, thresholds, comparisons, reports, speed."""
+"""Quality of the results: scoring against truth, thresholds, comparisons, reports, speed."""

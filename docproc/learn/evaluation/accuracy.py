@@ -25,7 +25,7 @@ class DigitPredictions:
 
     read: NDArray[np.int64]  # (n,) int64, 0..9
     labels: NDArray[np.int64]  # (n,) int64, 0..9
-    confidence: NDArray[np.float64]  # (n,) float64, 0..1: probability of the digit that was read, among the ten
+    confidence: NDArray[np.float64]  # (n,) float64, 0..1: probability, among the ten, of the digit that was read
     margin: NDArray[np.float64]  # (n,) float64, 0..1: lead of that probability over the second largest
 
     @property
@@ -35,7 +35,7 @@ class DigitPredictions:
 
 
 def predict_digits(recognizer: Recognizer, images: Glyphs, labels: NDArray[np.uint8]) -> DigitPredictions:
-    """Read `images` (n, 28, 28) uint8 as one of the ten digits each; *not a digit* is no answer here."""
+    """Read each of `images` (n, 28, 28) uint8 as one of the ten digits; *not a digit* is not a possible answer here."""
     scores = recognizer.recognize(images)[:, :10].astype(np.float64)
     scores /= np.maximum(scores.sum(axis=1, keepdims=True), 1e-12)
     best = np.sort(scores, axis=1)
@@ -47,7 +47,7 @@ def digit_metrics(found: DigitPredictions) -> dict[str, Any]:
 
     - `digits`: their number; `accuracy`: the share that is right, with its 95 % confidence interval in `accuracy_interval`
     - `by_digit`: `count`, `recall` and `precision` of each digit; 0 if there are none
-    - `confusion`: (10, 10) counts, rows the truth, columns what was read
+    - `confusion`: (10, 10) counts, rows: truth, columns: reading
     - `ece`: see `scoring.calibration_error`; `read@1%`, `read@0.5%`: see `scoring.field_metrics`
     """
     right, count = found.right, len(found.read)

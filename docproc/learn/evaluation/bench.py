@@ -1,6 +1,6 @@
-"""Throughput in digits a second: through docproc, by a plain call of the library on the same file, and the machine's limit.
+"""Throughput in digits per second: through docproc, by calling the library directly on the same file, and the hardware limit.
 
-On a shared machine only ratios within one run mean much: what is compared is measured in turns, and the best turn counts.
+On a shared machine only ratios within one run mean much: the measurements alternate, and the best turn counts.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ BLOCK_BYTES = 1_000_000  # of the block that measures how fast it copies
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """The throughput of one backend at one batch size, in digits a second."""
+    """The throughput of one backend at one batch size, in digits per second."""
 
     backend: str
     file: str
     batch: int
     docproc: float  # through `recognize`
-    plain: float  # by the library alone: `session.run`, a call of the Keras model, or the engine without copies
+    plain: float  # using the library alone: `session.run`, a call of the Keras model, or the engine without copies
 
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """The limit that one core sets to the glyph network: no code of ours can be faster than its arithmetic or its memory."""
+    """The limit that one core sets for the glyph network: no code of ours can exceed its arithmetic or memory throughput."""
 
-    operations: float  # multiplications and additions for a digit
-    bytes: float  # memory traffic of a digit: what each layer writes, and the next one reads
+    operations: float  # multiplications and additions per digit
+    bytes: float  # memory traffic per digit: what each layer writes, and the next one reads
     precision: str  # eight bits or float32
     operations_a_second: float  # of this core in that precision, measured on matrix products
     bytes_a_second: float  # of this core, measured on copies
-    by_arithmetic: float  # digits a second that the operations allow
-    by_bytes: float  # digits a second that the memory traffic allows
+    by_arithmetic: float  # digits per second that the operations allow
+    by_bytes: float  # digits per second that the memory traffic allows
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Bench:
 def bench(backends: Sequence[str], model: Path | None, batches: Sequence[int], seconds: float) -> Bench:
     """Measure the glyph network of `model` (None: the shipped one) on each backend at each batch size.
 
-    `seconds` is the duration of one turn. Raises MissingPart if a file is missing or is not the one on its card.
+    `seconds` is the duration of one turn. Raises MissingPart if a file is missing or does not match its card.
     """
     rates: list[Rate] = []
     silent = []
@@ -105,7 +105,7 @@ def _measured(backend: str, model: Path | None, batches: Sequence[int], seconds:
 
 
 def best_of(works: Sequence[Callable[[], object]], seconds: float) -> list[float]:
-    """The least time of each function, in seconds; they are called in turns of `seconds` each."""
+    """The minimum time of each function, in seconds; they are called in turns of `seconds` each."""
     least = [float("inf")] * len(works)
     for work in works:
         work()
@@ -124,7 +124,7 @@ def _session(model: bytes) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # as docproc has it: one process for each core
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # as in docproc: one process per core
     options.log_severity_level = 4
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
@@ -175,7 +175,7 @@ PLAIN: dict[str, Callable[[bytes, Form, Network], Plain]] = {
 
 
 def measure_floor(model: bytes) -> Floor:
-    """The limit of one core for an ONNX network of glyphs."""
+    """The limit of one core for an ONNX glyph network."""
     operations, size, eight = work_of(model)
     block = np.ones(BLOCK_BYTES, np.uint8)
     copy = np.empty_like(block)
@@ -188,7 +188,7 @@ def measure_floor(model: bytes) -> Floor:
 
 
 def _product(side: int, *, eight: bool) -> Callable[[], object]:
-    """A matrix product in ONNX Runtime, computed as in the network: on one thread; eight bits go with weights of seven bits."""
+    """A matrix product in ONNX Runtime, computed as in the network: on one thread; eight bits use seven-bit weights."""
     from onnx import TensorProto, helper, numpy_helper
 
     rng = np.random.default_rng(0)
@@ -208,8 +208,7 @@ def _product(side: int, *, eight: bool) -> Callable[[], object]:
 
 
 def work_of(model: bytes) -> tuple[float, float, bool]:
-    """The work for one digit: operations (a multiplication and an addition are two), bytes of memory traffic, and whether it
-    is done in eight bits.
+    """The work per digit: operations (a multiplication and an addition are two), bytes of memory traffic, if in eight bits.
 
     Counted in the profile of ONNX Runtime, from the shapes of every node's weights and output.
     """

@@ -1,4 +1,4 @@
-"""Compare a model with the one before it on the same fields: may it take its place?"""
+"""Compares a model with its predecessor on the same fields: may it replace it?"""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from docproc.learn.evaluation.scoring import (
 )
 
 MIN_HELD_OUT_FIELDS = 50  # fewer prove nothing
-MAX_READ_RATE_LOSS = 0.01  # share of all composed fields: by how much the read rate may fall
-LIKELY_SHARE = 2 / 3  # share of the resamples in which the gain must be one: a handful of fields decides a read rate
+MAX_READ_RATE_LOSS = 0.01  # share of all composed fields: maximum drop of the read rate
+LIKELY_SHARE = 2 / 3  # share of the resamples that must show a gain: a read rate can depend on a handful of fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Performance:
 
     fields: int
     exact: int  # fields that were read exactly
-    read_rate: float  # largest share of all fields that can be accepted at the error rate asked for, 0..1
-    accepted: int  # by the thresholds of the model that was there before
+    read_rate: float  # largest share of all fields that can be accepted at the given error rate, 0..1
+    accepted: int  # by the thresholds of the previous model
     wrong: int  # errors among these
 
     @property
@@ -56,7 +56,7 @@ def read_rate_gain(
 ) -> Interval:
     """Confidence interval of the gain in read rate, by resampling whole documents, see `scoring.bootstrap_interval`.
 
-    Both are results of the same fields in the same order.
+    Both are results for the same fields in the same order.
     """
 
     def gain(times: NDArray[np.int64]) -> float:
@@ -72,12 +72,12 @@ def likely_gain(before: Sequence[ScoredField], after: Sequence[ScoredField], max
 
 
 def min_held_out_fields(max_error: float) -> int:
-    """The least number of held-out fields for an error rate, 0..1: enough that one error among them is allowed."""
+    """The minimum number of held-out fields for an error rate, 0..1: enough that one error among them is allowed."""
     return max(MIN_HELD_OUT_FIELDS, ceil(1 / max_error - 1e-9))
 
 
 def refusals(held_out: BeforeAfter, composed: BeforeAfter, likely: float, max_error: float) -> tuple[str, ...]:
-    """The reasons why a model may not replace the one before it; () if it may.
+    """The reasons why a model may not replace its predecessor; () if it may.
 
     `held_out` is the performance on the held-out documents, with its `likely_gain`; `composed` that on composed fields.
     """
@@ -98,7 +98,7 @@ def refusals(held_out: BeforeAfter, composed: BeforeAfter, likely: float, max_er
         reasons.append(
             "on the documents that were held back more of the accepted fields are wrong than before, and than the error allows"
         )
-    # A field more or less proves nothing; as many errors as only one sample in twenty would have do.
+    # One field more or less proves nothing; a number of errors that only one sample in twenty would reach does.
     allowed = max(composed[0].error, max_error)
     if binomial_cdf(composed[1].wrong - 1, composed[1].accepted, allowed) > CERTAINTY:
         reasons.append("on the composed fields more of the accepted fields are wrong than before, and than chance explains")

@@ -1,4 +1,4 @@
-"""Pictures of single digits, brought to 28x28 the MNIST way; and digits with their labels, from MNIST or from folders."""
+"""Pictures of single digits, normalized to 28x28 as in MNIST; and digits with their labels, from MNIST or from folders."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from docproc.readers.lattice.normalize import normalize
 from docproc.runs.tables import shown_name
 from docproc.types import GLYPH_SIDE, Glyphs, Gray
 
-MIN_RIM_GRAY = 250  # a picture of 28x28 px whose rim is at least so light is MNIST's, or made like MNIST
+MIN_RIM_GRAY = 250  # a picture of 28x28 px with a rim at least this light is from MNIST, or made like MNIST
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def load_labeled_digits(source: str) -> LabeledDigits:
 
 
 def load_digit(path: Path) -> Glyphs:
-    """A picture of one digit, dark on light or light on dark, as (28, 28) uint8 the MNIST way. Raises BadInput, BadUsage."""
+    """A picture of one digit, dark on light or light on dark, as (28, 28) uint8 as in MNIST. Raises BadInput, BadUsage."""
     if path.is_dir():
         raise BadUsage(f"{path} is a folder; give pictures of one digit each")
     if not path.is_file():
@@ -73,6 +73,6 @@ def load_digit(path: Path) -> Glyphs:
 
 
 def _is_glyph(gray: Gray) -> bool:
-    """Whether a picture is normalized already: normalizing it again would only blur it."""
+    """Whether a picture is already normalized: normalizing it again would only blur it."""
     ring = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
     return gray.shape == (GLYPH_SIDE, GLYPH_SIDE) and int(ring.min()) >= MIN_RIM_GRAY

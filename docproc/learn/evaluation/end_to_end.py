@@ -1,6 +1,6 @@
-"""The whole of reading, from the bytes of files to rows: beside what decoding them takes, and beside other programs.
+"""The whole of reading, from the bytes of files to rows, compared with decoding alone and with other programs.
 
-On one core each. What is compared is measured in turns over the same files, so that ratios mean something on a shared machine.
+Each on one core. The measurements alternate over the same files, so that ratios are meaningful on a shared machine.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from docproc.types import Gray
 
 DECODING = "decoding to gray"
 RAPIDOCR, TESSERACT = "RapidOCR", "Tesseract"
-FIELD_LAYOUTS = ("digits", "amount", "decimal")  # whose files are single fields: others are shown them as single lines
+FIELD_LAYOUTS = ("digits", "amount", "decimal")  # their files are single fields: other programs are given them as single lines
 
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A program, and what it took for all files together, round after round."""
+    """A program, and its time for all files together, for each round."""
 
     name: str
     version: str
@@ -44,27 +44,27 @@ class Timed:
 
 @dataclass(frozen=True, slots=True)
 class EndToEnd:
-    """All measurements. `ratios` are medians over the rounds, so that no round is compared with another."""
+    """All measurements. `ratios` are medians over the rounds, so that different rounds are never compared."""
 
     layout: str
     documents: int
     fields: int
     left_out: int  # files that OpenCV does not decode to one picture, such as PDF
     timed: tuple[Timed, ...]  # docproc first
-    silent: tuple[tuple[str, str], ...]  # programs that are not here, with the reasons
+    silent: tuple[tuple[str, str], ...]  # programs that are not installed, with the reasons
     pages_a_second: float  # of docproc
     fields_a_second: float
-    to_decoding: float  # docproc's time by that of decoding
-    to_docproc: tuple[tuple[str, float], ...]  # the time of each other program by docproc's
+    to_decoding: float  # docproc's time divided by that of decoding
+    to_docproc: tuple[tuple[str, float], ...]  # the time of each other program divided by docproc's
 
 
 Work = Callable[[Document, bytes], object]
 
 
 def end_to_end(inputs: Sequence[Path], layout: str, backend: str, model: Path | None, rounds: int, log: Log) -> EndToEnd:
-    """Read all documents `rounds` times with docproc and with what else is here.
+    """Read all documents `rounds` times with docproc and with the other installed programs.
 
-    Raises BadInput where no file can be measured, and what a run with this layout, backend and model raises.
+    Raises BadInput if no file can be measured, and what a run with this layout, backend and model raises.
     """
     cv2.setNumThreads(1)
     documents, _ = find_documents(inputs)
@@ -100,7 +100,7 @@ def _ratio(some: Sequence[float], others: Sequence[float]) -> float:
 def _works(
     settings: Settings, layout: str, shown: Sequence[tuple[Document, bytes]]
 ) -> tuple[list[tuple[str, str, Work]], list[tuple[str, str]], int]:
-    """What is measured: name, version, and what reads a document; what is not here; and the fields that docproc finds.
+    """What is measured: name, version, and a function that reads a document; what is missing; and docproc's field count.
 
     Each has read all documents once.
     """
@@ -131,7 +131,7 @@ def _decode(document: Document, data: bytes) -> None:
 
 def _gray(data: bytes) -> Gray | None:
     try:
-        # What is measured is the decoder: files are opened in docproc.files.
+        # The decoder is what is measured; elsewhere, files are opened in docproc.files.
         gray = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)  # noqa: TID251
     except cv2.error:
         return None
@@ -153,7 +153,7 @@ def _rapidocr(*, as_lines: bool) -> tuple[str, Work] | str:
 
 
 def _tesseract(*, as_lines: bool) -> tuple[str, Work] | str:
-    """The program as a shell calls it, once a file: told to look for one line of digits, or for a page."""
+    """The program as a shell calls it, once per file: configured for one line of digits, or for a page."""
     program = shutil.which("tesseract")
     if program is None:
         return "it is not installed"

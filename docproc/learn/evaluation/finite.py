@@ -1,9 +1,8 @@
-"""Exact bounds on how many of a finite number of fields are wrong, after some of them were drawn by lot and looked at.
+"""Exact bounds on how many of a finite number of fields are wrong, after some were drawn at random and checked.
 
-The number of errors in a sample that is drawn without putting anything back is hypergeometric, whatever the fields have to do
-with each other. The bounds invert its tail probability, as C. Clopper and E. Pearson (1934) do for the binomial: J.
-Buonaccorsi, "A note on confidence intervals for proportions in finite populations" (1987). They hold at least as often as the
-certainty says.
+The number of errors in a sample drawn without replacement is hypergeometric, however the fields depend on each other. The
+bounds invert its tail probability, as C. Clopper and E. Pearson (1934) do for the binomial: J. Buonaccorsi, "A note on
+confidence intervals for proportions in finite populations" (1987). They hold at least as often as the certainty says.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from docproc.learn.evaluation.scoring import CERTAINTY
 def hypergeometric_cdf(wrong: int, drawn: int, errors: int, fields: int) -> float:
     """The probability of at most `wrong` errors among `drawn` of `fields`, if `errors` of these are wrong.
 
-    Raises ValueError where more are drawn, or wrong, than there are.
+    Raises ValueError if more are drawn, or wrong, than there are.
     """
     if not 0 <= drawn <= fields or not 0 <= errors <= fields:
         raise ValueError(f"{drawn} of {fields} fields cannot be drawn, or {errors} of them be wrong")
@@ -49,14 +48,14 @@ def most_errors(wrong: int, drawn: int, fields: int, certainty: float = CERTAINT
 
 
 def fewest_errors(wrong: int, drawn: int, fields: int, certainty: float = CERTAINTY) -> int:
-    """Lower bound of the errors among all `fields`, at the certainty: what is not wrong has an upper bound."""
+    """Lower bound of the errors among all `fields`, at the certainty, from the upper bound of the correct ones."""
     return fields - most_errors(drawn - wrong, drawn, fields, certainty)
 
 
 def fields_to_draw(wrong: int, fields: int, max_error: float, certainty: float = CERTAINTY) -> int | None:
-    """How many of `fields` to draw in all to show that at most a share of `max_error` is wrong, with `wrong` errors found.
+    """How many of `fields` to draw in total to show that at most a share of `max_error` is wrong, with `wrong` errors found.
 
-    None where so many errors show that more are.
+    None if that many errors show that more are.
     """
     if wrong > max_error * fields:
         return None

@@ -15,17 +15,17 @@ METRIC_NAMES = {
     "accepted_err": "wrong of these",
     "ece": "calibration error",
 }
-FIELD_METRICS = ("exact", "digit_acc", "read@1%", "accepted", "accepted_err", "ece")  # in a table with one row a field
+FIELD_METRICS = ("exact", "digit_acc", "read@1%", "accepted", "accepted_err", "ece")  # in a table with one row per field
 
 
 def field_count(metrics: Mapping[str, Any]) -> str:
-    """How many fields `scoring.field_metrics` is about."""
+    """The number of fields that `scoring.field_metrics` is about."""
     missing = f", {metrics['missing']} of them without a result" if metrics["missing"] else ""
     return f"{metrics['fields']} fields{missing}"
 
 
 def metric_rows(metrics: Mapping[str, Any]) -> list[list[str]]:
-    """A row for each metric of `scoring.field_metrics`: its name, its value, its confidence interval if it has one."""
+    """A row for each metric of `scoring.field_metrics`: its name, its value, and its confidence interval if it has one."""
     rows = []
     for key, name in METRIC_NAMES.items():
         if key in metrics:

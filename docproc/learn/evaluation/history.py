@@ -11,17 +11,17 @@ from typing import Any
 class Epoch:
     """The results of one epoch.
 
-    Losses are those of the network's own kind. Accuracies are shares, 0..1, of pictures whose most probable class is right;
+    Losses are those used to train the network. Accuracies are shares, 0..1, of pictures whose most probable class is right;
     None for networks that read lines.
     """
 
-    loss: float  # mean over the epoch, while the weights moved
+    loss: float  # mean over the epoch, while the weights changed
     accuracy: float | None
     validation_loss: float  # of the averaged weights at its end
     validation_accuracy: float | None
 
 
-Histories = Mapping[str, Sequence[Epoch]]  # by the names of the networks
+Histories = Mapping[str, Sequence[Epoch]]  # by network name
 
 
 def histories_to_card(histories: Histories) -> dict[str, list[dict[str, Any]]]:
@@ -30,5 +30,5 @@ def histories_to_card(histories: Histories) -> dict[str, list[dict[str, Any]]]:
 
 
 def histories_from_card(card: Mapping[str, Any]) -> dict[str, list[Epoch]]:
-    """The histories that stand on a card; none if it has none."""
+    """The histories on a card; empty if it has none."""
     return {name: [Epoch(**epoch) for epoch in epochs] for name, epochs in dict(card.get("history", {})).items()}

@@ -1,4 +1,4 @@
-"""A self-contained page of HTML: no script, no network, and ready to print."""
+"""A self-contained HTML page: no script, no network access, ready to print."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Section:
 
 
 def render_page(title: str, about: Mapping[str, str], sections: Iterable[Section]) -> str:
-    """The whole page; `about` names what was examined."""
+    """The whole page; `about` says what was examined."""
     subject = " · ".join(f"{name}: {value}" for name, value in {**about, "docproc": __version__}.items())
     parts = "".join(f"<section><h2>{escape(one.title)}</h2>{_note(one.note)}{one.body}</section>\n" for one in sections)
     return (
@@ -69,7 +69,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], text_columns: I
 
 
 def side_by_side(plots: Mapping[str, str]) -> str:
-    """SVG plots by their captions, beside each other."""
+    """SVG plots next to each other, by their captions."""
     figures = "".join(
         f'<figure><img alt="{escape(caption)}" src="data:image/svg+xml;base64,{_base64(svg.encode())}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"

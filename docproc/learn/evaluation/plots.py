@@ -1,4 +1,4 @@
-"""Plots for a report: numbers in, one SVG out. Matplotlib is imported in this module only, and late."""
+"""Plots for a report: numbers in, one SVG out. Matplotlib is imported only in this module, and late."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def _svg(draw: Callable[[Axes], object], size: tuple[float, float] = SIZE_IN) ->
 
 
 def confusion_plot(counts: NDArray[np.int64], names: Sequence[str]) -> str:
-    """A confusion matrix of (n, n) counts, rows the truth, columns what was read; the diagonal is gray, errors are red."""
+    """A confusion matrix of (n, n) counts, rows: truth, columns: reading; the diagonal is gray, errors are red."""
 
     def draw(axes: Axes) -> None:
         axes.grid(False)
         wrong = np.where(np.eye(len(names), dtype=bool), 0, counts)
         places = np.arange(len(names))
-        # The few errors should be visible beside the many right readings.
+        # The few errors must be visible next to the many correct readings.
         shades = np.ma.masked_equal(np.sqrt(wrong), 0)
         axes.pcolormesh(places, places, shades, cmap="Reds", vmin=0, vmax=max(1.0, 1.25 * float(np.sqrt(wrong.max()))))
         for k in places:
@@ -88,7 +88,7 @@ def reliability_plot(bins: Sequence[Bin]) -> str:
 
 
 def error_reject_plot(curves: Mapping[str, Curve]) -> str:
-    """The error rate among the accepted fields, for every share that is accepted, most confident first.
+    """The error rate among the accepted fields for every accepted share, most confident first.
 
     A single curve has a band up to the error rate that is not exceeded with 95 % certainty.
     """
@@ -118,7 +118,7 @@ def _thinned(one: Curve) -> NDArray[np.int64]:
 
 
 def history_plot(history: Mapping[str, Sequence[float]], label: str) -> str:
-    """Metrics over the epochs of a training: a line for each name, one value an epoch; `label` is that of the y axis."""
+    """Metrics over the epochs of a training: one line per name, one value per epoch; `label` is that of the y axis."""
 
     def draw(axes: Axes) -> None:
         from matplotlib.ticker import MaxNLocator

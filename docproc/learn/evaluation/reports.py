@@ -47,11 +47,11 @@ from docproc.weights.opening import DigitModel
 MAX_GLYPHS = 60  # of a gallery
 REDRAWN = 20  # digits of each kind
 MAX_LISTED = 40  # fields of a list
-MAX_CURVES = 6  # more cannot be told from each other
+MAX_CURVES = 6  # more would be indistinguishable
 
 
 def model_report(reader: DigitModel, card: Mapping[str, Any], digits: LabeledDigits) -> tuple[dict[str, Any], str]:
-    """How well a model reads digits, and its training as far as its card has it: the metrics, and a page of HTML."""
+    """How well a model reads digits, and its training if its card has it: the metrics, and an HTML page."""
     found, about = _predicted(reader, digits)
     metrics = about | digit_metrics(found)
     redrawn = reader.decoder.reconstruct(digits.images) if reader.decoder else None
@@ -60,19 +60,19 @@ def model_report(reader: DigitModel, card: Mapping[str, Any], digits: LabeledDig
 
 
 def model_metrics(reader: DigitModel, digits: LabeledDigits) -> dict[str, Any]:
-    """How well a model reads digits: the metrics alone, for which nothing is drawn."""
+    """How well a model reads digits: only the metrics, without drawing anything."""
     found, about = _predicted(reader, digits)
     return about | digit_metrics(found)
 
 
 def _predicted(reader: DigitModel, digits: LabeledDigits) -> tuple[DigitPredictions, dict[str, str]]:
-    """What a model reads, and what a page and the metrics say of it first."""
+    """The readings of a model, and the introduction of a page and the metrics."""
     about = {"model": reader.recognizer.model_hash, "backend": reader.recognizer.name, "data": digits.name}
     return predict_digits(reader.recognizer, digits.images, digits.labels), about
 
 
 def training_report(network: str, card: Mapping[str, Any]) -> str:
-    """How a network was trained, from its card: a page of HTML."""
+    """How a network was trained, from its card: an HTML page."""
     return render_page(
         f"How {network} was trained", {"recipe": str(card["recipe"])}, history_sections(histories_from_card(card))
     )
@@ -81,9 +81,9 @@ def training_report(network: str, card: Mapping[str, Any]) -> str:
 def digit_sections(
     found: DigitPredictions, metrics: Mapping[str, Any], images: Glyphs, redrawn: Glyphs | None = None
 ) -> list[Section]:
-    """How well `images` (n, 28, 28) uint8 were read; `metrics` are those of `accuracy.digit_metrics`.
+    """How well `images` (n, 28, 28) uint8 were read; `metrics` come from `accuracy.digit_metrics`.
 
-    `redrawn`, (n, 28, 28) uint8, is the decoder's drawing of each from the network's last features.
+    `redrawn`, (n, 28, 28) uint8, contains the decoder's drawing of each from the network's last features.
     """
     low, high = metrics["accuracy_interval"]
     names = {key: METRIC_NAMES[key] for key in ("read@1%", "read@0.5%", "ece")}
@@ -121,7 +121,7 @@ def digit_sections(
 
 
 def _redrawn(found: DigitPredictions, images: Glyphs, redrawn: Glyphs) -> Section:
-    """Digits beside the decoder's drawings of them: two of each, then the most confident errors."""
+    """Digits next to the decoder's drawings of them: two of each, then the most confident errors."""
     two_each = np.concatenate([np.flatnonzero(found.labels == digit)[: REDRAWN // 10] for digit in range(10)])
     places = np.concatenate([two_each, most_wrong(found, REDRAWN)])
     pairs = [255 - np.hstack([images[k], np.zeros((28, 4), np.uint8), redrawn[k]]) for k in places]

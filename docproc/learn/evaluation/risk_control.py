@@ -1,10 +1,10 @@
 """Select confidence thresholds from fields with truth, so that an error rate is kept with a stated certainty.
 
-A candidate threshold accepts all fields with that confidence or more. It passes if the upper Clopper-Pearson bound of the
-error rate among them is at most the allowed one. To try all candidates and take the best would pass too often by luck.
-Therefore candidates are tried in an order that is fixed before any answer is seen, from strict to loose, and the first that
-fails ends the search (fixed-sequence testing, as in A. Angelopoulos et al., "Learn then Test", 2021). Then the certainty is
-that of a single bound. It holds for fields that are independent of each other and drawn like those to come.
+A candidate threshold accepts all fields with that confidence or more. It passes if the upper Clopper-Pearson bound of the error
+rate among them is at most the allowed one. Trying all candidates and taking the best would pass too often by luck. Therefore
+candidates are tried in an order that is fixed before any answer is seen, from strict to loose, and the first that fails ends
+the search (fixed-sequence testing, as in A. Angelopoulos et al., "Learn then Test", 2021). Then the certainty is that of a
+single bound. It holds for fields that are independent and drawn like future ones.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from docproc.learn.evaluation.scoring import (
 )
 
 ERROR_RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)  # for which thresholds are selected
-STEP_RATIO = 1.01  # each candidate accepts at least so many times as many fields as the one before
-MAX_FIELDS = 1_000_000  # to ask for more truth than this would be no help
+STEP_RATIO = 1.01  # each candidate accepts at least this many times as many fields as the previous one
+MAX_FIELDS = 1_000_000  # asking for more truth than this would not help
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ class ControlledThreshold:
     """A confidence threshold that keeps an error rate."""
 
     max_error: float  # 0..1, the error rate that is kept
-    confidence: float  # the least confidence that is accepted
+    confidence: float  # the lowest confidence that is accepted
     accepted: int  # fields of the truth with that confidence or more
     wrong: int  # errors among them
-    at_most: float  # upper bound of the error rate at the certainty asked for, 0..1
+    at_most: float  # upper bound of the error rate at the requested certainty, 0..1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ThresholdSelection:
     fields: int  # with truth
     exact: int  # of them read exactly
     thresholds: tuple[ControlledThreshold, ...]  # errors ascending
-    missing: tuple[tuple[float, int | None], ...]  # error rates that cannot be kept; fields needed in all, None if hopeless
+    missing: tuple[tuple[float, int | None], ...]  # error rates that cannot be kept; fields needed in total, None if hopeless
 
     def at(self, max_error: float) -> ControlledThreshold | None:
         """The threshold for an error rate, or None if it cannot be kept."""
@@ -63,7 +63,7 @@ def select_thresholds(
 ) -> ThresholdSelection:
     """The threshold for each error rate, 0..1, as far as the fields with truth support it.
 
-    Fields that go to a person whatever their confidence are never accepted, but count among all.
+    Fields that go to a person whatever their confidence are never accepted, but are included in the total.
     """
     acceptable = [one for one in scored if one.acceptable]
     curve = error_reject_curve(confidences(acceptable), rights(acceptable), fields=len(scored))
@@ -71,7 +71,7 @@ def select_thresholds(
     missing = []
     for max_error in sorted(set(max_errors)):
         threshold = find_threshold(curve, max_error, certainty)
-        # What keeps a smaller error rate keeps this one too, and may accept more.
+        # A threshold for a smaller error rate keeps this one too, and may accept more.
         if thresholds and (threshold is None or threshold.accepted < thresholds[-1].accepted):
             threshold = replace(thresholds[-1], max_error=max_error)
         if threshold:
@@ -93,9 +93,9 @@ def find_threshold(curve: Curve, max_error: float, certainty: float = CERTAINTY)
 def _start_counts(fields: int, max_error: float, certainty: float) -> list[int]:
     """How many fields the first candidate of each search accepts.
 
-    One search starts at a quarter of all fields, so that a rare error among the most confident does not end it. With so much
-    truth that further searches cost little, others start at three quarters, in case the most confident are not the best, and
-    at a sixteenth and less, in case only few are good enough.
+    One search starts at a quarter of all fields, so that a rare error among the most confident does not end it. If there is so
+    much truth that further searches cost little, others start at three quarters, in case the most confident are not the best,
+    and at a sixteenth and less, in case only few are good enough.
     """
     starts, min_count = [math.ceil(fields / 4)], min_accepted(0, max_error, certainty)
     while starts[-1] >= 16 * min_count:
@@ -120,7 +120,7 @@ def keeps_error(wrong: int, accepted: int, max_error: float, certainty: float = 
 
 
 def min_accepted(wrong: int, max_error: float, certainty: float = CERTAINTY) -> int:
-    """The least number of accepted fields that keeps `max_error` with `wrong` errors among them; MAX_FIELDS if none does."""
+    """The minimum number of accepted fields that keeps `max_error` with `wrong` errors among them; MAX_FIELDS if none does."""
     low, high = wrong, MAX_FIELDS
     while high - low > 1:
         middle = (low + high) // 2
@@ -134,7 +134,7 @@ def min_accepted(wrong: int, max_error: float, certainty: float = CERTAINTY) -> 
 def _candidates(curve: Curve, start: int, max_error: float, certainty: float) -> list[int]:
     """The indices on the curve of a search's candidates, in the order in which they are tried.
 
-    Each accepts just enough fields to allow for one more error than the one before; the last accepts all.
+    Each accepts just enough fields to allow one more error than the previous one; the last accepts all.
     """
     most = int(curve.accepted[-1]) if len(curve.accepted) else 0
     candidates: list[int] = []
@@ -149,12 +149,12 @@ def _candidates(curve: Curve, start: int, max_error: float, certainty: float) ->
 
 
 def _failing_errors(accepted: int, max_error: float, certainty: float) -> int:
-    """The least number of errors among `accepted` fields with which the error rate is not kept."""
+    """The minimum number of errors among `accepted` fields at which the error rate is not kept."""
     return bisect_left(range(accepted + 1), True, key=lambda wrong: not keeps_error(wrong, accepted, max_error, certainty))
 
 
 def fields_needed(curve: Curve, max_error: float, certainty: float = CERTAINTY) -> int | None:
-    """About how many fields with truth it takes in all to keep an error rate, if errors stay as frequent as they are.
+    """Roughly how many fields with truth are needed in total to keep an error rate, if errors stay as frequent as they are.
 
     None if no number is enough, because even among the most confident fields too many are wrong.
     """
@@ -168,14 +168,14 @@ def fields_needed(curve: Curve, max_error: float, certainty: float = CERTAINTY) 
         if many:
             needed = math.ceil(many * curve.fields / accepted)
             best = min(best or needed, needed)
-    # The data may hold enough for one of the candidates, and yet fail at the first that is tried.
+    # The data may be enough for one of the candidates, and yet fail at the first one tried.
     return max(best, math.ceil(curve.fields * 1.1)) if best else None
 
 
 def _accepted_needed(share: float, count: int, max_error: float, certainty: float) -> int | None:
-    """About how many accepted fields keep an error rate if that `share` of them is wrong; None if more than MAX_FIELDS.
+    """Roughly how many accepted fields keep an error rate if that `share` of them is wrong; None if more than MAX_FIELDS.
 
-    `count` is where the search begins.
+    `count` is where the search starts.
     """
     low, high = 0, count
 

@@ -20,7 +20,7 @@ from docproc.readers.confidence import only_unsure
 
 CERTAINTY = 0.95
 RESAMPLES = 400
-GAP = "-"  # in a confusion matrix: a digit that was missed, or one that is not there
+GAP = "-"  # in a confusion matrix: a digit that was missed, or one that does not exist
 
 Record = Mapping[str, str]  # a row of a table: column to text
 Interval = tuple[float, float]
@@ -28,7 +28,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class ScoredField:
-    """A field of the truth with what was read there."""
+    """A field of the truth with its reading."""
 
     document: str
     page: int
@@ -96,7 +96,7 @@ def binomial_cdf(wrong: int, count: int, share: float) -> float:
     if share >= 1:
         return 0.0
     k = np.arange(wrong + 1)
-    ways = np.concatenate([[0.0], np.cumsum(np.log(count - k[:-1]) - np.log(k[1:]))])  # log of "count over k"
+    ways = np.concatenate([[0.0], np.cumsum(np.log(count - k[:-1]) - np.log(k[1:]))])  # log of "count choose k"
     return float(np.exp(ways + k * np.log(share) + (count - k) * np.log1p(-share)).sum())
 
 
@@ -105,7 +105,7 @@ def error_upper_bound(wrong: int, count: int, certainty: float = CERTAINTY) -> f
     """Upper bound of the error rate, 0..1, at the confidence level `certainty`, after `wrong` errors among `count`.
 
     C. Clopper and E. Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial" (1934): the
-    rate at which so few errors have the probability 1 - `certainty`. 1.0 if `count` is 0.
+    rate at which that few errors have the probability 1 - `certainty`. 1.0 if `count` is 0.
     """
     if wrong >= count:
         return 1.0
@@ -148,12 +148,12 @@ def bootstrap_interval(
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """An error-reject curve: what is accepted, most confident first, and its errors. One point for each confidence."""
+    """An error-reject curve: what is accepted, most confident first, and its errors. One point per confidence."""
 
-    confidence: NDArray[np.float64]  # (n,) float64, falling
+    confidence: NDArray[np.float64]  # (n,) float64, descending
     accepted: NDArray[np.int64]  # (n,) int64, fields with that confidence or more
     wrong: NDArray[np.int64]  # (n,) int64, errors among those
-    fields: int  # in all
+    fields: int  # in total
 
     def read_rate(self, max_error: float) -> float:
         """The largest share of all fields that can be accepted with an error rate of at most `max_error`."""
@@ -166,7 +166,7 @@ def error_reject_curve(
 ) -> Curve:
     """The error-reject curve of n fields, from their confidences, 0..1, and whether each is right.
 
-    `times` is how often each field counts (once by default). `fields` is the number of all fields, if these are not all.
+    `times` is how often each field counts (once by default). `fields` is the total number of fields, if these are not all.
     """
     times = np.ones(len(right), np.int64) if times is None else times
     order = np.argsort(-confidence, kind="stable")
@@ -193,7 +193,7 @@ class Bin:
 
 
 def reliability(confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int = 10) -> list[Bin]:
-    """A reliability diagram's bins of equal count, least confident first. Among ties the wrong fields come first."""
+    """A reliability diagram's bins of equal count, least confident first. Among ties, the wrong fields come first."""
     order = np.lexsort((right, confidence))
     edges = [b * len(order) // bins for b in range(bins + 1)]
     parts = [order[one:other] for one, other in pairwise(edges) if other > one]
@@ -206,9 +206,9 @@ def field_metrics(scored: Sequence[ScoredField]) -> dict[str, Any]:
     All but the counts are shares of the fields, 0..1:
 
     - `fields`: their number; `missing`: how many of them have no result (each counts as wrong)
-    - `exact`: read exactly, without rejecting any; `value_exact`: the same of the values, if the truth has them
+    - `exact`: read exactly, without rejecting any; `value_exact`: the same for the values, if the truth has them
     - `digit_acc`: 1 - summed edit distance / digits of the truth
-    - `read@1%`, `read@0.5%`: the most that can be accepted, most confident first, at that error rate
+    - `read@1%`, `read@0.5%`: the largest share that can be accepted, most confident first, at that error rate
     - `accepted`: with the status ok; `accepted_err`: the error rate among these
     - `ece`: expected calibration error of the confidence, 10 bins of equal count
     - `intervals`: the 95 % confidence intervals of those metrics that have one
@@ -225,7 +225,7 @@ def field_metrics(scored: Sequence[ScoredField]) -> dict[str, Any]:
     def digit_accuracy(times: NDArray[np.int64]) -> float:
         return 1 - float((distances * times).sum()) / max(1, int((digits * times).sum()))
 
-    ranked = np.argsort(-confidence, kind="stable")  # once: sorting is quick for a sample of what is sorted already
+    ranked = np.argsort(-confidence, kind="stable")  # once: sorting a sample of something already sorted is fast
 
     def read_rate(max_error: float) -> Callable[[NDArray[np.int64]], float]:
         return lambda times: error_reject_curve(confidence[ranked], right[ranked], times[ranked]).read_rate(max_error)
@@ -276,12 +276,12 @@ def rights(scored: Sequence[ScoredField]) -> NDArray[np.bool_]:
 
 
 def edit_distance(text: str, truth: str) -> int:
-    """The least number of insertions, deletions and replacements that turn one text into the other (V. Levenshtein, 1966)."""
+    """The minimum number of insertions, deletions and replacements that turn one text into the other (V. Levenshtein, 1966)."""
     return sum(one != other for one, other in align(text, truth))
 
 
 def align(text: str, truth: str) -> list[tuple[str, str]]:
-    """Align a text with the truth at the least edit distance: pairs (read, true), in which one side may be `GAP`."""
+    """Align a text with the truth at the minimum edit distance: pairs (read, true), in which one side may be `GAP`."""
     if text == truth:
         return list(zip(text, truth, strict=True))
     table = np.zeros((len(text) + 1, len(truth) + 1), np.int64)
@@ -304,9 +304,9 @@ def align(text: str, truth: str) -> list[tuple[str, str]]:
 
 
 def confusion(pairs: Iterable[tuple[str, str]], names: Sequence[str]) -> NDArray[np.int64]:
-    """The confusion matrix of (read, true) pairs: (n, n) int64 counts, rows the truth, columns what was read.
+    """The confusion matrix of (read, true) pairs: (n, n) int64 counts, rows: truth, columns: reading.
 
-    Pairs with a name that is not among `names` are left out.
+    Pairs with a name that is not in `names` are left out.
     """
     counts = Counter(pairs)
     return np.array([[counts[read, true] for read in names] for true in names], np.int64)

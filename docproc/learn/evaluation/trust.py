@@ -1,4 +1,4 @@
-"""Is what is accepted right, on fields that the project draws: print in many fonts, fields without a number, empty ones."""
+"""Checks accepted results on fields drawn by the project: print in many fonts, fields without a number, empty fields."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ from docproc.rules import FieldRules
 from docproc.types import Box, Field, Gray, Kind
 from docproc.weights.opening import open_model
 
-SEED = 20261128  # of the fields, which are always the same
+SEED = 20261128  # for the fields, which are always the same
 DPI = (200, 300)  # at which print is scanned
 POINTS = (8.0, 12.0)  # size of the print
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A field that was drawn, and what is to be read in it."""
+    """A field that was drawn, and its true text."""
 
-    sort: str  # of which the outcomes are counted
+    sort: str  # outcomes are counted by it
     gray: Gray
     kind: Kind
-    text: str  # "" where no number is written
+    text: str  # "" if no number is written
     rules: FieldRules | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one drawn field."""
+    """The outcome for one drawn field."""
 
     sort: str
     status: str
     exact: bool
-    text: str  # that was to be read
+    text: str  # the true text
     read: str
 
 
@@ -59,7 +59,7 @@ class Counted:
     fields: int = 0
     exact: int = 0
     accepted: int = 0
-    wrong: int = 0  # of the accepted
+    wrong: int = 0  # of the accepted fields
     blank: int = 0
 
     def with_one(self, outcome: Outcome) -> Counted:
@@ -107,7 +107,7 @@ def _amount(rng: np.random.Generator) -> Spelled:
 
 
 def fields_without_number(material: Material, count: int) -> Iterator[Callable[[], Drawn]]:
-    """`count` fields of each kind that holds something and no number."""
+    """`count` fields of each kind that contains something other than a number."""
     for kind in (*NOTHINGS, *UNSEEN):
         for number in range(count):
             yield partial(_nothing, material, kind, number)
@@ -131,7 +131,7 @@ def _blank(kind: str, number: int) -> Drawn:
 
 
 def read_drawn(drawn: list[Callable[[], Drawn]], model: Path | None, max_error: float, jobs: int) -> dict[str, Counted]:
-    """Read drawn fields and count what became of them, by their sorts."""
+    """Read drawn fields and count the outcomes, by sort."""
     counted: dict[str, Counted] = {}
     for outcomes in map_chunks(partial(_read_chunk, drawn, model, max_error), len(drawn), jobs):
         for outcome in outcomes:

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     import keras
 
 
-FEATURES = "features"  # the last hidden layer of a network of single digits, from which the decoder draws
-LINE_STRIDE = 2  # px of a line for one frame of the line network; the E-13B network has its STRIDE in readers/e13b
+FEATURES = "features"  # the last hidden layer of a network for single digits, which the decoder takes as input
+LINE_STRIDE = 2  # px of a line per frame of the line network; for the E-13B network see STRIDE in readers/e13b
 
 
 def _block(
     x: keras.KerasTensor, filters: int, size: tuple[int, int] = (3, 3), padding: str = "same", stride: int = 1
 ) -> keras.KerasTensor:
-    """A convolution without bias, normalized over the batch, and rectified."""
+    """A convolution without bias, followed by batch normalization and ReLU."""
     from keras import layers
 
     x = layers.Conv2D(filters, size, stride, padding=padding, use_bias=False)(x)
@@ -27,7 +27,7 @@ def _block(
 
 
 def _normalization() -> keras.Layer:
-    """Batch normalization, fused where a training runs in bfloat16; the weights are the same."""
+    """Batch normalization, fused when training in bfloat16; the weights are the same."""
     import keras
 
     fused = keras.config.dtype_policy().compute_dtype == "bfloat16"
@@ -36,7 +36,7 @@ def _normalization() -> keras.Layer:
 
 @cache
 def _fused_normalization() -> type[keras.Layer]:
-    """Keras normalizes bfloat16 in float32 and in many steps; fused, a training on a CPU takes half the time."""
+    """Keras normalizes bfloat16 in float32 and in many steps; fused, training on a CPU takes half the time."""
     import keras
     import tensorflow as tf
 
@@ -88,7 +88,7 @@ def decoder_network(features: int) -> keras.Model:
 def digit_network() -> keras.Model:
     """The shipped network: four small convolutions, 11 classes, about 0.37 million weights.
 
-    Two heads say whether a glyph is a digit, and which one. With a single head for all eleven classes, a glyph that looks
+    Two heads predict whether a glyph is a digit, and which one. With a single head for all eleven classes, a glyph that looks
     like a piece of ink would hardly teach the network which digit it might be.
     """
     import keras
@@ -104,7 +104,7 @@ def digit_network() -> keras.Model:
     x = layers.Dropout(0.1)(layers.Flatten()(x))
     x = layers.ReLU(name=FEATURES)(layers.Dense(96)(x))
     x = layers.Dropout(0.1)(x)
-    # Probabilities are float32 in any precision of training.
+    # Probabilities are float32 whatever the training precision.
     which = layers.Softmax(dtype="float32")(layers.Dense(CLASSES - 1, dtype="float32")(x))
     whether = layers.Softmax(dtype="float32")(layers.Dense(2, dtype="float32")(x))
     digit, none = whether[:, :1], whether[:, 1:]
@@ -113,9 +113,9 @@ def digit_network() -> keras.Model:
 
 
 def line_readers(readers: Sequence[keras.Model]) -> keras.Model:
-    """Several line networks joined to one: (n, 32, width) uint8 to (n, width / 2, readers * 23) logits.
+    """Several line networks joined into one: (n, 32, width) uint8 to (n, width / 2, readers * 23) logits.
 
-    Networks that were trained separately make different mistakes; `readers.ctc` averages what they say of a text.
+    Networks that were trained separately make different mistakes; `readers.ctc` averages their scores of a text.
     """
     import keras
     from keras import layers
@@ -135,10 +135,10 @@ def each_line_reader(network: keras.Model) -> list[keras.Model]:
 
 
 def line_network(name: str = "lines") -> keras.Model:
-    """A reader of lines: (n, 32, width) uint8 to (n, width / 2, 23) logits; the last class is the blank of CTC.
+    """A reader of lines: (n, 32, width) uint8 to (n, width / 2, 23) logits; the last class is the CTC blank.
 
-    Convolutional, for lines of any width; 2.4 million weights. A frame sees 33 px, more than one digit, to each side, and
-    through the gates of the last blocks (J. Hu et al., 2018) the hand of the whole line.
+    Convolutional, for lines of any width; 2.4 million weights. A frame sees 33 px to each side, which is more than one digit,
+    and, through the gates of the last blocks (J. Hu et al., 2018), the handwriting of the whole line.
     """
     import keras
     from keras import layers
@@ -167,9 +167,9 @@ def line_network(name: str = "lines") -> keras.Model:
 
 
 def micr_network() -> keras.Model:
-    """The reader of E-13B: (n, 32, width) uint8 to (n, width / 4, 15) logits; the last class is the blank of CTC.
+    """The reader of E-13B: (n, 32, width) uint8 to (n, width / 4, 15) logits; the last class is the CTC blank.
 
-    Print varies little, so a third of the line network's weights are enough, 0.12 million. A frame sees 30 px, one and a half
+    Print varies little, so 0.12 million weights, a third of the line network's, are enough. A frame sees 30 px, one and a half
     characters, to each side.
     """
     import keras

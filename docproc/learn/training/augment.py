@@ -1,4 +1,4 @@
-"""Augmentation: every picture and every line looks a little different each time that a network sees it."""
+"""Augmentation: every picture and every line looks slightly different each time a network sees it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from docproc.types import Line
 
-WARPS = 2048  # ways to warp a picture, drawn anew for every epoch
+WARPS = 2048  # random warps, drawn anew for every epoch
 # The last epochs warp less, because real digits are warped less.
 ANNEALED_STRENGTH = 0.6
 ANNEALED_SHARE = 0.3  # of the epochs
@@ -20,10 +20,10 @@ def warp_strength(epoch: int, epochs: int) -> float:
 
 
 def draw_warps(rng: np.random.Generator, side: int, strength: float) -> NDArray[np.float32]:
-    """Random ways to rotate, stretch, shear, shift and bend a picture of `side` px.
+    """Random rotations, stretches, shears, shifts and bends for a picture of `side` px.
 
-    Returns (WARPS, 2, side, side) float32: the x and y in the picture from which each pixel comes. A `strength` of 0 leaves
-    pictures as they are.
+    Returns (WARPS, 2, side, side) float32: the x and y in the source picture for each pixel. A `strength` of 0 leaves pictures
+    unchanged.
     """
     middle = (side - 1) / 2
     y, x = np.mgrid[0:side, 0:side].astype(np.float32) - middle
@@ -41,7 +41,7 @@ def draw_warps(rng: np.random.Generator, side: int, strength: float) -> NDArray[
 
 
 def warp_pictures(pictures: NDArray[np.uint8], warps: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Warp each of `pictures` (n, side, side, ...) uint8 in one of the ways of `draw_warps`."""
+    """Warp each of `pictures` (n, side, side, ...) uint8 with a random warp from `draw_warps`."""
     warped = np.empty_like(pictures)
     for k, which in enumerate(rng.integers(len(warps), size=len(pictures))):
         x, y = warps[which]
@@ -50,7 +50,7 @@ def warp_pictures(pictures: NDArray[np.uint8], warps: NDArray[np.float32], rng: 
 
 
 def vary_line(line: Line, rng: np.random.Generator, widths: tuple[float, float]) -> Line:
-    """Make a line narrower or wider (a factor within `widths`), and change its height, slant, place, sharpness and ink."""
+    """Make a line narrower or wider (a factor within `widths`), and vary its height, slant, position, sharpness and ink."""
     inked = np.flatnonzero(line.any(axis=0))
     room = (line.shape[1] - 3) / (inked[-1] + 1) if len(inked) else 1.0
     wide, tall, lean = (

@@ -1,7 +1,7 @@
-"""Batches for the training loop: what a network is shown, and the targets; augmented for training, plain for validation.
+"""Batches for the training loop: network inputs and targets; augmented for training, plain for validation.
 
-The order and the augmentation of an epoch depend on the seed and on the number of the epoch alone, so that a training that
-was interrupted goes on with the same batches.
+The order and the augmentation of an epoch depend only on the seed and on the number of the epoch, so an interrupted training
+continues with the same batches.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LabeledPictures = tuple[NDArray[np.uint8], NDArray[np.integer[Any]]]  # (n, side
 LabeledLines = tuple[Sequence[Line], Sequence[str]]  # and their texts
 EncodedLines = tuple[Sequence[Line], Sequence[Sequence[int]]]  # and their texts as classes of the network
 
-Batch = tuple[NDArray[np.uint8], NDArray[np.int32]]  # what is shown, and the targets
+Batch = tuple[NDArray[np.uint8], NDArray[np.int32]]  # inputs and targets
 Seed = tuple[int, int]  # of the recipe, and of what is drawn
 
 VALIDATION_BATCH = 512  # pictures
@@ -66,9 +66,9 @@ def warped_pictures(labeled: LabeledPictures, size: int, epochs: int, seed: Seed
 
 
 def varied_lines(encoded: EncodedLines, size: int, stride: int, seed: Seed, widths: tuple[float, float]) -> TrainingBatches:
-    """Shuffled batches of about `size` lines of one width, varied anew in every epoch.
+    """Shuffled batches of about `size` lines of the same width, varied anew in every epoch.
 
-    `stride` is the number of px of a line for one frame of the network; `widths` is that of `augment.vary_line`.
+    `stride` is the number of px of a line per frame of the network; for `widths` see `augment.vary_line`.
     """
     lines, texts = encoded
     by_width = _by_width(lines, _wide_enough(encoded, stride))
@@ -82,7 +82,7 @@ def varied_lines(encoded: EncodedLines, size: int, stride: int, seed: Seed, widt
 
 
 def validation_pictures(labeled: LabeledPictures) -> ValidationBatches:
-    """All pictures, in order and as they are."""
+    """All pictures, in order and unchanged."""
     pictures, labels = labeled
 
     def batches() -> Iterator[Batch]:
@@ -94,7 +94,7 @@ def validation_pictures(labeled: LabeledPictures) -> ValidationBatches:
 
 
 def validation_lines(encoded: EncodedLines, stride: int) -> ValidationBatches:
-    """All lines as they are, those of one width together."""
+    """All lines, unchanged, grouped by width."""
     lines, texts = encoded
     by_width = _by_width(lines, _wide_enough(encoded, stride))
 
@@ -110,7 +110,7 @@ def _batch_count(members: Sequence[int], size: int) -> int:
 
 
 def _by_width(lines: Sequence[Line], members: Iterable[int]) -> dict[int, list[int]]:
-    """Some indices of the lines by the widths of these."""
+    """The given indices of lines, grouped by the widths of the lines."""
     by_width: dict[int, list[int]] = {}
     for k in members:
         by_width.setdefault(lines[k].shape[1], []).append(k)
@@ -118,7 +118,7 @@ def _by_width(lines: Sequence[Line], members: Iterable[int]) -> dict[int, list[i
 
 
 def _wide_enough(encoded: EncodedLines, stride: int) -> list[int]:
-    """The indices of the lines that have frames enough for their text."""
+    """The indices of the lines that have enough frames for their text."""
     # CTC needs a frame for every character, and one between two equal ones.
     return [
         k
@@ -128,7 +128,7 @@ def _wide_enough(encoded: EncodedLines, stride: int) -> list[int]:
 
 
 def _shuffled(by_width: Mapping[int, Sequence[int]], size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """The indices of batches of about `size` lines of one width, in random order."""
+    """The indices of batches of about `size` lines of the same width, in random order."""
     order = []
     for members in by_width.values():
         order += np.array_split(rng.permutation(members), _batch_count(members, size))
@@ -137,7 +137,7 @@ def _shuffled(by_width: Mapping[int, Sequence[int]], size: int, rng: np.random.G
 
 
 def _steps(by_width: Mapping[int, Sequence[int]], size: int) -> int:
-    """How many batches `_shuffled` gives."""
+    """How many batches `_shuffled` yields."""
     return sum(_batch_count(members, size) for members in by_width.values())
 
 

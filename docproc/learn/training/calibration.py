@@ -1,4 +1,4 @@
-"""Fit what stands beside the networks: the context of a candidate, the weights of the vote, the calibration of confidence."""
+"""Fits what is used besides the networks: the context of a candidate, the weights of the vote, the confidence calibration."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ from docproc.readers.voter import Opinion
 from docproc.rules import FieldRules, Weighted
 from docproc.types import KINDS, NOT_A_DIGIT, Kind
 
-MIN_OF_A_KIND = 1000  # fields: a kind has thresholds of its own from no fewer, in which ten are wrong at an error of 1 %
-MIN_DECIDED = 50  # fields whose confidence decides what becomes of them: a calibration is fitted to no fewer
-READ_AT_ONCE = 500  # composed fields, between two reports of how far it is
+MIN_OF_A_KIND = 1000  # fields: a kind gets its own thresholds only from this many on, ten of which are wrong at an error of 1 %
+MIN_DECIDED = 50  # minimum number of fields whose confidence decides their outcome for fitting a calibration
+READ_AT_ONCE = 500  # composed fields between two progress reports
 FOLDS = 5  # parts of the composed fields, each judged by a fit on the others
-NO_NUMBER_WEIGHT = 1 / 4  # of a composed field without a number: people write fewer than networks are shown
+NO_NUMBER_WEIGHT = 1 / 4  # of a composed field without a number: people write fewer of them than the networks are trained on
 MAX_RULED_DIGITS = 10  # of a field that is given a check digit
 
 
-START_WEIGHTS: Mapping[str, float] = {"lattice": 0.5, "line": 0.5}  # from which the fit begins; of other readers 0
+START_WEIGHTS: Mapping[str, float] = {"lattice": 0.5, "line": 0.5}  # starting point of the fit; 0 for other readers
 
 
 @dataclass(frozen=True, slots=True)
 class RecognizedExample:
-    """A composed strip with the output of the networks."""
+    """A composed strip with the outputs of the networks."""
 
     example: StripExample
-    scores: Mapping[str, Any]  # by the names of the readers
+    scores: Mapping[str, Any]  # by reader name
 
     @property
     def digits(self) -> tuple[int, int] | None:
@@ -59,12 +59,12 @@ class RecognizedExample:
         return field_of(self.example.strip).digits
 
     def opinions(self, context: Mlp) -> dict[str, Opinion]:
-        """What each reader thinks of it."""
+        """The opinion of each reader."""
         return opinions_of(self.example.views, self.scores, self.digits, {"lattice": context})
 
 
 def recognize_examples(made: Sequence[StripExample], networks: Mapping[str, Any], log: Log) -> list[RecognizedExample]:
-    """Run the networks, by the names of the readers, over composed strips."""
+    """Run the networks, by reader name, on composed strips."""
     parts = [made[start : start + READ_AT_ONCE] for start in range(0, len(made), READ_AT_ONCE)]
     scores = [
         one
@@ -87,11 +87,11 @@ def fit_context(fields: Sequence[RecognizedExample], seed: int, log: Log) -> Mlp
     return fit_net(np.concatenate(inputs), np.concatenate(targets), (32, 16), seed, 8, log)
 
 
-_Poll = tuple[NDArray[np.float64], int]  # the arguments of all proposed texts of a field, and the place of the true one
+_Poll = tuple[NDArray[np.float64], int]  # the `arguments` of all proposed texts of a field, and the index of the true one
 
 
 def fit_weights(fields: Sequence[RecognizedExample], context: Mlp, log: Log) -> dict[Kind, Weights]:
-    """Learn the weight of each reader in each kind of field, see `readers.vote`: where there is none of a kind, from all."""
+    """Learn the weight of each reader for each kind of field, see `readers.vote`; for a kind without fields, from all."""
     names, polls = tuple(NETWORKS), dict[Kind, list[_Poll]]()
     for field in counted(fields, len(fields), "fitting the vote", log):
         own = polls.setdefault(field.example.strip.kind, [])
@@ -126,23 +126,23 @@ def _fit_weights(tables: Sequence[_Poll], names: Sequence[str]) -> Weights:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """A composed field beside what was read in it."""
+    """A composed field with its reading."""
 
     kind: Kind
     evidence: NDArray[np.float64]
     right: bool
-    weight: float  # as how many fields it counts
-    decided: bool  # whether its confidence decides what becomes of it
+    weight: float  # how many fields it counts as
+    decided: bool  # whether its confidence decides its outcome
 
 
 def fit_calibration(
     fields: Sequence[RecognizedExample], kinds: Sequence[Kind], context: Mlp, weights: Mapping[Kind, Weights], log: Log
 ) -> tuple[dict[Kind, Calibration], dict[str, float]]:
-    """Fit the probability that a field is right, and the thresholds of each kind for it.
+    """Fit the probability that a field is right, and its thresholds for each kind.
 
-    The thresholds come from probabilities of fits that did not see the field (cross-fitting, `FOLDS` parts): those of a kind
-    from its own fields, where there are enough of them. Returns the calibrations and their scores, see `_judge_all`, and the
-    expected calibration error.
+    The thresholds come from probabilities of fits that did not see the field (cross-fitting, `FOLDS` parts); those of a kind
+    come from its own fields if there are enough. Returns the calibrations and their scores, see `_judge_all`, and the expected
+    calibration error.
     """
     told = f"fitting the calibration ({', '.join(kinds)})"
     found, scores = _judge_all(fields, context, weights, told, log)
@@ -155,9 +155,9 @@ def fit_calibration(
 def _judge_all(
     fields: Sequence[RecognizedExample], context: Mlp, weights: Mapping[Kind, Weights], name: str, log: Log
 ) -> tuple[list[_Judged | None], dict[str, float]]:
-    """What the vote comes to in every field, None where that tells nothing; and the share of fields read exactly.
+    """The result of the vote in every field, None if it says nothing; and the share of fields read exactly.
 
-    The scores are those of the vote and of each reader alone.
+    The scores are those of the vote and of each single reader.
     """
     judged, exact = list[_Judged | None](), list[bool]()
     alone: dict[str, list[bool]] = {}
@@ -178,13 +178,13 @@ def _judge_all(
 
 
 def _deciding(judged: Sequence[_Judged]) -> list[_Judged]:
-    """Those whose confidence decides what becomes of them; all where these are few: after a short training."""
+    """Those whose confidence decides their outcome; all of them if these are few, as after a short training."""
     own = [one for one in judged if one.decided]
     return own if len(own) >= MIN_DECIDED else list(judged)
 
 
 def _thresholds_of(kinds: Sequence[Kind], judged: Sequence[_Judged], p: NDArray[np.float64]) -> dict[Kind, Thresholds]:
-    """The thresholds of each kind for the probabilities `p` (len(judged),) that these were read right."""
+    """The thresholds of each kind, for the probabilities `p` (len(judged),) that the fields were read right."""
     right, counts = np.array([one.right for one in judged]), np.array([one.weight for one in judged])
     found: dict[Kind, Thresholds] = {}
     for kind in kinds:
@@ -202,11 +202,11 @@ def _error_of(judged: Sequence[_Judged], p: NDArray[np.float64]) -> float:
 
 
 def _judged(verdict: Verdict, opinions: Mapping[str, Opinion], strip: Strip) -> _Judged | None:
-    """What was read in a strip, for the calibration; None where it tells nothing."""
+    """The reading of a strip, for the calibration; None if it says nothing."""
     text = verdict.ballots[0].text
     if not text and "cells" not in opinions:
         return None
-    # Who reads what was written over another digit, or beside a scribble, does no harm, and is not asked to.
+    # Reading the text that was overwritten, or written next to a scribble, does no harm, and is not required.
     if not strip.number and text and text == strip.meant:
         return None
     return _Judged(
@@ -214,13 +214,13 @@ def _judged(verdict: Verdict, opinions: Mapping[str, Opinion], strip: Strip) -> 
         evidence(verdict, opinions),
         strip.number and text == strip.text,
         1.0 if strip.number else NO_NUMBER_WEIGHT,
-        # What goes to review whatever its confidence is tells nothing of the confidence of what does not.
+        # A field that goes to review whatever its confidence says nothing about the confidence of other fields.
         _may_be_accepted(opinions, strip, text),
     )
 
 
 def _cross_fitted(judged: Sequence[_Judged], ways: NDArray[np.int64]) -> tuple[NDArray[np.float64], Mlp]:
-    """The probability of each by a fit on the others, (len(judged),) float64; and the fit on all. `ways` are the `signs`."""
+    """The probability of each from a fit on the others, (len(judged),) float64; and the fit on all. For `ways` see `signs`."""
     inputs, targets = np.array([one.evidence for one in judged]), np.array([one.right for one in judged])
     counts, fold = np.array([one.weight for one in judged]), np.arange(len(judged)) % FOLDS
     p = np.zeros(len(judged))
@@ -231,7 +231,7 @@ def _cross_fitted(judged: Sequence[_Judged], ways: NDArray[np.int64]) -> tuple[N
 
 
 def _may_be_accepted(opinions: Mapping[str, Opinion], strip: Strip, text: str) -> bool:
-    """Whether its confidence decides what becomes of a field that was read as `text`."""
+    """Whether confidence decides the outcome of a field that was read as `text`."""
     if remark_on(opinions, field_of(strip), strip.gray, text):
         return False
     if strip.kind not in ("amount", "decimal") or not text:
@@ -250,7 +250,7 @@ def fit_repairs(
     seed: int,
     log: Log,
 ) -> tuple[Thresholds, dict[str, float]]:
-    """Find the thresholds for texts that were changed to keep a rule; and count what became of the fields that broke one.
+    """Find the thresholds for texts that were changed to satisfy a rule; and count the outcomes of fields that broke one.
 
     Each field is given its own check digit, a weighted sum with random weights that holds for its true text.
     """
@@ -292,9 +292,9 @@ def fit_repairs(
 def threshold_for(
     confidence: NDArray[np.float64], right: NDArray[np.bool_], max_error: float, weights: NDArray[np.float64] | None = None
 ) -> float:
-    """The least confidence from which the error rate is at most `max_error`; 1.01 if there is none.
+    """The lowest confidence from which on the error rate is at most `max_error`; 1.01 if there is none.
 
-    `weights` say as how many fields each counts; 1 where they are not given.
+    `weights` say how many fields each counts as; 1 if not given.
     """
     order = np.argsort(-confidence, kind="stable")
     each = np.ones(len(order)) if weights is None else weights[order]
@@ -321,11 +321,11 @@ def fit_logistic(
     signs: NDArray[np.int64] | None = None,
     ridge: float = 1.0,
 ) -> Mlp:
-    """Logistic regression on inputs (n, features), with a small ridge penalty so that it converges on separable data too.
+    """Logistic regression on inputs (n, features), with a small ridge penalty so that it also converges on separable data.
 
-    `counts` say as how many each input counts, 1 where they are not given. `signs` (features,) bound the weights: 1 not below
-    0, -1 not above 0, 0 not at all. Without bounds, correlated features get weights of opposite signs, and less evidence can
-    make a text more probable.
+    `counts` say how many inputs each counts as, 1 if not given. `signs` (features,) bound the weights: 1 not below 0, -1 not
+    above 0, 0 not at all. Without bounds, correlated features get weights of opposite signs, and less evidence can make a text
+    more probable.
     """
     each = np.ones(len(inputs)) if counts is None else counts
     mean, scale = inputs.mean(axis=0), inputs.std(axis=0) + 1e-6

@@ -1,6 +1,6 @@
 """The textbook network on MNIST: from the files to a model for `docproc model predict` and `evaluate`.
 
-It reads single digits, and has never seen a wrong cut: pages take the networks of `learn.training.handwriting`.
+It reads single digits, and has never seen a wrong cut; for pages, the networks of `learn.training.handwriting` are used.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from docproc.learn.training.model_card import CLASSIC_FILES, TrainedModel, write
 from docproc.learn.training.recipes import ClassicRecipe
 from docproc.weights.cards import CLASSIC, DECODER_FILE
 
-PROBE_DIGITS = 1_024  # they set the ranges of the eight bits
+PROBE_DIGITS = 1_024  # they determine the ranges for eight bits
 
 
 def train_classic(recipe: ClassicRecipe, data: Mnist, folder: Path, log: Log) -> dict[str, Any]:
     """Train by the recipe; write the network, its decoder (`CLASSIC_FILES`) and its card `classic.json` to `folder`.
 
-    Returns the card. A training that was interrupted resumes after its last epoch.
+    Returns the card. An interrupted training resumes after its last epoch.
     """
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)

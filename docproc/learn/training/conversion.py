@@ -39,7 +39,7 @@ class Conversion:
 
     network: str  # glyphs, lines, cells or micr
     form: str  # Keras, ONNX float32, ...
-    backend: str  # that ran it, "" if none could
+    backend: str  # that ran it; "" if none could
     bytes: int
     same: float | None = None  # share of the digits, or of the frames of lines, with the same most probable class as in Keras
     differs: float | None = None  # largest difference of a probability from Keras
@@ -51,9 +51,9 @@ def convert(
 ) -> list[Conversion]:
     """Write the networks of `model` (None: the shipped one) to `folder` as ONNX in other precisions, and compare all forms.
 
-    The folder also gets the model's other files and cards with all hashes, so that it is a model itself. If TensorRT is
-    installed, its engines are built as well. Raises OutputExists; MissingPart if Keras is missing, or if a file is not the
-    one on its card.
+    The folder also gets the model's other files and cards with all hashes, so that it is a complete model. If TensorRT is
+    installed, its engines are built as well. Raises OutputExists; MissingPart if Keras is missing, or if a file does not match
+    its card.
     """
     sources = network_files("tensorflow", model)
     if not reads_pages(read_card(sources["glyphs"])):
@@ -133,7 +133,7 @@ def _batches(name: str, form: Form, images: NDArray[np.uint8]) -> list[NDArray[n
         count = len(images) // DIGITS_PER_LINE
         rows = images[: count * DIGITS_PER_LINE].reshape(count, DIGITS_PER_LINE, *images.shape[1:]).transpose(0, 2, 1, 3)
         side = LINE_HEIGHT - images.shape[1]
-        below = (form.takes[0] or LINE_HEIGHT) - LINE_HEIGHT  # a text, to the network that verifies one: none
+        below = (form.takes[0] or LINE_HEIGHT) - LINE_HEIGHT  # a text, for the network that verifies one: none
         pictures = np.pad(rows.reshape(count, images.shape[1], -1), ((0, 0), (side // 2, side - side // 2 + below), (10, 10)))
     elif name == "cells":
         side = (CELL_SIDE - images.shape[1]) // 2
@@ -146,7 +146,7 @@ def _batches(name: str, form: Form, images: NDArray[np.uint8]) -> list[NDArray[n
 
 
 def _probabilities(network: Network, form: Form, batches: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
-    """The probabilities that each reader of a network gives, (n, ..., readers, classes) float64."""
+    """The probabilities from each reader of a network, (n, ..., readers, classes) float64."""
     given = np.concatenate(list(network.run(batches))).astype(np.float64)
     if form.of_lines:
         given = np.exp(log_probabilities(given, form))

@@ -1,7 +1,7 @@
 """The documents of a run that a person has corrected, with the texts that the person keyed.
 
-The table with the corrections names documents as the run did; the journal of the run knows where they lie, and what was read
-there. Copies of a document are one document.
+The table with the corrections names documents as the run did; the journal of the run knows where they are, and what was read
+there. Copies of a document count as one document.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class CorrectedDocument:
 class _Run:
     """The run that was corrected."""
 
-    contents: Mapping[str, tuple[Document, str]]  # by the document's name in tables: it, and the SHA-256 of what was read
+    contents: Mapping[str, tuple[Document, str]]  # by the document's name in tables: document, and SHA-256 of what was read
     rows: Mapping[RowKey, Row]
     notes: Mapping[str, str]  # its settings
 
@@ -46,10 +46,10 @@ class _Run:
 def find_corrected_documents(
     corrections: Path, results: Path | None, log: Log
 ) -> tuple[list[CorrectedDocument], Mapping[str, str]]:
-    """The documents of the table `corrections`, and the settings of the run that it corrects, as its journal notes them.
+    """The documents of the table `corrections`, and the settings of the run that it corrects, from the notes in its journal.
 
-    `results` is the table of that run; None: its journal lies beside `corrections`. Raises BadInput if the documents are not
-    there or have changed, and if there is nothing to learn from.
+    `results` is the table of that run; None: its journal is next to `corrections`. Raises BadInput if the documents are missing
+    or have changed, and if there is nothing to learn from.
     """
     run = _read_run(corrections, results)
     texts = _keyed_texts(corrections)
@@ -74,7 +74,7 @@ def find_corrected_documents(
 
 
 def box_of(row: Row | None) -> Box | None:
-    """Where a row was read, as far as it says so."""
+    """Where a row was read, if it says so."""
     if row is None or row.left is None or row.top is None or row.width is None or row.height is None:
         return None
     return Box(row.left, row.top, row.width, row.height)
@@ -110,7 +110,7 @@ def _keyed_texts(corrections: Path) -> dict[RowKey, str]:
 
 
 def _by_content(texts: Mapping[RowKey, str], run: _Run) -> tuple[list[CorrectedDocument], int]:
-    """The documents, copies as one; and the number of fields left out because copies have different texts."""
+    """The documents, with copies merged; and the number of fields left out because copies have different texts."""
     by_content: dict[str, dict[str, dict[FieldKey, str]]] = {}
     for (name, page, field), text in sorted(texts.items()):
         by_content.setdefault(run.contents[name][1], {}).setdefault(name, {})[page, field] = text
@@ -129,7 +129,7 @@ def _by_content(texts: Mapping[RowKey, str], run: _Run) -> tuple[list[CorrectedD
 
 
 def _check_unchanged(documents: Sequence[CorrectedDocument], log: Log) -> None:
-    """Raises BadInput if documents are gone, or are not the ones that were read."""
+    """Raises BadInput if documents are missing or have changed since they were read."""
     faults = []
     for one in counted(documents, len(documents), "checking that no document was changed", log):
         try:

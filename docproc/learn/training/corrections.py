@@ -1,8 +1,8 @@
 """Training examples from a field whose true text a person has keyed: its line, its digits and wrong candidates, its cells.
 
 The person keyed what is written, but not where. The digits are located by aligning the true text with the lattice: the most
-probable path that spells it. If no path does so plausibly, because the ink was cut badly or the text belongs to another
-field, there are no examples.
+probable path that spells it. If no path does so plausibly, because the ink was cut badly or the text belongs to another field,
+there are no examples.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from docproc.readers.line.symbols import join
 from docproc.readers.read import FieldResult
 from docproc.types import CELL_SIDE, GLYPH_SIDE, NOT_A_DIGIT, CellPictures, Glyphs, Lattice, Line
 
-HELD_OUT_SHARE = 1 / 3  # of the documents, never trained on
-# Log probabilities in nats a digit. Measured on real amounts: the median of true texts is -0.01, and hardly any is lower; that
-# of another field's text is -12; on drawn fields true texts have -0.1 on the lattice, and those with a digit too few -1.4.
+HELD_OUT_SHARE = 1 / 3  # of the documents, never used for training
+# Log probabilities in nats per digit. Measured on real amounts: the median of true texts is -0.01, and hardly any is lower;
+# that of another field's text is -12; on drawn fields true texts have -0.1 on the lattice, and those with a digit missing -1.4.
 MIN_LINE_NATS = -4.0  # of a text on the line, and on the cells
 MIN_LATTICE_NATS = -1.0  # of a text among all that the lattice allows
 
@@ -52,17 +52,17 @@ class CorrectionExamples:
 def is_held_out(sha256: str, seed: int) -> bool:
     """Whether a document with this content is held out from training.
 
-    It depends on the content and the seed alone: copies stay together, and a document that was held out once still is when
-    more documents have been added.
+    This depends only on the content and the seed: copies stay together, and a document that was held out once remains so when
+    more documents are added.
     """
     drawn = hashlib.sha256(f"{seed}:{sha256}".encode()).digest()[:8]
     return int.from_bytes(drawn, "big") < HELD_OUT_SHARE * 2**64
 
 
 def correction_examples(result: FieldResult, text: str, not_digits: int, rng: np.random.Generator) -> CorrectionExamples:
-    """The training examples of a field that was read as `result` and holds `text` (digits).
+    """The training examples of a field that was read as `result` and contains `text` (digits).
 
-    At most `not_digits` wrong candidates are among them.
+    They include at most `not_digits` wrong candidates.
     """
     nothing = CorrectionExamples(
         text, text, (), np.zeros((0, GLYPH_SIDE, GLYPH_SIDE), np.uint8), np.zeros(0, np.int8),
@@ -77,7 +77,7 @@ def correction_examples(result: FieldResult, text: str, not_digits: int, rng: np
     chosen, labels = label_along_path(result.prepared.lattice, path, text, not_digits, rng)
     pictures, comb = views.get("cells", nothing.cells), opinions.get("cells")
     marked = pictures[..., 0].any(axis=(1, 2))
-    # If a digit was struck out, or another one strayed into a cell, it is not known which is which.
+    # If a digit was struck out, or another digit strayed into a cell, it is unclear which digit is which.
     sure = (
         isinstance(comb, CombOpinion)
         and int(marked.sum()) == len(text)
@@ -96,7 +96,7 @@ def spelling_path(opinion: LatticeOpinion, text: str) -> tuple[int, ...]:
     found, path = trace(lattice.pieces, lattice.candidates, odds, scores, [text])[0]
     if not path:
         return ()
-    # Of all texts, whatever lengths the field's rules allow.
+    # Over all texts, whatever lengths the field's rules allow.
     whole = decode(lattice.pieces, lattice.candidates, odds, scores).whole
     return path if _each(found - whole, text) >= MIN_LATTICE_NATS else ()
 
@@ -106,9 +106,9 @@ def label_along_path(
 ) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
     """Label candidates of a lattice on which `path` spells `text`: (candidates, labels).
 
-    Those on the path are its digits. Candidates that share ink with one of them are no digits, except those that hold nearly
-    the same ink, which stay unlabeled. So do candidates beside the path: a digit of the printed form, or of the neighboring
-    field, may stand there.
+    Those on the path are its digits. Candidates that share ink with one of them are not digits, except those with nearly the
+    same ink, which stay unlabeled. So do candidates beside the path: a digit of the printed form, or of the neighboring field,
+    may be there.
     """
     if not path:
         return np.zeros(0, np.int64), np.zeros(0, np.int8)

@@ -1,4 +1,4 @@
-"""A decoder: it draws every digit anew from the last features of a network, and so shows what the network sees."""
+"""A decoder: it redraws every digit from the last features of a network, and so shows what the network sees."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 MIN_EPOCHS = 8
 MIN_STEPS = 300
 BATCH = 256
-LOG_STEPS = 20  # a Step is logged after so many batches
-PROBE_DIGITS = 512  # on which ONNX Runtime is compared with Keras
+LOG_STEPS = 20  # batches between two logged Steps
+PROBE_DIGITS = 512  # used to compare ONNX Runtime with Keras
 
 
 def fit_decoder(network: keras.Model, train: Glyphs, test: Glyphs, seed: int, path: Path, log: Log) -> float:
     """Train a decoder on `train` (n, 28, 28) uint8, with the network frozen; write both as one ONNX file to `path`.
 
-    Returns the mean absolute error of the pixels of `test` (n, 28, 28), 0..1. Raises DocprocError if the file does not draw
-    what Keras draws.
+    Returns the mean absolute pixel error on `test` (n, 28, 28), 0..1. Raises DocprocError if the file's output differs from
+    that of Keras.
     """
     import keras
 

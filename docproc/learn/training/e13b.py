@@ -25,14 +25,14 @@ from docproc.readers.e13b.search import decode, evidence
 from docproc.readers.repair import edits
 from docproc.types import Line, LineRecognizer
 
-ERROR_MARGIN = 0.2  # composed lines may use up this share of an allowed error rate: real lines have faults nobody has drawn
-TRAIN_PART, CALIBRATION_PART, VALIDATION_PART = 0, 1, 2  # of the seed: each part has other lines
+ERROR_MARGIN = 0.2  # composed lines may use up this share of an allowed error rate: real lines have defects never drawn
+TRAIN_PART, CALIBRATION_PART, VALIDATION_PART = 0, 1, 2  # of the seed: each part has different lines
 
 
 def train_e13b(recipe: E13bRecipe, folder: Path, jobs: int, log: Log) -> dict[str, Any]:
     """Train by the recipe; write the network (`E13B_FILES`) and its card `micr.json` to `folder`.
 
-    Returns the card. `jobs` processes compose the lines; Keras takes all cores.
+    Returns the card. `jobs` processes compose the lines; Keras uses all cores.
     """
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def train_e13b(recipe: E13bRecipe, folder: Path, jobs: int, log: Log) -> dict[st
 
 
 def _placed(made: Sequence[E13bExample]) -> tuple[list[Line], list[str]]:
-    """The strips that show their line, with its text."""
+    """The strips that show their line, with their text."""
     placed = [one for one in made if one.placed]
     return [one.found.line for one in placed], [one.text for one in placed]
 
@@ -54,9 +54,9 @@ def _placed(made: Sequence[E13bExample]) -> tuple[list[Line], list[str]]:
 def finish_e13b(
     recipe: E13bRecipe, trained: TrainedNetwork, folder: Path, jobs: int, log: Log, minutes: float
 ) -> dict[str, Any]:
-    """All that follows the training of the network: export it, fit the calibration on unseen lines, write the card.
+    """Everything after the training of the network: export it, fit the calibration on unseen lines, write the card.
 
-    `minutes` are those that the training took; the card includes them.
+    `minutes` is the duration of the training; the card includes it.
     """
     began = time.monotonic()
     trained.model.save(folder / "micr.keras")
@@ -89,8 +89,8 @@ def fit_micr_calibration(
 ) -> tuple[Calibration, dict[str, float]]:
     """Fit the probability that a line is right on one half of `unseen`; the thresholds come from the other half.
 
-    Returns the calibration and its scores: lines read exactly, their characters, the expected calibration error, and the
-    share of lines that is accepted at an error rate of 1 %.
+    Returns the calibration and its scores: lines read exactly, their characters, the expected calibration error, and the share
+    of lines that is accepted at an error rate of 1 %.
     """
     parts = [unseen[start : start + READ_AT_ONCE] for start in range(0, len(unseen), READ_AT_ONCE)]
     reading = counted(parts, len(unseen), "reading composed lines", log, READ_AT_ONCE)

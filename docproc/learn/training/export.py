@@ -38,17 +38,17 @@ if TYPE_CHECKING:
 Opened = TypeVar("Opened")
 Feed = NDArray[np.uint8]
 
-PROBE_FIELDS = 200  # on which a training exports: they set the ranges of the eight bits, and are read in every precision
+PROBE_FIELDS = 200  # for exporting after a training: they determine the ranges for eight bits, and are read in every precision
 MAX_DIFFERENCE = 1e-4  # of a probability between Keras and ONNX Runtime in float32
 MAX_DIFFERENCE_FLOAT16 = 2e-2  # the same for float16
-MIN_AGREEMENT_INT8 = 0.98  # share of the probe on which eight bits have the same most probable class
+MIN_AGREEMENT_INT8 = 0.98  # share of the probe on which eight bits give the same most probable class
 
 
 def export_glyph_network(model: keras.Model, path: Path, probe: Glyphs, form: Form = lattice.FORM) -> tuple[Recognizer, float]:
-    """Write the network quantized to eight bits to `path`, and in float16, for GPUs, to NAME.fp16.onnx beside it.
+    """Write the network quantized to eight bits to `path`, and in float16, for GPUs, to NAME.fp16.onnx next to it.
 
-    The batch is dynamic, the input uint8. Returns the quantized network, and the share of `probe` on which it has the same
-    most probable class as Keras. Raises DocprocError, and leaves no file, if the two disagree.
+    The batch is dynamic, the input uint8. Returns the quantized network, and the share of `probe` on which it has the same most
+    probable class as Keras. Raises DocprocError, and leaves no file, if the two disagree.
     """
     expected = np.asarray(model.predict(probe, verbose=0))
 
@@ -59,7 +59,7 @@ def export_glyph_network(model: keras.Model, path: Path, probe: Glyphs, form: Fo
 
 
 def export_cell_network(model: keras.Model, path: Path, probe: CellPictures) -> tuple[Recognizer, float]:
-    """The same for the network of cells."""
+    """The same for the cell network."""
     expected = np.asarray(model.predict(probe, verbose=0))
 
     def compare(recognizer: Recognizer) -> tuple[float, float]:
@@ -75,7 +75,7 @@ def export_line_network(model: keras.Model, path: Path, probe: Sequence[Line]) -
 
 
 def export_micr_network(model: keras.Model, path: Path, probe: Sequence[Line]) -> tuple[LineRecognizer, float]:
-    """The same for the network of E-13B."""
+    """The same for the E-13B network."""
     return _export_lines(model, path, probe, e13b.FORM)
 
 
@@ -141,7 +141,7 @@ def to_float32(model: keras.Model, path: Path, shape: tuple[int | None, ...]) ->
     """Write the network in float32; `shape` is that of its input, batch first."""
     import tensorflow as tf
 
-    # tf2onnx prints on stdout, which is for data only.
+    # tf2onnx prints to stdout, which is for data only.
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         signature = [tf.TensorSpec(shape, tf.uint8, name=model.inputs[0].name)]
@@ -207,7 +207,7 @@ def _quantize(exact: Path, small: Path, name: str, feeds: Iterable[Feed]) -> Non
     logging.getLogger().setLevel(logging.ERROR)
     quant_pre_process(str(exact), str(prepared), skip_symbolic_shape=True)
     kept = _last_layer(onnx.load(str(prepared)).graph)
-    # Weights of seven bits: processors without VNNI add two products in sixteen bits, which eight bits would overflow.
+    # Seven-bit weights: processors without VNNI add two products in sixteen bits, which eight-bit weights would overflow.
     quantize_static(
         str(prepared), str(small), Reader(), quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=True,
         activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_exclude=kept,
@@ -215,9 +215,9 @@ def _quantize(exact: Path, small: Path, name: str, feeds: Iterable[Feed]) -> Non
 
 
 def _last_layer(graph: Any) -> list[str]:
-    """The names of the nodes from the last weights to the output: in eight bits probabilities below 1/255 would be lost.
+    """The names of the nodes from the last weights to the output: in eight bits, probabilities below 1/255 would be lost.
 
-    They include nodes that only ask for the shape of an earlier layer, but not that layer.
+    They include nodes that only query the shape of an earlier layer, but not that layer.
     """
     makers = {output: node for node in graph.node for output in node.output}
     names: list[str] = []

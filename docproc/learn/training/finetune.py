@@ -1,9 +1,9 @@
 """Fine-tune the networks on fields that a person has corrected, with safeguards against forgetting.
 
-The networks go on from where they are, with a small learning rate, on the examples of these fields mixed with composed
-fields. Context, vote and calibration stay those of the base model: a few hundred fields are too few to fit them anew. A
-fine-tuned model that has seen little may read worse than before, so it is compared with its base on held-out documents and on
-composed fields that are always the same; see `learn.evaluation.comparison`.
+Training continues from the existing weights, with a small learning rate, on examples from these fields mixed with composed
+fields. Context, vote and calibration stay those of the base model: a few hundred fields are too few to fit them anew. A model
+fine-tuned on little data may read worse than before, so it is compared with its base on held-out documents and on composed
+fields that are always the same; see `learn.evaluation.comparison`.
 """
 
 from __future__ import annotations
@@ -54,19 +54,19 @@ if TYPE_CHECKING:
     import keras
 
 NETWORK_NAMES = {"glyphs": "digits", "lines": "lines", "cells": "cells"}
-"""The names of the networks' files, by the keys of `network_files`."""
-MAX_REPEATS = 8  # times that a corrected field is shown in an epoch, each time augmented in another way
-DRAWN_DIGITS = 3_000  # in the place of MNIST's
+"""The base names of the networks' files, by the keys of `network_files`."""
+MAX_REPEATS = 8  # times that a corrected field is shown per epoch, with a different augmentation each time
+DRAWN_DIGITS = 3_000  # in place of MNIST's
 DECODER_TEST_DIGITS = 200
 DIGIT_DRAW = 26  # of the recipe's seed
 REPLAY_PART, PROBE_PART, REPLAY_CELL_PART = 7, 8, 9  # of the recipe's seed
-COMPOSED_SEED = 20261122  # of the fields that are always the same
+COMPOSED_SEED = 20261122  # for the fields that are always the same
 COMPOSED_COMBS = 0.25  # share of combs among these
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayDigits:
-    """The digits that strips are composed from, to train on and to test with."""
+    """The digits that strips are composed from, for training and for testing."""
 
     train: Material
     test: Material
@@ -74,7 +74,7 @@ class ReplayDigits:
 
     @staticmethod
     def of(data: Mnist | None) -> ReplayDigits:
-        """Those of MNIST, or without it digits that the project draws."""
+        """Those of MNIST, or if there is none, digits that the project draws."""
         if data is None:
             origin = {"strokes": "drawn by docproc.learn.composing.strokes"}
             return ReplayDigits(Material(_drawn(DRAWN_DIGITS, 1)), Material(_drawn(DRAWN_DIGITS // 4, 2)), origin)
@@ -101,13 +101,13 @@ class Base:
     card: Mapping[str, Any]
 
     def __post_init__(self) -> None:
-        """Raises MissingPart if a file is missing, before any work."""
+        """Raises MissingPart if a file is missing, before any work starts."""
         for path in (*(self.files[key] for key in NETWORK_NAMES), decoder_path(self.files["glyphs"])):
             if path.name in self.card.get("sha256", {}) and not path.exists():
                 raise absent(path)
 
     def network(self, key: str) -> keras.Model:
-        """Open a network. Raises MissingPart if its file is missing or is not the one on the card."""
+        """Open a network. Raises MissingPart if its file is missing or does not match the card."""
         from docproc.backends import tensorflow
 
         return tensorflow.load(model_bytes(self.files[key], self.card), FORMS[key], alone=False)
@@ -115,10 +115,10 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class _Replay:
-    """Composed strips that are shown again beside the corrected fields, so that nothing is forgotten."""
+    """Composed strips that are shown again together with the corrected fields, so that nothing is forgotten."""
 
     data: TrainingData
-    probe: Sequence[StripExample]  # others, for validation and for the ranges of the eight bits
+    probe: Sequence[StripExample]  # others, for validation and to determine the ranges for eight bits
 
 
 # ------------------------------------------------------------------------------------------------ fine-tuning
@@ -130,8 +130,8 @@ def finetune(
 ) -> dict[str, float]:  # fmt: skip
     """Train the networks on corrected fields and composed strips, and write all their files to `folder`.
 
-    A network without corrections is copied from the base. Returns how far the
-    eight bits of the others agree with Keras. Raises MissingPart if a file of the base is missing, or not the one on its card.
+    A network without corrections is copied from the base. Returns how well the eight-bit versions of the others agree with
+    Keras. Raises MissingPart if a file of the base is missing or does not match its card.
     """
     lines = [(line, one.symbols) for one in corrections for line in one.lines]
     glyphs, labels = _joined([one.glyphs for one in corrections]), _joined([one.labels for one in corrections])
@@ -221,7 +221,7 @@ def _finetune_cells(
 
 
 def _repeats(corrected: int, composed: int) -> int:
-    """How often corrected fields are shown in an epoch: they should be a third of it, but not be learned by heart."""
+    """How often corrected fields are shown per epoch: they should be a third of it, but not be memorized."""
     return int(np.clip(round(composed / (2 * corrected)), 1, MAX_REPEATS))
 
 
@@ -262,7 +262,7 @@ def read_composed(
 ) -> tuple[ScoredField, ...]:
     """Read composed fields, the same ones every time, with a model (the .onnx file of its glyph network).
 
-    `name` is that of the step.
+    `name` is the name of the step.
     """
     source = Source(material, COMPOSED_SEED, 0, COMPOSED_COMBS, carelessness)
     chunks = map_chunks(partial(_read_chunk, source, model, max_error), count, jobs)

@@ -1,4 +1,4 @@
-"""Which network is trained on what: its batches, its augmentation, its loss, and the file with its saved progress."""
+"""Which network is trained on what: its batches, augmentation, loss, and the file with its saved progress."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ from docproc.types import LINE_READERS, LINE_SYMBOLS, MICR_SYMBOLS
 if TYPE_CHECKING:
     import keras
 
-# In the folder of the models, the state of each training that was interrupted.
+# In the models' folder: the state of each interrupted training.
 GLYPH_PROGRESS, CELL_PROGRESS, MICR_PROGRESS = (f"{name}.progress.npz" for name in ("digits", "cells", "micr"))
 LINE_PROGRESS = tuple(f"lines-{number}.progress.npz" for number in range(1, LINE_READERS + 1))
 
-# What is drawn from the seed of a recipe, so that no two drawings share their random numbers.
+# What is drawn from the seed of a recipe, so that no two draws share random numbers.
 GLYPH_DRAW, LINE_DRAW, CELL_DRAW, MICR_PAIRS_DRAW, MICR_DRAW, MICR_VALIDATION_DRAW, CLASSIC_DRAW = 21, 22, 23, 24, 25, 26, 27
 
 LINE_WIDTHS = (0.75, 1.15)  # factors by which handwritten lines are made narrower or wider
-MICR_WIDTHS = (0.88, 1.12)  # the same of print
+MICR_WIDTHS = (0.88, 1.12)  # the same for print
 
 CLASSES_LOSS = "sparse_categorical_crossentropy"
 
@@ -59,7 +59,7 @@ def fit_glyph_network(
 ) -> TrainedNetwork:
     """Train the network that reads candidates, on glyphs (n, 28, 28) uint8 with their labels (n,).
 
-    Here and below, a training begins with the weights of `start` if it is given, and saves its progress in `folder`.
+    Here and below, a training starts from the weights of `start` if given, and saves its progress in `folder`.
     """
     batches = warped_pictures(train, recipe.batch, recipe.epochs, (recipe.seed, GLYPH_DRAW))
     training = Training(
@@ -108,7 +108,7 @@ def fit_line_network(
 ) -> TrainedNetwork:
     """Train the networks that read whole lines, by connectionist temporal classification.
 
-    Each has its own initial weights and sees the lines in its own order. They are joined to one network, as `start` is. The
+    Each has its own initial weights and sees the lines in its own order. They are joined into one network, like `start`. The
     history is that of the first.
     """
     starts: list[keras.Model] | list[None] = [None] * LINE_READERS if start is None else each_line_reader(start)
@@ -136,7 +136,7 @@ def _fit_line_reader(
 
 
 def _line_encoded(labeled: LabeledLines) -> EncodedLines:
-    """Lines with the classes of their symbols, without those on which nothing is written."""
+    """Lines with the classes of their symbols, leaving out those on which nothing is written."""
     written = [(line, text) for line, text in zip(*labeled, strict=True) if text]
     return [line for line, _ in written], [[LINE_SYMBOLS.index(symbol) for symbol in text] for _, text in written]
 
@@ -158,7 +158,7 @@ def fit_micr_network(
 def _symbols_encoded(labeled: LabeledLines, seed: tuple[int, int]) -> EncodedLines:
     """Lines with the classes of their symbols.
 
-    The loss takes no empty text, so a line without one is put beside a random line that has one.
+    The loss does not accept an empty text, so a line without text is placed next to a random line that has one.
     """
     rng = np.random.default_rng(seed)
     lines, texts = labeled
@@ -182,7 +182,7 @@ def ctc_loss(targets: Any, frames: Any) -> Any:
     import tensorflow as tf
 
     targets = tf.cast(targets, tf.int32)
-    # Sparse targets take the fast kernel. Zero would count as absent, so classes are moved by one and back.
+    # Sparse targets use the fast kernel. Zero would count as absent, so classes are shifted by one and back.
     shifted = tf.sparse.from_dense(targets + 1)
     labels = tf.SparseTensor(shifted.indices, shifted.values - 1, shifted.dense_shape)
     lengths = tf.fill([tf.shape(frames)[0]], tf.shape(frames)[1])

@@ -1,4 +1,4 @@
-"""From MNIST to the shipped files: compose fields, train the networks, export them, fit what stands beside, write the card.
+"""From MNIST to the shipped files: compose fields, train and export the networks, fit everything else, write the card.
 
 All random numbers come from one seed.
 """
@@ -71,19 +71,19 @@ from docproc.weights.opening import model_bytes
 if TYPE_CHECKING:
     import keras
 
-TRAINING_FIELDS = (  # of a recipe: what decided the outcome of its training, and stays where only what stands beside is fitted
+TRAINING_FIELDS = (  # of a recipe: what determined the outcome of its training; kept if only the rest is fitted again
     "network", "seed", "strips", "combs", "not_digits", "mnist_repeats", "epochs", "batch", "line_strips", "written_strips",
     "line_epochs", "line_batch", "cell_combs", "cell_epochs", "learning_rate",
     "weight_decay", "precision", "patience", "held_out",
 )  # fmt: skip
-PROBE_DIGITS = 512  # of MNIST, beside PROBE_FIELDS
+PROBE_DIGITS = 512  # of MNIST, in addition to PROBE_FIELDS
 
-# Parts of the seed: each has other strips.
+# Parts of the seed: each has different strips.
 TRAIN_PART, CELL_PART, VALIDATION_PART = 0, 4, 7
 CONTEXT_PART, VOTE_COMB_PART = 1, 5
 CALIBRATION_PART, CALIBRATION_COMB_PART = 2, 6
 WRITTEN_PART, VOTE_PART, WRITTEN_CALIBRATION_PART = 31, 33, 34
-WRITTEN_COMBS = 0.05  # share of combs among the strips of WRITTEN that are trained on
+WRITTEN_COMBS = 0.05  # share of combs among the training strips of WRITTEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +96,14 @@ class Networks:
     histories: Histories
 
     def named(self) -> Mapping[str, keras.Model]:
-        """By the names of their files."""
+        """The networks by their file names."""
         named = ("digits", "lines", "cells")
         return {name: getattr(self, name) for name in named}
 
 
 @dataclass(frozen=True, slots=True)
 class _Unseen:
-    """Strips that are composed of digits which no network was trained on."""
+    """Strips composed of digits that no network was trained on."""
 
     material: Material
     seed: int
@@ -122,8 +122,8 @@ def train_handwriting(
 ) -> dict[str, Any]:
     """Train by the recipe; write the networks (`HANDWRITING_FILES`) and their card `digits.json` to `folder`.
 
-    Returns the card. `jobs` processes compose the strips; Keras takes all cores. A training that was interrupted resumes
-    after its last complete epoch, if the same recipe is trained to the same folder, and composes nothing again.
+    Returns the card. `jobs` processes compose the strips; Keras uses all cores. An interrupted training resumes after its last
+    complete epoch, if the same recipe is trained to the same folder, and composes nothing again.
     """
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
@@ -134,11 +134,11 @@ def train_handwriting(
 def refit_handwriting(
     recipe: HandwritingRecipe, data: Mnist, sources: Sources, base: Path, folder: Path, jobs: int, log: Log
 ) -> dict[str, Any]:
-    """Fit anew what stands beside the networks of a trained model, whose glyph network is `base` (.keras), and write it all.
+    """Fit everything besides the networks again, for a model with the glyph network `base` (.keras), and write it all.
 
-    Returns the card. Raises MissingPart where a network is missing or is not the one on the card of its model.
+    Returns the card. Raises MissingPart if a network is missing or does not match the card of its model.
     """
-    from docproc.backends import tensorflow  # heavy
+    from docproc.backends import tensorflow  # slow to import
 
     log(Step("opening the networks"))
     files = network_files("tensorflow", base.with_suffix(".onnx"))
@@ -160,7 +160,7 @@ def _train_networks(recipe: HandwritingRecipe, data: Mnist, sources: Sources, fo
     kept = Kept(folder, json.dumps([recipe.seed, recipe.held_out, data.hashes, sources.to_card()], sort_keys=True))
     source = Source(sources.with_digits(Digits.of(images, image_labels), apart=False), recipe.seed, TRAIN_PART, recipe.combs)
     train = training_data(source, recipe.strips, recipe.not_digits, jobs, "composing fields to train on", log, kept)
-    # The strips for validation are composed of digits that no training shows.
+    # The validation strips are composed of digits that are never used for training.
     unseen = Source(sources.with_digits(Digits.of(*held_out), apart=True), recipe.seed, VALIDATION_PART, recipe.combs)
     count = int(np.clip(recipe.strips // 50, 100, 1_500))
     validation = training_data(unseen, count, recipe.not_digits, jobs, "composing fields for validation", log)
@@ -189,7 +189,7 @@ def _train_networks(recipe: HandwritingRecipe, data: Mnist, sources: Sources, fo
 def _train_lines(
     recipe: HandwritingRecipe, source: Source, unseen: Source, everything: TrainingData, kept: Kept, jobs: int, log: Log
 ) -> TrainedNetwork:
-    """Train the line network on fields of every sort, and on more that are what most people key."""
+    """Train the line network on all kinds of fields, and on additional ones of the kind that most people key."""
 
     def handwriting(of: Source, part: int, count: int, name: str, kept: Kept | None = None) -> LabeledLines:
         own = replace(of, material=replace(of.material, mix=WRITTEN), part=part, combs=WRITTEN_COMBS)
@@ -215,9 +215,9 @@ def finish_handwriting(
     log: Log,
     minutes: float,
 ) -> dict[str, Any]:
-    """All that follows the training of the networks: export them, fit what stands beside them, write the card.
+    """Everything after the training of the networks: export them, fit the parts besides them, write the card.
 
-    `minutes` are those that the training took; the card includes them.
+    `minutes` is the duration of the training; the card includes it.
     """
     began = time.monotonic()
     for name, network in networks.named().items():
@@ -232,7 +232,8 @@ def finish_handwriting(
     log(f"MNIST test: {accuracy:.4%}")
     decoder_error = fit_decoder(networks.digits, images, data.test_images, recipe.seed, folder / f"digits{DECODER_FILE}", log)
     context = fit_context(recognize_examples(strips, recognizers, log), recipe.seed, log)
-    # On careless handwriting: on careful hands the line network hardly needs the lattice, and on unfamiliar ones it does.
+    # On careless handwriting: on careful handwriting the line network hardly needs the lattice, but on unfamiliar hands it
+    # does.
     strips = unseen.compose("handwriting for the vote", VOTE_PART, recipe.vote_strips, 0.0, mix=WRITTEN)
     heard = recognize_examples([*strips, *combs], recognizers, log)
     weights = fit_weights(heard, context, log)
@@ -267,9 +268,9 @@ def _export(
     networks: Networks, strips: Sequence[StripExample], combs: Sequence[StripExample], data: Mnist, folder: Path,
     log: Log,
 ) -> tuple[Mapping[str, Any], dict[str, float]]:  # fmt: skip
-    """Export all networks; returns them by the names of their readers, and how far each agrees with Keras, for the card.
+    """Export all networks; returns them by reader name, and how well each agrees with Keras, for the card.
 
-    The ranges of the eight bits are set by strips, combs and digits of MNIST.
+    The ranges for eight bits are determined from strips, combs and digits of MNIST.
     """
     log(Step("writing the glyph network"))
     glyphs = np.concatenate([*(example.cut.glyphs for example in strips), data.train_images[:PROBE_DIGITS]])
@@ -294,7 +295,7 @@ def _fit_calibrations(
     context: Mlp,
     weights: Mapping[Kind, Weights],
 ) -> tuple[dict[str, Any], dict[str, float]]:
-    """The calibrations and the thresholds of repairs, for the card; and their scores."""
+    """The calibrations and the repair thresholds, for the card; and their scores."""
     carelessness, log = recipe.calibration_haste, unseen.log
     made = unseen.compose("fields for the calibration", CALIBRATION_PART, recipe.calibration_strips, 0.0, carelessness)
     made += unseen.compose(
@@ -308,7 +309,7 @@ def _fit_calibrations(
     fields = recognize_examples(made, recognizers, log)
     made = unseen.compose("combs for the calibration", CALIBRATION_COMB_PART, recipe.comb_strips, 1.0, carelessness)
     combs = recognize_examples(made, recognizers, log)
-    # Marks and unfamiliar hands make amounts and free numbers alike in what goes wrong; combs differ.
+    # Marks and unfamiliar handwriting make amounts and free numbers fail in similar ways; combs differ.
     free, free_scores = fit_calibration(fields, FREE_KINDS, context, weights, log)
     comb, comb_scores = fit_calibration(combs, ("comb",), context, weights, log)
     calibrations = {**free, **comb}
@@ -326,7 +327,7 @@ _Digits = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # images, and their label
 
 
 def _split(recipe: HandwritingRecipe, data: Mnist) -> tuple[_Digits, _Digits]:
-    """MNIST's training digits: those to train networks on, and those held out for what is fitted on their scores."""
+    """MNIST's training digits: those for training networks, and those held out for what is fitted on their scores."""
     order = np.random.default_rng(recipe.seed).permutation(len(data.train_images))
     train, held_out = order[recipe.held_out :], order[: recipe.held_out]
     return (data.train_images[train], data.train_labels[train]), (data.train_images[held_out], data.train_labels[held_out])

@@ -21,9 +21,9 @@ from docproc.learn.training.recipes import Plan
 if TYPE_CHECKING:
     import keras
 
-LOG_STEPS = 20  # a Step is logged after so many batches
-WARMUP_PART = 20  # the learning rate warms up over one in so many steps
-START_RATE = 0.1  # share of the learning rate with which the warm-up begins
+LOG_STEPS = 20  # batches between two logged Steps
+WARMUP_PART = 20  # the learning rate warms up over one in this many steps
+START_RATE = 0.1  # share of the learning rate at which the warm-up starts
 MAX_GRADIENT_NORM = 5.0
 MAX_REPEATS = 3  # of an epoch with NaN [guess]
 
@@ -39,8 +39,8 @@ class Training:
     batches: TrainingBatches
     validation: ValidationBatches
     progress: Path  # where the state is saved after every epoch
-    start: keras.Model | None = None  # whose weights the training begins with
-    of_texts: bool = False  # the targets are the texts of lines, not classes, whose accuracy is measured
+    start: keras.Model | None = None  # whose weights the training starts from
+    of_texts: bool = False  # the targets are the texts of lines, not classes; accuracy is measured only for classes
 
     @property
     def steps(self) -> int:
@@ -57,13 +57,13 @@ class TrainedNetwork:
 
 
 def train_network(plan: Plan, training: Training, log: Log) -> TrainedNetwork:
-    """Train, and save the state after every epoch; a training that was interrupted resumes there.
+    """Train, and save the state after every epoch; an interrupted training resumes there.
 
-    With patience, the weights are those of the epoch with the smallest validation loss, and the training stops after so many
+    With patience, the weights are those of the epoch with the smallest validation loss, and the training stops after that many
     epochs without a smaller one. Otherwise they are those of the last epoch.
 
-    On a loaded machine a step in bfloat16 sometimes gives NaN, and does not when it is repeated. An epoch with NaN is repeated.
-    Raises DocprocError where it gives NaN every time.
+    On a loaded machine a bfloat16 step sometimes gives NaN, but not when repeated. An epoch with NaN is repeated. Raises
+    DocprocError if it gives NaN every time.
     """
     import keras
 
@@ -121,7 +121,7 @@ def _optimizer(plan: Plan, steps: int) -> Any:
         warmup_target=plan.learning_rate,
         warmup_steps=max(1, steps // WARMUP_PART),
     )
-    # The averaged weights reach back over a tenth of the training, at most a thousand steps.
+    # The weights are averaged over a tenth of the training, at most a thousand steps.
     momentum = 1 - 1 / max(2, min(1_000, steps // 10))
     return keras.optimizers.AdamW(
         rate, weight_decay=plan.weight_decay, use_ema=True, ema_momentum=momentum, clipnorm=MAX_GRADIENT_NORM
@@ -129,7 +129,7 @@ def _optimizer(plan: Plan, steps: int) -> Any:
 
 
 def _compiled_steps(model: keras.Model, training: Training) -> tuple[Any, Any]:
-    """The functions that train on one batch, and validate on one. Keras' own `fit` left half of two cores idle."""
+    """The functions that train and validate on one batch. Keras' own `fit` left half of two cores idle."""
     import tensorflow as tf
 
     shown = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)
@@ -142,7 +142,7 @@ def _compiled_steps(model: keras.Model, training: Training) -> tuple[Any, Any]:
 def _train_epoch(
     model: keras.Model, train_step: Callable[..., Any], training: Training, epoch: int, log: Log
 ) -> dict[str, float]:
-    """The metrics of the epoch, means over its batches; it ends early where the loss is NaN."""
+    """The metrics of the epoch, means over its batches; it ends early if the loss is NaN."""
     steps = training.batches.steps
     for number, batch in enumerate(training.batches.of_epoch(epoch), 1):
         metrics = train_step(*batch)
@@ -174,7 +174,7 @@ def _epoch(trained: dict[str, float], validated: dict[str, float]) -> Epoch:
 
 @contextmanager
 def _averaged_weights(model: keras.Model, optimizer: Any) -> Iterator[None]:
-    """Put the averaged weights in the place of the current ones, for a while."""
+    """Temporarily replace the current weights by the averaged ones."""
     current = [np.asarray(variable) for variable in model.trainable_variables]
     optimizer.finalize_variable_values(model.trainable_variables)
     yield
@@ -204,7 +204,7 @@ def _describe(epoch: Epoch) -> str:
 def _save(
     path: Path, fingerprint: str, history: Sequence[Epoch], variables: Sequence[Any], best: Sequence[NDArray[Any]]
 ) -> None:
-    """Save the state of a training, to a new file first, so that the last state is never lost."""
+    """Save the state of a training, first to a new file, so that the last state is never lost."""
     aside = path.with_suffix(".new.npz")
     state: dict[str, Any] = {f"v{k}": np.asarray(variable, np.float64) for k, variable in enumerate(variables)}
     state |= {f"b{k}": value for k, value in enumerate(best)}
@@ -213,7 +213,7 @@ def _save(
 
 
 def _resume(path: Path, fingerprint: str, variables: Sequence[Any]) -> tuple[list[Epoch], list[NDArray[Any]]]:
-    """Restore the variables of the same training, if it was interrupted; returns its history and its best weights."""
+    """Restore the variables of the same training if it was interrupted; returns its history and its best weights."""
     if not path.is_file():
         return [], []
     with np.load(path, allow_pickle=False) as saved:

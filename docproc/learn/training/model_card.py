@@ -1,4 +1,4 @@
-"""The card of a trained model: how it was made, how good it is, what was fitted beside it, and the hashes of its files."""
+"""The card of a trained model: how it was made, how good it is, what was fitted besides it, and the hashes of its files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _files_of(*networks: str) -> tuple[str, ...]:
     return tuple(f"{name}{ending}" for name in networks for ending in NETWORK_ENDINGS)
 
 
-# The files of each model, beside its card.
+# The files of each model, next to its card.
 HANDWRITING_FILES = (
     *_files_of("digits", *(network for network in NETWORKS.values() if network != GLYPHS)),
     f"digits{DECODER_FILE}",
@@ -33,20 +33,20 @@ E13B_FILES = _files_of(MICR)
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """What a card says of a model."""
+    """The contents of a model's card."""
 
     name: str  # of the card: NAME.json
     recipe: Recipe
     data: Mapping[str, Any]  # where its training data come from
-    minutes: float  # that the training took
+    minutes: float  # duration of the training
     scores: Mapping[str, float]
     histories: Histories
     files: Sequence[str]  # of the model, in the folder of the card
-    fitted: Mapping[str, Any] = field(default_factory=dict)  # beside the networks: calibration, and what it takes to read
+    fitted: Mapping[str, Any] = field(default_factory=dict)  # besides the networks: calibration, and what is needed for reading
 
 
 def write_model_card(model: TrainedModel, folder: Path) -> dict[str, Any]:
-    """Write the card beside the files of the model; returns it."""
+    """Write the card next to the files of the model; returns it."""
     card = {
         "name": model.name,
         "docproc": __version__,
@@ -63,5 +63,5 @@ def write_model_card(model: TrainedModel, folder: Path) -> dict[str, Any]:
 
 
 def write_card(path: Path, card: Mapping[str, Any]) -> None:
-    """Write a card as it stands."""
+    """Write a card as it is."""
     path.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

@@ -1,6 +1,6 @@
-"""Recipes: everything that decides the outcome of a training, besides its data.
+"""Recipes: everything that determines the outcome of a training, besides its data.
 
-The names of the fields stand on the cards of models and in the saved progress of trainings: they are a file format.
+The names of the fields appear on model cards and in the saved progress of trainings: they are a file format.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from docproc.weights.cards import CLASSIC
 
 
 class Plan(Protocol):
-    """What the training loop needs to know of a recipe."""
+    """What the training loop needs to know about a recipe."""
 
     @property
     def seed(self) -> int: ...
@@ -23,7 +23,7 @@ class Plan(Protocol):
     @property
     def precision(self) -> str: ...
     @property
-    def patience(self) -> int: ...  # epochs without a better validation loss until the training stops; 0: never
+    def patience(self) -> int: ...  # epochs without a better validation loss before the training stops; 0: never
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +34,27 @@ class HandwritingRecipe:
     seed: int = 20261121
     strips: int = 150_000  # composed fields to train on
     combs: float = 0.12  # share of them that are combs
-    not_digits: int = 6  # wrong candidates kept of every strip
-    mnist_repeats: int = 12  # how often MNIST's own glyphs are shown beside the candidates
+    not_digits: int = 6  # wrong candidates kept per strip
+    mnist_repeats: int = 12  # how often MNIST's own glyphs are shown in addition to the candidates
     epochs: int = 8
     batch: int = 256
     line_strips: int = 50_000  # of the strips, on which the line network is trained
-    written_strips: int = 100_000  # of the mix WRITTEN, on which it is trained beside these
+    written_strips: int = 100_000  # of the mix WRITTEN, on which it is trained in addition
     line_epochs: int = 6
     line_batch: int = 96
-    cell_combs: int = 60_000  # composed combs whose cells are trained on
+    cell_combs: int = 60_000  # composed combs whose cells are used for training
     cell_epochs: int = 9
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     precision: str = "mixed_bfloat16"
-    patience: int = 3  # epochs without a better validation loss until a training stops
-    held_out: int = 5_000  # MNIST training digits kept for what is fitted on the networks' scores
+    patience: int = 3  # epochs without a better validation loss before a training stops
+    held_out: int = 5_000  # MNIST training digits reserved for what is fitted on the networks' scores
     context_strips: int = 6_000
     vote_strips: int = 4_000  # of the mix WRITTEN, for the vote
     calibration_strips: int = 10_000
     written_calibration_strips: int = 12_000  # others, of the mix WRITTEN
     comb_strips: int = 6_000  # combs for what is fitted on combs alone
-    calibration_haste: float = 0.4  # 0..1, carelessness of the handwriting: people write amounts more carefully than we train
+    calibration_haste: float = 0.4  # 0..1, carelessness of the handwriting: amounts are written more carefully than in training
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,8 @@ class ClassicRecipe:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     precision: str = "float32"
-    patience: int = 4  # epochs without a better validation loss until the training stops
-    held_out: int = 5_000  # training digits kept for validation
+    patience: int = 4  # epochs without a better validation loss before the training stops
+    held_out: int = 5_000  # training digits reserved for validation
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +84,13 @@ class E13bRecipe:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     precision: str = "mixed_bfloat16"
-    patience: int = 3  # epochs without a better validation loss until the training stops
+    patience: int = 3  # epochs without a better validation loss before the training stops
     calibration_lines: int = 8_000
 
 
 Recipe = HandwritingRecipe | ClassicRecipe | E13bRecipe
 
-# A small training, for those who change how fields are composed or how networks learn.
+# A small training, for work on how fields are composed or how networks learn.
 QUICK = HandwritingRecipe(
     strips=8_000,
     mnist_repeats=2,

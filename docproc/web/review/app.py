@@ -49,7 +49,7 @@ def review_app(
     who: str = "",
     unmasked: bool = False,
 ) -> Guard:
-    """The application of `docproc review`; `who` keys unless the address says `?who=`. A `desk` adds the page of digits."""
+    """The application of `docproc review`; `who` keys unless the address has `?who=`. A `desk` adds the page of digits."""
     own = _Pages(keying, who, unmasked)
     routes = [
         Route("/", own.home),
@@ -71,7 +71,7 @@ class _Pages:
         return render(request, "review.html", **page_values(name_of(request, self.who), unmasked=self.unmasked))
 
     async def key(self, request: Request) -> Response:
-        """Do what a person wishes with a field, if anything, and give the next ones."""
+        """Do what a person asks for with a field, if anything, and return the next ones."""
         told = await json_of(request, MAX_BODY)
         person = self._person(request, told)
         have, order = told.get("have", []), told.get("order", "doubt")
@@ -110,14 +110,14 @@ class _Pages:
 
 
 def page_values(who: str, *, unmasked: bool, offline: bool = False) -> dict[str, Any]:
-    """What the template of the page is given."""
+    """The values passed to the template of the page."""
     keys = [one for one in KEYS if not offline or one[0] not in ("F2", "o")]
     lines = [one for one in HELP if one[0] not in ("O", "F2 Space")] + [("F9", "save what was keyed")] if offline else HELP
     return {"who": who, "unmasked": unmasked, "offline": offline, "keys": keys, "help": lines}
 
 
 def _done(keying: Keying, person: Person, wish: Wish) -> tuple[dict[str, Any], int]:
-    """What came of a wish, and the status of the answer."""
+    """The result of a request, and the HTTP status of the response."""
     try:
         return keying.key(person, wish), 200
     except StaleEdit as stale:
@@ -128,7 +128,7 @@ def _done(keying: Keying, person: Person, wish: Wish) -> tuple[dict[str, Any], i
         return {"error": _sentence(fault)}, 422
     except Unknown as problem:
         return {"error": str(problem)}, 404
-    except DocprocError as problem:  # the disk is full, say
+    except DocprocError as problem:  # for example, the disk is full
         return {"error": str(problem)}, 507
 
 

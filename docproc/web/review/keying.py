@@ -1,4 +1,4 @@
-"""What is shown of a field to whoever keys it, and what becomes of what was keyed. Knows no HTTP."""
+"""What is shown of a field to the person who keys it, and what is done with keyed text. Independent of HTTP."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ from docproc.runs.scans import Picture, Scans, crop, digit_box, sheet
 from docproc.runs.tables import shown_name
 from docproc.types import Row
 
-AHEAD = 6  # fields that a page has in hand [guess]
-PAUSE_SECONDS = 60.0  # after which somebody is taken to be away [guess]
+AHEAD = 6  # fields that a page has loaded [guess]
+PAUSE_SECONDS = 60.0  # after which a person is considered away [guess]
 SCREEN = "review"
-ACCOUNT = "account"  # a field that holds an account number, as lines of E-13B do
+ACCOUNT = "account"  # a field that contains an account number, as E-13B lines do
 NOTES: dict[Mode, str] = {
     "audit": "Key what is written there. This field is part of an audit, so the reading is not shown.",
     "again": "Second keying: key what is written there. Neither the reading nor the first keying is shown.",
@@ -57,15 +57,15 @@ class Wish:
     version: int  # of the field, as it was shown
     action: Action
     text: str = ""
-    overruled: bool = False  # the rules that it breaks were told, and do not count
+    overruled: bool = False  # the person saw which rules it breaks and overrode them
 
 
 class Broken(DocprocError):
-    """What was keyed breaks rules, and nobody insisted yet. Nothing was entered."""
+    """The keyed text breaks rules, and nobody has insisted yet. Nothing was stored."""
 
 
 class Unknown(DocprocError):
-    """The field is not one that was shown, or it left the table."""
+    """The field was not shown, or is no longer in the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class _Shown:
     """How a field was shown."""
 
     mode: Mode
-    planted: Row | None = None  # a wrong reading that was shown in place of what was read
+    planted: Row | None = None  # a wrong reading that was shown instead of the real one
 
 
 @dataclass(slots=True)
@@ -81,18 +81,18 @@ class _Done:
     """What a person keyed."""
 
     kinds: Counter[str] = field(default_factory=Counter)
-    seconds: float = 0.0  # that it took, without pauses
-    last: float = 0.0  # monotonic seconds: when something was keyed last
+    seconds: float = 0.0  # spent on it, without pauses
+    last: float = 0.0  # monotonic seconds: when something was last keyed
 
     def note(self, kind: str, now: float) -> None:
-        """Something was keyed."""
+        """Record that something was keyed."""
         self.kinds[kind] += 1
         self.seconds += min(now - self.last, PAUSE_SECONDS) if self.last else 0.0
         self.last = now
 
 
 class Keying:
-    """The fields of a run that are to be keyed; threads may share it."""
+    """The fields of a run that are to be keyed; may be shared between threads."""
 
     def __init__(
         self, output: Path, edits: Edits, scans: Scans, wishes: Wishes, *, planted: float = 0.0, screen: str = SCREEN
@@ -126,7 +126,7 @@ class Keying:
     def cards(
         self, person: Person, have: Sequence[str] = (), order: Order = "doubt", ahead: int = AHEAD
     ) -> list[dict[str, Any]]:
-        """The next fields for a person who has those of the ids in `have`."""
+        """The next fields for a person who already has those with the ids in `have`."""
         with self._lock:
             held = [self._keys[one] for one in have if one in self._keys]
             cards: list[dict[str, Any]] = []
@@ -134,7 +134,7 @@ class Keying:
                 for key in [entry.key for entry in taken]:
                     states = self._edits.fields(key[0])
                     self._queue.update(states)  # another program may have entered something
-                    if not any(state.key == key for state in states):  # or read the document anew, and found no such field
+                    if not any(state.key == key for state in states):  # or read the document again, and found no such field
                         self._queue.remove(key)
                     if entry := self._queue.find(key):
                         cards.append(self._card(entry, states))
@@ -142,7 +142,7 @@ class Keying:
             return cards
 
     def progress(self, person: Person) -> dict[str, Any]:
-        """How far a person is: the share of fields that was keyed, 0..1; and in words how many, how fast, how long still."""
+        """A person's progress: the share of fields keyed, 0..1; and in words how many, how fast, and the time left."""
         with self._lock:
             left, done = self._queue.left(person), self._done.setdefault(person, _Done())
         count = done.kinds.total()
@@ -167,10 +167,10 @@ class Keying:
     # ------------------------------------------------------------------------------------------------- keying
 
     def key(self, person: Person, wish: Wish) -> dict[str, Any]:
-        """Do what a person wishes; what was entered is on the disk then.
+        """Do what a person asks for; when this returns, what was entered is on disk.
 
-        Raises Unknown, Broken where rules are broken and it is not `overruled`, ValueError for a text that is no number,
-        StaleEdit where somebody else came first, or CannotWrite: nothing was entered then.
+        Raises Unknown, Broken if rules are broken and not `overruled`, ValueError for a text that is not a number, StaleEdit if
+        somebody else was first, or CannotWrite; in these cases nothing was entered.
         """
         with self._lock:
             key = self._keys.get(wish.id)
@@ -193,19 +193,19 @@ class Keying:
     def _edit(
         self, person: Person, wish: Wish, said: Said, state: FieldState, mode: Mode, page: Sequence[Row]
     ) -> Edit:  # fmt: skip
-        # Who keys it for an audit does not see what others keyed.
+        # Whoever keys it for an audit does not see what others keyed.
         again = mode == "again" or (mode == "audit" and bool(state.counting))
         screen = AUDIT if mode == "audit" else self._screen
         edit = edit_of(state, said, wish.text, who=person.who, screen=screen, again=again)
         if came := [one for one in state.edits if one.id > wish.version]:
-            raise StaleEdit(edit, came)  # before a word of rules
+            raise StaleEdit(edit, came)  # before any message about rules
         broken = _broken(state.reading, edit, page)
         if broken and not wish.overruled:
             raise Broken("; ".join(broken))
         return replace(edit, overruled=bool(broken))
 
     def _enter(self, wish: Wish, state: FieldState, shown: _Shown, edit: Edit) -> int:
-        """Enter an edit; returns the version of the field then."""
+        """Store an edit; returns the new version of the field."""
         seen = {state.key: wish.version}
         if shown.planted is None:
             return self._edits.add([edit], seen)[-1]
@@ -218,7 +218,7 @@ class Keying:
         return numbers[-1] if numbers else state.version
 
     def _back(self, person: Person, wish: Wish, state: FieldState) -> dict[str, Any]:
-        """Take back what a person keyed last in a field, and show it again."""
+        """Take back what a person last keyed in a field, and show it again."""
         if state.counting and state.edits[-1].who == person.who and wish.version:
             self._edits.add([withdrawal_of(state, who=person.who, screen=self._screen)], {state.key: wish.version})
             self._done.setdefault(person, _Done()).kinds[_kind(state.counting[-1])] -= 1
@@ -228,7 +228,7 @@ class Keying:
         return {"version": entry.state.version, "card": self._card(entry, states)}
 
     def shown(self, card: str) -> tuple[FieldState, Mode]:
-        """The field of a card as it stands now, and how it was shown. Raises Unknown."""
+        """The current field of a card, and how it was shown. Raises Unknown."""
         state, _, _ = self._find(card)
         with self._lock:
             return state, self._shown[state.key].mode
@@ -242,13 +242,13 @@ class Keying:
     # ------------------------------------------------------------------------------------------ pictures, the end
 
     def crop(self, card: str) -> Picture:
-        """The field of a card. Raises Unknown, or DocumentError where its scan is gone or not what was read."""
+        """The crop of a card's field. Raises Unknown, or DocumentError if its scan is gone or has changed since it was read."""
         state, place, states = self._find(card)
         mark = None if place is None else digit_box(state.reading, place)
         return crop(self.scans.page(state.sha256, state.reading), state.reading, mark, turns=_turns(states, state))
 
     def sheet(self, card: str, *, covered: bool, near: bool = False) -> Picture:
-        """The page of a card, or with `near` what is around the field, account numbers `covered` or not.
+        """The page of a card, or with `near` the area around the field, with account numbers `covered` or not.
 
         Raises what `crop` raises.
         """
@@ -267,7 +267,7 @@ class Keying:
             return self._state(key, states), entry.place if entry else None, states
 
     def finish(self, person: Person) -> str:
-        """Write the table again; returns what a person should know at the end, in lines. Raises CannotWrite."""
+        """Write the table again; returns what a person should know at the end, as lines. Raises CannotWrite."""
         with self._table_lock:
             untouched = rewrite_table(self.output)
         with self._lock:
@@ -283,13 +283,13 @@ class Keying:
 
 
 def _turns(states: Sequence[FieldState], state: FieldState) -> int:
-    """How often the page of a field is to be turned, see `quarters`."""
+    """How many times the page of a field has to be turned, see `quarters`."""
     own = [course(one.reading) for one in states if one.reading.page == state.reading.page]
     return quarters(sum(across for across, _ in own), sum(down for _, down in own))
 
 
 def _broken(reading: Row, edit: Edit, page: Sequence[Row]) -> tuple[str, ...]:
-    """The rules of the field, and those between the fields of its page, that an edit breaks, in words."""
+    """The rules that an edit breaks, in words: those of the field, and those between the fields of its page."""
     if edit.said == "illegible":
         return ()
     meant = meaning(reading, edit.text) if edit.said == "text" else blank_meaning(reading)
@@ -308,7 +308,7 @@ def _many(count: int) -> str:
 
 
 def _page(states: Sequence[FieldState], reading: Row) -> list[Row]:
-    """The rows of a field's page as they stand in the table."""
+    """The rows of a field's page as they are in the table."""
     return [state.row for state in states if state.reading.page == reading.page and state.reading.document == reading.document]
 
 
@@ -316,7 +316,7 @@ def _page(states: Sequence[FieldState], reading: Row) -> list[Row]:
 
 
 def card_of(entry: Entry, shown: Row) -> dict[str, Any]:
-    """What a browser is told of a field; `shown` is the row with the reading that it shows. Of a blind one it tells nothing."""
+    """A field in the form sent to a browser; `shown` is the row with the reading to show. A blind one includes no reading."""
     state = entry.state
     empty = entry.blind or entry.mode == "third"
     text = "" if empty else box_text(shown)
@@ -334,12 +334,12 @@ def card_of(entry: Entry, shown: Row) -> dict[str, Any]:
 
 
 def card_id(key: FieldKey) -> str:
-    """The id of a field's card: the same whenever it is shown."""
+    """The id of a field's card: the same every time it is shown."""
     return hashlib.sha256("\0".join(map(str, key)).encode(errors="surrogateescape")).hexdigest()[:20]
 
 
 def box_text(row: Row) -> str:
-    """The reading as it stands in the box: numbers with their point, lines of E-13B with letters for their symbols."""
+    """The reading as it is shown in the box: numbers with their point, E-13B lines with letters for their symbols."""
     spec = spec_of(row)
     date = spec.rules is not None and spec.rules.date is not None
     if spec.kind in ("amount", "decimal", "micr") and not date and row.value and row.text:
@@ -348,7 +348,7 @@ def box_text(row: Row) -> str:
 
 
 def place_in(text: str, digit: int) -> int | None:
-    """Where digit number `digit`, from 0, stands in a text with marks; None where there are not so many."""
+    """The index of digit number `digit`, from 0, in a text with marks; None if there are fewer digits."""
     places = [place for place, character in enumerate(text) if character.isdigit()]
     return places[digit] if 0 <= digit < len(places) else None
 

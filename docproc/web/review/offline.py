@@ -1,4 +1,4 @@
-"""The page on which fields are keyed as one HTML file: no server, no network; its script, style, data and crops are inside."""
+"""The keying page as one HTML file: no server, no network; its script, style, data and crops are inside."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from docproc.web.pages import page
 from docproc.web.review.app import page_values
 from docproc.web.review.keying import Keying
 
-FILE_BYTES = 15_000_000  # of a file with MAX_FIELDS fields
+FILE_BYTES = 15_000_000  # for a file with MAX_FIELDS fields
 MAX_FIELDS = 2_000
-CROP_BYTES = 60_000  # of a crop, where there are few [guess]
+CROP_BYTES = 60_000  # per crop, if there are few [guess]
 SCREEN = "offline"
 TOLD = "Save what you keyed (F9), and send the file back: docproc apply enters it."
 
 
 def offline_page(keying: Keying, who: str, *, unmasked: bool) -> tuple[bytes, int]:
-    """(HTML, number of fields) of the page with all fields that `keying` has, for a person called `who` or otherwise."""
+    """(HTML, number of fields) of the page with all fields of `keying`; `who` is the default name of the person."""
     cards = keying.cards(Person(who), ahead=1 << 62)
     own = [card | {"page": "", "edit": _edit(keying, card)} for card in cards]
     plain = sum(len(json.dumps(card)) for card in own)
-    room = max(FILE_BYTES, len(own) * FILE_BYTES // MAX_FIELDS) - plain - 100_000  # for page, style and script
+    room = max(FILE_BYTES, len(own) * FILE_BYTES // MAX_FIELDS) - plain - 100_000  # reserved for page, style and script
     most = max(0, min(CROP_BYTES, room // max(1, len(own)) * 3 // 4 - 40))
     for card in sorted(own, key=_on_paper):  # a page is decoded once for all its fields
         card["crop"] = _crop(keying, card["id"], most)
@@ -42,7 +42,7 @@ def offline_page(keying: Keying, who: str, *, unmasked: bool) -> tuple[bytes, in
 
 
 def _edit(keying: Keying, card: Mapping[str, Any]) -> dict[str, Any]:
-    """What an edit of this field says beside what is keyed, see docs/corrections.md."""
+    """What an edit of this field contains besides what is keyed, see docs/corrections.md."""
     state, mode = keying.shown(card["id"])
     reading = state.reading
     said = {"document": safe_name(reading.document), "page": reading.page, "field": reading.field, "sha256": state.sha256}
@@ -62,7 +62,7 @@ def _crop(keying: Keying, card: str, most: int) -> str:
 
 
 def _inlined(html: str, data: Mapping[str, Any]) -> str:
-    """A page with all in it that it fetches from a server otherwise."""
+    """A page with everything inlined that it otherwise fetches from a server."""
     style = (STATIC / "docproc.css").read_text(encoding="utf-8")
     shared, own = ((STATIC / name).read_text(encoding="utf-8") for name in ("page.js", "review.js"))
     script = re.sub(r"^export ", "", shared, flags=re.MULTILINE) + re.sub(r"^import .*\n", "", own, flags=re.MULTILINE)
