@@ -169,7 +169,7 @@ def line_network(name: str = "lines") -> keras.Model:
 def micr_network() -> keras.Model:
     """The reader of E-13B: (n, 32, width) uint8 to (n, width / 4, 15) logits; the last class is the CTC blank.
 
-    Print varies little, so 0.12 million weights, a third of the line network's, are enough. A frame sees 30 px, one and a half
+    Print varies little, so 0.12 million weights are enough. A frame sees 30 px, one and a half
     characters, to each side.
     """
     import keras
