@@ -14,7 +14,7 @@ from docproc.types import Gray
 
 @dataclass(frozen=True, slots=True)
 class PixelTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     min_paper_gray: int = 24  # darker is not paper but the black around a page [guess]
 

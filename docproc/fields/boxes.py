@@ -25,7 +25,7 @@ MAX_ROWS_BACK = 8  # rows to which a box is compared when boxes are brought in o
 
 @dataclass(frozen=True, slots=True)
 class BoxTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md.
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md.
 
     All px are at the working size.
     """

@@ -21,7 +21,7 @@ from docproc.types import Box, Field, Gray, Homography, Page, Placed
 
 @dataclass(frozen=True, slots=True)
 class LintTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md. Px are those of the form."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md. Px are those of the form."""
 
     # Which printed frame belongs to a box.
     max_frame_areas: float = 3.0  # of a field's box, that a frame around it may have [guess]

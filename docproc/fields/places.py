@@ -13,7 +13,7 @@ from docproc.types import Box, Field, Page
 
 @dataclass(frozen=True, slots=True)
 class PlaceTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     same_place_share: float = 0.5  # of the smaller of two boxes that both contain: they mean the same place [guess]
     max_printed_share: float = 0.5  # of a table's cells that hold print; with more, the page is filled in [guess]

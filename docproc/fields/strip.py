@@ -14,7 +14,7 @@ from docproc.types import Box, Field, Kind, Page
 
 @dataclass(frozen=True, slots=True)
 class StripTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     # What is a cropped field by its shape.
     max_height_px: int = 400  # a higher picture is a page [guess]

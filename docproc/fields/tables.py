@@ -29,7 +29,7 @@ Edges = NDArray[np.float64]  # (n, 4) float64: left, top, right, bottom
 
 @dataclass(frozen=True, slots=True)
 class TableTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md. All px are at the working size."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md. All px are at the working size."""
 
     # Pieces of paper that may be cells.
     max_pieces: int = 3000  # with more, the page is squared paper [guess]

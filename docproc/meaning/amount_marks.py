@@ -21,7 +21,7 @@ _SEPARATORS: dict[str, SeparatorKind] = {"point": "point", "comma": "comma", "da
 
 @dataclass(frozen=True, slots=True)
 class AmountMarkTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md.
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md.
 
     Heights on the line run from 0 at the upper end of the digits to 1 at their base line.
     """

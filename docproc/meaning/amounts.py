@@ -26,7 +26,7 @@ FRACTION = "the amount may end in a fraction of 100"
 
 @dataclass(frozen=True, slots=True)
 class AmountTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     max_unseparated_digits: int = 7  # how many an amount may have that is believed without a separator [guess]
     max_doubtful_separators: int = 6  # marks that may be separators; with more, nothing is settled [guess]

@@ -29,7 +29,7 @@ GROUP = 3  # digits of a group of thousands [standard]
 
 @dataclass(frozen=True, slots=True)
 class DecimalTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md.
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md.
 
     Heights on the line run from 0 at the upper end of the digits to 1 at their base line.
     """

@@ -17,7 +17,7 @@ from docproc.types import LETTER, STRUCK, Kind
 
 @dataclass(frozen=True, slots=True)
 class ForeignTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     min_share: float = 0.4  # probability of letters, or of something struck out, beside a number [guess]
     min_parting_share: float = 0.4  # of a mark that parts two numbers [guess]

@@ -24,7 +24,7 @@ MarkKind = Literal["point", "comma", "dash", "slash", "line", "speck", "other"]
 
 @dataclass(frozen=True, slots=True)
 class MarkTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md.
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md.
 
     Heights on the line run from 0 at the upper end of the digits to 1 at their base line.
     """

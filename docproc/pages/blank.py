@@ -16,7 +16,7 @@ Mask = NDArray[np.uint8]  # (height, width) uint8, 0 or 1
 
 @dataclass(frozen=True, slots=True)
 class BlankTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     max_shift_px: int = 4  # of the print on the scan, from where the registration puts it [guess]
     margin_px: int = 8  # around a field, in which print tells how it lies: a frame may run along its edge [guess]

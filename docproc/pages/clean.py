@@ -13,7 +13,7 @@ from docproc.types import Box, Gray, Homography, Page
 
 @dataclass(frozen=True, slots=True)
 class CleanTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     sample_side_px: int = 1000  # about so many px of the longer side tell the paper's brightness [guess]
     max_negative_gray: float = 96  # of the median: a lighter page is never a negative [guess]

@@ -38,7 +38,7 @@ __all__ = (
 
 @dataclass(frozen=True, slots=True)
 class CheckTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     min_aspect_ratio: float = 1.6  # of a check's width to its height [guess]
     max_aspect_ratio: float = 3.4  # likewise [guess]

@@ -16,7 +16,7 @@ NAMES = ("amount", "date", "micr")
 
 @dataclass(frozen=True, slots=True)
 class ElectionTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     min_line_confidence: float = 0.5  # of a MICR line that tells the country [guess]
 

@@ -17,7 +17,7 @@ LevelLine = tuple[int, int, int]  # left, y, right, px at the working size
 
 @dataclass(frozen=True, slots=True)
 class FrameTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     # Lines.
     min_line_in: float = 0.45  # of a level line [guess]

@@ -17,7 +17,7 @@ from docproc.pixels import components
 
 @dataclass(frozen=True, slots=True)
 class MicrLineTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     character_in: float = 0.117  # height of E-13B, ANSI X9.27 [standard]
 

@@ -20,7 +20,7 @@ DATE_CELLS = (6, 8)  # of a comb for a date: day and month, and a year of two or
 
 @dataclass(frozen=True, slots=True)
 class PlaceTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     # Where on the check; shares are of its width and height.
     clear_in: float = 0.25  # above the MICR line, where nothing else stands [guess]

@@ -17,7 +17,7 @@ Rect = tuple[float, float, float, float]  # left, top, right, bottom, px at the 
 
 @dataclass(frozen=True, slots=True)
 class WorkingTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     side_px: int = 1500  # to which the long side of a page is brought [guess]
     light_reach_px: int = 61  # over which the light is flattened [guess]

@@ -38,7 +38,7 @@ Fault = Callable[[str, str], None]  # what is wrong with a key of a field: the k
 
 @dataclass(frozen=True, slots=True)
 class TemplateTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     min_box_width_px: int = 4  # that holds a digit [guess]
     min_box_height_px: int = 6  # likewise [guess]

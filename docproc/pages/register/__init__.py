@@ -64,7 +64,7 @@ Method = Literal["marks", "features", "lines"]
 
 @dataclass(frozen=True, slots=True)
 class RegisterTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     work_side_px: int = 1400  # of the page's longer side, at most; more than of the form: there may be a table around [guess]
     min_side_px: int = 100  # of the page's shorter side then [guess]

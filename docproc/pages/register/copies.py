@@ -14,7 +14,7 @@ from docproc.types import Gray
 
 @dataclass(frozen=True, slots=True)
 class CopyTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     work_side_px: int = 800  # of the page's longer side, at most, where ink is counted [guess]
     min_area_ratio: float = 0.15  # of the page beside a form to that form: as much of another one as can be told [guess]

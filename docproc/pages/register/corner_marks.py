@@ -19,7 +19,7 @@ Places = NDArray[np.complex128]  # (n,) complex128, x + iy: a similarity is a pr
 
 @dataclass(frozen=True, slots=True)
 class MarkTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     # What may be a mark, on the page at the working size.
     work_side_px: int = 1000  # of the page's longer side, at most [guess]

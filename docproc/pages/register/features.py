@@ -19,7 +19,7 @@ Descriptors = NDArray[np.uint8]  # (n, 32) uint8
 
 @dataclass(frozen=True, slots=True)
 class FeatureTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     max_features: int = 2500  # of a picture [guess]
     min_corner_gray: int = 12  # between a corner and what is around it, FAST's threshold [guess]

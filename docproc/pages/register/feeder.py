@@ -22,7 +22,7 @@ _BOTH, _LOST, _AGAIN = np.arange(3, dtype=np.uint8)  # steps: a row of both, of 
 
 @dataclass(frozen=True, slots=True)
 class FeederTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md. Px are those of the form's picture."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md. Px are those of the form's picture."""
 
     column_px: int = 2  # of a row that are taken together [guess]
     step_cost: float = 2.0  # of a row that is lost or comes again, in such columns of print [guess]

@@ -18,7 +18,7 @@ Weights = NDArray[np.float64]  # (n,) float64, 0 or more
 
 @dataclass(frozen=True, slots=True)
 class FitTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     # The map that most pairs agree on.
     min_flexible_pairs: int = 16  # with fewer only a similarity is fitted [guess]

@@ -18,7 +18,7 @@ Lines = NDArray[np.bool_]  # (2, height, width) bool, the same
 
 @dataclass(frozen=True, slots=True)
 class LineTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     # The map of ruled lines.
     work_side_px: int = 800  # of the picture's longer side, at most [guess]

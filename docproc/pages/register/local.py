@@ -29,7 +29,7 @@ Trouble = Literal["", "partly off", "off", "not there", "stretched"]
 
 @dataclass(frozen=True, slots=True)
 class LocalTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     min_shift_px: float = 1.5  # of the form's picture: a field follows its print that far and further [guess]
     min_unsure_shift_px: float = 4.0  # likewise, where somebody wrote on that picture: writing pulls [measured: election-forms]

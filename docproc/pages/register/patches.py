@@ -16,7 +16,7 @@ Corners = NDArray[np.int32]  # (n, 2) int32, left and top of patches on the form
 
 @dataclass(frozen=True, slots=True)
 class PatchTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     # Choosing patches.
     side_px: int = 40  # of a patch of the form's picture [guess]

@@ -29,7 +29,7 @@ from docproc.types import Gray
 
 @dataclass(frozen=True, slots=True)
 class RefineTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     min_finer_ratio: float = 1.4  # of the resolution of the form to that of the page: the page is taken larger then [guess]
     max_error_window_share: float = 0.25  # of a window, by which pairs may miss the map that is fitted to them [guess]

@@ -18,7 +18,7 @@ from docproc.types import Gray
 
 @dataclass(frozen=True, slots=True)
 class SlippedTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     beyond_share: float = 0.25  # of the form's side, that is looked at beyond its edges [guess]
     min_share: float = (

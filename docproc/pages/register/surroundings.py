@@ -24,7 +24,7 @@ Map = NDArray[np.float32]  # (height, width) float32
 
 @dataclass(frozen=True, slots=True)
 class AroundTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md. Px are those of the form's picture."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md. Px are those of the form's picture."""
 
     # What is print on the form.
     dark_percentile: float = 1  # of gray levels: that of the form's print [guess]

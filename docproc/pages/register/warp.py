@@ -17,7 +17,7 @@ Points = NDArray[np.float64]  # (n, 2) float64, x and y
 
 @dataclass(frozen=True, slots=True)
 class WarpTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     light_reach_px: int = 61  # over which the light is flattened [guess]
     blur_px: float = 0.8  # standard deviation; brings pages that were thresholded near those that were not [guess]
