@@ -98,7 +98,7 @@ class Box:
         return Box(left, top, round(self.right * by) - left, round(self.bottom * by) - top)
 
     def cut(self, picture: NDArray[Any]) -> NDArray[Any]:
-        """The pixels of `picture` (height, width, ...) inside the box, which must lie within the picture."""
+        """The pixels of `picture` (height, width, ...) inside the box, which must be within the picture."""
         return picture[self.top : self.top + self.height, self.left : self.left + self.width]
 
 
@@ -131,7 +131,7 @@ class Page:
         return int(self.gray.shape[0])
 
     def stored(self, box: Box) -> Box:
-        """Where a box of `gray` lies on the stored page, as an upright bounding rectangle."""
+        """Where a box of `gray` is on the stored page, as an upright bounding rectangle."""
         if self.laid is None:
             return box.scaled(self.shrunk)
         # Pixels are mapped by their centers, a box by its edges.

@@ -184,7 +184,7 @@ def _plain_values(text: str, separators: Sequence[Separator]) -> Iterator[str]:
 
 
 def _whole(digits: str, separators: Sequence[Separator], *, ends: bool = False) -> bool:
-    """Whether the separators group whole units; one after the last digit is allowed where `ends`."""
+    """Whether the separators group whole units; one after the last digit is allowed if `ends`."""
     last = max([one.place for one in separators], default=0)
     if last > len(digits) or (separators and last == len(digits) and not ends):
         return False

@@ -190,7 +190,7 @@ def each_scores(merged: Merged, texts: Sequence[str]) -> NDArray[np.float64]:
     jumps = np.zeros(states.shape)
     jumps[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]
     emitted = odds[:, :, states]  # (t, readers, texts, states); certain blanks after the last frame change nothing
-    ahead = np.zeros((*emitted.shape[1:-1], states.shape[1] + 2))  # two states before the first, where nothing is
+    ahead = np.zeros((*emitted.shape[1:-1], states.shape[1] + 2))  # two states of padding before the first
     ahead[..., 2] = 1.0
     largest = np.empty(emitted.shape[:-1])
     for now, most in zip(emitted, largest, strict=True):
@@ -228,7 +228,7 @@ def alignments(odds: NDArray[np.float64], texts: Sequence[str]) -> NDArray[np.in
     at = np.arange(len(texts))
     emitted = logs[:, symbols] if logs.ndim == 2 else logs[at[:, None], :, symbols].transpose(2, 0, 1)  # (t, texts, states)
     frames = len(emitted)
-    ahead = np.full((frames, len(texts), symbols.shape[1] + 2), -np.inf)  # two states before the first, where nothing is
+    ahead = np.full((frames, len(texts), symbols.shape[1] + 2), -np.inf)  # two states of padding before the first
     ahead[0, :, 2:4] = emitted[0, :, :2]
     best = np.empty(emitted.shape)  # path to each state, before the frame
     for before, most, now, after in zip(ahead[:-1], best[1:], emitted[1:], ahead[1:], strict=True):

@@ -42,7 +42,7 @@ def resizing(factor: float) -> Matrix:
 
 
 def stretching(factor: float) -> Matrix:
-    """The map from px of an image to px of the same image `factor` times as high."""
+    """The map from px of an image to px of the same image `factor` times as tall."""
     return np.array([[1, 0, 0], [0, factor, (factor - 1) / 2], [0, 0, 1]], np.float64)
 
 
