@@ -1,4 +1,4 @@
-"""The same in Python: `Reader` and `read` give the rows of documents in this process, `run` reads a folder into a table."""
+"""The Python API: `Reader` and `read` return the rows of documents in this process, `run` reads a folder into a table."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Layouts = str | PathLike[str] | Sequence[str | PathLike[str]]
 
 @dataclass(frozen=True, slots=True)
 class Results(Sequence[Row]):
-    """The rows of what was read: a sequence of `docproc.Row`, one for each field."""
+    """The rows of the documents read: a sequence of `docproc.Row`, one per field."""
 
     rows: tuple[Row, ...]
 
@@ -53,9 +53,9 @@ class Results(Sequence[Row]):
         return iter(self.rows)
 
     def to_pandas(self, *, wide: bool = False) -> pandas.DataFrame:
-        """One row a field, or with `wide` one row a page and one column a field, with its value.
+        """One row per field, or with `wide` one row per page and one column per field, with its value.
 
-        What is text stays text, so leading zeros stay.
+        Text stays text, so leading zeros are kept.
         """
         import pandas
 
@@ -64,7 +64,7 @@ class Results(Sequence[Row]):
 
 
 class Reader:
-    """Loads the networks once and reads document after document: only the first call waits for them.
+    """Loads the networks once and reads document after document: only the first call waits for loading.
 
         with docproc.Reader(layout="amount") as reader:
             for scan in scans:
@@ -73,21 +73,21 @@ class Reader:
     Several threads may share a Reader; they read one after the other.
 
     `layout` is `auto`, `digits`, `amount`, `decimal`, `micr`, `check`, the path of a template, or several templates. A folder's
-    `template.toml`, that `auto` finds beside documents, counts for files alone, not for what is in memory. Keywords:
+    `template.toml`, which `auto` finds next to documents, applies only to files, not to documents in memory. Keywords:
 
     - `max_error`: how many of the accepted fields may be wrong, as a share (`0.01`) or a text (`"1%"`). Others get the status
       `review`.
     - `backend`: what runs the networks: `auto`, `onnx`, `tensorrt` or `tensorflow`.
     - `model`: the path of a model of your own.
-    - `date_order`: `DMY`, `MDY` or `YMD`, where layout or template leave it open. `auto` accepts a date only if a single order
+    - `date_order`: `DMY`, `MDY` or `YMD`, if layout or template leave it open. `auto` accepts a date only if a single order
       is possible.
     - `date_window`: `180d`, `6m` or `1y`: older dates, and dates after `as_of`, go to review. `as_of` is a date, or a text
-      as `2026-11-21`; today, where it is not given.
-    - `thresholds`: the path of a file of `docproc model calibrate`.
-    - `limits`: what a document may take, as `{"pages": 5000}`; see `docproc run --help`.
+      such as `2026-11-21`; today, if not given.
+    - `thresholds`: the path of a file written by `docproc model calibrate`.
+    - `limits`: limits per document, such as `{"pages": 5000}`; see `docproc run --help`.
 
     Raises `docproc.BadUsage` for an option that makes no sense, `docproc.BadConfig` for a template with faults,
-    `docproc.MissingPart` for a model or a backend that is not there.
+    `docproc.MissingPart` for a missing model or backend.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Reader:
         self._lock = threading.Lock()
 
     def read(self, documents: Source | Iterable[Source]) -> Results:
-        """Read a document or several, see `docproc.read`."""
+        """Read one or more documents, see `docproc.read`."""
         with self._lock:
             if self._reader is None:
                 raise ValueError("this Reader is closed")
@@ -129,7 +129,7 @@ class Reader:
                     return [error_row(PageId(one.name), problem)]
                 try:
                     return reader.read(document, settings.layout, _detailed)
-                except Exception as problem:  # one bad page is a value here as in a run, whatever its decoder raised
+                except Exception as problem:  # as in a run, a bad page becomes a row, whatever its decoder raised
                     return [error_row(PageId(one.name), unexpected(problem))]
 
             with _ONE_THREAD:
@@ -137,7 +137,7 @@ class Reader:
         return Results(tuple(row for rows in pages for row in rows))
 
     def close(self) -> None:
-        """Let go of the networks."""
+        """Release the networks."""
         with self._lock:
             self._reader = None
 
@@ -161,28 +161,28 @@ def read(
     thresholds: str | PathLike[str] | None = None,
     limits: Mapping[str, float] | None = None,
 ) -> Results:
-    """Read a document or several in this process, and give a row for each field.
+    """Read one or more documents in this process, and return a row for each field.
 
         for row in docproc.read("scans/", layout="amount"):
             print(row.document, row.value, row.confidence, row.status)
 
     A document is
 
-    - a path (`str` or `Path`) of a file, or of a folder with all that lies in it;
+    - a path (`str` or `Path`) of a file, or of a folder with everything in it;
     - the content of a file: `bytes`, or a file that is open for reading bytes;
-    - a numpy array of uint8: (height, width) gray, 0 black .. 255 white, or (height, width, 3) in BGR, as OpenCV has it;
+    - a numpy array of uint8: (height, width) gray, 0 black .. 255 white, or (height, width, 3) in BGR, as in OpenCV;
       a fourth plane is opacity;
-    - a Pillow image: the frame that it stands at;
+    - a Pillow image: its current frame;
 
     or several of these: any iterable. The rows come in the order of the documents. `row.document` is the name of the file;
-    what has no name is `document-1`, by its place among the documents. A picture gives the same rows however it is
-    handed over. Only a color JPEG that was decoded elsewhere is a little different from its file: its brightness went by way
-    of colors, and damage is not told.
+    a document without a name is `document-1`, by its position among the documents. An image gives the same rows however it is
+    passed. Only a color JPEG that was decoded elsewhere differs slightly from its file: its brightness was converted to colors
+    and back, and damage is not reported.
 
-    The other parameters are those of `docproc.Reader`, which is for more than one call: it loads the networks once.
+    The other parameters are those of `docproc.Reader`, which is better for more than one call: it loads the networks once.
 
     A document that cannot be read is a row with the status `error` and its `reason`. Raises `docproc.BadInput` for a path
-    where nothing is, TypeError or ValueError for what is no document, and what `Reader` raises.
+    that does not exist, TypeError or ValueError for anything that is not a document, and what `Reader` raises.
     """
     reader = Reader(
         layout, max_error=max_error, backend=backend, model=model, date_order=date_order, date_window=date_window,
@@ -223,19 +223,18 @@ def run(
         summary = docproc.run("scans/", "results.csv", layout="form.toml")
         print(summary.fields, summary.by_status["review"])
 
-    `inputs` are files and folders, these with the folders in them (`recursive`), and `input_list` is a file that names further
-    documents, one a line. `output` ends in .csv, .jsonl, .xlsx or .parquet. Inputs and output may be URLs as those of
-    `docproc run`; for an output that is one, `journal` says where the journal lies. `jobs` is the number of processes; 0 takes
-    every core. `resume=True` brings a table that is there up to date,
-    `resume=False` begins its journal anew, `overwrite=True` replaces it, `forget_missing=True` drops the rows of documents that
-    are no longer among the inputs. `wide` and `wide_text` write one row a page. `crops` is a folder for pictures of fields, of
-    those for review or of "all" (`crops_of`); the column `crop` names them. `progress` is called after each document that is
-    read with how many are done, those of earlier runs too, how many there are, and the rows of that one. The other parameters
-    are those of `docproc.Reader`.
+    `inputs` are files and folders, including subfolders (`recursive`), and `input_list` is a file that names further
+    documents, one per line. `output` ends in .csv, .jsonl, .xlsx or .parquet. Inputs and output may be URLs as for
+    `docproc run`; if the output is one, `journal` is the path of the journal. `jobs` is the number of processes; 0 uses every
+    core. `resume=True` updates an existing table, `resume=False` starts its journal anew, `overwrite=True` replaces it,
+    `forget_missing=True` drops the rows of documents that are no longer among the inputs. `wide` and `wide_text` write one
+    row per page. `crops` is a folder for images of fields, of those for review or of "all" (`crops_of`); the column `crop`
+    names them. `progress` is called after each document that is read with the number done, including earlier runs, the total
+    number, and the rows of that document. The other parameters are those of `docproc.Reader`.
 
     A program that calls this from a script needs `if __name__ == "__main__":` around it: the processes import the script.
 
-    Raises an error of the tree below `docproc.DocprocError`; what was read until then is kept.
+    Raises a subclass of `docproc.DocprocError`; what was read until then is kept.
     """
     several = [inputs] if isinstance(inputs, (str, PathLike)) else inputs
     table, target = table_place(located(output), _path(journal))
@@ -263,7 +262,7 @@ def _request(
     output: Path = Path(),
     **others: Any,
 ) -> RunRequest:
-    """What was asked for, from plain types. Raises BadUsage."""
+    """Build the request from plain types. Raises BadUsage."""
     if date_order not in PART_ORDERS:
         raise BadUsage(f"date_order {date_order!r}: choose one of {', '.join(PART_ORDERS)}")
     if others.get("crops_of", "all") not in CROPS_OF:
@@ -296,9 +295,9 @@ def _detailed(page: PageResult) -> list[Row]:
 
 
 class _OneThread:
-    """While documents are read, OpenCV works with one thread: several wait for each other busily, at more cost than gain.
+    """Runs OpenCV with one thread while documents are read: several busy-wait for each other, at more cost than gain.
 
-    The number is one for the whole process, so the last who reads gives it back.
+    The setting is global to the process, so the last reader restores it.
     """
 
     def __init__(self) -> None:

@@ -1,9 +1,9 @@
-"""ZIP archives as folders: a member is a document whose path goes on behind the archive's, as `scans.zip/monday/a.png`.
+"""ZIP archives as folders: a member is a document whose path continues the archive's, such as `scans.zip/monday/a.png`.
 
-An archive may be an object in a store, of which only the list and what is asked for are fetched.
+An archive may be an object in a store; only its list and the requested members are fetched.
 
-Nothing is unpacked to disk. What an archive claims is checked before memory is taken: the size of its list, members that share
-bytes (by which a small archive claims any size), the size of a member before and while it is unpacked, how it is packed.
+Nothing is unpacked to disk. What an archive claims is checked before memory is allocated: the size of its list, members that
+share bytes (with which a small archive can claim any size), the size of a member before and during unpacking, its compression.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ from docproc.urls import Place, Url
 
 SUFFIX = ".zip"
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # of an archive, and of one without members [standard: APPNOTE 6.3]
-MAX_LIST_BYTES = 32_000_000  # of an archive's list of members, about 300 000 of them [guess]
+MAX_LIST_BYTES = 32_000_000  # of an archive's list of members, for about 300 000 of them [guess]
 _LOCAL_HEADER_BYTES = 30  # before a member's name and data [standard]
-_END, _END_BYTES, _MAX_COMMENT = b"PK\x05\x06", 22, 0xFFFF  # of the record that ends an archive [standard]
+_END, _END_BYTES, _MAX_COMMENT = b"PK\x05\x06", 22, 0xFFFF  # of the record at the end of an archive [standard]
 _END_64, _LOCATOR_64, _LOCATOR_64_BYTES = b"PK\x06\x06", b"PK\x06\x07", 20  # of a large one [standard]
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """What an archive says that it holds."""
+    """The claimed contents of an archive."""
 
-    members: dict[str, zipfile.ZipInfo]  # by their paths in it
-    strange: Sequence[str]  # names that are no path inside of the archive, links, and names that stand there twice
+    members: dict[str, zipfile.ZipInfo]  # by path in it
+    strange: Sequence[str]  # names that are not paths inside the archive, links, and duplicate names
 
 
 def is_archive(name: str) -> bool:
-    """Whether a file is to be looked into, by its name."""
+    """Whether a file is to be opened as an archive, by its name."""
     return name[-len(SUFFIX) :].lower() == SUFFIX
 
 
 def place_of(path: Path) -> tuple[Path, str] | None:
-    """The archive in which a path lies and the member that it names; None for one of the file system."""
+    """The archive that a path leads into and the member that it names; None for a path of the file system."""
     if SUFFIX not in os.fspath(path).lower():
         return None
     for parent in path.parents:
@@ -57,7 +57,7 @@ def place_of(path: Path) -> tuple[Path, str] | None:
 
 
 def file_stat(path: Path) -> os.stat_result:
-    """What the system says of a file; of a member that of its archive. Raises OSError."""
+    """The stat result of a file; for a member that of its archive. Raises OSError."""
     try:
         return os.stat(path, follow_symlinks=False)
     except OSError:
@@ -68,7 +68,7 @@ def file_stat(path: Path) -> os.stat_result:
 
 
 def open_archive(path: Place) -> Archive:
-    """The members of an archive. Raises DocumentError where it is none, or is hostile."""
+    """The members of an archive. Raises DocumentError if it is not an archive, or is hostile."""
     try:
         if isinstance(path, Url):
             return stores.patiently(lambda: _open(path, *_standing(path)), path)
@@ -104,7 +104,7 @@ def _open(path: Place, size: int, modified: int) -> Archive:
 
 
 def _standing(url: Url) -> tuple[int, int]:
-    """Size and state of an archive in a store. Raises DocumentError where it cannot be seen."""
+    """Size and version of an archive in a store. Raises DocumentError if it is not accessible."""
     stamp = stores.seen(url)
     return stamp[0], hash(stamp)
 
@@ -126,7 +126,7 @@ def read_member(path: Place, name: str, most: int) -> bytes:
         raise DocumentError("not_found", "it is no longer in the archive")
     if info.flag_bits & 1:
         raise DocumentError("encrypted", "it is encrypted in its archive; unpack the archive with its password")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others take any amount of memory
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others may take any amount of memory
         raise DocumentError("unsupported", "it is packed in a way that is not read; pack the archive anew, or unpack it")
     if max(info.file_size, info.compress_size) > most:
         raise DocumentError("file_too_large", f"{info.file_size} bytes unpacked, the limit is {most}")
@@ -142,7 +142,7 @@ def read_member(path: Place, name: str, most: int) -> bytes:
 
 
 def _unpacked(path: Place, info: zipfile.ZipInfo) -> bytes:
-    """What comes out of a member, at most one byte more than it claims."""
+    """The unpacked content of a member, at most one byte more than it claims."""
     with _opened(path) as file:
         file.seek(info.header_offset)
         head = file.read(_LOCAL_HEADER_BYTES)
@@ -161,7 +161,7 @@ def _is_inside(name: str) -> bool:
 
 
 def _check_list(file: BinaryIO, size: int) -> None:
-    """Raises DocumentError for a file that is no archive, or whose list of members takes too much memory."""
+    """Raises DocumentError for a file that is not an archive, or whose list of members takes too much memory."""
     reach = min(size, _END_BYTES + _MAX_COMMENT + _LOCATOR_64_BYTES)
     file.seek(size - reach)
     tail = file.read(reach)
@@ -181,7 +181,7 @@ def _check_list(file: BinaryIO, size: int) -> None:
 
 
 def _check_apart(members: Sequence[zipfile.ZipInfo]) -> None:
-    """Raises DocumentError where members share bytes: so a small archive claims to hold any amount."""
+    """Raises DocumentError if members share bytes, with which a small archive can claim to hold any amount."""
     starts = sorted((one.header_offset, _LOCAL_HEADER_BYTES + one.compress_size) for one in members)
     for (start, length), (following, _) in pairwise(starts):
         if following < start + length:

@@ -1,7 +1,7 @@
-"""The digits behind the rows of a page: where each stands, how sure it is, and what else may have been written.
+"""The digits behind the rows of a page: where each one is, how confident it is, and what else may have been written.
 
-All probabilities come from one source. The calibrated confidence of a field says how probably its text is right, and what it
-leaves goes to the other texts of the vote by their shares. A digit is as sure as all texts together that have it.
+All probabilities come from one source. The calibrated confidence of a field is the probability that its text is right, and
+the rest is divided among the other texts of the vote by their shares. A digit has the total probability of all texts with it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from docproc.types import DIGIT_SYMBOLS, Alternative, Box, Digit, Field, Page, R
 def with_digits(rows: Sequence[Row], page: Page, results: Sequence[FieldResult]) -> list[Row]:
     """The rows of a page with their digits and alternatives.
 
-    `rows` are those that `rows.tabulate` made of `results`: the row of each field, in order, and behind it those of its parts.
+    `rows` are those that `rows.tabulate` made from `results`: the row of each field, in order, followed by those of its parts.
     """
     return _told(rows, page, results, lambda row, digits, reading: replace(
         row, digits=digits, alternatives=alternatives(reading)
@@ -35,7 +35,7 @@ def with_digits(rows: Sequence[Row], page: Page, results: Sequence[FieldResult])
 
 
 def with_places(rows: Sequence[Row], page: Page, results: Sequence[FieldResult]) -> list[Row]:
-    """The same rows with what a journal keeps of their digits: where each stands, and how sure it is."""
+    """The same rows with what a journal keeps of their digits: position and confidence."""
     return _told(rows, page, results, lambda row, digits, reading: replace(
         row, digits=tuple(replace(one, alternatives=()) for one in digits)
     ))  # fmt: skip
@@ -49,7 +49,7 @@ def _told(
     for result in results:
         name, reading = result.prepared.field.name, result.reading
         place = next(k for k in range(place + 1, len(told)) if told[k].field == name)
-        if told[place].text != reading.text:  # it is known that no number stands there
+        if told[place].text != reading.text:  # known to hold no number
             continue
         digits = _digits(page, result)
         told[place] = tell(told[place], digits, reading)
@@ -62,7 +62,7 @@ def _told(
 
 def alternatives(reading: Reading) -> tuple[Alternative, ...]:
     """The other texts of a field with their probabilities, best first."""
-    # Where nothing was read there is no confidence that they could share.
+    # If nothing was read, there is no confidence to divide among them.
     shares = probabilities(reading)[1:] if reading.text else reading.alternatives
     told = [Alternative(text, round(float(share), KEPT_DECIMALS)) for text, share in shares]
     return tuple(sorted((one for one in told if one.confidence > 0), key=lambda one: -one.confidence))
@@ -81,7 +81,7 @@ def _digits(page: Page, result: FieldResult) -> tuple[Digit, ...]:
 def doubts(
     text: str, confidence: float, others: Sequence[tuple[str, float]]
 ) -> Iterator[tuple[float, tuple[Alternative, ...]]]:
-    """For each digit of a text the probability that it is right, and what else may stand there.
+    """For each digit of a text, the probability that it is right, and what else it may be.
 
     `confidence` is that of the whole text, and `others` are other texts with their probabilities.
     """
@@ -100,9 +100,9 @@ def doubts(
 
 
 def aligned(text: str, other: str) -> list[tuple[int, str]]:
-    """(place, digit): which digit of the other text, or none (""), stands where the text has its own.
+    """(place, digit): which digit of the other text, or none (""), is aligned with each digit of the text.
 
-    A place is left out where that cannot be told.
+    A place is left out if its counterpart is not known.
     """
     if len(text) == len(other):
         return list(enumerate(other))
@@ -119,7 +119,7 @@ def aligned(text: str, other: str) -> list[tuple[int, str]]:
 
 
 def _written_boxes(page: Page, result: HandwrittenResult) -> Sequence[Box | None]:
-    """Where each digit stands, px of the page: by the lattice, else by the cells of a comb, else by the line network."""
+    """Where each digit is, px of the page: from the lattice, else from the cells of a comb, else from the line network."""
     text, path, field = result.reading.text, result.reading.path, result.prepared.field
     if path:
         lattice = result.prepared.lattice
@@ -134,14 +134,14 @@ def _written_boxes(page: Page, result: HandwrittenResult) -> Sequence[Box | None
 
 
 def _printed_boxes(page: Page, result: PrintedResult) -> Sequence[Box | None]:
-    """The same of a line of E-13B; nothing is known where a rule changed it."""
+    """The same for a line of E-13B; unknown if a rule changed it."""
     reading, field, strip = result.reading, result.prepared.field, result.prepared.strip
     centers = [center for name, center in zip(reading.value, reading.centers, strict=True) if name in DIGIT_SYMBOLS]
     return _on_page(page, field, [part_box(strip, [center]) for center in centers]) or [None] * len(reading.text)
 
 
 def _on_page(page: Page, field: Field, boxes: Sequence[Box]) -> list[Box]:
-    """Boxes of the field's crop, px of the page."""
+    """Boxes of the field's crop, in px of the page."""
     crop = field.crop.clip(page.width, page.height)
     return [Box(crop.left + box.left, crop.top + box.top, box.width, box.height) for box in boxes]
 
@@ -152,7 +152,7 @@ def _cell_box(field: Field, cell: int) -> Box:
 
 
 def _parts(result: PrintedResult, digits: Sequence[Digit]) -> dict[str, tuple[Digit, ...]]:
-    """Which of the digits of a line of E-13B are of its parts, by the names of these."""
+    """The digits of each part of a line of E-13B, by the name of the part."""
     value, own = result.reading.value, dict[str, tuple[Digit, ...]]()
     for part in parse(value, result.reading.centers):
         first, last = (sum(name in DIGIT_SYMBOLS for name in value[:place]) for place in (part.first, part.last))

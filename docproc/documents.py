@@ -1,7 +1,7 @@
-"""From a document to its rows: the networks are loaded once and read document after document.
+"""From documents to rows: the networks are loaded once and used for document after document.
 
-The workers of a run, the Python API and retraining all read documents here. `pipeline` tells the story of a page; this module
-opens the pages, tells the story of each, and looks at what only shows in the whole document.
+The workers of a run, the Python API and retraining all read documents through this module. `pipeline` processes a page; this
+module opens the pages, runs the pipeline for each, and checks what only shows in the whole document.
 """
 
 from __future__ import annotations
@@ -34,33 +34,33 @@ if TYPE_CHECKING:
     from docproc.readers.confidence import Acceptance
     from docproc.readers.model import Model
 
-NOWHERE = ""  # the folder of a document that is no file
+NOWHERE = ""  # the folder of a document that is not a file
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What documents are read with; small enough to travel to the workers."""
+    """The settings for reading documents; small enough to send to the workers."""
 
     layout: Layout
-    backend: str  # never `auto`: all workers take the same
+    backend: str  # never `auto`: all workers use the same
     model: Path | None
     max_error: float
     limits: Limits
     crops: Path | None
     crops_of: CropsOf = "review"
-    beside: str = ""  # where the folder of crops lies, as the table names it
-    window: str = ""  # of dates, as `RunRequest.date_window`
+    beside: str = ""  # the folder of crops, as named in the table
+    window: str = ""  # of dates, like `RunRequest.date_window`
     as_of: date | None = None  # the day from which it counts; None: today
-    models: tuple[tuple[str, str], ...] = ()  # hashes of what is read with; () where any will do
-    stores: tuple[str, ...] = ()  # schemes of the documents that are no files
-    thresholds: tuple[tuple[str, float], ...] = ()  # of a user's own: the name of a field, the least confidence
+    models: tuple[tuple[str, str], ...] = ()  # hashes of the models to read with; () if any will do
+    stores: tuple[str, ...] = ()  # schemes of the documents that are not files
+    thresholds: tuple[tuple[str, float], ...] = ()  # the user's own: field name, least confidence
     distant: bool = False  # another process has the networks, see `runs.hosting`
 
 
 def settings_for(documents: Sequence[Document], request: RunRequest) -> Settings:
-    """The settings that a request asks for; `auto` looks for a template beside the documents.
+    """The settings for a request; `auto` looks for a template next to the documents.
 
-    Raises BadUsage or BadConfig for a layout or thresholds that are none, MissingPart for a backend that does not work.
+    Raises BadUsage or BadConfig for an invalid layout or thresholds, MissingPart for a backend that does not work.
     """
     backend = choose_for(request.backend, request.model).backend
     layout = open_layout(request.layout, folders_of(documents), request.date_order)
@@ -69,7 +69,7 @@ def settings_for(documents: Sequence[Document], request: RunRequest) -> Settings
     if BACKENDS[backend].builds:
         from docproc.weights.opening import open_model
 
-        open_model(backend, request.model)  # once, and not by all workers at the same time
+        open_model(backend, request.model)  # once, and not in all workers at the same time
     return Settings(
         layout, backend, request.model, request.max_error, request.limits, request.crops,
         crops_of=request.crops_of, beside=_beside(request.crops, request.output.parent) if request.crops else "",
@@ -83,7 +83,7 @@ def _stores_of(documents: Sequence[Document]) -> tuple[str, ...]:
 
 
 def _beside(place: Path, folder: Path) -> str:
-    """A place as it is named from a folder, with "/" on every system."""
+    """A place relative to a folder, with "/" on every system."""
     try:
         return Path(os.path.relpath(place, folder)).as_posix()
     except ValueError:  # on Windows, another drive
@@ -91,19 +91,19 @@ def _beside(place: Path, folder: Path) -> str:
 
 
 def folder_of(document: Document) -> str:
-    """The folder in which a document lies."""
+    """The folder of a document."""
     path = os.fspath(document.path)
     if isinstance(document.path, Url):
         inner = document.path.packed
         return os.path.dirname(str(inner[1] if inner else document.path))
     if SUFFIX in path.lower() and (found := place_of(document.path)):
-        path = os.fspath(found[0])  # a template lies beside the archive
-    # As `Path.parent` has it, but ten times as fast: there may be hundreds of thousands.
+        path = os.fspath(found[0])  # a template is next to the archive
+    # Like `Path.parent`, but ten times as fast: there may be hundreds of thousands.
     return os.path.dirname(path) or "."
 
 
 def folders_of(documents: Sequence[Document]) -> tuple[str, ...]:
-    """The folders in which documents lie that are files, each once: no template is looked for in a store."""
+    """The folders of documents that are files, each once: templates are not searched for in stores."""
     return tuple(sorted({folder_of(document) for document in documents if not isinstance(document.path, Url)}))
 
 
@@ -116,19 +116,19 @@ class Opened:
 
     name: str
     pages: Iterable[Page | tuple[PageId, DocumentError]]  # decoded one after the other; raises DocumentError
-    beyond: Iterator[int]  # numbers for further forms on a scan
+    beyond: Iterator[int]  # page numbers for further forms on a scan
     folder: str = NOWHERE
-    form: bool = False  # it is a template's own picture of its form, which may be blank
+    form: bool = False  # it is a template's own image of its form, which may be blank
 
 
 def opened(name: str, data: bytes, settings: Settings, folder: str = NOWHERE, *, form: bool = False) -> Opened:
-    """The document with this content."""
+    """Open a document with this content."""
     pages = decode_pages(name, data, settings.limits, settings.layout.enough(folder))
     return Opened(name, pages, later_pages(data, settings.limits), folder, form)
 
 
 def opened_file(document: Document, data: bytes, settings: Settings) -> Opened:
-    """The document that lies there and has this content."""
+    """Open a document that is a file with this content."""
     return opened(document.name, data, settings, folder_of(document), form=is_form(settings.layout, document))
 
 
@@ -136,14 +136,14 @@ def opened_file(document: Document, data: bytes, settings: Settings) -> Opened:
 
 
 def check_networks(settings: Settings) -> None:
-    """Raises MissingPart where the networks that lie here are not those of the settings."""
+    """Raises MissingPart if the networks on this machine are not those of the settings."""
     if settings.models and tuple(model_hashes(settings.model, settings.backend).items()) != settings.models:
         raise MissingPart("the networks were changed while the run was reading; give the same command again")
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentReader:
-    """The networks, and what a field must have to be accepted: reads document after document."""
+    """Holds the networks and the acceptance thresholds, and reads document after document."""
 
     model: Model
     accept: Acceptance
@@ -157,17 +157,17 @@ class DocumentReader:
 
     @staticmethod
     def of(settings: Settings, model: Model) -> DocumentReader:
-        """With these networks. Raises MissingPart where they are not those of the settings."""
+        """Use these networks. Raises MissingPart if they are not those of the settings."""
         check_networks(settings)
         window = DateWindow(settings.window, settings.as_of or date.today()) if settings.window else None
         return DocumentReader(model, model.accepts(settings.max_error, window, dict(settings.thresholds)))
 
     def read_pages(self, document: Opened, layout: Layout) -> Iterator[PageResult | Row]:
-        """The pages of a document as they are read; one that cannot be read, or has no fields, comes as its row.
+        """The pages of a document as they are read; a page that cannot be read, or has no fields, comes as its row.
 
         Further forms on a scan are numbered after the last page, so that each page keeps its own number.
 
-        Raises DocumentError when the whole document cannot be read.
+        Raises DocumentError if the whole document cannot be read.
         """
         from docproc.pipeline import read_scan
 
@@ -180,7 +180,7 @@ class DocumentReader:
     def read(self, document: Opened, layout: Layout, rows_of: Callable[[PageResult], Sequence[Row]]) -> list[Row]:
         """The rows of a document; one that cannot be read is a row with the status `error`.
 
-        `rows_of` gives the rows of a page that was read; where it raises DocumentError, that is the page's row.
+        `rows_of` gives the rows of a page that was read; if it raises DocumentError, that becomes the page's row.
         """
         from docproc.readers.confidence import BLANK_REQUIRED
 
@@ -202,16 +202,16 @@ class DocumentReader:
             rows.append(error_row(PageId(document.name), problem))
         rows = with_sheets(rows, sheets, partial(_fields_of, layout.templates_for(document.folder)))
         if document.form and all(row.status == "blank" or row.reason == BLANK_REQUIRED for row in rows):
-            return []  # the empty form lies among its scans
+            return []  # the empty form is among its scans
         return [replace(row, run=self.model.name) for row in rows]
 
 
 def error_row(where: PageId, problem: DocumentError) -> Row:
-    """What stands in the table for a page that could not be read."""
+    """The row of the table for a page that could not be read."""
     reason = f"{problem.code}: {problem}"
     return Row(where.document, where.page, "", "", "", None, "error", reason, "", "", "", None, None, None, None)
 
 
 def _fields_of(templates: Sequence[Template], sheet: Sheet) -> list[str]:
-    """The names of the fields on a page of a form of several."""
+    """The names of the fields on a page of a multi-page form."""
     return [field.name for known in templates if known.sheet == sheet for field in known.fields]

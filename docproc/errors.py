@@ -1,4 +1,4 @@
-"""Exceptions and exit codes. Each class has the exit code of a command that ends with it; its message says what to do next.
+"""Exceptions and exit codes. Each class has the exit code of a command that fails with it; its message says what to do next.
 
     DocprocError                1
     ├── BadUsage                2   the command line makes no sense
@@ -10,8 +10,8 @@
     ├── OutputHeld              9   another run is writing the output
     └── DocumentError           -   one document cannot be read: a row of the table, not the end of a run
 
-A run that ends normally exits with 0 (every document was read; fields for review are no failure), 1 (some documents failed) or
-7 (--fail-on-review was given and there are fields for review); 130 and 143 mean interrupted by Ctrl-C or SIGTERM.
+A run that ends normally exits with 0 (every document was read; fields for review are not failures), 1 (some documents failed)
+or 7 (--fail-on-review was given and there are fields for review); 130 and 143 mean interrupted by Ctrl-C or SIGTERM.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class DocumentError(DocprocError):
 
 
 def unexpected(problem: Exception) -> DocumentError:
-    """What a document's row says where something was raised that nobody expected: one bad page is a value."""
+    """The error in a document's row for an unexpected exception: one bad page must not end a run."""
     text = str(problem)
     if isinstance(problem, MemoryError) or "insufficient memory" in text.lower() or "bad_alloc" in text:
         return DocumentError("too_large", "it takes more memory than one document may; raise the limit `memory`")

@@ -1,8 +1,8 @@
-"""Find documents and open them, one page at a time. What a file is, its content decides, never its name.
+"""Find documents and open them, one page at a time. The type of a file is decided by its content, never by its name.
 
-Pillow decodes pictures (named formats only), libjpeg-turbo JPEG where damage must not pass, and pdfium PDF; OpenCV is only
-given arrays, because its own readers answer damage with gray or black pages. Everything that a header can claim is checked
-before memory is taken. A file is read once: what is hashed is what is decoded.
+Pillow decodes images (only listed formats), libjpeg-turbo JPEG so that damage is detected, and pdfium PDF; OpenCV only
+gets arrays, because its own readers return gray or black pages for damaged files. Everything that a header can claim is
+checked before memory is allocated. A file is read once: what is hashed is what is decoded.
 """
 
 from __future__ import annotations
@@ -37,27 +37,27 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".pdf", ".bmp", ".webp", ".gif"})
-# Pictures that docproc cannot open. In a folder they are documents too, so that a page that was not read has a row.
+# Images that docproc cannot open. In a folder they are documents too, so that a page that was not read has a row.
 UNREAD_SUFFIXES = frozenset({
     ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".jpf", ".jpx", ".jb2", ".jbig2", ".djvu", ".djv", ".ps", ".eps",
     ".psd", ".pbm", ".pgm", ".ppm", ".pnm",
 })  # fmt: skip
 LIST_COLUMN = "document"  # of a list in Parquet
 PARQUET_MAGIC = b"PAR1"  # [standard]
-PREVIEW, EXPLAINED = "preview.png", ".explain.png"  # what pictures that docproc draws are called, the second at its end
+PREVIEW, EXPLAINED = "preview.png", ".explain.png"  # name, and name ending, of images drawn by docproc
 DRAWN_BY = b"Software\0docproc "  # in such a PNG, before the name of the command and `;`
-DRAWN_HEAD_BYTES = 1024  # in which that stands
+DRAWN_HEAD_BYTES = 1024  # within which that is found
 NOT_INSIDE = "a link, a second file of this name, or a name that leads out of the archive"
-CROPS_MARK = ".docproc-crops"  # a file in a folder of pictures that docproc saved: such a folder is no part of an input
+CROPS_MARK = ".docproc-crops"  # a file in a folder of images saved by docproc: such a folder is not part of an input
 _PDF_IMAGE = 3  # FPDF_PAGEOBJ_IMAGE [standard]
-PDF_HEAD_BYTES = 1024  # in which `%PDF-` may stand, as Acrobat has it [standard]
+PDF_HEAD_BYTES = 1024  # within which `%PDF-` may be, as in Acrobat [standard]
 PDF_POINTS_PER_INCH = 72  # [standard]
-MAX_INK_GRAY = 250  # a drawn PDF page on which every pixel is lighter shows nothing [guess]
-MAX_PDF_FORMS = 3  # in which an image may be nested, to be looked for on such a page [guess]
-MAX_TALL = 4.0  # height of a pixel over its width, or the other way round; more is no resolution [guess]
-SQUARE_TOLERANCE = 0.02  # by which pixels may differ from squares and count as such [guess]
+MAX_INK_GRAY = 250  # a rendered PDF page with only lighter pixels is empty [guess]
+MAX_PDF_FORMS = 3  # nesting depth to which images are searched for on such a page [guess]
+MAX_TALL = 4.0  # pixel height over width, or the inverse; more is not a valid resolution [guess]
+SQUARE_TOLERANCE = 0.02  # by which pixels may differ from squares and still count as square [guess]
 _ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION = 0x0112, 282, 283  # tags of TIFF and EXIF [standard]
-_QUARTER_TURNS = (5, 6, 7, 8)  # orientations of a picture that lies on its side [standard]
+_QUARTER_TURNS = (5, 6, 7, 8)  # orientations of a sideways image [standard]
 PICTURES = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP")
 
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
@@ -90,38 +90,38 @@ _STRANGERS = (
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"Rar!\x1a\x07", "a RAR archive"),
 )
-# By the brand of a file of the ISO base media family [standard: ISO/IEC 14496-12, 23008-12].
+# By the brand of an ISO base media file [standard: ISO/IEC 14496-12, 23008-12].
 _BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"avif": "AVIF"}
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file that was found: its name in the table and where it lies, which may be inside of a ZIP archive, see `archives`,
+    """A file that was found: its name in the table and its location, which may be inside a ZIP archive, see `archives`,
     or in a store.
     """
 
-    name: str  # relative to the input, "/" on every system; of a document in a list as it stands there
+    name: str  # relative to the input, "/" on every system; for a document in a list as given there
     path: Place
 
 
 class Listing(Sequence[Document]):
-    """Documents in stores, a million of them in little memory: each is made when it is asked for."""
+    """Documents in stores, a million of them in little memory: each is created on access."""
 
     def __init__(self, root: str) -> None:
-        self._root = root  # what stands before each name, to make its URL
+        self._root = root  # prefix of each name, to form its URL
         self._names = bytearray()
         self._ends = array("Q", [0])
         self._stamps = array("q")
         self._order: array[int] | range = range(0)
 
     def add(self, name: str, stamp: Stamp | None) -> None:
-        """Add a document; all have a stamp or none."""
+        """Add a document; either all have a stamp or none."""
         self._names += os.fsencode(name)
         self._ends.append(len(self._names))
         self._stamps.extend(stamp or ())
 
     def sort(self) -> None:
-        """Put the documents in the order of their names; without it none is seen."""
+        """Sort the documents by name; without this none is visible."""
         count = len(self._ends) - 1
         self._order = range(count)
         if any(one > other for one, other in itertools.pairwise(map(self._name, range(count)))):
@@ -149,21 +149,21 @@ class Listing(Sequence[Document]):
 
 
 class PassedOver(NamedTuple):
-    """A file in a folder that is no document."""
+    """A file in a folder that is not a document."""
 
-    document: Document  # as it would be called
+    document: Document  # as it would be named
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A file as it was read."""
+    """A file as read."""
 
     data: bytes
     sha256: str  # 64 hex digits
-    size: int  # bytes; of a member of an archive, those of the archive
+    size: int  # bytes; for a member of an archive, those of the archive
     modified: int  # ns
-    changed: int  # ns, of its entry in the folder
+    changed: int  # ns, of its directory entry
 
 
 # ---------------------------------------------------------------------------------------------------- finding
@@ -172,13 +172,13 @@ class Content:
 def find_documents(
     inputs: Sequence[Place], recursive: bool = True, lists: Sequence[Path] = ()
 ) -> tuple[Sequence[Document], list[PassedOver]]:
-    """The documents under `inputs`, sorted by name, and the other files that were passed over.
+    """The documents under `inputs`, sorted by name, and the other files, which were skipped.
 
-    In a folder, files with the suffix of a picture are documents, also where docproc cannot open such pictures, and so are
-    files without any suffix; a file that is named itself always is one. Hidden files, links that lead out of the folder, and
-    folders of pictures that docproc saved are passed over. A ZIP archive is a folder; one that cannot be opened is a document.
-    The same holds for a folder in a store. A document that one of the `lists` names is one, there or not.
-    Raises BadInput for an input that is not there, BadUsage when two files would share a name.
+    In a folder, files with an image suffix are documents, even if docproc cannot open such images, and so are files without a
+    suffix; a file that is named explicitly always is one. Hidden files, links that lead out of the folder, and folders of
+    images saved by docproc are skipped. A ZIP archive counts as a folder; one that cannot be opened is a document. The same
+    holds for a folder in a store. A document named in one of the `lists` always is one, whether it exists or not.
+    Raises BadInput for an input that does not exist, BadUsage if two files would share a name.
     """
     groups: list[Sequence[Document]] = []
     passed: list[PassedOver] = []
@@ -208,7 +208,7 @@ def find_documents(
         groups.append(found)
         folders.append(folder)
     if len(inputs) > 1 and len({one.name for group in groups for one in group}) < sum(map(len, groups)):
-        # The same name under two inputs: each gets its input's own name in front.
+        # The same name under two inputs: each is prefixed with its input's own name.
         groups = [
             [Document(f"{place.name}/{d.name}", d.path) if folder else d for d in group]
             for place, folder, group in zip(inputs, folders, groups, strict=True)
@@ -229,7 +229,7 @@ def _in_folder(root: Path, recursive: bool) -> tuple[list[Document], list[Passed
     documents: list[Document] = []
     passed: list[PassedOver] = []
     real_root = os.path.realpath(root)
-    waiting = [("", os.fspath(root))]  # the name of a folder in the table, and where it lies
+    waiting = [("", os.fspath(root))]  # the name of a folder in the table, and its path
     while waiting:
         called, place = waiting.pop()
         try:
@@ -237,7 +237,7 @@ def _in_folder(root: Path, recursive: bool) -> tuple[list[Document], list[Passed
         except OSError:
             if not called:
                 raise
-            documents.append(Document(called.rstrip("/"), Path(place)))  # that it cannot be looked into is told there
+            documents.append(Document(called.rstrip("/"), Path(place)))  # its row will say that it cannot be listed
             continue
         if called and any(entry.name == CROPS_MARK for entry in entries):
             continue
@@ -255,7 +255,7 @@ def _in_folder(root: Path, recursive: bool) -> tuple[list[Document], list[Passed
                 passed.append(PassedOver(Document(called + name, Path(path)), why))
                 continue
             if entry.is_symlink():
-                # What lies outside of the folder was not given to us to read; what is opened later is not a link.
+                # Files outside the folder are not part of the input; what is opened later is not a link.
                 path = os.path.realpath(path)
                 if not path.startswith(real_root + os.sep):
                     passed.append(PassedOver(Document(called + name, Path(entry.path)), "a link out of the folder"))
@@ -296,18 +296,18 @@ def _in_store(url: Url, recursive: bool) -> tuple[Sequence[Document], list[Passe
 
 
 def _is_packed(where: Place) -> bool:
-    """Whether it is an archive, by its name, and no member of one."""
+    """Whether it is an archive, by its name, and not a member of one."""
     return is_archive(where.name) and not (isinstance(where, Url) and where.packed)
 
 
 def _in_list(file: Path, recursive: bool) -> tuple[Sequence[Document], list[PassedOver]]:
-    """The documents that a list names, one a line, or in the column `document` of a Parquet file; archives looked into.
+    """The documents in a list, one per line, or in the column `document` of a Parquet file; archives are expanded.
 
-    Raises BadInput where it cannot be read, BadUsage for a URL that is none.
+    Raises BadInput if it cannot be read, BadUsage for an invalid URL.
     """
     objects, documents = Listing(""), list[Document]()
     passed: list[PassedOver] = []
-    asked: dict[str, Url] = {}  # of every store one
+    asked: dict[str, Url] = {}  # one per store
     for text in _names_in(file):
         try:
             where = located(text)
@@ -330,7 +330,7 @@ def _in_list(file: Path, recursive: bool) -> tuple[Sequence[Document], list[Pass
 
 
 def _names_in(file: Path) -> Iterator[str]:
-    """What stands in a list, a part of it at a time. Raises BadInput."""
+    """The entries of a list, read in parts. Raises BadInput."""
     try:
         with open(file, "rb") as opened:
             if opened.read(4) == PARQUET_MAGIC:
@@ -361,11 +361,11 @@ def _named_by_parquet(file: Path) -> Iterator[str]:
 
 
 def _in_archive(archive: Document, recursive: bool) -> tuple[list[Document], list[PassedOver]]:
-    """The documents in a ZIP archive, and its other members; the archive itself where it cannot be opened or holds none."""
+    """The documents in a ZIP archive, and its other members; the archive itself if it cannot be opened or holds none."""
     try:
         opened = open_archive(archive.path)
     except DocumentError:
-        return [archive], []  # the same error is told where it is read
+        return [archive], []  # reading it gives the same error
     documents: list[Document] = []
     passed: list[PassedOver] = []
     for name in opened.members:
@@ -384,12 +384,12 @@ def _in_archive(archive: Document, recursive: bool) -> tuple[list[Document], lis
 
 
 def _no_document(name: str, suffix: str, path: str) -> str:
-    """Why a file in a folder is no document, by its name; "" where it is one."""
+    """Why a file in a folder is not a document, by its name; "" if it is one."""
     if _hidden(name):
         return "hidden"
     if suffix and suffix not in SUFFIXES and suffix not in UNREAD_SUFFIXES and suffix != ARCHIVE:
         return "not an image or PDF"
-    # What docproc draws for people by itself lies where it was called, often among the scans.
+    # Images drawn by docproc without a given path are in its working folder, often among the scans.
     own = name == PREVIEW or name.endswith(EXPLAINED)
     return "drawn by docproc" if own and drawn_by(Path(path)) else ""
 
@@ -399,7 +399,7 @@ def _hidden(name: str) -> bool:
 
 
 def drawn_by(path: Path) -> str:
-    """Which command of docproc drew a picture, `explain` say; "" where none did, see `DRAWN_BY`."""
+    """The docproc command that drew an image, e.g. `explain`; "" if none did, see `DRAWN_BY`."""
     try:
         with open(path, "rb") as file:
             head = file.read(DRAWN_HEAD_BYTES)
@@ -413,9 +413,9 @@ def drawn_by(path: Path) -> str:
 
 
 def open_pages(document: Document, limits: Limits) -> Iterator[Page | tuple[PageId, DocumentError]]:
-    """The pages of a document one after the other; a page that cannot be read comes as its error.
+    """The pages of a document, one after the other; a page that cannot be read comes as its error.
 
-    Raises DocumentError when the whole file cannot be read.
+    Raises DocumentError if the whole file cannot be read.
     """
     yield from decode_pages(document.name, read_content(document.path, limits).data, limits)
 
@@ -423,9 +423,9 @@ def open_pages(document: Document, limits: Limits) -> Iterator[Page | tuple[Page
 def decode_pages(
     name: str, data: bytes, limits: Limits, enough: int = 0, *, first: int = 1
 ) -> Iterator[Page | tuple[PageId, DocumentError]]:
-    """The pages in the content of a file from page `first` on, see `open_pages`; none where there are not so many.
+    """The pages in the content of a file from page `first` on, see `open_pages`; none if there are fewer.
 
-    A JPEG whose long side is at least twice `enough` px may come smaller, with `enough` px or more: that is much quicker.
+    A JPEG whose long side is at least twice `enough` px may be decoded smaller, with `enough` px or more, which is much faster.
     """
     kind = sniff(data)
     if kind == "pdf":
@@ -444,7 +444,7 @@ def decode_pages(
 
 
 def _packed(data: bytes) -> DocumentError:
-    """Why a file that is packed as ZIP archives are was not looked into."""
+    """Why a file in ZIP format was not expanded."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
@@ -458,7 +458,7 @@ def _packed(data: bytes) -> DocumentError:
 
 
 def later_pages(data: bytes, limits: Limits) -> Iterator[int]:
-    """Numbers for what is found beside the pages of a file: those after its last page."""
+    """Page numbers for what is found in addition to the pages of a file: those after its last page."""
     kind, count = sniff(data), 1
     if kind == "pdf":
         import pypdfium2
@@ -481,7 +481,7 @@ def read_content(path: Place, limits: Limits) -> Content:
         mode = os.lstat(path).st_mode
         if stat.S_ISDIR(mode):
             raise DocumentError("permission", "a folder that cannot be looked into")
-        if not stat.S_ISREG(mode):  # a device may act on being opened
+        if not stat.S_ISREG(mode):  # opening a device may have side effects
             raise DocumentError("not_a_file", "not a regular file")
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         handle = os.open(path, flags | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
@@ -498,7 +498,7 @@ def read_content(path: Place, limits: Limits) -> Content:
                 raise DocumentError("not_a_file", "not a regular file")
             if before.st_size > limits.file_bytes:
                 raise DocumentError("file_too_large", f"{before.st_size} bytes, the limit is {limits.file_bytes}")
-            data = file.read(before.st_size + 1)  # the buffer is taken beforehand
+            data = file.read(before.st_size + 1)  # the buffer is allocated up front
             after = os.fstat(file.fileno())
     except OSError as problem:
         raise DocumentError("io_error", f"cannot read the file: {problem.strerror}") from problem
@@ -510,7 +510,7 @@ def read_content(path: Place, limits: Limits) -> Content:
 
 
 def _object(url: Url, limits: Limits) -> Content:
-    """An object in a store; its times are what the store says of it. Raises DocumentError."""
+    """An object in a store, with the store's times. Raises DocumentError."""
     if url.packed:
         name, archive = url.packed
         stamp = stores.patiently(lambda: stores.seen(archive), archive)
@@ -523,7 +523,7 @@ def _object(url: Url, limits: Limits) -> Content:
 
 
 def _member(archive: Path, name: str, limits: Limits) -> Content:
-    """A member of an archive. Size and times are those of the archive, by which a change is seen."""
+    """A member of an archive. Size and times are those of the archive, to detect changes."""
     before = os.stat(archive)
     data = read_member(archive, name, limits.file_bytes)
     if not data:
@@ -532,7 +532,7 @@ def _member(archive: Path, name: str, limits: Limits) -> Content:
 
 
 def check_content(data: bytes, limits: Limits) -> bytes:
-    """The content of a document that is no file, if it is one. Raises DocumentError."""
+    """Check the content of a document that is not a file. Raises DocumentError."""
     if not data:
         raise DocumentError("empty", "the file is empty")
     if len(data) > limits.file_bytes:
@@ -541,9 +541,9 @@ def check_content(data: bytes, limits: Limits) -> bytes:
 
 
 def picture_page(name: str, image: PillowImage, limits: Limits) -> Page:
-    """A Pillow image as a page: the frame that it stands at. Raises DocumentError.
+    """A Pillow image as a page: its current frame. Raises DocumentError.
 
-    What may be wrong with the file that it came from, its decoder alone has seen.
+    Damage in the file that it came from is known only to its decoder.
     """
     _check_size(image.width, image.height, limits)
     try:
@@ -552,12 +552,12 @@ def picture_page(name: str, image: PillowImage, limits: Limits) -> Page:
         return Page(PageId(name), _to_gray(image), tall=tall)
     except DocumentError:
         raise
-    except Exception as problem:  # decoders raise whatever they like on damage
+    except Exception as problem:  # decoders raise all kinds of exceptions on damage
         raise _undecodable(problem) from problem
 
 
 def check_array(array: NDArray[Any]) -> None:
-    """Raises TypeError or ValueError for an array that is no picture, see `array_page`."""
+    """Raises TypeError or ValueError for an array that is not an image, see `array_page`."""
     if array.dtype != np.uint8:
         raise TypeError(
             f"an array of {array.dtype}: docproc reads arrays of uint8, 0 black .. 255 white; convert it, for example with "
@@ -570,7 +570,7 @@ def check_array(array: NDArray[Any]) -> None:
 
 
 def array_page(name: str, array: NDArray[np.uint8], limits: Limits) -> Page:
-    """An array as a page: (height, width[, 1]) gray, or (height, width, 3 or 4) blue, green, red[, opacity], as OpenCV has it.
+    """An array as a page: (height, width[, 1]) gray, or (height, width, 3 or 4) blue, green, red[, opacity], as in OpenCV.
 
     Raises DocumentError.
     """
@@ -580,7 +580,7 @@ def array_page(name: str, array: NDArray[np.uint8], limits: Limits) -> Page:
     _check_size(width, height, limits)
     if planes in ([], [1]):
         return Page(PageId(name), np.array(array.reshape(height, width), np.uint8))
-    # The same way from colors to gray as for files, so that the same picture gives the same row.
+    # The same conversion from color to gray as for files, so that the same image gives the same row.
     colors = array[:, :, [2, 1, 0, 3][: planes[0]]]
     return Page(PageId(name), _to_gray(Image.fromarray(np.ascontiguousarray(colors))))
 
@@ -600,7 +600,7 @@ def _picture_pages(
 ) -> Iterator[Page | tuple[PageId, DocumentError]]:
     from PIL import Image
 
-    # Our own limits, below, are stricter and are errors instead of warnings.
+    # Our own limits, below, are stricter and raise errors instead of warnings.
     Image.MAX_IMAGE_PIXELS = None
     if data[:4] in _TIFF:
         pages = _tiff_pages(data, limits.pages + 1)
@@ -611,7 +611,7 @@ def _picture_pages(
     except Exception as problem:
         raise _undecodable(problem) from problem
     with image:
-        # Of an animation the first frame counts; a TIFF has pages.
+        # For an animation only the first frame counts; a TIFF has pages.
         number = first
         if first > 1:
             if image.format != "TIFF":
@@ -627,7 +627,7 @@ def _picture_pages(
             where = PageId(name, number)
             try:
                 _check_size(image.width, image.height, limits)
-                # Pillow calls the JPEG of many telephones MPO.
+                # Pillow calls the JPEG of many phones MPO.
                 if data.startswith(b"\xff\xd8\xff"):
                     page: Page | tuple[PageId, DocumentError] = _jpeg_page(where, image, data, limits, enough)
                 else:
@@ -636,7 +636,7 @@ def _picture_pages(
                     page = Page(where, _to_gray(image), _png_damage(data) if image.format == "PNG" else "", tall)
             except DocumentError as problem:
                 page = (where, problem)
-            except Exception as problem:  # decoders raise whatever they like on damage
+            except Exception as problem:  # decoders raise all kinds of exceptions on damage
                 page = (where, _undecodable(problem))
             yield page
             if image.format != "TIFF":
@@ -652,13 +652,13 @@ def _picture_pages(
 
 
 def _jpeg_page(where: PageId, image: Any, data: bytes, limits: Limits, enough: int) -> Page:
-    """A JPEG straight to gray. Damage that a decoder would paint over is told: libjpeg warns, and here warnings count."""
+    """Decode a JPEG directly to gray. Damage that a decoder would conceal is reported: libjpeg's warnings count as errors."""
     import simplejpeg
     from PIL import Image, ImageOps
 
-    # Scans of a progressive JPEG cost time and no bytes. The marker cannot stand in the coded data.
+    # Scans of a progressive JPEG cost time but no bytes. The marker cannot occur in the coded data.
     start = _first_scan(data)
-    end = data.find(b"\xff\xd9", start)  # what follows the picture is none of it
+    end = data.find(b"\xff\xd9", start)  # anything after the image does not belong to it
     scans = data.count(b"\xff\xda", start, end if end > 0 else len(data))
     if scans > limits.scans:
         raise DocumentError("too_large", f"{scans} scans in one picture; the limit is {limits.scans}")
@@ -681,7 +681,7 @@ def _jpeg_page(where: PageId, image: Any, data: bytes, limits: Limits, enough: i
 
 
 def _first_scan(data: bytes) -> int:
-    """Where the first scan of a JPEG begins; a thumbnail in its head has scans of its own."""
+    """The offset of the first scan of a JPEG; a thumbnail in its header has its own scans."""
     place = 2
     while place + 4 <= len(data) and data[place] == 0xFF and data[place + 1] != 0xDA:
         fill = data[place + 1] == 0xFF
@@ -690,7 +690,7 @@ def _first_scan(data: bytes) -> int:
 
 
 def _has_tables(data: bytes) -> bool:
-    """Whether a baseline JPEG brings the Huffman tables that it names; libjpeg takes common ones for those that it lacks."""
+    """Whether a baseline JPEG contains the Huffman tables that it uses; libjpeg substitutes standard ones for missing ones."""
     tables: set[int] = set()
     place = 2
     baseline = False
@@ -721,9 +721,9 @@ def _with_exif(plain: Any, image: Any) -> Any:
 
 
 def _png_damage(data: bytes) -> str:
-    """What is wrong with the pixels of a PNG that Pillow opened. Raises DocumentError where rows are missing.
+    """What is wrong with the pixels of a PNG that Pillow opened. Raises DocumentError if rows are missing.
 
-    Pillow fills missing rows with black and passes over check sums; so both are looked at here (PNG specification, 3rd
+    Pillow fills missing rows with black and ignores checksums; so both are checked here (PNG specification, 3rd
     edition, sections 5 and 13).
     """
     place, packed, wrong = 8, [], False
@@ -753,7 +753,7 @@ def _png_damage(data: bytes) -> str:
 
 
 def _inflated(packed: Sequence[bytes], enough: int) -> int:
-    """How many bytes come out of a zlib stream, at most `enough`, in little memory."""
+    """The decompressed size of a zlib stream in bytes, at most `enough`, using little memory."""
     inflate = zlib.decompressobj()
     count = 0
     try:
@@ -814,7 +814,7 @@ def _pdf_pages(name: str, data: bytes, limits: Limits, first: int) -> Iterator[P
 
 
 def _draw_pdf_page(page: Any, limits: Limits) -> tuple[Gray, str]:
-    """A page and what is wrong with it: pdfium leaves out an image that it cannot decode, and says nothing."""
+    """Render a page, and say what is wrong with it: pdfium silently leaves out an image that it cannot decode."""
     scale = limits.pdf_dpi / PDF_POINTS_PER_INCH
     width, height = page.get_size()
     _check_size(round(width * scale), round(height * scale), limits)
@@ -841,10 +841,10 @@ def _check_size(width: int, height: int, limits: Limits) -> None:
 
 
 def _tall(image: Any, limits: Limits) -> float:
-    """The height of a pixel over its width on the upright picture, as the file says; a fax has 204 dots an inch by 98 or 196.
+    """Pixel height over width of the upright image, according to the file; a fax has 204 by 98 or 196 dots per inch.
 
-    `image` is not loaded yet: Pillow turns a TIFF when it loads it, and forgets how it lay. Raises DocumentError where the
-    picture would be too large with square pixels.
+    `image` is not loaded yet: Pillow rotates a TIFF on loading, and forgets its orientation. Raises DocumentError if the
+    image would be too large with square pixels.
     """
     across, down = _dots(image)
     if not (across > 0 and down > 0 and 1 / MAX_TALL <= across / down <= MAX_TALL):
@@ -857,9 +857,9 @@ def _tall(image: Any, limits: Limits) -> float:
 
 
 def _dots(image: Any) -> tuple[float, float]:
-    """Dots in a length, across and down, in any unit; 0 where the file does not say."""
+    """Dots per length, across and down, in any unit; 0 if the file does not say."""
     if image.format == "TIFF":
-        # Without a unit the two still tell the shape of a pixel (TIFF 6.0, ResolutionUnit).
+        # Without a unit the two still give the shape of a pixel (TIFF 6.0, ResolutionUnit).
         across, down = (image.tag_v2.get(tag, 0) for tag in (_X_RESOLUTION, _Y_RESOLUTION))
     else:
         across, down = image.info.get("jfif_density") or image.info.get("aspect") or image.info.get("dpi") or (0, 0)
@@ -896,13 +896,13 @@ def _to_gray(image: Any) -> Gray:
         paper = Image.new("RGBA", colored.size, (255, 255, 255, 255))
         image = Image.alpha_composite(paper, colored)
     if image.mode not in ("1", "L"):
-        # CMYK and the like first become colors, or black plates count as light.
+        # Convert CMYK and the like to RGB first, or black plates would count as light.
         image = image if image.mode == "RGB" else image.convert("RGB")
     return np.array(image.convert("L"), np.uint8)
 
 
 def _by_range(array: NDArray[Any]) -> Gray:
-    """Deep pixels to 0..255 by the smallest power of two that holds them: a 12-bit scan may come in 16 bits."""
+    """Scale deep pixels to 0..255 by the smallest power of two that holds them: a 12-bit scan may be stored in 16 bits."""
     values = array.astype(np.float64)
     if not np.isfinite(values).all():
         raise DocumentError("corrupt", "the pixels are not numbers")

@@ -1,4 +1,4 @@
-"""Open layouts: a template's file and what lies beside it, the picture of its form, and which documents are such pictures."""
+"""Open layouts: a template's file and those next to it, the image of its form, and which documents are such images."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from docproc.options import PROJECT_FILE, Limits
 from docproc.rules import PartOrder
 from docproc.types import Field, Gray, Page, Placed
 
-TEMPLATE_FILE = "template.toml"  # that `auto` looks for beside the pages
+TEMPLATE_FILE = "template.toml"  # that `auto` looks for next to the pages
 
 
 def open_layout(names: str | Sequence[str], folders: tuple[str, ...], date_order: PartOrder = "auto") -> Layout:
-    """The layout of that name, or the templates in the files or folders of these names; `date_order` is that of dates that
+    """The layout of that name, or the templates in the files or folders of these names; `date_order` is for dates that
     leave it open.
 
-    `auto` takes a `template.toml` that lies in one of `folders` for the pages in it.
+    `auto` uses a `template.toml` in one of `folders` for the pages in that folder.
     Raises BadUsage for an unknown name, BadConfig for a template with faults.
     """
     several = (names,) if isinstance(names, str) else tuple(names)
@@ -61,7 +61,7 @@ def _template_files(name: str) -> list[Path]:
 
 
 def _check_names(templates: Mapping[Path, Sequence[Template]]) -> None:
-    """Raises BadUsage where two templates have one name: the table could not tell which of them was taken."""
+    """Raises BadUsage if two templates have the same name: the table could not show which one was used."""
     first: dict[str, Path] = {}
     for path, (known, *_) in templates.items():
         if known.name in first:
@@ -70,18 +70,18 @@ def _check_names(templates: Mapping[Path, Sequence[Template]]) -> None:
 
 
 def locator(layout: Layout, folder: str) -> Callable[[Page], Placed]:
-    """How the fields of pages that lie in `folder` are found, see `Layout.locate`."""
+    """The function that finds the fields of pages in `folder`, see `Layout.locate`."""
     return partial(layout.locate, folder=folder, open_form=open_form)
 
 
 def scans(layout: Layout, documents: Sequence[Document]) -> Sequence[Document]:
-    """The documents without those that are a template's own picture of its blank form."""
+    """The documents without those that are a template's own image of its blank form."""
     pictures = _pictures(layout, filled=False)
     return [one for one in documents if os.path.realpath(one.path) not in pictures] if pictures else documents
 
 
 def is_form(layout: Layout, document: Document) -> bool:
-    """Whether the document is a template's own picture of its form, and may be a blank one."""
+    """Whether the document is a template's own image of its form, possibly a blank one."""
     pictures = _pictures(layout, filled=None)
     return bool(pictures) and os.path.realpath(document.path) in pictures
 
@@ -93,8 +93,8 @@ def _pictures(layout: Layout, filled: bool | None) -> set[str]:
 
 @lru_cache(maxsize=64)
 def open_form(known: Template) -> KnownForm:
-    """What is known of a template's form, from its picture or its marks. Raises BadConfig."""
-    # Imported late: OpenCV has no business in the process that only hands out the work.
+    """What is known about a template's form, from its image or its marks. Raises BadConfig."""
+    # Imported late, so that the process that only hands out work does not load OpenCV.
     from docproc.pages.register import print_on, reference, reference_by_marks
 
     if not known.reference:
@@ -110,9 +110,9 @@ def open_form(known: Template) -> KnownForm:
 
 
 def _written_fields(known: Template, gray: Gray) -> tuple[Field, ...]:
-    """The fields that may hold writing on the picture of the form, so that nothing is known of what is printed there.
+    """The fields that may hold writing on the image of the form, so that it is unknown what is printed there.
 
-    A field that holds ink may have been filled in by somebody, unless the template says that it is print.
+    A field that holds ink may have been filled in, unless the template says that it is print.
     """
     from docproc.readers.read import prepare_field
 
@@ -123,7 +123,7 @@ def _written_fields(known: Template, gray: Gray) -> tuple[Field, ...]:
 
 
 def _emptied(known: Template, gray: Gray, written: Sequence[Field]) -> Gray:
-    """The picture of the form with paper in some fields."""
+    """The image of the form with paper in some fields."""
     empty = gray.copy()
     for field in written:
         field.crop.clip(known.width, known.height).cut(empty)[:] = 255
@@ -131,7 +131,7 @@ def _emptied(known: Template, gray: Gray, written: Sequence[Field]) -> Gray:
 
 
 def form_page(known: Template) -> Page:
-    """The picture of a template's form, which it must have. Raises BadConfig."""
+    """The image of a template's form, which it must have. Raises BadConfig."""
     from docproc.pages.clean import clean
 
     path = Path(known.reference)
@@ -149,7 +149,7 @@ def form_page(known: Template) -> Page:
 
 
 def beside(folder: Path) -> Beside:
-    """How a template sees the files beside it."""
+    """Gives a template access to the files next to it."""
 
     def picture(name: str) -> tuple[str, str, tuple[int, int]]:
         import imagesize

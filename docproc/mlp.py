@@ -1,6 +1,6 @@
-"""A multilayer perceptron in numpy: what is fitted beside the networks, for context and calibration.
+"""A multilayer perceptron in numpy: the small model fitted besides the networks, for context and calibration.
 
-Fitted in `learn`, stored as numbers on a model's card, and run here without any inference library.
+Fitted in `learn`, stored as numbers on a model's card, and run here without an inference library.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Mlp:
 
     @staticmethod
     def from_card(card: Mapping[str, Any]) -> Mlp:
-        """Raises KeyError, TypeError or ValueError when the card holds no such network."""
+        """Raises KeyError, TypeError or ValueError if the card holds no such network."""
         layers = tuple(
             (np.array(layer["weights"], np.float64), np.array(layer["biases"], np.float64)) for layer in card["layers"]
         )
@@ -60,7 +60,7 @@ def sigmoid(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def logit(probability: NDArray[np.floating[Any]], floor: float = 1e-6) -> NDArray[np.float64]:
-    """Probability to log-odds, kept within what `floor` allows."""
+    """Probability to log-odds, with the probability clipped by `floor`."""
     p = np.minimum(np.maximum(np.asarray(probability, np.float64), floor), 1 - floor)
     return np.asarray(np.log(p) - np.log1p(-p))
 

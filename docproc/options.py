@@ -1,4 +1,4 @@
-"""What a run is asked to do and within which limits, and where the user's files are on this system."""
+"""The options and limits of a run, and the locations of the user's files on this system."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ CROPS_OF: tuple[CropsOf, ...] = ("review", "all")
 Engine = Literal["local", "ray"]
 
 JOURNAL_SUFFIX = ".docproc"
-PROJECT_FILE = "docproc.toml"  # settings of the working folder; what they may hold, and which variables: docproc.cli.settings
+PROJECT_FILE = "docproc.toml"  # settings of the working folder; for keys and environment variables see docproc.cli.settings
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a file may claim before it is refused unread."""
+    """Limits on what a file may claim, beyond which it is refused unread."""
 
     file_bytes: int = 1_000_000_000
     pixels: int = 200_000_000  # of one page
     side: int = 65_500  # px
     pages: int = 1_000
     scans: int = 100  # of one progressive JPEG
-    memory: int = 1_600_000_000  # bytes that reading one document may take, beside the networks
-    pdf_dpi: int = 300  # at which PDF pages are drawn
+    memory: int = 1_600_000_000  # bytes that reading one document may take, besides the networks
+    pdf_dpi: int = 300  # at which PDF pages are rendered
     seconds: float = 60.0  # for one document
 
 
@@ -89,7 +89,7 @@ def day(text: str) -> date:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One of several parts into which documents are divided by their names, for as many machines."""
+    """One of several parts into which documents are divided by name, for as many machines."""
 
     number: int  # from 1
     count: int  # of all parts
@@ -98,7 +98,7 @@ class Shard:
         return f"{self.number}/{self.count}"
 
     def holds(self, name: str) -> bool:
-        """Whether the document of this name belongs to the part: on every machine and in every run the same."""
+        """Whether the document of this name belongs to the part: the same on every machine and in every run."""
         digest = hashlib.sha256(os.fsencode(name)).digest()
         return int.from_bytes(digest[:8], "big") % self.count == self.number - 1
 
@@ -118,41 +118,41 @@ class RunRequest:
     """Everything that decides what a run reads and writes."""
 
     inputs: tuple[Place, ...]
-    output: Path  # of a table that goes to a `target`, where it would lie by its journal, see `table_place`
+    output: Path  # for a table that goes to a `target`, its place next to its journal, see `table_place`
     layout: str | tuple[str, ...] = "auto"  # a name of `docproc.fields.layouts.LAYOUTS`, or templates and folders of them
-    jobs: int = 0  # 0: one for each core
+    jobs: int = 0  # 0: one per core
     engine: Engine = "local"  # processes of this machine, or a Ray cluster
-    address: str = ""  # of the cluster; "": one that is started on this machine, and ends with the run
+    address: str = ""  # of the cluster; "": one that is started on this machine and ends with the run
     backend: str = "auto"
     model: Path | None = None  # None: the shipped one
     max_error: float = 0.01  # share of the accepted fields that may be wrong
     thresholds: Path | None = None  # measured by the user, see docproc.weights.thresholds
-    date_order: PartOrder = "auto"  # of dates whose order neither layout nor template tells
-    date_window: str = ""  # how old a date may be, as 180d, 6m or 1y; "" asks nothing
-    as_of: date | None = None  # the day from which the window counts; None: the one on which the run begins
+    date_order: PartOrder = "auto"  # for dates whose order neither layout nor template gives
+    date_window: str = ""  # how old a date may be, e.g. 180d, 6m or 1y; "" for no limit
+    as_of: date | None = None  # the day from which the window counts; None: the day on which the run begins
     recursive: bool = True
     shard: Shard | None = None  # only the documents of this part
     overwrite: bool = False
-    resume: bool | None = None  # True: a table that is there is brought up to date; False: the journal is begun anew
-    forget_missing: bool = False  # documents that are no longer among the inputs leave the table
-    wide: bool = False  # one row a page, with values
+    resume: bool | None = None  # True: an existing table is updated; False: the journal is started anew
+    forget_missing: bool = False  # documents that are no longer among the inputs are removed from the table
+    wide: bool = False  # one row per page, with values
     wide_text: bool = False  # the same, with texts
-    crops: Path | None = None  # folder for pictures of fields
+    crops: Path | None = None  # folder for images of fields
     crops_of: CropsOf = "review"  # which fields
     fail_on_review: bool = False
     limits: Limits = Limits()
     lists: tuple[Path, ...] = ()  # files that name further documents
-    target: Url | None = None  # where the table goes that is no file; a folder gets parts in Parquet
-    command: str = ""  # that makes this request, to be told when a run is interrupted
+    target: Url | None = None  # destination of a table that is not a file; a folder gets parts in Parquet
+    command: str = ""  # that makes this request, shown if a run is interrupted
 
     @property
     def layouts(self) -> tuple[str, ...]:
-        """The layout, or the templates, as they were given."""
+        """The layout, or the templates, as given."""
         return (self.layout,) if isinstance(self.layout, str) else self.layout
 
 
 def table_place(output: Place, journal: Path | None) -> tuple[Path, Url | None]:
-    """Output and target of a request for a table at this place. Raises BadUsage where a journal is missing or has no use."""
+    """Output and target of a request for a table at this place. Raises BadUsage if a journal is missing or useless."""
     if not isinstance(output, Url):
         if journal is not None:
             raise BadUsage(f"--journal is for tables at a URL; that of a file is {output}{JOURNAL_SUFFIX}, beside it")
@@ -167,17 +167,17 @@ def table_place(output: Place, journal: Path | None) -> tuple[Path, Url | None]:
 
 
 def user_file() -> Path:
-    """The user's own settings on this system, there or not."""
+    """The path of the user's own settings on this system, whether it exists or not."""
     return _folders().user_config_path / "config.toml"
 
 
 def cache_folder() -> Path:
-    """The folder for what can be made again."""
+    """The folder for files that can be recreated."""
     return _folders().user_cache_path
 
 
 def _folders() -> PlatformDirsABC:
-    """On Windows without the author's folder above, without `Cache` below, and with settings that roam."""
+    """On Windows without a parent folder for the author, without a `Cache` subfolder, and with roaming settings."""
     from platformdirs import PlatformDirs
 
     return PlatformDirs("docproc", appauthor=False, roaming=True, opinion=False)

@@ -1,10 +1,10 @@
-r"""Read this first: the story of a page, in the order in which it happens.
+r"""Read this first: how a page is processed, step by step.
 
     open -> clean -> locate -> prepare -> recognize -> elect -> settle -> tabulate -> table
 
-`read_page` is what the workers of a run, `docproc explain`, the Python API and retraining call. The steps are pure functions
-one floor down, in `pages`, `fields`, `readers` and `rows`; this module alone knows their order. It knows no file, no process
-and no inference library: how fields are located, and what they are read with, is handed in.
+`read_page` is called by the workers of a run, `docproc explain`, the Python API and retraining. The steps are pure functions
+one layer down, in `pages`, `fields`, `readers` and `rows`; only this module knows their order. It does not deal with files,
+processes or inference libraries: how fields are located, and what they are read with, is passed in.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ Locate = Callable[[Page], Placed]
 class PageResult:
     """A page that was read."""
 
-    placed: Placed  # the page, laid onto its form where it has one, with its fields
-    results: tuple[FieldResult, ...]  # of the fields, with all that led there
+    placed: Placed  # the page, registered to its form if it has one, with its fields
+    results: tuple[FieldResult, ...]  # of the fields, with all intermediate values
     rows: tuple[Row, ...]  # of the table
 
 
 def read_page(page: Page, locate: Locate, model: Model, accept: Acceptance) -> PageResult:
-    """The whole story of one page.
+    """Read one page, from image to rows.
 
-    `locate` finds the fields of a page that is dark on light, and lays it onto its form where it has one; it raises
-    DocumentError where the page has none, or does not fit. `accept` says how sure a field must be to be accepted.
+    `locate` finds the fields of a page that is dark on light, and registers it to its form if it has one; it raises
+    DocumentError if the page has none, or does not fit. `accept` says how confident a field must be to be accepted.
     """
     placed = locate(clean(page))  # the page's fields, or places where a field may be
-    prepared = prepare(placed)  # the ink of each, laid out for the networks
-    results = recognize(prepared, model)  # what stands there, and how sure that is
-    results = elect(results, placed, model)  # of places, those that are fields
+    prepared = prepare(placed)  # the ink of each, in the form that the networks expect
+    results = recognize(prepared, model)  # what each says, and how confident that is
+    results = elect(results, placed, model)  # of the places, those that are fields
     results = settle(results, placed.rules)  # what must hold between fields
     return PageResult(placed, tuple(results), tuple(tabulate(placed, results, accept)))
 
@@ -52,9 +52,9 @@ def read_page(page: Page, locate: Locate, model: Model, accept: Acceptance) -> P
 def read_scan(
     page: Page, locate: Locate, model: Model, accept: Acceptance, beyond: Iterator[int]
 ) -> Iterator[PageResult | tuple[PageId, DocumentError]]:
-    """All forms on a scan one after the other: the page, and further forms as pages of their own, numbered by `beyond`.
+    """All forms on a scan, one after the other: the page, then further forms as separate pages, numbered by `beyond`.
 
-    One that cannot be read comes as its error.
+    A form that cannot be read comes as its error.
     """
     here, count = page, 1
     while True:
@@ -75,13 +75,13 @@ def read_scan(
 
 
 def _noted(row: Row, scan: PageId, count: int) -> Row:
-    """The row of a form that is not the only one on its scan."""
+    """The row of a form that shares its scan with others."""
     where = f"form {count} on page {scan.page}"
     return replace(row, reason=f"{row.reason}; {where}" if row.reason else where)
 
 
 def prepare(placed: Placed) -> list[Prepared]:
-    """Cut the fields out of their page, without what is printed on the blank form, and lay them out for the networks."""
+    """Crop the fields from their page, without what is printed on the blank form, and prepare them for the networks."""
     prepared = []
     for field in placed.fields:
         box = field.crop.clip(placed.page.width, placed.page.height)

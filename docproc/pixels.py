@@ -14,49 +14,49 @@ from docproc.types import Gray
 
 @dataclass(frozen=True, slots=True)
 class PixelTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    min_paper_gray: int = 24  # darker is no paper, but the black beside a page [guess]
+    min_paper_gray: int = 24  # darker is not paper but the black around a page [guess]
 
     # Components that may be digits.
     min_digit_px: float = 5.0  # height [guess]
     min_digit_share: float = 0.12  # likewise, of the crop's height [guess]
-    max_digit_aspect_ratio: float = 12  # of width to height: a whole number in one go, and no line [guess]
+    max_digit_aspect_ratio: float = 12  # of width to height: a whole number in one stroke, but not a line [guess]
     min_digit_area_px: int = 8  # [guess]
-    min_relative_height: float = 0.4  # of the highest [guess]
+    min_relative_height: float = 0.4  # of the tallest [guess]
 
     # Components on a printed line; shares are of the height of its characters.
     min_aspect_ratio: float = 0.08  # of width to height [guess]
     max_aspect_ratio: float = 4.0  # likewise: characters that touch [guess]
-    max_proposing: int = 70  # components whose pairs propose lines, the highest ones [guess]
+    max_proposing: int = 70  # components whose pairs propose lines, the tallest ones [guess]
     max_slope: float = 0.14  # [guess]
-    max_offset_share: float = 0.14  # by which a character may stand higher or lower than its line [guess]
+    max_offset_share: float = 0.14  # by which a character may be above or below its line [guess]
     max_height_difference_share: float = 0.15  # of the two that propose a line [guess]
     min_distance_share: float = 0.6  # of the two that propose a line [guess]
-    max_counted_distance: float = 20.0  # heights: neighbors tell a slope badly, so pairs far apart count a little more [guess]
-    distance_per_member: float = 40  # heights that are worth one more component [guess]
-    max_same_share: float = 0.5  # of its components, that a line has in common with a better one [guess]
-    max_compared: int = 4  # lines whose pitch is looked at [guess]
+    max_counted_distance: float = 20.0  # heights: neighbors give a poor slope, so pairs far apart count a little more [guess]
+    distance_per_member: float = 40  # heights; worth as much as one more component [guess]
+    max_same_share: float = 0.5  # of its components that a line shares with a better one [guess]
+    max_compared: int = 4  # lines whose pitch is measured [guess]
 
-    # The pitch; in heights of a character.
-    base_score_share: float = 0.25  # that a line keeps which keeps no pitch [guess]
+    # The pitch, in character heights.
+    base_score_share: float = 0.25  # of the score kept by a line without a constant pitch [guess]
     min_step: float = 0.7  # between right edges of neighbors [guess]
     max_step: float = 6  # likewise [guess]
     min_steps: int = 2  # [guess]
     min_pitch: float = 0.9  # [guess]
     max_pitch: float = 1.3  # [guess]
-    pitches: int = 21  # that are tried, from the least to the greatest [guess]
+    pitches: int = 21  # tried, from the smallest to the largest [guess]
     max_pitch_offset: float = 0.09  # of a step from a multiple of the pitch [guess]
     true_pitch: float = 125 / 117  # of E-13B, ANSI X9.27 [standard]
-    off_pitch_penalty: float = 0.1  # share of the steps, for a pitch that differs from it by one height [guess]
-    min_share: float = 0.5  # of the steps, that keep a pitch [guess]
+    off_pitch_penalty: float = 0.1  # share of the steps, per height of difference from it [guess]
+    min_share: float = 0.5  # of the steps that fit a pitch [guess]
 
 
 PIXELS = PixelTuning()
 
 
 def flatten_light(gray: Gray, reach: int) -> Gray:
-    """Divide out the paper, so that it is white everywhere, and leave the ink.
+    """Divide out the paper, so that it becomes white everywhere, and keep the ink.
 
     The paper's brightness at a pixel is a gray closing (dark things narrower than `reach` px vanish), smoothed.
     Returns (height, width) uint8, 255 paper.
@@ -71,9 +71,9 @@ def flatten_light(gray: Gray, reach: int) -> Gray:
 
 
 def otsu(gray: Gray) -> tuple[float, float, float]:
-    """Otsu's threshold with the mean of the dark and of the light side, all in gray levels (Otsu 1979).
+    """Otsu's threshold with the means of the dark and the light side, all in gray levels (Otsu 1979).
 
-    A picture of one level has no sides: all three are that level.
+    For an image of one level all three are that level.
     """
     threshold, _ = cv2.threshold(gray, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     counts = level_counts(gray)
@@ -104,9 +104,9 @@ def components(mask: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.i
 
 
 def quantile(values: NDArray[Any], share: float) -> float:
-    """The value below which `share` (0..1) of at least one number lie, between two of them in proportion: as `np.quantile`.
+    """The `share` quantile (0..1) of at least one number, linearly interpolated, as `np.quantile`.
 
-    Of one share of a flat array it is found with a tenth of the calls.
+    For one share of a flat array this takes a tenth of the calls.
     """
     low, high, part = _between(share, len(values))
     ordered = values.copy()
@@ -115,14 +115,14 @@ def quantile(values: NDArray[Any], share: float) -> float:
 
 
 def level_quantile(counts: NDArray[np.float64], share: float) -> float:
-    """The same of gray levels, of which `counts` (256,) tells how many pixels have each."""
+    """The same for gray levels; `counts` (256,) has the number of pixels at each level."""
     low, high, part = _between(share, int(counts.sum()))
     start, end = counts.cumsum().searchsorted((low, high), side="right").tolist()
     return _in_proportion(start, end, part)
 
 
 def _between(share: float, count: int) -> tuple[int, int, float]:
-    """Between which two of `count` ordered numbers a quantile lies, and how far it is from the first to the second."""
+    """The two of `count` ordered numbers that a quantile lies between, and its fraction of the way between them."""
     place = share * (count - 1)
     low = int(place)
     return low, min(low + 1, count - 1), place - low
@@ -133,7 +133,7 @@ def _in_proportion(start: float, end: float, part: float) -> float:
 
 
 def grouped(near: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
-    """Groups of things that are near each other, or linked by others; `near` is (n, n), symmetric."""
+    """Groups of items that are near each other, directly or through others; `near` is (n, n), symmetric."""
     groups, open_ = [], np.ones(len(near), np.bool_)
     for start in range(len(near)):
         if not open_[start]:
@@ -150,9 +150,9 @@ def grouped(near: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
 
 
 def digit_height(table: NDArray[np.int32], crop_height: int) -> float | None:
-    """The height in px of the digits among components (see `components`): the median, each counted by its height.
+    """The height in px of the digits among components (see `components`): the median, weighted by height.
 
-    None where nothing is large enough, in a crop of `crop_height` px, to be a digit.
+    None if nothing is large enough to be a digit in a crop of `crop_height` px.
     """
     heights = table[:, 3].astype(np.float64)
     widths, areas = table[:, 2], table[:, 4]
@@ -171,12 +171,12 @@ def digit_height(table: NDArray[np.int32], crop_height: int) -> float | None:
 class PrintedLine:
     """A line of characters of one height, as `printed_line` finds it; all in px of the picture."""
 
-    slope: float  # of the baseline: rows down for a column to the right
+    slope: float  # of the baseline: rows down per column to the right
     base: float  # row of the lower edge of its characters, at column 0
     height: float  # of the characters
-    members: NDArray[np.int64]  # rows of the table of components that stand on it, from left to right
-    pitch: float  # columns from one right edge to the next, 0 where the line keeps no pitch
-    score: float  # how many characters stand on it, and how well they keep the pitch
+    members: NDArray[np.int64]  # rows of the component table that are on it, from left to right
+    pitch: float  # columns from one right edge to the next, 0 if the line has no constant pitch
+    score: float  # how many characters are on it, and how well they keep the pitch
 
     def at(self, column: float) -> float:
         """Row of the baseline at a column."""
@@ -184,10 +184,10 @@ class PrintedLine:
 
 
 def printed_line(table: NDArray[np.int32], least_height: float) -> PrintedLine | None:
-    """The line on which most components of one height stand (see `components`), or None where no two do.
+    """The line with the most components of one height (see `components`), or None if no two share a line.
 
     Every pair of components proposes a line; the one with the most members wins (M. Fischler and R. Bolles, 1981), and is
-    then fitted to all of them. A line whose right edges keep one pitch, as E-13B does, counts more.
+    then fitted to all of them. A line whose right edges keep a constant pitch, as E-13B does, counts more.
     """
     able = _on_a_line(table, least_height)
     if len(able) < 2:
@@ -217,7 +217,7 @@ def printed_line(table: NDArray[np.int32], least_height: float) -> PrintedLine |
 
 
 def _on_a_line(table: NDArray[np.int32], least_height: float) -> NDArray[np.int64]:
-    """Rows of the table of components that may stand on a printed line, only the highest where there are many."""
+    """Rows of the table of components that may be on a printed line; only the tallest if there are many."""
     heights, widths = table[:, 3].astype(np.float64), table[:, 2].astype(np.float64)
     fit = (heights >= least_height) & (widths <= PIXELS.max_aspect_ratio * heights)
     able = np.flatnonzero(fit & (widths >= PIXELS.min_aspect_ratio * heights))
@@ -229,9 +229,9 @@ def _on_a_line(table: NDArray[np.int32], least_height: float) -> NDArray[np.int6
 def _best_line(
     on: NDArray[np.bool_], count: NDArray[np.float64], right: NDArray[np.float64], height: NDArray[np.float64]
 ) -> tuple[int, float, float]:
-    """Which of the proposed lines is best, its pitch, and its score.
+    """The index of the best proposed line, its pitch, and its score.
 
-    `on` (lines, components) tells what stands on each line, `count` (lines,) how much that is; `right` (components,) are right
+    `on` (lines, components) says what is on each line, `count` (lines,) how much that is; `right` (components,) are right
     edges, `height` (lines,) the heights of the characters.
     """
     best: tuple[float, int, float, float] = (0.0, -1, 0.0, 0.0)
@@ -242,17 +242,17 @@ def _best_line(
         k = int(np.argmax(np.where(open_, count, -1.0)))
         pitch, share = _pitch(np.sort(right[on[k]]), height[k])
         score = float(count[k]) * (PIXELS.base_score_share + share)
-        # Fine print is more of it.
+        # Fine print has more characters.
         weight = score * float(np.sqrt(height[k]))
         if weight > best[0]:
             best = (weight, k, pitch, score)
-        # Next the best of those that are another line.
+        # Next, the best of the lines that differ from this one.
         open_ &= (on & on[k]).sum(axis=1) <= PIXELS.max_same_share * on.sum(axis=1)
     return best[1:]
 
 
 def _fit_line(x: NDArray[np.float64], y: NDArray[np.float64], slope: float) -> tuple[float, float]:
-    """Slope and height at 0 of the line through points; few or near points keep the slope that they came with."""
+    """Slope and intercept of the line through points; few or close points keep the given slope."""
     spread = float(((x - x.mean()) ** 2).sum())
     if len(x) >= 3 and spread > 0:
         slope = float(((x - x.mean()) * (y - y.mean())).sum() / spread)
@@ -260,7 +260,7 @@ def _fit_line(x: NDArray[np.float64], y: NDArray[np.float64], slope: float) -> t
 
 
 def _pitch(right: NDArray[np.float64], height: float) -> tuple[float, float]:
-    """The pitch in px that right edges keep, and the share of the distances between neighbors that are multiples of it."""
+    """The pitch in px of right edges, and the share of the distances between neighbors that are multiples of it."""
     steps = np.diff(right)
     steps = steps[(steps > PIXELS.min_step * height) & (steps < PIXELS.max_step * height)]
     if len(steps) < PIXELS.min_steps:

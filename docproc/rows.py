@@ -17,13 +17,13 @@ from docproc.rules import DateWindow, PageRule
 from docproc.types import Box, Field, FieldSpec, Page, PageId, Placed, Reading, Row
 
 PART_SPECS = {name: FieldSpec("amount", cents=True) if name == "encoded_amount" else FieldSpec() for name in PARTS}
-"""What may stand in the parts of an E-13B line."""
+"""What the parts of an E-13B line may hold."""
 EXPECTED_SPECS = {"amount": FieldSpec("amount"), "date": FieldSpec(rules=ANY_DATE), "micr": FieldSpec("micr")}
-"""What may stand in the fields of a check that were expected and not found."""
+"""What the fields of a check that were expected but not found may hold."""
 
 
 def tabulate(placed: Placed, results: Sequence[FieldResult], accept: Acceptance) -> list[Row]:
-    """The rows of one page; what was expected on it and not found comes last."""
+    """The rows of one page; fields that were expected but not found come last."""
     rows: list[Row] = []
     for result in results:
         row = replace(field_row(placed.page, result, accept), spec=spec_of(result.prepared.field, placed.rules, accept.window))
@@ -36,7 +36,7 @@ def tabulate(placed: Placed, results: Sequence[FieldResult], accept: Acceptance)
 
 
 def spec_of(field: Field, rules: Sequence[PageRule] = (), window: DateWindow | None = None) -> FieldSpec:
-    """What may stand in a field and what it means; `rules` are those between the fields of its page."""
+    """What a field may hold and what it means; `rules` are those between the fields of its page."""
     between = tuple(rule for rule in rules if field.name in rule.fields)
     return FieldSpec(
         field.kind, field.digits, field.required, field.cells, field.rules, field.cents, field.signed, field.decimals, between,
@@ -45,7 +45,7 @@ def spec_of(field: Field, rules: Sequence[PageRule] = (), window: DateWindow | N
 
 
 def row_names(result: FieldResult) -> tuple[str, ...]:
-    """The names of the rows that a field gives: its own, and those of the parts of an E-13B line."""
+    """The names of the rows that a field produces: its own, and those of the parts of an E-13B line."""
     field = result.prepared.field
     return (field.name, *(PARTS if field.parts else ()))
 
@@ -54,7 +54,7 @@ def field_row(page: Page, result: FieldResult, accept: Acceptance) -> Row:
     """The row of one field."""
     field, reading = result.prepared.field, result.reading
     value, doubt = value_of(result, accept.window)
-    # Where it is not sure that the field lies there, nothing is blank either.
+    # If the position of the field is in doubt, it cannot be called blank either.
     damage = page.damage if reading.text else joined(field.doubt, page.damage)
     if field.empty:
         reading, value = Reading("", 0.0), ""
@@ -86,12 +86,12 @@ def field_row(page: Page, result: FieldResult, accept: Acceptance) -> Row:
 
 
 def _changed_by(rule: str, read: str) -> str:
-    """The rule for which another text was taken, with the one that was read."""
+    """The rule because of which the text was replaced, with the text that was read."""
     return f"{rule}, was read as {read}" if rule and read else rule
 
 
 def part_rows(page: Page, result: PrintedResult, whole: Row, accept: Acceptance) -> list[Row]:
-    """The rows of what an E-13B line consists of, beside that of the line; each is as sure as the line is."""
+    """The rows of the parts of an E-13B line, besides the row of the line; each has the confidence of the line."""
     reading = result.reading
     found = {part.name: part for part in parse(reading.value, reading.centers)}
     number = found["check_number"].text if "check_number" in found else ""
@@ -106,7 +106,7 @@ def part_rows(page: Page, result: PrintedResult, whole: Row, accept: Acceptance)
 
 
 def _missing_part(name: str, whole: Row, told: bool) -> Row:
-    """The row of a part that the line lacks; `told` says that it is known what the line's other parts are."""
+    """The row of a part that the line lacks; `told` says that the line's other parts are known."""
     row = replace(whole, field=name, text="", value="", changed_by="", read="", spec=PART_SPECS[name])
     called = name.replace("_", " ")
     why = f"the line shows no {called}" if told else f"it cannot be told which of the line's numbers is the {called}"
@@ -118,9 +118,9 @@ def _missing_part(name: str, whole: Row, told: bool) -> Row:
 
 
 def _doubt(part: Part, number: str, printed: str) -> str:
-    """Why a person should look at a part of a line: its role is a guess, or the check's number is printed otherwise elsewhere.
+    """Why a person should look at a part of a line: its role is a guess, or another check number is printed elsewhere.
 
-    `number` is the check's number on the line, `printed` as it was read elsewhere on the check, "" where it was not.
+    `number` is the check number on the line, `printed` the one read elsewhere on the check, "" if none was.
     """
     elsewhere, own = printed.lstrip("0"), number.lstrip("0")
     if part.name == "check_number" and elsewhere and elsewhere != own:
@@ -143,7 +143,7 @@ def _part_row(page: Page, result: PrintedResult, part: Part, doubt: str, whole: 
     status, reason = accept.of_part(part.name, whole)
     if doubt:
         status, reason = "review", joined(doubt, reason)
-    # A rule changes digits of the routing number, one for another.
+    # A rule only substitutes digits of the routing number.
     line = result.reading.value_read if part.name == "routing" else ""
     read = digits_of(line[part.first : part.last]) if len(line) == len(result.reading.value) else ""
     return replace(
@@ -154,13 +154,13 @@ def _part_row(page: Page, result: PrintedResult, part: Part, doubt: str, whole: 
 
 
 def _part_spec(part: Part) -> FieldSpec:
-    """What may stand in a part of an E-13B line. Nine digits whose check digit fits are a bank's in the United States."""
+    """What a part of an E-13B line may hold. Nine digits with a valid check digit are a US bank's routing number."""
     ours = part.name == "routing" and ROUTING.allows(part.text)
     return replace(PART_SPECS[part.name], rules=ROUTING) if ours else PART_SPECS[part.name]
 
 
 def missing_row(where: PageId, name: str) -> Row:
-    """The row of a field that was expected and not found."""
+    """The row of a field that was expected but not found."""
     reason = f"no {name} was found on this page"
     row = Row(where.document, where.page, name, "", "", 0.0, "review", reason, "", "", "", None, None, None, None)
     return replace(row, spec=EXPECTED_SPECS.get(name))

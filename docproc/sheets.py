@@ -1,4 +1,4 @@
-"""Forms of several pages in one document: pages that are missing, come twice, or are out of order are told."""
+"""Forms of several pages in one document: reports pages that are missing, duplicate, or out of order."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Seen = tuple[int, Sheet]  # a page of the document, from 1, and which page of a 
 
 
 def with_sheets(rows: Sequence[Row], seen: Sequence[Seen], fields_of: Callable[[Sheet], Sequence[str]]) -> list[Row]:
-    """The rows of a document, with what is to be told of its pages; `seen` are those that are pages of forms, in their order.
+    """The rows of a document, with problems of its pages added; `seen` are its pages of multi-page forms, in order.
 
-    The fields of a page that is missing get rows of their own, for review. A document of a single page promises no others.
-    `fields_of` tells the names of the fields of a page of a form.
+    The fields of a missing page get their own rows, for review. In a document of a single page no others are expected.
+    `fields_of` returns the names of the fields of a page of a form.
     """
     told, missing = list(rows), list[Row]()
     for form in dict.fromkeys(sheet.form for _, sheet in seen):
@@ -32,12 +32,12 @@ def with_sheets(rows: Sequence[Row], seen: Sequence[Seen], fields_of: Callable[[
 
 
 def twice(seen: Sequence[Seen]) -> list[tuple[Seen, Seen]]:
-    """Pages that follow each other and are the same page of a form."""
+    """Consecutive pages that are the same page of a form."""
     return [(one, other) for one, other in pairwise(seen) if one[1].number == other[1].number and one[1].count > 1]
 
 
 def turned_round(seen: Sequence[Seen]) -> list[tuple[Seen, Seen]]:
-    """Pages that follow each other the wrong way round, in a document that holds every page of a form once at most."""
+    """Consecutive pages in the wrong order, in a document that holds every page of a form at most once."""
     numbers = [sheet.number for _, sheet in seen]
     if len(set(numbers)) < len(numbers):
         return []
@@ -45,11 +45,11 @@ def turned_round(seen: Sequence[Seen]) -> list[tuple[Seen, Seen]]:
 
 
 def lacking(seen: Sequence[Seen]) -> list[Seen]:
-    """The pages of forms that are not there, each with the first page of the document that belongs to the same form."""
+    """The missing pages of forms, each with the first page of the document that belongs to the same form."""
     doubles = {page for one, other in twice(seen) for page in (one[0], other[0])}
     missing: list[Seen] = []
     for one in _forms(seen):
-        # A page that came twice is told as such, and no form of its own.
+        # A duplicate page is reported as such, and is not a separate form.
         if all(page in doubles for page, _ in one):
             continue
         there = {sheet.number for _, sheet in one}
@@ -59,7 +59,7 @@ def lacking(seen: Sequence[Seen]) -> list[Seen]:
 
 
 def _forms(seen: Sequence[Seen]) -> list[list[Seen]]:
-    """The pages, form by form: a new one begins where a page comes again, or an earlier one."""
+    """The pages grouped by form: a new form begins where a page repeats, or an earlier one follows."""
     numbers = [sheet.number for _, sheet in seen]
     if len(set(numbers)) == len(numbers):
         return [list(seen)] if seen else []
@@ -77,7 +77,7 @@ def _doubted(row: Row, remark: str) -> Row:
 
 
 def _missing(document: str, page: int, name: str, sheet: Sheet) -> Row:
-    """The row of a field on a page that is not there."""
+    """The row of a field on a missing page."""
     reason = f"page {sheet.number} of the form is missing"
     return Row(document, page, name, "", "", 0.0, "review", reason, "", "", "", None, None, None, None)
 

@@ -1,4 +1,4 @@
-"""What a program hands over, as documents: paths, content in memory, files that are open, arrays and pictures."""
+"""Turn what a program passes into documents: paths, content in memory, open files, arrays and images."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from docproc.urls import Url, located
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-IN_MEMORY = "document-"  # and a number from 1 is the name of what has none
+IN_MEMORY = "document-"  # with a number from 1: the name of a document without one
 
 
 class BinaryFile(Protocol):
@@ -42,21 +42,21 @@ class Found:
 
     name: str  # in the rows
     open: Callable[[Settings], Opened]  # raises DocumentError
-    file: Document | None = None  # where it is one
+    file: Document | None = None  # if it is one
 
     @property
     def folder(self) -> str:
-        """Where it lies."""
+        """Its folder."""
         return folder_of(self.file) if self.file else NOWHERE
 
 
 def find_sources(given: Source | Iterable[Source]) -> list[Found]:
-    """The documents that were given, in their order; those of a folder by their names.
+    """The given documents, in order; those of a folder by name.
 
-    Raises BadInput for a path where nothing is, TypeError or ValueError for what is no document.
+    Raises BadInput for a path that does not exist, TypeError or ValueError for anything that is not a document.
     """
     several: Iterable[Any] = [given] if _is_one(given) else given  # type: ignore[assignment]
-    found: list[tuple[str, Found]] = []  # beside the path as it was given
+    found: list[tuple[str, Found]] = []  # each with the path as given
     for number, source in enumerate(several, 1):
         if isinstance(source, (str, os.PathLike)):
             found += _files(source)
@@ -70,14 +70,14 @@ def find_sources(given: Source | Iterable[Source]) -> list[Found]:
 
 
 def _is_one(given: object) -> bool:
-    """Whether it is a document, and not several."""
+    """Whether it is a single document, not several."""
     if isinstance(given, (str, os.PathLike, bytes, bytearray, memoryview, np.ndarray)) or hasattr(given, "read"):
         return True
     return not isinstance(given, Iterable)
 
 
 def _files(path: str | os.PathLike[str]) -> Iterator[tuple[str, Found]]:
-    """The documents at a path, each beside it."""
+    """The documents at a path, each paired with it."""
     given = os.fspath(path)
     if not given:
         raise BadInput("no such file or folder: the path is empty")
@@ -106,7 +106,7 @@ def _renamed(one: Found, path: str) -> Found:
 
 
 def _opener(name: str, source: Any) -> Callable[[Settings], Opened]:
-    """How something in memory is opened. Raises TypeError or ValueError for what is no document."""
+    """The function that opens something in memory. Raises TypeError or ValueError for anything that is not a document."""
     from PIL import Image
 
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -138,15 +138,15 @@ def _open_picture(name: str, image: Image, settings: Settings) -> Opened:
 
 
 def _undecoded(image: Image, most: int) -> bytes:
-    """The file of a JPEG that Pillow opened and has not decoded, at most `most` bytes and one; else nothing.
+    """The file of a JPEG that Pillow opened but has not decoded, at most `most` + 1 bytes; else nothing.
 
-    docproc decodes it by itself then: damage is told, and brightness is read as it was stored, and not by way of colors.
+    docproc then decodes it itself: damage is reported, and brightness is read as stored, without a conversion to colors.
     """
     from PIL.ImageFile import ImageFile
 
     if not (isinstance(image, ImageFile) and image.format in ("JPEG", "MPO") and image.tile and image.fp):
         return b""
-    if image.decoderconfig or image.tell():  # `draft` asked for another size; or it is a later frame
+    if image.decoderconfig or image.tell():  # `draft` requested another size; or it is a later frame
         return b""
     place = image.fp.tell()
     try:
@@ -157,7 +157,7 @@ def _undecoded(image: Image, most: int) -> bytes:
 
 
 def _read_all(file: BinaryFile, settings: Settings) -> bytes:
-    """What is left to read of a file that is open."""
+    """The remaining content of an open file."""
     try:
         data = file.read(settings.limits.file_bytes + 1)
     except OSError as problem:
@@ -168,5 +168,5 @@ def _read_all(file: BinaryFile, settings: Settings) -> bytes:
 
 
 def folders_of_sources(found: Sequence[Found]) -> tuple[str, ...]:
-    """The folders in which those of them lie that are files, each once."""
+    """The folders of those that are files, each once."""
     return tuple(sorted({one.folder for one in found if one.file and not isinstance(one.file.path, Url)}))

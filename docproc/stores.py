@@ -1,7 +1,7 @@
-"""Objects in stores and on web servers, listed, read and written through fsspec, which is imported for the first of them.
+"""Objects in stores and on web servers, listed, read and written through fsspec, which is imported on first use.
 
-Credentials are what the store's own tools take from the environment. What a store answers is never shown as it is, because it
-may repeat them: of an error only its code is told. Every request can be repeated, and is, a few times, before it has failed.
+Credentials are those that the store's own tools take from the environment. A store's answers are never shown verbatim, because
+they may repeat credentials: only the code of an error is shown. Every request can be repeated, and is retried a few times.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ TOOLS = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE", "gs": "GOOGLE_APPLICATION_CREDENTIALS",
     "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or AZURE_STORAGE_CONNECTION_STRING",
 }  # fmt: skip
-"""Which variables hold credentials, by scheme."""
+"""The environment variables that hold credentials, by scheme."""
 
-ATTEMPTS = 6  # at a request, until it counts as failed [guess]
-FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0  # seconds, between the first two and any two of them, at most [guess]
-CONNECT_SECONDS, ANSWER_SECONDS = 10, 30  # until a store counts as silent [guess]
-CHUNK_BYTES = 16 << 20  # of an object that are asked for at a time [guess]
-AHEAD_BYTES = 1 << 16  # that are fetched with what is asked for of an archive [guess]
-PAGE_KEYS = 1_000  # in an answer to a listing; S3 gives no more [standard]
+ATTEMPTS = 6  # per request, until it counts as failed [guess]
+FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0  # seconds, at most, before the first retry and before any retry [guess]
+CONNECT_SECONDS, ANSWER_SECONDS = 10, 30  # until a store counts as unresponsive [guess]
+CHUNK_BYTES = 16 << 20  # of an object per request [guess]
+AHEAD_BYTES = 1 << 16  # prefetched with each read from an archive [guess]
+PAGE_KEYS = 1_000  # per page of a listing; the maximum of S3 [standard]
 STAMPS_AT_ONCE = 16  # requests [guess]
 PASSING = ("io_error", "changing")
-"""Codes of errors that another attempt may change."""
+"""Codes of errors that may go away on another attempt."""
 SELF_RETRYING = ("gs", "az", "abfs", "abfss")
 """Schemes whose packages retry failed requests themselves, with jitter. Retries here would multiply theirs."""
 LOGGERS = ("azure", "gcsfs", "google")
-"""Loggers of these packages, which would print to the terminal where no logging is set up."""
+"""Loggers of these packages, which would print to the terminal if no logging is set up."""
 
 _UNSIGNED = (
     "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound", "NoAuthTokenError",
@@ -59,13 +59,13 @@ Got = TypeVar("Got")
 
 
 class NoCredentials(DocumentError):
-    """The store asks who is there, and the environment does not say."""
+    """The store requires credentials, and the environment has none."""
 
 
 class Entry(NamedTuple):
     """An object that was listed."""
 
-    key: str  # behind the name of the folder
+    key: str  # after the name of the folder
     stamp: Stamp
 
 
@@ -74,7 +74,7 @@ class Entry(NamedTuple):
 
 @lru_cache
 def file_system(scheme: str) -> Any:
-    """What fsspec has for a scheme. Raises MissingPart where it is not installed, BadUsage without an account."""
+    """The fsspec file system for a scheme. Raises MissingPart if it is not installed, BadUsage without an account."""
     package = PACKAGES[scheme]
     try:
         import fsspec
@@ -86,13 +86,13 @@ def file_system(scheme: str) -> Any:
         logging.getLogger(name).addHandler(logging.NullHandler())
     options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
     if scheme == "s3":
-        # Its own attempts know no jitter; and those of two layers multiply.
+        # Its own retries have no jitter; and those of two layers multiply.
         options["config_kwargs"] = {
             "retries": {"max_attempts": 0}, "connect_timeout": CONNECT_SECONDS, "read_timeout": ANSWER_SECONDS,
         }  # fmt: skip
     try:
         system = fsspec.filesystem(scheme, **options)
-    except ValueError:  # adlfs does nothing without an account; what it says may hold a key
+    except ValueError:  # adlfs does nothing without an account; its message may contain a key
         raise BadUsage(f"the credentials for {scheme}:// are missing or malformed; set {_variables(scheme)}") from None
     if scheme == "s3":
         system.retries = 1
@@ -104,7 +104,7 @@ def _variables(scheme: str) -> str:
 
 
 def patiently(ask: Callable[[], Got], url: Url, passing: Sequence[str] = PASSING) -> Got:
-    """What a request gives that may be repeated: again after failures that may pass. Raises DocumentError."""
+    """The result of a repeatable request, retried after transient failures. Raises DocumentError."""
     for attempt in count(1):
         try:
             return ask()
@@ -114,7 +114,7 @@ def patiently(ask: Callable[[], Got], url: Url, passing: Sequence[str] = PASSING
             found = _told(problem, url)
         last = 1 if found.code == "io_error" and url.scheme in SELF_RETRYING else ATTEMPTS
         if found.code not in passing or attempt >= last:
-            # What the store said is not kept, for it may hold secrets.
+            # The store's message is dropped, because it may contain secrets.
             raise found from None
         time.sleep(random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)))
     raise AssertionError
@@ -143,7 +143,7 @@ def _told(problem: Exception, url: Url) -> DocumentError:
 
 
 def _code(problem: Exception) -> str:
-    """The code of an answer, such as SlowDown or 503; "" where there is none."""
+    """The code of an answer, such as SlowDown or 503; "" if there is none."""
     answer = getattr(problem, "response", None)
     if isinstance(answer, dict):
         given = answer.get("Error", {}).get("Code") or answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
@@ -154,7 +154,7 @@ def _code(problem: Exception) -> str:
 
 
 def _stamp(known: dict[str, Any]) -> Stamp:
-    """What tells a change, alike from a listing and from the object itself: servers give times in whole seconds only."""
+    """A stamp to detect changes, the same from a listing as from the object: servers give times only in whole seconds."""
     etag = next((str(known[name]).strip('"') for name in _ETAGS if known.get(name)), "")
     mark = int.from_bytes(hashlib.sha256(etag.encode("utf-8", "replace")).digest()[:7], "big") if etag else 0
     changed = next((known[name] for name in _TIMES if known.get(name)), None)
@@ -179,7 +179,7 @@ def _seconds(when: Any) -> int:
 
 
 def found(url: Url) -> Url | None:
-    """The object of a URL as it is there, or None where it is a folder. Raises BadUsage or BadInput."""
+    """The existing object of a URL, or None if it is a folder. Raises BadUsage or BadInput."""
     if url.scheme in WEB and str(url).endswith("/"):
         raise BadUsage(f"{url}: web servers have no folders; list the documents with --input-list")
     if url.text.endswith("/") or (url.scheme in STORES and "/" not in url.text.partition("://")[2]):
@@ -190,7 +190,7 @@ def found(url: Url) -> Url | None:
 
 
 def asked(ask: Callable[[], Got], url: Url) -> Got:
-    """As `patiently`, for what no row can tell. Raises BadUsage without credentials, BadInput for all else."""
+    """Like `patiently`, for errors that have no row. Raises BadUsage without credentials, BadInput for anything else."""
     try:
         return patiently(ask, url)
     except NoCredentials as problem:
@@ -200,7 +200,7 @@ def asked(ask: Callable[[], Got], url: Url) -> Got:
 
 
 def check_access(urls: Iterable[Url]) -> None:
-    """Ask each store for one of the objects in it, so that a run does not begin without credentials. Raises BadUsage."""
+    """Request one object from each store, so that a run does not begin without credentials. Raises BadUsage."""
     for url in urls:
         inner = url.packed[1] if url.packed else url
         try:
@@ -208,11 +208,11 @@ def check_access(urls: Iterable[Url]) -> None:
         except NoCredentials as problem:
             raise BadUsage(str(problem)) from None
         except DocumentError:
-            continue  # its row tells
+            continue  # its row will say so
 
 
 def listing(url: Url, *, recursive: bool) -> Iterator[Entry]:
-    """The objects in a folder, as their names come; the answers are not kept. Raises BadUsage or BadInput."""
+    """The objects in a folder, in the order listed; the answers are not kept. Raises BadUsage or BadInput."""
     root = url.text.rstrip("/") + "/"
     pages = _s3_pages(url, root, recursive) if url.scheme == "s3" else _walked(url, root, recursive)
     for page in pages:
@@ -235,7 +235,7 @@ def _s3_pages(url: Url, root: str, recursive: bool) -> Iterator[list[tuple[str, 
 
 
 def _walked(url: Url, root: str, recursive: bool) -> Iterator[list[tuple[str, dict[str, Any]]]]:
-    """Folder by folder, as fsspec has them."""
+    """The entries folder by folder, as fsspec returns them."""
     system = file_system(url.scheme)
     top = system._strip_protocol(root).rstrip("/")
     waiting = [top]
@@ -243,7 +243,7 @@ def _walked(url: Url, root: str, recursive: bool) -> Iterator[list[tuple[str, di
     def entries_of(folder: str) -> list[dict[str, Any]]:
         try:
             return cast("list[dict[str, Any]]", system.ls(folder, detail=True))
-        except FileNotFoundError:  # where no object has the prefix; S3 answers with an empty list
+        except FileNotFoundError:  # if no object has the prefix; S3 answers with an empty list
             return []
 
     while waiting:
@@ -255,7 +255,7 @@ def _walked(url: Url, root: str, recursive: bool) -> Iterator[list[tuple[str, di
 
 
 def stamps(urls: Iterable[Url]) -> dict[Url, Stamp]:
-    """What tells a change of objects that were not listed; of those that cannot be seen nothing. Raises BadUsage."""
+    """Stamps of objects that were not listed; none for those that are not accessible. Raises BadUsage."""
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(STAMPS_AT_ONCE) as threads:
@@ -263,7 +263,7 @@ def stamps(urls: Iterable[Url]) -> dict[Url, Stamp]:
 
 
 def stamp_of(url: Url) -> Stamp | None:
-    """What tells a change of an object; of a member of an archive, that of the archive. None where it cannot be seen."""
+    """The stamp of an object; for a member of an archive, that of the archive. None if it is not accessible."""
     inner = url.packed[1] if url.packed else url
     try:
         return patiently(lambda: seen(inner), inner)
@@ -272,7 +272,7 @@ def stamp_of(url: Url) -> Stamp | None:
 
 
 def seen(url: Url) -> Stamp:
-    """What tells a change of an object, asked once. Raises whatever fsspec raises."""
+    """The stamp of an object, without retries. Raises whatever fsspec raises."""
     return _stamp(_info(url))
 
 
@@ -288,8 +288,8 @@ def _path(url: Url) -> str:
 
 
 def read(url: Url, most: int) -> tuple[bytes, Stamp]:
-    """The content of an object of at most `most` bytes, and what tells its change. Raises DocumentError."""
-    if url.scheme == "s3":  # whose parts can be asked for again, one by one
+    """The content of an object of at most `most` bytes, and its stamp. Raises DocumentError."""
+    if url.scheme == "s3":  # whose parts can be retried one by one
         return patiently(lambda: _read(url, most, patiently), url, ("changing",))
     return patiently(lambda: _read(url, most, lambda ask, _: ask()), url)
 
@@ -310,17 +310,17 @@ def _read(url: Url, most: int, get: Callable[[Callable[[], Any], Url], Any]) -> 
 
 @contextmanager
 def _opened(url: Url, get: Callable[[Callable[[], Any], Url], Any]) -> Iterator[tuple[Any, Stamp]]:
-    """An object to read from its beginning, and what tells its change: what comes is of one state.
+    """An object to read from its beginning, and its stamp: all data are of one version.
 
-    Raises DocumentError where it changed, and whatever fsspec raises.
+    Raises DocumentError if it changed, and whatever fsspec raises.
     """
     system, path = file_system(url.scheme), _path(url)
-    if url.scheme == "s3":  # it is asked for the state that was there when the object was opened
+    if url.scheme == "s3":  # reads request the version from when the object was opened
         with get(lambda: system.open(path, "rb", cache_type="none"), url) as file:
             yield file, _stamp(file.details)
         return
     before = seen(url)
-    # A web server may not give parts of a file.
+    # A web server may not support range requests.
     plain = {"block_size": 0, "size": max(0, before[0])} if url.scheme in WEB else {"cache_type": "none"}
     with system.open(path, "rb", **plain) as file:
         yield file, before
@@ -330,7 +330,7 @@ def _opened(url: Url, get: Callable[[Callable[[], Any], Url], Any]) -> Iterator[
 
 @contextmanager
 def opened_anywhere(url: Url) -> Iterator[BinaryIO]:
-    """An object to read from at any place, a little at a time. Raises OSError, also later where it is read."""
+    """An object for random access in small parts. Raises OSError, also later when it is read."""
     with _unread_told(url):
         file = file_system(url.scheme).open(_path(url), "rb", cache_type="readahead", block_size=AHEAD_BYTES)
     with file:
@@ -338,7 +338,7 @@ def opened_anywhere(url: Url) -> Iterator[BinaryIO]:
 
 
 class _Unread(OSError):
-    """What a store did not give."""
+    """A failed read from a store."""
 
     def __init__(self, told: DocumentError) -> None:
         super().__init__(errno.EIO, str(told))
@@ -354,7 +354,7 @@ def _unread_told(url: Url) -> Iterator[None]:
 
 
 class _Parts(io.RawIOBase):
-    """A file of fsspec of which all failures are told as those of a file."""
+    """An fsspec file whose failures are all raised as file errors."""
 
     def __init__(self, file: Any, url: Url) -> None:
         self._file, self._url = file, url
@@ -379,17 +379,17 @@ class _Parts(io.RawIOBase):
 
 
 def put(local: Path, url: Url) -> None:
-    """Write a file as an object: there is never half of it. Raises BadUsage without credentials, or CannotWrite."""
+    """Write a file as an object, atomically. Raises BadUsage without credentials, or CannotWrite."""
     _written(lambda: file_system(url.scheme).put_file(str(local), _path(url)), url)
 
 
 def copy(url: Url, target: Url) -> None:
-    """Copy an object inside of its store. Raises CannotWrite."""
+    """Copy an object within its store. Raises CannotWrite."""
     _written(lambda: file_system(url.scheme).cp_file(_path(url), _path(target)), target)
 
 
 def remove(urls: Iterable[Url]) -> None:
-    """Remove objects; one that is not there is no error. Raises CannotWrite."""
+    """Remove objects; a missing one is not an error. Raises CannotWrite."""
     for url in urls:
         _written(partial(_removed, url), url)
 
@@ -414,7 +414,7 @@ def _written(write: Callable[[], object], url: Url) -> None:
 
 
 def standing(url: Url) -> Stamp | None:
-    """What tells a change of an object; None where there is none. Raises BadUsage without credentials, or BadInput."""
+    """The stamp of an object; None if it does not exist. Raises BadUsage without credentials, or BadInput."""
     try:
         return patiently(lambda: seen(url), url)
     except NoCredentials as problem:

@@ -1,7 +1,7 @@
-"""Documents and tables by URL: which URLs there are, and what of one may be shown.
+"""Documents and tables by URL: which URLs are supported, and which parts of one may be shown.
 
-A URL may hold secrets, as `https://name:password@host/` or a signed query. It travels whole to the process that opens it; all
-that is kept or shown of it is `str(url)`, which has none of them.
+A URL may hold secrets, such as `https://name:password@host/` or a signed query. It is passed whole to the process that opens
+it; only `str(url)`, which has no secrets, is kept or shown.
 """
 
 from __future__ import annotations
@@ -15,53 +15,53 @@ from urllib.parse import unquote, urlsplit
 
 from docproc.errors import BadUsage
 
-Stamp = tuple[int, int, int]  # by which a change is seen: bytes, ns of the last change, and a mark, as the entry in the folder
+Stamp = tuple[int, int, int]  # to detect changes: bytes, ns of the last change, and a tag, such as that of the directory entry
 
 STORES = ("s3", "gs", "az", "abfs", "abfss")  # that have folders
 WEB = ("http", "https")
-PACKED = "zip"  # zip://MEMBER::ARCHIVE, as fsspec has it
+PACKED = "zip"  # zip://MEMBER::ARCHIVE, as in fsspec
 SCHEMES = (*STORES, *WEB, "file", PACKED)
 MEMBER_OF = "::"
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
-_HOST = re.compile(r"([^:\[\]]*|\[[^\]]*\])(:\d*)?")  # and a port
+_HOST = re.compile(r"([^:\[\]]*|\[[^\]]*\])(:\d*)?")  # with a port
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://\S+")
 _SIGNED = re.compile(r"[?&](X-Amz-|X-Goog-|AWSAccessKeyId=|Signature=|sig=)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """A URL of an object, or of a folder of them where it ends in "/"."""
+    """The URL of an object, or of a folder of objects if it ends in "/"."""
 
-    text: str = field(repr=False)  # whole, with what secrets it has
-    stamp: Stamp | None = field(default=None, compare=False, repr=False)  # as it was listed, where it was
+    text: str = field(repr=False)  # complete, including any secrets
+    stamp: Stamp | None = field(default=None, compare=False, repr=False)  # as listed, if it was
 
     def __str__(self) -> str:
         return shown(self.text)
 
-    def __fspath__(self) -> str:  # so it is kept and sorted like the path of a file
+    def __fspath__(self) -> str:  # so that it is stored and sorted like a file path
         return str(self)
 
     @property
     def scheme(self) -> str:
-        """In small letters."""
+        """The scheme in lower case."""
         return _scheme(self.text)
 
     @property
     def name(self) -> str:
-        """The last part; of a store or server its name."""
+        """The last part; for a store or server its name."""
         member, archive = self.packed or ("", None)
         whole = member or str(archive or self)
         return posixpath.basename(whole.rstrip("/")) or "url"
 
     @property
     def suffix(self) -> str:
-        """As of a path."""
+        """The suffix, as for a path."""
         return posixpath.splitext(self.name)[1]
 
     @property
     def packed(self) -> tuple[str, Url] | None:
-        """The member and the archive of `zip://MEMBER::ARCHIVE`; None for any other."""
+        """The member and the archive of `zip://MEMBER::ARCHIVE`; None for any other URL."""
         if self.scheme != PACKED:
             return None
         member, _, archive = self.text[len(PACKED) + 3 :].partition(MEMBER_OF)
@@ -74,7 +74,7 @@ class Url:
         return "/".join(inner.text.split("/")[:3])
 
     def child(self, name: str) -> Url:
-        """What lies in this folder."""
+        """An object in this folder."""
         return Url(f"{self.text.rstrip('/')}/{name}")
 
     def member(self, name: str) -> Url:
@@ -83,18 +83,18 @@ class Url:
 
 
 Place = Path | Url
-"""Where a document lies: one string, by which any process can open it."""
+"""The location of a document: one string with which any process can open it."""
 
 
 def is_url(text: str) -> bool:
-    """Whether a text is a URL and no path; a drive of Windows is none."""
+    """Whether a text is a URL and not a path; a Windows drive is not a URL."""
     return _SCHEME.match(text) is not None
 
 
 def located(given: str | os.PathLike[str]) -> Place:
-    """A path or URL. `file://` is a path, and so is a member of an archive that is a file.
+    """A path or URL. `file://` gives a path, and so does a member of an archive that is a file.
 
-    Raises BadUsage for a URL that docproc does not take, without a secret that it may hold.
+    Raises BadUsage for an unsupported URL, with a message that contains none of its secrets.
     """
     text = given.text if isinstance(given, Url) else os.fspath(given)
     if not is_url(text):
@@ -130,14 +130,14 @@ def _member_place(text: str) -> Place:
 
 
 def _refuse_secrets(text: str, scheme: str) -> None:
-    """Raises BadUsage where credentials of a store stand in its URL: stores take them from the environment."""
+    """Raises BadUsage if a store's URL contains credentials: stores take them from the environment."""
     user, at, _ = text[len(scheme) + 3 :].partition("/")[0].rpartition("@")
     if scheme in STORES and ((at and (":" in user or scheme in ("s3", "gs"))) or _SIGNED.search(text)):
         raise BadUsage(f"{shown(text)}: credentials belong in the environment, where the store's tools look for them")
 
 
 def shown(text: str) -> str:
-    """A URL without what may be secret: name and password, and the query of a web address. A path stays as it is."""
+    """A URL without possible secrets: name and password, and the query of a web address. A path stays as it is."""
     if not is_url(text):
         return text
     scheme = _scheme(text)
@@ -147,7 +147,7 @@ def shown(text: str) -> str:
         return f"{scheme}://{member}{MEMBER_OF}{shown(archive)}"
     host, slash, path = rest.partition("/")
     user, at, name = host.rpartition("@")
-    if at and scheme.startswith("abfs") and ":" not in user:  # a container, as container@account
+    if at and scheme.startswith("abfs") and ":" not in user:  # a container, as in container@account
         name = host
     if scheme not in STORES:
         name, path = re.split(r"[?#]", name)[0], re.split(r"[?#]", path)[0]
@@ -159,7 +159,7 @@ def shown(text: str) -> str:
 
 
 def words_shown(command: str) -> str:
-    """A command line or message, with its URLs as `shown`."""
+    """A command line or message, with its URLs as in `shown`."""
     return _WORD.sub(lambda found: shown(found[0]), command)
 
 

@@ -1,7 +1,7 @@
-"""The backends, by name. Each is imported when it is asked for, so that none costs anything to those who use another.
+"""The backends, by name. Each is imported on demand, so that unused ones cost nothing.
 
-A backend is a module with one function, `open_network`, from the bytes of a model and the form that it should have to a
-`recognizers.Network`. To add one, write a module that shows only what differs and enter it here; the contract tests run every
+A backend is a module with one function, `open_network`, which takes the bytes of a model and its expected form and returns a
+`recognizers.Network`. To add one, write a module with only what differs and register it here; the contract tests run every
 backend that works.
 """
 
@@ -21,14 +21,14 @@ from docproc.types import LineRecognizer, Recognizer
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Where a backend is, and what it needs."""
+    """The location and the requirements of a backend."""
 
     module: str
     package: str  # that must be installed
-    files: tuple[str, ...]  # endings of the model files that it runs, its own choice first
-    check: str = ""  # a module whose `why_not()` tells in one line what is missing, or None
-    gpu: bool = False  # it runs on one
-    builds: bool = False  # it makes something of a file at its first use and keeps it, which takes seconds
+    files: tuple[str, ...]  # endings of the model files that it runs, preferred one first
+    check: str = ""  # a module whose `why_not()` returns what is missing in one line, or None
+    gpu: bool = False  # whether it runs on one
+    builds: bool = False  # whether it compiles a file at first use and caches the result, which takes seconds
 
 
 _HERE = "docproc.backends"
@@ -43,14 +43,14 @@ PREFERRED = ("tensorrt", "onnx")  # what `auto` tries, best first
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A backend that works here, and why those before it do not: one line, "" where it is the first."""
+    """A backend that works here, and why those before it do not: one line, "" if it is the first."""
 
     backend: str
     passed_over: str = ""
 
 
 def available(backend: str) -> str | None:
-    """None if the backend can be used here, else why it cannot and what to do, in one line."""
+    """None if the backend can be used here, else why not and what to do, in one line."""
     known = BACKENDS[backend]
     if known.check:
         reason: str | None = import_module(known.check).why_not()
@@ -63,8 +63,8 @@ def available(backend: str) -> str | None:
 def choose(backend: str, lacks: Callable[[str], str | None] | None = None) -> Choice:
     """The named backend, or for `auto` the best that works here.
 
-    `lacks` says what else a backend would need, None where that is nothing; for `auto` such a backend is passed over. Raises
-    BadUsage for an unknown name, MissingPart with the reasons when there is none.
+    `lacks` says what else a backend would need, or None; `auto` skips a backend that lacks something. Raises BadUsage for an
+    unknown name, MissingPart with the reasons if there is none.
     """
     if backend != "auto" and backend not in BACKENDS:
         raise BadUsage(f"no backend named {backend!r}; there are auto, {', '.join(BACKENDS)}")
@@ -80,7 +80,7 @@ def choose(backend: str, lacks: Callable[[str], str | None] | None = None) -> Ch
 
 
 def open_network(backend: str, model: bytes, form: Form) -> Network:
-    """The network on the named backend. Raises BadUsage for an unknown name, MissingPart when the backend is not there or
+    """The network on the named backend. Raises BadUsage for an unknown name, MissingPart if the backend is not there or
     refuses the model.
     """
     module: Any = import_module(BACKENDS[choose(backend).backend].module)
@@ -89,7 +89,7 @@ def open_network(backend: str, model: bytes, form: Form) -> Network:
 
 
 def open_recognizer(backend: str, model: bytes, form: Form) -> Recognizer:
-    """A recognizer of pictures for the bytes of a model, see `open_network`.
+    """A recognizer of images for the bytes of a model, see `open_network`.
 
     A network of the form `form.DIGITS` never says that a glyph is not a digit.
     """
@@ -102,5 +102,5 @@ def open_line_recognizer(backend: str, model: bytes, form: Form) -> LineRecogniz
 
 
 def open_decoder(model: bytes) -> Reconstructor:
-    """What draws digits as a network sees them, on ONNX Runtime. Raises MissingPart as `open_network` does."""
+    """Open a decoder that draws digits as a network sees them, on ONNX Runtime. Raises MissingPart like `open_network`."""
     return Reconstructor(open_network("onnx", model, DECODER))

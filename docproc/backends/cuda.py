@@ -1,6 +1,6 @@
-"""The little of CUDA that running an engine takes: memory, copies and streams, from the NVIDIA driver's own library.
+"""The small part of CUDA needed to run an engine: memory, copies and streams, from the NVIDIA driver's own library.
 
-The driver brings `libcuda`, so no package is needed for it. Names and types are those of the CUDA Driver API reference.
+The driver includes `libcuda`, so no package is needed for it. Names and types are those of the CUDA Driver API reference.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ _FUNCTIONS: dict[str, tuple[Any, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """The first GPU that the driver shows."""
+    """The first GPU that the driver reports."""
 
     name: str
     capability: tuple[int, int]
-    driver: int  # newest CUDA version that it knows, 13000 for 13.0
+    driver: int  # newest CUDA version that it supports, 13000 for 13.0
 
 
 class Cuda:
-    """The first GPU, made the current one of this thread. Raises MissingPart where there is none."""
+    """The first GPU, made current for this thread. Raises MissingPart if there is none."""
 
     def __init__(self, library: Any = None) -> None:
         self._library = library or load()
@@ -61,39 +61,39 @@ class Cuda:
         self._call("cuDeviceGetName", name, len(name), device)
         capability = (self._number("cuDeviceGetAttribute", MAJOR, device), self._number("cuDeviceGetAttribute", MINOR, device))
         self.device = Device(name.value.decode(errors="replace"), capability, self._number("cuDriverGetVersion"))
-        # The context that the CUDA runtime inside TensorRT takes as well.
+        # The context that the CUDA runtime inside TensorRT uses too.
         context = _address()
         self._call("cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
         self._call("cuCtxSetCurrent", context)
 
     def stream(self) -> int:
-        """A new stream."""
+        """Create a stream."""
         made = _address()
         self._call("cuStreamCreate", ctypes.byref(made), NON_BLOCKING)
         return made.value or 0
 
     def wait(self, stream: int) -> None:
-        """Until all that was put on the stream is done."""
+        """Wait until all work on the stream is done."""
         self._call("cuStreamSynchronize", stream)
 
     def device_memory(self, size: int) -> int:
-        """The address of `size` new bytes on the GPU."""
+        """Allocate `size` bytes on the GPU and return their address."""
         made = _device_address()
         self._call("cuMemAlloc_v2", ctypes.byref(made), size)
         return made.value
 
     def pinned_memory(self, size: int) -> int:
-        """The address of `size` new bytes of this machine that the GPU reads and writes by itself."""
+        """Allocate `size` bytes of pinned host memory, which the GPU accesses directly, and return their address."""
         made = _address()
         self._call("cuMemHostAlloc", ctypes.byref(made), size, 0)
         return made.value or 0
 
     def to_device(self, target: int, source: int, size: int, stream: int) -> None:
-        """Put a copy from pinned memory on the stream."""
+        """Enqueue a copy from pinned memory on the stream."""
         self._call("cuMemcpyHtoDAsync_v2", target, source, size, stream)
 
     def to_host(self, target: int, source: int, size: int, stream: int) -> None:
-        """Put a copy to pinned memory on the stream."""
+        """Enqueue a copy to pinned memory on the stream."""
         self._call("cuMemcpyDtoHAsync_v2", target, source, size, stream)
 
     def _number(self, name: str, *arguments: Any) -> int:
@@ -110,7 +110,7 @@ class Cuda:
 
 
 def load() -> Any:
-    """The driver's library. Raises MissingPart where there is no driver."""
+    """The driver's library. Raises MissingPart if there is no driver."""
     try:
         return ctypes.CDLL(LIBRARY)
     except OSError as problem:

@@ -1,4 +1,4 @@
-"""What a network takes and gives."""
+"""The inputs and outputs of a network."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Shape = tuple[int | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a network takes, uint8, and gives, float32: the sides behind the batch; None is any length."""
+    """The shapes of a network's input, uint8, and output, float32, without the batch dimension; None is any length."""
 
-    kind: str  # as a person would name it
+    kind: str  # name for messages
     takes: Shape
     gives: Shape
-    readers: int = 1  # networks in one, whose classes lie side by side
+    readers: int = 1  # number of networks in one, with their classes side by side
 
     @property
     def classes(self) -> int:
-        """Columns of what it gives."""
+        """The number of columns of its output."""
         return self.gives[-1] or 0
 
     @property
@@ -31,7 +31,7 @@ class Form:
         return None in self.takes
 
     def check(self, takes: Sequence[object], gives: Sequence[object], dtype: str) -> None:
-        """Raises MissingPart unless a network has these shapes, batch first; what is no number above 0 is any length."""
+        """Raises MissingPart unless a network has these shapes, batch first; anything but a number above 0 is any length."""
         found = [tuple(side if isinstance(side, int) and side > 0 else None for side in shape) for shape in (takes, gives)]
         if found != [(None, *self.takes), (None, *self.gives)] or dtype != "uint8":
             wanted = f"uint8 {_told((None, *self.takes))} and give {_told((None, *self.gives))}"
@@ -41,7 +41,7 @@ class Form:
             )
 
 
-DIGITS = Form("classic", (GLYPH_SIDE, GLYPH_SIDE), (NOT_A_DIGIT,))  # to probabilities of the ten digits alone
+DIGITS = Form("classic", (GLYPH_SIDE, GLYPH_SIDE), (NOT_A_DIGIT,))  # to probabilities of only the ten digits
 DECODER = Form("decoder", (GLYPH_SIDE, GLYPH_SIDE), (GLYPH_SIDE, GLYPH_SIDE))  # to ink, 0..1
 
 

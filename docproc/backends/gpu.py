@@ -1,6 +1,6 @@
-"""Whether TensorRT works on this machine, and which one.
+"""Whether TensorRT works on this machine, and which variant.
 
-Without a GPU that it likes TensorRT crashes in places instead of raising, so it is tried in a process of its own.
+Without a suitable GPU TensorRT sometimes crashes instead of raising, so it is tried in a separate process.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from docproc.backends import cuda
 from docproc.errors import MissingPart
 
 LIBRARIES: Mapping[str, str] = {"tensorrt": "tensorrt-cu13", "tensorrt_rtx": "tensorrt-rtx"}
-"""Modules with one and the same interface, best first, and the packages that bring them."""
+"""Modules with the same interface, best first, and the packages that contain them."""
 
 INSTALL = "pip install tensorrt-cu13, or tensorrt-rtx for a GeForce RTX or RTX PRO"
 SECONDS = 180  # for the trial
-TRIED = "DOCPROC_TRIED_TENSORRT"  # in the environment: what a run has tried, its workers need not
+TRIED = "DOCPROC_TRIED_TENSORRT"  # in the environment, so that workers do not repeat the trial of their run
 
 
 def why_not() -> str | None:
-    """None where TensorRT works, else why it does not and what to do, in one line."""
+    """None if TensorRT works, else why not and what to do, in one line."""
     return _tried()[1]
 
 
 def library() -> str:
-    """The name of the module that works here. Raises MissingPart where none does."""
+    """The name of the module that works here. Raises MissingPart if none does."""
     name, reason = _tried()
     if reason:
         raise MissingPart(reason)
@@ -60,7 +60,7 @@ def _tried() -> tuple[str, str | None]:
 
 
 def _try_apart(name: str) -> str | None:
-    """Build and run a tiny engine in another process: a crash there is an answer here."""
+    """Build and run a tiny engine in another process, so that a crash there is just a result here."""
     command = [sys.executable, "-m", "docproc.backends.tensorrt_probe", name]
     paths = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:

@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 from docproc.backends.form import Form
 from docproc.errors import MissingPart
 
-BATCH = 128  # fastest on the CPUs that were measured; larger falls out of the cache
+BATCH = 128  # fastest on the CPUs that were measured; larger batches do not fit in the cache
 LINE_BATCH = 16
 
 
 def open_network(model: bytes, form: Form) -> OnnxNetwork:
-    """Raises MissingPart when the bytes are no ONNX network of this form."""
+    """Raises MissingPart if the bytes are not an ONNX network of this form."""
     options = onnxruntime.SessionOptions()
-    # One thread: docproc runs one process per core, and results may not depend on how a sum was split.
+    # One thread: docproc runs one process per core, and results must not depend on how a sum is split.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as problem:  # ONNX Runtime's own exceptions share no base class
+    except Exception as problem:  # ONNX Runtime's exceptions have no common base class
         first = (str(problem).splitlines() or [type(problem).__name__])[0]
         raise MissingPart(f"ONNX Runtime cannot load the model: {first}") from problem
     if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:

@@ -1,6 +1,6 @@
-"""What all backends share: batches of pictures, and of lines of one width.
+"""Shared by all backends: batches of images, and of lines of equal width.
 
-A backend gives a `Network`; the recognizers here turn it into those of `types`.
+A backend provides a `Network`; the recognizers here wrap it as those of `types`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from docproc.types import CLASSES, Frames, Glyphs, Line, ModelHash, Pictures, Sc
 
 
 class Network(Protocol):
-    """All that a backend must offer."""
+    """The interface that a backend must provide."""
 
     name: str
-    batch: int  # pictures at a time
+    batch: int  # images at a time
 
     def run(self, batches: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
         """The outputs of each batch (n, ...) uint8, 1 <= n <= `batch`, in order; shapes are those of the network's form."""
@@ -41,12 +41,12 @@ class PictureRecognizer:
         parts = [slice(start, start + self._network.batch) for start in range(0, len(pictures), self._network.batch)]
         for part, own in zip(parts, self._network.run(pictures[part] for part in parts), strict=True):
             scores[part] = own
-        # To a network of the ten digits alone everything is one of them.
+        # A network of only the ten digits takes everything for one of them.
         return np.pad(scores, ((0, 0), (0, CLASSES - self._classes))) if self._classes < CLASSES else scores
 
 
 class StripRecognizer:
-    """See `types.LineRecognizer`. Lines of one width go together, so that none is padded."""
+    """See `types.LineRecognizer`. Lines of equal width are batched, so that none is padded."""
 
     def __init__(self, network: Network, form: Form, model: bytes) -> None:
         self.name = network.name
@@ -70,7 +70,7 @@ class StripRecognizer:
 
 
 class DistantRecognizer:
-    """Both kinds of recognizer, where another process has the network: `ask` takes its hash and what it is to score."""
+    """Either kind of recognizer, with the network in another process: `ask` takes its hash and what to score."""
 
     def __init__(self, name: str, model_hash: ModelHash, form: Form, ask: Callable[[tuple[ModelHash, Any]], Any]) -> None:
         self.name = name
@@ -84,7 +84,7 @@ class DistantRecognizer:
 
 
 def log_probabilities(logits: NDArray[np.floating[Any]], form: Form) -> NDArray[np.floating[Any]]:
-    """Natural logs of what each of the readers of a line says, from its logits (..., readers * classes)."""
+    """Natural log probabilities of each of a line's readers, from the logits (..., readers * classes)."""
     each = logits.reshape(*logits.shape[:-1], form.readers, -1)
     each = each - each.max(axis=-1, keepdims=True)
     each = each - np.log(np.exp(each).sum(axis=-1, keepdims=True))
@@ -98,7 +98,7 @@ class Reconstructor:
         self._network = network
 
     def reconstruct(self, glyphs: Glyphs) -> Glyphs:
-        """What is left of glyphs (n, 28, 28) uint8 in the network's features, drawn: (n, 28, 28) uint8."""
+        """Reconstruct glyphs (n, 28, 28) uint8 from the network's features: (n, 28, 28) uint8."""
         size = self._network.batch
         drawn = self._network.run(glyphs[start : start + size] for start in range(0, len(glyphs), size))
         return np.concatenate([np.zeros_like(glyphs[:0]), *(np.rint(255 * own).astype(np.uint8) for own in drawn)])

@@ -1,4 +1,4 @@
-"""TensorFlow on the CPU, from the Keras file: slow, and the measure of all others."""
+"""TensorFlow on the CPU, from the Keras file: slow, and the reference for all others."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from docproc.backends.form import Form
 from docproc.backends.quiet import import_tensorflow
 from docproc.errors import MissingPart
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it talks on stderr before it is asked
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # sums in one order on every processor: what measures others stays put
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it prints to stderr on import
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # sums in one order on every processor, for a reproducible reference
 
 import_tensorflow()
 
@@ -43,11 +43,11 @@ HARMLESS = {
     "keras.src.models.functional": {"Functional"},
     "keras.src.ops.numpy": {"GetItem", "Multiply"},
 }  # fmt: skip
-"""What docproc's networks are made of, by module. A file that names anything else is not opened: some layers run code."""
+"""The classes used by docproc's networks, by module. A file that names anything else is not opened: some layers run code."""
 
 
 def open_network(model: bytes, form: Form) -> TensorflowNetwork:
-    """Raises MissingPart when the bytes are no Keras file that may be opened, or a network of another form."""
+    """Raises MissingPart if the bytes are not a Keras file that may be opened, or a network of another form."""
     network = load(model, form)
     signature = tf.TensorSpec((None, *form.takes), tf.uint8)
     graph = tf.function(lambda batch: network(batch, training=False), input_signature=[signature])
@@ -55,12 +55,12 @@ def open_network(model: bytes, form: Form) -> TensorflowNetwork:
 
 
 def load(model: bytes, form: Form, *, alone: bool = True) -> keras.Model:
-    """The network in Keras, on one core; with `alone` false on all that there are, to be trained.
+    """The network in Keras, on one core; with `alone` false on all cores, for training.
 
     Raises MissingPart as `open_network` does.
     """
     _refuse_foreign(model)
-    with suppress(RuntimeError):  # TensorFlow is at work in this process already
+    with suppress(RuntimeError):  # TensorFlow is already initialized in this process
         if alone:
             tf.config.threading.set_intra_op_parallelism_threads(1)
             tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -70,7 +70,7 @@ def load(model: bytes, form: Form, *, alone: bool = True) -> keras.Model:
             path = Path(folder) / "network.keras"
             path.write_bytes(model)
             network = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as problem:  # whatever a damaged file makes it raise
+    except Exception as problem:  # whatever it raises on a damaged file
         first = (str(problem).splitlines() or [type(problem).__name__])[0]
         raise MissingPart(f"Keras cannot load the model: {first}") from problem
     if len(network.inputs) != 1 or len(network.outputs) != 1:
@@ -94,7 +94,7 @@ class TensorflowNetwork:
 
 
 def _refuse_foreign(model: bytes) -> None:
-    """Look into a Keras file without giving it to Keras, whose own safe mode has been got around more than once."""
+    """Inspect a Keras file without passing it to Keras, whose own safe mode has been bypassed more than once."""
     try:
         with zipfile.ZipFile(io.BytesIO(model)) as archive:
             sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
@@ -109,7 +109,7 @@ def _refuse_foreign(model: bytes) -> None:
 
 
 def _named(config: Any) -> set[tuple[str, str]]:
-    """Module and name of all that a configuration would have Keras make."""
+    """Module and name of everything that a configuration would make Keras instantiate."""
     found: set[tuple[str, str]] = set()
     waiting = [config]
     while waiting:

@@ -1,6 +1,6 @@
-"""TensorRT 10 and 11, and TensorRT for RTX, which has the same interface: an ONNX file to an engine, two streams to run it.
+"""TensorRT 10 and 11, and TensorRT for RTX with the same interface: build an engine from an ONNX file, run it on two streams.
 
-The precision is that of the ONNX file, as TensorRT 11 has it. Building takes seconds, so engines are kept in the user's cache.
+The precision is that of the ONNX file, as in TensorRT 11. Building takes seconds, so engines are kept in the user's cache.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from docproc.backends.form import Form
 from docproc.errors import MissingPart
 from docproc.options import cache_folder
 
-BATCH, USUAL = 1024, 128  # pictures at a time: the most, and those for which the engine is laid out
+BATCH, USUAL = 1024, 128  # images at a time: the maximum, and the number for which the engine is optimized
 LINE_BATCH = 16
 WIDEST, USUAL_WIDTH, NARROWEST = 2048, 256, 32  # px of a line
 OLDEST = 10  # major version
@@ -34,14 +34,14 @@ MIN_CAPABILITY = (7, 5)
 
 
 def open_network(model: bytes, form: Form) -> TensorrtNetwork:
-    """Raises MissingPart when TensorRT does not work here, or refuses the model, in its own words."""
+    """Raises MissingPart if TensorRT does not work here, or with TensorRT's own message if it refuses the model."""
     trt, cuda = import_module(gpu.library()), Cuda()
     log = keeper(trt)
     runtime = trt.Runtime(log)
     kept = cache_folder() / "engines" / f"{engine_key(trt, model, form, cuda.device)}.plan"
     plan = read_plan(kept)
     engine = runtime.deserialize_cuda_engine(plan) if plan else None
-    if engine is None:  # none is kept, or it is damaged
+    if engine is None:  # none is cached, or it is damaged
         plan = build(trt, model, form, log)
         engine = runtime.deserialize_cuda_engine(plan)
         if engine is None:
@@ -51,7 +51,7 @@ def open_network(model: bytes, form: Form) -> TensorrtNetwork:
 
 
 def keeper(trt: Any) -> Any:
-    """A logger that keeps errors: TensorRT returns None and tells the reason only to its logger."""
+    """A logger that keeps errors: TensorRT returns None and gives the reason only to its logger."""
 
     class Keeper(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -69,9 +69,9 @@ def keeper(trt: Any) -> Any:
 
 
 def build(trt: Any, model: bytes, form: Form, log: Any, target: str = "") -> bytes:
-    """The engine of an ONNX file, as bytes. `target` names a compute capability, such as SM89, where no GPU is at hand.
+    """The engine of an ONNX file, as bytes. `target` names a compute capability, such as SM89, if there is no GPU.
 
-    Only TensorRT for RTX knows targets. Raises MissingPart with TensorRT's own words when it refuses the model.
+    Only TensorRT for RTX supports targets. Raises MissingPart with TensorRT's own message if it refuses the model.
     """
     builder, network = _network(trt, log)
     parser = trt.OnnxParser(network, log)
@@ -83,7 +83,7 @@ def build(trt: Any, model: bytes, form: Form, log: Any, target: str = "") -> byt
     takes, gives = network.get_input(0), network.get_output(0)
     form.check(tuple(takes.shape), tuple(gives.shape), np.dtype(trt.nptype(takes.dtype)).name)
     config = builder.create_builder_config()
-    config.clear_flag(trt.BuilderFlag.TF32)  # what is float32 in the file is meant to be
+    config.clear_flag(trt.BuilderFlag.TF32)  # float32 in the file is intended
     profile = builder.create_optimization_profile()
     profile.set_shape(takes.name, *profile_of(form))
     if config.add_optimization_profile(profile) < 0:
@@ -96,7 +96,7 @@ def build(trt: Any, model: bytes, form: Form, log: Any, target: str = "") -> byt
 
 
 def profile_of(form: Form) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    """The least, usual and largest shape of the input, batch first."""
+    """The smallest, usual and largest shape of the input, batch first."""
 
     def shape(batch: int, width: int) -> tuple[int, ...]:
         return (batch, *(width if side is None else side for side in form.takes))
@@ -107,14 +107,14 @@ def profile_of(form: Form) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int,
 
 
 def engine_key(trt: Any, model: bytes, form: Form, device: Device) -> str:
-    """Names an engine: it holds for one model, TensorRT, GPU, driver and profile."""
+    """The cache key of an engine: it is valid for one model, TensorRT, GPU, driver and profile."""
     own = (hashlib.sha256(model).hexdigest(), profile_of(form))
     parts = (*own, trt.__name__, trt.__version__, device.name, device.capability, device.driver)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
 def keep_plan(path: Path, plan: bytes) -> None:
-    """Keep an engine, its hash before it; where that is not possible it is built again the next time."""
+    """Cache an engine, preceded by its hash; if that is not possible, it is built again next time."""
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
@@ -123,7 +123,7 @@ def keep_plan(path: Path, plan: bytes) -> None:
 
 
 def read_plan(path: Path) -> bytes | None:
-    """The engine that was kept, if it is whole."""
+    """The cached engine, if it is intact."""
     try:
         data = path.read_bytes()
     except OSError:
@@ -132,13 +132,13 @@ def read_plan(path: Path) -> bytes | None:
 
 
 class TensorrtNetwork:
-    """See `recognizers.Network`. While the GPU works on a batch, the next one is brought and the last one fetched."""
+    """See `recognizers.Network`. While the GPU works on a batch, the next one is uploaded and the last one downloaded."""
 
     name = "tensorrt"
 
     def __init__(self, trt: Any, runtime: Any, engine: Any, cuda: Cuda, batch: int) -> None:
         self.batch = batch
-        self._runtime = runtime  # must live as long as its engine
+        self._runtime = runtime  # must outlive its engine
         self.slots = (Slot(trt, engine, cuda), Slot(trt, engine, cuda))
 
     def run(self, batches: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
@@ -154,7 +154,7 @@ class TensorrtNetwork:
 
 
 class Slot:
-    """A stream, an execution context of the engine, and room for one batch on both sides."""
+    """A stream, an execution context of the engine, and buffers for one batch on host and GPU."""
 
     def __init__(self, trt: Any, engine: Any, cuda: Cuda) -> None:
         self._cuda = cuda
@@ -175,13 +175,13 @@ class Slot:
         for name, address in zip((self._takes, self._gives), self._device, strict=True):
             self._context.set_tensor_address(name, address)
         self._given: tuple[int, ...] = ()
-        # The first run loads kernels and takes memory: here, before a worker is given its limit.
+        # The first run loads kernels and takes memory: do it here, before a worker's limit applies.
         self.start(np.zeros(largest, self._types[0]))
         self.wait()
 
     def start(self, batch: NDArray[Any]) -> None:
-        """Bring a batch, run it, fetch what comes out: all on the stream, nothing is waited for."""
-        self._cuda.wait(self._stream)  # the caller of an earlier batch may have gone away
+        """Upload a batch, run it, download the output: all on the stream, without waiting."""
+        self._cuda.wait(self._stream)  # the caller of an earlier batch may have stopped early
         self._set_shape(batch.shape)
         self._given = tuple(self._context.get_tensor_shape(self._gives))
         _view(self._pinned[0], batch.shape, self._types[0])[:] = batch
@@ -191,17 +191,17 @@ class Slot:
         self._cuda.to_host(self._pinned[1], self._device[1], size, self._stream)
 
     def compute(self) -> None:
-        """Put the work on what lies in the GPU's memory on the stream."""
+        """Enqueue the computation on the data in GPU memory."""
         if not self._context.execute_async_v3(self._stream):
             raise MissingPart("TensorRT failed while it ran the engine")
 
     def result(self) -> NDArray[Any]:
-        """What came of the batch that was started last, when it is there."""
+        """The output of the last batch started, once it is ready."""
         self.wait()
         return _view(self._pinned[1], self._given, self._types[1]).copy()
 
     def wait(self) -> None:
-        """Until all work of the slot is done."""
+        """Wait until all work of the slot is done."""
         self._cuda.wait(self._stream)
 
     def _set_shape(self, shape: tuple[int, ...]) -> None:
@@ -210,7 +210,7 @@ class Slot:
 
 
 def try_out(trt: Any, cuda: Cuda) -> None:
-    """Build and run an engine that takes absolute values. Raises MissingPart, or dies, where TensorRT does not work."""
+    """Build and run an engine that computes absolute values. Raises MissingPart, or crashes, if TensorRT does not work."""
     version = str(trt.__version__)
     if trt.__name__ == "tensorrt" and int(version.partition(".")[0]) < OLDEST:
         raise MissingPart(f"TensorRT {version} is too old; docproc needs {OLDEST} or newer")
@@ -237,7 +237,7 @@ def try_out(trt: Any, cuda: Cuda) -> None:
 
 def _network(trt: Any, log: Any) -> tuple[Any, Any]:
     builder = trt.Builder(log)
-    # Version 10 is asked to keep the types of the file; version 11 always does.
+    # Version 10 must be told to keep the types of the file; version 11 always does.
     typed = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
     return builder, builder.create_network(0 if typed is None else 1 << int(typed))
 

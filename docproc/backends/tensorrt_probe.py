@@ -1,4 +1,4 @@
-"""The trial of TensorRT that `gpu` runs in a process of its own: build and run a tiny engine."""
+"""The trial of TensorRT that `gpu` runs in a separate process: build and run a tiny engine."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from docproc.errors import DocprocError
 
 
 def main(name: str) -> int:
-    """The trial. Prints why it failed, and returns 3 then."""
+    """Run the trial. If it fails, prints why and returns 3."""
     try:
         try_out(import_module(name), Cuda())
-    except ImportError as problem:  # the bindings may be there without the libraries
+    except ImportError as problem:  # the bindings may be installed without the libraries
         print(f"it does not load: {problem}")
     except DocprocError as problem:
         print(" ".join(str(problem).split()))
-    except Exception as problem:  # whatever a library raises that is not at home here
+    except Exception as problem:  # whatever a library raises on an unsupported machine
         print(f"{type(problem).__name__}: {' '.join(str(problem).split())}")
     else:
         return 0

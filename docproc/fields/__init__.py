@@ -1,1 +1,1 @@
-"""Where the numbers stand on a page."""
+"""Find the fields of a page."""

@@ -1,8 +1,8 @@
-"""Find number fields on a form without a template: rows of equal boxes, combs, frames, and lines to write on.
+"""Find number fields on a form without a template: rows of equal boxes, combs, frames, and writing lines.
 
-Ruled lines are what survives an opening with a long thin element; the paper that they enclose are cells; cells of one
-size in one row, side by side, are a field. `find_boxes` is for pages that are about to be read; `find_frames` is for
-those who describe a form, and tells exactly what is printed.
+Ruled lines are what survives a morphological opening with a long thin element; the paper that they enclose forms cells;
+adjacent cells of one size in one row are a field. `find_boxes` is for pages that are about to be read; `find_frames` is
+for describing a form, and returns exactly what is printed.
 """
 
 from __future__ import annotations
@@ -19,44 +19,44 @@ from numpy.typing import NDArray
 from docproc.pixels import flatten_light, otsu
 from docproc.types import Box, Field, Gray, Page
 
-MAX_CELLS = 64  # of a comb; a longer row is squared paper [guess]
-MAX_ROWS_BACK = 8  # rows to which a box is compared when boxes are brought in order [guess]
+MAX_CELLS = 64  # of a comb; a longer row is graph paper [guess]
+MAX_ROWS_BACK = 8  # rows with which a box is compared when boxes are sorted [guess]
 
 
 @dataclass(frozen=True, slots=True)
 class BoxTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md.
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md.
 
     All px are at the working size.
     """
 
     # Ink and lines.
-    work_width_px: int = 1700  # to which a page is brought: letter paper at 200 dpi [guess]
+    work_width_px: int = 1700  # to which a page is scaled: letter paper at 200 dpi [guess]
     light_reach_px: int = 41  # over which the light is flattened [guess]
     min_contrast_gray: float = 30  # between paper and ink [guess]
-    edge_share: float = 0.3  # of the way from Otsu's threshold to paper that still is ink [guess]
+    edge_share: float = 0.3  # of the way from Otsu's threshold to paper that is still ink [guess]
     min_line_px: int = 22  # of a ruled line [guess]
 
     # Cells; shares are of a cell's width or height.
     min_side_px: int = 16  # of a cell [guess]
     max_side_px: int = 130  # likewise [guess]
-    min_paper_share: float = 0.45  # of its area, that is left when a digit's strokes pass for lines [guess]
-    max_aspect_ratio: float = 1.6  # of width to height; what is wider holds a number and no digit [guess]
+    min_paper_share: float = 0.45  # of its area that remains if a digit's strokes pass for lines [guess]
+    max_aspect_ratio: float = 1.6  # of width to height; a wider one holds a number, not a digit [guess]
 
     # Rows of cells.
     max_gap_share: float = 0.3  # from one cell to the next [guess]
-    max_even_gap_share: float = 0.8  # the same where a row's boxes stand evenly apart [guess]
+    max_even_gap_share: float = 0.8  # the same if a row's boxes are evenly spaced [guess]
     min_gap_px: int = 12  # a gap that is always allowed: the walls of two boxes [guess]
     max_drop_share: float = 0.15  # of the next cell, up or down [guess]
     max_height_difference_share: float = 0.2  # of two cells [guess]
     max_width_difference_share: float = 0.25  # of two cells [guess]
     max_uneven_px: int = 4  # by which the steps of an even row differ [guess]
-    min_sure_cells: int = 3  # of a row that is told from digits by itself [guess]
-    row_heights: float = 1.5  # boxes whose tops fall into one such band of their heights are read from left to right [guess]
-    margin_px: int = 4  # around a row that is read, so that its own walls are seen [guess]
+    min_sure_cells: int = 3  # of a row that cannot be mistaken for digits [guess]
+    row_heights: float = 1.5  # boxes whose tops are within a band of this many box heights are read from left to right [guess]
+    margin_px: int = 4  # around a row that is read, to include its own walls [guess]
 
-    # A row that is all there is on a cropped field.
-    rim_share: float = 0.05  # of its height, around it, in which ink counts as inside [guess]
+    # A row that fills a cropped field.
+    rim_share: float = 0.05  # of its height, margin around it in which ink counts as inside [guess]
     min_inside_share: float = 0.98  # of all ink [guess]
 
     # Frames for whole numbers.
@@ -65,45 +65,45 @@ class BoxTuning:
     min_frame_paper_share: float = 0.6  # of its rectangle that is one piece of paper [guess]
     max_print_share: float = 0.02  # of its rectangle that is ink; with more it holds text [guess]
     max_square_ratio: float = 1.3  # of width to height of a single square [guess]
-    max_tick_box_px: int = 36  # of a single square: a smaller one is a box to tick [guess]
+    max_tick_box_px: int = 36  # of a single square: a smaller one is a checkbox [guess]
     min_frame_ratio: float = 0.6  # of width to height [guess]
 
-    # Ticks at a frame's foot or head; shares are of the frame's height or of a cell's width.
-    tick_from_share: float = 0.04  # above the foot: ticks stand there, and digits hardly do [guess]
+    # Ticks at a frame's bottom or top; shares are of the frame's height or of a cell's width.
+    tick_from_share: float = 0.04  # above the bottom: there are ticks there, but rarely digits [guess]
     tick_to_share: float = 0.14  # likewise [guess]
-    tick_ink_share: float = 0.7  # of the rows between, where a tick stands [guess]
+    tick_ink_share: float = 0.7  # of the rows between, for a tick [guess]
     max_tick_width_px: int = 5  # [guess]
-    max_tick_width_share: float = 0.1  # likewise, in high frames [guess]
-    max_foot_skew_share: float = 0.02  # of the frame's width, by which its foot may not be level [guess]
+    max_tick_width_share: float = 0.1  # likewise, in tall frames [guess]
+    max_foot_skew_share: float = 0.02  # of the frame's width, by which its bottom may be off level [guess]
     max_foot_skew_px: int = 2  # likewise, in addition [guess]
-    wall_outside_px: tuple[float, float] = (-2.5, 1.5)  # middles of the outermost walls, beyond the paper [geometry]
+    wall_outside_px: tuple[float, float] = (-2.5, 1.5)  # centers of the outermost walls, beyond the paper [geometry]
     min_pitch_px: float = 12.0  # of ticks [guess]
     min_pitch_share: float = 0.25  # likewise, of the frame's height [guess]
-    max_tick_offset_px: float = 2.0  # from where an even division puts it [guess]
+    max_tick_offset_px: float = 2.0  # from its position in an even division [guess]
     max_tick_offset_share: float = 0.1  # likewise, of a cell's width [guess]
-    min_tick_share: float = 0.6  # of the uprights at a frame's foot that are its ticks [guess]
+    min_tick_share: float = 0.6  # of the vertical lines at a frame's bottom that are its ticks [guess]
 
-    # Lines to write on.
+    # Writing lines.
     min_writing_line_px: int = 60  # [guess]
     max_writing_line_share: float = 0.75  # of the page's width; a longer one divides the form [guess]
-    max_thickness_px: int = 8  # of a line, as it lies [guess]
+    max_thickness_px: int = 8  # of a line, including its skew [guess]
     max_thickness_share: float = 0.02  # likewise, of its length, in addition [guess]
-    clear_px: int = 4  # around it, where nothing else is ruled [guess]
-    min_print_px: int = 3  # ink in a row that makes it print [guess]
-    print_gap_px: int = 4  # from what is printed above to where one may write [guess]
+    clear_px: int = 4  # around it, without other ruled lines [guess]
+    min_print_px: int = 3  # ink in a row that counts as print [guess]
+    print_gap_px: int = 4  # from the print above to the writing space [guess]
     min_room_px: int = 30  # above it [guess]
-    max_room_px: int = 100  # above it, that its box takes: half an inch [guess]
-    min_room_ratio: float = 0.8  # of the room's width to its height [guess]
+    max_room_px: int = 100  # above it, for its box: half an inch [guess]
+    min_room_ratio: float = 0.8  # of the writing space's width to its height [guess]
 
     # The outer edges of printed lines.
-    edge_reach_px: int = 8  # beyond the paper of a cell or frame, in which its lines end [guess]
-    usual_line_px: int = 4  # thickness where no line is seen [guess]
-    min_edge_ink_share: float = 0.4  # of a row of px that is a line's [guess]
+    edge_reach_px: int = 8  # beyond the paper of a cell or frame, within which its lines end [guess]
+    usual_line_px: int = 4  # thickness assumed if no line is seen [guess]
+    min_edge_ink_share: float = 0.4  # of a row of px that belongs to a line [guess]
     edge_fall_share: float = 0.5  # of a line's fullest row: a row with less is outside [guess]
-    inner_slack_px: int = 2  # by which the paper that was found may reach into the line, in px of the page [guess]
+    inner_slack_px: int = 2  # by which the paper found may extend into the line, in px of the page [guess]
 
-    max_nested_share: float = 0.5  # of a box that another covers; of two such the smaller one stays [guess]
-    min_row_share: float = 0.5  # of the lower one's height that two boxes of one row share [guess]
+    max_nested_share: float = 0.5  # of a box covered by another; of two such boxes the smaller one is kept [guess]
+    min_row_share: float = 0.5  # of the shorter one's height that two boxes of one row share [guess]
 
 
 BOXES = BoxTuning()
@@ -111,19 +111,19 @@ BOXES = BoxTuning()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ruled:
-    """What is ruled on a page at the working size; all arrays are (height, width)."""
+    """The ruled lines on a page at the working size; all arrays are (height, width)."""
 
     mask: NDArray[np.uint8]  # 1 ink
-    level: NDArray[np.uint8]  # 1 on level lines
-    upright: NDArray[np.uint8]  # 1 on upright lines
-    labels: NDArray[np.int32]  # which piece of paper between the lines; 0 the lines themselves, a little thickened
-    stats: NDArray[np.int32]  # (n, 5) int32: left, top, width, height, area of every piece; the first are the lines
+    level: NDArray[np.uint8]  # 1 on horizontal lines
+    upright: NDArray[np.uint8]  # 1 on vertical lines
+    labels: NDArray[np.int32]  # piece of paper between the lines; 0 for the lines themselves, slightly thickened
+    stats: NDArray[np.int32]  # (n, 5) int32: left, top, width, height, area of every piece; the first row is the lines
 
 
 def find_boxes(page: Page, apart: Sequence[Box] = ()) -> tuple[Field, ...]:
     """Every row of two or more equal boxes as a comb `field_1`, `field_2`, …, from the top down, left to right.
 
-    What lies in one of the areas `apart`, in px of the page, is left out: the tables.
+    Boxes in one of the areas `apart`, in px of the page, are left out: the tables.
     """
     gray, scale = at_work(page)
     rows = _rows([cell for cell in _cells(ruled_page(gray)) if not _within(_on_page(cell, scale), apart)])
@@ -131,7 +131,7 @@ def find_boxes(page: Page, apart: Sequence[Box] = ()) -> tuple[Field, ...]:
     fields = []
     for number, row in enumerate(rows, 1):
         around = _around(row)
-        # The frame itself belongs to the crop: the cells' walls are found by it.
+        # The crop includes the frame itself: it is used to find the cells' walls.
         margin = BOXES.margin_px
         box = Box(
             round((around.left - margin) / scale),
@@ -144,18 +144,18 @@ def find_boxes(page: Page, apart: Sequence[Box] = ()) -> tuple[Field, ...]:
 
 
 def find_frames(page: Page, filled: bool = False, apart: Sequence[Box] = ()) -> tuple[Field, ...]:
-    """Where a form has room for numbers, exactly as printed: `field_1`, `field_2`, … in the order of reading.
+    """The places for numbers on a form, exactly as printed: `field_1`, `field_2`, … in reading order.
 
-    Rows of boxes, and frames that ticks at their foot or head divide evenly, are combs; other empty frames are strings.
-    Their boxes reach to the outer edges of the lines. Lines to write on are strings too, with the room above them.
-    On a page that is `filled` in, frames need not be empty, and lines to write on are not looked for.
-    What lies in one of the areas `apart`, in px of the page, is left out: the tables.
+    Rows of boxes, and frames evenly divided by ticks at their bottom or top, are combs; other empty frames are strings.
+    Their boxes extend to the outer edges of the lines. Writing lines are strings too, with the space above them.
+    On a page that is `filled` in, frames need not be empty, and writing lines are not searched for.
+    Boxes in one of the areas `apart`, in px of the page, are left out: the tables.
     """
     gray, scale = at_work(page)
     ruled = ruled_page(gray)
     if ruled is None:
         return ()
-    found: list[tuple[Box, int]] = []  # at the working size, inside of the lines; and how many cells
+    found: list[tuple[Box, int]] = []  # at the working size, inside the lines; and the number of cells
     taken: set[Box] = set()
     cells = _cells(ruled)
     rows = [row for row in _rows(cells) if _is_narrow(row[0])]
@@ -181,7 +181,7 @@ def find_frames(page: Page, filled: bool = False, apart: Sequence[Box] = ()) -> 
 
 
 def lone_row(page: Page, name: str) -> Field | None:
-    """The row of boxes that is all that stands on a cropped field, as a comb; None where there is none."""
+    """The row of boxes that fills a cropped field, as a comb; None if there is none."""
     found = find_boxes(page)
     if len(found) != 1 or found[0].cells < BOXES.min_sure_cells:
         return None
@@ -196,7 +196,7 @@ def lone_row(page: Page, name: str) -> Field | None:
 
 
 def at_work(page: Page) -> tuple[Gray, float]:
-    """The page at the working size, and px of it for a px of the page."""
+    """The page at the working size, and px of it per px of the page."""
     scale = min(1.0, BOXES.work_width_px / page.width)
     size = (max(1, round(page.width * scale)), max(1, round(page.height * scale)))
     return np.asarray(cv2.resize(page.gray, size, interpolation=cv2.INTER_AREA), np.uint8), scale
@@ -231,7 +231,7 @@ def ruled_page(gray: Gray) -> Ruled | None:
 
 
 def _cells(ruled: Ruled | None) -> list[Box]:
-    """The pieces of paper that may be the boxes of single digits."""
+    """The pieces of paper that may be boxes for single digits."""
     if ruled is None:
         return []
     width, height, area = ruled.stats[:, 2], ruled.stats[:, 3], ruled.stats[:, 4]
@@ -239,13 +239,13 @@ def _cells(ruled: Ruled | None) -> list[Box]:
     fit = (width >= least) & (width <= most) & (height >= least) & (height <= most)
     fit &= area > BOXES.min_paper_share * width * height
     fit[0] = False
-    # The eye of an 8 is enclosed too, within its cell.
+    # The loop of an 8 is enclosed too, within its cell.
     cells = ruled.stats[fit, :4]
     return [Box(*(int(v) for v in cell)) for cell in cells[~_enclosed(cells)]]
 
 
 def _enclosed(cells: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """(n,) whether another of the (n, 4) boxes holds the box; only those that begin within a cell's width are looked at."""
+    """(n,) whether another of the (n, 4) boxes contains the box; only those that begin within a cell's width are compared."""
     order = np.argsort(cells[:, 0], kind="stable")
     left, top = cells[order, 0], cells[order, 1]
     right, bottom = left + cells[order, 2], top + cells[order, 3]
@@ -255,15 +255,15 @@ def _enclosed(cells: NDArray[np.int32]) -> NDArray[np.bool_]:
     for k, (start, end) in enumerate(zip(starts, ends, strict=True)):
         near = slice(start, end)
         holds = (right[near] >= right[k]) & (top[near] <= top[k]) & (bottom[near] >= bottom[k])
-        found[order[k]] = np.count_nonzero(holds) > 1  # every box holds itself
+        found[order[k]] = np.count_nonzero(holds) > 1  # every box contains itself
     return found
 
 
 def _rows(cells: Sequence[Box], max_gap: float = BOXES.max_gap_share) -> list[list[Box]]:
-    """Runs of cells that stand side by side, alike in size, divided by no more than a line or `max_gap` of their width."""
+    """Runs of adjacent cells of similar size, separated by no more than a line or `max_gap` of their width."""
     if not cells:
         return []
-    # Rows by where they end, so that a cell is only compared with those that end near it.
+    # Index rows by their ends, so that a cell is only compared with those that end near it.
     across = max(BOXES.min_gap_px, round(max_gap * max(cell.width for cell in cells)))
     down = max(1, round(BOXES.max_drop_share * max(cell.height for cell in cells)))
     rows: list[list[Box]] = []
@@ -286,12 +286,12 @@ def _rows(cells: Sequence[Box], max_gap: float = BOXES.max_gap_share) -> list[li
 
 
 def _is_narrow(cell: Box) -> bool:
-    """Whether a cell holds a digit, and not a number."""
+    """Whether a cell is for a single digit, not a number."""
     return cell.width <= BOXES.max_aspect_ratio * cell.height
 
 
 def _even(row: Sequence[Box]) -> bool:
-    """Whether boxes that stand apart belong together: three or more digit boxes, one as far from the next as the other."""
+    """Whether separate boxes belong together: three or more digit boxes at equal distances."""
     steps = [right.left - left.left for left, right in pairwise(row)]
     return len(row) >= BOXES.min_sure_cells and _is_narrow(row[0]) and max(steps) - min(steps) <= BOXES.max_uneven_px
 
@@ -314,7 +314,7 @@ def _around(row: Sequence[Box]) -> Box:
 
 
 def _frames(ruled: Ruled, taken: set[Box], combs: Sequence[Box], filled: bool) -> Iterator[tuple[Box, int]]:
-    """Enclosed rectangles that are no cell of a row, as they lie within their lines, with the cells that ticks make."""
+    """Enclosed rectangles that are not cells of a row, inside their lines, with the number of cells marked by ticks."""
     lines = np.asarray(cv2.dilate(np.maximum(ruled.level, ruled.upright), np.ones((5, 5), np.uint8)), np.uint8)
     for label, (left, top, width, height, area) in enumerate(ruled.stats.tolist()):
         box = Box(left, top, width, height)
@@ -332,7 +332,7 @@ def _may_be_frame(box: Box, area: int) -> bool:
 
 
 def _is_empty_frame(box: Box, ink: NDArray[np.uint8], lines: NDArray[np.uint8]) -> bool:
-    """Whether one may write a number into a frame: it is no box to tick, and nothing but its lines is in it."""
+    """Whether a frame is for writing a number: it is not a checkbox, and contains nothing but its lines."""
     tick_box = box.width < BOXES.max_square_ratio * box.height and min(box.width, box.height) < BOXES.max_tick_box_px
     if tick_box or box.width < BOXES.min_frame_ratio * box.height:
         return False
@@ -345,7 +345,7 @@ def _holds(box: Box, other: Box) -> bool:
 
 
 def _ticked(part: NDArray[np.uint8], own: NDArray[np.bool_]) -> int:
-    """How many cells evenly spaced uprights at the foot of a frame make; 0 where there are none.
+    """The number of cells marked by evenly spaced ticks at the bottom of a frame; 0 if there are none.
 
     `part` is the ink within the frame's lines, `own` its paper, both (height, width).
     """
@@ -353,7 +353,7 @@ def _ticked(part: NDArray[np.uint8], own: NDArray[np.bool_]) -> int:
     middles = _thin_uprights(part, _foot(own))
     best = 0
     for cells in range(2, min(MAX_CELLS, len(middles) + 1) + 1):
-        # The frame's own lines are the outermost walls; its paper ends a little before them.
+        # The frame's own lines are the outermost walls; its paper ends slightly before them.
         before, behind = BOXES.wall_outside_px
         walls = np.linspace(before, width + behind, cells + 1)
         pitch = float(walls[1] - walls[0])
@@ -367,7 +367,7 @@ def _ticked(part: NDArray[np.uint8], own: NDArray[np.bool_]) -> int:
 
 
 def _foot(own: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The row below a frame's paper, in every column. Where a page lies askew it is not level."""
+    """The row below a frame's paper, in every column. On a skewed page it is not level."""
     height, width = own.shape
     columns = np.flatnonzero(own.any(axis=0))
     feet = height - np.argmax(own[::-1], axis=0)[columns]
@@ -377,7 +377,7 @@ def _foot(own: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def _thin_uprights(part: NDArray[np.uint8], foot: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The middles, in columns, of what stands as ticks do on the foot of a frame."""
+    """The center columns of tick-like strokes at the bottom of a frame."""
     height, width = part.shape
     steps = np.arange(np.ceil(BOXES.tick_from_share * height), np.ceil(BOXES.tick_to_share * height) + 2)
     rows = np.clip(np.rint(foot - 1 - steps[:, None]), 0, height - 1).astype(np.int64)
@@ -390,7 +390,7 @@ def _thin_uprights(part: NDArray[np.uint8], foot: NDArray[np.float64]) -> NDArra
 
 
 def _writing_lines(ruled: Ruled, frames: Sequence[Box]) -> Iterator[Box]:
-    """The room above every level line that belongs to no frame, down to the line's lower edge, at the working size."""
+    """The space above every horizontal line outside frames, down to the line's lower edge, at the working size."""
     height, width = ruled.mask.shape
     _, _, stats, _ = cv2.connectedComponentsWithStats(ruled.level, connectivity=8)
     clear, max_room = BOXES.clear_px, BOXES.max_room_px
@@ -399,7 +399,7 @@ def _writing_lines(ruled: Ruled, frames: Sequence[Box]) -> Iterator[Box]:
             continue
         if high > BOXES.max_thickness_px + BOXES.max_thickness_share * wide:
             continue
-        line = Box(left, top, wide, max(1, high - 1))  # lines were thickened downwards to be found
+        line = Box(left, top, wide, max(1, high - 1))  # lines were thickened downward for detection
         around = Box(left - clear, top - clear, wide + 2 * clear, high + 2 * clear).clip(width, height)
         if around.cut(ruled.upright).any() or any(_touch(around, frame) for frame in frames):
             continue
@@ -413,7 +413,7 @@ def _writing_lines(ruled: Ruled, frames: Sequence[Box]) -> Iterator[Box]:
 
 
 def _within(box: Box, areas: Sequence[Box]) -> bool:
-    """Whether the middle of a box lies in one of some areas."""
+    """Whether the middle of a box is in one of the areas."""
     x, y = box.left + box.width / 2, box.top + box.height / 2
     return any(area.left <= x < area.right and area.top <= y < area.bottom for area in areas)
 
@@ -429,7 +429,7 @@ def _on_page(box: Box, scale: float) -> Box:
 
 
 def _outer_edges(ink: NDArray[np.uint8] | None, inner: Box, scale: float) -> Box:
-    """The box at the outer edges of the lines around `inner`, which lies within them at the working size."""
+    """The box at the outer edges of the lines around `inner`, which is inside them at the working size."""
     box = _on_page(inner, scale)
     if ink is None:
         return box
@@ -452,7 +452,7 @@ def _outer_edges(ink: NDArray[np.uint8] | None, inner: Box, scale: float) -> Box
 def _outer_edge(profile: NDArray[np.float64], inner: int, otherwise: int) -> int:
     """One past the last row of the line that begins near `inner`; `profile` is the share of ink in every row.
 
-    Where no line is seen, the edge is `otherwise` rows further.
+    If no line is seen, the edge is `otherwise` rows further.
     """
     start = max(0, inner - BOXES.inner_slack_px)
     window = profile[start:]
@@ -465,7 +465,7 @@ def _outer_edge(profile: NDArray[np.float64], inner: int, otherwise: int) -> int
 
 
 def _without_nests(found: Sequence[tuple[Box, int]]) -> list[tuple[Box, int]]:
-    """The boxes, so that none lies on another: of two that do, the smaller one stays."""
+    """The boxes without overlaps: of two that overlap, the smaller one is kept."""
     kept: list[tuple[Box, int]] = []
     edges = np.zeros((len(found), 4), np.int64)
     for box, cells in sorted(found, key=lambda item: item[0].width * item[0].height):
@@ -480,7 +480,7 @@ def _without_nests(found: Sequence[tuple[Box, int]]) -> list[tuple[Box, int]]:
 
 
 def _in_order(found: Sequence[tuple[Box, int]]) -> list[tuple[Box, int]]:
-    """From the top down; what stands in one row, sharing half of the lower one's height, from left to right."""
+    """From the top down; boxes in one row, sharing half of the shorter one's height, from left to right."""
     rows: list[list[tuple[Box, int]]] = []
     for box, cells in sorted(found, key=lambda item: (item[0].top, item[0].left)):
         for row in reversed(rows[-MAX_ROWS_BACK:]):

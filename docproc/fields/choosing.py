@@ -1,4 +1,4 @@
-"""Which of several templates a page goes to, and what else lies on its scan."""
+"""Choose the template for a page among several, and find other forms on its scan."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     min_alike_share: float = (
-        0.4  # of the features by which the likeliest form resembles a page: others are tried as well [guess]
+        0.4  # of the features in common with the most similar form: forms with more are tried as well [guess]
     )
-    min_alike: int = 8  # of them; where no form has so many, all are tried [guess]
-    min_lead: float = 0.05  # of the patches, found of the form that fits more than of another one; else fields decide [guess]
+    min_alike: int = 8  # of them; if no form has this many, all are tried [guess]
+    min_lead: float = 0.05  # of the patches, by which the best form leads the next; with less, the fields decide [guess]
     max_forms: int = 8  # on a scan [guess]
     outside_share: float = (
-        0.5  # of the page, by which the middle of another form may lie outside: a part of one is told [guess]
+        0.5  # of the page, by which the middle of another form may be outside: a partial form is reported [guess]
     )
     min_part_share: float = 0.15  # of the patches of such a form [guess]
 
@@ -39,7 +39,7 @@ PART = "a part of another form lies beside this one on the scan; scan that by it
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Lying:
-    """A form that lies on a page."""
+    """A form found on a page."""
 
     known: Template
     form: KnownForm
@@ -47,9 +47,9 @@ class _Lying:
 
 
 def laid_out(page: Page, templates: Sequence[Template], open_form: OpenForm) -> Placed:
-    """The page laid onto the form of the template that fits it, or taken as it is where that has no form to lay it onto.
+    """The page registered to the form of the template that fits, or used as it is if that template has no form image.
 
-    Raises DocumentError where none fits, or two do.
+    Raises DocumentError if none fits, or two do.
     """
     forms = [(known, open_form(known)) for known in templates if known.registers]
     shaped = [known for known in templates if not known.registers and (len(templates) == 1 or template.fits(known, page))]
@@ -74,7 +74,7 @@ def laid_out(page: Page, templates: Sequence[Template], open_form: OpenForm) -> 
 
 
 def _told(known: Template, templates: Sequence[Template]) -> str:
-    """The name of the template, where there are others."""
+    """The name of the template, if there are others."""
     return known.name if len({one.name for one in templates}) > 1 else ""
 
 
@@ -83,9 +83,9 @@ def _names(templates: Sequence[Template]) -> str:
 
 
 def _first_of(page: Page, forms: Sequence[tuple[Template, KnownForm]]) -> tuple[_Lying, Page | DocumentError | None]:
-    """The first form on the page, as one reads, and the page without it where another one lies there.
+    """The first form on the page, in reading order, and the page without it if there is another one.
 
-    An error where it is no more than a part of one. Raises DocumentError where there is no form at all.
+    An error instead if the other one is only a part. Raises DocumentError if there is no form at all.
     """
     from docproc.pages.register import first_of, without_form
 
@@ -107,7 +107,7 @@ def _first_of(page: Page, forms: Sequence[tuple[Template, KnownForm]]) -> tuple[
 
 
 def _found_on(gray: Gray, forms: Sequence[tuple[Template, KnownForm]]) -> _Lying:
-    """The form that fits the page. Raises DocumentError where none does, or two fit alike."""
+    """The form that fits the page. Raises DocumentError if none does, or two fit equally well."""
     from docproc.pages.register import register
 
     if len(forms) == 1:
@@ -135,14 +135,14 @@ def _found_on(gray: Gray, forms: Sequence[tuple[Template, KnownForm]]) -> _Lying
 
 
 def _on_top(one: _Lying, other: _Lying) -> bool:
-    """Whether two forms lie in the same place, and not beside each other."""
+    """Whether two forms are in the same place, not next to each other."""
     from docproc.pages.register import lies_on
 
     return lies_on(one.found.to_page, one.form.reference.size, other.found.to_page, other.form.reference.size)
 
 
 def _lost_fields(gray: Gray, one: _Lying) -> int:
-    """How many fields of the form do not lie where it has them."""
+    """The number of fields of the form that are not where it has them."""
     from docproc.pages.register import local_fits
 
     boxes = [field.box for field in one.known.fields]
@@ -153,7 +153,7 @@ def _lost_fields(gray: Gray, one: _Lying) -> int:
 def _sought(
     gray: Gray, forms: Sequence[tuple[Template, KnownForm]], outside: float | None = None
 ) -> tuple[list[_Lying], float]:
-    """The forms that fit the page, the best first, and the largest share of the print of one that is found on it."""
+    """The forms that fit the page, best first, and the largest share of a form's print that is found on it."""
     from docproc.pages.register import resemblance, seek
 
     alike = resemblance(gray, [form.reference for _, form in forms]) if len(forms) > 1 else [0]

@@ -1,4 +1,4 @@
-"""A page laid onto the form of its template, and each of its fields where the print around it is."""
+"""Register a page to the form of its template, and locate each field by the print around it."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ WHY = {
     "not there": "the form's print around this field is not found: it is covered, torn off or printed elsewhere",
     "stretched": "the scanner stretched or squeezed the page here",
 }
-"""Why nobody should rely on a field, by what is wrong with its place."""
+"""Why a field should not be trusted, by what is wrong with its place."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownForm:
-    """What is known of a template's form."""
+    """What is known about a template's form."""
 
-    reference: Reference  # onto which pages are laid
-    blank: Gray | None  # its picture without what somebody wrote; None where it is not known what is printed
-    print: Print | None = None  # what is surely printed on it; None where it is known by its marks alone
+    reference: Reference  # to which pages are registered
+    blank: Gray | None  # its image without writing; None if it is not known what is printed
+    print: Print | None = None  # what is certainly printed on it; None if only its marks are known
 
 
 OpenForm = Callable[[Template], KnownForm]
 
 
 def lay(page: Page, known: Template, form: KnownForm) -> tuple[Placed, Registration]:
-    """The page laid onto the form of its template, and how. Raises DocumentError where it is not a scan of it."""
+    """Register the page to the form of its template. Raises DocumentError if it is not a scan of it."""
     from docproc.pages.register import register
 
     found = register(page.gray, form.reference)
@@ -52,7 +52,7 @@ def _placed(page: Page, known: Template, form: KnownForm, found: Registration) -
 
 
 def settled(page: Page, known: Template, form: KnownForm, found: Registration) -> Placed:
-    """The page laid onto the form; its fields lie where their print is, or say why they cannot be relied on."""
+    """The page registered to the form; its fields are where their print is, or say why they cannot be trusted."""
     from docproc.pages.register import local_fits
 
     placed = _placed(page, known, form, found)
@@ -71,21 +71,21 @@ def settled(page: Page, known: Template, form: KnownForm, found: Registration) -
 
 
 def _laid(page: Page, found: Registration, form: KnownForm, scale: float, part: Box) -> Page:
-    """A part of the form, in its px, as the page shows it: `scale` px for each. The part may reach beyond the form."""
+    """A part of the form, in px of the form, as the page shows it: `scale` px each. The part may extend beyond the form."""
     import numpy as np
 
     from docproc.pages.register import rectify
 
     moved = replace(found, to_page=found.to_page @ np.array([[1, 0, part.left], [0, 1, part.top], [0, 0, 1]]))
     gray = rectify(page.gray, moved, (part.width, part.height), scale)
-    # Pixel k of a picture `scale` times as large lies where (k + 0.5) / scale - 0.5 does.
+    # Pixel k of an image `scale` times as large is at (k + 0.5) / scale - 0.5.
     half = 0.5 / scale - 0.5
     back = moved.to_page @ np.array([[1 / scale, 0, half], [0, 1 / scale, half], [0, 0, 1]])
     return replace(page, gray=gray, laid=back if page.laid is None else page.laid @ back, residual=round(found.residual, 2))
 
 
 def _moved(field: Field, fit: LocalFit, scale: float) -> Field:
-    """A field where its own print lies; `scale` is px of the page for a px of the form."""
+    """A field moved to its own print; `scale` is px of the page per px of the form."""
     box = field.box
     left, top = round(box.left + fit.left * scale), round(box.top + fit.top * scale)
     right, bottom = round(box.right + fit.right * scale), round(box.bottom + fit.bottom * scale)
@@ -96,7 +96,7 @@ def _moved(field: Field, fit: LocalFit, scale: float) -> Field:
 
 
 def _around(boxes: Sequence[Box], size: tuple[int, int], scale: float) -> Box:
-    """The form of `size`, and as much around it, as holds all boxes; in px of the form, `scale` px of the boxes for each."""
+    """The form of `size`, extended to hold all boxes; in px of the form, with `scale` px of the boxes per px."""
     left = min(0, *(math.floor(box.left / scale) for box in boxes))
     top = min(0, *(math.floor(box.top / scale) for box in boxes))
     right = max(size[0], *(math.ceil(box.right / scale) for box in boxes))

@@ -1,4 +1,4 @@
-"""From the name of a layout to the fields of a page."""
+"""Maps the name of a layout to a function that finds the fields of a page."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 TWO_LINES = "two lines of writing stand here"  # a reason
-MAX_TABLE_SLOPE = 0.002  # of a table: one that lies more askew is leveled, so that its cells hold no rules [guess]
-MAX_TURNS = 4  # times that a page is turned and cut until it is a check and upright [guess]
+MAX_TABLE_SLOPE = 0.002  # of a table: a more skewed one is leveled, so that its cells hold no rules [guess]
+MAX_TURNS = 4  # times that a page is rotated and cropped until it is an upright check [guess]
 
 
 def _digits(page: Page, order: PartOrder) -> Placed:
-    # Imported late: OpenCV has no business in the process that only hands out the work.
+    # Imported late, so that the process that only hands out work does not load OpenCV.
     from docproc.fields.boxes import lone_row
     from docproc.fields.strip import looks_like_strip, whole_page, written_part
 
@@ -45,9 +45,9 @@ def _amount(page: Page, order: PartOrder) -> Placed:
 
 
 def _one_number(page: Page, layout: str) -> str:
-    """Why it may not be one number that stands on a picture of one; "" where nothing speaks against it.
+    """Why an image of one number may not show just one number; "" if there is no sign of that.
 
-    Raises DocumentError for a whole page. What is shaped like a crop may show a line beside it.
+    Raises DocumentError for a whole page. An image shaped like a crop may also show another line.
     """
     from docproc.fields.strip import lines_of_writing, looks_like_strip
 
@@ -80,7 +80,7 @@ def _check(page: Page, order: PartOrder) -> Placed:
 
 
 def _as_check(page: Page, order: PartOrder) -> Placed | None:
-    """The page, upright, with the places where the fields of a check may be; None where it is no check."""
+    """The page, upright, with the places where the fields of a check may be; None if it is not a check."""
     from docproc.fields.check import elect, micr_box
 
     try:
@@ -95,9 +95,9 @@ def _as_check(page: Page, order: PartOrder) -> Placed | None:
 
 
 def upright_check(page: Page) -> tuple[Page, Check | None]:
-    """The page turned, leveled and cut until it is a check and upright, and what is found on it then; None where it is none.
+    """The page rotated, leveled and cropped until it is an upright check, and what is found on it; None if it is not a check.
 
-    Raises ValueError where several checks lie on the page.
+    Raises ValueError if there are several checks on the page.
     """
     from docproc.fields.check import find_check
     from docproc.pages.clean import cut_out, leveled, turned
@@ -138,12 +138,12 @@ def _by_shape(page: Page, order: PartOrder) -> Placed:
     found = cells + find_boxes(page, [table.area for table in tables])
     if found:
         return Placed(page, found)
-    # An empty page is blank; one with a single line on it is a cropped field with much paper around.
+    # An empty page is blank; one with a single line is a cropped field with much paper around it.
     if lines_of_writing(page) <= 1:
         written = written_part(page, "digits")
         if is_line(written) or written.box == Box(0, 0, page.width, page.height):
             return Placed(page, (written,))
-    # A check on a larger page is told last: to look for it takes long.
+    # A check on a larger page comes last: searching for it is slow.
     check = None if may_be_check else _as_check(page, order)
     if check is not None and _has_line(check):
         return check
@@ -158,7 +158,7 @@ def _has_line(check: Placed) -> bool:
 
 
 def _with_tables(page: Page) -> tuple[Page, tuple[Table, ...]]:
-    """The tables on a page, and the page, which is level where it has any."""
+    """The page, leveled if it has tables, and its tables."""
     from docproc.fields.tables import find_tables
     from docproc.pages.clean import leveled
 
@@ -173,22 +173,22 @@ def _with_tables(page: Page) -> tuple[Page, tuple[Table, ...]]:
 LAYOUTS: Mapping[str, Callable[[Page, PartOrder], Placed]] = {
     "auto": _by_shape, "digits": _digits, "amount": _amount, "decimal": _decimal, "micr": _micr, "check": _check,
 }  # fmt: skip
-"""Layouts by name. To add one, write how it finds its fields in `fields` and enter it here."""
+"""Layouts by name. To add one, write how it finds its fields in `fields` and register it here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a run was told of its pages; small enough to travel to the workers."""
+    """The layout settings of a run; small enough to send to the workers."""
 
     name: str  # a key of LAYOUTS
-    templates: tuple[Template, ...] = ()  # for every page: the one of them that fits it
+    templates: tuple[Template, ...] = ()  # for every page: the one that fits is used
     beside: Mapping[str, tuple[Template, ...]] | None = None  # for the pages of a folder, by the folder's path
-    date_order: PartOrder = "auto"  # of dates whose fields leave it open
+    date_order: PartOrder = "auto"  # for dates whose fields leave it open
 
     def locate(self, page: Page, folder: str, open_form: OpenForm) -> Placed:
-        """The fields of a page that lies in `folder`, dark on light. Raises DocumentError where it has none or does not fit.
+        """The fields of a page in `folder`, dark on light. Raises DocumentError if it has none or does not fit.
 
-        `open_form` tells what is known of the form of a template.
+        `open_form` returns what is known about the form of a template.
         """
         known = self.templates_for(folder)
         placed = laid_out(page, known, open_form) if known else LAYOUTS[self.name](page, self.date_order)
@@ -200,9 +200,9 @@ class Layout:
         return replace(field, rules=replace(field.rules, date=self.date_order))
 
     def enough(self, folder: str) -> int:
-        """The long side in px at which a page that lies in `folder` is large enough to be read; 0 where that is not known."""
+        """The long side in px at which a page in `folder` is large enough to be read; 0 if not known."""
         return max((template.enough(known) for known in self.templates_for(folder)), default=0)
 
     def templates_for(self, folder: str) -> tuple[Template, ...]:
-        """The templates by one of which pages that lie in `folder` are read, if any."""
+        """The templates, if any, that may apply to pages in `folder`."""
         return self.templates or (self.beside or {}).get(folder, ())

@@ -1,4 +1,4 @@
-"""What is wrong with a template: its boxes beside what is printed on the form, and beside what scans of it show."""
+"""Check a template: compare its boxes with what is printed on the form, and with what scans of it show."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ from docproc.types import Box, Field, Gray, Homography, Page, Placed
 
 @dataclass(frozen=True, slots=True)
 class LintTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md. Px are those of the form."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md. Px are those of the form."""
 
     # Which printed frame belongs to a box.
-    max_frame_areas: float = 3.0  # of a field's box, that a frame around it may have [guess]
+    max_frame_areas: float = 3.0  # of a field's box, at most, for a frame around it [guess]
     agreed_share: float = 0.6  # of the pages that must show the same number of cells [guess]
 
-    # How far a box may lie from what is printed: px, and share of its height; the larger counts.
+    # How far a box may be from what is printed: px, and share of its height; the larger counts.
     frame_tolerance_px: float = 4.0  # [guess]
     frame_tolerance_share: float = 0.05  # [guess]
     line_tolerance_px: float = 8.0  # of a line to write on [guess]
     line_tolerance_share: float = 0.1  # [guess]
-    max_size_difference_share: float = 0.1  # of two frames that are the same, of a box and its line [guess]
+    max_size_difference_share: float = 0.1  # between two frames that are the same, or a box and its line [guess]
     max_overlap_px: int = 2  # in both directions, of two boxes [guess]
-    max_outside_px: float = 2.0  # of the page, by which a box may reach beyond it [guess]
+    max_outside_px: float = 2.0  # of the page, by which a box may extend beyond it [guess]
 
     # Writing that is cut off.
-    around_share: float = 0.35  # of a box's height that is looked at around it [guess]
-    min_crossing_px: float = 4.0  # on both sides of an edge; this and the next, the larger counts [guess]
+    around_share: float = 0.35  # of a box's height that is inspected around it [guess]
+    min_crossing_px: float = 4.0  # on both sides of an edge; the larger of this and the next counts [guess]
     min_crossing_share: float = 0.08  # of a box's height [guess]
     min_stroke_share: float = 0.006  # of a box's height squared, the ink outside [guess]
 
     # What is print and what is writing.
-    flatten_px: int = 41  # side of the window for the light, at least [guess]
+    flatten_px: int = 41  # side of the window for flattening the illumination, at least [guess]
     flatten_pages: int = 40  # such windows across a page [guess]
     min_contrast_gray: int = 28  # between paper and ink [guess]
-    print_pages: int = 360  # lines of print across a page by which the form's print is widened [guess]
+    print_pages: int = 360  # the form's print is dilated by 1/n of the page's width [guess]
     min_print_px: int = 3  # the same, at least [guess]
-    min_long_px: int = 24  # of a line that is print where there is no blank form; this and the next [guess]
-    min_long_heights: float = 1.2  # of the highest box [guess]
+    min_long_px: int = 24  # of a line that is print if there is no blank form; the larger of this and the next counts [guess]
+    min_long_heights: float = 1.2  # of the tallest box [guess]
 
 
 LINT = LintTuning()
@@ -64,12 +64,12 @@ class Fit:
 
     placed: Placed
     to_page: Homography  # px of the form to px of the page
-    scale: tuple[float, float]  # px of the placed page for a px of the form, across and down
-    summary: str  # how it fits, in words
+    scale: tuple[float, float]  # px of the placed page per px of the form, across and down
+    summary: str  # how well it fits, in words
 
 
 def fit_page(page: Page, known: Template, open_form: OpenForm) -> Fit:
-    """Lay a page onto the form, or scale the form to it. Raises DocumentError where the page shows another form."""
+    """Register a page to the form, or scale the form to it. Raises DocumentError if the page shows another form."""
     if not known.registers:
         across, down = page.width / known.width, page.height / known.height
         placed = Placed(page, template.place(known, page), known.rules)
@@ -88,7 +88,7 @@ def corners_of(box: Box) -> list[tuple[float, float]]:
 
 
 def mapped(to_page: Homography, edges: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
-    """Edges of boxes on the form, (n, 2) px, to edges on the page. The homography maps the centers of pixels."""
+    """Map edges of boxes on the form, (n, 2) px, to edges on the page. The homography maps pixel centers."""
     whole = np.array([(x - 0.5, y - 0.5, 1.0) for x, y in edges]).reshape(-1, 3) @ to_page.T
     return np.asarray(whole[:, :2] / whole[:, 2:] + 0.5, np.float64)
 
@@ -98,14 +98,14 @@ def mapped(to_page: Homography, edges: Sequence[tuple[float, float]]) -> NDArray
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What is printed where a field's box lies; edges in px of the form."""
+    """What is printed at a field's box; edges in px of the form."""
 
     left: float
     top: float
     right: float
     bottom: float
-    cells: int = 0  # 0 where none were found
-    line: bool = False  # a line to write on, whose box has no printed top
+    cells: int = 0  # 0 if none were found
+    line: bool = False  # a writing line, whose box has no printed top
 
     @property
     def box(self) -> Box:
@@ -115,33 +115,33 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class PageFindings:
-    """What one page shows of the fields, by their names."""
+    """What one page shows about the fields, by field name."""
 
     name: str  # of the page
     frames: dict[str, Frame]
-    cut_off: dict[str, tuple[str, int]]  # the side, and by how many px of the form at least the writing continues beyond it
-    outside: dict[str, int]  # px of the page by which a box reaches beyond it
+    cut_off: dict[str, tuple[str, int]]  # the side, and how many px of the form at least the writing continues beyond it
+    outside: dict[str, int]  # px of the page by which a box extends beyond it
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A template beside what its form and its scans show."""
+    """A template with what its form and its scans show."""
 
     template: Template
-    printed: dict[str, Frame]  # by field, on the form's own picture
+    printed: dict[str, Frame]  # by field, on the form's own image
     pages: Sequence[PageFindings]
 
     def frames(self, name: str) -> list[tuple[str, Frame]]:
-        """The names of the pages on which a field's frame was found, and those frames."""
+        """The names of the pages on which a field's frame was found, with those frames."""
         return [(page.name, page.frames[name]) for page in self.pages if name in page.frames]
 
     def frame(self, name: str) -> Frame | None:
-        """A field's frame: that of the form's own picture, or else the one on which the pages agree."""
+        """A field's frame: the one on the form's own image, or else the one on which the pages agree."""
         return self.printed.get(name) or _median_frame([frame for _, frame in self.frames(name)])
 
 
 def inspect_page(name: str, page: Page, fit: Fit, known: Template) -> PageFindings:
-    """Everything about one page that is kept after it is closed."""
+    """Everything about a page that is kept after it is closed."""
     laid = fit.placed.page
     across, down = fit.scale
     pairs = list(zip(known.fields, fit.placed.fields, strict=True))
@@ -166,27 +166,27 @@ def inspect_page(name: str, page: Page, fit: Fit, known: Template) -> PageFindin
 
 @dataclass(frozen=True, slots=True)
 class FormPrint:
-    """What the picture of a form shows that fields may lie on."""
+    """The places for fields that the image of a form shows."""
 
     frames: tuple[Field, ...]
-    lines: tuple[Field, ...]  # to write on, with the room above them
+    lines: tuple[Field, ...]  # writing lines, with the space above them
 
     @staticmethod
     def of(page: Page, filled: bool) -> FormPrint:
-        """What is printed on the picture of a form; on one that is `filled` in, lines to write on are not looked for."""
+        """What is printed on the image of a form; if it is `filled` in, writing lines are not searched for."""
         frames = find_places(page, filled=True)
         edges = {one.box for one in frames}
         return FormPrint(frames, () if filled else tuple(one for one in find_places(page) if one.box not in edges))
 
 
 def printed_frames(known: Template, form: FormPrint) -> dict[str, Frame]:
-    """The printed frame of every field for which the form's own picture shows one."""
+    """The printed frame of every field for which the form's own image shows one."""
     found = ((field.name, printed_frame(field.box, form, comb=field.kind == "comb")) for field in known.fields)
     return {name: frame for name, frame in found if frame}
 
 
 def printed_frame(box: Box, form: FormPrint, *, comb: bool) -> Frame | None:
-    """What is printed on a form where a box lies."""
+    """What is printed on a form at a box."""
     frame = _match(box, form.frames, comb=comb)
     if frame is None and (line := _match(box, form.lines, comb=False)):
         return replace(line, line=True)
@@ -194,7 +194,7 @@ def printed_frame(box: Box, form: FormPrint, *, comb: bool) -> Frame | None:
 
 
 def _match(box: Box, found: Sequence[Field], *, comb: bool) -> Frame | None:
-    """The printed frame of a field with this box: the frames that lie on it together, or the one that contains it."""
+    """The printed frame of a field with this box: the frames that together overlap it, or the one that contains it."""
     share = PLACES.same_place_share
     on_it = [one for one in found if overlap(one.box, box) >= share * area_of(one.box)]
     if comb and any(one.kind == "comb" for one in on_it):
@@ -223,7 +223,7 @@ def faults(field: Field, evidence: Evidence) -> Iterator[str]:
 
 
 def _unprinted(field: Field, evidence: Evidence) -> Iterator[str]:
-    """A comb has cells, and none are printed there: they would be blank, or cut wherever the box was drawn."""
+    """A comb without printed cells: they would be blank, or cut wherever the box was drawn."""
     if not field.cells or not (evidence.template.reference or evidence.pages):
         return
     frame = evidence.frame(field.name)
@@ -236,7 +236,7 @@ def _unprinted(field: Field, evidence: Evidence) -> Iterator[str]:
 
 
 def _misplaced(field: Field, evidence: Evidence) -> Iterator[str]:
-    """The box does not lie on its printed frame."""
+    """The box does not match its printed frame."""
     frame = evidence.frame(field.name)
     if frame is None:
         return
@@ -248,14 +248,14 @@ def _misplaced(field: Field, evidence: Evidence) -> Iterator[str]:
 
 
 def _miscounted(field: Field, evidence: Evidence) -> Iterator[str]:
-    """A comb has another number of cells than are printed."""
+    """The number of cells of a comb differs from the number printed."""
     frame = evidence.frame(field.name)
     if frame and field.cells and frame.cells and frame.cells != field.cells:
         yield f"{field.cells} cells in the template, {frame.cells} are printed"
 
 
 def _shifted(field: Field, evidence: Evidence) -> Iterator[str]:
-    """On scans the printed frame lies elsewhere than on the form's own picture."""
+    """On scans the printed frame is at a different place than on the form's own image."""
     own = evidence.printed.get(field.name)
     if not evidence.template.registers or own is None or own.line:
         return
@@ -295,7 +295,7 @@ def _on_pages(name: str, count: int) -> str:
 
 
 def _median_frame(frames: Sequence[Frame]) -> Frame | None:
-    """The median of the frames' edges, and the number of cells that enough of them have."""
+    """The median of the frames' edges, with the number of cells that enough of them have."""
     if not frames:
         return None
     edges = np.median([(one.left, one.top, one.right, one.bottom) for one in frames], axis=0)
@@ -313,11 +313,11 @@ def _line_tolerance(field: Field) -> float:
 
 
 def _off_frame(field: Field, frame: Frame) -> str:
-    """How a box lies off its printed frame, of a form that scans are laid onto; "" where it lies on it."""
+    """How a box deviates from its printed frame, on a form to which scans are registered; "" if it matches."""
     box = field.box
     off = (box.left - frame.left, box.top - frame.top, box.right - frame.right, box.bottom - frame.bottom)
     if frame.line:
-        # A box above a line may have any height, and may cover a part of the line only.
+        # A box above a line may have any height, and may cover only a part of the line.
         other_width = abs(box.width - (frame.right - frame.left)) > LINT.max_size_difference_share * box.width
         if other_width or max(map(abs, (off[0], off[2], off[3]))) <= _line_tolerance(field):
             return ""
@@ -340,7 +340,7 @@ def _direction(right: float, down: float) -> str:
 
 
 def _cut_by_frame(field: Field, frame: Frame) -> Iterator[str]:
-    """The printed frame reaches beyond its box, where pages are taken as they lie."""
+    """The printed frame extends beyond its box, for pages that are used without registration."""
     box = field.box
     beyond = {
         "left": box.left - frame.left, "upper": box.top - frame.top,
@@ -352,7 +352,7 @@ def _cut_by_frame(field: Field, frame: Frame) -> Iterator[str]:
 
 
 def _shift(own: Frame, other: Frame) -> float | None:
-    """Px between two frames of one size; None where their sizes differ, so that they are not the same frame."""
+    """Px between two frames of one size; None if their sizes differ, so that they are not the same frame."""
     off = np.array([other.left - own.left, other.top - own.top, other.right - own.right, other.bottom - own.bottom])
     height = own.bottom - own.top
     if max(abs(off[0] - off[2]), abs(off[1] - off[3])) > LINT.max_size_difference_share * height:
@@ -376,7 +376,7 @@ def _writing(placed: Placed) -> NDArray[np.uint8]:
         upright = cv2.morphologyEx(cv2.dilate(ink, np.ones((1, 3), np.uint8)), cv2.MORPH_OPEN, np.ones((long, 1), np.uint8))
         print_there = cv2.dilate(np.maximum(level, upright), np.ones((3, 3), np.uint8))
     rest = np.where(print_there > 0, np.uint8(0), ink)
-    # A stroke that crosses a line continues behind it.
+    # A stroke that crosses a line continues beyond it.
     bridge = 2 * thick + 1
     return np.asarray(cv2.morphologyEx(rest, cv2.MORPH_CLOSE, np.ones((bridge, bridge), np.uint8)), np.uint8)
 
@@ -388,9 +388,9 @@ def _inked(gray: Gray) -> NDArray[np.uint8]:
 
 
 def _cut_off(writing: NDArray[np.uint8], field: Field, scale: float) -> tuple[str, int] | None:
-    """The edge of a field beyond which a stroke continues farthest, and how far, in px of the form; None where none does.
+    """The edge of a field beyond which a stroke continues farthest, and how far, in px of the form; None if none does.
 
-    `scale` is px of the page for a px of the form.
+    `scale` is px of the page per px of the form.
     """
     height, width = writing.shape
     box = field.crop.clip(width, height)
@@ -417,7 +417,7 @@ def _cut_off(writing: NDArray[np.uint8], field: Field, scale: float) -> tuple[st
 def _crossed(
     box: Box, rows: NDArray[np.int64], columns: NDArray[np.int64], out: NDArray[np.bool_], min_crossing: float
 ) -> Iterator[tuple[str, float]]:
-    """The edges of a box that a stroke clearly crosses, and how far it reaches beyond, px; `out` tells the pixels outside."""
+    """The edges of a box that a stroke clearly crosses, and how far it extends beyond, px; `out` marks the pixels outside."""
     edges = {
         "left": (box.left, -1, columns), "right": (box.right - 1, 1, columns),
         "upper": (box.top, -1, rows), "lower": (box.bottom - 1, 1, rows),

@@ -1,4 +1,4 @@
-"""Where a form has room for numbers: what is proposed for a template, and what its boxes are held against."""
+"""The places for numbers on a form: proposals for a template, with which its boxes are compared."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from docproc.types import Box, Field, Page
 
 @dataclass(frozen=True, slots=True)
 class PlaceTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    same_place_share: float = 0.5  # of the smaller of two boxes that both contain: they mean the same place [guess]
+    same_place_share: float = 0.5  # of the smaller of two boxes, in common: then they are the same place [guess]
     max_printed_share: float = 0.5  # of a table's cells that hold print; with more, the page is filled in [guess]
     min_guide_px: int = 40  # of a ruled line at the working size; strokes of large print are shorter [guess]
-    same_line_px: int = 6  # between edges that are those of one printed line [guess]
+    same_line_px: int = 6  # between edges of the same printed line [guess]
 
 
 PLACES = PlaceTuning()
 
 
 def find_places(page: Page, filled: bool = False) -> tuple[Field, ...]:
-    """Where a form has room for numbers: the cells of its tables, and its combs, frames and lines to write on.
+    """The places for numbers on a form: the cells of its tables, and its combs, frames and writing lines.
 
-    On a page that is not `filled` in, what stands in a cell is print.
+    On a page that is not `filled` in, the content of a cell is print.
     """
     frames = find_frames(page, filled)
     tables = [one for one in find_tables(page, filled) if sum(_inside(frame, one.area) for frame in frames if frame.cells) < 2]
@@ -45,7 +45,7 @@ def _inside(field: Field, area: Box) -> bool:
 
 
 def guides(page: Page, places: Sequence[Field]) -> tuple[list[int], list[int]]:
-    """Where edges of boxes may snap to, px from the left and px from the top: the edges of `places`, and of ruled lines."""
+    """Guides that box edges may snap to, px from the left and px from the top: the edges of `places`, and of ruled lines."""
     across = sorted({edge for one in places for edge in (one.box.left, one.box.right)})
     down = sorted({edge for one in places for edge in (one.box.top, one.box.bottom)})
     gray, scale = at_work(page)
@@ -61,22 +61,22 @@ def guides(page: Page, places: Sequence[Field]) -> tuple[list[int], list[int]]:
 
 
 def _add_edges(known: list[int], edges: tuple[int, int]) -> None:
-    """The edges of a line, unless one is known that is its own."""
+    """Add the edges of a line, unless one of its edges is already known."""
     if not any(edges[0] - PLACES.same_line_px <= edge <= edges[1] + PLACES.same_line_px for edge in known):
         known.extend(edges)
 
 
 def area_of(box: Box) -> int:
-    """Px of area."""
+    """Area in px."""
     return box.width * box.height
 
 
 def overlap(one: Box, other: Box) -> int:
-    """Px of area that two boxes have in common."""
+    """Common area of two boxes in px."""
     across = min(one.right, other.right) - max(one.left, other.left)
     return max(0, across) * max(0, min(one.bottom, other.bottom) - max(one.top, other.top))
 
 
 def same_place(one: Box, other: Box) -> bool:
-    """Whether two boxes mean the same place: they have most of the smaller one in common."""
+    """Whether two boxes are the same place: their overlap is most of the smaller one."""
     return overlap(one, other) >= PLACES.same_place_share * max(1, min(area_of(one), area_of(other)))

@@ -1,4 +1,4 @@
-"""A picture that is one field: a cropped amount or number."""
+"""An image that is a single field: a cropped amount or number."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from docproc.types import Box, Field, Kind, Page
 
 @dataclass(frozen=True, slots=True)
 class StripTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    # What is a cropped field by its shape.
-    max_height_px: int = 400  # a higher picture is a page [guess]
+    # Which shapes are those of a cropped field.
+    max_height_px: int = 400  # a taller image is a page [guess]
     min_aspect_ratio: float = 1.15  # of its width to its height [guess]
     max_small_side_px: int = 160  # of the longer side: a crop of any shape [guess]
 
@@ -25,17 +25,17 @@ class StripTuning:
     max_work_side_px: int = 2000  # of the page's longer side [guess]
     light_reach_px: int = 61  # over which the light is flattened [guess]
     min_contrast_gray: float = 40.0  # between paper and ink [guess]
-    min_height_px: int = 8  # of ink that is no speck [guess]
-    min_height_share: float = 0.35  # likewise, of the highest component [guess]
-    margin_share: float = 0.5  # of the median height, of paper around [guess]
+    min_height_px: int = 8  # of ink that is not a speck [guess]
+    min_height_share: float = 0.35  # likewise, of the tallest component [guess]
+    margin_share: float = 0.5  # of the median height: paper left around the ink [guess]
 
     # Lines of writing on a page.
-    max_glyph_share: float = 0.4  # of the page's height and width: what is larger is a frame, and no glyph [guess]
-    max_glyph_ratio: float = 6.0  # of its width to its height: what is wider is a rule [guess]
-    max_glyphs: int = 1500  # that are looked at, the highest ones [guess]
+    max_glyph_share: float = 0.4  # of the page's height and width: larger components are frames, not glyphs [guess]
+    max_glyph_ratio: float = 6.0  # of its width to its height: wider components are rules [guess]
+    max_glyphs: int = 1500  # considered, the tallest ones [guess]
     glyph_gap: float = 1.5  # heights, from one glyph to the next of a line [guess]
-    glyph_drop: float = 0.5  # of the higher one's height: what stands so far up or down is on another line [guess]
-    glyph_heights: float = 2.5  # between the heights of two neighbors [guess]
+    glyph_drop: float = 0.5  # of the taller one's height: a glyph this far up or down is on another line [guess]
+    glyph_heights: float = 2.5  # ratio between the heights of two neighbors [guess]
     min_glyphs: int = 3  # of a line [guess]
 
 
@@ -48,9 +48,9 @@ def whole_page(page: Page, name: str, kind: Kind = "string", digits: tuple[int, 
 
 
 def written_part(page: Page, name: str, kind: Kind = "string") -> Field:
-    """The field on a page that is much larger than what is written on it: around all ink but specks, with some paper.
+    """The field on a page that is much larger than its writing: around all ink except specks, with some paper.
 
-    Page (height, width) uint8, dark on light. An empty page is the field itself.
+    Page (height, width) uint8, dark on light. For an empty page the field is the whole page.
     """
     table, scale = _parts(page)
     heights = table[:, 3]
@@ -70,7 +70,7 @@ def is_line(field: Field) -> bool:
 
 
 def lines_of_writing(page: Page) -> int:
-    """How many lines of three or more glyphs stand one below the other on a page."""
+    """The number of lines of three or more glyphs, one below the other, on a page."""
     table, scale = _parts(page)
     left, top, width, height = table[:, :4].T.astype(np.float64)
     fit = (height >= STRIP.min_height_px) & (width <= STRIP.max_glyph_ratio * height)
@@ -83,7 +83,7 @@ def lines_of_writing(page: Page) -> int:
     near &= np.abs((top + height / 2)[:, None] - top - height / 2) <= STRIP.glyph_drop * higher
     near &= higher <= STRIP.glyph_heights * np.minimum(height[:, None], height)
     runs = [run for run in grouped(near) if len(run) >= STRIP.min_glyphs]
-    # Of runs that lie beside each other one counts.
+    # Runs next to each other count once.
     lines, end = 0, -np.inf
     for bottom, first in sorted((float((top + height)[run].max()), float(top[run].min())) for run in runs):
         if first >= end:
@@ -92,7 +92,7 @@ def lines_of_writing(page: Page) -> int:
 
 
 def _parts(page: Page) -> tuple[NDArray[np.int32], float]:
-    """The components of the ink on a page at the working size, see `pixels.components`; and px there for a px of the page."""
+    """The components of the ink on a page at the working size, see `pixels.components`; and px there per px of the page."""
     scale = min(1.0, STRIP.max_work_side_px / max(page.width, page.height))
     size = (max(1, round(page.width * scale)), max(1, round(page.height * scale)))
     small = np.asarray(cv2.resize(page.gray, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -104,7 +104,7 @@ def _parts(page: Page) -> tuple[NDArray[np.int32], float]:
 
 
 def looks_like_strip(page: Page) -> bool:
-    """Whether the page is one cropped field by its shape."""
+    """Whether the page has the shape of a single cropped field."""
     if max(page.width, page.height) <= STRIP.max_small_side_px:
         return True
     return page.height <= STRIP.max_height_px and page.width >= STRIP.min_aspect_ratio * page.height

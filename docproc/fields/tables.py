@@ -1,9 +1,9 @@
-"""Find ruled tables of numbers: their cells in rows and columns, and which of these are headings.
+"""Find ruled tables of numbers: their cells in rows and columns, and which of them are headings.
 
-The paper that ruled lines enclose comes in pieces (see `boxes`). Pieces that lie side by side, and whose middles line up in
-rows and in columns, are a table. A cell whose paper is not one piece, because a stroke divides it, is where its row and its
-column cross. Printed words in the first row and the first column are headings: they are told by the shape of letters, and by
-a size that is not that of what stands in the other cells.
+The paper enclosed by ruled lines comes in pieces (see `boxes`). Adjacent pieces whose middles line up in rows and in columns
+are a table. A cell whose paper is not one piece, because a stroke divides it, is located where its row and its column cross.
+Printed words in the first row and the first column are headings: they are recognized by the shape of letters, and by a size
+that differs from the content of the other cells.
 """
 
 from __future__ import annotations
@@ -29,61 +29,61 @@ Edges = NDArray[np.float64]  # (n, 4) float64: left, top, right, bottom
 
 @dataclass(frozen=True, slots=True)
 class TableTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md. All px are at the working size."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md. All px are at the working size."""
 
     # Pieces of paper that may be cells.
-    max_pieces: int = 3000  # with more, the page is squared paper [guess]
+    max_pieces: int = 3000  # with more, the page is graph paper [guess]
     max_width_share: float = 0.8  # of the page's width [guess]
     max_height_share: float = 0.3  # of the page's height [guess]
     min_paper_share: float = 0.6  # of its rectangle that is one piece of paper [guess]
-    max_gap_px: int = 12  # from one cell to the next: a rule [guess]
-    min_side_share: float = 0.5  # of the smaller one's side, along which two neighbors lie beside each other [guess]
+    max_gap_px: int = 12  # from one cell to the next, i.e. thickness of a rule [guess]
+    min_side_share: float = 0.5  # of the smaller one's side, over which two neighbors are adjacent [guess]
 
     # Rows and columns.
-    apart_px: float = 8.0  # between the middles of rows, of columns: half the smallest cell [guess]
+    apart_px: float = 8.0  # between the middles of rows, or columns: half the smallest cell [guess]
     max_difference_share: float = 0.25  # from a row's usual height, a column's usual width [guess]
-    max_level_difference_share: float = 0.15  # the same, of neighbors that tell the slope [guess]
-    min_filled_share: float = 0.3  # of a row or a column, of whole cells [guess]
-    min_cells_share: float = 0.6  # of a table, of whole cells [guess]
+    max_level_difference_share: float = 0.15  # the same, for neighbors from which the slope is measured [guess]
+    min_filled_share: float = 0.3  # of the cells of a row or column that must be whole [guess]
+    min_cells_share: float = 0.6  # of the cells of a table that must be whole [guess]
     min_rows: int = 3  # [guess]
     min_columns: int = 2  # [guess]
-    even_rows_share: float = 0.8  # of its cells, that are of the usual height [guess]
-    comb_ratio: float = 1.1  # width to height up to which a cell holds one digit: a comb's [guess]
-    max_words_share: float = 0.7  # of the cells that hold anything: with more words it is no table of numbers [guess]
-    inset_px: int = 1  # of paper beside the rules that is left out [guess]
+    even_rows_share: float = 0.8  # of its cells that have the usual height [guess]
+    comb_ratio: float = 1.1  # width to height up to which a cell is that of a comb, for one digit [guess]
+    max_words_share: float = 0.7  # of the non-empty cells: with more words it is not a table of numbers [guess]
+    inset_px: int = 1  # of paper along the rules that is left out [guess]
 
-    # What stands in a cell; shares are of the cell's height, unless they say otherwise.
+    # The content of a cell; shares are of the cell's height, unless stated otherwise.
     min_part_px: int = 3  # of the longer side; less is a speck [guess]
     min_part_share: float = 0.08  # likewise [guess]
-    min_glyph_share: float = 0.45  # of the highest part: of letters and digits [guess]
+    min_glyph_share: float = 0.45  # of the tallest part: for letters and digits [guess]
     max_dash_height_share: float = 0.2  # [guess]
     min_dash_share: float = 0.15  # its width [guess]
     min_dash_ratio: float = 1.8  # width to height [guess]
     dash_from: float = 0.25  # of the way down, its middle [guess]
     dash_to: float = 0.75  # [guess]
-    faint_share: float = 0.7  # of the way from the threshold to paper: what is darker is faint ink [guess]
-    max_faint_px: int = 6  # of faint ink beside a dash, in one part: more is something else that is written [guess]
-    faint_rim_px: int = 3  # around the dash, which is its own soft rim [guess]
-    crossing_share: float = 0.12  # by which writing reaches over a rule [guess]
-    crossing_aside_px: int = 2  # by which a stroke moves aside where it crosses [guess]
+    faint_share: float = 0.7  # of the way from the threshold to paper: darker pixels are faint ink [guess]
+    max_faint_px: int = 6  # of faint ink besides a dash, in one part: more is other writing [guess]
+    faint_rim_px: int = 3  # around the dash, for its own soft edge [guess]
+    crossing_share: float = 0.12  # by which writing must extend over a rule [guess]
+    crossing_aside_px: int = 2  # by which a stroke may shift sideways where it crosses [guess]
 
-    # Words: in lower case, letters have two heights on one line.
+    # Words: lower-case letters have two heights on one line.
     min_letters: int = 3  # of a word [guess]
-    small_from: float = 0.55  # height of a small letter, of the highest one's [guess]
+    small_from: float = 0.55  # height of a small letter relative to the tallest one [guess]
     small_to: float = 0.86  # [guess]
     small_share: float = 0.3  # of a word's letters [guess]
-    letters_share: float = 0.75  # of its parts that are high or small; others are capitals askew, dots, and tails [guess]
-    even_share: float = 0.08  # of the highest letter's height, by which letters of one height differ [guess]
+    letters_share: float = 0.75  # of its parts that are tall or small; others are slanted capitals, dots, and tails [guess]
+    even_share: float = 0.08  # of the tallest letter's height, by which letters of one height differ [guess]
 
     # Headings.
     max_headings: int = 2  # rows, columns [guess]
-    heading_cells_share: float = 0.5  # of a heading's cells, that hold anything [guess]
-    heading_words_share: float = 0.5  # of those, that are words [guess]
-    more_words_share: float = 0.35  # than in other cells: writing may look like words, and does so everywhere [guess]
-    max_print_share: float = 0.2  # of the other cells of an empty form, that hold print [guess]
-    heading_size: float = 0.75  # of what stands in other cells, either way: another size is print of another kind [guess]
-    same_heading_size: float = 0.87  # the same, where another heading has this size too [guess]
-    even_size_share: float = 0.3  # by which the sizes in one heading differ [guess]
+    heading_cells_share: float = 0.5  # of a heading's cells that must not be empty [guess]
+    heading_words_share: float = 0.5  # of those that must be words [guess]
+    more_words_share: float = 0.35  # than in other cells: writing may look like words, but then in all cells [guess]
+    max_print_share: float = 0.2  # of the other cells of an empty form that may hold print [guess]
+    heading_size: float = 0.75  # relative to other cells' content, either way: a different size means different print [guess]
+    same_heading_size: float = 0.87  # the same, if another heading has this size too [guess]
+    even_size_share: float = 0.3  # by which the sizes in one heading may differ [guess]
 
 
 TABLES = TableTuning()
@@ -91,17 +91,17 @@ TABLES = TableTuning()
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell of a table, as it is found on the page."""
+    """A cell of a table, as found on the page."""
 
-    row: int  # from 0, with the headings
+    row: int  # from 0, including the headings
     column: int
     box: Box  # px of the page, within its rules
     whole: bool  # it is one piece of paper
-    inked: bool  # anything stands there
-    tall: float  # px at the working size: the height of what stands there; 0 where nothing is as high as a glyph
+    inked: bool  # it is not empty
+    tall: float  # px at the working size: the height of its content; 0 if nothing is as tall as a glyph
     word: bool
     dash: bool
-    crossed: bool  # writing reaches over one of its rules
+    crossed: bool  # writing extends over one of its rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +111,17 @@ class Table:
     area: Box  # px of the page
     cells: tuple[Cell, ...]  # row by row
     headings: tuple[int, int]
-    slope: float  # rows down for a column to the right
+    slope: float  # rows down per column to the right
 
     @property
     def body(self) -> tuple[Cell, ...]:
-        """The cells that are no headings."""
+        """The cells that are not headings."""
         rows, columns = self.headings
         return tuple(cell for cell in self.cells if cell.row >= rows and cell.column >= columns)
 
 
 def find_tables(page: Page, filled: bool = True) -> tuple[Table, ...]:
-    """The tables of a page, from the top down. On a page that is not `filled` in, what stands in them is print."""
+    """The tables of a page, from the top down. On a page that is not `filled` in, their content is print."""
     gray, scale = at_work(page)
     ruled = ruled_page(gray)
     if ruled is None:
@@ -140,7 +140,7 @@ def find_tables(page: Page, filled: bool = True) -> tuple[Table, ...]:
 
 
 def cells_of(table: Table, number: int = 1) -> tuple[Field, ...]:
-    """The fields of a table: `r1c1`, `r1c2`, … from the first number on; those of a page's second table begin with `t2`."""
+    """The fields of a table: `r1c1`, `r1c2`, … starting at the first number; those of a page's second table begin with `t2`."""
     rows, columns = table.headings
     start = f"t{number}" if number > 1 else ""
     return tuple(
@@ -159,7 +159,7 @@ def cells_of(table: Table, number: int = 1) -> tuple[Field, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Place:
-    """Where a cell is in a table, px at the working size."""
+    """The position of a cell in a table, px at the working size."""
 
     row: int
     column: int
@@ -179,7 +179,7 @@ def _pieces(ruled: Ruled) -> Edges:
 
 
 def _groups(pieces: Edges) -> list[NDArray[np.int64]]:
-    """Pieces that lie side by side, or one below the other, with no more than a rule between them."""
+    """Groups of pieces next to or below each other, with no more than a rule between them."""
     left, top, right, bottom = pieces.T
     across = np.minimum(right[:, None], right) - np.maximum(left[:, None], left)
     down = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
@@ -192,7 +192,7 @@ def _groups(pieces: Edges) -> list[NDArray[np.int64]]:
 
 
 def _slope(pieces: Edges) -> float:
-    """Rows down for a column to the right, by the cells that lie side by side."""
+    """Rows down per column to the right, measured on cells next to each other."""
     left, top, right, bottom = pieces.T
     height = bottom - top
     gap = left[None, :] - right[:, None]
@@ -206,7 +206,7 @@ def _slope(pieces: Edges) -> float:
 
 
 def _grid(pieces: Edges, slope: float) -> list[_Place] | None:
-    """The cells of the table that pieces make, row by row; None where they make none."""
+    """The cells of the table that pieces form, row by row; None if they do not form a table."""
     left, top, right, bottom = pieces.T
     across, down = (left + right) / 2, (top + bottom) / 2
     row, rows = _lanes(down - slope * across)
@@ -238,7 +238,7 @@ def _grid(pieces: Edges, slope: float) -> list[_Place] | None:
 
 
 def _lanes(middles: NDArray[np.float64]) -> tuple[NDArray[np.int64], int]:
-    """The row (or column) of each piece by its middle, -1 for one that stands aside, and how many rows there are."""
+    """The row (or column) of each piece by its middle, -1 for an outlier, and the number of rows."""
     order = np.argsort(middles, kind="stable")
     lane = np.empty(len(middles), np.int64)
     lane[order] = np.cumsum(np.r_[0, np.diff(middles[order]) > TABLES.apart_px])
@@ -256,7 +256,7 @@ def _usual(sides: NDArray[np.float64], lane: NDArray[np.int64], lanes: int) -> t
 
 
 def _comb_columns(widths: NDArray[np.float64], height: float) -> int:
-    """How many columns stand in runs of cells of one width, for one digit each."""
+    """The number of columns in runs of cells of one width, for one digit each."""
     narrow = widths <= TABLES.comb_ratio * height
     count = run = 0
     for k in range(len(widths)):
@@ -267,7 +267,7 @@ def _comb_columns(widths: NDArray[np.float64], height: float) -> int:
 
 
 def _crossing(row: Edges, column: Edges) -> NDArray[np.float64] | None:
-    """Where a row and a column cross, (4,) as in `Edges`, by their whole cells."""
+    """Where a row and a column cross, (4,) as in `Edges`, from their whole cells."""
     if not len(row) or not len(column):
         return None
     own = np.array([column[:, 0], column[:, 2]]), np.array([row[:, 1], row[:, 3]])
@@ -276,7 +276,7 @@ def _crossing(row: Edges, column: Edges) -> NDArray[np.float64] | None:
 
 
 def _around(odd: Edges, crossing: NDArray[np.float64]) -> int | None:
-    """Which of the pieces that are no whole cells holds the middle of a crossing and is larger than a cell."""
+    """Which of the pieces that are not whole cells holds the middle of a crossing and is larger than a cell."""
     x, y = (crossing[0] + crossing[2]) / 2, (crossing[1] + crossing[3]) / 2
     holds = (odd[:, 0] <= x) & (odd[:, 2] >= x) & (odd[:, 1] <= y) & (odd[:, 3] >= y)
     larger = (1 + TABLES.max_difference_share) * (crossing[2:] - crossing[:2])
@@ -284,7 +284,7 @@ def _around(odd: Edges, crossing: NDArray[np.float64]) -> int | None:
     return int(np.flatnonzero(holds)[0]) if holds.any() else None
 
 
-# --------------------------------------------------------------------------------------------- what stands in the cells
+# --------------------------------------------------------------------------------------------- content of the cells
 
 
 def _table(places: Sequence[_Place], gray: Gray, ruled: Ruled, slope: float, scale: float, filled: bool) -> Table:
@@ -303,7 +303,7 @@ def _table(places: Sequence[_Place], gray: Gray, ruled: Ruled, slope: float, sca
 
 
 def _scaled(box: Box, scale: float) -> Box:
-    """A box at the working size on the page; it does not grow by rounding."""
+    """A box at the working size in px of the page; rounding does not enlarge it."""
     left, top = int(np.ceil(box.left / scale)), int(np.ceil(box.top / scale))
     return Box(left, top, int(box.right / scale) - left, int(box.bottom / scale) - top)
 
@@ -330,7 +330,7 @@ def _cell(place: _Place, inner: Box, gray: Gray, ruled: Ruled, scale: float) -> 
 
 
 def _is_dash(parts: NDArray[np.int32], inner: Box, gray: Gray) -> bool:
-    """Whether a dash at half height is all that stands in a cell, however faint the rest may be."""
+    """Whether a cell contains only a dash at half height, without even faint other ink."""
     if len(parts) != 1:
         return False
     x, y, width, height, _ = parts[0].tolist()
@@ -347,7 +347,7 @@ def _is_dash(parts: NDArray[np.int32], inner: Box, gray: Gray) -> bool:
 
 
 def _is_word(glyphs: NDArray[np.int32]) -> bool:
-    """Whether parts that stand on one line are letters in lower case: some of them small, all of one small height."""
+    """Whether parts on one line are lower-case letters: some of them small, all of one small height."""
     if len(glyphs) < TABLES.min_letters:
         return False
     heights = glyphs[:, 3].astype(np.float64)
@@ -363,7 +363,7 @@ def _is_word(glyphs: NDArray[np.int32]) -> bool:
 
 
 def _is_crossed(mask: Mask, inner: Box) -> bool:
-    """Whether writing goes on from a cell over one of its rules into the next, either way."""
+    """Whether writing continues from a cell over one of its rules into the next, in either direction."""
     far = max(2, round(TABLES.crossing_share * inner.height))
     turns = (
         (mask, inner),
@@ -375,7 +375,7 @@ def _is_crossed(mask: Mask, inner: Box) -> bool:
 
 
 def _crosses_above(mask: Mask, inner: Box, far: int) -> bool:
-    """Whether strokes reach from `far` px below the head of a cell to as far above the rule there."""
+    """Whether strokes extend from `far` px below the top of a cell to as far above the rule there."""
     rule = 2 * TABLES.inset_px + TABLES.max_gap_px // 2
     top = inner.top - rule - far
     if top < 0:
@@ -392,7 +392,7 @@ def _crosses_above(mask: Mask, inner: Box, far: int) -> bool:
 
 
 def _even(table: Table) -> bool:
-    """Whether it has rows, beside the headings, and they are about as high as each other."""
+    """Whether it has rows besides the headings, of about equal height."""
     whole = [cell for cell in table.body if cell.whole]
     if len({cell.row for cell in whole}) < TABLES.min_rows - 1:
         return False
@@ -403,7 +403,7 @@ def _even(table: Table) -> bool:
 
 
 def _wordy(table: Table) -> bool:
-    """Whether there are so many words in its cells that it is no table of numbers."""
+    """Whether there are so many words in its cells that it is not a table of numbers."""
     inked = [cell for cell in table.body if cell.inked and not cell.dash]
     return sum(cell.word for cell in inked) > TABLES.max_words_share * len(inked)
 
@@ -430,14 +430,14 @@ def _size(cells: Sequence[Cell]) -> float:
 
 
 def _words(cells: Sequence[Cell]) -> float:
-    """The share of words among what stands in some cells."""
+    """The share of words in the content of some cells."""
     return sum(cell.word for cell in cells) / max(1, sum(cell.tall > 0 for cell in cells))
 
 
 def _is_heading(own: Sequence[Cell], body: Sequence[Cell], known: float, filled: bool) -> bool:
-    """Whether the cells of a row or a column are printed words; `known` is the size of another heading, 0 where there is none.
+    """Whether the cells of a row or a column are printed words; `known` is the size of another heading, 0 if there is none.
 
-    A single cell tells nothing: nobody's only number is taken for a heading.
+    A single cell is not enough: the only number must not be mistaken for a heading.
     """
     sizes = [cell.tall for cell in own if cell.tall]
     if len(sizes) < max(2, TABLES.heading_cells_share * len(own)):

@@ -1,1 +1,1 @@
-"""What a text means: marks between digits, amounts, dates."""
+"""The meaning of texts: marks between digits, amounts, dates."""

@@ -1,4 +1,4 @@
-"""What the marks around an amount's digits say: separators, raised cents, fractions, wide gaps; and its value by them."""
+"""Interpret the marks around an amount's digits: separators, raised cents, fractions, wide gaps; and derive its value."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from docproc.meaning.named import Named
 UNPLACED = "it is not known where the digits stand, which would settle the amount"
 CENTLESS = "no cents are seen"
 
-ROUND_DIGITS = "0268"  # those that end at the base line: when one hangs below it, a comma may have been read with it
+ROUND_DIGITS = "0268"  # those that end at the baseline: if one hangs below it, it may include a comma
 NAMES = ".,-/"  # of separators
-UNCLEAR_NAMES = ".,"  # of those that a network may take for each other
+UNCLEAR_NAMES = ".,"  # of those that a network may confuse
 _SEPARATORS: dict[str, SeparatorKind] = {"point": "point", "comma": "comma", "dash": "dash", "slash": "slash"}
 
 
 @dataclass(frozen=True, slots=True)
 class AmountMarkTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md.
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md.
 
-    Heights on the line run from 0 at the upper end of the digits to 1 at their base line.
+    Heights on the line run from 0 at the top of the digits to 1 at their baseline.
     """
 
-    # Names that the line network gives to marks, 0 .. 1.
+    # Probabilities of marks named by the line network, 0 .. 1.
     min_named_share: float = 0.1  # of a mark whose shape is unclear: less is a speck [measured: 2,940 composed amounts]
-    min_unshaped_share: float = 0.2  # of a separator whose ink is not seen alone [measured: the same]
+    min_unshaped_share: float = 0.2  # of a separator whose ink is not seen separately [measured: the same]
     min_sure_share: float = 0.8  # of one that is clear by its name [measured: the same]
 
-    # Gaps, by which a gap exceeds the usual one.
-    min_gap_digits: float = 0.42  # where a point may be lost [guess]
-    min_speck_gap_digits: float = 0.25  # the same, where there is a speck in it [guess]
+    # Gaps: by how much a gap exceeds the usual one.
+    min_gap_digits: float = 0.42  # if a point may be lost [guess]
+    min_speck_gap_digits: float = 0.25  # the same, if there is a speck in it [guess]
     min_cents_gap_digits: float = 0.2  # the same before the last two digits [measured: drawn `140 00`, docs/errors.md]
     min_widest_gap_digits: float = 0.1  # by which that one exceeds the widest other [measured: drawn `140 00`, docs/errors.md]
     min_speck_middle: float = 0.6  # on the line, of such a speck [guess]
@@ -44,17 +44,17 @@ class AmountMarkTuning:
     min_hanging_bottom: float = 1.12  # on the line [guess]
 
     # Raised cents.
-    min_raised_digits: float = 0.30  # above the base line, where raised digits end [guess]
-    min_maybe_raised_digits: float = 0.20  # the same, where it is in doubt [guess]
-    min_underlined_raised_digits: float = 0.12  # the same, where they are underlined [guess]
+    min_raised_digits: float = 0.30  # above the baseline, where raised digits end [guess]
+    min_maybe_raised_digits: float = 0.20  # the same, if it is in doubt [guess]
+    min_underlined_raised_digits: float = 0.12  # the same, if they are underlined [guess]
     max_raised_share: float = 0.80  # of the others' height [guess]
-    max_maybe_raised_share: float = 0.92  # the same, where it is in doubt [guess]
+    max_maybe_raised_share: float = 0.92  # the same, if it is in doubt [guess]
 
     # A dash that ends an amount, a line below the cents.
     min_end_dash_digits: float = 0.3  # width [guess]
-    max_underline_above_digits: float = 0.15  # by which it reaches above the feet of the cents [guess]
+    max_underline_above_digits: float = 0.15  # by which it may extend above the bottom of the cents [guess]
 
-    # What stands above the hundred of a fraction.
+    # Ink above the hundred of a fraction.
     min_stacked_overlap_share: float = 0.5  # of the narrower of the two [guess]
     min_stacked_width_digits: float = 0.6  # [guess]
     min_stacked_height_digits: float = 0.3  # [guess]
@@ -69,8 +69,8 @@ def amount_value(
 ) -> tuple[str, str]:
     """(value, doubt) of an amount that was read as `text`, see `amounts.amount_of`.
 
-    `named` are the names that a network gives to its marks; None where none was asked. Where `cents` are always written,
-    whole units are believed only with a dash behind them.
+    `named` are the marks named by a network; None if none was used. If `cents` are always written, whole units are accepted
+    only with a dash after them.
     """
     if marked is None:
         return "", UNPLACED
@@ -79,7 +79,7 @@ def amount_value(
 
 
 def written_amount(marked: MarkedDigits, text: str, named: Sequence[Named] | None = None) -> WrittenAmount:
-    """The digits of an amount and what the marks around them mean, by their shapes and by their names, where `named` tells."""
+    """The digits of an amount and the meaning of the marks around them, by shape and, if `named` is given, by name."""
     underline = _underline(marked)
     separators: dict[int, Separator] = {}
     for mark in [mark for mark in marked.marks if mark.kind in _SEPARATORS or mark.kind == "other"]:
@@ -102,7 +102,7 @@ def written_amount(marked: MarkedDigits, text: str, named: Sequence[Named] | Non
 
 
 def _by_name(separators: dict[int, Separator], named: Sequence[Named]) -> dict[int, Separator]:
-    """Separators seen by shape, corrected by name: a doubtful mark without a name is dropped, one with a sure name is sure."""
+    """Separators found by shape, corrected by name: a doubtful mark without a name is dropped, one with a sure name is sure."""
     found = {}
     for place, one in separators.items():
         share = max((mark.share for mark in named if mark.place == place and mark.symbol in NAMES), default=0.0)
@@ -116,13 +116,13 @@ def _by_name(separators: dict[int, Separator], named: Sequence[Named]) -> dict[i
 
 
 def count_hanging(marked: MarkedDigits) -> int:
-    """How many digits begin low and end below the base line, as a comma does."""
+    """How many digits begin low and end below the baseline, as a comma does."""
     low = marked.digits[:, 1] > AMOUNT_MARKS.min_hanging_top
     return int((low & (marked.digits[:, 3] > AMOUNT_MARKS.min_hanging_bottom)).sum())
 
 
 def _beside(mark: Mark, marked: MarkedDigits) -> list[int]:
-    """The places on both sides of the digit below or above which a mark stands."""
+    """The places on both sides of the digit that a mark is below or above."""
     middle = (mark.left + mark.right) / 2
     return [
         place for k, (left, _, right, _) in enumerate(marked.digits.tolist()) if left < middle < right for place in (k, k + 1)
@@ -130,11 +130,11 @@ def _beside(mark: Mark, marked: MarkedDigits) -> list[int]:
 
 
 def _lacks_separator(marked: MarkedDigits, text: str, separators: Iterable[Separator]) -> bool:
-    """Whether something suggests a separator before the cents that is not seen itself."""
+    """Whether there is evidence of an unseen separator before the cents."""
     cents = len(text) - CENTS
     if cents <= 0:
         return False
-    # Thousands are grouped as if cents followed; or a comma hangs on a digit.
+    # Thousands are grouped as if cents followed; or a comma is attached to a digit.
     thousands = any(0 < one.place < cents and (cents - one.place) % 3 == 0 for one in separators)
     hangs = any(text[k] in ROUND_DIGITS and marked.digits[k, 3] > AMOUNT_MARKS.min_hanging_bottom for k in (cents - 1, cents))
     return thousands or hangs
@@ -164,7 +164,7 @@ def _has_end_dash(marked: MarkedDigits) -> bool:
 
 
 def _underline(marked: MarkedDigits) -> Mark | None:
-    """The line below the last two digits alone."""
+    """The line below only the last two digits."""
     if len(marked.digits) <= CENTS:
         return None
     centers = ((marked.digits[:, 0] + marked.digits[:, 2]) / 2).tolist()
@@ -177,7 +177,7 @@ def _underline(marked: MarkedDigits) -> Mark | None:
 
 
 def _wide_gaps(marked: MarkedDigits) -> list[int]:
-    """The places where the gap between two digits is so wide that a separator may have stood there."""
+    """The places where the gap between two digits is wide enough for a lost separator."""
     gaps: list[float] = (marked.digits[1:, 0] - marked.digits[:-1, 2]).tolist()
     if not gaps:
         return []
@@ -201,7 +201,7 @@ def _wide_gaps(marked: MarkedDigits) -> list[int]:
 
 
 def _raised(marked: MarkedDigits, *, underlined: bool) -> bool | None:
-    """Whether the last two digits are smaller and stand higher than all before them; None where it is in doubt."""
+    """Whether the last two digits are smaller and higher than all before them; None if it is in doubt."""
     if len(marked.digits) <= CENTS:
         return False
     feet, heights = marked.digits[:, 3].tolist(), (marked.digits[:, 3] - marked.digits[:, 1]).tolist()
@@ -210,7 +210,7 @@ def _raised(marked: MarkedDigits, *, underlined: bool) -> bool | None:
     clear = lifted > AMOUNT_MARKS.min_raised_digits and small < AMOUNT_MARKS.max_raised_share
     perhaps = None if _raised_on_the_level(marked) else False
     if underlined:
-        # Under digits as large as the others it may be what is left of a ruled line.
+        # Under digits as large as the others it may be the rest of a ruled line.
         if lifted > AMOUNT_MARKS.min_underlined_raised_digits:
             return True
         return None if small < AMOUNT_MARKS.max_maybe_raised_share else perhaps
@@ -224,7 +224,7 @@ def _raised(marked: MarkedDigits, *, underlined: bool) -> bool | None:
 
 
 def _raised_on_the_level(marked: MarkedDigits) -> bool:
-    """The same without the base line, which may rise to raised digits among few, and by the usual height, not the smallest."""
+    """The same without the baseline, which raised digits among few may tilt, and by the usual height, not the smallest."""
     feet = marked.digits[:, 3] + marked.slope * (marked.digits[:, 0] + marked.digits[:, 2]) / 2
     heights = marked.digits[:, 3] - marked.digits[:, 1]
     lifted = feet[-CENTS - 3 : -CENTS].min() - feet[-CENTS:].max()

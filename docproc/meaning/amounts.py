@@ -1,8 +1,8 @@
-"""What an amount means: from its digits, and what stands between them, to a number.
+"""Interpret an amount: from its digits, and the separators between them, to a number.
 
 Separators are written in many styles: `1,234.56` and `1.234,56`, `1,23,456` in India, cents raised or as `56/100`. An
-interpretation of the separators is consistent where groups have three digits (in India two, but for the last) and cents have
-two. An amount is settled when all consistent interpretations of what may stand there mean the same; it is never guessed.
+interpretation of the separators is consistent if groups have three digits (in India two, except for the last) and cents have
+two. An amount is certain if all consistent interpretations of its possible separators agree; it is never guessed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 
 SeparatorKind = Literal["point", "comma", "unclear", "dash", "slash", "gap"]
 
-CENTS = 2  # digits, as most currencies have by ISO 4217 [standard]
+CENTS = 2  # digits, as in most currencies by ISO 4217 [standard]
 HUNDRED = "100"  # below the cents of a fraction
 
 UNSETTLED = "the separators do not settle the amount"
@@ -26,11 +26,11 @@ FRACTION = "the amount may end in a fraction of 100"
 
 @dataclass(frozen=True, slots=True)
 class AmountTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    max_unseparated_digits: int = 7  # how many an amount may have that is believed without a separator [guess]
-    max_doubtful_separators: int = 6  # marks that may be separators; with more, nothing is settled [guess]
-    fraction_separators: int = 3  # that the slash of a fraction counts for [measured: 140 drawn fractions]
+    max_unseparated_digits: int = 7  # of an amount that is accepted without a separator [guess]
+    max_doubtful_separators: int = 6  # marks that may be separators; with more, no amount is certain [guess]
+    fraction_separators: int = 3  # for which the slash of a fraction counts [measured: 140 drawn fractions]
 
 
 AMOUNTS = AmountTuning()
@@ -38,14 +38,14 @@ AMOUNTS = AmountTuning()
 
 @dataclass(frozen=True, slots=True)
 class Separator:
-    """What stands between two digits of an amount.
+    """A separator between two digits of an amount.
 
-    `unclear` is a point or a comma; a `gap` is wider than the others, so something may have stood there.
+    `unclear` is a point or a comma; a `gap` is wider than the others, so there may have been a separator.
     """
 
     place: int  # digits before it
     kind: SeparatorKind = "unclear"
-    sure: bool = True  # False: it may as well be a speck
+    sure: bool = True  # False: it may also be a speck
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +54,13 @@ class WrittenAmount:
 
     text: str
     separators: tuple[Separator, ...] = ()
-    raised: bool | None = False  # whether the last two digits are raised, or stand on a line of their own; None: perhaps
-    lost: bool = False  # whether a separator before the cents may be missing: that settles nothing, and may unsettle
-    stacked: bool = False  # whether the last digits may be the hundred of a fraction whose cents stand above and were not read
+    raised: bool | None = False  # whether the last two digits are raised, or on their own line; None: perhaps
+    lost: bool = False  # whether a separator before the cents may be missing: this can only add doubt
+    stacked: bool = False  # whether the last digits may be the hundred of a fraction whose cents are above and were not read
 
 
 def amount_of(written: WrittenAmount) -> tuple[str, str]:
-    """(value, reason): `1234.56`, or `1500` where no cents are written; or no value, and why there is none."""
+    """(value, reason): `1234.56`, or `1500` if no cents are written; or no value, and why there is none."""
     sure = [one for one in written.separators if one.sure]
     doubtful = [one for one in written.separators if not one.sure]
     if len(doubtful) > AMOUNTS.max_doubtful_separators:
@@ -89,10 +89,10 @@ def typed_amount_of(text: str, separators: Sequence[Separator]) -> tuple[str, st
 
 
 def separator_support(written: WrittenAmount) -> int | None:
-    """How many clear points and commas have a place in a consistent interpretation; None where there is none.
+    """How many clear points and commas fit a consistent interpretation; None if there is none.
 
-    A point may be a comma here, and a slash a long one. A slash that is no separator counts against the text, because it may
-    be a digit; the slash of a fraction counts for more than any other.
+    A point may be a comma here, and a slash a long one. A slash that is not a separator counts against the text, because it
+    may be a digit; the slash of a fraction counts for more than any other.
     """
     inner = [one for one in written.separators if 0 < one.place < len(written.text) and one.kind != "gap"]
     fraction = len(written.text) - len(HUNDRED) if written.text.endswith(HUNDRED) else None
@@ -128,7 +128,7 @@ def _subsets(separators: Sequence[Separator]) -> Iterator[tuple[Separator, ...]]
 
 
 def _consistent(written: WrittenAmount, sure: Sequence[Separator], doubtful: Sequence[Separator]) -> Iterator[str]:
-    """All values that an amount may mean."""
+    """All possible values of an amount."""
     for taken in _subsets(doubtful):
         found = sorted((*sure, *taken), key=lambda one: one.place)
         for raised in (False, True) if written.raised is None else (written.raised,):
@@ -136,7 +136,7 @@ def _consistent(written: WrittenAmount, sure: Sequence[Separator], doubtful: Seq
 
 
 def _values(text: str, separators: Sequence[Separator], *, raised: bool) -> Iterator[str]:
-    """What an amount means where exactly these separators stand in it."""
+    """The possible values of an amount with exactly these separators."""
     if any(one.kind == "slash" for one in _between(text, separators)):
         yield from _fraction_value(text, separators)
     elif raised:
@@ -184,7 +184,7 @@ def _plain_values(text: str, separators: Sequence[Separator]) -> Iterator[str]:
 
 
 def _whole(digits: str, separators: Sequence[Separator], *, ends: bool = False) -> bool:
-    """Whether the separators group whole units; one after the last digit is allowed where `ends`."""
+    """Whether the separators group whole units; one after the last digit is allowed if `ends`."""
     last = max([one.place for one in separators], default=0)
     if last > len(digits) or (separators and last == len(digits) and not ends):
         return False
@@ -197,7 +197,7 @@ def _whole(digits: str, separators: Sequence[Separator], *, ends: bool = False) 
         return False
     groups = [end - start for start, end in pairwise([0, *sorted(places), len(digits)])]
     western = groups[0] <= 3 and all(size == 3 for size in groups[1:])
-    # A hundred lakhs and more, or crores, are often not grouped further: 150,00,000.
+    # A hundred lakhs or more, or crores, are often not grouped further: 150,00,000.
     indian = groups[0] <= (3 if len(groups) > 2 else 2) and groups[-1] == 3 and all(size == 2 for size in groups[1:-1])
     return western or indian
 

@@ -1,4 +1,4 @@
-"""What a date means: from its digits, and the marks between them, to a day."""
+"""Interpret a date: from its digits, and the marks between them, to a day."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from docproc.rules import PART_ORDERS, DateWindow, FieldRules, date_of, dates_of
 
-if TYPE_CHECKING:  # OpenCV has no business where only typed text is judged
+if TYPE_CHECKING:  # avoids loading OpenCV where only typed text is interpreted
     from docproc.meaning.marks import Mark, MarkedDigits
 
 DATE_SEPARATORS = ("slash", "dash", "point", "comma")  # kinds of marks between the parts of a date
-CLEAR_SEPARATORS = ("slash", "dash")  # kinds that hardly stand in other numbers
+CLEAR_SEPARATORS = ("slash", "dash")  # kinds that rarely occur in other numbers
 
 ANY_DATE = FieldRules(date="auto")
 MIN_DATE_DIGITS = 4  # [geometry]: a day and a month of one digit each, a year of two
@@ -22,9 +22,9 @@ ONE_SLASH = "a slash, or a 1: only one slash of the date was seen"
 
 
 def date_value(rules: FieldRules, marked: MarkedDigits | None, text: str, window: DateWindow | None = None) -> tuple[str, str]:
-    """(value, doubt) of a date that was read as `text`: an ISO date, where it can be one day only.
+    """(value, doubt) of a date that was read as `text`: an ISO date, if it can be only one day.
 
-    Where the rules leave the order or the widths of its parts open, the marks between the digits tell where they end.
+    If the rules leave the order or the widths of its parts open, the marks between the digits show where they end.
     `window` says which dates are stale or post-dated.
     """
     order = rules.date or "auto"
@@ -38,7 +38,7 @@ def date_value(rules: FieldRules, marked: MarkedDigits | None, text: str, window
 
 
 def _may_be_slash(rules: FieldRules, marked: MarkedDigits | None, text: str) -> bool:
-    """Whether one slash was seen, and a 1 in the place of the other would give a date too, `27/1/39` as well as 27/1139."""
+    """Whether one slash was seen, and a 1 in place of another would give a date too, as `27/1/39` for 27/1139."""
     slashes = {mark.place for mark in _inner_marks(marked, text) if mark.kind == "slash"}
     if len(slashes) != 1:
         return False
@@ -50,7 +50,7 @@ def _may_be_slash(rules: FieldRules, marked: MarkedDigits | None, text: str) -> 
 def parted_date_value(
     rules: FieldRules, text: str, breaks: Collection[int], window: DateWindow | None = None
 ) -> tuple[str, str]:
-    """The same where it is known between which digits its parts end: `breaks` are those of `dates_of`."""
+    """The same if the boundaries between its parts are known: `breaks` are those of `dates_of`."""
     order = rules.date or "auto"
     day = date_of(text, order, rules.years if order in PART_ORDERS else (1000, 9999), breaks)
     if day is None:
@@ -59,11 +59,11 @@ def parted_date_value(
 
 
 def stands_apart(marked: MarkedDigits | None, text: str, rules: FieldRules) -> bool:
-    """Whether what was read as `text` is a date by these rules whose parts slashes or dashes separate."""
+    """Whether `text` as read is a date by these rules, with slashes or dashes between its parts."""
     if len(text) < MIN_DATE_DIGITS:
         return False
     marks = _inner_marks(marked, text)
-    # A slash that touches its neighbors has another kind; a text that both breaks make a date is one all the same.
+    # A slash that touches its neighbors has another kind; a text that both breaks make a date still is one.
     clear = {mark.place for mark in marks if mark.kind in CLEAR_SEPARATORS}
     breaks = clear | {mark.place for mark in marks if mark.kind == "other"}
     found = (breaks, clear) if len(breaks) == 2 else (clear,)
@@ -71,5 +71,5 @@ def stands_apart(marked: MarkedDigits | None, text: str, rules: FieldRules) -> b
 
 
 def _inner_marks(marked: MarkedDigits | None, text: str) -> list[Mark]:
-    """The marks with a digit on both sides; none where it is not known where the digits stand."""
+    """The marks with a digit on both sides; none if the positions of the digits are not known."""
     return [mark for mark in marked.marks if 0 < mark.place < len(text)] if marked else []

@@ -1,8 +1,8 @@
-"""What a measurement means: digits with a sign and a decimal point, to a number.
+"""Interpret a measurement: digits with a sign and a decimal point, to a number.
 
-A point is written at the base line or, as in Britain and in old tables, at half height; a comma may take its place. A single
-separator parts the decimals. Of two kinds the last does, and the others group thousands. A number in brackets, or with a dash
-before or behind it, is negative.
+A point is written at the baseline or, as in Britain and in old tables, at half height; a comma may take its place. A single
+separator is the decimal point. With two kinds, the last one is, and the others group thousands. A number in brackets, or with
+a dash before or after it, is negative.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from docproc.meaning.named import Named
 
-if TYPE_CHECKING:  # OpenCV has no business where only typed text is judged
+if TYPE_CHECKING:  # avoids loading OpenCV where only typed text is interpreted
     from docproc.meaning.marks import MarkedDigits
 
 UNSETTLED = "it is not settled where the decimal point is"
@@ -29,16 +29,16 @@ GROUP = 3  # digits of a group of thousands [standard]
 
 @dataclass(frozen=True, slots=True)
 class DecimalTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md.
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md.
 
-    Heights on the line run from 0 at the upper end of the digits to 1 at their base line.
+    Heights on the line run from 0 at the top of the digits to 1 at their baseline.
     """
 
-    sure_share: float = 0.85  # probability of a separator that is believed though its ink is not seen apart [guess]
-    min_share: float = 0.5  # of one whose ink is seen, too [guess]
-    min_doubtful_share: float = 0.15  # of one that may be there [guess]
+    sure_share: float = 0.85  # probability of a separator that is accepted although its ink is not seen separately [guess]
+    min_share: float = 0.5  # of one whose ink is also seen [guess]
+    min_doubtful_share: float = 0.15  # of a possible one [guess]
     min_sign_share: float = 0.5  # of a sign or a bracket [guess]
-    min_wide_gap_digits: float = 0.45  # by which a gap exceeds the usual one where a point may be lost [guess]
+    min_wide_gap_digits: float = 0.45  # by which a gap exceeds the usual one if a point may be lost [guess]
 
 
 DECIMALS = DecimalTuning()
@@ -46,14 +46,14 @@ DECIMALS = DecimalTuning()
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """How a number may be written."""
+    """The allowed forms of a number."""
 
     decimals: tuple[int, int] | None = None  # fewest and most; None: any number
     signed: bool = True
 
 
 def decimal_value(marked: MarkedDigits | None, named: Sequence[Named], text: str, written: Written) -> tuple[str, str]:
-    """(value, doubt): `-264.27` as a number with a point, or no value and why there is none."""
+    """(value, doubt): a number with a point such as `-264.27`, or no value and why there is none."""
     negative, doubt = sign_of(named, text, marked)
     if doubt:
         return "", doubt
@@ -76,9 +76,9 @@ def decimal_value(marked: MarkedDigits | None, named: Sequence[Named], text: str
 
 
 def sign_of(named: Sequence[Named], text: str, marked: MarkedDigits | None = None) -> tuple[bool, str]:
-    """Whether a number is negative, and what is in doubt of that.
+    """Whether a number is negative, and any doubt about that.
 
-    A dash before the digits is also seen by its shape; where only one of both tells of it, it is in doubt.
+    A dash before the digits is also recognized by its shape; if only one of the two finds it, it is in doubt.
     """
     sure = [one for one in named if one.share >= DECIMALS.min_sign_share]
     maybe = [one for one in named if DECIMALS.min_doubtful_share <= one.share < DECIMALS.min_sign_share]
@@ -106,7 +106,7 @@ Separators = tuple[tuple[int, str], ...]  # (digits before it, "." or ",")
 
 
 def _separators(marked: MarkedDigits | None, named: Sequence[Named], text: str) -> Separators | None:
-    """The points and commas before or between the digits; None where one is in doubt."""
+    """The points and commas before or between the digits; None if one is in doubt."""
     seen = _seen(marked, text)
     found: dict[int, str] = {}
     for one in named:
@@ -127,7 +127,7 @@ def _separators(marked: MarkedDigits | None, named: Sequence[Named], text: str) 
 
 
 def _seen(marked: MarkedDigits | None, text: str) -> dict[int, bool]:
-    """The places where the ink of a point or a comma is seen, and whether it is more than a speck."""
+    """The places with the ink of a point or a comma, and whether it is more than a speck."""
     places: dict[int, bool] = {}
     for mark in marked.marks if marked is not None else ():
         if mark.place < len(text) and mark.kind in ("point", "comma", "speck", "other"):
@@ -145,13 +145,13 @@ def _wide_gaps(marked: MarkedDigits) -> list[int]:
 
 
 def _split(text: str, separators: Separators, decimals: tuple[int, int] | None) -> tuple[str, str] | None:
-    """(digits before the point, digits behind it); None where that is not settled."""
+    """(digits before the point, digits after it); None if that is not certain."""
     if not separators:
         return text, ""
     last, kind = separators[-1]
     before = separators[:-1]
     if any(one == kind for _, one in before):
-        # The same sign twice groups thousands; then there are no decimals.
+        # The same separator twice groups thousands; then there are no decimals.
         return (
             (text, "") if _groups(text, [place for place, _ in separators]) and len({k for _, k in separators}) == 1 else None
         )
@@ -159,7 +159,7 @@ def _split(text: str, separators: Separators, decimals: tuple[int, int] | None) 
         return None
     grouping = not before and kind == "," and len(text) - last == GROUP and 0 < last <= GROUP and not text.startswith("0")
     if grouping:
-        # 1,234 is a thousand and more in half of the world, and less than two in the other half.
+        # 1,234 is more than a thousand in half of the world, and less than two in the other half.
         if decimals is None or decimals[0] <= GROUP <= decimals[1]:
             return None if decimals is None or decimals[0] < GROUP else (text[:last], text[last:])
         return text, ""
@@ -167,6 +167,6 @@ def _split(text: str, separators: Separators, decimals: tuple[int, int] | None) 
 
 
 def _groups(whole: str, places: Sequence[int]) -> bool:
-    """Whether places part whole units into groups of three."""
+    """Whether separators at these places divide whole units into groups of three."""
     ends = [*places, len(whole)]
     return not places or (0 < places[0] <= GROUP and all(b - a == GROUP for a, b in pairwise(ends)))

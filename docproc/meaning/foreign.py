@@ -1,4 +1,4 @@
-"""What is no part of a number: letters, struck-out digits, and marks that make two numbers of one."""
+"""Anything that is not part of a number: letters, struck-out digits, and marks that split it into two numbers."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from docproc.types import LETTER, STRUCK, Kind
 
 @dataclass(frozen=True, slots=True)
 class ForeignTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    min_share: float = 0.4  # probability of letters, or of something struck out, beside a number [guess]
-    min_parting_share: float = 0.4  # of a mark that parts two numbers [guess]
-    min_slash_share: float = 0.2  # of a slash that may be the 1 beside it [guess]
+    min_share: float = 0.4  # probability of letters, or of something struck out, next to a number [guess]
+    min_parting_share: float = 0.4  # of a mark that separates two numbers [guess]
+    min_slash_share: float = 0.2  # of a slash that may be the 1 next to it [guess]
     min_amount_slash_share: float = 0.5  # the same in an amount: slashes are rare there, leaning 1s are not [guess]
-    min_gap_digits: float = 0.34  # between two numbers: a space in print is hardly wider [guess]
-    min_single_gap_digits: float = 0.55  # the same, where one of them is a single digit [guess]
+    min_gap_digits: float = 0.34  # between two numbers: a space in print is rarely wider [guess]
+    min_single_gap_digits: float = 0.55  # the same, if one of them is a single digit [guess]
     min_wider_digits: float = 0.25  # by which it exceeds the next widest gap [guess]
-    min_share_in_1: float = 0.05  # of a slash where a 1 was read between digits [measured: drawn fields like 3/4]
+    min_share_in_1: float = 0.05  # of a slash in place of a 1 that was read between digits [measured: drawn fields like 3/4]
     min_point_share: float = 0.5  # of a point or comma in an amount, which may be dirt [guess]
     min_dot: float = 0.06  # digit heights: the longer side of the dot of a question mark [guess]
     max_dot: float = 0.3  # likewise [guess]
     max_dot_aside: float = 0.1  # digit heights, to the right of the digit [guess]
-    max_dot_gap: float = 0.7  # digit heights between the foot of the digit and the dot [guess]
-    cents: int = 2  # digits behind a dash that parts them from the units of an amount [standard]
+    max_dot_gap: float = 0.7  # digit heights between the bottom of the digit and the dot [guess]
+    cents: int = 2  # digits after a dash that separates them from the units of an amount [standard]
     min_lone_gap_digits: float = 0.9  # between two numbers of one digit each [guess]
 
 
@@ -45,21 +45,21 @@ IN_BRACKETS = "the number is in brackets, and may be negative"
 DOT_BELOW = "a dot is below the digit: a question mark, or an exclamation mark"
 ZEROS = "two zeros, or letters"
 SLASH_OR_1 = "a slash, or a 1"
-DOTTED = ("1", "2", "7")  # digits that look like one of the two without its dot
+DOTTED = ("1", "2", "7")  # digits that look like a question mark or an exclamation mark without the dot
 COLON_POINTS = 2  # one above the other [standard]
 GROUP = 3  # digits of thousands [standard]
 NO_GROUPS = (1, 4)  # [standard]
-"""How many digits behind a gap in an amount are neither cents nor groups of two or three, with cents or without."""
+"""Numbers of digits after a gap in an amount that are neither cents nor groups of two or three, with cents or without."""
 
 PARTS = {"/": "a slash", ":": "a colon", "+": "a plus sign", "-": "a dash", "*": "a mark", "(": "a bracket", ")": "a bracket",
          "$": "a currency sign"}  # fmt: skip
 
 
 def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> str:
-    """Why a field is not one number, in words; "" where nothing speaks against it.
+    """Why a field is not a single number, in words; "" if there is no sign of that.
 
-    `named` is what stands around the digits of its `text`. In an amount slashes and dashes may have a meaning of their own, and
-    in a date (`dated`) all marks have.
+    `named` are the symbols around the digits of its `text`. In an amount slashes and dashes may have a special meaning, and in
+    a date (`dated`) all marks do.
     """
     shares = {symbol: max((one.share for one in named if one.symbol == symbol), default=0.0) for symbol in (STRUCK, LETTER)}
     if shares[STRUCK] >= FOREIGN.min_share:
@@ -85,7 +85,7 @@ def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> st
 
 
 def _parted(inner: Sequence[Named], text: str, kind: Kind) -> str:
-    """Which of the marks between digits makes two numbers of one; "" where none does."""
+    """Which mark between digits separates two numbers; "" if none does."""
     parting = [one for one in inner if one.symbol in PARTS and not (kind == "amount" and _is_of_amounts(one, text))]
     if not parting:
         return ""
@@ -97,7 +97,7 @@ def _parted(inner: Sequence[Named], text: str, kind: Kind) -> str:
 
 
 def _parts_nothing(named: Sequence[Named], text: str) -> str:
-    """Why the first point or comma in an amount parts neither cents nor groups of digits, as in 6000.380."""
+    """Why the first point or comma in an amount separates neither cents nor groups of digits, as in 6000.380."""
     points = [one for one in named if one.symbol in ".," and 0 < one.place < len(text) and one.share >= FOREIGN.min_point_share]
     if not points or points[0].place <= GROUP or len(text) - points[0].place <= FOREIGN.cents:
         return ""
@@ -110,27 +110,27 @@ def _with_point(mark: Named, text: str) -> str:
 
 
 def _in_brackets(named: Sequence[Named], text: str) -> bool:
-    """Whether a bracket opens before a text and one closes behind it."""
+    """Whether a bracket opens before a text and one closes after it."""
     sure = {(one.symbol, one.place) for one in named if one.share >= FOREIGN.min_parting_share}
     return {("(", 0), (")", len(text))} <= sure
 
 
 def _least_parting_share(mark: Named, text: str, kind: Kind) -> float:
-    """The least probability at which a mark parts two numbers; another one for a slash beside a 1, which may be that 1."""
+    """The least probability at which a mark separates two numbers; different for a slash next to a 1, which may be that 1."""
     if not _may_be_a_1(mark, text):
         return FOREIGN.min_parting_share
     return FOREIGN.min_amount_slash_share if kind == "amount" else FOREIGN.min_slash_share
 
 
 def _may_be_a_1(mark: Named, text: str) -> bool:
-    """Whether a mark is a slash that may have been read as the 1 beside it, too."""
+    """Whether a mark is a slash that may also have been read as the 1 next to it."""
     return mark.symbol == "/" and "1" in text[mark.place - 1 : mark.place + 1]
 
 
 def _is_of_amounts(mark: Named, text: str) -> bool:
-    """Whether a mark between digits belongs to amounts: the slash of 15 50/100, or a dash before cents or thousands.
+    """Whether a mark between digits is part of an amount: the slash of 15 50/100, or a dash before cents or thousands.
 
-    A dash between numbers that go up, as in 9-54, may as well be that of a range. Thousands have at most three digits
+    A dash between ascending numbers, as in 9-54, may also be that of a range. Thousands have at most three digits
     before them.
     """
     behind = len(text) - mark.place
@@ -142,7 +142,7 @@ def _is_of_amounts(mark: Named, text: str) -> bool:
 
 
 def dot_below(marked: MarkedDigits | None, text: str) -> str:
-    """Whether a dot stands below a lone digit that looks like a question mark or an exclamation mark without it, in words."""
+    """Says, in words, if there is a dot below a lone digit that looks like a question or exclamation mark without it."""
     if marked is None or text not in DOTTED:
         return ""
     left, _, right, foot = marked.digits[0]
@@ -156,19 +156,19 @@ def dot_below(marked: MarkedDigits | None, text: str) -> str:
 
 
 def slash_in_1(share: float, kind: Kind, digits: tuple[int, int] | None) -> str:
-    """Why a 1 in a whole number may be a slash between two; "" where its `share`, the probability of that, is small.
+    """Why a 1 in a whole number may be a slash between two numbers; "" if the probability `share` of that is small.
 
-    Where the field says how many `digits` it has, there is none to spare for a slash.
+    If the field states its number of `digits`, there is none to spare for a slash.
     """
     fixed = digits is not None and digits[0] == digits[1]
     return SLASH_OR_1 if kind == "string" and not fixed and share >= FOREIGN.min_share_in_1 else ""
 
 
 def two_numbers(marked: MarkedDigits | None, text: str, kind: Kind, digits: tuple[int, int] | None) -> str:
-    """Why a text is two numbers, or has a decimal, by marks or the gap between digits; "" where nothing of that is seen.
+    """Why a text is two numbers, or has decimals, by marks or the gap between digits; "" if there is no sign of that.
 
-    Groups of three digits are thousands; in an amount what stands apart may also be cents, or lakhs and crores. Where the
-    field says how many `digits` it has, gaps mean nothing.
+    Groups of three digits are thousands; in an amount separate groups may also be cents, or lakhs and crores. If the field
+    states its number of `digits`, gaps mean nothing.
     """
     if marked is None or len(text) < 2 or (digits is not None and digits[0] == digits[1]):
         return ""
@@ -187,7 +187,7 @@ def two_numbers(marked: MarkedDigits | None, text: str, kind: Kind, digits: tupl
 
 
 def _parted_by_marks(marked: MarkedDigits, text: str) -> str:
-    """Which marks between the digits of a whole number make something else of it; "" where none does."""
+    """Which marks between the digits of a whole number turn it into something else; "" if none do."""
     inner = [mark for mark in marked.marks if 0 < mark.place < len(text)]
     points = Counter(mark.place for mark in inner if mark.kind == "point")
     for mark in inner:
@@ -202,6 +202,6 @@ def _parted_by_marks(marked: MarkedDigits, text: str) -> str:
 
 
 def _grouped(text: str, places: Sequence[int]) -> bool:
-    """Whether commas at these places part thousands."""
+    """Whether commas at these places separate thousands."""
     ends = [*sorted(set(places)), len(text)]
     return not text.startswith("0") and all(end - start == 3 for start, end in pairwise(ends))

@@ -1,7 +1,7 @@
-"""What stands between, before and after the digits: points, commas, dashes, slashes, lines.
+"""The marks between, before and after the digits: points, commas, dashes, slashes, lines.
 
-A mark is ink that is on no chosen candidate of the lattice, or a blob at the base line beside a digit whose candidate included
-it. Marks are classified by their size and their height above the base line, in units of the digits around them.
+A mark is ink that is not on a chosen candidate of the lattice, or a blob at the baseline next to a digit whose candidate
+included it. Marks are classified by their size and their height above the baseline, relative to the digits around them.
 """
 
 from __future__ import annotations
@@ -24,38 +24,38 @@ MarkKind = Literal["point", "comma", "dash", "slash", "line", "speck", "other"]
 
 @dataclass(frozen=True, slots=True)
 class MarkTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md.
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md.
 
-    Heights on the line run from 0 at the upper end of the digits to 1 at their base line.
+    Heights on the line run from 0 at the top of the digits to 1 at their baseline.
     """
 
     # Ink and pen.
-    min_ink: int = 70  # of 255, from which a pixel belongs to a mark [guess]
-    rim_px: int = 3  # side of the square by which digits are widened: their faint rim is no mark [guess]
-    pen_per_distance: float = 4.0  # pen widths for the mean distance of its pixels to the edge [geometry]
+    min_ink: int = 70  # of 255, least ink of a pixel in a mark [guess]
+    rim_px: int = 3  # side of the square by which digits are dilated: their faint edge is not a mark [guess]
+    pen_per_distance: float = 4.0  # pen width over the mean distance of its pixels to the edge [geometry]
     min_pen_px: float = 2.0  # [guess]
     max_pen_px: float = 12.0  # [guess]
 
-    # The base line.
+    # The baseline.
     max_slope: float = 0.25  # [guess]
-    min_slope_pairs: int = 3  # of digits, fewer give no slope [guess]
+    min_slope_pairs: int = 3  # of digits; fewer give no slope [guess]
     min_pair_distance_px: float = 1.0  # between two digits' middles [guess]
     full_height_share: float = 0.8  # of the digits' height: a smaller digit may be raised [guess]
 
-    # Blobs beside a digit that its candidate included.
-    inner_share: float = 0.25  # of the digit's width, at both sides of what counts as inside of it [guess]
+    # Blobs next to a digit that its candidate included.
+    inner_share: float = 0.25  # of the digit's width, on both sides of what counts as inside it [guess]
     low_share: float = 0.5  # of the digit's height, below which a blob is low [guess]
     max_blob_share: float = 0.5  # of the digit's height, a blob's longer side [guess]
     max_compact_ratio: float = 2.2  # of a compact blob's sides [guess]
 
     # Specks.
-    min_area_pens: float = 0.15  # squared pen widths: less is dust of the paper [guess]
+    min_area_pens: float = 0.15  # squared pen widths: less is dust [guess]
     min_side_digits: float = 0.08  # the longer side of a mark [guess]
-    max_top: float = 1.35  # on the line; what begins lower is no mark [guess]
+    max_top: float = 1.35  # on the line; ink that begins lower is not a mark [guess]
     max_thin_digits: float = 0.075  # height of what is left of a ruled line [guess]
     min_thin_ratio: float = 1.6  # its width to its height [guess]
-    max_thin_pens: float = 0.6  # its height where it is thinner than the pen [guess]
-    min_thin_pen_ratio: float = 2.0  # its width to its height there [guess]
+    max_thin_pens: float = 0.6  # its height if it is thinner than the pen [guess]
+    min_thin_pen_ratio: float = 2.0  # its width to its height in that case [guess]
 
     # Slashes and other tall marks.
     min_tall_digits: float = 0.5  # height [guess]
@@ -72,14 +72,14 @@ class MarkTuning:
     max_dash_ratio: float = 0.4  # height to width of a clear dash [guess]
     min_line_digits: float = 0.6  # width [guess]
 
-    # What floats above the base line.
+    # Marks floating above the baseline.
     max_floating_middle: float = 0.55  # on the line [guess]
     max_floating_bottom: float = 0.6  # on the line [guess]
-    min_point_middle: float = -0.1  # on the line: no point floats higher [guess]
+    min_point_middle: float = -0.1  # on the line: points do not float higher [guess]
 
     # Points and commas.
     max_point_digits: float = 0.36  # the longer side [guess]
-    min_comma_bottom: float = 1.12  # on the line, of a comma no larger than a point [guess]
+    min_comma_bottom: float = 1.12  # on the line, for a comma no larger than a point [guess]
     min_comma_ratio: float = 1.3  # its height to its width [guess]
     min_solid_share: float = 0.4  # of its box that a clear point or small comma fills [guess]
     min_solid_pens: float = 0.45  # its shorter side [guess]
@@ -92,11 +92,11 @@ class MarkTuning:
     min_clear_comma_top: float = 0.35  # on the line [guess]
     min_clear_comma_bottom: float = 1.0  # on the line [geometry]
 
-    # Where marks stand.
-    edge_digits: float = 0.04  # inside of a digit's box, where a mark still stands beside the digit [guess]
-    min_point_below: float = 0.75  # on the line: a point below a digit has its middle lower [guess]
+    # Positions of marks.
+    edge_digits: float = 0.04  # inside a digit's box, where a mark still counts as next to the digit [guess]
+    min_point_below: float = 0.75  # on the line: the middle of a point below a digit is lower [guess]
     min_clear_gap_digits: float = 0.10  # between a clear point and the ink of the digits [guess]
-    row_digits: float = 0.06  # distance of points that stand in one row [guess]
+    row_digits: float = 0.06  # distance of points in one row [guess]
     max_row_points: int = 4  # more of them are a dotted line [guess]
 
 
@@ -107,9 +107,9 @@ _RIM = np.ones((MARKS.rim_px, MARKS.rim_px), np.uint8)
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A piece of ink that is no digit; lengths in digit heights.
+    """A piece of ink that is not a digit; lengths in digit heights.
 
-    `top` and `bottom` are 0 at the upper end of the digits, 1 at their base line, more below.
+    `top` and `bottom` are 0 at the top of the digits, 1 at their baseline, more below.
     """
 
     kind: MarkKind
@@ -127,22 +127,22 @@ class MarkedDigits:
 
     digits: NDArray[np.float64]  # (n, 4) float64: left, top, right, bottom in digit heights, as those of a mark
     marks: tuple[Mark, ...]  # left to right
-    slope: float = 0.0  # of the base line: digit heights down for a digit height to the right
+    slope: float = 0.0  # of the baseline: digit heights down per digit height to the right
 
 
-# Pieces of ink that may be marks, the columns of an (n, 6) int64 table, px: their boxes, their ink, and the index of the digit
-# whose candidate included them, or -1.
+# The columns of an (n, 6) int64 table of possible marks, px: their boxes, their ink, and the index of the digit whose candidate
+# included them, or -1.
 _LEFT, _TOP, _RIGHT, _BOTTOM, _AREA, _DIGIT = range(6)
 _Blobs = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """From pixels to digit heights along the base line."""
+    """Converts pixels to digit heights along the baseline."""
 
     height: float  # of a digit, px
     slope: float
-    base: float  # px, of the base line at column 0
+    base: float  # px, of the baseline at column 0
 
     def __call__(self, box: NDArray[np.float64]) -> NDArray[np.float64]:
         """(..., 4) float64, left, top, right, bottom in px, to those of `Mark`."""
@@ -156,7 +156,7 @@ class _Scale:
 def marked_digits(lattice: Lattice, path: Sequence[int]) -> MarkedDigits:
     """The digits along `path`, which holds at least one candidate, and all marks around them."""
     owned = _owners(lattice, path)
-    # The faint rim of the digits is no mark.
+    # The faint edge of the digits is not a mark.
     near = cv2.dilate((owned > 0).view(np.uint8), _RIM)
     boxes, beside = _bodies(lattice, path, owned)
     for left, top, right, bottom, _, digit in beside:
@@ -189,7 +189,7 @@ def _marks(
     within = blobs[:, _DIGIT]
     places = np.where(within >= 0, within + (middles > centers[within]), centers.searchsorted(middles))
     specks = _are_specks(own, blobs[:, _AREA] / height**2, pen)
-    away: NDArray[np.float32] | None = None  # from the ink of the digits, px
+    away: NDArray[np.float32] | None = None  # distance from the ink of the digits, px
     marks = []
     for k in twice.argsort(kind="stable").tolist():
         place = int(places[k])
@@ -200,9 +200,9 @@ def _marks(
         area = float(blobs[k, _AREA]) / height**2
         kind, sure = _classify(_Shape(top, bottom, right - left, bottom - top, (top + bottom) / 2, area, pen))
         if kind == "point" and (top + bottom) / 2 < MARKS.min_point_below and _within_a_digit(float(middles[k]), digits):
-            kind = "speck"  # of a stroke, or in a loop: a point stands below a digit, or beside it
+            kind = "speck"  # of a stroke, or in a loop: a point is below a digit, or next to it
         if kind == "point" and sure:
-            # A hook that came off a digit is no point: a point keeps clear of the digits.
+            # A hook that came off a digit is not a point: a point does not touch the digits.
             if away is None:
                 away = np.asarray(cv2.distanceTransform((owned == 0).view(np.uint8), cv2.DIST_L2, 3), np.float32)
             start, head, end, foot = blobs[k, :_AREA].tolist()
@@ -212,7 +212,7 @@ def _marks(
 
 
 def _owners(lattice: Lattice, path: Sequence[int]) -> NDArray[np.uint16]:
-    """(height, width) uint16: k + 1 where the ink of the path's k-th candidate is, else 0."""
+    """(height, width) uint16: k + 1 at the ink of the path's k-th candidate, else 0."""
     owner = np.zeros(lattice.pieces + 1, np.uint16)
     for place, k in enumerate(path, 1):
         owner[[piece + 1 for piece in lattice.candidates[k].pieces]] = place
@@ -222,7 +222,7 @@ def _owners(lattice: Lattice, path: Sequence[int]) -> NDArray[np.uint16]:
 def _bodies(
     lattice: Lattice, path: Sequence[int], owned: NDArray[np.uint16]
 ) -> tuple[NDArray[np.float64], list[tuple[int, ...]]]:
-    """The digits' boxes without the blobs beside them, (n, 4) float64 px: left, top, right, bottom; and those blobs."""
+    """The digits' boxes without the blobs next to them, (n, 4) float64 px: left, top, right, bottom; and those blobs."""
     boxes = []
     blobs: list[tuple[int, ...]] = []
     for place, k in enumerate(path):
@@ -251,7 +251,7 @@ def _body(owned: NDArray[np.uint16], name: int, box: Box) -> tuple[Box, list[tup
 
 
 def _stands_beside(part: Box, main: Box) -> bool:
-    """Whether a small component of a candidate is a mark beside the digit and not a part of it."""
+    """Whether a small component of a candidate is a mark next to the digit and not a part of it."""
     inner = MARKS.inner_share * main.width
     low = part.top > main.top + MARKS.low_share * main.height
     small = max(part.width, part.height) < MARKS.max_blob_share * main.height
@@ -261,7 +261,7 @@ def _stands_beside(part: Box, main: Box) -> bool:
 
 
 def _loose(mask: NDArray[np.bool_]) -> _Blobs:
-    """The ink that is on no digit."""
+    """The ink that is not on a digit."""
     _, table = components(mask.view(np.uint8))
     blobs = np.full((len(table), 6), -1, np.int64)
     blobs[:, :_DIGIT] = table
@@ -271,7 +271,7 @@ def _loose(mask: NDArray[np.bool_]) -> _Blobs:
 
 
 def _base_line(boxes: NDArray[np.float64]) -> tuple[float, float]:
-    """Slope, and height at column 0 in px, of the line on which the digits stand: the median of all pairs (H. Theil, 1950)."""
+    """Slope, and row at column 0 in px, of the digits' baseline: the median over all pairs (H. Theil, 1950)."""
     x, y = (boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]
     pairs = combinations(zip(x.tolist(), y.tolist(), strict=True), 2)
     slopes = [
@@ -290,7 +290,7 @@ def _within_a_digit(middle: float, digits: NDArray[np.float64]) -> bool:
 
 
 def _without_dotted_line(marks: list[Mark]) -> list[Mark]:
-    """The marks, with points that are too many in one row for separators, as they are left of a ruled line, made specks."""
+    """The marks, with too many points in one row, as from the rest of a ruled line, turned into specks."""
     rows = [(mark.top + mark.bottom) / 2 for mark in marks]
     points = [row for mark, row in zip(marks, rows, strict=True) if mark.kind == "point"]
     return [
@@ -306,7 +306,7 @@ def _without_dotted_line(marks: list[Mark]) -> list[Mark]:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What the kind of a mark follows from, in digit heights."""
+    """The measurements that determine the kind of a mark, in digit heights."""
 
     top: float
     bottom: float
@@ -318,12 +318,12 @@ class _Shape:
 
 
 def _classify(shape: _Shape) -> tuple[MarkKind, bool]:
-    """The kind of a mark that is no speck, and whether it is clear: that of the first test of `_KINDS` that it passes."""
+    """The kind of a mark that is not a speck, and whether it is clear: by the first test of `_KINDS` that it passes."""
     return next((kind, clear(shape)) for test, kind, clear in _KINDS if test(shape))
 
 
 def _are_specks(boxes: NDArray[np.float64], areas: NDArray[np.float64], pen: float) -> NDArray[np.bool_]:
-    """Which marks are dust, or too thin for the pen, as is what is left of a ruled line; of boxes (n, 4) and areas (n,)."""
+    """Which marks, of boxes (n, 4) and areas (n,), are dust, or too thin for the pen, such as the rest of a ruled line."""
     left, top, right, bottom = boxes.T
     width, height = right - left, bottom - top
     dust = (areas < MARKS.min_area_pens * pen**2) | (np.maximum(width, height) < MARKS.min_side_digits)
@@ -410,7 +410,7 @@ def _never(_: _Shape) -> bool:
 
 
 _Test = Callable[[_Shape], bool]
-# (what is asked, the kind of a mark that passes, whether that is clear), in the order in which it is asked.
+# (test, the kind of a mark that passes, whether that is clear), in the order of the tests.
 _KINDS: tuple[tuple[_Test, MarkKind, _Test], ...] = (
     (_is_slash, "slash", _is_clear_slash),
     (_is_tall, "other", _never),

@@ -1,7 +1,7 @@
-"""What a person types into a field means: digits and marks as they stand on paper, to a text and a value.
+"""Interpret what a person types into a field: digits and marks as on paper, to a text and a value.
 
-Marks that are typed count, and nothing is in doubt of them. Where none are typed, and as many digits as were read, the marks
-that were seen on the paper stay where they are: who corrects a digit of `1234.56` may type `123458`.
+Typed marks are taken as certain. If none are typed, and as many digits as were read, the marks that were seen on the paper
+stay where they are: to correct a digit of `1234.56` one may type `123458`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_TYPED = 64  # characters of one field [guess]
 DATE_MARKS = "/-.,: "  # between the parts of a date
 AMOUNT_MARKS: dict[str, SeparatorKind] = {".": "point", ",": "comma", "'": "unclear", "/": "slash", "-": "dash"}
 SIGNS = "-()"
-PASSED_OVER = " \u00a0\u202f_*+$\u20ac\u00a3\u00a5#=~"  # what stands around numbers and says nothing of them
+PASSED_OVER = " \u00a0\u202f_*+$\u20ac\u00a3\u00a5#=~"  # characters around numbers that carry no meaning
 SAME_MARKS = {
     "\u2212": "-",
     "\u2013": "-",
@@ -43,12 +43,12 @@ UNPARTED = "the symbols of the line were not typed: A transit, B amount, C on-us
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """What a typed text means."""
+    """The meaning of a typed text."""
 
     text: str  # its digits
-    value: str = ""  # as in the table; "" where it is not settled
-    broken: tuple[str, ...] = ()  # the rules that it breaks, and what is in doubt, in words; a person may overrule them
-    fault: str = ""  # why it is no number at all; then all else is empty
+    value: str = ""  # as in the table; "" if it is not certain
+    broken: tuple[str, ...] = ()  # broken rules and doubts, in words; a person may overrule them
+    fault: str = ""  # why it is not a number at all; then everything else is empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,9 @@ class _Typed:
 
 
 def meaning_of(spec: FieldSpec, typed: str, read: str = "", read_value: str = "") -> Meant:
-    """What a typed text means in a field; `read` and `read_value` are the text and the value that were read there.
+    """The meaning of a typed text in a field; `read` and `read_value` are the text and the value that were read there.
 
-    The value that was read, typed as it is with its marks, stands for the text that was read.
+    Typing exactly the value that was read, with its marks, is the same as typing the text that was read.
     """
     typed = "".join(SAME_MARKS.get(c, c) for c in typed.strip())
     if len(typed) > MAX_TYPED:
@@ -84,7 +84,7 @@ def meaning_of(spec: FieldSpec, typed: str, read: str = "", read_value: str = ""
 
 
 def _parts(typed: str, spec: FieldSpec) -> _Typed | None:
-    """The digits that were typed and the marks around them; None where anything else was typed, too."""
+    """The digits that were typed and the marks around them; None if anything else was typed."""
     digits, marks = "", []
     for symbol in typed:
         if symbol in DIGIT_SYMBOLS:
@@ -122,7 +122,7 @@ def _value(spec: FieldSpec, typed: _Typed, read: str, read_value: str) -> tuple[
 
 
 def _date_doubt(spec: FieldSpec, text: str, read_value: str) -> str:
-    """What is in doubt of a date that stays as it was read."""
+    """The doubt about a date that stays as it was read."""
     if spec.rules is None or not spec.rules.date:
         return ""
     value, doubt = parted_date_value(spec.rules, text, (), spec.window)
@@ -131,7 +131,7 @@ def _date_doubt(spec: FieldSpec, text: str, read_value: str) -> str:
 
 def _amount(spec: FieldSpec, typed: _Typed) -> tuple[str, str]:
     text = typed.digits
-    # A sign before the digits is none between them; of a slash and a dash side by side the first counts.
+    # A sign before the digits is not a separator; of an adjacent slash and dash the first counts.
     separators = {
         one.place: Separator(one.place, AMOUNT_MARKS[one.symbol])
         for one in reversed(typed.marks)
@@ -157,7 +157,7 @@ def _signed(value: str, doubt: str, typed: _Typed, signs: Sequence[Named], *, si
 
 def _decimal(spec: FieldSpec, typed: _Typed) -> tuple[str, str]:
     value, doubt = decimal_value(None, typed.marks, typed.digits, Written(spec.decimals, spec.signed))
-    if doubt:  # the number is known all the same, unless its point is not
+    if doubt:  # the number is known nevertheless, unless its point is not
         value, _ = decimal_value(None, typed.marks, typed.digits, Written())
     return value, doubt
 
@@ -174,7 +174,7 @@ def _micr_value(typed: _Typed, as_read: str) -> tuple[str, str]:
 
 
 def _put_in(digits: str, value: str) -> str:
-    """A value with other digits, one for one; "" where it has not as many."""
+    """A value with its digits replaced one for one; "" if their number differs."""
     if sum(c in DIGIT_SYMBOLS for c in value) != len(digits):
         return ""
     left = iter(digits)
@@ -182,7 +182,7 @@ def _put_in(digits: str, value: str) -> str:
 
 
 def _number(digits: str, value: str) -> str:
-    """A number with other digits, and the sign and as many decimals as `value` has."""
+    """A number with other digits, but the sign and the number of decimals of `value`."""
     behind = len(value.partition(".")[2])
     whole, fraction = (digits[:-behind], digits[-behind:]) if behind else (digits, "")
     number = (whole.lstrip("0") or "0") + (f".{fraction}" if fraction else "")

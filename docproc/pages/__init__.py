@@ -1,1 +1,1 @@
-"""A page as a whole, before anything on it is looked for."""
+"""Processing of a page as a whole, before its fields are read."""

@@ -1,4 +1,4 @@
-"""Take away what is printed on the blank form, and leave what was written."""
+"""Remove what is printed on the blank form, and keep the writing."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ Mask = NDArray[np.uint8]  # (height, width) uint8, 0 or 1
 
 @dataclass(frozen=True, slots=True)
 class BlankTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     max_shift_px: int = 4  # of the print on the scan, from where the registration puts it [guess]
-    margin_px: int = 8  # around a field, in which print tells how it lies: a frame may run along its edge [guess]
+    margin_px: int = 8  # around a field, used to align the print: a frame may run along its edge [guess]
     min_unshifted_ratio: float = (
-        0.98  # of the ink covered without a shift to the most that a shift covers: no shift then [guess]
+        0.98  # of the ink covered without a shift to the most that any shift covers: above it no shift is used [guess]
     )
-    spread_px: int = 1  # by which print is broader on the scan than on the blank form [guess]
-    min_seen_share: float = 0.85  # of a printed part on the scan, to be taken away there [guess]
+    spread_px: int = 1  # by which print is wider on the scan than on the blank form [guess]
+    min_seen_share: float = 0.85  # of a printed part that must be on the scan for it to be removed [guess]
     min_contrast_gray: float = 18.0  # of print to paper [guess]
-    edge_share: float = 0.25  # of the way from Otsu's threshold to paper that still is print [guess]
-    paper_percentile: float = 90  # of the gray levels of a crop: paper [guess]
+    edge_share: float = 0.25  # of the way from Otsu's threshold to paper that is still print [guess]
+    paper_percentile: float = 90  # of the gray levels of a crop, used as paper [guess]
     light_reach_share: float = 0.5  # of a crop's height, over which the light is flattened [guess]
     min_light_reach_px: int = 9  # likewise [guess]
-    max_light_height_px: int = 160  # crops that are higher are flattened like one of this height [guess]
+    max_light_height_px: int = 160  # taller crops are flattened like one of this height [guess]
     line_width_ratio: float = 4.0  # of a line's width to the mean distance of its pixels from the edge [geometry]
-    max_line_width_px: int = 9  # across which strokes of the pen are joined [guess]
+    max_line_width_px: int = 9  # across which pen strokes are joined [guess]
 
 
 BLANK = BlankTuning()
 
 
 def cut_without_print(gray: Gray, blank: Gray, box: Box) -> Gray:
-    """What a box of the page holds, without what is printed on the blank form; both are (height, width) uint8."""
+    """Crop a box of the page, without what is printed on the blank form; both are (height, width) uint8."""
     around = box.grown(BLANK.margin_px).clip(gray.shape[1], gray.shape[0])
     inner = Box(box.left - around.left, box.top - around.top, box.width, box.height)
     return inner.cut(without_print(around.cut(gray), around.cut(blank)))
 
 
 def without_print(crop: Gray, blank: Gray) -> Gray:
-    """The crop (height, width) uint8 of a scan that was laid onto its form, with paper where the form is printed.
+    """The crop (height, width) uint8 of a scan that is registered to its form, with paper where the form is printed.
 
-    `blank` is the same part of the empty form; it is shifted by a few px to where it fits best. Strokes that cross print stay
-    whole: where ink goes on at both sides of a printed line, the line is kept between.
+    `blank` is the same part of the empty form; it is shifted by a few px to the best fit. Strokes that cross print stay whole:
+    where ink continues on both sides of a printed line, the line is kept in between.
     """
     printed = _dark(blank)
     if not printed.any():
@@ -60,7 +60,7 @@ def without_print(crop: Gray, blank: Gray) -> Gray:
     moved = _seen(np.asarray(cv2.warpAffine(printed, shift, (crop.shape[1], crop.shape[0])), np.uint8), _shaded(crop))
     covered = _broadened(moved)
     pen = ink & (1 - covered)
-    # The pen's strokes at both sides of a line meet across it.
+    # Join pen strokes on both sides of a line.
     gap = 2 * BLANK.spread_px + 2 + _line_width(moved)
     round_tip = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (gap | 1, gap | 1))
     bridged: Mask = np.asarray(cv2.morphologyEx(pen, cv2.MORPH_CLOSE, round_tip), np.uint8)
@@ -84,7 +84,7 @@ def _dark(gray: Gray) -> Mask:
 
 
 def _shaded(gray: Gray) -> Mask:
-    """Everything darker than paper, also what is as faint as a guide line to write on."""
+    """Everything darker than paper, even if as faint as a guide line for writing."""
     flat = _flat(gray)
     return (flat <= np.median(flat) - BLANK.min_contrast_gray).astype(np.uint8)
 
@@ -95,9 +95,9 @@ def _broadened(mask: Mask) -> Mask:
 
 
 def _seen(printed: Mask, shaded: Mask) -> Mask:
-    """The parts of the print that are there on the scan.
+    """The parts of the print that are on the scan.
 
-    What is not there was written by hand on a form that was taken for empty. It must not be cut out of another's writing.
+    Anything else was handwriting on a form that was assumed to be empty. It must not be removed from other writing.
     """
     labels, table = components(printed)
     covered = np.bincount(labels[_broadened(shaded) > 0], minlength=len(table) + 1)
@@ -106,7 +106,7 @@ def _seen(printed: Mask, shaded: Mask) -> Mask:
 
 
 def _offset(ink: Mask, printed: Mask) -> tuple[int, int]:
-    """How far to shift the print so that it covers the most ink: columns and rows, px."""
+    """The shift of the print with which it covers the most ink: columns and rows, px."""
     height, width = ink.shape
     reach = BLANK.max_shift_px
     if min(height, width) <= 4 * reach:

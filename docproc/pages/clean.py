@@ -1,4 +1,4 @@
-"""Make a page what the later stages expect: dark ink on light paper, square pixels, upright."""
+"""Bring a page into the form that later stages expect: dark ink on light paper, square pixels, upright."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from docproc.types import Box, Gray, Homography, Page
 
 @dataclass(frozen=True, slots=True)
 class CleanTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    sample_side_px: int = 1000  # about so many px of the longer side tell the paper's brightness [guess]
+    sample_side_px: int = 1000  # about this many px of the longer side are sampled for the paper's brightness [guess]
     max_negative_gray: float = 96  # of the median: a lighter page is never a negative [guess]
 
 
@@ -28,7 +28,7 @@ def clean(page: Page) -> Page:
 
 
 def squared(page: Page) -> Page:
-    """The page with its coarser direction enlarged until its pixels are square."""
+    """The page with its coarser direction enlarged to make its pixels square."""
     if page.tall == 1:
         return page
     width, height = round(page.width * max(1.0, 1 / page.tall)), round(page.height * max(1.0, page.tall))
@@ -39,7 +39,7 @@ def squared(page: Page) -> Page:
 
 
 def _positive(gray: Gray) -> Gray:
-    # Most of a page is paper. On a bad scan it may be dark, but only on a negative it is darker than the writing.
+    # Most of a page is paper. On a bad scan it may be dark, but only on a negative is it darker than the writing.
     step = max(1, max(gray.shape) // CLEAN.sample_side_px)
     sample = np.ascontiguousarray(gray[::step, ::step])
     paper = level_quantile(level_counts(sample), 0.5)
@@ -50,9 +50,9 @@ def _positive(gray: Gray) -> Gray:
 
 
 def turned(page: Page, quarters: int) -> Page:
-    """The page turned counterclockwise by `quarters` of a turn."""
+    """The page rotated counterclockwise by `quarters` quarter turns."""
     height, width = page.gray.shape
-    # From px of the turned page to px of the page before.
+    # From px of the rotated page to px of the page before.
     back = (
         np.eye(3),
         np.array([[0.0, -1.0, width - 1.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]),
@@ -63,7 +63,7 @@ def turned(page: Page, quarters: int) -> Page:
 
 
 def leveled(page: Page, slope: float) -> Page:
-    """The page turned about its middle so that what falls by `slope` px for a px to the right comes to lie level."""
+    """The page rotated about its center so that lines falling by `slope` px per px to the right become level."""
     height, width = page.gray.shape
     angle = np.arctan(slope)
     cos, sin = float(np.cos(angle)), float(np.sin(angle))

@@ -1,13 +1,13 @@
-"""The readers: a folder for each, and what they share.
+"""The readers: one folder each, and what they share.
 
-Three read what is written by hand, and vote: `lattice` cuts, `line` sees the whole field, `comb` sees cell after cell. `e13b`
-reads the print on checks by itself.
+Three read handwriting and vote: `lattice` segments, `line` sees the whole field, `comb` looks at each cell. `e13b` alone
+reads the magnetic-ink print on checks.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
 NETWORKS: Mapping[str, str] = {"lattice": "glyphs", "line": "lines", "cells": "cells"}
-"""The network of each reader that votes, in the order of `voters.FORMS`; both names stand on the cards of models."""
+"""The network of each voting reader, in the order of `voters.FORMS`; both names appear on model cards."""
 
-MICR: Final = "micr"  # the network of E-13B
+MICR: Final = "micr"  # the E-13B network

@@ -1,4 +1,4 @@
-"""What the searches over texts and the states of a field's rules share."""
+"""Shared by the beam searches over texts and the states of a field's rules."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Item = TypeVar("Item")
 
 
 def best_of_each_state(ranked: Iterable[tuple[Item, int]], per_state: int, most: int, first: int = 0) -> list[Item]:
-    """Of items with their states, best first: the best `per_state` of every state, and `most` in all.
+    """Of items with their states, best first: the best `per_state` of every state, at most `most` in all.
 
-    The `first` ones are kept whatever their state. So a text that a check digit asks for is never lost to texts that look
-    better and break it.
+    The `first` ones are kept whatever their state. So a text that satisfies a check digit is never lost to texts that look
+    better but break it.
     """
     counts: defaultdict[int, int] = defaultdict(int)
     kept: list[Item] = []

@@ -1,4 +1,4 @@
-"""The calibrated probability that a whole field is right, and what it takes to accept one without a person."""
+"""The calibrated probability that a whole field is right, and what it takes to accept a field without review."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from docproc.types import Field, Kind, Reading, Row, Status
 
 BLANK_REQUIRED = "blank, and required"  # a reason
 UNREAD = "something is written, and no digits were found"  # another
-CROSSED_OUT = "crossed out"  # another, by the reader of combs
-LOW = "confidence "  # begins another, which stands last, behind all others
-LOW_BEFORE = "low confidence"  # what it was called in older tables
-KEPT_DECIMALS = 4  # of a confidence: further ones depend on the batch and on the processor, see docs/reliability.md [geometry]
+CROSSED_OUT = "crossed out"  # another, from the comb reader
+LOW = "confidence "  # the start of another, which comes after all others
+LOW_BEFORE = "low confidence"  # its wording in older tables
+KEPT_DECIMALS = 4  # of a confidence: further ones depend on the batch and the processor, see docs/reliability.md [geometry]
 NONE_ACCEPTED = 1.01  # a threshold above every confidence [geometry]
 
 
@@ -27,7 +27,7 @@ Thresholds = tuple[tuple[float, float], ...]  # (error among accepted fields, le
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """From evidence to probability, and from an error that the user allows to the least confidence to accept."""
+    """Maps evidence to a probability, and the error that a user allows to the least confidence to accept."""
 
     net: Mlp
     thresholds: Thresholds
@@ -40,14 +40,14 @@ class Calibration:
 
     @staticmethod
     def from_card(card: Mapping[str, Any]) -> Calibration:
-        """Raises KeyError, TypeError or ValueError when the card holds no calibration."""
+        """Raises KeyError, TypeError or ValueError if the card holds no calibration."""
         return Calibration(Mlp.from_card(card["net"]), from_card(card["thresholds"]))
 
 
 def least(thresholds: Thresholds, max_error: float) -> float:
     """The least confidence to accept so that at most `max_error` (0..1) of the accepted fields are wrong.
 
-    The nearest measured error that is no larger counts. An error below all that was measured accepts nothing.
+    This uses the nearest measured error that is no larger. Below the smallest measured error nothing is accepted.
     """
     allowed = [confidence for error, confidence in thresholds if error <= max_error + 1e-12]
     return allowed[-1] if allowed else NONE_ACCEPTED
@@ -58,7 +58,7 @@ def to_card(thresholds: Thresholds) -> list[dict[str, float]]:
 
 
 def from_card(card: Sequence[Mapping[str, Any]]) -> Thresholds:
-    """Raises KeyError, TypeError or ValueError when the card holds no thresholds."""
+    """Raises KeyError, TypeError or ValueError if the card holds no thresholds."""
     return tuple(sorted((float(t["max_error"]), float(t["confidence"])) for t in card))
 
 
@@ -70,21 +70,21 @@ def confidence(found: NDArray[np.float64], calibration: Calibration) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """The least confidence with which a field is accepted, and which dates are."""
+    """The least confidence at which a field is accepted, and which dates are accepted."""
 
     kinds: Mapping[Kind, float]
-    repaired: float  # of a field that was changed by a rule, at least
-    own: Mapping[str, float]  # a user's own, by the name of a field: they take the place of its kind's
-    max_error: float  # 0..1, of those accepted, that the user allows
-    window: DateWindow | None = None  # of dates
+    repaired: float  # at least this for a field that was changed by a rule
+    own: Mapping[str, float]  # a user's own, by field name: they replace those of its kind
+    max_error: float  # 0..1 of the accepted fields, as the user allows
+    window: DateWindow | None = None  # for dates
 
     def of(self, field: Field, reading: Reading) -> float:
-        """The least confidence of a field that was read so."""
-        repaired = reading.changed_by and field.kind != "micr"  # that calibration knows of its own check digit
+        """The least confidence for a field with this reading."""
+        repaired = reading.changed_by and field.kind != "micr"  # the E-13B calibration already includes its check digit
         return max(self.own.get(field.name, self.kinds[field.kind]), self.repaired if repaired else 0.0)
 
     def of_part(self, name: str, whole: Row) -> tuple[Status, str]:
-        """(status, reason) of a part of a field: accepted as the whole is, or by a threshold of its own."""
+        """(status, reason) of a part of a field: accepted with the whole field, or by its own threshold."""
         wanted = self.own.get(name)
         if wanted is None or whole.confidence is None or not (whole.status == "ok" or only_unsure(whole.reason)):
             return whole.status, whole.reason
@@ -101,11 +101,11 @@ def judge(
     doubts: Iterable[str] = (),
     damage: str = "",
 ) -> tuple[Status, str]:
-    """(status, reason) of a field that was read: `ok`, or all that a person should look at.
+    """(status, reason) of a field that was read: `ok`, or everything that a person should look at.
 
-    `threshold` is the least confidence that `max_error` asks for. `inked` says that there is ink that could be a digit by its
-    size, `required` that the field may not be blank, `doubts` what is not settled of what was read, and `damage` what is wrong
-    with the page.
+    `threshold` is the least confidence that `max_error` requires. `inked` says that some ink is large enough to be a digit,
+    `required` that the field must not be blank, `doubts` what is uncertain about the reading, and `damage` what is wrong with
+    the page.
     """
     sure = reading.confidence >= threshold
     low = "" if sure else too_low(reading.confidence, threshold, max_error)
@@ -122,26 +122,26 @@ def judge(
 
 
 def judge_empty(why: str, *, required: bool, damage: str = "") -> tuple[Status, str]:
-    """(status, reason) of a field that holds no number, and it is known `why`."""
+    """(status, reason) of a field that is known to hold no number; `why` says why."""
     told = joined(BLANK_REQUIRED if required else "", damage)
     return ("review", joined(why, told)) if told else ("blank", why)
 
 
 def too_low(confidence: float, threshold: float, max_error: float) -> str:
-    """The reason of a field that is not sure enough: what it has, and what it takes."""
+    """The reason for a field with too low a confidence: its confidence, and the one needed."""
     at = f"{100 * max_error:.4g} %"
     if threshold > 1:
         return f"{LOW}{confidence:.4g}, and no confidence is enough at {at}"
-    # Rounded up: what is needed is never shown as what there is.
+    # Rounded up, so that the confidence needed never looks equal to the actual one.
     needed = np.ceil(round(threshold * 10**KEPT_DECIMALS, 2)) / 10**KEPT_DECIMALS
     return f"{LOW}{confidence:.4g}, {needed:.4g} needed at {at}"
 
 
 def only_unsure(reason: str) -> bool:
-    """Whether nothing but its confidence keeps a field from being accepted: of several reasons that one stands last."""
+    """Whether only its confidence keeps a field from being accepted: that reason comes last if there are several."""
     return reason.startswith((LOW, LOW_BEFORE))
 
 
 def joined(*reasons: str) -> str:
-    """All reasons that there are, each once."""
+    """All non-empty reasons, each once."""
     return "; ".join(dict.fromkeys(reason for reason in reasons if reason))

@@ -1,10 +1,10 @@
-"""Frames to strings: what the line recognizer says of a whole field (connectionist temporal classification).
+"""Frames to strings: decodes the line recognizer's output for a whole field (connectionist temporal classification).
 
-A. Graves et al., ICML 2006: a text's probability is the sum over all ways to spread it over the frames, with blanks between.
+A. Graves et al., ICML 2006: a text's probability is the sum over all alignments with the frames, with blanks in between.
 The best texts are found by a prefix beam search (A. Hannun et al., 2014).
 
-Where the frames of several readers lie side by side, each reads by itself, and what they say of a text is joined: two that saw
-a digit in other frames would seem to contradict each other there.
+If the frames hold several readers side by side, each is decoded separately, and their scores for a text are combined: two
+that saw a digit in different frames would otherwise seem to contradict each other there.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from docproc.types import Frames
 
 @dataclass(frozen=True, slots=True)
 class CtcTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    max_kept: int = 6  # prefixes at every frame [guess]
+    max_kept: int = 6  # prefixes per frame [guess]
     min_share: float = 0.005  # a class below this probability is not tried at a frame [guess]
-    certain_blank_share: float = 0.995  # frames that are so surely blank, one after the other, count as one [guess]
-    min_log: float = -25.0  # natural log probability below which the doubt of one of several networks no longer counts [guess]
+    certain_blank_share: float = 0.995  # consecutive frames that are blank with this probability are merged into one [guess]
+    min_log: float = -25.0  # natural log probability at which the doubt of one of several networks is clipped [guess]
 
-    # Where the field has rules.
-    max_kept_per_state: int = 2  # prefixes at every frame for every state of the rules [guess]
-    max_kept_ruled: int = 300  # prefixes at every frame [guess]
-    min_share_ruled: float = 1e-4  # a class below this probability is not tried for the rules' sake either [guess]
-    min_ratio_ruled: float = 1e-10  # to the best prefix; a less probable one is not followed [guess]
+    # For fields with rules.
+    max_kept_per_state: int = 2  # prefixes per frame and state of the rules [guess]
+    max_kept_ruled: int = 300  # prefixes per frame [guess]
+    min_share_ruled: float = 1e-4  # a class below this probability is not tried even for the rules [guess]
+    min_ratio_ruled: float = 1e-10  # to the best prefix; less probable ones are pruned [guess]
     max_listed: int = 12  # allowed texts [guess]
 
 
@@ -47,8 +47,8 @@ DIGITS = "0123456789"
 def best_texts(frames: Frames, rules: FieldRules | None = None, alphabet: str = DIGITS) -> tuple[tuple[str, float], ...]:
     """The most probable texts with their probabilities, best first.
 
-    `frames` are log probabilities (t, readers * 11), or with another `alphabet` (t, readers * (len(alphabet) + 1)), the last of
-    each reader being the blank. With `rules`, which are on digits, all texts are allowed by them; there may be none.
+    `frames` are log probabilities (t, readers * 11), or with another `alphabet` (t, readers * (len(alphabet) + 1)); the last of
+    each reader's classes is the blank. With `rules`, which apply to digits, only allowed texts are returned; there may be none.
     """
     merged = merge_blanks(frames, alphabet)
     texts = likely_texts(merged, rules)
@@ -69,11 +69,11 @@ def each_reader(frames: Frames, alphabet: str = DIGITS) -> list[Frames]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Merged:
-    """Frames in which runs of sure blanks are one: no text is told apart there. Searches and sums over texts begin with it."""
+    """Frames with runs of sure blanks merged: these do not separate texts. Searches and sums over texts start from it."""
 
-    odds: NDArray[np.float64]  # (t, readers, classes) probabilities; behind a reader's last frame there are certain blanks
+    odds: NDArray[np.float64]  # (t, readers, classes) probabilities, padded with certain blanks after a reader's last frame
     lengths: tuple[int, ...]  # frames of each reader
-    alphabet: str  # of the classes but the last, which is the blank
+    alphabet: str  # of all classes but the last, which is the blank
 
 
 def merge_blanks(frames: Frames, alphabet: str = DIGITS) -> Merged:
@@ -96,7 +96,7 @@ def merge_blanks(frames: Frames, alphabet: str = DIGITS) -> Merged:
 
 
 def likely_texts(merged: Merged, rules: FieldRules | None = None) -> list[str]:
-    """What `best_texts` tells, in no order."""
+    """The texts of `best_texts`, unordered."""
     found: list[str] = []
     for reader, length in enumerate(merged.lengths):
         rows = merged.odds[:length, reader].tolist()
@@ -105,7 +105,7 @@ def likely_texts(merged: Merged, rules: FieldRules | None = None) -> list[str]:
 
 
 def _likely_texts(rows: Sequence[Sequence[float]], alphabet: str) -> list[str]:
-    # Of every prefix: its last class, the probability of the ways that end in a blank, and of those that end in that class.
+    # For every prefix: its last class, the probability of the paths that end in a blank, and of those that end in that class.
     beam: dict[str, tuple[int, float, float]] = {"": (-1, 1.0, 0.0)}
     for row in rows:
         blank = row[-1]
@@ -116,7 +116,7 @@ def _likely_texts(rows: Sequence[Sequence[float]], alphabet: str) -> list[str]:
             before = grown[text][2] if text in grown else 0.0
             grown[text] = (last, total * blank, before + in_class * row[last] if last >= 0 else 0.0)
             for k, name, p in tried:
-                # The same class once more needs a blank between.
+                # Repeating a class requires a blank in between.
                 start = in_blank if k == last else total
                 if start > 0:
                     longer = text + name
@@ -126,14 +126,14 @@ def _likely_texts(rows: Sequence[Sequence[float]], alphabet: str) -> list[str]:
                     else:
                         grown[longer] = (k, 0.0, start * p)
         ranked = [(-(b + c), place, text, k, b, c) for place, (text, (k, b, c)) in enumerate(grown.items())]
-        ranked.sort()  # of equals, the first that was found
+        ranked.sort()  # of equals, the first one found
         largest = -ranked[0][0] if ranked[0][0] < -1e-300 else 1e-300
         beam = {text: (k, b / largest, c / largest) for _, _, text, k, b, c in ranked[: CTC.max_kept]}
     return list(beam)
 
 
 def _ruled_texts(rows: Sequence[Sequence[float]], rules: FieldRules) -> list[str]:
-    """The same search without prefixes that lead nowhere, and with the best of every state of the rules' automaton."""
+    """The same search without dead-end prefixes, keeping the best of every state of the rules' automaton."""
     walk = automaton(rules)
     if walk.start < 0:
         return []
@@ -173,24 +173,24 @@ def _ruled_texts(rows: Sequence[Sequence[float]], rules: FieldRules) -> list[str
 
 
 def joint_scores(each: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What all readers together say of texts, (texts,), from what each says, (readers, texts); natural log probabilities.
+    """The joint natural log probability of texts, (texts,), from that of each reader, (readers, texts).
 
-    It is the mean, in which none can doubt a text so much that the others are not heard.
+    This is the mean, clipped so that no single reader's doubt can outweigh the others.
     """
     return each[0] if len(each) == 1 else np.asarray(np.maximum(each, CTC.min_log).mean(axis=0))
 
 
 def each_scores(merged: Merged, texts: Sequence[str]) -> NDArray[np.float64]:
-    """The log probability of every text by each reader alone, (readers, texts) float64."""
+    """The log probability of every text according to each reader alone, (readers, texts) float64."""
     odds = merged.odds
     if not len(texts):
         return np.zeros((odds.shape[1], 0))
     states, ends = _states(texts, merged.alphabet)
-    # From two states back only between different classes.
+    # A jump over two states is allowed only between different classes.
     jumps = np.zeros(states.shape)
     jumps[:, 3::2] = states[:, 3::2] != states[:, 1:-2:2]
     emitted = odds[:, :, states]  # (t, readers, texts, states); certain blanks after the last frame change nothing
-    ahead = np.zeros((*emitted.shape[1:-1], states.shape[1] + 2))  # two states before the first, where nothing is
+    ahead = np.zeros((*emitted.shape[1:-1], states.shape[1] + 2))  # two states of padding before the first
     ahead[..., 2] = 1.0
     largest = np.empty(emitted.shape[:-1])
     for now, most in zip(emitted, largest, strict=True):
@@ -201,12 +201,12 @@ def each_scores(merged: Merged, texts: Sequence[str]) -> NDArray[np.float64]:
         np.maximum.reduce(moved, axis=-1, out=most, initial=1e-300)
         np.divide(moved, most[..., None], out=ahead[..., 2:])
     at = np.arange(len(texts))
-    final = ahead[:, at, ends + 2] + ahead[:, at, ends + 1]  # of an empty text, there is nothing before its end
+    final = ahead[:, at, ends + 2] + ahead[:, at, ends + 1]  # for an empty text, there is nothing before its end
     return np.asarray(np.log(largest).sum(axis=0) + np.log(np.maximum(final, 1e-300)))
 
 
 def _states(texts: Sequence[str], alphabet: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The states of every text, blank, class, blank, ..., blank, (texts, 2 * longest + 1), and its last one, (texts,)."""
+    """The states of every text, blank, class, blank, ..., blank, (texts, 2 * longest + 1), and its last state, (texts,)."""
     lengths = [len(text) for text in texts]
     states = np.full((len(texts), 2 * max(lengths, default=0) + 1), len(alphabet))
     place = {name: k for k, name in enumerate(alphabet)}
@@ -216,10 +216,10 @@ def _states(texts: Sequence[str], alphabet: str) -> tuple[NDArray[np.int64], NDA
 
 
 def alignments(odds: NDArray[np.float64], texts: Sequence[str]) -> NDArray[np.int64]:
-    """The most probable way to spread each text over the frames, (len(texts), t) (A. Viterbi, 1967).
+    """The most probable alignment of each text with the frames, (len(texts), t) (A. Viterbi, 1967).
 
-    `odds` are probabilities: (t, 11) of one reader for all texts, or (len(texts), t, 11) of one for each. The state of a frame
-    is 2 k + 1 in the text's digit k, and 2 k in the blank before it. With fewer frames than a text needs they mean nothing.
+    `odds` are probabilities: (t, 11) shared by all texts, or (len(texts), t, 11) with one set per text. The state of a frame
+    is 2 k + 1 in the text's digit k, and 2 k in the blank before it. With fewer frames than a text needs they are meaningless.
     """
     symbols, ends = _states(texts, DIGITS)
     jumps = np.full(symbols.shape, -np.inf)
@@ -228,15 +228,15 @@ def alignments(odds: NDArray[np.float64], texts: Sequence[str]) -> NDArray[np.in
     at = np.arange(len(texts))
     emitted = logs[:, symbols] if logs.ndim == 2 else logs[at[:, None], :, symbols].transpose(2, 0, 1)  # (t, texts, states)
     frames = len(emitted)
-    ahead = np.full((frames, len(texts), symbols.shape[1] + 2), -np.inf)  # two states before the first, where nothing is
+    ahead = np.full((frames, len(texts), symbols.shape[1] + 2), -np.inf)  # two states of padding before the first
     ahead[0, :, 2:4] = emitted[0, :, :2]
-    best = np.empty(emitted.shape)  # way to each state, before the frame
+    best = np.empty(emitted.shape)  # path to each state, before the frame
     for before, most, now, after in zip(ahead[:-1], best[1:], emitted[1:], ahead[1:], strict=True):
         np.add(before[:, :-2], jumps, out=most)
         np.maximum(most, before[:, 1:-1], out=most)
         np.maximum(most, before[:, 2:], out=most)
         np.add(most, now, out=after[:, 2:])
-    # How many states it came from behind: 0, 1 or 2; of equals the fewest.
+    # How many states back it came from: 0, 1 or 2; the fewest in a tie.
     back = np.zeros(emitted.shape, np.int8)
     moved = ahead[:-1, :, 2:] != best[1:]
     np.add(moved, moved & (ahead[:-1, :, 1:-1] != best[1:]), out=back[1:], dtype=np.int8)
@@ -250,6 +250,6 @@ def alignments(odds: NDArray[np.float64], texts: Sequence[str]) -> NDArray[np.in
 
 
 def middles(states: NDArray[np.int64], digits: int) -> NDArray[np.float64]:
-    """The frame in the middle of each digit of a text, (digits,), by the states of its frames, see `alignments`."""
+    """The middle frame of each digit of a text, (digits,), from the states of its frames, see `alignments`."""
     counts = np.bincount(states, minlength=2 * digits + 1)[1::2]
     return np.asarray(np.bincount(states, np.arange(len(states)), minlength=2 * digits + 1)[1::2] / counts, np.float64)

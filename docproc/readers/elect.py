@@ -1,4 +1,4 @@
-"""Of the places where a field may be, those where one is, read as what it is."""
+"""Choose, among the places where a field may be, those that are fields, and read each as such."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from docproc.types import Field, Placed, Seen
 
 
 def elect(results: Sequence[FieldResult], placed: Placed, model: Model) -> list[FieldResult]:
-    """The fields that the page's `elect` chooses among its places; all of them where it has none."""
+    """The fields that the page's `elect` chooses among its places; all places if it has none."""
     if placed.elect is None:
         return list(results)
-    read: dict[tuple[int, FieldRules | None], FieldResult] = {}  # a place is read by the same rules once
+    read: dict[tuple[int, FieldRules | None], FieldResult] = {}  # a place is read only once with the same rules
 
     def read_again(place: int, field: Field) -> FieldResult:
         if (place, field.rules) not in read:
@@ -34,13 +34,13 @@ def elect(results: Sequence[FieldResult], placed: Placed, model: Model) -> list[
 
 
 def seen(result: FieldResult) -> Seen:
-    """What was read at a place, as those see it who choose."""
+    """What was read at a place, in the form in which `elect` sees it."""
     reading = result.reading
     return Seen(result.prepared.field, reading.text, value_of(result)[0], reading.confidence, _dated(result))
 
 
 def _dated(result: FieldResult) -> float:
-    """How surely a place without a name holds a date whose parts stand apart; 0 where it cannot be one."""
+    """Confidence that an unnamed place holds a date with separated parts; 0 if it cannot be one."""
     if isinstance(result, PrintedResult) or result.prepared.field.name:
         return 0.0
     apart = stands_apart(result.marked, result.reading.text, ANY_DATE)

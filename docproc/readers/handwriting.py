@@ -1,4 +1,4 @@
-"""Read what is written by hand: the readers look, propose and vote; rules and the confidence follow."""
+"""Read handwriting: the readers score, propose and vote; then rules and the confidence are applied."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ RING = "a ring, or a 0"
 CORNER = "part of a frame, or a digit"
 UNEXPLAINED = "much of what is written was not read"
 AT_THE_EDGE_PX = 2  # from the side of the crop [guess]
-MAX_ALTERNATIVES = 10  # other texts that are kept, for rules between fields and for people [guess]
+MAX_ALTERNATIVES = 10  # other texts kept, for rules between fields and for reviewers [guess]
 
 
 @dataclass(frozen=True, slots=True)
 class Handwritten:
-    """A written field that waits for the networks."""
+    """A handwritten field, ready for the networks."""
 
     field: Field
     crop: Gray
-    views: Mapping[str, Any]  # by the names of the readers that read such fields
-    inked: bool  # whether something is written, if only a dash
+    views: Mapping[str, Any]  # by name, for the readers that read such fields
+    inked: bool  # whether anything is written, even if only a dash
 
     @property
     def cut(self) -> View:
@@ -58,40 +58,40 @@ class Handwritten:
 
 @dataclass(frozen=True, slots=True)
 class HandwrittenResult:
-    """A written field that was read, with all that led there."""
+    """A handwritten field that was read, with all intermediate values."""
 
     prepared: Handwritten
-    opinions: Mapping[str, Opinion]  # of the readers, by their names
+    opinions: Mapping[str, Opinion]  # by reader name
     reading: Reading
-    doubt: str = ""  # why nobody should rely on it, whatever was read
+    doubt: str = ""  # why it should not be trusted, whatever was read
 
     @property
     def marked(self) -> MarkedDigits | None:
-        """The digits that were read and the marks around them; None where the lattice has no path to the text."""
+        """The digits that were read and the marks around them; None if the lattice has no path for the text."""
         return lattice_opinion(self.opinions).marks(self.reading.path)
 
     @property
     def named(self) -> tuple[Named, ...]:
-        """What stands around the digits that were read, by the line network."""
+        """The symbols around the digits that were read, from the line network."""
         return line_opinion(self.opinions).named(self.reading.text)
 
 
 def prepare(field: Field, crop: Gray, framed: Gray | None = None) -> Handwritten:
-    """Find a field's ink, and lay it out as each reader wants to see it; `framed` as in `comb_ink`."""
+    """Find a field's ink, and prepare it as each reader needs it; `framed` as in `comb_ink`."""
     ink = comb_ink(crop, field.cells, framed) if field.cells else free_ink(crop)
     views = {name: voter.view(ink, field) for name, voter in VOTERS.items()}
     return Handwritten(field, crop, {name: view for name, view in views.items() if view is not None}, ink.written)
 
 
 def read_all(fields: Sequence[Handwritten], model: Model) -> list[HandwrittenResult]:
-    """Read many fields; each network is asked once for all of them."""
+    """Read many fields; each network is called once for all of them."""
     scores = score_all([item.views for item in fields], model.networks)
     heard = [opinions_of(item.views, said, item.field.digits, model.fitted) for item, said in zip(fields, scores, strict=True)]
     return [HandwrittenResult(item, own, read(item, own, model)) for item, own in zip(fields, heard, strict=True)]
 
 
 def score_all(views: Sequence[Mapping[str, Any]], networks: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What the networks say of the views of many fields, one call to each: by the names of the readers, field by field."""
+    """The networks' scores for the views of many fields, one call per network: a dict by reader name for each field."""
     scores: list[dict[str, Any]] = [{} for _ in views]
     for name, voter in VOTERS.items():
         places = [k for k, own in enumerate(views) if name in own]
@@ -103,7 +103,7 @@ def score_all(views: Sequence[Mapping[str, Any]], networks: Mapping[str, Any]) -
 def opinions_of(
     views: Mapping[str, Any], scores: Mapping[str, Any], digits: tuple[int, int] | None, fitted: Mapping[str, Any]
 ) -> dict[str, Opinion]:
-    """What each reader thinks of a field; `digits` bounds the length of its text."""
+    """Each reader's opinion of a field; `digits` bounds the length of its text."""
     return {name: VOTERS[name].opinion(view, scores[name], digits, fitted.get(name)) for name, view in views.items()}
 
 
@@ -123,7 +123,7 @@ def read(prepared: Handwritten, opinions: Mapping[str, Opinion], model: Model) -
         if rules.allows(text):
             choice = _rounded(repair_field(texts, choice.confidence, rules))
         else:
-            # What the readers propose under the rules comes after what they propose without, and is voted on like it.
+            # Proposals under the rules come after those without, and are voted on in the same way.
             ruled = vote(ballots(opinions, field.digits, rules), weights)
             choice, texts = keep_rules(text, choice.confidence, ruled, rules), ruled.texts
     others = tuple(one for one in texts if one[0] != choice.text and (rules is None or rules.allows(one[0])))
@@ -142,7 +142,7 @@ def read_as(result: HandwrittenResult, field: Field, model: Model) -> Handwritte
 
 
 def decide(opinions: Mapping[str, Opinion], field: Field, weights: Weights) -> Verdict:
-    """What the readers' votes come to without rules; in an amount its separators are heard too."""
+    """The verdict of the vote without rules; for an amount, its separators count too."""
     verdict = vote(ballots(opinions, field.digits), weights)
     dated = field.rules is not None and field.rules.date is not None
     if field.kind != "amount" or dated or not verdict.ballots:
@@ -152,14 +152,14 @@ def decide(opinions: Mapping[str, Opinion], field: Field, weights: Weights) -> V
 
 
 def keep_rules(text: str, confidence: float, ruled: Verdict, rules: FieldRules) -> Choice:
-    """The text that was read and breaks a rule, or another one of the vote under the rules, see `repair`."""
+    """Either the text that was read and breaks a rule, or one from the vote under the rules, see `repair`."""
     texts = ruled.texts
     first = next(one for one in texts if one[0] == text)
     return _rounded(repair_field((first, *(one for one in texts if one is not first)), confidence, rules))
 
 
 def lattice_opinion(opinions: Mapping[str, Opinion]) -> LatticeOpinion:
-    """The opinion of the reader that knows where digits stand."""
+    """The opinion of the reader that knows where digits are."""
     opinion = opinions["lattice"]
     assert isinstance(opinion, LatticeOpinion)
     return opinion
@@ -173,12 +173,12 @@ def line_opinion(opinions: Mapping[str, Opinion]) -> LineOpinion:
 
 
 def line_frames(opinions: Mapping[str, Opinion]) -> Frames:
-    """What the line network saw."""
+    """The frames of the line network."""
     return line_opinion(opinions).frames
 
 
 def remark_on(opinions: Mapping[str, Opinion], field: Field, crop: Gray, text: str) -> str:
-    """What a person should know of a field that was read as `text`, whatever its confidence; "" where there is nothing."""
+    """What a person should know about a field read as `text`, whatever its confidence; "" if there is nothing."""
     comb = opinions.get("cells")
     if isinstance(comb, CombOpinion):
         return comb.remark(text)
@@ -189,7 +189,7 @@ def remark_on(opinions: Mapping[str, Opinion], field: Field, crop: Gray, text: s
 
 
 def _more_than_digits(lattice: Lattice, path: Sequence[int], rows: int, text: str) -> str:
-    """Why the ink of a free field is more, or other, than the digits that were read; "" where nothing speaks for that."""
+    """Why the ink of a free field seems to be more than, or not, the digits that were read; "" if there is no sign of that."""
     if stacked(lattice, path, rows):
         return STACKED
     if path and filled(lattice, path, text):
@@ -204,7 +204,7 @@ def _more_than_digits(lattice: Lattice, path: Sequence[int], rows: int, text: st
 
 
 def _at_the_edge(lattice: Lattice, path: Sequence[int], width: int, text: str) -> str:
-    """Why upright strokes at the very side of a free field may be a printed line; "" where there is anything else."""
+    """Why vertical strokes at the very edge of a free field may be a printed line; "" if there is anything else."""
     if not path or set(text) != {"1"}:
         return ""
     boxes = [candidate_box(lattice, k) for k in path]
@@ -213,7 +213,7 @@ def _at_the_edge(lattice: Lattice, path: Sequence[int], width: int, text: str) -
 
 
 def _not_a_number(opinions: Mapping[str, Opinion], field: Field, text: str) -> str:
-    """Why a free field is not one number; "" where nothing speaks against it."""
+    """Why a free field is not a single number; "" if there is no sign of that."""
     dated = field.rules is not None and field.rules.date is not None
     cut = lattice_opinion(opinions)
     free = not dated and field.kind in ("string", "amount")

@@ -1,7 +1,7 @@
-"""Field to ink: what the pen left on the paper, freed from everything else and brought to one size.
+"""Field to ink: the pen strokes on the paper, isolated from everything else and scaled to one size.
 
-The light is flattened, ink separated from paper (Otsu), ruled lines and frames are erased without eating the strokes that
-cross them, the digits are brought to a height of 40 px, and the slant is taken out. Both readers start from here.
+The illumination is flattened, ink separated from paper (Otsu), ruled lines and frames are erased without damaging the strokes
+that cross them, the digits are scaled to a height of 40 px, and the slant is removed. All handwriting readers start from here.
 
 The slant is the shear with the most concentrated vertical projection (A. Vinciarelli and J. Luettin, 2001).
 """
@@ -21,70 +21,70 @@ from docproc.types import DIGIT_HEIGHT, INK_MARGIN, Affine, FieldInk, Gray, Ink
 
 @dataclass(frozen=True, slots=True)
 class InkTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     # Threshold.
     min_contrast_gray: float = 28.0  # between flattened paper and ink; less is an empty field [guess]
-    min_height_px: int = 6  # of a crop in which anything is looked for [guess]
+    min_height_px: int = 6  # of a crop that is searched for ink [guess]
     min_width_px: int = 4  # the same [guess]
     light_reach_share: float = 0.5  # of the crop's height, over which the light is flattened [guess]
     max_light_height_px: int = 160  # of the crop's height that counts there [guess]
     min_light_reach_px: int = 9  # [guess]
-    ramp_share: float = 0.35  # of the way from paper to ink, over which a pixel turns from paper to ink [guess]
+    ramp_share: float = 0.35  # of the contrast between paper and ink, over which a pixel changes from paper to ink [guess]
     min_ramp_gray: float = 6.0  # the same, at least [guess]
-    pen_percentile: int = 15  # of the ink's gray levels, taken for the pen's own [guess]
+    pen_percentile: int = 15  # of the ink's gray levels, used as the pen's own [guess]
     pen_share: float = 0.45  # of the way from paper to the pen's darkness, where ink begins [guess]
     lighter_share: float = 0.08  # of the way from the threshold to paper, by which the threshold moves at most [guess]
-    half_ink: int = 127  # from which a pixel belongs to a mask [geometry]
-    stroke_ink: int = 110  # from which a pixel belongs to a stroke [guess]
+    half_ink: int = 127  # least ink of a pixel in a mask [geometry]
+    stroke_ink: int = 110  # least ink of a pixel in a stroke [guess]
 
-    # Specks: the pattern of the paper that came through.
+    # Specks: remains of the paper's pattern.
     speck_area_share: float = 0.012  # of the digit height squared; less ink is a speck [guess]
-    max_specks: int = 16  # with more, the crop is softened and looked at again [guess]
+    max_specks: int = 16  # with more, the crop is blurred and analyzed again [guess]
     soften_digits: float = 0.024  # blur against the pattern [guess]
     min_soften_px: float = 0.6  # [guess]
     max_soften_px: float = 4.0  # [guess]
 
-    # Marks: whatever somebody wrote, if only a dash.
+    # Marks: anything written, even if only a dash.
     min_mark_px: float = 5.0  # of the longer side [guess]
     min_mark_share: float = 0.09  # the same, of the crop's height [guess]
     max_mark_height_px: int = 100  # of the crop's height that counts there [guess]
     min_mark_area_share: float = 0.15  # of the square of that [guess]
-    remains_px: int = 3  # around a line that was taken away: what lies there is its remains [guess]
-    remains_share: float = 0.5  # of a component, that lies there [guess]
-    nearer_share: float = 0.7  # of the crop's height: a second look is worth it where what is written is so small [guess]
+    remains_px: int = 3  # around a line that was removed: ink there is its remains [guess]
+    remains_share: float = 0.5  # of a component that lies there [guess]
+    nearer_share: float = 0.7  # of the crop's height: writing this small is worth a second look [guess]
 
-    # Print of separate dots.
-    dot_percentile: float = 90  # of the distances of ink to paper: half a dot, roughly [guess]
-    core_percentile: float = 97  # the same, more closely, where the dots are large enough [guess]
-    min_fine_dot_px: int = 11  # diameter at which dots are told; finer print is enlarged for that [guess]
+    # Dot-matrix print.
+    dot_percentile: float = 90  # of the distances from ink to paper: roughly half a dot [guess]
+    core_percentile: float = 97  # the same, more precisely, if the dots are large enough [guess]
+    min_fine_dot_px: int = 11  # diameter at which dots can be distinguished; finer print is enlarged to it [guess]
     max_finer: int = 5  # times [guess]
-    max_dotted_px: int = 4_000_000  # of a crop that is looked at for dots [guess]
-    core_share: float = 0.8  # of a dot's radius: what lies deeper is its core [guess]
+    max_dotted_px: int = 4_000_000  # of a crop that is searched for dots [guess]
+    core_share: float = 0.8  # of a dot's radius: pixels deeper than this are its core [guess]
     min_dots: int = 12  # [guess]
-    dots_share: float = 0.4  # of the ink, that round dots around the cores would have [guess]
+    dots_share: float = 0.4  # of the ink that round dots around the cores would have [guess]
     max_dots: int = 900  # [guess]
-    off_pitch: float = 0.15  # by which the distance to the nearest dot leaves the pitch [guess]
-    on_pitch_share: float = 0.85  # of the dots that keep it [guess]
-    dot_room: float = 0.25  # of the pitch: wider gaps are closed than there should be [guess]
+    off_pitch: float = 0.15  # by which the distance to the nearest dot may deviate from the pitch [guess]
+    on_pitch_share: float = 0.85  # of the dots that keep the pitch [guess]
+    dot_room: float = 0.25  # of the pitch: added to the gap that is closed [guess]
     max_dot_reach: float = 2.0  # dots, of a gap that is closed [guess]
 
     # One height and no slant.
-    min_scale: float = 0.05  # to which ink is brought [guess]
+    min_scale: float = 0.05  # of ink [guess]
     max_scale: float = 4.0  # [guess]
-    slant_from: float = -0.4  # tangents that are tried, to the left negative [guess]
+    slant_from: float = -0.4  # tangents tried, negative to the left [guess]
     slant_to: float = 1.05  # [guess]
     slant_step: float = 0.1  # [guess]
-    min_slant: float = 0.05  # less is none [guess]
-    min_slant_px: int = 20  # of ink, at half the size; with less no slant is looked for [guess]
+    min_slant: float = 0.05  # less counts as none [guess]
+    min_slant_px: int = 20  # of ink, at half size; with less the slant is not estimated [guess]
     slant_prior: float = 0.20  # share of sharpness that a slant of 45 degrees must gain over none [guess]
 
-    # A picture of one digit.
-    digit_side_px: int = 112  # to which it is brought at least [guess]
+    # An image of one digit.
+    digit_side_px: int = 112  # size to which it is enlarged at least [guess]
     min_part_share: float = 0.04  # of the largest component; what is smaller is a speck [guess]
-    underline_width_share: float = 0.9  # of the picture: a component that wide ... [guess]
-    underline_flatness: float = 0.2  # ... and flatter than this, height over width, lies below the digit [guess]
-    rim_px: int = 5  # around a component that belong to it: the soft rim of a stroke [guess]
+    underline_width_share: float = 0.9  # of the image: a component this wide ... [guess]
+    underline_flatness: float = 0.2  # ... and flatter than this, height over width, is an underline [guess]
+    rim_px: int = 5  # around a component that belong to it: the soft edge of a stroke [guess]
 
 
 INK = InkTuning()
@@ -92,45 +92,45 @@ INK = InkTuning()
 
 @dataclass(frozen=True, slots=True)
 class CombTuning:
-    """The numbers with which a comb's printed frame is found and erased."""
+    """The tuned numbers for finding and erasing a comb's printed frame."""
 
     max_cell_aspect: float = 20.0  # height over width of a cell [guess]
-    min_cell_px: int = 80  # width to which the cells are brought at least [guess]
-    max_height_share: float = 0.75  # of the comb's height that a digit may have [guess]
+    min_cell_px: int = 80  # width to which the cells are enlarged at least [guess]
+    max_height_share: float = 0.75  # of the comb's height, for a digit [guess]
     max_height_pitches: float = 1.1  # the same, in cells [guess]
-    min_height_share: float = 0.5  # of the height that a cell has room for, at least, are its digits [guess]
-    min_height_px: int = 8  # of a crop in which a comb is looked for [guess]
+    min_height_share: float = 0.5  # of the height that fits in a cell: its digits are at least this tall [guess]
+    min_height_px: int = 8  # of a crop that is searched for a comb [guess]
     min_cell_width_px: int = 6  # the same, for each cell [guess]
     light_reach_share: float = 0.5  # of the crop's height, over which the light is flattened [guess]
     min_light_reach_px: int = 9  # [guess]
-    bar_share: float = 0.2  # of the width of a cell; a stroke is narrower, a black bar is not [guess]
+    bar_share: float = 0.2  # of the cell width; a stroke is narrower, a black bar is not [guess]
     min_bar_px: int = 7  # [guess]
     bar_rim_px: int = 5  # [guess]
 
-    level_gap: int = 10  # of a cell's width, one part: gaps that long in a level line are closed [guess]
-    level_part: int = 4  # of the comb's width, one part: a level line is at least that long [guess]
-    level_share: float = 0.6  # of the width: a row with so much line belongs to the frame [guess]
-    outer_share: float = 0.3  # of the height from the middle; the upper and the lower line lie further out [guess]
-    upright_gap: int = 10  # of the height, one part: gaps that long in a wall are closed [guess]
-    upright_part: int = 5  # of the height, one part: a wall, or a tick, is at least that long [guess]
-    foot_share: float = 0.7  # of the height; below, walls are looked for: there is least of the digits [guess]
-    stroke_part: int = 8  # of the height, one part: an upright stroke that long crosses a level line and stays [guess]
+    level_gap: int = 10  # fraction of a cell's width, as 1/n: gaps this long in a horizontal line are closed [guess]
+    level_part: int = 4  # fraction of the comb's width, as 1/n: a horizontal line is at least this long [guess]
+    level_share: float = 0.6  # of the width: a row with this much line belongs to the frame [guess]
+    outer_share: float = 0.3  # of the height, from the middle; the upper and the lower line are further out [guess]
+    upright_gap: int = 10  # fraction of the height, as 1/n: gaps this long in a wall are closed [guess]
+    upright_part: int = 5  # fraction of the height, as 1/n: a wall, or a tick, is at least this long [guess]
+    foot_share: float = 0.7  # of the height; walls are searched below this: there is the least digit ink [guess]
+    stroke_part: int = 8  # fraction of the height, as 1/n: a vertical stroke this long crosses a horizontal line [guess]
     min_stroke_px: int = 7  # the same, at least [guess]
-    upper_share: float = 0.35  # of the height; the upper line lies above [guess]
-    lower_share: float = 0.65  # the lower line lies below [guess]
+    upper_share: float = 0.35  # of the height; the upper line is above [guess]
+    lower_share: float = 0.65  # the lower line is below [guess]
 
-    wall_share: float = 0.85  # of the comb's height, at least, is a box's own wall [guess]
-    tick_near_pitches: float = 0.05  # from where the comb has a wall, a tick is one [guess]
-    wall_near_pitches: float = 0.12  # a whole wall is one: separate boxes have two, a little apart [guess]
-    spare_pitches: float = 0.08  # cut out beside the first and the last wall [guess]
-    min_inner_height_share: float = 0.4  # of the crop that is left within the frame; with less the frame was none [guess]
+    wall_share: float = 0.85  # of the comb's height: a box's own wall is at least this tall [guess]
+    tick_near_pitches: float = 0.05  # from an expected wall, within which a tick counts as that wall [guess]
+    wall_near_pitches: float = 0.12  # the same for a full-height wall: separate boxes have two, slightly apart [guess]
+    spare_pitches: float = 0.08  # cropped outside the first and the last wall [guess]
+    min_inner_height_share: float = 0.4  # of the crop that remains within the frame; with less it was not a frame [guess]
     min_inner_width_share: float = 0.5  # the same [guess]
-    paper_percentile: int = 90  # of the gray levels of a crop, taken for paper [guess]
+    paper_percentile: int = 90  # of the gray levels of a crop, used as paper [guess]
 
-    max_slack_share: float = 0.12  # of the crop's width that does not belong to the comb [guess]
+    max_slack_share: float = 0.12  # of the crop's width that may not belong to the comb [guess]
     max_slack_pitches: float = 0.6  # the same, in cells [guess]
-    pitch_step_px: float = 0.05  # and half a pixel over the whole comb [guess]
-    fill_bonus: float = 0.5  # of the score for a comb that fills its field: of two that meet the same lines it is right [guess]
+    pitch_step_px: float = 0.05  # plus half a pixel over the whole comb [guess]
+    fill_bonus: float = 0.5  # of the score for a comb that fills its field: it wins among combs that fit the same lines [guess]
     min_wall_score: float = 0.5  # of a line at each wall, on average; with less the comb has no visible walls [guess]
 
 
@@ -146,7 +146,7 @@ NO_INK = FieldInk(  # [geometry]
 
 
 def free_ink(crop: Gray) -> FieldInk:
-    """The ink of a free field: a string of digits without known places.
+    """The ink of a free field: a string of digits at unknown positions.
 
     `crop` is (height, width) uint8, dark ink on light paper. A field without ink gives `NO_INK`.
     """
@@ -167,17 +167,17 @@ def free_ink(crop: Gray) -> FieldInk:
 def comb_ink(crop: Gray, cells: int, framed: Gray | None = None) -> FieldInk:
     """The ink of a comb: a row of `cells` equal boxes, one digit in each.
 
-    The printed frame is found near the edges of the crop and between the cells and erased. Where the print was taken off the
-    crop before, `framed` is the crop with it, of the same size: where no wall is left, upright strokes look like walls. A crop
-    whose cells would be far higher than wide gives `NO_INK`.
+    The printed frame is found near the edges of the crop and between the cells, and erased. If the print was already removed
+    from the crop, `framed` is the crop with it, of the same size: if no wall is left, vertical strokes look like walls. A crop
+    whose cells would be far taller than wide gives `NO_INK`.
     """
     if cells < 1:
         raise ValueError(f"a comb has at least one cell, not {cells}")
     if crop.shape[0] * cells > COMB.max_cell_aspect * crop.shape[1]:
-        return NO_INK  # what is left of a comb at the edge of a page; to enlarge it would take minutes
+        return NO_INK  # the rest of a comb at the edge of a page; enlarging it would take minutes
     large = COMB.min_cell_px * cells / max(1, crop.shape[1])
     if large > 1:
-        # A pen of one or two px is lost between the levels of a threshold: more px, then the threshold.
+        # A stroke of one or two px is lost in thresholding, so enlarge first, then threshold.
         size = (round(crop.shape[1] * large), round(crop.shape[0] * large))
         crop = np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_CUBIC), np.uint8)
         framed = None if framed is None else np.asarray(cv2.resize(framed, size, interpolation=cv2.INTER_CUBIC), np.uint8)
@@ -190,7 +190,7 @@ def comb_ink(crop: Gray, cells: int, framed: Gray | None = None) -> FieldInk:
         return NO_INK
     if found.tall is None:
         return replace(NO_INK, written=found.written)
-    # Cells tell how high a digit may be, the ink how high they are; one mark in an empty comb tells little.
+    # The cells limit the digit height, the ink gives the actual one; a single mark in an empty comb says little.
     most = min(COMB.max_height_share * inner.shape[0], COMB.max_height_pitches * pitch)
     ink, to_ink = _bring_to_height(found.ink, float(np.clip(found.tall, COMB.min_height_share * most, most)))
     to_ink = np.asarray((_square(to_ink) @ _square(_shift(-offset[0], -offset[1])))[:2])
@@ -201,15 +201,15 @@ def comb_ink(crop: Gray, cells: int, framed: Gray | None = None) -> FieldInk:
 
 
 def digit_ink(gray: Gray) -> Ink:
-    """The ink of a picture of one digit, (height, width) uint8, 0 paper .. 255 ink; what is no part of it is left out.
+    """The ink of an image of one digit, (height, width) uint8, 0 paper .. 255 ink; anything not part of it is left out.
 
-    `gray` is (height, width) uint8, dark ink on light paper. A picture without ink gives (1, 1), all paper. The slant stays:
-    MNIST's digits lean too.
+    `gray` is (height, width) uint8, dark ink on light paper. An image without ink gives (1, 1), all paper. The slant is kept:
+    MNIST's digits are slanted too.
     """
     larger = max(1.0, INK.digit_side_px / max(gray.shape))
     if larger > 1:
         gray = np.asarray(cv2.resize(gray, None, fx=larger, fy=larger, interpolation=cv2.INTER_CUBIC), np.uint8)
-    # Paper around it: a stroke as wide as the picture is no ruled line.
+    # Pad with paper: a stroke as wide as the image is not a ruled line.
     ring = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
     found = _ink_map(np.pad(gray, max(gray.shape) // 2, constant_values=int(np.median(ring))))
     if found is None or found.tall is None:
@@ -221,7 +221,7 @@ def digit_ink(gray: Gray) -> Ink:
     line = wide & (table[:, 3] < INK.underline_flatness * table[:, 2])  # below a digit, from side to side
     table[line & (table[:, 4] < table[:, 4].max()), 4] = 0
     parts = 1 + np.flatnonzero(table[:, 4] >= INK.min_part_share * table[:, 4].max())
-    # The soft rim of a stroke belongs to it, that of a speck does not.
+    # The soft edge of a stroke is kept, that of a speck is not.
     near = cv2.dilate(np.isin(labels, parts).astype(np.uint8), np.ones((INK.rim_px, INK.rim_px), np.uint8))
     return np.asarray(np.where(near > 0, found.ink, 0), np.uint8)
 
@@ -231,21 +231,21 @@ def digit_ink(gray: Gray) -> Ink:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Found:
-    """What is found in a crop, at its scale."""
+    """What was found in a crop, at the crop's scale."""
 
     ink: Ink  # without ruling
-    tall: float | None  # px, of its digits; None where nothing is as large as a digit
-    specks: int  # how many parts are much smaller than a digit
+    tall: float | None  # px, height of its digits; None if nothing is as large as a digit
+    specks: int  # number of parts much smaller than a digit
     written: bool  # whether anything is more than dust and the remains of lines
-    marks: NDArray[np.int32]  # the components of what is written, see `pixels.components`
+    marks: NDArray[np.int32]  # the components of the writing, see `pixels.components`
 
 
 def _ink_map(crop: Gray) -> _Found | None:
-    """The ink of a crop without ruled lines; None where there is no ink."""
+    """The ink of a crop without ruled lines; None if there is no ink."""
     found = _threshold(crop)
     if found is None or found.tall is None or found.specks <= INK.max_specks:
         return found
-    # Fine lines of a security pattern came through: seen a little out of focus they vanish, and the pen stays.
+    # Fine lines of a security pattern came through: a slight blur removes them but not the pen.
     blur = float(np.clip(INK.soften_digits * found.tall, INK.min_soften_px, INK.max_soften_px))
     softened = _threshold(np.asarray(cv2.GaussianBlur(crop, (0, 0), blur), np.uint8))
     return found if softened is None or softened.tall is None else softened
@@ -261,10 +261,10 @@ def _threshold(crop: Gray) -> _Found | None:
     if light - dark < INK.min_contrast_gray:
         return None
     soft = max(INK.min_ramp_gray, INK.ramp_share * (light - dark))
-    # Security patterns are darker than paper and lighter than the pen: half-way to the pen's own darkness drops them.
+    # Security patterns are darker than paper and lighter than the pen: a threshold halfway to the pen's darkness drops them.
     core = level_quantile(level_counts(flat)[: int(threshold) + 1], INK.pen_percentile / 100)
     middle = min(threshold + INK.lighter_share * (light - threshold), light - INK.pen_share * (light - core))
-    # An ink ramp around the threshold keeps the anti-aliased rim of a stroke and drops the pattern of the paper.
+    # An ink ramp around the threshold keeps the anti-aliased edge of a stroke and drops the paper's pattern.
     ramp = np.clip((middle + soft / 2 - np.arange(256)) * (255.0 / soft), 0, 255).astype(np.uint8)
     ink, ruled = without_ruling(np.asarray(cv2.LUT(flat, ramp), np.uint8))
     ink = _joined_dots(ink)
@@ -276,7 +276,7 @@ def _threshold(crop: Gray) -> _Found | None:
 
 
 def _marks(labels: NDArray[np.int32], table: NDArray[np.int32], ruled: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """Of the components, those that somebody wrote: larger than dust, no remains of lines, and not cut by the edge."""
+    """The components that were written: larger than dust, not remains of lines, and not cut by the edge."""
     height, width = labels.shape
     least = max(INK.min_mark_px, INK.min_mark_share * min(height, INK.max_mark_height_px))
     large = (table[:, 2:4].max(axis=1) >= least) & (table[:, 4] >= INK.min_mark_area_share * least**2)
@@ -291,7 +291,7 @@ def _marks(labels: NDArray[np.int32], table: NDArray[np.int32], ruled: NDArray[n
 
 
 def _second_look(crop: Gray, found: _Found) -> tuple[_Found, tuple[int, int]]:
-    """What was too small for a digit of the crop, seen by itself; and its left and top in the crop."""
+    """What was too small to be a digit of the crop, analyzed on its own; and its left and top in the crop."""
     if not len(found.marks):
         return found, (0, 0)
     table = found.marks
@@ -306,9 +306,9 @@ def _second_look(crop: Gray, found: _Found) -> tuple[_Found, tuple[int, int]]:
 
 
 def _joined_dots(ink: Ink) -> Ink:
-    """Print of separate dots with its dots joined; any other ink as it is.
+    """Dot-matrix print with its dots joined; any other ink unchanged.
 
-    A dot has a core of its own, a stroke has one along all of its length.
+    Each dot has its own core, while a stroke has one core along its whole length.
     """
     mask = (ink > INK.half_ink).astype(np.uint8)
     inside = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
@@ -323,7 +323,7 @@ def _joined_dots(ink: Ink) -> Ink:
     inside = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
     dot = 2 * quantile(inside[mask > 0], INK.core_percentile / 100)
     deep = (inside > INK.core_share * dot / 2).astype(np.uint8)
-    cores, _ = cv2.connectedComponents(deep, connectivity=8)  # which takes a sixth of the time of their centers
+    cores, _ = cv2.connectedComponents(deep, connectivity=8)  # a sixth of the time of computing their centers
     round_ink = (cores - 1) * np.pi / 4 * dot**2
     if not INK.min_dots < cores <= INK.max_dots or round_ink < INK.dots_share * np.count_nonzero(mask):
         return ink
@@ -333,8 +333,8 @@ def _joined_dots(ink: Ink) -> Ink:
     nearest = apart.min(axis=1)
     pitch = float(np.median(nearest))
     if np.mean(np.abs(nearest - pitch) <= INK.off_pitch * pitch) < INK.on_pitch_share:
-        return ink  # a stroke that is now thick, now thin
-    # From dot to dot across a corner of the grid, and less than from one character to the next.
+        return ink  # a stroke of varying thickness
+    # The diagonal distance between dots of the grid, which is less than the distance between characters.
     reach = round((np.sqrt(2) + INK.dot_room) * pitch - dot)
     if not 1 < reach < INK.max_dot_reach * dot:
         return ink
@@ -354,7 +354,7 @@ def _bring_to_height(ink: Ink, tall: float) -> tuple[Ink, Affine]:
 
 
 def _take_out_slant(ink: Ink) -> tuple[Ink, Affine]:
-    """Shear the ink so that its strokes stand upright."""
+    """Shear the ink so that its strokes are upright."""
     y, x = (ink[::2, ::2] > INK.half_ink).nonzero()
     none = np.array([[1.0, 0, 0], [0, 1.0, 0]])
     if len(x) < INK.min_slant_px:
@@ -367,7 +367,7 @@ def _take_out_slant(ink: Ink) -> tuple[Ink, Affine]:
     flat = (shifts[:, y] + x).ravel()
     projections = np.bincount(flat, minlength=len(slants) * bins).reshape(len(slants), bins).astype(np.float64)
     sharpness = (projections**2).sum(axis=1)
-    # Upright is likelier than the sharpest shear by a hair: a weak prior against leaning.
+    # A weak prior for upright strokes: the sharpest shear must win by a margin.
     best = int(np.argmax(sharpness * (1 - INK.slant_prior * np.abs(slants))))
     slant = float(slants[best])
     if abs(slant) < INK.min_slant:
@@ -391,30 +391,30 @@ def _shift(x: float, y: float) -> Affine:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Frame:
-    """What looks like a comb's printed lines in a crop, masks (height, width) uint8 0 or 1, and where the comb lies, px."""
+    """What looks like a comb's printed lines in a crop, masks (height, width) uint8 0 or 1, and the comb's position, px."""
 
     mask: NDArray[np.uint8]  # all ink
     bars: NDArray[np.uint8]  # see `_bars`
-    across: NDArray[np.uint8]  # level lines
-    down: NDArray[np.uint8]  # upright lines
-    rows: NDArray[np.bool_]  # (height,) where a level line is
+    across: NDArray[np.uint8]  # horizontal lines
+    down: NDArray[np.uint8]  # vertical lines
+    rows: NDArray[np.bool_]  # (height,) where a horizontal line is
     left: float  # of the first cell
     pitch: float  # of the cells
 
     @property
     def outer(self) -> NDArray[np.bool_]:
-        """(height,) where the upper or the lower line may lie."""
+        """(height,) where the upper or the lower line may be."""
         height = len(self.rows)
         return np.asarray(np.abs(np.arange(height) - height / 2) > COMB.outer_share * height)
 
     @property
     def bounded(self) -> bool:
-        """Whether the comb has an upper or a lower line. On a page that lies askew no row is full."""
+        """Whether the comb has an upper or a lower line. On a skewed page no row is full."""
         return bool((self.rows | (self.outer & self.across.any(axis=1))).any())
 
     @property
     def bounds(self) -> tuple[int, int]:
-        """The first row within the outermost lines, and the one after the last; outside of them is not this comb."""
+        """The first row within the outermost lines, and the one after the last; anything outside is not this comb."""
         height = len(self.rows)
         marked = np.flatnonzero(self.rows) if self.bounded else np.zeros(0, np.int64)
         upper = marked[marked < COMB.upper_share * height]
@@ -423,7 +423,7 @@ class _Frame:
 
 
 def _frame(crop: Gray, cells: int) -> _Frame | None:
-    """The lines of a comb in a crop; None where there is no ink, or no room for a comb."""
+    """The lines of a comb in a crop; None if there is no ink, or no room for a comb."""
     height, width = crop.shape
     if height < COMB.min_height_px or width < COMB.min_cell_width_px * cells:
         return None
@@ -441,7 +441,7 @@ def _frame(crop: Gray, cells: int) -> _Frame | None:
     thin = cv2.dilate(mask * (1 - bars), np.ones((1, 3), np.uint8))
     joined = cv2.morphologyEx(thin, cv2.MORPH_CLOSE, np.ones((max(3, height // COMB.upright_gap) | 1, 1), np.uint8))
     down = cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((height // COMB.upright_part, 1), np.uint8))
-    # Walls may be ticks, and at the foot of the cells there is least of the digits.
+    # Walls may be only ticks, and the bottom of the cells has the least digit ink.
     columns = down[round(COMB.foot_share * height) :].sum(axis=0)
     left, pitch = _fit_comb(columns.astype(np.float64), cells)
     rows = np.asarray(across.sum(axis=1) > COMB.level_share * width)
@@ -449,9 +449,9 @@ def _frame(crop: Gray, cells: int) -> _Frame | None:
 
 
 def _inside_frame(crop: Gray, cells: int, framed: Gray | None) -> tuple[Gray, tuple[float, float], float, float] | None:
-    """The comb without its frame: (its crop with lines painted over, that one's left and top, first wall, pitch), all px.
+    """The comb without its frame: (its crop with lines painted over, the crop's left and top, first wall, pitch), all px.
 
-    `framed` is the crop with its print, where `crop` has none: it tells where the comb lies.
+    `framed` is the crop with its print, if `crop` has none: it shows where the comb is.
     """
     seen = _frame(crop, cells)
     if seen is None:
@@ -467,7 +467,7 @@ def _inside_frame(crop: Gray, cells: int, framed: Gray | None) -> tuple[Gray, tu
         line = cv2.dilate(level, np.ones((3, 3), np.uint8))
         upright = np.ones((max(COMB.min_stroke_px, height // COMB.stroke_part), 1), np.uint8)
         erased[(line > 0) & (cv2.morphologyEx(seen.mask, cv2.MORPH_OPEN, upright) == 0)] = paper
-    # Separate boxes have two walls between them, a little apart and as high as the boxes.
+    # Separate boxes have two walls between them, slightly apart and as tall as the boxes.
     whole_wall = np.ones((max(3, round(COMB.wall_share * (bottom - top))), 1), np.uint8)
     walls = np.asarray(cv2.morphologyEx(seen.down, cv2.MORPH_OPEN, whole_wall), np.uint8)
     for near, upright in ((COMB.tick_near_pitches, seen.down), (COMB.wall_near_pitches, walls)):
@@ -485,7 +485,7 @@ def _inside_frame(crop: Gray, cells: int, framed: Gray | None) -> tuple[Gray, tu
 
 
 def _bars(mask: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Solid areas wider than `side` px that come in from the edge of a crop: black bars, the neighbors of a comb."""
+    """Solid areas wider than `side` px that extend in from the edge of a crop: black bars next to a comb."""
     side = max(COMB.min_bar_px, side)
     solid = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((side, side), np.uint8), borderType=cv2.BORDER_REPLICATE)
     if not solid.any():
@@ -499,7 +499,7 @@ def _bars(mask: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 
 def _erase_uprights(part: Gray, mask: NDArray[np.uint8], upright: NDArray[np.uint8], low: int, reach: int, paper: int) -> None:
-    """Paint the lines of `upright` over in `part`, the columns from `low` on, but not where a stroke crosses them."""
+    """Paint over the lines of `upright` in `part`, the columns from `low` on, except where a stroke crosses them."""
     high = low + part.shape[1]
     lines = cv2.dilate(np.minimum(upright[:, low:high], mask[:, low:high]), np.ones((3, 3), np.uint8))
     strokes = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, 2 * reach + 3), np.uint8))[:, low:high]
@@ -507,7 +507,7 @@ def _erase_uprights(part: Gray, mask: NDArray[np.uint8], upright: NDArray[np.uin
 
 
 def _fit_comb(columns: NDArray[np.float64], cells: int) -> tuple[float, float]:
-    """Left edge and pitch in px of the comb whose walls meet the most line: `columns` holds line px per column."""
+    """Left edge and pitch in px of the comb whose walls cover the most line px; `columns` holds line px per column."""
     width = len(columns)
     smooth = np.convolve(columns, np.ones(3) / 3, mode="same")
     plain = (0.0, width / cells)
@@ -517,7 +517,7 @@ def _fit_comb(columns: NDArray[np.float64], cells: int) -> tuple[float, float]:
     for pitch in np.arange((width - 2 * slack) / cells, (width + 1) / cells, 0.5 / cells + COMB.pitch_step_px):
         lefts = np.arange(0.0, max(1.0, width - pitch * cells), 1.0)
         at = np.clip(np.rint(lefts[:, None] + pitch * walls), 0, width - 1).astype(np.int64)
-        # A comb fills its field: of two that meet the same lines the larger is the right one.
+        # A comb fills its field: of two that fit the same lines the larger one is right.
         scores = smooth[at].sum(axis=1) * (1 + COMB.fill_bonus * pitch * cells / width)
         place = int(scores.argmax())
         if scores[place] > best:

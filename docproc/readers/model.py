@@ -1,4 +1,4 @@
-"""What fields are read with."""
+"""The networks and fitted models that fields are read with."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from docproc.types import Kind, LineRecognizer
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The networks, and what was fitted beside them."""
+    """The networks, and what was fitted in addition to them."""
 
-    networks: Mapping[str, Any]  # of the readers that vote, by their names: a `Recognizer` or a `LineRecognizer`
-    micr: LineRecognizer  # of E-13B
-    fitted: Mapping[str, Any]  # beside the networks, by the names of the readers, see `voter.Voter.fitted`
+    networks: Mapping[str, Any]  # of the voting readers, by reader name: a `Recognizer` or a `LineRecognizer`
+    micr: LineRecognizer  # for E-13B
+    fitted: Mapping[str, Any]  # besides the networks, by reader name, see `voter.Voter.fitted`
     weights: Mapping[Kind, Weights]
     calibrations: Mapping[Kind, Calibration]
-    repairs: Thresholds  # of fields that were changed by a rule: they have an error of their own
+    repairs: Thresholds  # for fields that were changed by a rule: they have their own error
 
     @property
     def name(self) -> str:
-        """Which networks read: the starts of their hashes."""
+        """Identifies the networks: the first characters of their hashes."""
         return "-".join(network.model_hash[:8] for network in (*self.networks.values(), self.micr))
 
     def accepts(self, max_error: float, window: DateWindow | None = None, own: Mapping[str, float] | None = None) -> Acceptance:
-        """What a field must have to be accepted, see `confidence.least`; `own` are thresholds of a user's own."""
+        """What it takes for a field to be accepted, see `confidence.least`; `own` are a user's own thresholds."""
         kinds = {kind: least(calibration.thresholds, max_error) for kind, calibration in self.calibrations.items()}
         return Acceptance(kinds, least(self.repairs, max_error), own or {}, max_error, window)

@@ -1,4 +1,4 @@
-"""Read the fields of a page: what is written by hand, and the print on checks."""
+"""Read the fields of a page: handwriting, and the print on checks."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ FieldResult = HandwrittenResult | PrintedResult
 
 
 def prepare_field(field: Field, crop: Gray, framed: Gray | None = None) -> Prepared:
-    """Find what stands in the crop of a field, (height, width) uint8, and lay it out for the networks.
+    """Find the writing in the crop of a field, (height, width) uint8, and prepare it for the networks.
 
-    Where the print of the form was taken off the crop, `framed` is the crop with it, of the same size.
+    If the print of the form was removed from the crop, `framed` is the crop with it, of the same size.
     """
     return e13b.prepare(field, crop) if field.kind == MICR else handwriting.prepare(field, crop, framed)
 
 
 def recognize(prepared: Sequence[Prepared], model: Model) -> list[FieldResult]:
-    """Read many fields; each network is asked once."""
+    """Read many fields; each network is called once."""
     printed = [item for item in prepared if isinstance(item, Printed)]
     lines = iter(e13b.read_all(printed, model.micr, model.calibrations[MICR]))
     written = iter(handwriting.read_all([item for item in prepared if isinstance(item, Handwritten)], model))

@@ -1,9 +1,9 @@
-"""Where a rule is broken: was the text misread, or written that way?
+"""If a rule is broken: was the text misread, or written that way?
 
-The readers' probabilities are weighed against the chance that the writer slipped (Bayes' rule). A repair must be among what
-the readers proposed, differs little from what was read, and costs confidence. Where a slip of the writer explains the page as
-well, what was written stays and the broken rule is named for a person. A text that keeps its rules is never changed; its
-confidence rises where other texts that the readers proposed break them.
+The readers' probabilities are weighed against the chance that the writer made a slip (Bayes' rule). A repair must be among
+the readers' proposals, differ little from what was read, and costs confidence. If a slip of the writer explains the page as
+well, the text stays and the broken rule is reported for review. A text that satisfies its rules is never changed; its
+confidence rises if other texts that the readers proposed break them.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from docproc.rules import FieldRules, PageRule
 
 @dataclass(frozen=True, slots=True)
 class RepairTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     slip: float = 0.01  # probability that a writer breaks a field's own rule [guess]
     page_slip: float = 0.02  # probability that a writer breaks a rule between fields [guess]
-    max_edits: int = 2  # digits between a repair and what was read [guess]
-    max_changed_fields: int = 2  # of one group, by one repair [guess]
-    max_tried_texts: int = 4  # beside the one that was read, of every field of a page [guess]
-    max_kept_by_chance_share: float = 0.05  # of the pages with a misread number: a rule holds on them all the same [guess]
+    max_edits: int = 2  # edit distance in digits between a repair and what was read [guess]
+    max_changed_fields: int = 2  # in one group, by one repair [guess]
+    max_tried_texts: int = 4  # per field of a page, besides the one that was read [guess]
+    max_kept_by_chance_share: float = 0.05  # of the pages with a misread number on which a rule holds nevertheless [guess]
     min_lead: float = 10.0  # ratio of the probabilities of a page's best repair and the next [guess]
-    max_confidence: float = 0.99  # of a text that was repaired, and of all beside which one was [guess]
-    max_gain: float = 1000.0  # by which rules may favor a text: slips are close to what is allowed [guess]
+    max_confidence: float = 0.99  # of a repaired text, and of all texts in a group with one [guess]
+    max_gain: float = 1000.0  # factor by which rules may favor a text: slips are close to allowed texts [guess]
     min_unseen_share: float = 0.05  # of the texts that no reader proposed [guess]
 
 
@@ -39,25 +39,25 @@ Texts = Sequence[tuple[str, float]]  # texts with their probabilities or shares,
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A field's text and its confidence after the rules were weighed."""
+    """A field's text and its confidence after the rules are applied."""
 
     text: str
     confidence: float  # 0..1, probability that the text is what was written
-    changed: bool = False  # whether it is another text than the one that was read
-    broken: str = ""  # the rule that the text breaks, in words; "" where it breaks none
-    rule: str = ""  # the rule for which the text was changed, in words
+    changed: bool = False  # whether it differs from the text that was read
+    broken: str = ""  # the rule that the text breaks, in words; "" if none
+    rule: str = ""  # the rule because of which the text was changed, in words
 
 
 def repair_field(shares: Texts, confidence: float, rules: FieldRules, slip: float = REPAIR.slip) -> Choice:
-    """The voted text, or the best allowed one where the voted text breaks the field's rules.
+    """The voted text, or the best allowed one if the voted text breaks the field's rules.
 
     `shares` are the voted texts with their shares (0..1), best first; `confidence` is the calibrated probability that the first
     is right. The rest of the probability goes to the other texts by their shares, and to texts that no reader proposed.
 
-    A writer keeps the rules with probability 1 - `slip`, and otherwise writes any string. An allowed text is therefore the more
-    probable the fewer texts the rules allow, by a factor of 1000 at most. An allowed first text stays and gains what forbidden
-    texts lose, up to a confidence of 0.99; all texts that no reader proposed count as allowed here. A repair is at most two
-    edits away, and more probable than a slip that reads as the first text. Blank fields are not judged.
+    A writer keeps to the rules with probability 1 - `slip`, and otherwise writes any string. So the fewer texts the rules
+    allow, the more probable an allowed text becomes, by a factor of 1000 at most. An allowed first text stays and gains what
+    forbidden texts lose, up to a confidence of 0.99; all texts that no reader proposed count as allowed here. A repair is at
+    most two edits away, and more probable than a slip that reads as the first text. Blank fields are not judged.
     """
     if not shares or not shares[0][0]:
         return Choice("", confidence if shares else 0.0)
@@ -74,7 +74,7 @@ def repair_field(shares: Texts, confidence: float, rules: FieldRules, slip: floa
     for text, share in shares[1:]:
         gain = min(1.0 / max(rules.chance(len(text)), 1e-12), REPAIR.max_gain) if rules.allows(text) else 0.0
         weights.append(rest * share * (slip + (1.0 - slip) * gain))
-    # Among texts that no reader proposed the share of allowed ones is that among all texts, and their gain its inverse.
+    # Among texts that no reader proposed, the share of allowed ones is that among all texts, and their gain is its inverse.
     total = sum(weights) + rest * unseen
     if total <= 0:
         return Choice(first, confidence, broken=broken)
@@ -90,7 +90,7 @@ def repair_field(shares: Texts, confidence: float, rules: FieldRules, slip: floa
 
 
 def edits(one: str, other: str) -> int:
-    """The number of digits to insert, delete or replace to get from one text to the other (V. Levenshtein, 1966)."""
+    """The number of digits to insert, delete or replace to turn one text into the other (V. Levenshtein, 1966)."""
     row = list(range(len(other) + 1))
     for k, mine in enumerate(one, 1):
         before, row[0] = row[0], k
@@ -103,18 +103,17 @@ def edits(one: str, other: str) -> int:
 
 
 def repair_page(fields: Mapping[str, Texts], rules: Sequence[PageRule], slip: float = REPAIR.page_slip) -> dict[str, Choice]:
-    """Weigh the rules between the fields of one page; one choice for every field.
+    """Apply the rules between the fields of one page; returns one choice per field.
 
-    `fields` gives the texts of every field with their probabilities (0..1, at most 1 together), the one that was read first;
-    what is missing from 1 belongs to texts that nobody proposed. Fields that rules connect, directly or not, are judged
-    together.
+    `fields` gives the texts of every field with their probabilities (0..1, sum at most 1), starting with the text that was
+    read; the remainder belongs to texts that nobody proposed. Fields that rules connect, directly or not, are judged together.
 
-    Where all their rules hold no text changes, and confidence rises, up to 0.99, because a misread number would hardly keep
+    If all their rules hold, no text changes, and confidence rises, up to 0.99, because a misread number would rarely satisfy
     the rules. Otherwise the most probable set of at most two other texts with which all rules hold is weighed against a slip of
     the writer (probability `slip`, spread evenly over the numbers it might lead to) and against an unseen text. It is taken
-    when it is more probable than these two together, and ten times as probable as the next such set. The confidence of a text
-    in a group that was repaired is its share of everything that was weighed, never above 0.99 and, where the text stayed, never
-    above what it was.
+    if it is more probable than these two together, and ten times as probable as the next such set. The confidence of a text
+    in a repaired group is its share of everything that was weighed, never above 0.99 and, if the text stayed, never above its
+    previous value.
     """
     choices = {name: Choice(*texts[0]) if texts else Choice("", 0.0) for name, texts in fields.items()}
     for connected in _connected(rules):
@@ -125,15 +124,15 @@ def repair_page(fields: Mapping[str, Texts], rules: Sequence[PageRule], slip: fl
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Rules that share fields, and those of their fields that are not blank."""
+    """Rules that share fields, and their fields that are not blank."""
 
     rules: Sequence[PageRule]
     read: Mapping[str, Choice]  # by field, as it was read
     texts: Mapping[str, str]  # by field, as it was read
-    others: Mapping[str, Texts]  # by field, other texts to try, each with its probability over that of the text that was read
+    others: Mapping[str, Texts]  # by field, other texts to try, each with its probability relative to the text that was read
     unseen: Mapping[
         str, float
-    ]  # by field, the probability of all texts that nobody proposed over that of the one that was read
+    ]  # by field, the probability of all texts that nobody proposed relative to that of the text that was read
     judged: Sequence[bool | None]  # whether each rule holds
 
     @staticmethod
@@ -154,7 +153,7 @@ class _Group:
         return [rule for rule, held in zip(self.rules, self.judged, strict=True) if held is False]
 
     def broken_by(self, name: str) -> str:
-        """The first broken rule of a field, in words; "" where there is none."""
+        """The first broken rule of a field, in words; "" if there is none."""
         return next((rule.called for rule in self.broken if name in rule.fields), "")
 
 
@@ -163,11 +162,11 @@ class _Change:
     """Other texts for some fields."""
 
     put: Mapping[str, str]  # by field
-    weight: float  # its probability over that of the page as it was read
+    weight: float  # its probability relative to that of the page as read
 
 
 def _confirm(group: _Group) -> dict[str, Choice]:
-    """All rules hold or cannot be judged: the texts stay, and those of rules that hold gain confidence."""
+    """All rules hold or cannot be judged: the texts stay, and those under rules that hold gain confidence."""
     holding = [rule for rule, held in zip(group.rules, group.judged, strict=True) if held]
     others = [
         change
@@ -182,9 +181,9 @@ def _confirm(group: _Group) -> dict[str, Choice]:
 
 
 def _raised(confidence: float, name: str, others: Sequence[_Change]) -> float:
-    """The probability of a text whose rules hold, which they would hardly do with a misread one; never lower than it was.
+    """The probability of a text whose rules hold, as they rarely would with a misread one; never lower than before.
 
-    `others` are the changes with which they hold as well.
+    `others` are the changes with which they also hold.
     """
     kept = 1.0 + sum(change.weight for change in others if name not in change.put)
     changed = sum(change.weight for change in others if name in change.put)
@@ -194,9 +193,9 @@ def _raised(confidence: float, name: str, others: Sequence[_Change]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Hypotheses:
-    """What may explain that rules are broken; all weights are probabilities over that of the page as it was read."""
+    """Possible explanations of broken rules; all weights are probabilities relative to that of the page as read."""
 
-    slip: _Change  # nothing was misread: the writer slipped
+    slip: _Change  # nothing was misread: the writer made a slip
     repairs: Sequence[_Change]  # misread texts with which all rules hold
     unseen: float  # a misread text that nobody proposed
 
@@ -218,7 +217,7 @@ def _hypotheses(group: _Group, slip: float) -> _Hypotheses:
 
 
 def _mends(change: _Change, group: _Group, broken: Sequence[PageRule]) -> bool:
-    """Whether all rules hold with the change; a rule that could not be judged may stay so."""
+    """Whether all rules hold with the change; a rule that could not be judged may remain unjudged."""
     if any(not set(rule.fields) & change.put.keys() for rule in broken):
         return False
     changed = {**group.texts, **change.put}
@@ -229,8 +228,8 @@ def _mends(change: _Change, group: _Group, broken: Sequence[PageRule]) -> bool:
 
 
 def _unseen(group: _Group, broken: Sequence[PageRule]) -> float:
-    """How probable it is that one field holds a text that nobody proposed, with which all broken rules hold."""
-    # Of all the texts that might stand there one in so many makes every rule hold.
+    """The probability that one field holds a text that nobody proposed, with which all broken rules hold."""
+    # Of all possible texts, one in so many makes every rule hold.
     fitting = 1.0 / max(rule.totals(group.texts) for rule in broken)
     found = 0.0
     for name, left in group.unseen.items():
@@ -240,7 +239,7 @@ def _unseen(group: _Group, broken: Sequence[PageRule]) -> float:
 
 
 def _choose(group: _Group, hypotheses: _Hypotheses) -> dict[str, Choice]:
-    """The best repair where it clearly wins; otherwise the texts as they were read, with the rules that they break."""
+    """The best repair if it clearly wins; otherwise the texts as read, with the rules that they break."""
     total = hypotheses.total
     ranked = sorted(hypotheses.repairs, key=lambda change: -change.weight)
     best = ranked[0] if ranked else _Change({}, 0.0)
@@ -275,7 +274,7 @@ def _changes(group: _Group) -> Iterator[_Change]:
 
 
 def _connected(rules: Sequence[PageRule]) -> list[list[PageRule]]:
-    """The rules in groups that share fields, directly or through others; in the order in which they were given."""
+    """The rules in groups that share fields, directly or through others, in the given order."""
     groups: list[tuple[set[str], list[PageRule]]] = []
     for rule in rules:
         names, own = set(rule.fields), [rule]

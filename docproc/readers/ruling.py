@@ -1,8 +1,8 @@
-"""Ruling: the printed lines of a field, and how they are told from strokes of the pen.
+"""Ruling: the printed lines of a field, and how to distinguish them from pen strokes.
 
-A line is taken away by evidence that it is print, never because it is long. A level rule goes on where nothing is written:
-between the digits, and from side to side. A wall is straight and upright, its ends lie on level rules or on the edges of the
-crop, and it is higher than what is written beside it.
+A line is removed because there is evidence that it is print, never because it is long. A horizontal rule continues where
+nothing is written: between the digits, and from side to side. A wall is straight and vertical, its ends are on horizontal
+rules or on the edges of the crop, and it is taller than the writing next to it.
 """
 
 from __future__ import annotations
@@ -23,71 +23,71 @@ Mask = NDArray[np.uint8]  # (height, width) uint8, 0 or 1
 
 @dataclass(frozen=True, slots=True)
 class RulingTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    stroke_ink: int = 100  # from which a pixel may belong to a line [guess]
+    stroke_ink: int = 100  # least ink of a pixel that may belong to a line [guess]
 
-    # Level rules.
-    max_thickness_share: float = 0.16  # of the crop's height: of a rule [guess]
-    max_thickness_px: int = 4  # or that [guess]
-    crossing_px: int = 3  # more than the rule's thickness: a stroke that high crosses it and stays [guess]
-    piece_heights: float = 0.3  # of the crop: a thin level run at least that long may be a piece of a rule [guess]
+    # Horizontal rules.
+    max_thickness_share: float = 0.16  # of the crop's height: thickness of a rule [guess]
+    max_thickness_px: int = 4  # or this, if larger [guess]
+    crossing_px: int = 3  # more than the rule's thickness: a stroke this tall crosses it and stays [guess]
+    piece_heights: float = 0.3  # of the crop: a thin horizontal run at least this long may be a piece of a rule [guess]
     min_piece_px: int = 6  # the same, at least [guess]
-    gap_heights: float = 0.12  # of the crop: gaps that long in a dashed rule are closed [guess]
+    gap_heights: float = 0.12  # of the crop: gaps this long in a dashed rule are closed [guess]
     max_gap_px: int = 24  # the same, at most [guess]
-    sure_heights: float = 1.4  # of the crop: a level run at least that long is a rule by itself [guess]
+    sure_heights: float = 1.4  # of the crop: a horizontal run at least this long is a rule without further evidence [guess]
     min_sure_px: int = 12  # the same [guess]
     sure_width_share: float = 0.55  # of the crop: the same [guess]
-    off_line_px: float = 2.0  # that the pieces of one rule keep to one straight line [guess]
+    off_line_px: float = 2.0  # by which the pieces of a rule may be off its straight line [guess]
     span_share: float = 0.6  # of the crop's width, from the first piece of a rule to the last [guess]
-    solid_share: float = 0.9  # of the columns where nothing else stands: there a solid rule shows [guess]
-    broken_share: float = 0.72  # the same, one that is broken in places, from side to side [guess]
+    solid_share: float = 0.9  # of the columns without other ink: those in which a solid rule is visible [guess]
+    broken_share: float = 0.72  # the same, for a rule from side to side that is broken in places [guess]
     broken_span_share: float = 0.9  # of the crop's width, from its start to its end [guess]
-    broken_free_share: float = 0.18  # of the crop's width, without anything else [guess]
-    dashed_share: float = 0.4  # the same, a dashed one [guess]
-    min_dashes: int = 6  # of it there [guess]
-    min_free_share: float = 0.1  # of the crop's width, without anything else: fewer columns tell nothing [guess]
+    broken_free_share: float = 0.18  # of the crop's width, without other ink [guess]
+    dashed_share: float = 0.4  # the same as solid_share, for a dashed rule [guess]
+    min_dashes: int = 6  # in those columns [guess]
+    min_free_share: float = 0.1  # of the crop's width, without other ink: fewer columns are not enough evidence [guess]
     max_rules: int = 6  # of a field [guess]
-    bar_width_share: float = 0.9  # of a row that is ink: part of a bar at the edge [guess]
-    max_bar_share: float = 0.2  # of the crop's height: a bar [guess]
-    remains_px: float = 2.0  # beyond the rule, where its remains lie [guess]
-    remains_ratio: float = 2.0  # of their width to their height: a point on a rule is no remains [guess]
-    struck_part_share: float = 0.12  # of the crop's height: a part of a struck digit is at least that high [guess]
+    bar_width_share: float = 0.9  # of a row that is ink: such a row is part of a bar at the edge [guess]
+    max_bar_share: float = 0.2  # of the crop's height: thickness of a bar [guess]
+    remains_px: float = 2.0  # around the rule, where its remains are [guess]
+    remains_ratio: float = 2.0  # of their width to their height: a dot on a rule is not its remains [guess]
+    struck_part_share: float = 0.12  # of the crop's height: a part of a struck-out digit is at least this tall [guess]
     struck_part_ratio: float = 0.2  # of its width to its height [guess]
-    struck_from: float = 0.28  # of the way down what is written: a line from there on strikes it out [guess]
-    struck_to: float = 0.75  # the same, the last [guess]
+    struck_from: float = 0.28  # of the way down the writing: a line below this point strikes it out ... [guess]
+    struck_to: float = 0.75  # ... if it is above this one [guess]
 
     # Walls.
     wall_share: float = 0.72  # of the crop's height, or of the height between two rules, that a wall fills [guess]
-    wall_gap_share: float = 0.15  # of the crop's height: gaps that long in a wall are closed [guess]
-    max_wall_slope: float = 0.07  # columns for a row: more is no wall [guess]
-    wall_bend_px: float = 0.6  # root mean square, by which a wall leaves its straight line [guess]
+    wall_gap_share: float = 0.15  # of the crop's height: gaps this long in a wall are closed [guess]
+    max_wall_slope: float = 0.07  # columns per row: more is not a wall [guess]
+    wall_bend_px: float = 0.6  # root mean square deviation of a wall from its straight line [guess]
     wall_bend_share: float = 0.012  # the same, of the crop's height [guess]
     min_filled_share: float = 0.85  # of its width, in a row of a wall: a digit has holes [guess]
-    swelling_quantile: float = 0.9  # of its widths, taken for the greatest [guess]
+    swelling_quantile: float = 0.9  # of its widths, used as the greatest [guess]
     max_swelling: float = 1.5  # its greatest width to its usual one (and 2 px): a digit is uneven [guess]
-    round_share: float = 0.15  # of its height: what reaches so far aside of an upright, at half height, is a digit [guess]
-    round_reach: float = 0.9  # of its height: further aside there is something else [guess]
-    end_share: float = 0.06  # of the crop's height, within which a wall ends at a rule or at the edge [guess]
-    higher: float = 1.2  # than what is written beside it: a wall that is bounded by the edges of the crop [guess]
-    side_share: float = 0.15  # of the crop's width: where nothing else is written, walls stand so near to the sides [guess]
-    hugging_px: int = 2  # from the side of the crop: at its very edge [guess]
-    min_hugged_ratio: float = 0.7  # of such a crop, width to height, where an upright stands at its very edge [guess]
-    alike_share: float = 0.8  # of the higher of two walls, over which the other runs beside it [guess]
-    inked_share: float = 0.85  # of the rows of a wall beside which something is written [guess]
-    near_side_share: float = 0.06  # the same, where something is written and a wall ends at the edge [guess]
+    round_share: float = 0.15  # of its height: ink this far to the side of a vertical run, at half height, is a digit [guess]
+    round_reach: float = 0.9  # of its height: ink further to the side is something else [guess]
+    end_share: float = 0.06  # of the crop's height, within which a wall must end at a rule or at the edge [guess]
+    higher: float = 1.2  # times as tall as the writing next to it: a wall that ends at the edges of the crop [guess]
+    side_share: float = 0.15  # of the crop's width: if nothing else is written, walls are this close to the sides [guess]
+    hugging_px: int = 2  # from the side of the crop: counts as its very edge [guess]
+    min_hugged_ratio: float = 0.7  # of such a crop, width to height, if the vertical run is at its very edge [guess]
+    alike_share: float = 0.8  # of the taller of two walls, over which the other runs alongside [guess]
+    inked_share: float = 0.85  # of the rows that have ink, for a wall with writing next to it [guess]
+    near_side_share: float = 0.06  # the same as side_share, if there is writing and a wall ends at the edge [guess]
     min_aspect_ratio: float = 1.2  # of such a crop, width to height [guess]
-    max_wall_ratio: float = 1.6  # width of a wall within a frame to that of its level rules [guess]
-    framed_higher: float = 1.1  # than what is usual beside it: a wall between two rules [guess]
-    tick_share: float = 0.1  # of the crop's height: a tick is at least that high [guess]
+    max_wall_ratio: float = 1.6  # width of a wall within a frame to that of its horizontal rules [guess]
+    framed_higher: float = 1.1  # times as tall as usual next to it: a wall between two rules [guess]
+    tick_share: float = 0.1  # of the crop's height: a tick is at least this tall [guess]
     max_tick_ratio: float = 2.5  # width of a tick to that of its rule [guess]
     max_tick_share: float = 0.5  # the same, at most [guess]
     max_tick_room: float = 1.2  # of the pitch, from the last tick to the side [guess]
-    tick_spread_share: float = 0.08  # of the crop's height, by which ticks differ [guess]
+    tick_spread_share: float = 0.08  # of the crop's height, by which ticks may differ [guess]
     min_ticks: int = 3  # on one rule [guess]
-    off_pitch: float = 0.15  # of the pitch, by which ticks leave it [guess]
+    off_pitch: float = 0.15  # of the pitch, by which ticks may deviate from it [guess]
     max_wall_share: float = 0.3  # of the crop's height: width of a wall [guess]
-    tall_share: float = 0.25  # of the crop's height: written ink at least that high counts beside a wall [guess]
+    tall_share: float = 0.25  # of the crop's height: writing at least this tall is compared to a wall [guess]
 
 
 RULING = RulingTuning()
@@ -97,21 +97,21 @@ _UP_AND_DOWN, _ASIDE, _AROUND = (np.ones(shape, np.uint8) for shape in ((3, 1), 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """A level rule: a straight line from side to side; px of the crop."""
+    """A horizontal rule: a straight line from side to side; px of the crop."""
 
-    row: float  # of its middle, at column 0
-    slope: float  # rows down for a column to the right
+    row: float  # of its center line, at column 0
+    slope: float  # rows down per column to the right
     thickness: float
-    run: Mask  # its ink, where it is long in one piece
+    run: Mask  # its ink, where it forms long runs
 
     def at(self, column: float) -> float:
         return self.row + self.slope * column
 
 
 def without_ruling(ink: Ink) -> tuple[Ink, Mask]:
-    """(ink, what was taken away): the ink (height, width) uint8 without printed rules and walls.
+    """(ink, what was removed): the ink (height, width) uint8 without printed rules and walls.
 
-    Where a stroke crosses one, the stroke stays.
+    A stroke that crosses one is kept.
     """
     mask = (ink > RULING.stroke_ink).astype(np.uint8)
     gone = np.zeros_like(mask)
@@ -129,16 +129,16 @@ def without_ruling(ink: Ink) -> tuple[Ink, Mask]:
     return (np.where(gone > 0, np.uint8(0), ink), gone) if gone.any() else (ink, gone)
 
 
-# ------------------------------------------------------------------------------------------------------ level rules
+# ------------------------------------------------------------------------------------------------------ horizontal rules
 
 
 def level_rules(mask: Mask) -> list[Rule]:
-    """The level rules of a field, the longest first."""
+    """The horizontal rules of a field, longest first."""
     height, width = mask.shape
     most = round(max(RULING.max_thickness_px, RULING.max_thickness_share * height))
     tall = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((most + 1, 1), np.uint8)), np.uint8)
     thin = mask & (1 - tall)
-    # A line that is not quite level runs over several rows; a dashed one has gaps.
+    # A slightly skewed line spans several rows; a dashed one has gaps.
     whole = cv2.dilate(thin, _UP_AND_DOWN)
     gap = int(np.clip(round(RULING.gap_heights * height), 3, RULING.max_gap_px))
     bridged = cv2.morphologyEx(whole, cv2.MORPH_CLOSE, np.ones((1, gap | 1), np.uint8))
@@ -149,7 +149,7 @@ def level_rules(mask: Mask) -> list[Rule]:
     if not pieces.any():
         return []
     long = int(min(RULING.sure_heights * height, RULING.sure_width_share * width))
-    # Those that are too long for a stroke without any bridge.
+    # Runs that are too long for a stroke even without bridging gaps.
     leveled = cv2.dilate(mask, _UP_AND_DOWN)
     sure = cv2.morphologyEx(leveled, cv2.MORPH_OPEN, np.ones((1, max(long, RULING.min_sure_px)), np.uint8))
     labels, table = components(np.asarray(pieces, np.uint8))
@@ -174,16 +174,16 @@ def level_rules(mask: Mask) -> list[Rule]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Lines:
-    """The lines through the middle of components, one after the other: arrays of a number for every column of each."""
+    """The center lines of components, concatenated: arrays with one number per column of each."""
 
-    starts: NDArray[np.int64]  # (n,) where the numbers of each begin
+    starts: NDArray[np.int64]  # (n,) where the numbers of each component begin
     columns: NDArray[np.int64]
     counts: NDArray[np.int64]  # px there
     middles: NDArray[np.float64]  # their mean row
 
     @staticmethod
     def of(labels: NDArray[np.int32], table: NDArray[np.int32]) -> _Lines:
-        """Those of all components, see `components`."""
+        """The center lines of all components, see `components`."""
         left, top, wide = table[:, 0], table[:, 1], table[:, 2]
         ends = wide.cumsum(dtype=np.int64)
         starts = np.asarray(ends - wide, np.int64)
@@ -198,7 +198,7 @@ class _Lines:
         )
 
     def fit(self, taken: Sequence[int]) -> tuple[float, float]:
-        """(slope, row at column 0) of the straight line through some of them."""
+        """(slope, row at column 0) of the straight line fitted to some of them."""
         parts = [slice(self.starts[k], self.starts[k + 1] if k + 1 < len(self.starts) else None) for k in taken]
         x, y = self.columns[parts[0]], self.middles[parts[0]]
         if len(parts) > 1:
@@ -211,7 +211,7 @@ class _Lines:
         return slope, height - slope * middle
 
     def straight(self, max_slope: float, max_bend: float) -> NDArray[np.bool_]:
-        """Which of them are straight and hardly slope, (n,): by the root mean square of what leaves the nearest line."""
+        """Which of them are straight and barely slope, (n,): by the RMS deviation from the fitted line."""
         lengths = np.diff(self.starts, append=len(self.columns))
         owner = np.arange(len(lengths)).repeat(lengths)
 
@@ -227,7 +227,7 @@ class _Lines:
 
 
 def _aligned(table: NDArray[np.int32], left: NDArray[np.int64], slope: float, row: float) -> NDArray[np.bool_]:
-    """Which of the pieces that are left lie on the straight line of the first of them, (len(left),)."""
+    """Which of the remaining pieces lie on the straight line of the first of them, (len(left),)."""
     own = table[left]
     middle = own[:, 0] + own[:, 2] / 2
     near = np.abs(own[:, 1] + own[:, 3] / 2 - row - slope * middle) <= RULING.off_line_px + own[0, 3] / 2
@@ -236,7 +236,7 @@ def _aligned(table: NDArray[np.int32], left: NDArray[np.int64], slope: float, ro
 
 
 def _rule(mask: Mask, thin: Mask, sure: Mask, span: int, slope: float, row: float) -> Rule | None:
-    """The rule of pieces on a straight line, `span` px from side to side; None where they are strokes of the pen."""
+    """The rule formed by pieces on a straight line, `span` px from end to end; None if they are pen strokes."""
     height, width = mask.shape
     zone = _zone(mask.shape, slope, row, RULING.off_line_px + 1)
     runs = (thin & zone).sum(axis=0)
@@ -255,9 +255,9 @@ def _rule(mask: Mask, thin: Mask, sure: Mask, span: int, slope: float, row: floa
 
 
 def _shows(mask: Mask, runs: NDArray[np.uint64], span: int, zone: Mask) -> bool:
-    """Whether pieces show where nothing else stands: those of a rule that is solid, broken, or dashed.
+    """Whether pieces are visible where there is no other ink, as for a solid, broken, or dashed rule.
 
-    `runs` is their ink in every column, (width,), `span` the px from side to side, and `zone` what belongs to the rule.
+    `runs` is their ink in every column, (width,), `span` the px from end to end, and `zone` the area of the rule.
     """
     width = mask.shape[1]
     if span < RULING.span_share * width:
@@ -269,7 +269,7 @@ def _shows(mask: Mask, runs: NDArray[np.uint64], span: int, zone: Mask) -> bool:
     share = int(np.count_nonzero(shown)) / count
     dashes = int(shown[0]) + int(np.count_nonzero(shown[1:] & ~shown[:-1]))
     dashed = share >= RULING.dashed_share and dashes >= RULING.min_dashes
-    # One that is broken in places, from side to side.
+    # A rule from side to side that is broken in places.
     broken = (
         share >= RULING.broken_share and span >= RULING.broken_span_share * width and count >= RULING.broken_free_share * width
     )
@@ -277,10 +277,10 @@ def _shows(mask: Mask, runs: NDArray[np.uint64], span: int, zone: Mask) -> bool:
 
 
 def _strikes(written: Mask, row: float) -> bool:
-    """Whether a line at that row runs through the middle of what is written, to strike it out: digits stand on a rule."""
+    """Whether a line at that row strikes out the writing, running through its middle: digits normally sit on a rule."""
     height = written.shape[0]
     _, table = components(np.asarray(written, np.uint8))
-    # What is left of a struck digit lies above and below the line; a wall tells nothing.
+    # The rest of a struck-out digit is above and below the line; walls do not count.
     parts = table[(table[:, 3] >= RULING.struck_part_share * height) & (table[:, 2] >= RULING.struck_part_ratio * table[:, 3])]
     if not len(parts):
         return False
@@ -298,7 +298,7 @@ def _zone(shape: tuple[int, ...], slope: float, row: float, reach: float) -> Mas
 
 
 def _bars(mask: Mask) -> list[Rule]:
-    """Full rows at the upper and the lower edge: a thick rule, or the shadow of a page's rim."""
+    """Full rows at the upper and the lower edge: a thick rule, or the shadow of a page's edge."""
     height = mask.shape[0]
     full = mask.mean(axis=1) >= RULING.bar_width_share
     most = round(RULING.max_bar_share * height)
@@ -314,7 +314,7 @@ def _bars(mask: Mask) -> list[Rule]:
 
 
 def _remains(left: Mask, rule: Rule) -> Mask:
-    """What is left of a rule that was taken away: flat pieces that lie along it."""
+    """What is left of a rule that was removed: flat pieces along it."""
     reach = rule.thickness / 2 + RULING.off_line_px + RULING.remains_px
     labels, table = components(left)
     if not len(table):
@@ -325,12 +325,12 @@ def _remains(left: Mask, rule: Rule) -> Mask:
 
 
 def _on_rule(mask: Mask, rule: Rule) -> Mask:
-    """The ink of a rule, without the strokes that cross it or stand on it."""
+    """The ink of a rule, without the strokes that cross it or sit on it."""
     tall = round(rule.thickness) + RULING.crossing_px
     strokes = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((tall, 1), np.uint8))
     strokes = cv2.dilate(strokes, _ASIDE)
     runs = np.asarray(cv2.dilate(rule.run, _UP_AND_DOWN), np.uint8) & (1 - np.asarray(strokes, np.uint8))
-    # Where nothing else stands the whole line goes, as far as it may be seen.
+    # Where there is no other ink, the whole visible line is removed.
     zone = _zone(mask.shape, rule.slope, rule.row, rule.thickness / 2 + RULING.off_line_px)
     beside = mask & (1 - zone)
     return np.asarray(mask & (runs | (zone & ~beside.any(axis=0))), np.uint8)
@@ -340,7 +340,7 @@ def _on_rule(mask: Mask, rule: Rule) -> Mask:
 
 
 def _ticks(mask: Mask, rule: Rule) -> Mask:
-    """The ink of short uprights on a rule, in one height and at one pitch: what parts the cells of a comb."""
+    """The ink of short vertical ticks on a rule, of one height and at one pitch: the separators of a comb's cells."""
     height = mask.shape[0]
     least = max(3, round(RULING.tick_share * height))
     above = mask & (1 - _zone(mask.shape, rule.slope, rule.row, rule.thickness / 2 + 1))
@@ -361,7 +361,7 @@ def _ticks(mask: Mask, rule: Rule) -> Mask:
     pitch = float(np.min(steps))
     off = np.abs(steps / max(pitch, 1.0) - np.rint(steps / max(pitch, 1.0)))
     ends = float(middle[alike].min()), mask.shape[1] - float(middle[alike].max())
-    # From side to side: whoever writes 111 does not fill the field with it.
+    # From side to side: a written 111 would not fill the field.
     if pitch < least or off.max() > RULING.off_pitch or max(ends) > RULING.max_tick_room * pitch:
         return np.zeros_like(mask)
     found = np.isin(labels, alike + 1).astype(np.uint8)
@@ -370,14 +370,14 @@ def _ticks(mask: Mask, rule: Rule) -> Mask:
 
 @dataclass(frozen=True, slots=True)
 class _Upright:
-    """A straight, upright run of ink; px of the crop."""
+    """A straight vertical run of ink; px of the crop."""
 
     left: int
     right: int
     top: int
     bottom: int
     width: float  # of the line itself
-    inked: float  # share of its rows in which there is ink: it may be joined from pieces
+    inked: float  # share of its rows with ink: it may be joined from pieces
 
     @property
     def height(self) -> int:
@@ -385,7 +385,7 @@ class _Upright:
 
 
 def _walls(mask: Mask, ruled: Mask, rules: list[Rule]) -> Mask:
-    """The ink of walls. `ruled` is that of the level rules."""
+    """The ink of walls. `ruled` is that of the horizontal rules."""
     height = mask.shape[0]
     gone = np.zeros_like(mask)
     written = mask & (1 - ruled)
@@ -402,15 +402,15 @@ def _walls(mask: Mask, ruled: Mask, rules: list[Rule]) -> Mask:
     sides = [_is_side(run, ends, runs, mask.shape) for run, ends in zip(runs, ended, strict=True)]
     if not any(sides) and not any(all(ends) for ends in ended):
         return gone
-    # The ink of each with its soft rim.
+    # The ink of each with its soft edge.
     inks = [np.asarray(cv2.dilate((labels == k + 1).view(np.uint8), _AROUND), np.uint8) for k in uprights]
     bounded = list(zip(runs, inks, ended, strict=True))
-    # What may be a wall is no measure of what is written beside one. The side of a 0 is no wall.
+    # Possible walls must not count as the writing next to a wall. The side of a 0 is not a wall.
     labels, table = components(written)
     flat = [(own, ends) for run, own, ends in bounded if not _is_round(run, own, labels)]
     alone = any(sides) and not len(_tall(written, table, [own for own, _ in flat]))
     beside = _tall(written, table, [own for own, ends in flat if all(ends)])
-    # Within a frame the sides are the outermost.
+    # In a frame only the outermost runs can be its sides.
     outer = {min(run.left for run in runs), max(run.left for run in runs)}
     for (run, own, ends), side in zip(bounded, sides, strict=True):
         if run.left not in outer and len(beside):
@@ -421,7 +421,7 @@ def _walls(mask: Mask, ruled: Mask, rules: list[Rule]) -> Mask:
 
 
 def _tall(written: Mask, table: NDArray[np.int32], walls: Sequence[Mask]) -> NDArray[np.int32]:
-    """The tall components of what is written, of which `table` has all, without what may be walls."""
+    """The tall components of the writing, without possible walls; `table` has all components."""
     for own in walls:
         written = written & (1 - own)
     if walls:
@@ -430,7 +430,7 @@ def _tall(written: Mask, table: NDArray[np.int32], walls: Sequence[Mask]) -> NDA
 
 
 def _is_round(run: _Upright, own: Mask, labels: NDArray[np.int32]) -> bool:
-    """Whether an upright is the side of a digit: at half height the ink that it belongs to goes on beside it."""
+    """Whether a vertical run is the side of a digit: at half height its component extends beyond it."""
     inked = labels[(own > 0) & (labels > 0)]
     if not len(inked):
         return False
@@ -443,10 +443,10 @@ def _is_round(run: _Upright, own: Mask, labels: NDArray[np.int32]) -> bool:
 
 
 def _uprights(labels: NDArray[np.int32], table: NDArray[np.int32], mask: Mask) -> Iterator[tuple[int, _Upright]]:
-    """Those among components that are straight upright runs, each with its row of the table (see `components`)."""
+    """The components that are straight vertical runs, each with its row in the table (see `components`)."""
     height = mask.shape[0]
     lines = _Lines.of(labels.T, table[:, [1, 0, 3, 2, 4]])
-    spread = cv2.dilate(mask, _ASIDE) > 0  # as `upright` was
+    spread = cv2.dilate(mask, _ASIDE) > 0  # like `upright`
     bend = max(RULING.wall_bend_px, RULING.wall_bend_share * height)
     for k in lines.straight(RULING.max_wall_slope, bend).nonzero()[0].tolist():
         x, y, w, h, _ = table[k].tolist()
@@ -461,13 +461,13 @@ def _uprights(labels: NDArray[np.int32], table: NDArray[np.int32], mask: Mask) -
         shares = filled[filled > 0] / across[filled > 0]
         if float(np.add.reduce(shares)) / len(shares) < RULING.min_filled_share:
             continue
-        thick = max(1.0, usual - 2)  # it was spread to both sides
+        thick = max(1.0, usual - 2)  # it was dilated on both sides
         inked = np.count_nonzero((mask[y : y + h, x : x + w] & own).any(axis=1)) / h
         yield k, _Upright(x, x + w, y, y + h, thick, inked)
 
 
 def _is_side(run: _Upright, ends: tuple[_End, _End], runs: list[_Upright], shape: tuple[int, ...]) -> bool:
-    """Whether a run is a side of an empty frame: at the very edge of the crop, or one of two alike at its two sides."""
+    """Whether a run is a side of an empty frame: at the very edge of the crop, or one of a matching pair at its two sides."""
     height, width = shape
     aside = min(run.left, width - run.right)
     if aside <= RULING.hugging_px and any(ends) and width >= RULING.min_aspect_ratio * height:
@@ -484,7 +484,7 @@ _End = str  # what a run ends at: "rule", "edge", or "" for neither
 
 
 def _ends(run: _Upright, shape: tuple[int, ...], rules: list[Rule]) -> tuple[_End, _End]:
-    """What a run ends at above and below."""
+    """What a run ends at, at the top and at the bottom."""
     near = max(2.0, RULING.end_share * shape[0])
     column = (run.left + run.right) / 2
 
@@ -499,15 +499,15 @@ def _ends(run: _Upright, shape: tuple[int, ...], rules: list[Rule]) -> tuple[_En
 def _is_wall(
     run: _Upright, ends: tuple[_End, _End], shape: tuple[int, ...], beside: NDArray[np.int32], rules: list[Rule]
 ) -> bool:
-    """Whether an upright run that ends at rules or edges is print; `beside` are the components of what is written."""
+    """Whether a vertical run that ends at rules or edges is print; `beside` are the components of the writing."""
     height, width = shape
     aside = min(run.left, width - run.right)
     if not len(beside):
-        # By itself it may be a 1, but not at the side of a printed frame.
+        # A lone run may be a 1, but not at the side of a printed frame.
         wide = width >= (RULING.min_hugged_ratio if aside <= RULING.hugging_px else RULING.min_aspect_ratio) * height
         return aside <= RULING.side_share * width and (len(rules) > 0 or wide)
     if run.inked < RULING.inked_share:
-        return False  # a digit that stands near both rules
+        return False  # a digit that comes close to both rules
     inner = (beside[:, 0] < run.left).any() and (beside[:, 0] + beside[:, 2] > run.right).any()
     if inner:
         return False

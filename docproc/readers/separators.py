@@ -1,4 +1,4 @@
-"""What an amount's separators say in the vote of the readers."""
+"""How an amount's separators count in the vote of the readers."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from docproc.readers.vote import Verdict
 
 @dataclass(frozen=True, slots=True)
 class SeparatorTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md.
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md.
 
-    Weights are in nats beside the readers' log probabilities. Every separator in its place counts 1, as does, against a text,
-    a digit that hangs like a comma. Heights on the line run from 0 at the upper end of the digits to 1 at their base line.
+    Weights are in nats, added to the readers' log probabilities. Every separator in its place counts 1, as does, against a
+    text, a digit that hangs like a comma. Heights on the line run from 0 at the top of the digits to 1 at their baseline.
     """
 
     contradiction_nats: float = 3.0  # against a text whose separators contradict each other [measured: 52 Indian amounts]
-    unknown_nats: float = 1.5  # against a text of whose separators nothing is known [guess]
+    unknown_nats: float = 1.5  # against a text about whose separators nothing is known [guess]
     max_support_nats: int = 3  # for a text, however many separators fit [guess]
     fraction_misread_nats: float = 2.0  # against a likely fraction whose slash was read as a 1 [measured: 140 drawn fractions]
 
-    max_floating_bottom: float = 1.0  # on the line: a mark that ends higher floats [geometry]
+    max_floating_bottom: float = 1.0  # on the line: a mark that ends above this floats [geometry]
 
-    min_sure_share: float = 0.97  # of the vote: no other text is looked at [guess]
-    max_behind_nats: float = 5.0  # the best text: whatever is further behind is not looked at [guess]
+    min_sure_share: float = 0.97  # of the vote: no other text is considered [guess]
+    max_behind_nats: float = 5.0  # the best text: texts further behind are not considered [guess]
 
 
 SEPARATORS = SeparatorTuning()
 
 
 def weigh_separators(verdict: Verdict, marked: Callable[[str], MarkedDigits | None]) -> Verdict:
-    """The verdict on an amount after its separators were taken into account.
+    """The verdict on an amount after taking its separators into account.
 
-    `marked` gives the digits of a text and the marks around them; None where it is not known where its digits stand.
+    `marked` gives the digits of a text and the marks around them; None if the positions of its digits are not known.
 
-    A big comma is easily read as a 1. Then the separators that are left contradict each other, or a digit hangs below the
-    line. Another text takes the place of such a text where its own separators outweigh the readers' doubt; and a text that
-    fits its separators is more probable than the readers alone would say.
+    A big comma is easily read as a 1. Then the remaining separators contradict each other, or a digit hangs below the line.
+    Another text replaces such a text if its own separators outweigh the readers' doubt; and a text that fits its separators
+    is more probable than the readers alone would say.
     """
     first = marked(verdict.ballots[0].text)
     if first is None:
@@ -66,12 +66,12 @@ def weigh_separators(verdict: Verdict, marked: Callable[[str], MarkedDigits | No
 
 
 def _argument(marked: MarkedDigits, text: str) -> float:
-    """What the separators say for a text, in nats."""
+    """The support of the separators for a text, in nats."""
     written = written_amount(marked, text)
     support = separator_support(written)
     hanging = count_hanging(marked)
     strokes = len([mark for mark in marked.marks if mark.kind == "slash" and mark.place == 0])
-    # What floats between digits and is no dash may be what is left of a digit.
+    # A floating mark between digits that is not a dash may be the rest of a digit.
     others = [mark for mark in marked.marks if mark.kind == "other" and mark.bottom < SEPARATORS.max_floating_bottom]
     floating = len([mark for mark in others if 0 < mark.place < len(text)])
     slashed = SEPARATORS.fraction_misread_nats * slash_read_as_1(written)

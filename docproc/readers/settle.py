@@ -1,4 +1,4 @@
-"""The rules between the fields of a page."""
+"""Apply the rules between the fields of a page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Read = TypeVar("Read", bound=Reading)
 
 
 def settle(results: Sequence[FieldResult], rules: Sequence[PageRule]) -> list[FieldResult]:
-    """Weigh the rules between the fields of a page, see `repair.repair_page`."""
+    """Apply the rules between the fields of a page, see `repair.repair_page`."""
     if not rules:
         return list(results)
     choices = repair_page({result.prepared.field.name: probabilities(result.reading) for result in results}, rules)
@@ -26,7 +26,7 @@ def settle(results: Sequence[FieldResult], rules: Sequence[PageRule]) -> list[Fi
         choice = choices[result.prepared.field.name]
         if isinstance(result, PrintedResult):
             reading = _settled(result.reading, choice)
-            # What the symbols part is known of what was read alone.
+            # The groups between symbols are known only for the original reading.
             settled.append(replace(result, reading=replace(reading, value="", centers=()) if choice.changed else reading))
         else:
             settled.append(replace(result, reading=_settled(result.reading, choice)))
@@ -49,7 +49,7 @@ def _settled(reading: Read, choice: Choice) -> Read:
 
 
 def probabilities(reading: Reading) -> tuple[tuple[str, float], ...]:
-    """The texts of a field with their probabilities, the one that was read first."""
+    """The texts of a field with their probabilities; the text that was read comes first."""
     rest = 1.0 - reading.confidence
     whole = sum(share for _, share in reading.alternatives) + REPAIR.min_unseen_share
     others = ((text, rest * share / whole) for text, share in reading.alternatives)

@@ -1,4 +1,4 @@
-"""What a field means, by its text and the marks between its digits."""
+"""The value of a field, from its text and the marks between its digits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNPARTED = "a rule changed the line: it is not known where its symbols stand"
 
 
 def value_of(result: FieldResult, window: DateWindow | None = None) -> tuple[str, str]:
-    """(value, doubt): an ISO date, a number, an E-13B line with its symbols, else the text; and why nobody should rely on it.
+    """(value, doubt): an ISO date, a number, an E-13B line with its symbols, or else the text; and why not to trust it.
 
     `window` says which dates are stale or post-dated.
     """
@@ -35,7 +35,7 @@ def value_of(result: FieldResult, window: DateWindow | None = None) -> tuple[str
 
 
 def _amount(result: HandwrittenResult, text: str) -> tuple[str, str]:
-    """An amount with its sign. A dash behind whole units, or on both sides, fills the field and is no sign."""
+    """An amount with its sign. A dash after whole units, or on both sides, is filler and not a sign."""
     field = result.prepared.field
     value, doubt = amount_value(result.marked, text, None if field.cells else result.named, cents=field.cents)
     if not value:

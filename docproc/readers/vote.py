@@ -1,7 +1,7 @@
-"""Several readers, and one verdict.
+"""Combine several readers into one verdict.
 
-They make different mistakes. Every text that one of them proposes is judged by all, and what they say is joined log-linearly
-(a product of experts, G. Hinton, 2002), with weights that were fitted on composed fields.
+They make different mistakes. Every text that one of them proposes is judged by all, and their scores are combined
+log-linearly (a product of experts, G. Hinton, 2002), with weights that were fitted on composed fields.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from docproc.readers import NETWORKS
 from docproc.readers.voter import Opinion
 from docproc.rules import FieldRules
 
-LEADING_ZERO = "leading_zero"  # on the cards, beside the names of the readers
+LEADING_ZERO = "leading_zero"  # key on the cards, next to the reader names
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How much each reader's log probability counts in a kind of field, and what speaks against a zero at the start."""
+    """How much each reader's log probability counts in a kind of field, and the penalty for a leading zero."""
 
-    readers: Mapping[str, float]  # by their names; one that is not there does not vote
+    readers: Mapping[str, float]  # by reader name; a missing reader does not vote
     leading_zero: float = 0.0  # natural log, at most 0
 
     def to_card(self) -> dict[str, float]:
@@ -32,16 +32,16 @@ class Weights:
 
     @staticmethod
     def from_card(card: Mapping[str, Any]) -> Weights:
-        """Raises KeyError, TypeError or ValueError when the card holds no weights."""
+        """Raises KeyError, TypeError or ValueError if the card holds no weights."""
         return Weights({name: float(card[name]) for name in NETWORKS}, float(card[LEADING_ZERO]))
 
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """A text and what each reader says of it."""
+    """A text with each reader's log probability for it."""
 
     text: str
-    logs: Mapping[str, float]  # by the names of the readers: natural log probabilities, bounded from below
+    logs: Mapping[str, float]  # by reader name: natural log probabilities, bounded from below
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Verdict:
 
     ballots: tuple[Ballot, ...]
     shares: tuple[float, ...]  # of the joint probability of all these texts
-    agreed: bool  # all readers put the same text first
+    agreed: bool  # all readers rank the same text first
 
     @property
     def texts(self) -> tuple[tuple[str, float], ...]:
@@ -61,18 +61,18 @@ class Verdict:
 def ballots(
     opinions: Mapping[str, Opinion], digits: tuple[int, int] | None = None, rules: FieldRules | None = None
 ) -> tuple[Ballot, ...]:
-    """All texts that a reader proposes, judged by all.
+    """All texts that any reader proposes, judged by all readers.
 
-    `digits` bounds the length of a text; that nothing is written stays possible.
+    `digits` bounds the length of a text; the empty text always stays possible.
     With `rules` each reader also proposes the best texts that they allow; those come
-    after the others, which stay as they were.
+    after the others, which do not change.
     """
     fewest, most = digits if digits else (0, 10**6)
     texts: list[str] = []
     for opinion in opinions.values():
         texts += [text for text in opinion.propose(None, texts) if fewest <= len(text) <= most or not text]
     if fewest and texts:
-        texts.append("")  # that so many digits are expected is no proof that anything is written
+        texts.append("")  # an expected digit count does not prove that anything is written
     within = rules.within(digits) if rules else None
     if within:
         for opinion in opinions.values():
@@ -92,11 +92,11 @@ def arguments(cast: Sequence[Ballot], names: Sequence[str]) -> NDArray[np.float6
 
 
 def vote(cast: tuple[Ballot, ...], weights: Weights) -> Verdict:
-    """Join what the readers say; `weights` are those of the kind of field."""
+    """Combine the readers' scores; `weights` are those for the kind of field."""
     if not cast:
         return Verdict((), (), agreed=False)
     joint = arguments(cast, tuple(weights.readers)) @ (*weights.readers.values(), weights.leading_zero)
-    # Equal rows may come to other last bits: such texts stay in the order in which they were proposed.
+    # Equal rows may differ in their last bits: such texts keep the order in which they were proposed.
     order = np.argsort(-joint.round(9), kind="stable")
     shares = np.exp(joint[order] - joint[order[0]])
     shares /= shares.sum()

@@ -1,4 +1,4 @@
-"""What a reader that votes looks like: a module with a view, a form, scores, and an opinion that proposes and judges texts."""
+"""The interface of a voting reader: a module with a view, a form, scores, and an opinion that proposes and judges texts."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from docproc.backends.form import Form
 from docproc.rules import FieldRules
 from docproc.types import Field, FieldInk
 
-MAX_PROPOSED = 5  # texts that a reader proposes at a time [guess]
+MAX_PROPOSED = 5  # texts that a reader proposes at once [guess]
 
 
 class Opinion(Protocol):
-    """What one reader thinks of one field. It is asked as often as needed; nothing is computed twice."""
+    """One reader's opinion of one field. It can be queried repeatedly; nothing is computed twice."""
 
     def propose(self, rules: FieldRules | None, others: Sequence[str]) -> list[str]:
-        """The reader's likeliest texts, best first, at most `MAX_PROPOSED`; with `rules`, only texts that they allow.
+        """The reader's most likely texts, best first, at most `MAX_PROPOSED`; with `rules`, only texts that they allow.
 
-        `others` are texts that will have to be judged as well: a reader that judges many at once may do so now.
+        `others` are texts that will also have to be judged: a reader that judges in batches may do so now.
         """
         ...
 
@@ -30,30 +30,30 @@ class Opinion(Protocol):
         ...
 
     def evidence(self, text: str) -> Mapping[str, float]:
-        """What the reader alone knows that speaks for or against a text, see `evidence`."""
+        """Evidence for or against a text that only this reader has, see `evidence`."""
         ...
 
 
 class Voter(Protocol):
-    """A module (a folder of `readers`). What it calls a view and scores is its own business."""
+    """A module (a folder of `readers`). The types of its views and scores are private to it."""
 
     @property
     def FORM(self) -> Form:  # noqa: N802
-        """What its network takes and gives."""
+        """The inputs and outputs of its network."""
         ...
 
     def view(self, ink: FieldInk, field: Field, /) -> Any:
-        """What its network is shown of a field; None where the reader does not read such fields."""
+        """The network's input for a field; None if the reader does not read such fields."""
         ...
 
     def score(self, views: Sequence[Any], network: Any, /) -> list[Any]:
-        """What its network says of many views, in one call: one item for each view."""
+        """The network's output for many views, in one call: one item per view."""
         ...
 
     def fitted(self, card: Mapping[str, Any], /) -> Any:
-        """What was fitted beside its network, from the card of a model. Raises KeyError, TypeError or ValueError."""
+        """What was fitted in addition to its network, from a model's card. Raises KeyError, TypeError or ValueError."""
         ...
 
     def opinion(self, view: Any, scores: Any, digits: tuple[int, int] | None, fitted: Any, /) -> Opinion:
-        """What the reader thinks of a field, from its view and scores; `digits` bounds the length of its text."""
+        """The reader's opinion of a field, from its view and scores; `digits` bounds the length of its text."""
         ...

@@ -1,4 +1,4 @@
-"""The readers that vote, by the names that stand on the cards. To add one, write its folder and enter it here."""
+"""The voting readers, by their names on the cards. To add one, write its folder and register it here."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ from docproc.readers.voter import Voter
 VOTERS: Mapping[str, Voter] = {"lattice": lattice, "line": line, "cells": comb}
 
 FORMS: Mapping[str, Form] = {name: voter.FORM for name, voter in VOTERS.items()}
-"""What their networks take and give."""
+"""The inputs and outputs of their networks."""

@@ -1,4 +1,4 @@
-"""What texts are allowed: rules of a field, and rules between the fields of a page, as functions on strings of digits."""
+"""Which texts are allowed: rules of a field, and rules between the fields of a page, as functions on strings of digits."""
 
 from docproc.rules.automata import Automaton
 from docproc.rules.between import EqualRule, OrderRule, PageRule, SumRule

@@ -1,4 +1,4 @@
-"""One rule at a time, for texts of one length: a state machine that reads digits from left to right."""
+"""State machines for single rules and texts of one length, which read digits from left to right."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ def is_digits(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Acceptor:
-    """A state machine that accepts the texts of one length that keep one rule."""
+    """A state machine that accepts the texts of one length that satisfy one rule."""
 
     start: Hashable
-    step: Callable[[Any, int, int], Hashable | None]  # (state, digit, its index from the left); None: no text goes on from here
+    step: Callable[[Any, int, int], Hashable | None]  # (state, digit, its index from the left); None: no continuation
     accepts: Callable[[Any], bool]  # of the state after the last digit
 
 
 def range_acceptor(low: int, high: int, length: int) -> Acceptor:
-    """Numbers from `low` to `high`. The state says whether the text so far is the start of the lower and of the upper bound."""
+    """Numbers from `low` to `high`. The state says whether the text so far is a prefix of the lower and of the upper bound."""
     if len(str(low)) > length:
         return Acceptor((), lambda *_: None, lambda _: False)
     lows = [int(c) for c in str(low).zfill(length)]

@@ -1,8 +1,8 @@
 """All rules of a field as one automaton, for a search that builds texts from left to right.
 
-A state holds everything about the text so far that matters for what may follow. A beam search that keeps the best texts of
-every state therefore never loses the best allowed text. For every length that a text may have, the state is the product of
-the single rules' states (a sum's remainder, a pattern's positions, whether a range's bounds are still touched).
+A state holds everything about the text so far that determines what may follow. So a beam search that keeps the best texts of
+every state never loses the best allowed text. For every possible length of a text, the state is the product of the single
+rules' states (a sum's remainder, a pattern's positions, whether a prefix of a range's bound is still matched).
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Hashable, Sequence
 
 from docproc.rules.acceptors import Acceptor, is_digits
 
-MAX_SEARCHED_STATES = 50_000  # looked at for a way to an allowed text, before one is presumed [guess]
+MAX_SEARCHED_STATES = 50_000  # searched for a path to an allowed text, before one is assumed [guess]
 
 _State = tuple[Hashable, ...]
 
 
 class LengthAutomaton:
-    """The rules for texts of one length: the product of their acceptors, without the states that lead nowhere."""
+    """The rules for texts of one length: the product of their acceptors, without dead-end states."""
 
     def __init__(self, acceptors: tuple[Acceptor, ...], length: int) -> None:
         self.acceptors, self.length = acceptors, length
@@ -26,7 +26,7 @@ class LengthAutomaton:
         self.share: float | None = None
 
     def step(self, state: _State, digit: int, place: int) -> _State | None:
-        """The state after one more digit; None where a rule is broken for good."""
+        """The state after one more digit; None if a rule can no longer be satisfied."""
         grown = []
         for acceptor, own in zip(self.acceptors, state, strict=True):
             after = acceptor.step(own, digit, place)
@@ -40,7 +40,7 @@ class LengthAutomaton:
         return all(acceptor.accepts(own) for acceptor, own in zip(self.acceptors, state, strict=True))
 
     def alive(self, state: _State, place: int) -> bool:
-        """Whether an allowed text continues from here; presumed where that takes too long to find out."""
+        """Whether an allowed text continues from here; assumed so if finding out takes too long."""
         left = [MAX_SEARCHED_STATES]
 
         def search(state: _State, place: int) -> bool:
@@ -83,7 +83,7 @@ class LengthAutomaton:
 class Automaton:
     """The rules for texts of all lengths. States are numbers; -1 is the state of texts with no allowed continuation.
 
-    A state also determines the length of its text. The tables fill as they are asked for.
+    A state also determines the length of its text. The tables are filled on demand.
     """
 
     def __init__(self, lengths: Sequence[LengthAutomaton]) -> None:
@@ -109,7 +109,7 @@ class Automaton:
         return after
 
     def good(self, state: int) -> bool:
-        """Whether a text with this state is allowed as it stands."""
+        """Whether a text with this state is allowed as it is."""
         if state < 0:
             return False
         place, states = self._states[state]
@@ -132,7 +132,7 @@ class Automaton:
 
     @property
     def size(self) -> int:
-        """The number of states that are kept."""
+        """The number of stored states."""
         return len(self._states) + sum(len(own.known) for own in self._lengths)
 
     def _number(self, place: int, states: tuple[_State | None, ...]) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from docproc.rules.acceptors import is_digits
 from docproc.rules.calendar import DateOrder, date_of
 
-MAX_TOTALS = 1000  # numbers that a slip of the writer may lead to with equal probability [guess]
+MAX_TOTALS = 1000  # numbers that a writer's slip may lead to with equal probability [guess]
 ORDER_TOTALS = 2.0  # half of all pairs of dates are in order [geometry]
 
 
@@ -16,7 +16,7 @@ ORDER_TOTALS = 2.0  # half of all pairs of dates are in order [geometry]
 class SumRule:
     """The numbers in the fields `parts` sum up to the one in `total`.
 
-    A blank part is 0 where another is written; with no part written, or no total, there is nothing to judge.
+    A blank part counts as 0 if another is written; with no part written, or no total, the rule cannot be judged.
     """
 
     parts: tuple[str, ...]
@@ -32,7 +32,7 @@ class SumRule:
         return self.name or f"{' + '.join(self.parts)} = {self.total}"
 
     def holds(self, texts: Mapping[str, str]) -> bool | None:
-        """Whether the fields' texts keep the rule; None where there is nothing to judge."""
+        """Whether the fields' texts satisfy the rule; None if it cannot be judged."""
         written = [texts[part] for part in self.parts if texts.get(part)]
         total = texts.get(self.total, "")
         if not written or not all(is_digits(text) for text in (*written, total)):
@@ -40,13 +40,13 @@ class SumRule:
         return sum(int(text) for text in written) == int(total)
 
     def totals(self, texts: Mapping[str, str]) -> float:
-        """How many totals a slip of the writer might have led to, all equally probable."""
+        """How many totals a writer's slip might have led to, all equally probable."""
         return _totals(texts.get(self.total, ""))
 
 
 @dataclass(frozen=True, slots=True)
 class EqualRule:
-    """Both fields hold the same number; leading zeros do not count. With one of them blank there is nothing to judge."""
+    """Both fields hold the same number; leading zeros do not count. If one of them is blank, the rule cannot be judged."""
 
     one: str
     other: str
@@ -72,9 +72,9 @@ class EqualRule:
 
 @dataclass(frozen=True, slots=True)
 class OrderRule:
-    """The date in `earlier` does not come after the one in `later`. A text that is no date is not judged.
+    """The date in `earlier` does not come after the one in `later`. A text that is not a date is not judged.
 
-    A year of two digits lies from 1969 to 2068, as in POSIX.
+    A year of two digits is between 1969 and 2068, as in POSIX.
     """
 
     earlier: str

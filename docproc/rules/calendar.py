@@ -1,4 +1,4 @@
-"""Which texts are dates: the orders in which day, month and year are written, and the days that a text can mean."""
+"""Which texts are dates: the orders of day, month and year, and the days that a text can mean."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ CENTURY = (1969, 2068)  # the first and the last year that two digits can mean [
 
 @lru_cache(maxsize=len(DATE_ORDERS))
 def date_forms(order: DateOrder) -> tuple[str, ...]:
-    """How the digits of a date may be written, as `DDMMYYYY` or `DMMYY`; an order of parts leaves their widths open."""
+    """The forms of a date's digits, such as `DDMMYYYY` or `DMMYY`; an order of parts leaves their widths open."""
     if order == "auto":
-        # Two digits that come first are no year, unless the order says so.
+        # Two leading digits are not a year, unless the order says so.
         return tuple(f for one in PART_ORDERS[:-1] for f in date_forms(one) if one != "YMD" or f.startswith("YYYY"))
     if order not in PART_ORDERS:
         return (order,)
@@ -39,16 +39,16 @@ def dates_of(
 ) -> tuple[date, ...]:
     """The days that a text can mean, ascending; a year of two digits gives one day in every century of `years`.
 
-    `breaks` are places, as numbers of digits before them, where one part of the date ends and the next begins.
+    `breaks` are the boundaries between parts of the date, as numbers of digits before them.
     """
     found = {day for form in _forms(text, order, breaks) for day in _days(text, form, years)}
     return tuple(sorted(found))
 
 
 def date_of(text: str, order: DateOrder, years: tuple[int, int] = (1000, 9999), breaks: Collection[int] = ()) -> date | None:
-    """The one day that a text means; None where it means none, or where it may mean several: `05062019` without an order.
+    """The one day that a text means; None if it means none, or may mean several: `05062019` without an order.
 
-    A year of two digits lies from 1969 to 2068, as in POSIX, one of four digits in `years`; `breaks` as in `dates_of`.
+    A year of two digits is between 1969 and 2068, as in POSIX, one of four digits in `years`; `breaks` as in `dates_of`.
     """
     found = {
         day for form in _forms(text, order, breaks) for day in _days(text, form, CENTURY if form.count("Y") == 2 else years)
@@ -102,19 +102,19 @@ class DateWindow:
         return date(year, month, min(self.as_of.day, monthrange(year, month)[1]))
 
     def doubt(self, day: date) -> str:
-        """What is wrong with a date, in words; "" where it lies in the window."""
+        """What is wrong with a date, in words; "" if it is within the window."""
         if day > self.as_of:
             return f"post-dated: after {self.as_of}"
         return f"stale: before {self.earliest}, {self.span} before {self.as_of}" if day < self.earliest else ""
 
 
-# What is known of a date so far: its day (0 for a day that every month has), the length of its month (28 for February),
-# whether its year may be a leap year, each None while it is unknown; and the digits of the part that is being written.
+# What is known about a date so far: its day (0 for a day that every month has), the length of its month (28 for February),
+# whether its year may be a leap year, each None while unknown; and the digits so far of the current part.
 _PartialDate = tuple[int | None, int | None, bool | None, str]
 
 
 def date_acceptor(order: DateOrder, years: tuple[int, int], length: int) -> Acceptor:
-    """Dates of `length` digits. The state holds, for every form of this length, the date so far; None where none is left."""
+    """Dates of `length` digits. The state holds, for every form of this length, the date so far; None if none is left."""
     forms = [form for form in date_forms(order) if len(form) == length]
 
     def step(states: tuple[_PartialDate | None, ...], digit: int, place: int) -> tuple[_PartialDate | None, ...] | None:

@@ -31,9 +31,9 @@ _PERMUTATIONS = _powers()
 class Weighted:
     """A custom check digit: the digits times `weights`, summed, leave `remainder` when divided by `modulus`.
 
-    The weights are aligned to the right end: the last belongs to the check digit. A text of more digits than there are
+    The weights are aligned at the right: the last one belongs to the check digit. A text with more digits than there are
     weights breaks the rule; a shorter one is padded with zeros on the left. Raises ValueError for fewer than two weights, a
-    modulus below 2, or a remainder outside of 0 to modulus - 1.
+    modulus below 2, or a remainder outside 0 to modulus - 1.
     """
 
     weights: tuple[int, ...]
@@ -63,14 +63,14 @@ def mod10(text: str) -> bool:
 def mod11(text: str) -> bool:
     """Weights 2 to 7, repeating, from the right before the check digit, which completes the sum to a multiple of 11.
 
-    Where the check digit would have to be 10, no digit fits. Norwegian account and organization numbers are made this way
-    (Brønnøysund Register Centre). ISBN-10 counts 2 to 10: `weighted(text, (10, 9, ..., 1), 11)`.
+    If the check digit would have to be 10, no digit fits. Norwegian account and organization numbers work this way
+    (Brønnøysund Register Centre). ISBN-10 uses weights 2 to 10: `weighted(text, (10, 9, ..., 1), 11)`.
     """
     return check_digit_fits(text, "mod11")
 
 
 def mod97(text: str) -> bool:
-    """The whole number leaves 1 when divided by 97 (ISO/IEC 7064, MOD 97-10; the last two digits are the check)."""
+    """The whole number modulo 97 is 1 (ISO/IEC 7064, MOD 97-10; the last two digits are the check)."""
     return check_digit_fits(text, "mod97")
 
 
@@ -90,7 +90,7 @@ def weighted(text: str, weights: tuple[int, ...], modulus: int, remainder: int =
 
 
 def check_digit_fits(text: str, check: CheckName | Weighted) -> bool:
-    """Whether the check digit is right; False for a text with fewer than two characters, or with other than digits."""
+    """Whether the check digit is right; False for a text with fewer than two characters, or with non-digits."""
     if len(text) < 2 or not is_digits(text):
         return False
     if check == "aba" and len(text) != 9:
@@ -105,7 +105,7 @@ def check_digit_fits(text: str, check: CheckName | Weighted) -> bool:
 
 
 def check_digit_acceptor(check: CheckName | Weighted, length: int) -> Acceptor:
-    """Texts of `length` digits whose check digit is right. The state is a remainder or, for Verhoeff, a group element."""
+    """Texts of `length` digits with a valid check digit. The state is a remainder or, for Verhoeff, a group element."""
     if check == "mod97":
         return Acceptor(0, lambda state, digit, _: (state * 10 + digit) % 97, lambda state: state == 1)
     if check == "verhoeff":

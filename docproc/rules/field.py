@@ -13,19 +13,19 @@ from docproc.rules.check_digits import CHECK_NAMES, CheckName, Weighted, check_d
 from docproc.rules.patterns import pattern_automaton
 
 MAX_DIGITS = 32  # of a text whose number of digits is not bounded otherwise [guess]
-BREAKS = "breaks a rule: "  # begins a remark
-MAX_KEPT_STATES = 200_000  # of an automaton, before it is built anew [guess]
+BREAKS = "breaks a rule: "  # the start of a remark
+MAX_KEPT_STATES = 200_000  # of an automaton, before it is rebuilt [guess]
 
 
 @dataclass(frozen=True, slots=True)
 class FieldRules:
-    r"""What texts a field allows; every rule that is given must hold. Blank fields are not judged.
+    r"""Which texts a field allows; every given rule must hold. Blank fields are not judged.
 
-    `digits`: (min, max) number of digits, at most 32 digits where it is not given. `pattern`: a regular expression that the
+    `digits`: (min, max) number of digits, at most 32 digits if not given. `pattern`: a regular expression that the
     whole text matches, of digits . \d [...] ( ) (?: ) | ? * + {m,n}. `bounds`: (low, high) of the text's integer value.
     `check`: its check digit. `allowed`: a closed list. `date`: the order of a date's parts; `DMY` leaves the widths of the
     parts open, `auto` their order too. `years`: (first, last) year of a date; for a year of two digits some year between
-    them must fit. Raises ValueError where a rule makes no sense.
+    them must fit. Raises ValueError if a rule makes no sense.
     """
 
     digits: tuple[int, int] | None = None
@@ -55,15 +55,15 @@ class FieldRules:
 
     @property
     def trivial(self) -> bool:
-        """Whether there is no rule but a number of digits."""
+        """Whether there is no rule other than the number of digits."""
         return self == FieldRules(digits=self.digits, years=self.years)
 
     def allows(self, text: str) -> bool:
-        """Whether the text keeps all rules."""
+        """Whether the text satisfies all rules."""
         return not self.named(text)
 
     def named(self, text: str) -> str:
-        """The first rule that the text breaks, in words that a clerk understands; "" where it breaks none."""
+        """The first rule that the text breaks, in words that a clerk understands; "" if it breaks none."""
         fewest, most = self.digits or (0, MAX_DIGITS)
         if not fewest <= len(text) <= most or (text and not is_digits(text)):
             return f"must have {_count(fewest, most)}"
@@ -81,7 +81,7 @@ class FieldRules:
         return ""
 
     def key(self, text: str) -> Hashable | None:
-        """Everything about `text` that matters for what may follow; None where no allowed text begins with it.
+        """Everything about `text` that determines what may follow; None if no allowed text begins with it.
 
         Two texts of the same length with equal keys have the same allowed continuations.
         """
@@ -92,7 +92,7 @@ class FieldRules:
         return automaton(self).chance(length)
 
     def within(self, digits: tuple[int, int] | None) -> FieldRules | None:
-        """The same rules with a second bound on the number of digits; None where both together leave no number."""
+        """The same rules with a second bound on the number of digits; None if the two together allow no number."""
         if digits is None:
             return self
         own = self.digits or (0, MAX_DIGITS)
@@ -102,7 +102,7 @@ class FieldRules:
         return replace(self, digits=both)
 
     def lengths(self) -> tuple[int, ...]:
-        """The numbers of digits that the rules leave, ascending; patterns and ranges are not looked into."""
+        """The numbers of digits that the rules allow, ascending; patterns and ranges are not considered."""
         fewest, most = self.digits or (0, MAX_DIGITS)
         found = set(range(fewest, most + 1))
         if self.bounds is not None:
@@ -136,7 +136,7 @@ class FieldRules:
 
 
 def breaks(rule: str) -> str:
-    """The remark on a text that breaks a rule; "" where it breaks none."""
+    """The remark on a text that breaks a rule; "" if it breaks none."""
     return BREAKS + rule if rule else ""
 
 
@@ -146,7 +146,7 @@ def _count(fewest: int, most: int) -> str:
 
 
 def automaton(rules: FieldRules) -> Automaton:
-    """The rules' automaton; the states that it has found are kept from call to call, within bounds."""
+    """The rules' automaton; the states found are cached between calls, up to a limit."""
     held = _held_automaton(rules)
     if held[0].size > MAX_KEPT_STATES:
         held[0] = _build(rules)

@@ -1,4 +1,4 @@
-"""Patterns: the part of regular expressions that digits need, as automata that never backtrack."""
+"""Patterns: the subset of regular expressions needed for digits, as automata that never backtrack."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ MAX_POSITIONS = 1000  # sets of digits in a pattern, repetitions counted [guess]
 
 @dataclass(frozen=True, slots=True)
 class PatternAutomaton:
-    """The automaton of a pattern's positions (V. Glushkov, 1961): its time is linear in the text, whatever the pattern."""
+    """The position automaton of a pattern (V. Glushkov, 1961): linear time in the text, whatever the pattern."""
 
-    digits: tuple[frozenset[int], ...]  # that every position allows
+    digits: tuple[frozenset[int], ...]  # allowed at every position
     follow: tuple[frozenset[int], ...]  # the positions after each
     first: frozenset[int]
     last: frozenset[int]
     empty: bool  # whether the empty text matches
 
     def acceptor(self) -> Acceptor:
-        """The texts that match, of whatever length. The state is a set of positions, None before the first digit."""
+        """The matching texts, of any length. The state is a set of positions, None before the first digit."""
         return Acceptor(None, self.step, self.accepts)
 
     def step(self, state: frozenset[int] | None, digit: int, _: int = 0) -> frozenset[int] | None:
-        """The positions after one more digit, None where there are none."""
+        """The positions after one more digit, None if there are none."""
         after = self.first if state is None else frozenset(q for p in state for q in self.follow[p])
         return frozenset(q for q in after if digit in self.digits[q]) or None
 
@@ -47,11 +47,11 @@ class PatternAutomaton:
 
 @lru_cache(maxsize=64)
 def pattern_automaton(pattern: str) -> PatternAutomaton:
-    r"""The automaton of a pattern of digits . \d [...] ( ) (?: ) | ? * + {m,n}. Raises ValueError with what is wrong in it."""
+    r"""The automaton of a pattern of digits . \d [...] ( ) (?: ) | ? * + {m,n}. Raises ValueError that says what is wrong."""
     return _PatternParser(pattern).parse()
 
 
-# A parsed pattern is a set of digits, a sequence, a choice, or a repetition: (what, min, max or None).
+# A parsed pattern is a set of digits, a sequence, a choice, or a repetition: (node, min, max or None).
 _Node = tuple[Literal["set", "all", "any", "repeat"], Any]
 
 
@@ -116,7 +116,7 @@ class _PatternParser:
         return ("repeat", (node, *count))
 
     def count(self) -> tuple[int, int | None] | None:
-        """(min, max or None) of a repetition, None where there is none."""
+        """(min, max or None) of a repetition, None if there is none."""
         for sign, count in (("?", (0, 1)), ("*", (0, None)), ("+", (1, None))):
             if self.take(sign):
                 return count
@@ -191,7 +191,7 @@ class _PatternParser:
             return self.chain(self.build(part) for part in what)
         part, fewest, most = what
         if most is not None:
-            # A part that is repeated zero times at most has no positions.
+            # A part that is repeated at most zero times has no positions.
             return self.chain(self.optional(self.build(part), k >= fewest) for k in range(most))
         copies = max(1, fewest)
         return self.chain(

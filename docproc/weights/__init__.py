@@ -1,1 +1,1 @@
-"""The trained models: where they lie, what their cards say, how they are opened."""
+"""The trained models: where they are, what their cards say, how they are opened."""

@@ -1,10 +1,10 @@
-"""Where the models lie, and what their cards say of them; nothing here opens a network.
+"""Where the models are, and what their cards say about them; nothing here opens a network.
 
-A model is a folder with the networks and one card. Each network lies there in several files that were made of one another: as
-it was trained (`.keras`, float32), for GPUs (`.fp16.onnx`), and for processors (`.onnx`, eight bits). Each backend has its own.
+A model is a folder with the networks and one card. Each network is there in several files derived from one another: as
+trained (`.keras`, float32), for GPUs (`.fp16.onnx`), and for CPUs (`.onnx`, eight bits). Each backend uses its own.
 
-A wheel holds only what reads on a processor. What training and GPUs need is a distribution of its own,
-`docproc-digits-training`, whose files lie in the same folder once it is installed; a clone of the project has all of them.
+A wheel holds only what is needed to read on a CPU. The files for training and GPUs are a separate distribution,
+`docproc-digits-training`, which installs them into the same folder; a clone of the project has all of them.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from docproc.backends import BACKENDS, Choice, choose
 from docproc.errors import BadUsage, MissingPart
 from docproc.readers import MICR, NETWORKS
 
-GLYPHS = "glyphs"  # the network whose file stands for a model; the others lie beside it, under their own names
-CLASSIC = "classic"  # the name on the card of a network that knows the ten digits and nothing else
-DECODER_FILE = ".decoder.onnx"  # behind the name of a network: draws what it sees
+GLYPHS = "glyphs"  # the network whose file identifies a model; the others are next to it, under their own names
+CLASSIC = "classic"  # the name on the card of a network that knows only the ten digits
+DECODER_FILE = ".decoder.onnx"  # after the name of a network: draws what it sees
 ENDINGS = (".fp16.onnx", ".fp32.onnx", ".onnx", ".keras")
 FOR_TRAINING = (".keras", ".fp16.onnx", DECODER_FILE)  # endings of the files that only docproc-digits-training installs
 
 
 def model_folder() -> Path:
-    """Where the shipped models lie: inside the installed package, or models/ of a source tree."""
+    """The folder of the shipped models: inside the installed package, or models/ of a source tree."""
     installed = Path(str(files("docproc"))) / "models"
     return installed if installed.is_dir() else Path(str(files("docproc"))).parent / "models"
 
 
 def absent(path: Path) -> MissingPart:
-    """What to say of a network's file that is not there."""
+    """The error for a missing network file."""
     if path.name.endswith(FOR_TRAINING) and path.parent == model_folder():
         return MissingPart(
             f"the networks for training, for GPUs and for --backend tensorflow are not installed ({path.name}); they come as "
@@ -44,11 +44,11 @@ def absent(path: Path) -> MissingPart:
 
 
 def network_files(backend: str, model: Path | None = None) -> dict[str, Path]:
-    """The files that a backend (not `auto`) runs: of each of `readers.NETWORKS`, and of `micr`, which has a card of its own.
+    """The files that a backend (not `auto`) runs: one for each of `readers.NETWORKS`, and `micr`, which has its own card.
 
-    `model` is the file of the glyph network, the others lie beside it; None takes the shipped one, and so does the network of
-    E-13B where neither it nor its card lies beside. NAME.onnx stands for whatever the backend takes, another ending for itself;
-    for the backend "" it is taken as it is named. Raises BadUsage for a file that the backend does not run.
+    `model` is the file of the glyph network, with the others next to it; None means the shipped one. The shipped E-13B network
+    is also used if neither it nor its card is there. NAME.onnx stands for whatever the backend uses, another ending for itself;
+    for the backend "" it is used as named. Raises BadUsage for a file that the backend does not run.
     """
     path = model or model_folder() / "digits.onnx"
     stem, ending = _parts(path)
@@ -64,7 +64,7 @@ def network_files(backend: str, model: Path | None = None) -> dict[str, Path]:
 
 
 def choose_for(backend: str, model: Path | None = None) -> Choice:
-    """As `backends.choose`; `auto` passes over a backend that has no file of this model, see `network_files`."""
+    """Like `backends.choose`; `auto` skips a backend that has no file of this model, see `network_files`."""
 
     def lacks(name: str) -> str | None:
         path = network_files(name, model)[GLYPHS]
@@ -74,7 +74,7 @@ def choose_for(backend: str, model: Path | None = None) -> Choice:
 
 
 def model_hashes(model: Path | None = None, backend: str = "") -> dict[str, str]:
-    """SHA-256 of the files that `open_model` would take, and of their cards. Raises BadUsage and MissingPart."""
+    """SHA-256 of the files that `open_model` would use, and of their cards. Raises BadUsage and MissingPart."""
     files = network_files(backend, model)
     cards = cards_of(files)
     hashes = {name: str(dict(cards[name].get("sha256", {})).get(path.name)) for name, path in files.items()}
@@ -83,13 +83,13 @@ def model_hashes(model: Path | None = None, backend: str = "") -> dict[str, str]
 
 
 def cards_of(files: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
-    """The card of each of `network_files`: that of E-13B has its own, the others share one. Raises MissingPart."""
+    """The card of each of `network_files`: E-13B has its own, the others share one. Raises MissingPart."""
     shared = read_card(files[GLYPHS])
     return {name: read_card(path) if name == MICR else shared for name, path in files.items()}
 
 
 def reads_pages(card: Mapping[str, Any]) -> bool:
-    """Whether a card is of a whole model, and not of a network that knows single digits and nothing else."""
+    """Whether a card is of a whole model, and not of a network that knows only single digits."""
     return card.get("name") != CLASSIC
 
 
@@ -112,17 +112,17 @@ def read_card(model: Path) -> dict[str, Any]:
 
 
 def card_path(model: Path) -> Path:
-    """Where the card of a model file lies."""
+    """The path of the card of a model file."""
     return model.with_name(_parts(model)[0] + ".json")
 
 
 def decoder_path(model: Path) -> Path:
-    """Where the decoder of a model file lies, if it has one."""
+    """The path of the decoder of a model file, if it has one."""
     return model.with_name(_parts(model)[0] + DECODER_FILE)
 
 
 def _parts(model: Path) -> tuple[str, str]:
-    """The name of a network, and the ending that tells in which form it is. Raises BadUsage."""
+    """The name of a network, and the ending that gives its format. Raises BadUsage."""
     for ending in ENDINGS:
         if model.name.endswith(ending) and model.name != ending:
             return model.name.removesuffix(ending), ending

@@ -1,8 +1,8 @@
-"""Whether a batch is of another kind than the fields on which thresholds were measured.
+"""Whether a batch differs from the fields on which thresholds were measured.
 
-What is compared are plain features of fields that were read, by the name of the field: their histograms, by the two-sample test
-of Kolmogorov and Smirnov. Its probability is the asymptotic one, which is too large for values that repeat: so it raises fewer
-false alarms than it says. All features of all fields are tested at once, which C. Bonferroni's correction allows for.
+The histograms of simple features of fields that were read are compared, by field name, with the two-sample test of Kolmogorov
+and Smirnov. Its probability is the asymptotic one, which is too large for repeated values: so it raises fewer false alarms
+than stated. All features of all fields are tested at once, with C. Bonferroni's correction.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ Feature = Literal["confidence", "digits", "height"]
 FEATURES: tuple[Feature, ...] = get_args(Feature)
 SHOWN: Mapping[Feature, str] = {"confidence": "confidence", "digits": "number of digits", "height": "height of the field"}
 
-FALSE_ALARMS = 0.01  # the probability that a batch of the same kind raises an alarm, at most [guess]
-LEAST_DISTANCE = 0.1  # 0..1, between two distributions: a smaller one changes little, however sure it is [guess]
-SAME_HEIGHT = 1.15  # of two heights that are the same: boxes are rounded, and scanners differ [guess]
-STEPS = 100  # of confidence between 0 and 1; of the last of them, ten times as many
+FALSE_ALARMS = 0.01  # greatest probability that a batch of the same kind raises an alarm [guess]
+LEAST_DISTANCE = 0.1  # 0..1, between two distributions: a smaller one changes little, however significant [guess]
+SAME_HEIGHT = 1.15  # ratio of two heights that count as the same: boxes are rounded, and scanners differ [guess]
+STEPS = 100  # of confidence between 0 and 1; the last step is divided ten times as finely
 
 
 class Fact(NamedTuple):
-    """What is plain of a field that was read."""
+    """Simple features of a field that was read."""
 
     field: str
     confidence: float  # 0..1
     digits: int
-    height: int | None  # px of the page as stored; None where the field was not found
+    height: int | None  # px of the stored page; None if the field was not found
 
 
-Histogram = Mapping[float, int]  # values, rounded, and how often each occurs
-Reference = Mapping[str, Mapping[Feature, Histogram]]  # by the name of a field
+Histogram = Mapping[float, int]  # rounded values, with the count of each
+Reference = Mapping[str, Mapping[Feature, Histogram]]  # by field name
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A feature of a field that is distributed otherwise than where the thresholds were measured."""
+    """A feature of a field whose distribution differs from that where the thresholds were measured."""
 
     field: str
     feature: Feature
@@ -65,9 +65,9 @@ def _coarse(confidence: float) -> float:
 
 
 def drifts(reference: Reference, batch: Reference) -> tuple[Drift, ...]:
-    """The features that are distributed otherwise in a batch, those that differ most first.
+    """The features whose distribution differs in a batch, largest difference first.
 
-    Fields of which the reference or the batch has nothing are passed over.
+    Fields that are missing in the reference or in the batch are skipped.
     """
     pairs = [
         (field, feature, known[feature], batch[field][feature])
@@ -90,7 +90,7 @@ def distance(one: Histogram, other: Histogram, same: float = 1.0) -> float:
 
 
 def _below(one: Histogram, other: Histogram, same: float) -> float:
-    """By how much more of the one than of the other lies below some value at most."""
+    """The greatest excess of the one cumulative distribution over the other."""
     values, counts = _sorted(one)
     others, theirs = _sorted(other)
     place = np.searchsorted(others, values * same, side="right")
@@ -104,7 +104,7 @@ def _sorted(one: Histogram) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 
 def by_chance(distance: float, one: int, other: int) -> float:
-    """The probability that two samples of these sizes from one distribution are at least so far apart, 0..1.
+    """The probability that two samples of these sizes from one distribution are at least this far apart, 0..1.
 
     N. Smirnov, "Table for estimating the goodness of fit of empirical distributions" (1948).
     """
@@ -136,7 +136,7 @@ def to_json(reference: Reference) -> dict[str, Any]:
 
 
 def from_json(content: Mapping[str, Any]) -> Reference:
-    """Raises KeyError, TypeError, ValueError or AttributeError for what is no reference."""
+    """Raises KeyError, TypeError, ValueError or AttributeError for anything that is not a reference."""
     return {
         str(field): {feature: {float(value): int(count) for value, count in features.get(feature, [])} for feature in FEATURES}
         for field, features in content.items()

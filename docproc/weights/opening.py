@@ -1,4 +1,4 @@
-"""Open the shipped models: their networks, and what their cards say was fitted beside them."""
+"""Open the shipped models: their networks, and the fitted parts on their cards."""
 
 from __future__ import annotations
 
@@ -33,32 +33,32 @@ from docproc.weights.cards import (
     reads_pages,
 )
 
-_Opener = Callable[[Path, Mapping[str, Any], Form], Any]  # of a network's file, with its card: a recognizer
+_Opener = Callable[[Path, Mapping[str, Any], Form], Any]  # opens a network's file, with its card, as a recognizer
 
 
 @dataclass(frozen=True, slots=True)
 class DigitModel:
-    """What reads single digits."""
+    """A model that reads single digits."""
 
     recognizer: Recognizer
-    decoder: Reconstructor | None  # draws what it sees; None where there is none
+    decoder: Reconstructor | None  # draws what it sees; None if there is none
 
 
 def open_model(backend: str, model: Path | None = None) -> Model:
-    """Open `model` (see `cards.network_files`), or the shipped one, on a backend; `auto` takes the best that works.
+    """Open `model` (see `cards.network_files`), or the shipped one, on a backend; `auto` takes the best one that works.
 
-    The network of E-13B is taken from `micr.onnx` beside it, with a card of its own, or else from the shipped files.
-    Raises MissingPart when the backend does not work, or a file is missing, damaged, or not the one that the card describes;
-    BadUsage when the backend does not run such files.
+    The E-13B network is taken from `micr.onnx` next to it, with its own card, or else from the shipped files.
+    Raises MissingPart if the backend does not work, or a file is missing, damaged, or not the one that the card describes;
+    BadUsage if the backend does not run such files.
     """
     backend = choose_for(backend, model).backend
     return _assembled(network_files(backend, model), partial(_opened, backend))
 
 
 def open_model_elsewhere(backend: str, model: Path | None, ask: Callable[[tuple[ModelHash, Any]], Any]) -> Model:
-    """As `open_model`, by the cards alone: another process has the networks, and `ask` is how it is asked to score.
+    """Like `open_model`, but with only the cards: another process has the networks, and `ask` requests scores from it.
 
-    So neither the backend (not `auto`) nor the files of the networks need be here.
+    So neither the backend (not `auto`) nor the network files are needed here.
     """
 
     def asked(path: Path, card: Mapping[str, Any], form: Form) -> DistantRecognizer:
@@ -85,25 +85,25 @@ def _assembled(files: Mapping[str, Path], opener: _Opener) -> Model:
 
 
 def open_network_of(backend: str, content: bytes, form: Form) -> Recognizer | LineRecognizer:
-    """A network by what it takes: lines, or pictures of one size. Raises MissingPart and BadUsage as `open_model` does."""
+    """Open a network of lines, or of images of one size. Raises MissingPart and BadUsage like `open_model`."""
     return (open_line_recognizer if form.of_lines else open_recognizer)(backend, content, form)
 
 
 def open_digit_model(backend: str, model: Path | None = None) -> DigitModel:
-    """Open only what reads single digits: that of `model`, or the shipped one. Raises what `open_model` raises."""
+    """Open only the network for single digits: that of `model`, or the shipped one. Raises the same as `open_model`."""
     backend = choose_for(backend, model).backend
     path = network_files(backend, model)[GLYPHS]
     card = read_card(path)
     recognizer = open_recognizer(backend, model_bytes(path, card), glyph_form(card))
     drawn = decoder_path(path)
-    # A wheel has the networks that read, and not what draws for reports.
+    # A wheel has the networks for reading, but not the decoder for reports.
     known = drawn.name in card.get("sha256", {}) and (drawn.parent != model_folder() or drawn.exists())
     decoder = open_decoder(model_bytes(drawn, card)) if known else None
     return DigitModel(recognizer, decoder)
 
 
 def glyph_form(card: Mapping[str, Any]) -> Form:
-    """What the network of single digits takes and gives."""
+    """The inputs and outputs of the network for single digits."""
     return lattice.FORM if reads_pages(card) else DIGITS
 
 
@@ -124,7 +124,7 @@ def _weights(card: Mapping[str, Any], kinds: Sequence[Kind]) -> dict[Kind, Weigh
 
 
 def _of_kind(fitted: Mapping[str, Any], kind: Kind) -> Any:
-    """What was fitted for a kind of field; measurements are read as amounts are, where the card says nothing of them."""
+    """What was fitted for a kind of field; measurements are treated like amounts if the card does not mention them."""
     return fitted["amount"] if kind == "decimal" and kind not in fitted else fitted[kind]
 
 
@@ -133,7 +133,7 @@ def _opened(backend: str, path: Path, card: Mapping[str, Any], form: Form) -> Re
 
 
 def _open_micr(path: Path, opener: _Opener) -> tuple[LineRecognizer, Calibration]:
-    """The network of E-13B with its calibration. Raises MissingPart."""
+    """The E-13B network with its calibration. Raises MissingPart."""
     card = read_card(path)
     if card.get("print_height") != PRINT_HEIGHT_PX:
         raise MissingPart(

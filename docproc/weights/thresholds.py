@@ -1,7 +1,7 @@
-"""Thresholds that a user measured on truth of his own: the file that holds them, and what it is good for.
+"""Thresholds that a user measured on their own ground truth: the file that holds them, and what it is valid for.
 
-A threshold is a confidence, and a confidence means what the networks and their cards make of it: the file names them, and
-no other models may be read with it.
+A threshold is a confidence, and the meaning of a confidence depends on the networks and their cards: the file names them, and
+is not valid for other models.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Thresholds of fields, by their names, and the models that they were measured with."""
+    """Thresholds by field name, and the models that they were measured with."""
 
-    models: Mapping[str, str]  # as `cards.model_hashes` has them
+    models: Mapping[str, str]  # as in `cards.model_hashes`
     fields: Mapping[str, Thresholds]
-    reference: Reference | None = None  # the fields that they were measured on; None where the file does not tell
+    reference: Reference | None = None  # the fields that they were measured on; None if the file does not say
 
 
 def read_thresholds(path: Path) -> Measured:
-    """Raises BadConfig when the file is not there or is no such file."""
+    """Raises BadConfig if the file does not exist or is not such a file."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         if found["schema_version"] != SCHEMA:
@@ -46,10 +46,10 @@ def read_thresholds(path: Path) -> Measured:
 
 
 def own_thresholds(path: Path, models: Mapping[str, str], max_error: float) -> dict[str, float]:
-    """The least confidence of each field of a file so that at most `max_error` (0..1) of those accepted are wrong.
+    """The least confidence of each field in a file so that at most `max_error` (0..1) of those accepted are wrong.
 
-    `models` are those that will read. Raises BadConfig where others were measured, and BadUsage where the file promises
-    nothing of that error.
+    `models` are those that will read. Raises BadConfig if others were measured, and BadUsage if the file has no threshold
+    for that error.
     """
     measured = read_thresholds(path)
     if dict(measured.models) != dict(models):
@@ -67,12 +67,12 @@ def own_thresholds(path: Path, models: Mapping[str, str], max_error: float) -> d
 def thresholds_file(
     models: Mapping[str, str], certainty: float, groups: Sequence[Mapping[str, Any]], reference: Reference | None = None
 ) -> str:
-    """What such a file holds; a group has `fields`, `truth` and `thresholds`, and `reference` is of the fields with truth."""
+    """The content of such a file; a group has `fields`, `truth` and `thresholds`, `reference` is of the fields with truth."""
     content = {"schema_version": SCHEMA, "models": dict(models), "certainty": certainty, "groups": list(groups)}
     text = json.dumps(content, indent=1)
     if reference is None:
         return text + "\n"
-    # Numbers by the hundred: each feature on a line of its own.
+    # There are hundreds of numbers, so each feature gets its own line.
     fields = ",\n".join(
         f"  {json.dumps(field)}: {{\n"
         + ",\n".join(f"   {json.dumps(feature)}: {json.dumps(counts)}" for feature, counts in features.items())

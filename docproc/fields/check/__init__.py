@@ -1,11 +1,11 @@
 """Find the parts of a check: the MICR line, the courtesy amount, the date and the printed number. No template, any bank.
 
-The MICR line comes first: E-13B is the only print on a check whose characters stand at one pitch along one line (ANSI X9.27),
-and its characters are 0.117 inch high. So it tells which way is up, how much the check is askew, and how large an inch is.
-All other lengths are in inches. Where there is no such line, the check is taken to be as wide as most are.
+The MICR line comes first: E-13B is the only print on a check with a constant pitch along one line (ANSI X9.27), and its
+characters are 0.117 inch high. So it gives the orientation, the skew of the check, and the size of an inch.
+All other lengths are in inches. If there is no such line, the check is assumed to have the usual width.
 
-The amount is in a frame at the right, or it is what is written there below the date; the date is a comb of six or eight cells,
-or what is written above. Geometry proposes places, the readers read all of them, and `elect` chooses by what was read.
+The amount is in a frame on the right, or is the writing there below the date; the date is a comb of six or eight cells, or the
+writing above. Geometry proposes places, the readers read all of them, and `elect` chooses by what was read.
 """
 
 from __future__ import annotations
@@ -38,31 +38,31 @@ __all__ = (
 
 @dataclass(frozen=True, slots=True)
 class CheckTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     min_aspect_ratio: float = 1.6  # of a check's width to its height [guess]
     max_aspect_ratio: float = 3.4  # likewise [guess]
-    usual_width_in: float = 7.0  # of a check whose MICR line is not seen: they are 6 to 8.5 wide [guess]
-    min_height_in: float = 1.5  # from the line of one check to that of the next below [guess]
-    max_width_in: float = 10.0  # of one check: what is wider may be several [guess]
+    usual_width_in: float = 7.0  # of a check whose MICR line is not found: they are 6 to 8.5 wide [guess]
+    min_height_in: float = 1.5  # from the line of one check to that of the next one below [guess]
+    max_width_in: float = 10.0  # of one check: anything wider may be several [guess]
     max_slope: float = 0.012  # of a line that need not be leveled [guess]
 
-    # A check on a larger page: where it is cut out, from its MICR line.
+    # A check on a larger page: the crop, relative to its MICR line.
     before_in: float = 2.6  # left of where the line starts [guess]
     behind_in: float = 8.2  # right of where the line starts [guess]
-    above_in: float = 3.6  # of the line's foot [guess]
+    above_in: float = 3.6  # the line's baseline [guess]
     below_in: float = 0.5  # likewise [guess]
 
-    # What is cut out for the MICR line itself.
-    line_aside_characters: float = 3.2  # heights of a character, left and right: two more that were not seen [guess]
+    # The crop for the MICR line itself.
+    line_aside_characters: float = 3.2  # character heights, left and right: room for two characters that were not seen [guess]
     line_above_characters: float = 0.7  # likewise, above and below [guess]
 
-    # A picture of a check that is no larger than a cropped field.
-    min_small_height_px: int = 160  # the MICR line of a lower check is too small to be read [guess]
-    min_small_width_in: float = 4.5  # of a check, by the size of its MICR line [guess]
+    # An image of a check that is no larger than a cropped field.
+    min_small_height_px: int = 160  # the MICR line of a smaller check is too small to be read [guess]
+    min_small_width_in: float = 4.5  # of a check, in inches derived from its MICR line [guess]
     max_small_width_in: float = 10.0  # likewise [guess]
     small_light_reach_px: int = 15  # over which the light is flattened [guess]
-    min_print_px: int = 4  # height of printed characters, on a picture of the smallest height [guess]
+    min_print_px: int = 4  # height of printed characters, on an image of the smallest height [guess]
     max_print_px: int = 13  # likewise [guess]
     max_print_aspect_ratio: float = 1.6  # of their width to their height [guess]
     min_print: int = 20  # characters on any check [guess]
@@ -77,36 +77,36 @@ class Band:
 
     box: Box  # px of the page, around its characters
     character: float  # px of the page, their height
-    slope: float  # px down for a px to the right
-    regular: float  # 0..1, how well it keeps its pitch
+    slope: float  # px down per px to the right
+    regular: float  # 0..1, how constant its pitch is
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was found on a page, or how it has to be turned before more can be found."""
+    """What was found on a page, or how it must be rotated before more can be found."""
 
-    quarters: int = 0  # quarter turns, counterclockwise, that bring the page upright
-    slope: float = 0.0  # px down for a px to the right, of what should be level
+    quarters: int = 0  # quarter turns, counterclockwise, that make the page upright
+    slope: float = 0.0  # px down per px to the right, of what should be level
     band: Band | None = None
     combs: tuple[Field, ...] = ()  # for dates
     frames: tuple[Field, ...] = ()  # for amounts
-    places: tuple[Field, ...] = ()  # where something is written at the right, from the top down; they have no name yet
-    part: Box | None = None  # of the page, that has to be cut out before more can be found
+    places: tuple[Field, ...] = ()  # writing on the right, from the top down; these have no name yet
+    part: Box | None = None  # of the page, which must be cropped before more can be found
 
     @property
     def settled(self) -> bool:
-        """Whether the page is upright, level and all check: its parts can be told."""
+        """Whether the page is upright, level and only the check, so that its parts can be identified."""
         return self.quarters == 0 and abs(self.slope) <= CHECK.max_slope and self.part is None
 
 
 def looks_like_check(page: Page) -> bool:
-    """Whether the page has the shape of a check, which may stand on end."""
+    """Whether the page has the shape of a check, possibly rotated by a quarter turn."""
     short, long = sorted((page.width, page.height))
     return CHECK.min_aspect_ratio <= long / max(1, short) <= CHECK.max_aspect_ratio
 
 
 def is_small_check(page: Page) -> bool:
-    """Whether a page that is no larger than a cropped field is a check: by its MICR line, and by what that tells of its size.
+    """Whether a page that is no larger than a cropped field is a check, by its MICR line and the size derived from it.
 
     Page (height, width) uint8, dark on light.
     """
@@ -121,7 +121,7 @@ def is_small_check(page: Page) -> bool:
 
 
 def _holds_print(page: Page) -> bool:
-    """Whether as much is printed on a small page as on a check: a quick look, so that cropped fields take no time."""
+    """Whether a small page has as much print as a check: a quick test, so that cropped fields take no time."""
     height = CHECK.min_small_height_px
     small = cv2.resize(page.gray, (round(page.width * height / page.height), height), interpolation=cv2.INTER_AREA)
     flat = flatten_light(np.asarray(small, np.uint8), CHECK.small_light_reach_px)
@@ -135,10 +135,10 @@ def _holds_print(page: Page) -> bool:
 
 
 def find_check(page: Page) -> Check | None:
-    """The parts of the check on a page; None where there is no check.
+    """The parts of the check on a page; None if there is no check.
 
-    Page (height, width) uint8, dark on light. Where the result is not `settled`, it tells how the page has to be turned, or
-    what has to be cut out, before it is looked at again. Raises ValueError where several checks lie on the page.
+    Page (height, width) uint8, dark on light. If the result is not `settled`, it says how the page must be rotated, or
+    what must be cropped, before trying again. Raises ValueError if there are several checks on the page.
     """
     work = at_working_size(page)
     if work is None:
@@ -147,7 +147,7 @@ def find_check(page: Page) -> Check | None:
     if not looks_like_check(page):
         return _on_larger_page(work)
     if height > width:
-        # Only its MICR line tells whether a page that stands on end is a check.
+        # Only its MICR line shows whether a page rotated by a quarter turn is a check.
         quarters = quarters_to_upright(work.mask)
         return None if quarters is None else Check(quarters=quarters)
     line, at_foot = find_micr_line(work.mask)
@@ -171,7 +171,7 @@ def _band(line: CharacterRow, work: WorkingPage) -> Band:
 
 
 def _on_larger_page(work: WorkingPage) -> Check | None:
-    """A check on a page that is larger: how the page has to be turned, or where on it the check is. Raises ValueError."""
+    """A check on a larger page: how the page must be rotated, or where the check is. Raises ValueError."""
     turned = [clear_lines(np.ascontiguousarray(np.rot90(work.mask, quarters))) for quarters in range(4)]
     quarters = max(range(4), key=lambda k: max((line.weight for line in turned[k]), default=0.0))
     lines = turned[quarters]
@@ -192,7 +192,7 @@ def _on_larger_page(work: WorkingPage) -> Check | None:
 
 
 def _apart(lines: Sequence[CharacterRow]) -> bool:
-    """Whether lines stand as far from each other as those of checks do; those of a typewriter do not."""
+    """Whether lines are as far apart as those of checks; typewritten lines are not."""
     return all(
         abs(one.bottom - other.bottom) >= CHECK.min_height_in * one.inch
         for one, other in combinations(lines, 2)
@@ -206,7 +206,7 @@ def _refuse_several(lines: Sequence[CharacterRow]) -> None:
 
 
 def micr_box(band: Band, page: Page) -> Box:
-    """What to cut out for the MICR line: room for two characters more at both ends, which were not seen, and room above."""
+    """The crop for the MICR line, with room for two unseen characters at both ends, and room above."""
     aside = round(CHECK.line_aside_characters * band.character)
     above = round(CHECK.line_above_characters * band.character)
     box = band.box

@@ -1,4 +1,4 @@
-"""Elect the fields of a check by what was read at the places where they may be."""
+"""Choose the fields of a check by what was read at the places where they may be."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ NAMES = ("amount", "date", "micr")
 
 @dataclass(frozen=True, slots=True)
 class ElectionTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    min_line_confidence: float = 0.5  # of a MICR line that tells the country [guess]
+    min_line_confidence: float = 0.5  # of a MICR line from which the country is derived [guess]
 
-    # Places; shares are of the height from the top of the check to its MICR line, but for the date's.
-    max_date_share: float = 0.65  # from the top: below it stands the signature [guess]
-    min_amount_share: float = 0.27  # from the top: above it stands no amount [guess]
+    # Places; shares are of the height from the top of the check to its MICR line, except for the date.
+    max_date_share: float = 0.65  # from the top: the signature is below [guess]
+    min_amount_share: float = 0.27  # from the top: there is no amount above [guess]
     date_height_share: float = 0.7  # of the date's height: the middle of an amount is lower [guess]
 
-    # What speaks for an amount, added to the confidence of its text.
-    frame_bonus: float = 0.3  # it stands in a frame [guess]
+    # Bonuses for an amount, added to the confidence of its text.
+    frame_bonus: float = 0.3  # it is in a frame [guess]
     value_bonus: float = 0.2  # its value is known [guess]
     first_bonus: float = 0.6  # it is the first below the date [guess]
     min_amount_confidence: float = 0.5  # of an amount without a frame on a check without a date [guess]
 
-    min_number_confidence: float = 0.8  # of a printed number, to be compared with the MICR line [guess]
+    min_number_confidence: float = 0.8  # of a printed number that is compared with the MICR line [guess]
     min_number_digits: int = 3  # [guess]
     max_number_digits: int = 8  # [guess]
 
@@ -41,11 +41,11 @@ ELECTION = ElectionTuning()
 
 @dataclass(frozen=True, slots=True)
 class Country:
-    """What the form of a MICR line tells of a check."""
+    """What the form of a MICR line says about a check."""
 
     line: re.Pattern[str]
     order: PartOrder  # of a date's parts
-    cents: bool  # they are always written
+    cents: bool  # whether cents are always written
 
 
 COUNTRIES = (
@@ -55,10 +55,10 @@ COUNTRIES = (
 
 
 def elect(seen: Sequence[Seen], again: Callable[[int, Field], Seen], order: PartOrder = "auto") -> tuple[Elected, ...]:
-    """Which of the places that `find_check` proposes are the fields of the check, by what was read there.
+    """Choose the fields of the check among the places that `find_check` proposes, by what was read there.
 
-    `again` reads a place as another field, see `types.Elect`. `order` is that of the date's parts. Where it is left open, it is
-    that of the country, which the form of the MICR line tells. The country also tells whether cents are always written.
+    `again` reads a place as another field, see `types.Elect`. `order` is that of the date's parts. If it is left open, it is
+    that of the country, which follows from the form of the MICR line. The country also says whether cents are always written.
     """
     line = next((one for one in seen if one.field.name == "micr"), None)
     country = country_of(line)
@@ -66,7 +66,7 @@ def elect(seen: Sequence[Seen], again: Callable[[int, Field], Seen], order: Part
         order = country.order
     dates = _possible_dates(seen, line)
     if not dates:
-        # Most dates show as they were read. To search for whatever may be one takes longer.
+        # Most dates are evident from what was read. Searching for any possible date takes longer.
         seen = [one if one.field.name else _read_as_date(k, one, again) for k, one in enumerate(seen)]
         dates = _possible_dates(seen, line)
     date = choose_date(seen, dates, order)
@@ -80,14 +80,14 @@ def elect(seen: Sequence[Seen], again: Callable[[int, Field], Seen], order: Part
 
 
 def country_of(line: Seen | None) -> Country | None:
-    """The country of a check by the form of its MICR line; None where that is not known."""
+    """The country of a check, from the form of its MICR line; None if not known."""
     if line is None or line.confidence < ELECTION.min_line_confidence:
         return None
     return next((country for country in COUNTRIES if country.line.fullmatch(line.value)), None)
 
 
 def choose_date(seen: Sequence[Seen], dates: Collection[int], order: PartOrder) -> Elected | None:
-    """The date among the places `dates`: a comb, or what is most surely one."""
+    """The date among the places `dates`: a comb, or else the most confident one."""
     if not dates:
         return None
     best = max(dates, key=lambda k: (seen[k].field.cells, seen[k].dated))
@@ -101,7 +101,7 @@ def _read_as_date(place: int, one: Seen, again: Callable[[int, Field], Seen]) ->
 
 
 def _possible_dates(seen: Sequence[Seen], line: Seen | None) -> list[int]:
-    """The places of dates: combs, and what reads as a date above the amount's frame and above where checks are signed."""
+    """Possible dates: combs, and writing that reads as a date above the amount's frame and above the signature."""
     foot = min((one.field.box.bottom for one in seen if one.field.framed), default=float("inf"))
     if line is not None:
         foot = min(foot, ELECTION.max_date_share * line.field.box.top)
@@ -109,10 +109,10 @@ def _possible_dates(seen: Sequence[Seen], line: Seen | None) -> list[int]:
 
 
 def choose_amount(seen: Sequence[Seen], dates: Collection[int], below: float, line: Seen | None, cents: bool) -> Elected | None:
-    """The amount: what reads best below the date, in a frame if there is one.
+    """The amount: the best reading below the date, in a frame if there is one.
 
-    `below` is the row from where on it may stand, 0 where no date was found. The amount is certain where it stands in a frame,
-    or where nothing else stands between it and the date; else the result holds a doubt.
+    `below` is the first row where it may be, 0 if no date was found. The amount is certain if it is in a frame, or if there is
+    nothing else between it and the date; otherwise the result holds a doubt.
     """
     top = max(below, ELECTION.min_amount_share * line.field.box.top if line is not None else 0.0)
     places = [
@@ -131,7 +131,7 @@ def choose_amount(seen: Sequence[Seen], dates: Collection[int], below: float, li
 def _may_be_amount(one: Seen, has_date: bool) -> bool:
     if one.field.name != "amount" and (one.field.name or not one.text):
         return False
-    # Without a date much on a check may look like an amount: what can hardly be read is none.
+    # Without a date many things on a check may look like an amount: ignore those with low confidence.
     return has_date or one.field.framed or one.confidence >= ELECTION.min_amount_confidence
 
 
@@ -140,9 +140,9 @@ def _appeal(one: Seen) -> float:
 
 
 def printed_number(seen: Sequence[Seen], below: float) -> str:
-    """The check's number in the upper right corner: what stands first above the row `below`; "" where that is no number.
+    """The check number in the upper right corner: the first text above the row `below`; "" if that is not a number.
 
-    It has no row of its own: it is compared with the MICR line.
+    It gets no row of its own: it is compared with the MICR line.
     """
     above = [k for k, one in enumerate(seen) if not one.field.name and one.field.box.bottom < below]
     if not above:

@@ -1,4 +1,4 @@
-"""Printed frames on a check, in which an amount may stand: two level lines with two upright sides between them."""
+"""Printed frames on a check that may hold an amount: two horizontal lines with two vertical sides between them."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ LevelLine = tuple[int, int, int]  # left, y, right, px at the working size
 
 @dataclass(frozen=True, slots=True)
 class FrameTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     # Lines.
-    min_line_in: float = 0.45  # of a level line [guess]
-    max_print_gap_in: float = 0.025  # between letters of small print that make a line [guess]
+    min_line_in: float = 0.45  # of a horizontal line [guess]
+    max_print_gap_in: float = 0.025  # between letters of small print that form a line [guess]
     min_print_gap_px: int = 3  # likewise [guess]
-    max_thickness_in: float = 0.06  # of a level line; what is thicker is writing that was joined [guess]
-    max_thickness_px: int = 4  # likewise, on small pictures [guess]
-    max_line_gap_in: float = 0.12  # between the pieces of a line that leans a little [guess]
-    max_step_share: float = 0.25  # of that gap, by which the next piece may lie higher or lower [guess]
+    max_thickness_in: float = 0.06  # of a horizontal line; anything thicker is joined writing [guess]
+    max_thickness_px: int = 4  # likewise, on small images [guess]
+    max_line_gap_in: float = 0.12  # between the pieces of a slightly skewed line [guess]
+    max_step_share: float = 0.25  # of that gap, by which the next piece may be higher or lower [guess]
     max_step_px: int = 2  # likewise, in addition [guess]
 
     # Frames.
@@ -34,25 +34,25 @@ class FrameTuning:
     max_height_in: float = 0.75  # [guess]
     min_width_in: float = 0.8  # [guess]
     max_width_in: float = 3.5  # [guess]
-    min_upright_share: float = 0.9  # of the lowest frame's height, of an upright line [guess]
-    near_in: float = 0.02  # by which an upright side may lie aside of where it is looked for [guess]
+    min_upright_share: float = 0.9  # of the least frame height, length of a vertical line [guess]
+    near_in: float = 0.02  # by which a vertical side may be off its expected position [guess]
     min_near_px: int = 2  # likewise [guess]
-    min_side_share: float = 0.8  # of a frame's upright side that is ink [guess]
-    min_inner_side_share: float = 0.93  # likewise, inside, where strokes of the pen stand too [guess]
-    end_share: float = 0.06  # of the level lines' common length: at its ends a side need not be so clear [guess]
-    max_overlap_share: float = 0.5  # of two frames; of those that share more the smaller one is kept [guess]
+    min_side_share: float = 0.8  # of a frame's vertical side that is ink [guess]
+    min_inner_side_share: float = 0.93  # likewise, inside, where there are pen strokes too [guess]
+    end_share: float = 0.06  # of the horizontal lines' common length: at its ends a side may be less clear [guess]
+    max_overlap_share: float = 0.5  # of two frames; of those that overlap more the smaller one is kept [guess]
 
     # The paper within a frame.
-    line_reach_share: float = 0.22  # of the frame's height in which its level lines may lie, thick or leaning [guess]
+    line_reach_share: float = 0.22  # of the frame's height, within which its horizontal lines may be, thick or skewed [guess]
     min_line_reach_px: int = 2  # likewise [guess]
-    line_share: float = 0.25  # of a row inside the frame that is ruled: the row is of its line [guess]
+    line_share: float = 0.25  # of a row inside the frame that is ruled: then the row belongs to its line [guess]
 
 
 FRAMES = FrameTuning()
 
 
 def ruled_lines(mask: Mask, inch: float) -> tuple[Mask, Mask]:
-    """The level and the upright lines, 1 on them; small print that makes a line is one. `inch` is in px."""
+    """Masks of the horizontal and the vertical lines; small print that forms a line counts as one. `inch` is in px."""
     gap = max(FRAMES.min_print_gap_px, round(FRAMES.max_print_gap_in * inch))
     joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((1, gap), np.uint8))
     joined = cv2.dilate(joined, np.ones((2, 1), np.uint8))
@@ -66,7 +66,7 @@ def ruled_lines(mask: Mask, inch: float) -> tuple[Mask, Mask]:
 
 
 def find_frames(level: Mask, upright: Mask, inch: float) -> list[Rect]:
-    """Rectangles of two level lines and two upright sides, the tightest where several share a place; from left to right."""
+    """Rectangles of two horizontal lines and two vertical sides, the tightest if several overlap; from left to right."""
     lines = _level_lines(level, inch)
     near = max(FRAMES.min_near_px, round(FRAMES.near_in * inch))
     sides = np.asarray(cv2.dilate(upright, np.ones((1, 2 * near + 1), np.uint8)), np.uint8)
@@ -91,7 +91,7 @@ def find_frames(level: Mask, upright: Mask, inch: float) -> list[Rect]:
 
 
 def inner_part(frame: Rect, level: Mask) -> Rect:
-    """A frame without its level lines, which may be thick or lean."""
+    """A frame without its horizontal lines, which may be thick or skewed."""
     left, top, right, bottom = (round(v) for v in frame)
     reach = max(FRAMES.min_line_reach_px, round(FRAMES.line_reach_share * (bottom - top)))
     rows = level[:, left:right].mean(axis=1) > FRAMES.line_share
@@ -103,7 +103,7 @@ def inner_part(frame: Rect, level: Mask) -> Rect:
 
 
 def _level_lines(level: Mask, inch: float) -> list[LevelLine]:
-    """The level lines; those that go on at about the same height are one."""
+    """The horizontal lines; those that continue at about the same height are joined."""
     _, table = components(level)
     pieces = [(int(x), int(y + h / 2), int(x + w)) for x, y, w, h, _ in table if w >= FRAMES.min_line_in * inch]
     gap = FRAMES.max_line_gap_in * inch
@@ -119,9 +119,9 @@ def _level_lines(level: Mask, inch: float) -> list[LevelLine]:
 
 
 def _sides(sides: Mask, upright: Mask, left: int, right: int, near: int) -> list[tuple[int, int]]:
-    """Upright lines between two level ones that both reach from `left` to `right`: first column and last + 1 of each.
+    """Vertical lines between two horizontal ones that both extend from `left` to `right`: first column and last + 1 of each.
 
-    `upright` holds the rows from the one level line to the other, and `sides` the same, broadened by `near` px.
+    `upright` holds the rows from one horizontal line to the other, and `sides` the same, dilated by `near` px.
     """
     start = max(0, left - near)
     columns = slice(start, right + near + 1)
@@ -145,7 +145,7 @@ def _runs(full: NDArray[np.bool_], start: int) -> list[tuple[int, int]]:
 
 
 def _between(walls: Sequence[tuple[int, int]], inch: float) -> Iterator[tuple[float, float]]:
-    """Pairs of walls that leave room for a number: from each right side to the next wall; the bar of `500/-` is none."""
+    """Pairs of walls with room for a number: from each right side to the next wall; the bar of `500/-` is not a wall."""
     least, most = FRAMES.min_width_in * inch, FRAMES.max_width_in * inch
     for k, (end, _) in enumerate(walls):
         if any(other - end < least for other, _ in walls[k + 1 :]):

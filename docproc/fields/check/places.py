@@ -1,4 +1,4 @@
-"""Places on a check where a date, an amount or its printed number may stand. Only reading them tells which it is."""
+"""Places on a check that may hold a date, an amount or its printed number. Only reading them shows which it is."""
 
 from __future__ import annotations
 
@@ -20,43 +20,43 @@ DATE_CELLS = (6, 8)  # of a comb for a date: day and month, and a year of two or
 
 @dataclass(frozen=True, slots=True)
 class PlaceTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     # Where on the check; shares are of its width and height.
-    clear_in: float = 0.25  # above the MICR line, where nothing else stands [guess]
-    min_left_share: float = 0.42  # what begins further left is no amount, date or number [guess]
-    margin_share: float = 0.05  # further left, that is looked at besides, for lines that begin there [guess]
+    clear_in: float = 0.25  # above the MICR line, where there is nothing else [guess]
+    min_left_share: float = 0.42  # anything that begins further left is not an amount, date or number [guess]
+    margin_share: float = 0.05  # further left, searched as well, for lines that begin there [guess]
     min_middle_share: float = 0.56  # of writing [guess]
     min_frame_middle_share: float = 0.62  # of a frame [guess]
-    max_date_share: float = 0.6  # from the top: a date stands above [guess]
-    max_overlap_share: float = 0.5  # of writing with a frame: it stands in it [guess]
-    comb_left_fifths: int = 2  # of the width: combs are looked for right of it [guess]
+    max_date_share: float = 0.6  # from the top: a date is above this [guess]
+    max_overlap_share: float = 0.5  # of writing with a frame: with more it is inside the frame [guess]
+    comb_left_fifths: int = 2  # of the width: combs are searched to the right of it [guess]
     comb_height_fifths: int = 3  # of the height: and above it [guess]
 
     # Combs; shares are of the height or the width of a cell.
     max_level_share: float = 0.2  # by which parts of one comb may differ in top and height [guess]
     max_pitch_difference_share: float = 0.15  # of their cells [guess]
     max_joint_overlap_share: float = 0.2  # of two such parts [guess]
-    max_joint_share: float = 2.5  # from there on, to where the second part begins: two cells that a digit broke [guess]
-    edge_near_share: float = 0.1  # of a cell's height, by which a comb's level lines may lie aside of its box [guess]
+    max_joint_share: float = 2.5  # from there to the start of the second part: two cells broken by a digit [guess]
+    edge_near_share: float = 0.1  # of a cell's height, by which a comb's horizontal lines may be off its box [guess]
     min_edge_near_px: int = 2  # likewise [guess]
-    reach_share: float = 2.4  # of a cell, by which the level lines may go on beyond the cells that were found [guess]
+    reach_share: float = 2.4  # of a cell, by which the horizontal lines may continue beyond the cells found [guess]
 
     # Writing.
-    min_part_in: float = 0.05  # height of what belongs to writing [guess]
+    min_part_in: float = 0.05  # height of a part of writing [guess]
     max_part_in: float = 0.6  # likewise [guess]
     max_part_width_in: float = 1.5  # [guess]
     min_part_px: int = 8  # its ink [guess]
     max_gap_in: float = 0.21  # between the parts of one number [guess]
-    inset_share: float = 0.2  # of a part's height, that does not join it to what is above or below [guess]
+    inset_share: float = 0.2  # of a part's height: overlap that does not join it to parts above or below [guess]
     min_parts: int = 2  # of a number [guess]
     min_letters: int = 2  # of a printed word before it [guess]
-    even_share: float = 0.08  # of its height, by which its letters stand off their line [guess]
-    max_letter_gap: float = 0.6  # heights of a letter, from one to the next [guess]
+    even_share: float = 0.08  # of its height, by which its letters may be off their line [guess]
+    max_letter_gap: float = 0.6  # letter heights, from one letter to the next [guess]
     min_word_gap: float = 0.35  # the same, from the word to the number [guess]
-    small_share: float = 0.6  # height of a small letter, of the highest one's [guess]
+    small_share: float = 0.6  # height of a small letter relative to the tallest one [guess]
     word_size: float = 0.82  # of the number's height, at most [guess]
-    short_word_size: float = 0.5  # the same, of two letters [guess]
+    short_word_size: float = 0.5  # the same, for a word of two letters [guess]
     min_height_in: float = 0.08  # of the tallest part of a number [guess]
     margin_in: float = 0.05  # of paper around a number [guess]
 
@@ -66,15 +66,15 @@ PLACES = PlaceTuning()
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where something may stand on a check."""
+    """Places on a check where a field may be."""
 
     combs: tuple[Field, ...]  # for dates
     frames: tuple[Field, ...]  # for amounts
-    writing: tuple[Field, ...]  # at the right, from the top down; these have no name yet
+    writing: tuple[Field, ...]  # on the right, from the top down; these have no name yet
 
 
 def find_places(page: Page, work: WorkingPage, inch: float, foot: float) -> Places:
-    """The places on a check whose MICR line, or lower edge, is at `foot`; `inch` and `foot` in px at the working size."""
+    """The places on a check with its MICR line, or lower edge, at `foot`; `inch` and `foot` in px at the working size."""
     height, width = work.mask.shape
     start = round((PLACES.min_left_share - PLACES.margin_share) * width)
     part = work.upper_right(start, round(min(foot, height) - PLACES.clear_in * inch))
@@ -119,7 +119,7 @@ def _combs(page: Page) -> list[Field]:
 
 
 def _joined_combs(rows: Sequence[tuple[Box, int]]) -> list[tuple[Box, int]]:
-    """Rows of boxes, each with its number of cells; those that a digit across a wall broke apart are joined."""
+    """Rows of boxes, each with its number of cells; those split by a digit across a wall are joined."""
     joined: list[tuple[Box, int]] = []
     for box, cells in sorted(rows, key=lambda row: row[0].left):
         for k, (other, other_cells) in enumerate(joined):
@@ -133,7 +133,7 @@ def _joined_combs(rows: Sequence[tuple[Box, int]]) -> list[tuple[Box, int]]:
 
 
 def _goes_on(last: Box, last_cells: int, box: Box, cells: int) -> bool:
-    """Whether a row of boxes goes on where another ends."""
+    """Whether a row of boxes continues another one."""
     pitch, difference = box.width / cells, PLACES.max_level_share * box.height
     level = abs(last.top - box.top) <= difference and abs(last.height - box.height) <= difference
     alike = abs(last.width / last_cells - pitch) <= PLACES.max_pitch_difference_share * pitch
@@ -142,7 +142,7 @@ def _goes_on(last: Box, last_cells: int, box: Box, cells: int) -> bool:
 
 
 def _to_ends_of_lines(comb: Field, level: Mask, work: WorkingPage) -> Field:
-    """A comb as far as its level lines reach, with the cells at its ends whose walls were not seen."""
+    """A comb extended along its horizontal lines, with the cells at its ends whose walls were not seen."""
     left, top, right, bottom = work.of_page(comb.box)
     pitch, near = (right - left) / comb.cells, max(PLACES.min_edge_near_px, round(PLACES.edge_near_share * (bottom - top)))
     reach = round(PLACES.reach_share * pitch)
@@ -167,7 +167,7 @@ def _to_ends_of_lines(comb: Field, level: Mask, work: WorkingPage) -> Field:
 
 
 def _writing(mask: Mask, inch: float) -> list[Rect]:
-    """What is written close together on one line, where ruled lines are taken away; from the top down."""
+    """Groups of writing close together on one line, with ruled lines removed; from the top down."""
     _, table = components(mask)
     heights, widths = table[:, 3] / inch, table[:, 2] / inch
     fit = (heights >= PLACES.min_part_in) & (heights <= PLACES.max_part_in) & (widths <= PLACES.max_part_width_in)
@@ -190,10 +190,10 @@ def _writing(mask: Mask, inch: float) -> list[Rect]:
 
 
 def _without_word(parts: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The parts of a group without the printed word before the writing, as DATE is.
+    """The parts of a group without a printed word before the writing, such as DATE.
 
-    A word is two or more letters (lower ones may be too small to count) whose feet stand on one line, close together, lower
-    than what follows, and apart from it. A number is never cut off from smaller cents behind it.
+    A word is two or more letters (lower-case ones may be too small to count) on one baseline, close together, shorter than
+    what follows, and apart from it. A number is never separated from smaller cents after it.
     """
     parts = parts[np.argsort(parts[:, 0], kind="stable")]
     for count in range(len(parts) - PLACES.min_parts, PLACES.min_letters - 1, -1):

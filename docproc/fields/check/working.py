@@ -1,4 +1,4 @@
-"""A page at the size at which the parts of a check are looked for, and rectangles on it."""
+"""A page at the size used to search for the parts of a check, and rectangles on it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Rect = tuple[float, float, float, float]  # left, top, right, bottom, px at the 
 
 @dataclass(frozen=True, slots=True)
 class WorkingTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    side_px: int = 1500  # to which the long side of a page is brought [guess]
+    side_px: int = 1500  # to which the long side of a page is scaled [guess]
     light_reach_px: int = 61  # over which the light is flattened [guess]
     min_contrast_gray: float = 30.0  # between paper and ink [guess]
-    edge_share: float = 0.08  # of the way from Otsu's threshold to paper that still is ink [guess]
-    dark_percentile: float = 10  # of the gray levels of ink: print and pen, and no pattern of the paper [guess]
+    edge_share: float = 0.08  # of the way from Otsu's threshold to paper that is still ink [guess]
+    dark_percentile: float = 10  # of the gray levels of ink: print and pen, but not the paper's pattern [guess]
     min_dark_share: float = 0.45  # of the way from paper to these, where ink begins: patterns are lighter [guess]
-    faint_share: float = 0.35  # of the way from Otsu's threshold to paper that still is a printed line [guess]
+    faint_share: float = 0.35  # of the way from Otsu's threshold to paper that is still a printed line [guess]
 
 
 WORKING = WorkingTuning()
@@ -36,9 +36,9 @@ class WorkingPage:
     """A page, or its upper right part, at the working size."""
 
     mask: Mask  # 1 ink
-    faint: Mask  # 1 ink, and printed lines that are paler
-    scale: float  # px for a px of the page
-    left: int = 0  # px at the working size that were cut off
+    faint: Mask  # 1 ink, including paler printed lines
+    scale: float  # px per px of the page
+    left: int = 0  # px at the working size that were cropped
 
     def on_page(self, rect: Rect) -> Box:
         """The rectangle in px of the page."""
@@ -52,13 +52,13 @@ class WorkingPage:
         return left, box.top * self.scale, right, box.bottom * self.scale
 
     def upper_right(self, left: int, bottom: int) -> WorkingPage:
-        """The part right of a column and above a row of a page that is whole."""
+        """The part of an uncropped page right of a column and above a row."""
         part = (slice(0, bottom), slice(left, self.mask.shape[1]))
         return WorkingPage(np.ascontiguousarray(self.mask[part]), np.ascontiguousarray(self.faint[part]), self.scale, left)
 
 
 def at_working_size(page: Page) -> WorkingPage | None:
-    """The page (height, width) uint8, dark on light, at the working size; None where it has no contrast."""
+    """The page (height, width) uint8, dark on light, at the working size; None if it has no contrast."""
     scale = WORKING.side_px / max(page.width, page.height)
     size = (max(1, round(page.width * scale)), max(1, round(page.height * scale)))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
@@ -78,7 +78,7 @@ def middle(rect: Rect) -> float:
 
 
 def overlap(one: Rect, other: Rect) -> float:
-    """The share 0..1 of the first that lies in the other."""
+    """The share 0..1 of the first that is inside the other."""
     across = min(one[2], other[2]) - max(one[0], other[0])
     down = min(one[3], other[3]) - max(one[1], other[1])
     return max(0.0, across) * max(0.0, down) / max(1e-6, (one[2] - one[0]) * (one[3] - one[1]))

@@ -4,9 +4,9 @@
     name = "household survey"
 
     [page]
-    reference = "blank.png"        # the blank form, beside this file: scans are laid onto it, and its print is taken away
-    marks = [[40, 40, 50, 50]]     # solid corner marks on it, three or more; may be left out
-    # or, without a picture:
+    reference = "blank.png"        # the blank form, next to this file: scans are registered to it, and its print is removed
+    marks = [[40, 40, 50, 50]]     # solid corner marks on it, three or more; optional
+    # or, without an image:
     # size = [2550, 3300]          # width, height in pixels of the scans on which the boxes were measured
 
     [[field]]
@@ -20,8 +20,8 @@
     name = "born"
     box = [210, 500, 640, 96]
     kind = "date"
-    order = "DDMMYYYY"             # or DMY, MDY, YMD, where zeros may lack; left out where any order may be
-    cells = 8                      # of its comb; left out where it is written freely
+    order = "DDMMYYYY"             # or DMY, MDY, YMD, where zeros may be missing; omit if any order is possible
+    cells = 8                      # of its comb; omit for a free field
 
     [[rule]]
     sum = ["men", "women"]
@@ -35,7 +35,7 @@ A form of several pages has a [[page]] with its own reference for each, and `pag
     [[page]]
     reference = "back.png"
 
-A page without a picture to lay it onto, and without marks, is accepted when its shape agrees: the boxes are scaled.
+Without an image and marks for registration, a page is accepted if its shape matches: the boxes are scaled.
 """
 
 from __future__ import annotations

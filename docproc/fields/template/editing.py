@@ -1,7 +1,7 @@
-"""A template as a document that is edited: what is changed is changed where it stands, and all else stays as it was written.
+"""Edit a template as a document: changes are made in place, and everything else stays as it was written.
 
-Every function takes the text of a template and gives another. None of them checks what it writes: `judged` asks the parser, and
-tells its faults by field. Needs tomlkit, which comes with the extra `web`.
+Every function takes the text of a template and returns a new one. None of them checks what it writes: `judged` runs the
+parser, and groups its faults by field. Needs tomlkit, which comes with the extra `web`.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ KEYS: dict[str, tuple[str, ...]] = {
     "date": ("order", "cells", "years", "required"),
     "micr": ("required",),
 }
-"""The keys that a field of a kind may have beside `name`, `box`, `kind` and `page`."""
+"""The keys that a field of a kind may have besides `name`, `box`, `kind` and `page`."""
 FLAGS = ("required", "signed", "cents")
-RULES = {"sum": "equals", "equal": "", "order": ""}  # what holds between fields, and its second key
+RULES = {"sum": "equals", "equal": "", "order": ""}  # kinds of rules between fields, with their second key
 
 _HEADER = re.compile(r"\s*\[\[?\s*([A-Za-z_]+)\s*\]\]?\s*(?:#.*)?")
 _NUMBERS = re.compile(r"[\[\s]*(-?\d{1,18})(?:\s*(?:,|;|\bto\b|\.\.|–|-|\s)\s*(-?\d{1,18}))?[\]\s]*")
@@ -41,19 +41,19 @@ _FAULT_LINE = re.compile(r"line (\d+): ")
 
 
 class CannotEdit(ValueError):
-    """The template is written in a way that these functions do not change; `str()` says which."""
+    """The template is written in a way that these functions cannot edit; `str()` says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A field or a rule as it stands in the text, right or wrong."""
+    """A field or a rule as it is in the text, valid or not."""
 
     index: int  # among those of its kind, from 0
     values: Mapping[str, Any]
 
     @property
     def name(self) -> str:
-        """Its name, as far as it has one."""
+        """Its name, if it has one."""
         return str(self.values.get("name", ""))
 
     @property
@@ -63,13 +63,13 @@ class Entry:
 
     @property
     def page(self) -> int:
-        """On which page of the form a field stands."""
+        """The page of the form that a field is on."""
         page = self.values.get("page", 1)
         return page if isinstance(page, int) else 1
 
     @property
     def box(self) -> Box | None:
-        """The box of a field; None where it is none."""
+        """The box of a field; None if it is not valid."""
         box = self.values.get("box")
         if not isinstance(box, list) or len(box) != 4 or not all(isinstance(edge, int) for edge in box):
             return None
@@ -77,21 +77,21 @@ class Entry:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The names of the fields of a rule, that of a sum last."""
+        """The names of the fields of a rule, with the total of a sum last."""
         found = [name for key in RULES if isinstance(names := self.values.get(key), list) for name in names]
         return tuple(map(str, [*found, *([self.values["equals"]] if "equals" in self.values else [])]))
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A template as it is edited, and what the parser says of it."""
+    """A template being edited, and the parser's result."""
 
     text: str
     title: str
     pages: tuple[Mapping[str, Any], ...]
     fields: tuple[Entry, ...]
     rules: tuple[Entry, ...]
-    templates: tuple[Template, ...] = ()  # one for each page; () where there are faults
+    templates: tuple[Template, ...] = ()  # one per page; () if there are faults
     faults: tuple[str, ...] = ()
     of_field: Mapping[int, tuple[str, ...]] = field(default_factory=dict)  # faults by the index of the field
 
@@ -101,11 +101,11 @@ class Draft:
 
 
 def judged(text: str, source: str, beside: Beside) -> Draft:
-    """A text with what the parser says of it. Raises BadConfig where it is no TOML, CannotEdit."""
+    """A text with the parser's result. Raises BadConfig if it is not TOML, and CannotEdit."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
-        parse_pages(text, source, beside)  # says it in its own words
+        parse_pages(text, source, beside)  # raises with its own message
         raise
     blocks = _blocks(text)
     _check_shape(table, blocks)
@@ -127,7 +127,7 @@ def judged(text: str, source: str, beside: Beside) -> Draft:
 
 
 def set_values(text: str, index: int, values: Mapping[str, Any]) -> str:
-    """Set keys of a field; None takes a key away. A new name is put into the rules, too; keys of another kind go."""
+    """Set keys of a field; None removes a key. A new name is also changed in the rules; keys of another kind are removed."""
     entry = _entry(text, "field", index)
     values = dict(values)
     kind = values.get("kind", entry.kind)
@@ -142,7 +142,7 @@ def set_values(text: str, index: int, values: Mapping[str, Any]) -> str:
 
 
 def add_field(text: str, box: Box, kind: str = "string", digits: int = 0, page: int = 1) -> str:
-    """A new field after the others of its page, or of the form."""
+    """Add a field after the others of its page, or of the form."""
     lines = ["", "[[field]]", f"name = {_quoted(free_name(text))}", f"box = [{box.left}, {box.top}, {box.width}, {box.height}]"]
     lines.append(f"kind = {_quoted(kind)}")
     if digits:
@@ -161,7 +161,7 @@ def add_field(text: str, box: Box, kind: str = "string", digits: int = 0, page: 
 
 
 def delete_field(text: str, index: int) -> str:
-    """Without a field; rules that need it go too, and a sum loses it."""
+    """Delete a field; rules that need it are deleted too, and it is removed from sums."""
     name = _entry(text, "field", index).name
     text = _without(text, "field", index)
     for rule in reversed(_entries(text, "rule")):
@@ -176,13 +176,13 @@ def delete_field(text: str, index: int) -> str:
 
 
 def free_name(text: str) -> str:
-    """A name that no field has."""
+    """A name that no field has yet."""
     taken = {entry.name for entry in _entries(text, "field")}
     return next(name for k in range(1, len(taken) + 2) if (name := f"field_{k}") not in taken)
 
 
 def typed(key: str, text: str) -> Any:
-    """What somebody types for a key, as a value; None for nothing. What makes no value stays a text: the parser tells."""
+    """Convert what was typed for a key to a value; None if empty. Anything else stays text for the parser to reject."""
     text = text.strip()
     if not text:
         return None
@@ -204,7 +204,7 @@ def typed(key: str, text: str) -> Any:
 
 
 def shown(key: str, value: Any) -> str:
-    """A value as somebody would type it, so that `typed` gives it back."""
+    """A value as one would type it, so that `typed` returns it."""
     if value is None:
         return ""
     if isinstance(value, list):
@@ -218,7 +218,7 @@ def shown(key: str, value: Any) -> str:
 
 
 def add_rule(text: str, kind: str, names: Sequence[str]) -> str:
-    """A new rule between fields: of a sum the last name is the total; `equal` and `order` have two names."""
+    """Add a rule between fields: for a sum the last name is the total; `equal` and `order` have two names."""
     lines = ["[[rule]]"]
     inner, last = (names[:-1], names[-1]) if RULES[kind] else (names, "")
     lines.append(f"{kind} = [{', '.join(map(_quoted, inner))}]")
@@ -228,12 +228,12 @@ def add_rule(text: str, kind: str, names: Sequence[str]) -> str:
 
 
 def delete_rule(text: str, index: int) -> str:
-    """Without a rule."""
+    """Delete a rule."""
     return _without(text, "rule", index)
 
 
 def set_title(text: str, title: str) -> str:
-    """Give the form another name."""
+    """Rename the form."""
     return _changed(text, "", 0, lambda table: _put(table, {"name": title}))
 
 
@@ -242,11 +242,11 @@ def set_title(text: str, title: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """A table of the text: its lines from the header on, and those behind it that belong to what follows."""
+    """A table of the text: its lines from the header on, and those after it that belong to what follows."""
 
-    kind: str  # "" for what stands above the first table
+    kind: str  # "" for the text above the first table
     own: tuple[str, ...]
-    after: tuple[str, ...]  # from the first blank line of those that only hold comments
+    after: tuple[str, ...]  # trailing comment lines, from their first blank line on
 
 
 def _blocks(text: str) -> list[_Block]:
@@ -307,8 +307,8 @@ def _changed(text: str, kind: str, index: int, change: Callable[[Any], None]) ->
 
 
 def _put(table: Any, values: Mapping[str, Any]) -> None:
-    """Set the keys of a table, and take away those that are None."""
-    inner = table.get("field", {})  # of [field.allowed] below a field
+    """Set the keys of a table, and remove those that are None."""
+    inner = table.get("field", {})  # of [field.allowed] under a field
     for key, value in values.items():
         if key in inner and inner[key] != value:
             del inner[key]
@@ -371,7 +371,7 @@ def _quoted(text: str) -> str:
 
 
 def _by_field(faults: Sequence[str], blocks: Sequence[_Block]) -> dict[int, tuple[str, ...]]:
-    """The faults that stand in a field, without their lines, by its index."""
+    """The faults of each field, without their lines, by its index."""
     found: dict[int, tuple[str, ...]] = {}
     starts: list[tuple[int, int]] = []  # first and last line of each field
     line = 1

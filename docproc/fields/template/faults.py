@@ -1,4 +1,4 @@
-"""What is wrong with a template, all at once, each fault with the line where it stands."""
+"""Collect everything that is wrong with a template, each fault with its line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from docproc.fields.template.schema import MAX_COUNT, MAX_SIDE_PX, MIN_SIDE_PX, NAMED, FieldKind, TemplateFile, known_keys
 from docproc.rules import CHECK_NAMES, DateOrder
 
-Spoiled = set[tuple[str, int]]  # ("field" or "rule", which): entries that cannot be looked at any further
+Spoiled = set[tuple[str, int]]  # ("field" or "rule", index): entries that cannot be checked any further
 
 _WANTED = {
     "": {
@@ -54,7 +54,7 @@ _WANTED = {
         "order": 'two fields, the earlier date first, as ["born", "signed"]',
     },
 }
-"""What should stand at a key, by the table that it is in."""
+"""What is expected at a key, by its table."""
 
 _NOT_TOML = (
     (r"Illegal character '\\n'|Unterminated string|Expected '\"", "the closing quote is missing"),
@@ -67,32 +67,32 @@ _NOT_TOML = (
     ("Cannot declare", "this table stands here for the second time; fields are [[field]] with two brackets"),
     (r"Unescaped '\\' in a string", "a backslash in a text: write / in paths"),
 )
-"""What a message of the parser of TOML means, by how it begins."""
+"""Plain words for messages of the TOML parser, by their beginnings."""
 
 MAX_SHOWN = 40  # characters of a value that a fault shows [guess]
 _BRANCHES = ("int", "list[constrained-int]", "WeightedTable", "constrained-int")  # of a union, in pydantic's paths
 
 
 class Faults:
-    """What is wrong with a template, gathered with the lines where it stands."""
+    """The faults of a template, collected with their lines."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self.found: list[tuple[int, str]] = []
-        self.misnamed: dict[int, Any] = {}  # by the place of a field: the name that it has and should not have
+        self.misnamed: dict[int, Any] = {}  # by the index of a field: its invalid name
 
     def add(self, where: tuple[Any, ...], message: str) -> None:
-        """A fault at a key of the TOML, say at `("field", 0, "digits")`."""
+        """Add a fault at a key of the TOML, e.g. `("field", 0, "digits")`."""
         line = line_of(self._text, where)
         self.found.append((line, f"line {line}: {message}"))
 
     def all(self) -> list[str]:
-        """Every fault once, in the order of the lines."""
+        """Every fault once, in line order."""
         return [message for _, message in sorted(set(self.found))]
 
 
 def check_names(table: dict[str, Any], faults: Faults) -> None:
-    """Fields of one name, whatever else is wrong with them."""
+    """Report duplicate field names, whatever else is wrong with the fields."""
     entries = table.get("field")
     seen: set[str] = set()
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
@@ -104,9 +104,9 @@ def check_names(table: dict[str, Any], faults: Faults) -> None:
 
 
 def validated(table: dict[str, Any], faults: Faults) -> tuple[TemplateFile | None, Spoiled]:
-    """The tables by their types, and the entries that are spoiled: these hold stand-ins, so that the others can be looked at.
+    """The typed tables, and the entries that are spoiled: these are replaced by stand-ins, so that the others can be checked.
 
-    None where something is wrong outside of the entries.
+    None if something is wrong outside the entries.
     """
     try:
         return TemplateFile.model_validate(table), set()
@@ -133,15 +133,15 @@ def validated(table: dict[str, Any], faults: Faults) -> tuple[TemplateFile | Non
 
 
 def _keys(where: tuple[int | str, ...], kind: str) -> tuple[int | str, ...]:
-    """The keys of the TOML from a path of pydantic's, which also names the branches of unions."""
-    # A key that is not known may be called like a branch.
+    """The TOML keys of a pydantic path, which also names the branches of unions."""
+    # An unknown key may have the name of a branch.
     end = -1 if kind == "extra_forbidden" else len(where)
     keys = (part for part in where[:end] if part not in _BRANCHES and not str(part).startswith(("list[", "literal[")))
     return (*keys, *where[end:])
 
 
 def _stand_in(entry: Any, index: int, faults: Faults) -> dict[str, Any]:
-    """A field that keeps the place of a spoiled one, and its name where that can be told."""
+    """A field that takes the place of a spoiled one, with its name if that is valid."""
     name = entry.get("name") if isinstance(entry, dict) else None
     if isinstance(name, str) and re.fullmatch(NAMED, name):
         return {"name": name, "box": [0, 0, 10, 10]}
@@ -150,11 +150,11 @@ def _stand_in(entry: Any, index: int, faults: Faults) -> dict[str, Any]:
 
 
 def _description(table: dict[str, Any], keys: tuple[int | str, ...], kind: str) -> str:
-    """One of pydantic's errors in the words of a template."""
+    """A pydantic error in terms of the template."""
     if kind == "extra_forbidden":
         return f"{_called(table, keys)}: no such key; there are {', '.join(known_keys(keys))}"
     inside = keys[0] in ("page", "field", "rule") and len(keys) > 2
-    own = keys[: 3 if inside else 1]  # what is wrong inside of a value is wrong with the value
+    own = keys[: 3 if inside else 1]  # an error inside a value is an error of the value
     wanted = _WANTED[str(keys[0]) if inside else ""].get(str(own[-1]), "a table")
     if keys == own and kind == "missing":
         return f"{_called(table, own)}: is missing; it should be {wanted}"
@@ -166,7 +166,7 @@ def _description(table: dict[str, Any], keys: tuple[int | str, ...], kind: str) 
 
 
 def _called(table: dict[str, Any], keys: tuple[int | str, ...]) -> str:
-    """What a key is called in a message."""
+    """The name of a key in a message."""
     if keys[:1] == ("page",) and len(keys) > 1 and isinstance(keys[1], int):
         which = "page" if len(table["page"]) == 1 else f"page {keys[1] + 1}"
         return ".".join([which, *map(str, keys[2:])])
@@ -181,13 +181,13 @@ def _called(table: dict[str, Any], keys: tuple[int | str, ...]) -> str:
 
 
 def _short(value: Any) -> str:
-    """A value as it stands in the file, or nearly so."""
+    """A value about as it appears in the file."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
 
 
 def not_toml(message: str, text: str) -> str:
-    """A message of the parser of TOML in plain words, with its line first."""
+    """A message of the TOML parser in plain words, with its line first."""
     found = re.search(r"\(at line (\d+), column \d+\)", message)
     line = int(found[1]) if found else max(1, len(text.splitlines()))
     plain = next((said for start, said in _NOT_TOML if re.match(start, message)), "")
@@ -195,7 +195,7 @@ def not_toml(message: str, text: str) -> str:
 
 
 def line_of(text: str, keys: tuple[Any, ...]) -> int:
-    """The line, from 1, where a key of the TOML stands; its table's line where the key is not there."""
+    """The line, from 1, of a TOML key; its table's line if the key is missing."""
     lines = text.splitlines()
     start, end = 0, len(lines)
     if keys and keys[0] in ("field", "page", "rule"):

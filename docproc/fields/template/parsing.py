@@ -1,4 +1,4 @@
-"""From the text of a template to a template without faults, or to all of its faults at once."""
+"""Parse the text of a template into a valid template, or report all of its faults at once."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from docproc.rules import (
 from docproc.types import Box, Field, Kind, Sheet
 
 RESERVED = ("document", "page", "status", "review", "reason", "template")  # columns of the wide table
-DATE_KEYS = ("order", "years")  # of a date alone
-WRITTEN_KEYS = ("digits", "cells", "pattern", "range", "check_digit", "allowed")  # of all fields but a line of E-13B
+DATE_KEYS = ("order", "years")  # only for dates
+WRITTEN_KEYS = ("digits", "cells", "pattern", "range", "check_digit", "allowed")  # for all fields except E-13B lines
 
-WHOLE_KEYS = ("pattern", "range", "check_digit", "allowed")  # not of a measurement
+WHOLE_KEYS = ("pattern", "range", "check_digit", "allowed")  # not for measurements
 
 Size = tuple[int, int]  # width, height in px
 Bounds = tuple[int, int]  # fewest and most digits
-Fault = Callable[[str, str], None]  # what is wrong with a key of a field: the key, and a message
+Fault = Callable[[str, str], None]  # reports what is wrong with a key of a field: the key, and a message
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    min_box_width_px: int = 4  # that holds a digit [guess]
+    min_box_width_px: int = 4  # for a digit [guess]
     min_box_height_px: int = 6  # likewise [guess]
-    max_overlap_share: float = 0.5  # of the smaller one of two fields' boxes [guess]
-    comb_rim_share: float = 0.10  # of a comb's height, cut out around it: its own lines tell where the cells are [guess]
+    max_overlap_share: float = 0.5  # of the smaller of two fields' boxes [guess]
+    comb_rim_share: float = 0.10  # of a comb's height, cropped around it: its own lines show where the cells are [guess]
 
 
 TEMPLATE = TemplateTuning()
@@ -51,10 +51,10 @@ TEMPLATE = TemplateTuning()
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """How a template looks at the files beside it. Each raises ValueError that says what is wrong with the file."""
+    """Access to the files next to a template. Each function raises ValueError that says what is wrong with the file."""
 
     picture: Callable[[str], tuple[str, str, Size]]  # name to path, SHA-256, and width and height in px
-    column: Callable[[str, str], frozenset[str]]  # name of a CSV file and of a column to what stands there
+    column: Callable[[str, str], frozenset[str]]  # name of a CSV file and of a column to the values there
 
 
 def _nothing(*_: str) -> Any:
@@ -106,7 +106,7 @@ def parse_pages(text: str, source: str, beside: Beside = ALONE) -> tuple[Templat
         marks = tuple(Box(*mark) for mark in page.marks)
         own = tuple(field for field in fields if where[field.name] == number)
         if path or marks:
-            # Boxes are exact there; where pages are taken as they are, whoever drew them left room for how pages lie.
+            # Boxes are exact there; for unregistered pages they were drawn with room for misplaced pages.
             own = tuple(replace(field, rim=_rim(field)) for field in own)
         held = tuple(rule for rule in rules if where[rule.fields[0]] == number)
         sheet = Sheet(parsed.name, number, len(pages)) if len(pages) > 1 else None
@@ -158,7 +158,7 @@ def _inside(box: list[int], size: Size) -> bool:
 
 
 def _check_places(parsed: TemplateFile, sizes: Sequence[Size | None], spoiled: Spoiled, faults: Faults) -> None:
-    """Boxes that are too small, lie outside the page or on each other, and names of other columns."""
+    """Report boxes that are too small, outside the page or overlapping, and names of other columns."""
     for index, entry in enumerate(parsed.field):
         if ("field", index) in spoiled:
             continue
@@ -174,7 +174,7 @@ def _check_places(parsed: TemplateFile, sizes: Sequence[Size | None], spoiled: S
             if ("field", place) in spoiled or earlier.page != entry.page:
                 continue
             if entry.name == earlier.name and entry.box == earlier.box:
-                continue  # an entry that stands there twice; `check_names` says so
+                continue  # a duplicate entry; `check_names` reports it
             if _overlap(entry.box, earlier.box) > TEMPLATE.max_overlap_share:
                 faults.add((*where, "box"), f"field {entry.name!r}: lies on top of field {earlier.name!r}")
 
@@ -199,7 +199,7 @@ def _overlap(one: list[int], other: list[int]) -> float:
 
 
 def _field(index: int, entry: FieldTable, beside: Beside, faults: Faults) -> Field:
-    """The field of an entry; what is wrong with it is added to the faults."""
+    """The field of an entry; adds what is wrong with it to the faults."""
 
     def fault(key: str, message: str) -> None:
         faults.add(("field", index, key), f"field {entry.name!r}: {message}")
@@ -217,7 +217,7 @@ def _field(index: int, entry: FieldTable, beside: Beside, faults: Faults) -> Fie
         fault("cells", f"{digits[1]} digits do not go into {cells} cells")
     rules = _rules(entry, digits, order, beside, fault)
     if entry.kind == "comb" and digits and isinstance(entry.digits, int):
-        # Cells may stay empty; a full comb is not promised by its number of cells, unless a rule counts on it.
+        # Cells may stay empty: the number of cells does not imply a full comb, unless a rule depends on it.
         digits = (0, digits[1])
         rules = replace(rules, digits=digits)
     if not rules.trivial and automaton(rules).start < 0:
@@ -234,7 +234,7 @@ def _field(index: int, entry: FieldTable, beside: Beside, faults: Faults) -> Fie
 
 
 def _decimals(entry: FieldTable, kind: Kind, fault: Fault) -> Bounds | None:
-    """How many digits stand behind the point of a measurement; None where the entry does not say."""
+    """The number of digits after the point of a measurement; None if the entry does not say."""
     if kind not in ("amount", "decimal") and entry.signed is not None:
         fault("signed", 'signed is for a field of the kind "amount" or "decimal" that is written without boxes')
     if kind != "decimal":
@@ -253,7 +253,7 @@ def _decimals(entry: FieldTable, kind: Kind, fault: Fault) -> Bounds | None:
 
 
 def _check_keys(entry: FieldTable, fault: Fault) -> None:
-    """Keys that are not for a field of this kind."""
+    """Report keys that do not apply to a field of this kind."""
     for key in DATE_KEYS if entry.kind != "date" else ():
         if getattr(entry, key) is not None:
             fault(key, f'{key} is for a field of the kind "date"')
@@ -263,7 +263,7 @@ def _check_keys(entry: FieldTable, fault: Fault) -> None:
 
 
 def _digits(entry: FieldTable, fault: Fault) -> Bounds | None:
-    """How many digits are written; None where the entry does not say."""
+    """The number of digits that are written; None if the entry does not say."""
     if entry.digits is None:
         return None
     if isinstance(entry.digits, int):
@@ -275,7 +275,7 @@ def _digits(entry: FieldTable, fault: Fault) -> Bounds | None:
 
 
 def _cells(entry: FieldTable, digits: Bounds | None, fault: Fault) -> int:
-    """The cells of a comb, 0 for a field that is written freely."""
+    """The cells of a comb, 0 for a free field."""
     if entry.cells or entry.kind != "comb":
         return entry.cells or 0
     if digits is None:
@@ -285,7 +285,7 @@ def _cells(entry: FieldTable, digits: Bounds | None, fault: Fault) -> int:
 
 
 def _date_digits(order: DateOrder, digits: Bounds | None, fault: Fault) -> Bounds:
-    """How many digits a date of this order has, or those of them that the entry allows."""
+    """The number of digits of a date of this order, narrowed to what the entry allows."""
     lengths = sorted({len(form) for form in date_forms(order)})
     possible = lengths[0], lengths[-1]
     if digits is None:
@@ -297,7 +297,7 @@ def _date_digits(order: DateOrder, digits: Bounds | None, fault: Fault) -> Bound
 
 
 def _rules(entry: FieldTable, digits: Bounds | None, order: DateOrder | None, beside: Beside, fault: Fault) -> FieldRules:
-    """The rules of the field's text. Keys that make no sense are faults, and left out."""
+    """The rules for the field's text. Keys that make no sense are reported as faults, and left out."""
     asked: dict[str, dict[str, Any]] = {
         "pattern": {"pattern": entry.pattern},
         "range": {"bounds": tuple(entry.range) if entry.range else None},
@@ -327,7 +327,7 @@ def _check_digit(entry: FieldTable, fault: Fault) -> CheckName | Weighted | None
 
 
 def _allowed(entry: FieldTable, beside: Beside, fault: Fault) -> frozenset[str] | None:
-    """The closed list of what may stand in the field."""
+    """The closed list of allowed values of the field."""
     if entry.allowed is None:
         return None
     try:
@@ -341,7 +341,7 @@ def _allowed(entry: FieldTable, beside: Beside, fault: Fault) -> frozenset[str] 
 
 
 def _rule(index: int, entry: RuleTable, parsed: TemplateFile, spoiled: Spoiled, faults: Faults) -> PageRule | None:
-    """The rule of an entry; None, and a fault, where it makes no sense."""
+    """The rule of an entry; None, with a fault, if it makes no sense."""
     by_name = {field.name: field for field in parsed.field}
     asked = [key for key in ("sum", "equal", "order") if getattr(entry, key) is not None]
     if len(asked) != 1 or (entry.equals is not None) != (asked == ["sum"]):
@@ -353,7 +353,7 @@ def _rule(index: int, entry: RuleTable, parsed: TemplateFile, spoiled: Spoiled, 
     names = [*getattr(entry, asked[0]), *([entry.equals] if entry.equals else [])]
     known = [field.name for place, field in enumerate(parsed.field) if place not in faults.misnamed]
     for name in names:
-        # A field whose name cannot be one is told where it stands.
+        # An invalid field name is reported at the field.
         if name not in known and name not in faults.misnamed.values():
             there = ", ".join(dict.fromkeys(known))
             faults.add(("rule", index, asked[0]), f"rule: no field is called {name!r}; there are {there}")

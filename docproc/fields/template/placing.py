@@ -9,8 +9,8 @@ from docproc.rules import PageRule
 from docproc.types import DIGIT_HEIGHT, Box, Field, Page, Sheet
 
 SHAPE_TOLERANCE = 0.02  # of width over height, by which a page may differ from the template [guess]
-MIN_DIGIT_SHARE = 0.5  # of a box's height, of a small digit in it [guess]
-OVERSAMPLING = 2  # times the height at which digits are read, that a page has to show them at [guess]
+MIN_DIGIT_SHARE = 0.5  # of a box's height: height of a small digit in it [guess]
+OVERSAMPLING = 2  # times the height at which digits are read: needed on the page [guess]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,32 +22,32 @@ class Template:
     height: int
     fields: tuple[Field, ...]
     rules: tuple[PageRule, ...] = ()
-    reference: str = ""  # path of the picture of the form; "" where there is none
-    digest: str = ""  # SHA-256 of that picture
-    filled: bool | None = None  # True: the picture shows writing; None: where a field on it holds ink
+    reference: str = ""  # path of the image of the form; "" if there is none
+    digest: str = ""  # SHA-256 of that image
+    filled: bool | None = None  # True: the image shows writing; None: it does if a field on it holds ink
     marks: tuple[Box, ...] = ()
-    sheet: Sheet | None = None  # which page of the form it is, where that has several
+    sheet: Sheet | None = None  # which page of the form it is, if the form has several
 
     @property
     def called(self) -> str:
-        """The template in words."""
+        """The template's name for messages."""
         return f"page {self.sheet.number} of {self.name}" if self.sheet else self.name
 
     @property
     def registers(self) -> bool:
-        """Whether pages are laid onto the form, and not taken as they are."""
+        """Whether pages are registered to the form, and not used as they are."""
         return bool(self.reference or self.marks)
 
 
 def fits(template: Template, page: Page) -> bool:
-    """Whether the page has the shape of the template's."""
+    """Whether the page has the shape of the template's page."""
     return abs(page.width / template.width / (page.height / template.height) - 1) <= SHAPE_TOLERANCE
 
 
 def place(template: Template, page: Page) -> tuple[Field, ...]:
     """The template's fields on a page, scaled to its resolution.
 
-    Raises DocumentError `unsupported` when the page has another shape than the template's.
+    Raises DocumentError `unsupported` if the shape of the page differs from the template's.
     """
     across, down = page.width / template.width, page.height / template.height
     if not fits(template, page):
@@ -62,7 +62,7 @@ def place(template: Template, page: Page) -> tuple[Field, ...]:
 
 
 def enough(template: Template) -> int:
-    """The long side in px at which a page's smallest digits are still twice as high as they are read."""
+    """The long side in px at which a page's smallest digits are still twice the height at which they are read."""
     lowest = min((field.box.height for field in template.fields), default=max(template.width, template.height))
     return round(max(template.width, template.height) * OVERSAMPLING * DIGIT_HEIGHT / (MIN_DIGIT_SHARE * lowest))
 

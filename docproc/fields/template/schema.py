@@ -1,4 +1,4 @@
-"""The tables of a template file by their types: what keys there are, and what may stand in them."""
+"""The typed tables of a template file: their keys, and the allowed values."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def known_keys(keys: tuple[Any, ...]) -> tuple[str, ...]:
-    """The keys of the table in which the last of `keys` stands, say of `("field", 0, "digit")`."""
+    """The keys of the table that contains the last of `keys`, e.g. of `("field", 0, "digit")`."""
     model: type[BaseModel] = TemplateFile
     if keys[0] == "page" and len(keys) > 1:
         model = PageTable

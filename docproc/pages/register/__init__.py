@@ -1,8 +1,8 @@
-"""Bring a scan onto the form that a template describes.
+"""Register a scan to the form that a template describes.
 
-First a rough guess where the form lies: by its corner marks, by features of its print, or by its ruled lines. Then the same
-for each guess: small patches of the form's print are looked for where the guess puts them, the homography is fitted to those
-that are found, and their share decides whether the page is a scan of this form at all.
+First comes an initial guess of the form's position: by its corner marks, by features of its print, or by its ruled lines.
+Then, for each guess, small patches of the form's print are searched for where the guess puts them, the homography is fitted
+to those that are found, and their share decides whether the page is a scan of this form at all.
 """
 
 from __future__ import annotations
@@ -64,27 +64,27 @@ Method = Literal["marks", "features", "lines"]
 
 @dataclass(frozen=True, slots=True)
 class RegisterTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    work_side_px: int = 1400  # of the page's longer side, at most; more than of the form: there may be a table around [guess]
+    work_side_px: int = 1400  # of the page's longer side, at most; more than for the form, as a desk may be around it [guess]
     min_side_px: int = 100  # of the page's shorter side then [guess]
-    max_mark_guesses: int = 4  # places by marks that are tried where there is a picture as well [guess]
-    max_alone_bend_share: float = 0.01  # of the diagonal, by marks alone and with one missing: specks may lie so [guess]
-    min_alone_cover_share: float = 0.25  # of the page's area that the form covers, by marks alone [guess]
-    min_slipped_share: float = 0.3  # of the patches, of a page that may have slipped in the feeder: a part of it fits [guess]
+    max_mark_guesses: int = 4  # positions by marks that are tried if there is also an image [guess]
+    max_alone_bend_share: float = 0.01  # of the diagonal, with only marks and one missing: specks may look the same [guess]
+    min_alone_cover_share: float = 0.25  # of the page's area that the form covers, if there are only marks [guess]
+    min_slipped_share: float = 0.3  # of the patches, for a page that may have slipped in the feeder: a part of it fits [guess]
     min_named_share: float = 0.05  # of the patches; fewer are "next to nothing" in the message [guess]
 
-    # A page whose pixels are not square, and whose file does not say so: a coarse fax has 204 dots an inch by 98.
-    stretch: float = 2.04  # by which such a page is enlarged in height; between 204 / 98 and 200 / 100 [standard]
-    min_shape_ratio: float = 1.5  # of the shape of the page to that of the form, to be taken for one [guess]
+    # A page with non-square pixels whose file does not say so: a coarse fax has 204 by 98 dots per inch.
+    stretch: float = 2.04  # by which such a page is enlarged vertically; between 204 / 98 and 200 / 100 [standard]
+    min_shape_ratio: float = 1.5  # of the aspect ratio of the page to that of the form, for such a page [guess]
     max_shape_ratio: float = 2.8  # likewise [guess]
-    min_sure_share: float = 0.6  # of the patches; where fewer are found, the page is tried stretched as well [guess]
+    min_sure_share: float = 0.6  # of the patches; if fewer are found, the stretched page is tried as well [guess]
 
-    min_uneven_ratio: float = 1.25  # of the px of the page in one direction to their mean: the more count [guess]
-    min_scale: float = 0.5  # px of a rectified page for a px of the form [guess]
+    min_uneven_ratio: float = 1.25  # of the page's scale in one direction to the mean: above it the larger one is used [guess]
+    min_scale: float = 0.5  # px of a rectified page per px of the form [guess]
     max_scale: float = 4.0  # likewise [guess]
     max_pixels: int = 60_000_000  # of a rectified page [guess]
-    rounding_px: float = 1e-3  # by which an edge may lie beyond a whole pixel and not take another one [geometry]
+    rounding_px: float = 1e-3  # by which an edge may exceed a whole pixel without taking another one [geometry]
 
 
 REGISTER = RegisterTuning()
@@ -92,19 +92,19 @@ REGISTER = RegisterTuning()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Registration:
-    """Where the form lies on a page."""
+    """The position of the form on a page."""
 
     to_page: Matrix  # px of the reference to px of the page
-    residual: float  # px of the reference, root mean square over the patches (or the marks' corners) that were found
-    method: Method  # that gave the first guess
-    turned: int  # 0, 90, 180, 270 degrees clockwise by which the form lies turned on the page
-    share: float  # 0..1 of the patches that were found (of the marks, where there is no picture)
+    residual: float  # px of the reference, root mean square over the patches (or the marks' corners) found
+    method: Method  # of the initial guess
+    turned: int  # 0, 90, 180, 270 degrees, clockwise rotation of the form on the page
+    share: float  # 0..1 of the patches that were found (of the marks, if there is no image)
 
 
 def register(gray: Gray, reference: Reference) -> Registration:
-    """Where the form lies on the page `gray` (height, width) uint8, dark ink on light paper.
+    """The position of the form on the page `gray` (height, width) uint8, dark ink on light paper.
 
-    Raises DocumentError `does_not_fit` where the page is no scan of this form.
+    Raises DocumentError `does_not_fit` if the page is not a scan of this form.
     """
     found, share = seek(gray, reference)
     if found is not None:
@@ -122,9 +122,9 @@ def register(gray: Gray, reference: Reference) -> Registration:
 
 
 def seek(gray: Gray, reference: Reference, outside: float = WARP.max_middle_outside_share) -> tuple[Registration | None, float]:
-    """Where the form lies on the page, if anywhere; and the share 0..1 of its patches (or marks) that are found.
+    """The position of the form on the page, if any; and the share 0..1 of its patches (or marks) that are found.
 
-    The middle of the form may lie outside of the page by a share `outside` of it.
+    The center of the form may be outside the page by a share `outside` of it.
     """
     best, most = None, 0.0
     for stretch in _stretches(gray.shape, reference.size) if not _too_small(gray) else ():
@@ -139,7 +139,7 @@ def seek(gray: Gray, reference: Reference, outside: float = WARP.max_middle_outs
 
 
 def resemblance(gray: Gray, references: Sequence[Reference]) -> list[int]:
-    """How many features of each form lie on the page as they do on the form."""
+    """The number of features of each form that are arranged on the page as on the form."""
     page = features(at_working_size(gray, REGISTER.work_side_px)[0])
     return [agreeing(page, one.points, one.descriptors) for one in references]
 
@@ -149,7 +149,7 @@ def _too_small(gray: Gray) -> bool:
 
 
 def _stretches(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[float, ...]:
-    """By how much a page of `shape` may have to be enlarged in height for a form of `size` (width, height) to lie on it."""
+    """The factors by which a page of `shape` may have to be stretched vertically to match a form of `size` (width, height)."""
     ratio = shape[1] / shape[0] * size[1] / size[0]
     if REGISTER.min_shape_ratio <= ratio <= REGISTER.max_shape_ratio:
         return 1.0, REGISTER.stretch
@@ -166,7 +166,7 @@ def _stretched(gray: Gray, stretch: float) -> Gray:
 
 
 def _by_print(gray: Gray, reference: Reference, outside: float) -> tuple[Registration | None, float]:
-    """Where the form lies by the first guess that fits; and the largest share of its patches that any guess found."""
+    """The position of the form by the first guess that fits; and the largest share of its patches that any guess found."""
     page, scale = at_working_size(gray, REGISTER.work_side_px)
     best: tuple[Method, Fit] | None = None
     for method, guess in _guesses(gray, page, scale, reference):
@@ -190,7 +190,7 @@ def _by_fit(fit: Fit, share: float, method: Method, reference: Reference) -> Reg
 
 
 def _guesses(gray: Gray, page: Gray, scale: float, reference: Reference) -> Iterator[tuple[Method, Matrix]]:
-    """Homographies from px of the form's picture to px of `page`, which is `gray` at `scale`; the likeliest first."""
+    """Homographies from px of the form's image to px of `page`, which is `gray` at `scale`; most likely first."""
     for place in places_by_marks(gray, reference.marks, reference.size, reference.scale)[: REGISTER.max_mark_guesses]:
         yield "marks", resizing(scale) @ place.to_page
     for guess in guesses_by_features(page, reference.points, reference.descriptors):
@@ -200,9 +200,9 @@ def _guesses(gray: Gray, page: Gray, scale: float, reference: Reference) -> Iter
 
 
 def _by_marks(gray: Gray, reference: Reference) -> tuple[Registration | None, float]:
-    """Where the form lies on the page by its corner marks alone; and the share of them that is found."""
+    """The position of the form on the page by its corner marks alone; and the share of them that is found."""
     for place in places_by_marks(gray, reference.marks, reference.size, reference.scale):
-        # Nothing else tells whether these are the marks: specks or letters may lie as marks do.
+        # There is no other evidence that these are the marks: specks or letters may have the same arrangement.
         bent = place.share < 1 and place.bend > REGISTER.max_alone_bend_share
         if bent or place.cover < REGISTER.min_alone_cover_share:
             continue
@@ -221,21 +221,21 @@ def _registration(to_page: Matrix, residual: float, method: Method, share: float
 
 
 def natural_scale(registration: Registration, size: tuple[int, int]) -> float:
-    """Px for a px of the reference of `size` (width, height), 0.5..4, at which rectifying keeps the page's own resolution."""
+    """Px per px of the reference of `size` (width, height), 0.5..4, at which rectifying keeps the page's own resolution."""
     width, height = size
     places = np.vstack([corners_of(width, height), [[width / 2, height / 2]]])
     scale = float(np.median(local_scales(registration.to_page, places)))
     largest = float(np.median(largest_scales(registration.to_page, places)))
-    if largest > REGISTER.min_uneven_ratio * scale:  # pixels that are not square, and of which nobody said so
+    if largest > REGISTER.min_uneven_ratio * scale:  # undeclared non-square pixels
         scale = largest
     pixels = float(np.sqrt(REGISTER.max_pixels / (width * height)))
     return min(max(scale, REGISTER.min_scale), REGISTER.max_scale, WARP.max_side_px / max(size), pixels)
 
 
 def rectify(gray: Gray, registration: Registration, size: tuple[int, int], scale: float | None = None) -> Gray:
-    """The page laid onto the reference of `size` (width, height) px, `scale` times as large; paper white outside.
+    """The page warped to the reference of `size` (width, height) px, `scale` times as large; paper white outside.
 
-    Without `scale`, as large as the page itself shows it: see `natural_scale`. A box of the reference is
+    Without `scale`, at the page's own resolution: see `natural_scale`. A box of the reference is
     `box.scaled(scale)` on the result, (round(height * scale), round(width * scale)) uint8.
     """
     scale = natural_scale(registration, size) if scale is None else scale
@@ -244,7 +244,7 @@ def rectify(gray: Gray, registration: Registration, size: tuple[int, int], scale
 
 
 def box_on_page(box: Box, registration: Registration) -> Box:
-    """The upright rectangle on the page, in its px and not clipped to it, around a box of the reference."""
+    """The upright bounding rectangle of a box of the reference, in px of the page, not clipped to it."""
     corners = corners_of(box.width, box.height, box.left, box.top)
     placed = mapped(registration.to_page, corners) + 0.5
     left, top = (int(v) for v in np.floor(placed.min(0) + REGISTER.rounding_px))

@@ -1,4 +1,4 @@
-"""What else lies on a scan beside a form that was found."""
+"""Find what else is on a scan, besides a form that was found."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from docproc.types import Gray
 
 @dataclass(frozen=True, slots=True)
 class CopyTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    work_side_px: int = 800  # of the page's longer side, at most, where ink is counted [guess]
-    min_area_ratio: float = 0.15  # of the page beside a form to that form: as much of another one as can be told [guess]
-    min_ink_ratio: float = 0.1  # likewise, of the ink beside it to that on it [guess]
+    work_side_px: int = 800  # of the page's longer side, at most, for counting ink [guess]
+    min_area_ratio: float = 0.15  # of the page outside a form to that form: enough to recognize another one [guess]
+    min_ink_ratio: float = 0.1  # likewise, of the ink outside it to that on it [guess]
     max_ink_gray: float = 150  # on paper of 255 [guess]
-    paper_percentile: float = 80  # of the gray levels of a page: paper [guess]
+    paper_percentile: float = 80  # of the gray levels of a page, used as paper [guess]
 
 
 COPY = CopyTuning()
 
 
 def without_form(gray: Gray, to_page: Matrix, size: tuple[int, int]) -> Gray | None:
-    """The page with paper in place of the form of `size` (width, height) px that lies on it.
+    """The page with the form of `size` (width, height) px replaced by paper.
 
-    None where no other form can lie there: too little of the page is left, or too little ink.
+    None if there is no room for another form: too little of the page is left, or too little ink.
     """
     corners = np.rint(mapped(to_page, corners_of(*size))).astype(np.int32)
     on_form = np.asarray(cv2.fillConvexPoly(np.zeros(gray.shape, np.uint8), corners, (1,)), np.uint8)
@@ -45,16 +45,16 @@ def without_form(gray: Gray, to_page: Matrix, size: tuple[int, int]) -> Gray | N
 
 
 def lies_on(one: Matrix, one_size: tuple[int, int], other: Matrix, other_size: tuple[int, int]) -> bool:
-    """Whether the middle of one form lies on the other; maps are from px of each to px of the page, sizes (width, height)."""
+    """Whether the center of one form is on the other; maps are from px of each to px of the page, sizes (width, height)."""
     middle = mapped(one, np.array([one_size]) / 2)
     across, down = mapped(np.asarray(np.linalg.inv(other), np.float64), middle)[0]
     return bool(0 <= across < other_size[0] and 0 <= down < other_size[1])
 
 
 def first_of(forms: Sequence[tuple[Matrix, tuple[int, int]]]) -> int:
-    """Which of several forms on a page comes first, as one reads: maps from px of each to the page, and (width, height) px.
+    """The index of the first of several forms in reading order: maps from px of each to the page, and (width, height) px.
 
-    The highest row from left to right, where up is where the head of the first of `forms` is.
+    That is the leftmost of the top row, where up is the direction of the top of the first of `forms`.
     """
     to_page, (width, height) = forms[0]
     middles = np.array([[0, height / 2], [width, height / 2], [width / 2, 0], [width / 2, height]])

@@ -1,4 +1,4 @@
-"""Where a form may lie by its corner marks: solid dark rectangles, three or more, whose places on the form are known."""
+"""Guess a form's position by its corner marks: three or more solid dark rectangles at known places on the form."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ Places = NDArray[np.complex128]  # (n,) complex128, x + iy: a similarity is a pr
 
 @dataclass(frozen=True, slots=True)
 class MarkTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     # What may be a mark, on the page at the working size.
     work_side_px: int = 1000  # of the page's longer side, at most [guess]
     min_light_reach_px: int = 31  # over which the light is flattened [guess]
-    light_reaches_per_side: int = 8  # of the page's longer side, on larger pages [guess]
+    light_reaches_per_side: int = 8  # per longer side of the page, on larger pages [guess]
     min_contrast_gray: float = 30  # between paper and marks [guess]
     min_side_px: int = 5  # of a mark [guess]
     max_marks_per_side: int = 12  # a mark is at most one twelfth of the page's longer side [guess]
-    min_box_fill_share: float = 0.4  # of the upright rectangle around a mark, which may lie askew [guess]
+    min_box_fill_share: float = 0.4  # of the upright rectangle around a mark, which may be skewed [guess]
     min_fill_share: float = 0.75  # of the tightest rectangle around a mark [guess]
-    min_aspect_ratio: float = 0.7  # of a candidate, over that of a mark of the form [guess]
+    min_aspect_ratio: float = 0.7  # of a candidate, relative to that of a mark of the form [guess]
     max_aspect_ratio: float = 1.45  # likewise [guess]
     max_candidates: int = 60  # [guess]
 
-    # How candidates have to lie.
+    # The arrangement of candidates.
     min_marks: int = 3  # an affine map takes three points [geometry]
-    min_size_ratio: float = 0.65  # of a candidate, over the size of the mark that it is taken for [guess]
+    min_size_ratio: float = 0.65  # of a candidate, relative to the size of the matched mark [guess]
     max_size_ratio: float = 1.5  # likewise [guess]
-    max_offset_share: float = 0.1  # of the diagonal, from where two marks put a third: what perspective may do [guess]
+    max_offset_share: float = 0.1  # of the diagonal, from where two marks put a third: allows for perspective [guess]
     max_residual_share: float = 0.12  # of a mark's side, root mean square over the corners of the marks [guess]
     max_stretch_ratio: float = 1.1  # of the affine map through three marks: nearly a similarity [guess]
-    bend_step_share: float = 0.02  # of the diagonal; places that bend as much within it are equally likely [guess]
+    bend_step_share: float = 0.02  # of the diagonal; positions whose bends differ by less are equally likely [guess]
 
 
 MARKS = MarkTuning()
@@ -49,33 +49,33 @@ MARKS = MarkTuning()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MarkPlace:
-    """A place of the form on a page, by its marks."""
+    """A possible position of the form on a page, by its marks."""
 
-    to_page: Matrix  # px of the form's picture to px of the page
+    to_page: Matrix  # px of the form's image to px of the page
     share: float  # 0..1 of the marks that are found
     residual: float  # px of the form, root mean square over the marks' corners
-    bend: float  # how far the marks lie from a mere turn and scaling, as a share of their diagonal
+    bend: float  # deviation of the marks from a pure rotation and scaling, as a share of their diagonal
     angle: float  # radians, without sign
-    cover: float  # area of the form over that of the page
+    cover: float  # area of the form relative to that of the page
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Candidates:
-    """What may be marks on a page, in px of the page at the working size."""
+    """Possible marks on a page, in px of the page at the working size."""
 
     centers: Points  # (n, 2)
     sizes: NDArray[np.float64]  # (n,) roots of the areas
     corners: list[Points]  # the four corners of each
-    scale: float  # px for a px of the page
+    scale: float  # px per px of the page
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Match:
-    """Candidates that are taken for the marks of the form, by a similarity."""
+    """Candidates matched to the marks of the form by a similarity."""
 
-    taken: tuple[int, ...]  # for each mark its candidate, -1 where there is none
+    taken: tuple[int, ...]  # the candidate of each mark, -1 for none
     bend: float
-    similarity: complex  # px of the working size for a px of the form, and the turn
+    similarity: complex  # px of the working size per px of the form, and the rotation
 
     @property
     def seen(self) -> list[int]:
@@ -84,10 +84,10 @@ class _Match:
 
 
 def places_by_marks(gray: Gray, marks: Sequence[Box], form_size: tuple[int, int], form_scale: float) -> list[MarkPlace]:
-    """Where a form of `form_size` (width, height) px may lie on the page by its marks, the likeliest first.
+    """Possible positions of a form of `form_size` (width, height) px on the page by its marks, most likely first.
 
-    Two marks on two candidates give a similarity, which says where the other marks should be, and how large. `form_scale` is
-    px of the form's picture for a px of the form.
+    Matching two marks to two candidates gives a similarity, which predicts the positions and sizes of the other marks.
+    `form_scale` is px of the form's image per px of the form.
     """
     if not marks:
         return []
@@ -120,7 +120,7 @@ def places_by_marks(gray: Gray, marks: Sequence[Box], form_size: tuple[int, int]
 
 
 def _candidates(gray: Gray, aspects: Sequence[float]) -> _Candidates:
-    """Solid dark rectangles of about one of the `aspects` (longer over shorter side), the fullest first."""
+    """Solid dark rectangles with about one of the `aspects` (longer over shorter side), most solid first."""
     scale = min(1.0, MARKS.work_side_px / max(gray.shape))
     small = shrunk(gray, scale) if scale < 1 else gray
     reach = max(MARKS.min_light_reach_px, max(small.shape) // MARKS.light_reaches_per_side)
@@ -153,7 +153,7 @@ def _candidates(gray: Gray, aspects: Sequence[float]) -> _Candidates:
 
 
 def _tightest_rectangle(part: NDArray[np.uint8]) -> tuple[Points, float, float]:
-    """The corners of the smallest rectangle around what is not 0, at any angle, and its longer and shorter side."""
+    """The corners of the smallest rectangle around non-zero pixels, at any angle, and its longer and shorter side."""
     outlines, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     middle, sides, angle = cv2.minAreaRect(outlines[0])
     # The outline runs through the centers of the outermost pixels.
@@ -162,7 +162,7 @@ def _tightest_rectangle(part: NDArray[np.uint8]) -> tuple[Points, float, float]:
 
 
 def _matches(marks: Places, mark_sizes: NDArray[np.float64], candidates: _Candidates) -> Iterator[_Match]:
-    """Every way to take candidates for all marks but one, by every pair of marks on every pair of candidates."""
+    """Every match of candidates to at least all marks but one, from every pair of marks and every pair of candidates."""
     there = candidates.centers @ [1, 1j]
     diagonal = float(np.abs(marks[:, None] - marks).max())
     for i, j in itertools.combinations(range(len(marks)), 2):
@@ -187,7 +187,7 @@ def _alike_in_size(ratios: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _map_through(here: Points, there: Points) -> Matrix | None:
-    """The homography through four or more pairs; by three, the affine map, where it is nearly a similarity."""
+    """The homography through four or more pairs; through three, the affine map, if it is nearly a similarity."""
     if len(here) > MARKS.min_marks:
         matrix, _ = cv2.findHomography(here, there, 0)
         return None if matrix is None else np.asarray(matrix, np.float64)
@@ -197,7 +197,7 @@ def _map_through(here: Points, there: Points) -> Matrix | None:
 
 
 def _residual(marks: Sequence[Box], seen: Sequence[Points], to_work: Matrix) -> float:
-    """Root mean square in px of the form from the marks' corners to those that are seen."""
+    """Root mean square distance in px of the form between the marks' corners and those seen."""
     squares: list[float] = []
     for mark, corners in zip(marks, seen, strict=True):
         expected = mapped(to_work, corners_of(mark.width, mark.height, mark.left, mark.top))

@@ -1,4 +1,4 @@
-"""Where a form may lie by features of its print: ORB (Rublee 2011), matched, with MAGSAC (Barath 2019)."""
+"""Guess a form's position by features of its print: ORB (Rublee 2011), matched, with MAGSAC (Barath 2019)."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ Descriptors = NDArray[np.uint8]  # (n, 32) uint8
 
 @dataclass(frozen=True, slots=True)
 class FeatureTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    max_features: int = 2500  # of a picture [guess]
-    min_corner_gray: int = 12  # between a corner and what is around it, FAST's threshold [guess]
+    max_features: int = 2500  # per image [guess]
+    min_corner_gray: int = 12  # between a corner and its surroundings, FAST's threshold [guess]
     max_distance_ratio: float = 0.85  # of a descriptor's distance to that of the second best match [guess]
-    max_error_px: float = 4.0  # of a pair that a homography fits, on the page at the working size [guess]
-    max_similarity_error_px: float = 6.0  # the same for a similarity; a page is seldom quite flat [guess]
+    max_error_px: float = 4.0  # of a pair that fits a homography, on the page at the working size [guess]
+    max_similarity_error_px: float = 6.0  # the same for a similarity; a page is rarely quite flat [guess]
     max_iterations: int = 3000  # of the search for the map [guess]
-    confidence: float = 0.999  # with which that search may end sooner [guess]
+    confidence: float = 0.999  # at which that search may stop early [guess]
 
 
 FEATURES = FeatureTuning()
 
 
 def features(picture: Gray) -> tuple[FeaturePoints, Descriptors]:
-    """The features of a flattened picture, and their descriptors."""
+    """The features of a flattened image, and their descriptors."""
     orb = cv2.ORB.create(nfeatures=FEATURES.max_features, fastThreshold=FEATURES.min_corner_gray)
     keys, descriptors = orb.detectAndCompute(picture, None)
     if not len(keys):
@@ -43,7 +43,7 @@ def features(picture: Gray) -> tuple[FeaturePoints, Descriptors]:
 
 
 def guesses_by_features(page: Gray, form_points: FeaturePoints, form_descriptors: Descriptors) -> Iterator[Matrix]:
-    """Homographies from px of the form's picture to px of the flattened `page`, the likelier first."""
+    """Homographies from px of the form's image to px of the flattened `page`, most likely first."""
     points, descriptors = features(page)
     here, there = _clear_pairs(points, descriptors, form_points, form_descriptors)
     if not len(here):
@@ -60,7 +60,7 @@ def guesses_by_features(page: Gray, form_points: FeaturePoints, form_descriptors
 
 
 def agreeing(page: tuple[FeaturePoints, Descriptors], form_points: FeaturePoints, form_descriptors: Descriptors) -> int:
-    """How many features of the form lie on the page, whose own are `page`, as on the form."""
+    """The number of features of the form arranged on the page as on the form; `page` are the page's features."""
     here, there = _clear_pairs(*page, form_points, form_descriptors)
     found = _similarity(here, there) if len(here) else None
     if found is None or not np.isfinite(found).all():
@@ -71,7 +71,7 @@ def agreeing(page: tuple[FeaturePoints, Descriptors], form_points: FeaturePoints
 def _clear_pairs(
     points: FeaturePoints, descriptors: Descriptors, form_points: FeaturePoints, form_descriptors: Descriptors
 ) -> tuple[FeaturePoints, FeaturePoints]:
-    """Features of the form, and those of the page that each resembles much more than any other; none where they are too few."""
+    """Features of the form, and the page feature that is clearly the best match of each; none if there are too few."""
     none = np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32)
     if min(len(points), len(form_points)) < MIN_PAIRS:
         return none

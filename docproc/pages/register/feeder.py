@@ -1,7 +1,7 @@
-"""Where the rows of a form lie on a page that slipped in the scanner's feeder: stretched, squeezed, or fed twice in places.
+"""Locate the rows of a form on a page that slipped in the scanner's feeder: stretched, squeezed, or partly fed twice.
 
-A feeder moves a page along one direction, and holds it in the other. So rows stay rows, and which row of the page shows which
-row of the form is found by dynamic programming (dynamic time warping, Sakoe and Chiba 1978).
+A feeder moves a page in one direction, and holds it in the other. So rows stay rows, and the rows of the page are matched to
+those of the form by dynamic programming (dynamic time warping, Sakoe and Chiba 1978).
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from numpy.typing import NDArray
 
 from docproc.pages.register.surroundings import Map, Mask
 
-Shifts = NDArray[np.float64]  # (rows of the form,) px downwards, NaN where a row is lost
+Shifts = NDArray[np.float64]  # (rows of the form,) px downward, NaN for a lost row
 
-_BOTH, _LOST, _AGAIN = np.arange(3, dtype=np.uint8)  # steps: a row of both, of the form alone, of the page alone [geometry]
+_BOTH, _LOST, _AGAIN = np.arange(3, dtype=np.uint8)  # steps: a row of both, only of the form, only of the page [geometry]
 
 
 @dataclass(frozen=True, slots=True)
 class FeederTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md. Px are those of the form's picture."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md. Px are those of the form's picture."""
 
-    column_px: int = 2  # of a row that are taken together [guess]
-    step_cost: float = 2.0  # of a row that is lost or comes again, in such columns of print [guess]
-    beside_px: int = 150  # of print, next to some rows, that tell how these lie [guess]
-    written_share: float = 0.3  # of the cost of missing print, for ink where there is none: it may be writing [guess]
+    column_px: int = 2  # of a row that are merged [guess]
+    step_cost: float = 2.0  # of a lost or repeated row, in such columns of print [guess]
+    beside_px: int = 150  # of print, next to some rows, from which their shift is derived [guess]
+    written_share: float = 0.3  # of the cost of missing print, for ink without print: it may be writing [guess]
 
 
 FEEDER = FeederTuning()
 
 
 def row_shifts(dark: Map, above: int, ink: float, printed: Mask) -> Shifts:
-    """By how much each row of the form lies lower on the page, the page's own fit being made already.
+    """How many px lower each row of the form is on the page, relative to the page's own fit.
 
-    `dark` (more rows, width) is the page as it lies on the form's picture, from `above` px above it; `ink` is the least
+    `dark` (more rows, width) is the page registered to the form's image, from `above` px above it; `ink` is the least
     darkness of print.
     """
     form, page = _columns(printed), _columns(dark >= ink)
@@ -49,7 +49,7 @@ def row_shifts(dark: Map, above: int, ink: float, printed: Mask) -> Shifts:
 
 
 def _columns(mask: NDArray[np.bool_]) -> Map:
-    """A row of the mask as fewer columns, 1 where any of its px is in it."""
+    """The mask with columns merged, 1 if any of their px is set."""
     height, width = mask.shape
     whole = width // FEEDER.column_px
     columns = mask[:, : whole * FEEDER.column_px].reshape(height, whole, FEEDER.column_px)
@@ -57,16 +57,16 @@ def _columns(mask: NDArray[np.bool_]) -> Map:
 
 
 def _steps(cost: NDArray[np.floating[Any]], print_: NDArray[np.floating[Any]]) -> tuple[NDArray[np.uint8], int]:
-    """The step by which the cheapest path comes to each (row of the form, row of the page), and the page's row at its end."""
+    """The last step of the cheapest path to each (row of the form, row of the page), and the page's row at its end."""
     rows, columns = cost.shape
-    # Rows of the page above the form cost nothing, and so do those below it.
+    # Rows of the page above or below the form cost nothing.
     total = np.zeros(columns + 1)
     steps = np.zeros((rows + 1, columns + 1), np.uint8)
     for row in range(rows):
         lost = total + print_[row] + FEEDER.step_cost
         both = np.r_[np.inf, total[:-1] + cost[row]]
         fresh = np.minimum(lost, both)
-        # A row that comes again: the best place from which it may have come, all at once.
+        # Repeated rows: the best predecessor of each, all at once.
         sums = np.r_[0, np.cumsum(cost[row] + FEEDER.step_cost)]
         again = np.minimum.accumulate(fresh - sums) + sums
         total = np.minimum(fresh, again)
@@ -75,7 +75,7 @@ def _steps(cost: NDArray[np.floating[Any]], print_: NDArray[np.floating[Any]]) -
 
 
 def _followed(path: tuple[NDArray[np.uint8], int], above: int) -> Shifts:
-    """The way back along the steps."""
+    """Backtrack along the steps."""
     steps, column = path
     row = len(steps) - 1
     sums, counts = np.zeros(row), np.zeros(row)
@@ -89,7 +89,7 @@ def _followed(path: tuple[NDArray[np.uint8], int], above: int) -> Shifts:
 
 
 def shift_of(shifts: Shifts, printed: Mask, top: int, bottom: int) -> float:
-    """By how much the print of some rows lies lower on the page: the median by print; NaN where there is none."""
+    """How many px lower the print of some rows is on the page: the median weighted by print; NaN if there is none."""
     rows = shifts[top:bottom]
     weights = np.where(np.isnan(rows), 0.0, printed[top:bottom].sum(1))
     if not weights.any():
@@ -100,7 +100,7 @@ def shift_of(shifts: Shifts, printed: Mask, top: int, bottom: int) -> float:
 
 
 def beside(shifts: Shifts, printed: Mask, top: int, bottom: int) -> tuple[float, float]:
-    """The shifts of what is printed next above the row `top` and next below the row `bottom`; NaN where there is nothing."""
+    """The shifts of the nearest print above the row `top` and below the row `bottom`; NaN if there is none."""
     sums = np.r_[0, np.cumsum(np.where(np.isnan(shifts), 0, printed.sum(1)))]
     first = int(np.searchsorted(sums, sums[top] - FEEDER.beside_px, "right")) - 1
     last = int(np.searchsorted(sums, sums[bottom] + FEEDER.beside_px))

@@ -1,4 +1,4 @@
-"""The map from points of a form to points of a page: by the pairs that agree, then by least squares."""
+"""Fit the map from points of a form to points of a page: first to the pairs that agree, then by least squares."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from docproc.pages.register.warp import Matrix, Points, local_scales, mapped
 
-SEED = 1  # of OpenCV's random numbers: the same page always lies the same way [guess]
+SEED = 1  # of OpenCV's random numbers: the same page always gives the same result [guess]
 MIN_PAIRS = 8  # of points, for any map [guess]
 
 Weights = NDArray[np.float64]  # (n,) float64, 0 or more
@@ -18,32 +18,32 @@ Weights = NDArray[np.float64]  # (n,) float64, 0 or more
 
 @dataclass(frozen=True, slots=True)
 class FitTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     # The map that most pairs agree on.
     min_flexible_pairs: int = 16  # with fewer only a similarity is fitted [guess]
-    min_rigid_share: float = 0.85  # of the pairs that a more flexible map fits, for a more rigid one to be taken [guess]
+    min_rigid_share: float = 0.85  # of the pairs that a more flexible map fits, needed to prefer a more rigid one [guess]
     max_homography_iterations: int = 2000  # of the search for it [guess]
     max_affine_iterations: int = 1000  # likewise [guess]
-    confidence: float = 0.999  # with which these searches may end sooner [guess]
+    confidence: float = 0.999  # at which these searches may stop early [guess]
 
-    # Least squares: pairs are weighted by the correlation of what was found, and by how near they lie to the fit.
+    # Least squares: pairs are weighted by their correlation, and by their distance from the fit.
     rounds: int = 6  # [guess]
-    min_spread_px: float = 0.5  # of the form's picture, of the distances from the fit [guess]
+    min_spread_px: float = 0.5  # of the form's image, spread of the distances from the fit [guess]
     spread_ratio: float = 1.5  # of that spread to the median of the distances [guess]
-    zero_weight_spreads: float = 3  # from where on a pair does not count [guess]
-    zero_weight_likeness: float = 0.4  # correlation of a patch that would not count [guess]
-    max_flat_ratio: float = 1.25  # of the squared error of an affine map to that of a homography: the page lies flat [guess]
-    max_flat_error_px2: float = 0.01  # by which it may be larger besides, px squared [guess]
+    zero_weight_spreads: float = 3  # beyond which a pair does not count [guess]
+    zero_weight_likeness: float = 0.4  # correlation at which a patch does not count [guess]
+    max_flat_ratio: float = 1.25  # of the squared error of an affine map to that of a homography, for a flat page [guess]
+    max_flat_error_px2: float = 0.01  # by which it may be larger in addition, px squared [guess]
 
 
 FIT = FitTuning()
 
 
 def agreed_map(here: Points, there: Points, max_error: float) -> Matrix | None:
-    """The map that most pairs follow within `max_error` px of the page; None where fewer than eight do.
+    """The map that most pairs follow within `max_error` px of the page; None if fewer than eight do.
 
-    Of maps that fit about as many, the most rigid one is taken: handwriting that is mistaken for print must not bend the page.
+    Of maps that fit about as many, the most rigid one is taken: handwriting mistaken for print must not distort the page.
     """
     if len(here) < MIN_PAIRS:
         return None
@@ -73,11 +73,11 @@ def agreed_map(here: Points, there: Points, max_error: float) -> Matrix | None:
 
 
 def polished(matrix: Matrix, here: Points, offsets: Points, likeness: NDArray[np.float64], max_distance: float) -> Matrix:
-    """Fit once more by weighted least squares: the best matches count most, outliers not at all (Tukey's biweight).
+    """Refine by weighted least squares: the best matches count most, outliers not at all (Tukey's biweight).
 
-    The points `here` of the form's picture were seen `offsets` px beside, with correlations `likeness` (n,). A page that lies
-    flat gets an affine map: the two degrees of freedom more would only carry errors to its corners. When the two are compared,
-    no pair is taken to be further off than `max_distance` px of the form's picture.
+    The points `here` of the form's image were seen at `offsets` px, with correlations `likeness` (n,). A flat page gets an
+    affine map: the two additional degrees of freedom would only carry errors to its corners. For comparing the two, errors are
+    clipped at `max_distance` px of the form's image.
     """
     there = mapped(matrix, here + offsets)
     scales = local_scales(matrix, here)

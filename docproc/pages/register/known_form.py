@@ -1,4 +1,4 @@
-"""What is known of a form: its corner marks, features, patches of print, and ruled lines."""
+"""What is known about a form: its corner marks, features, patches of print, and ruled lines."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from docproc.pages.register.patches import PATCHES, Corners, choose_patches
 from docproc.pages.register.warp import at_working_size
 from docproc.types import Box, Gray
 
-MAX_WORK_SIDE_PX = 1200  # of the form's longer side while it is compared; a smaller one is left as it is [guess]
+MAX_WORK_SIDE_PX = 1200  # of the form's longer side for comparison; a smaller one is left as it is [guess]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """What is known of a form. `picture` and what follows are empty where it is known by its marks alone."""
+    """What is known about a form. `picture` and what follows are empty if only its marks are known."""
 
     size: tuple[int, int]  # width, height in px
     marks: tuple[Box, ...]  # solid dark marks, three or more, or none
-    scale: float  # px of `picture` for a px of the form
+    scale: float  # px of `picture` per px of the form
     picture: Gray  # (height, width) uint8, flattened, at the working size
-    points: FeaturePoints  # (n, 2) float32, features on the picture
+    points: FeaturePoints  # (n, 2) float32, features on the image
     descriptors: Descriptors  # (n, 32) uint8
-    patches: Corners  # (n, 2) int32, left and top of textured squares on the picture
-    lines: Lines  # (2, height, width) bool, level and upright ruled lines, smaller than the picture
+    patches: Corners  # (n, 2) int32, left and top of textured squares on the image
+    lines: Lines  # (2, height, width) bool, horizontal and vertical ruled lines, smaller than the image
 
     @property
     def working_size(self) -> tuple[float, float]:
-        """Width and height of the form in px of its picture."""
+        """Width and height of the form in px of its image."""
         return self.size[0] * self.scale, self.size[1] * self.scale
 
 
 def reference(gray: Gray, marks: Sequence[Box] = ()) -> Reference:
-    """Prepare a form by its picture (height, width) uint8, empty or filled in; `marks` are its corner marks, in px.
+    """Prepare a form from its image (height, width) uint8, empty or filled in; `marks` are its corner marks, in px.
 
-    Raises ValueError where marks number one or two or lie outside, or where the picture shows too little print.
+    Raises ValueError if there are one or two marks or they are outside, or if the image shows too little print.
     """
     height, width = gray.shape
     _check_marks((width, height), marks)
@@ -51,10 +51,10 @@ def reference(gray: Gray, marks: Sequence[Box] = ()) -> Reference:
 
 
 def reference_by_marks(size: tuple[int, int], marks: Sequence[Box]) -> Reference:
-    """Prepare a form of `size` (width, height) px of which only its corner marks are known.
+    """Prepare a form of `size` (width, height) px for which only its corner marks are known.
 
-    Where equal marks lie as in a rectangle, nothing tells a page that is upside down from one that is not: it is taken
-    for upright. Raises ValueError where there are fewer than three marks or they lie outside.
+    If equal marks form a rectangle, an upside-down page cannot be distinguished from an upright one: it is assumed to be
+    upright. Raises ValueError if there are fewer than three marks or they are outside.
     """
     _check_marks(size, marks)
     if not marks:

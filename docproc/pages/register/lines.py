@@ -1,4 +1,4 @@
-"""Where a form may lie by its ruled lines: their maps are laid over each other at every turn, some scales and every shift."""
+"""Guess a form's position by its ruled lines: line maps are overlaid at every quarter turn, some scales and every shift."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from numpy.typing import NDArray
 from docproc.pages.register.warp import Matrix, resizing, shrunk
 from docproc.types import Gray
 
-LineMap = NDArray[np.float32]  # (2, height, width) float32 0..1, level and upright ruled lines
+LineMap = NDArray[np.float32]  # (2, height, width) float32 0..1, horizontal and vertical ruled lines
 Lines = NDArray[np.bool_]  # (2, height, width) bool, the same
 
 
 @dataclass(frozen=True, slots=True)
 class LineTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     # The map of ruled lines.
-    work_side_px: int = 800  # of the picture's longer side, at most [guess]
+    work_side_px: int = 800  # of the image's longer side, at most [guess]
     min_length_px: int = 15  # of a ruled line [guess]
-    min_length_share: float = 0.04  # likewise, of the picture's longer side [guess]
-    min_strength: float = 0.3  # of the map, 0..1, where there is a line [guess]
-    near_px: int = 2  # by which lines of two maps may lie aside of each other [guess]
+    min_length_share: float = 0.04  # likewise, of the image's longer side [guess]
+    min_strength: float = 0.3  # of the map, 0..1, at a line [guess]
+    near_px: int = 2  # by which lines of two maps may be apart [guess]
 
-    # How much a page lies askew.
+    # The skew of a page.
     skew_side_px: int = 400  # of its longer side, at most [guess]
     max_skew_deg: float = 15.0  # of a page that is found by its lines [guess]
     fine_skew_deg: float = 0.25  # steps between whole degrees [geometry]
     fine_reach_deg: float = 0.75  # to both sides of the best whole degree [geometry]
 
     # The overlay.
-    coarse_side_px: int = 192  # of the map's longer side while maps are laid over each other [guess]
-    extent_strength_share: float = 0.25  # of the strongest line: what the extent of all lines is measured by [guess]
-    min_extent_px: float = 5  # of the lines of a coarse map; less says nothing of the scale [guess]
+    coarse_side_px: int = 192  # of the map's longer side while maps are overlaid [guess]
+    extent_strength_share: float = 0.25  # of the strongest line: threshold for measuring the extent of all lines [guess]
+    min_extent_px: float = 5  # of the lines of a coarse map; less gives no information about the scale [guess]
     scale_ratios: tuple[float, ...] = (0.94, 0.97, 1.0, 1.03, 1.06)  # around each likely scale [guess]
-    min_scaled_side_px: int = 32  # of a page's map, brought to the scale of the form [guess]
-    max_scaled_ratio: int = 3  # of its longer side then to `coarse_side_px` [guess]
+    min_scaled_side_px: int = 32  # of a page's map at the scale of the form [guess]
+    max_scaled_ratio: int = 3  # of its longer side to `coarse_side_px` at that scale [guess]
     blur_px: float = 1.0  # standard deviation, against lines that just miss each other [guess]
-    scales_per_turn: int = 3  # that are tried for each quarter turn: the best at once, the others at the end [guess]
-    max_later_guesses: int = 2  # of these others, of all turns together [guess]
+    scales_per_turn: int = 3  # tried per quarter turn: the best at once, the others at the end [guess]
+    max_later_guesses: int = 2  # of these others, over all turns [guess]
 
 
 LINES = LineTuning()
 
 
 def line_map(flat: Gray) -> tuple[LineMap, float]:
-    """The ruled lines of a flattened picture, and px of the map for a px of it."""
+    """The ruled lines of a flattened image, and px of the map per px of it."""
     scale = min(1.0, LINES.work_side_px / max(flat.shape))
     ink = np.asarray(255 - (shrunk(flat, scale) if scale < 1 else flat), np.uint8)
     length = max(LINES.min_length_px, round(LINES.min_length_share * max(ink.shape)))
@@ -60,12 +60,12 @@ def line_map(flat: Gray) -> tuple[LineMap, float]:
 
 
 def ruled_lines(flat: Gray) -> Lines:
-    """Where there are ruled lines on a flattened picture, which may be shrunk for it."""
+    """Where there are ruled lines on a flattened image, which may be shrunk for this."""
     return line_map(flat)[0] > LINES.min_strength
 
 
 def agreement(one: Lines, other: Lines) -> float:
-    """The share of the first one's lines that the other has, or of the other's that the first has: the smaller of both."""
+    """The share of the first one's lines that the other has, or vice versa: the smaller of the two."""
     near = np.ones((2 * LINES.near_px + 1, 2 * LINES.near_px + 1), np.uint8)
     shares = []
     for lines, others in ((one, other), (other, one)):
@@ -75,7 +75,7 @@ def agreement(one: Lines, other: Lines) -> float:
 
 
 def guesses_by_lines(page: Gray, form_lines: Lines, form_shape: tuple[int, ...]) -> Iterator[Matrix]:
-    """Homographies from px of the form's picture of `form_shape` to px of the flattened `page`, the likelier first."""
+    """Homographies from px of the form's image of `form_shape` to px of the flattened `page`, most likely first."""
     height, width = page.shape
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), _skew(page), 1.0)
     level = np.asarray(cv2.warpAffine(page, turn, (width, height), borderValue=(255,)), np.uint8)
@@ -86,7 +86,7 @@ def guesses_by_lines(page: Gray, form_lines: Lines, form_shape: tuple[int, ...])
     firsts: list[tuple[float, Matrix]] = []
     others: list[tuple[float, Matrix]] = []
     for quarter in range(4):
-        # A quarter turn makes level lines upright.
+        # A quarter turn makes horizontal lines vertical.
         turned = np.rot90(lines if quarter % 2 == 0 else lines[::-1], quarter, axes=(1, 2))
         unturn = _unturned(quarter, lines.shape[2], lines.shape[1])
         found: list[tuple[float, Matrix]] = []
@@ -97,7 +97,7 @@ def guesses_by_lines(page: Gray, form_lines: Lines, form_shape: tuple[int, ...])
         found.sort(key=_by_score)
         firsts += found[:1]
         others += found[1 : LINES.scales_per_turn]
-    # Tables look much the same when they are turned over: each turn gets its chance.
+    # Tables look much the same upside down: each turn gets its chance.
     later = sorted(others, key=_by_score)[: LINES.max_later_guesses]
     for _, matrix in (*sorted(firsts, key=_by_score), *later):
         yield matrix
@@ -108,7 +108,7 @@ def _by_score(guess: tuple[float, Matrix]) -> float:
 
 
 def _skew(flat: Gray) -> float:
-    """Degrees by which lines fall to the right, -15..15: the turn that gathers the ink in the fewest rows and columns."""
+    """Degrees by which lines fall to the right, -15..15: the rotation that gathers the ink in the fewest rows and columns."""
     ink = np.asarray(255 - shrunk(flat, min(1.0, LINES.skew_side_px / max(flat.shape))), np.uint8)
 
     def gathered(degrees: float) -> float:
@@ -121,12 +121,12 @@ def _skew(flat: Gray) -> float:
     whole = max(np.arange(-LINES.max_skew_deg, LINES.max_skew_deg + 1).tolist(), key=gathered)
     steps = round(LINES.fine_reach_deg / LINES.fine_skew_deg)
     fine = [whole + LINES.fine_skew_deg * step for step in range(-steps, steps + 1)]
-    # Of equally good ones the whole degree is taken.
+    # In a tie the whole degree is taken.
     return float(max([whole, *fine], key=gathered))
 
 
 def _unturned(quarter: int, width: int, height: int) -> Matrix:
-    """Px of `np.rot90(picture, quarter)` to px of the picture, which is `width` x `height` px."""
+    """Map px of `np.rot90(picture, quarter)` to px of the image, which is `width` x `height` px."""
     return np.array(
         {
             0: [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
@@ -148,7 +148,7 @@ def _scaled(lines: LineMap, scale: float) -> LineMap:
 
 
 def _likely_scales(form: LineMap, page: LineMap) -> list[float]:
-    """Px of the form's map for a px of the page's: where the whole pictures, or what is ruled on them, are of one size."""
+    """Px of the form's map per px of the page's, at which the whole images, or their ruled parts, have the same size."""
     likely = {min(form.shape[1] / page.shape[1], form.shape[2] / page.shape[2])}
     for here, there in zip(_extent(form), _extent(page), strict=True):
         if here > LINES.min_extent_px and there > LINES.min_extent_px:
@@ -159,7 +159,7 @@ def _likely_scales(form: LineMap, page: LineMap) -> list[float]:
 
 
 def _extent(lines: LineMap) -> tuple[float, float]:
-    """Rows and columns from the first line to the last; 0 where there are none."""
+    """Rows and columns from the first line to the last; 0 if there are none."""
     seen = lines.max(0) > LINES.extent_strength_share * lines.max()
     if not seen.any():
         return 0.0, 0.0

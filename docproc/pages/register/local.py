@@ -1,4 +1,4 @@
-"""Each field's own fit: where the print around it lies on the page, beside where the page's fit puts it."""
+"""Each field's own fit: where the print around it is on the page, relative to where the page's fit puts it."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ Trouble = Literal["", "partly off", "off", "not there", "stretched"]
 
 @dataclass(frozen=True, slots=True)
 class LocalTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    min_shift_px: float = 1.5  # of the form's picture: a field follows its print that far and further [guess]
-    min_unsure_shift_px: float = 4.0  # likewise, where somebody wrote on that picture: writing pulls [measured: election-forms]
-    max_outside_share: float = 0.05  # of a field's height, by which it may lie beyond the page [guess]
-    min_height_ratio: float = 0.85  # of a field on the page to that on the form, where the page was fed unevenly [guess]
+    min_shift_px: float = 1.5  # of the form's image: a field follows its print from this shift on [guess]
+    min_unsure_shift_px: float = 4.0  # likewise, if that image has writing, which biases the shift [measured: election-forms]
+    max_outside_share: float = 0.05  # of a field's height, by which it may extend beyond the page [guess]
+    min_height_ratio: float = 0.85  # of a field on the page to that on the form, if the page was fed unevenly [guess]
     max_height_ratio: float = 1.18  # likewise [guess]
-    max_beyond_share: float = 0.5  # of the form's side, that is looked at beyond its edges [guess]
+    max_beyond_share: float = 0.5  # of the form's side, inspected beyond its edges [guess]
     min_half_print_px: int = (
-        24  # of the form's picture, in half of the surroundings of a field that is looked for by itself [guess]
+        24  # of the form's image, in half of the surroundings of a field that is searched for separately [guess]
     )
 
 
@@ -47,7 +47,7 @@ LOCAL = LocalTuning()
 
 @dataclass(frozen=True, slots=True)
 class LocalFit:
-    """Where a field lies beside the place that the page's fit gives it: px of the form, to the right and downwards."""
+    """The shift of a field from where the page's fit puts it: px of the form, to the right and down."""
 
     left: float = 0.0
     top: float = 0.0
@@ -57,14 +57,14 @@ class LocalFit:
 
     @property
     def residual(self) -> float:
-        """Px of the form from the place that the page's fit gives it."""
+        """Px of the form from where the page's fit puts it."""
         return max(float(np.hypot(x, y)) for x in (self.left, self.right) for y in (self.top, self.bottom))
 
 
 def local_fits(gray: Gray, to_page: Matrix, scale: float, known: Print | None, boxes: Sequence[Box]) -> list[LocalFit]:
-    """Where fields lie on the page `gray`. Their `boxes` are in px of the form, which `to_page` maps to px of the page.
+    """The positions of fields on the page `gray`. Their `boxes` are in px of the form, which `to_page` maps to px of the page.
 
-    `scale` is px of the form's picture for a px of the form, `known` what is printed on that picture; None where nobody knows.
+    `scale` is px of the form's image per px of the form, `known` what is printed on that image; None if not known.
     """
     if known is None:
         return [_on_page(LocalFit(), box, to_page, gray) for box in boxes]
@@ -87,7 +87,7 @@ def local_fits(gray: Gray, to_page: Matrix, scale: float, known: Print | None, b
 
 
 def _dark(gray: Gray, by_picture: Matrix, known: Print, before: tuple[int, int], behind: tuple[int, int]) -> Map:
-    """The page as it lies on the form's picture, and so many px (columns, rows) before and behind it."""
+    """The page registered to the form's image, with so many px (columns, rows) before and after it."""
     height, width = known.mask.shape
     shift = np.array([[1, 0, -before[0]], [0, 1, -before[1]], [0, 0, 1]], np.float64)
     size = (before[0] + width + behind[0], before[1] + height + behind[1])
@@ -100,7 +100,7 @@ def _seen(dark: Map, ink: float, known: Print, box: Box) -> Sight | None:
 
 
 def _moved(sight: Sight | None, scale: float, least: float) -> LocalFit:
-    """The fit of a field that follows its print where that lies `least` px of the form's picture or more beside its place."""
+    """The fit of a field that follows its print if that is at least `least` px of the form's image off its place."""
     if sight is None:
         return LocalFit()
     if not sight.found:
@@ -112,7 +112,7 @@ def _moved(sight: Sight | None, scale: float, least: float) -> LocalFit:
 
 
 def _on_page(fit: LocalFit, box: Box, to_page: Matrix, gray: Gray) -> LocalFit:
-    """The fit, and that the field lies beyond the edge of the page where it does."""
+    """The fit, marked if the field is beyond the edge of the page."""
     left, top = box.left + fit.left, box.top + fit.top
     corners = corners_of(box.right + fit.right - left, box.bottom + fit.bottom - top, left, top)
     placed = mapped(to_page, corners) + 0.5
@@ -125,7 +125,7 @@ def _on_page(fit: LocalFit, box: Box, to_page: Matrix, gray: Gray) -> LocalFit:
 
 
 def _unrolled(gray: Gray, by_picture: Matrix, ink: float, known: Print, boxes: dict[int, Box]) -> dict[int, LocalFit]:
-    """Fits of fields on a page that a feeder may have stretched or squeezed, along or across the form; px of its picture."""
+    """Fits of fields on a page that a feeder may have stretched or squeezed, along or across the form; px of its image."""
     height, width = known.mask.shape
     back = np.asarray(np.linalg.inv(by_picture), np.float64)
     edges = np.nan_to_num(mapped(back, corners_of(gray.shape[1], gray.shape[0])))
@@ -146,7 +146,7 @@ def _unrolled(gray: Gray, by_picture: Matrix, ink: float, known: Print, boxes: d
 
 
 def _fed(dark: Map, above: int, ink: float, known: Print, boxes: dict[int, Box]) -> dict[int, LocalFit]:
-    """Fits of fields on a page that was fed from top to bottom; `dark` begins `above` px above the form's picture."""
+    """Fits of fields on a page that was fed from top to bottom; `dark` begins `above` px above the form's image."""
     shifts = row_shifts(dark, above, ink, known.mask)
     fits: dict[int, LocalFit] = {}
     steady: dict[int, bool] = {}
@@ -163,7 +163,7 @@ def _fed(dark: Map, above: int, ink: float, known: Print, boxes: dict[int, Box])
         fits[k] = _by_halves(upper, lower, box)
         over, under = beside(shifts, known.mask, region.top, region.bottom)
         steady[k] = _agree(over, fits[k].top, box) or _agree(under, fits[k].bottom, box)
-    # A feeder moves all that follows: what lies otherwise than all print around it was printed elsewhere.
+    # A feeder moves everything that follows: a field that moved unlike all print around it was printed elsewhere.
     return {k: fits[k] if steady[k] or _in_company(k, fits, boxes) else LocalFit(trouble="not there") for k in boxes}
 
 
@@ -172,7 +172,7 @@ def _agree(shift: float, own: float, box: Box) -> bool:
 
 
 def _in_company(k: int, fits: dict[int, LocalFit], boxes: dict[int, Box]) -> bool:
-    """Whether another field in the same rows was moved as the field was."""
+    """Whether another field in the same rows moved in the same way."""
     own = boxes[k]
     return any(
         fits[other].trouble != "not there"
@@ -185,7 +185,7 @@ def _in_company(k: int, fits: dict[int, LocalFit], boxes: dict[int, Box]) -> boo
 
 
 def _half(dark: Map, above: int, ink: float, known: Print, half: Box, box: Box, shifts: Shifts) -> Sight | None:
-    """What is seen of the print around half of a field; None where there is too little."""
+    """What is seen of the print around half of a field; None if there is too little."""
     if np.count_nonzero(half.cut(known.mask)) < LOCAL.min_half_print_px:
         return None
     shift = shift_of(shifts, known.mask, half.top, half.bottom)
@@ -196,12 +196,12 @@ def _half(dark: Map, above: int, ink: float, known: Print, half: Box, box: Box, 
 
 
 def _by_rows(shift: float, box: Box) -> LocalFit:
-    """The fit of a field without print around it: only other print in its rows tells where it may lie."""
+    """The fit of a field without print around it, from other print in its rows."""
     return LocalFit() if abs(shift) <= reach_of(box) else LocalFit(trouble="stretched")
 
 
 def _by_halves(upper: Sight | None, lower: Sight | None, box: Box) -> LocalFit:
-    """The fit by what is seen around the upper and around the lower half."""
+    """The fit from what is seen around the upper and the lower half."""
     seen = [one for one in (upper, lower) if one is not None]
     if not seen or not all(one.found for one in seen):
         return LocalFit(trouble="not there")

@@ -1,4 +1,4 @@
-"""Fit a guess to the form's print: patches are looked for in smaller and smaller windows. Their share is the verdict."""
+"""Fit a guess to the form's print: patches are searched in smaller and smaller windows. Their share decides."""
 
 from __future__ import annotations
 
@@ -29,32 +29,30 @@ from docproc.types import Gray
 
 @dataclass(frozen=True, slots=True)
 class RefineTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    min_finer_ratio: float = 1.4  # of the resolution of the form to that of the page: the page is taken larger then [guess]
-    max_error_window_share: float = 0.25  # of a window, by which pairs may miss the map that is fitted to them [guess]
+    min_finer_ratio: float = 1.4  # of the form's resolution to the page's: from here on a larger page is used [guess]
+    max_error_window_share: float = 0.25  # of a window, by which pairs may deviate from the map fitted to them [guess]
     max_error_px: float = 1  # likewise, in addition [guess]
-    max_distance_px: float = 3.0  # of the form's picture, from where the fit puts a patch: it is found [guess]
-    last_slack_px: int = 2  # more than the last window in which patches are counted [guess]
+    max_distance_px: float = 3.0  # of the form's image, from where the fit puts a patch, for it to count as found [guess]
+    last_slack_px: int = 2  # added to the last window when patches are counted [guess]
 
     # What makes a page a scan of the form: enough print; or less print, and ruled lines that agree.
     min_share: float = 0.4  # of the patches that are found [guess]
-    max_missing_share: float = 0.25  # of the regions then [guess]
-    min_hidden_share: float = 0.5  # of the patches, where writing hides whole regions of the form [guess]
+    max_missing_share: float = 0.25  # of the regions in that case [guess]
+    min_hidden_share: float = 0.5  # of the patches, if writing hides whole regions of the form [guess]
     max_hidden_missing_share: float = 0.5  # of the regions then [guess]
     min_hidden_ruled_share: float = 0.55  # of the ruled lines then [guess]
-    min_doubtful_share: float = 0.28  # of the patches, where the reference may be filled in by another hand [guess]
+    min_doubtful_share: float = 0.28  # of the patches, if the reference may be filled in with different writing [guess]
     max_doubtful_missing_share: float = 0.5  # of the regions then [guess]
     min_doubtful_ruled_share: float = 0.75  # of the ruled lines then [guess]
 
-    min_inside_share: float = 0.6  # of the patches that have to lie on the page [guess]
-    min_torn_inside_share: float = (
-        0.4  # likewise, where nearly all of these are found: the rest of the form is torn off [guess]
-    )
-    min_torn_share: float = 0.8  # of the patches on the page then [guess]
-    regions: int = 3  # into which the form is divided both ways [guess]
+    min_inside_share: float = 0.6  # of the patches that must be within the page [guess]
+    min_torn_inside_share: float = 0.4  # likewise, if nearly all of these are found: the rest of the form is torn off [guess]
+    min_torn_share: float = 0.8  # of the patches within the page in that case [guess]
+    regions: int = 3  # into which the form is divided in both directions [guess]
     min_region_patches: int = 4  # of a region that counts [guess]
-    min_region_share: float = 0.25  # of a region's patches that have to be found, or the region is missing [guess]
+    min_region_share: float = 0.25  # of a region's patches that must be found, or the region is missing [guess]
 
 
 REFINE = RefineTuning()
@@ -62,13 +60,13 @@ REFINE = RefineTuning()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
-    """How a form lies on a page, and how much of it is found."""
+    """The position of a form on a page, and how much of it is found."""
 
-    to_page: Matrix  # px of the form's picture to px of the page
-    residual: float  # px of the form's picture, root mean square over the patches that are found
+    to_page: Matrix  # px of the form's image to px of the page
+    residual: float  # px of the form's image, root mean square over the patches found
     share: float  # 0..1 of the patches
-    missing: float  # 0..1 of the regions, on which next to nothing is found
-    ruled: float  # 0..1 of the ruled lines; 0 where it was not looked at
+    missing: float  # 0..1 of the regions, in which next to nothing is found
+    ruled: float  # 0..1 of the ruled lines; 0 if not checked
 
     @property
     def good(self) -> bool:
@@ -85,9 +83,9 @@ class Fit:
 def refine(
     gray: Gray, page: Gray, scale: float, form: Reference, guess: Matrix, outside: float = WARP.max_middle_outside_share
 ) -> Fit | None:
-    """Fit a guess to the patches; None where hardly any is found.
+    """Fit a guess to the patches; None if hardly any are found.
 
-    `page` is `gray` flattened, at `scale` px for a px; the guess maps px of the form's picture onto it, the fit onto
+    `page` is `gray` flattened, at `scale` px per px; the guess maps px of the form's image onto it, the fit onto
     `gray`. `outside` is that of `is_plausible`.
     """
     height, width = form.picture.shape
@@ -115,7 +113,7 @@ def refine(
 
 
 def _fitted(page: Gray, form: Reference, guess: Matrix, outside: float) -> Matrix | None:
-    """The guess, fitted to the patches that are seen on the flattened page, window by window."""
+    """The guess, fitted to the patches found on the flattened page, window by window."""
     centers = middles(form.patches)
     matrix = guess
     for reach in PATCHES.windows_px:
@@ -133,7 +131,7 @@ def _fitted(page: Gray, form: Reference, guess: Matrix, outside: float) -> Matri
 
 
 def missing_share(form: Reference, found: NDArray[np.bool_], inside: NDArray[np.bool_]) -> float:
-    """The share of the form's regions, of three by three, on which next to nothing is found."""
+    """The share of the form's three by three regions in which next to nothing is found."""
     height, width = form.picture.shape
     last, half = REFINE.regions - 1, PATCHES.side_px / 2
     column = np.minimum(last, (form.patches[:, 0] + half) * REFINE.regions // width)

@@ -18,21 +18,19 @@ from docproc.types import Gray
 
 @dataclass(frozen=True, slots=True)
 class SlippedTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    beyond_share: float = 0.25  # of the form's side, that is looked at beyond its edges [guess]
-    min_share: float = (
-        0.6  # of the patches, when rows are put back; others come to 0.2, slipped ones to 0.9 [measured: field-cases]
-    )
+    beyond_share: float = 0.25  # of the form's side, inspected beyond its edges [guess]
+    min_share: float = 0.6  # of the patches, once rows are put back; others reach 0.2, slipped ones 0.9 [measured: field-cases]
 
 
 SLIPPED = SlippedTuning()
 
 
 def slipped_share(gray: Gray, by_picture: Matrix, form: Reference) -> float:
-    """The share of the form's patches that are found once the page's rows, or its columns, are put back; 0 where too few are.
+    """The share of the form's patches that are found once the page's rows, or its columns, are put back; 0 if too few are.
 
-    `by_picture` maps px of the form's picture to px of the page `gray`; it fits a part of the page.
+    `by_picture` maps px of the form's image to px of the page `gray`; it fits a part of the page.
     """
     share = 0.0
     for sideways in (False, True):
@@ -45,7 +43,7 @@ def slipped_share(gray: Gray, by_picture: Matrix, form: Reference) -> float:
 
 
 def _put_back(gray: Gray, by_picture: Matrix, form: Reference, *, sideways: bool) -> Gray:
-    """The page on the form's picture, with every row (or column) where that of the form is."""
+    """The page registered to the form's image, with every row (or column) moved to that of the form."""
     height, width = form.picture.shape
     beyond = round(SLIPPED.beyond_share * (width if sideways else height))
     across, down = (beyond, 0) if sideways else (0, beyond)
@@ -62,7 +60,7 @@ def _put_back(gray: Gray, by_picture: Matrix, form: Reference, *, sideways: bool
 
 
 def _whole(shifts: Shifts) -> Shifts:
-    """Which row of the page, from the form's first on, shows each row of the form; lost ones lie between the others."""
+    """The row of the page, from the form's first on, that shows each row of the form; lost ones are interpolated."""
     rows = np.arange(len(shifts))
     known = ~np.isnan(shifts)
     return np.asarray(rows + np.interp(rows, rows[known], shifts[known]) if known.any() else rows, np.float64)

@@ -1,7 +1,7 @@
-"""Whether the print that a form has around a field is there on a page, and where: a field's own fit, beside the page's.
+"""Whether the form's print around a field is on a page, and where: a field's own fit, in addition to the page's.
 
-The page lies on the form's picture already. Print is held against what is just beside it, so neither a faint scan nor writing
-across a frame makes print of what is none, or none of what is print.
+The page is already registered to the form's image. Print is compared with its immediate surroundings, so that neither a faint
+scan nor writing across a frame causes false or missed print.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ Map = NDArray[np.float32]  # (height, width) float32
 
 @dataclass(frozen=True, slots=True)
 class AroundTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md. Px are those of the form's picture."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md. Px are those of the form's picture."""
 
     # What is print on the form.
-    dark_percentile: float = 1  # of gray levels: that of the form's print [guess]
-    min_dark_share: float = 0.5  # of its darkness; fainter print may drop out of a scan [guess]
-    ring_px: tuple[int, int] = (3, 6)  # around print, in which there is none: from and to [guess]
-    spread_px: int = 1  # by which print may lie beside its place [guess]
+    dark_percentile: float = 1  # of gray levels, used as that of the form's print [guess]
+    min_dark_share: float = 0.5  # of its darkness; fainter print may be missing on a scan [guess]
+    ring_px: tuple[int, int] = (3, 6)  # around print, without print: from and to [guess]
+    spread_px: int = 1  # by which print may be off its place [guess]
 
-    # What is looked at.
-    margins_share: tuple[float, ...] = (0.6, 2.0)  # of a field's height around it; the first that holds print [guess]
+    # The area inspected.
+    margins_share: tuple[float, ...] = (0.6, 2.0)  # of a field's height around it; the first that holds print is used [guess]
     min_margin_px: int = 16  # likewise [guess]
-    min_print_px: int = 60  # around a field; less tells nothing [guess]
-    min_reach_px: int = 6  # to all sides of its place, in which print is looked for [guess]
+    min_print_px: int = 60  # around a field; less is not enough evidence [guess]
+    min_reach_px: int = 6  # to all sides of its place, searched for print [guess]
     reach_share: float = 0.2  # likewise, of a field's height [guess]
-    shift_penalty: float = 0.003  # of the likeness, for a px of shift: of equal places the nearest [guess]
+    shift_penalty: float = 0.003  # of the likeness, per px of shift: the nearest of equal places wins [guess]
 
     # What is seen of it.
     min_likeness: float = (
         0.55  # correlation; real scans have 0.74 and more, other places 0.4 and less [measured: field-cases, election-forms]
     )
-    ink_percentile: float = 60  # of the darkness where there is print: that of print on this page [guess]
+    ink_percentile: float = 60  # of the darkness at print, used as that of print on this page [guess]
     min_ink: float = 0.15  # 0..1, at least [guess]
-    min_ink_share: float = 0.4  # of the darkness of print, where print is seen [guess]
-    tile_share: float = 0.4  # of a field's height: the side of the tiles that are looked at one by one [guess]
+    min_ink_share: float = 0.4  # of the darkness of print, for print to be seen [guess]
+    tile_share: float = 0.4  # of a field's height: side of the tiles that are inspected one by one [guess]
     min_tile_px: int = 16  # likewise, at least [guess]
     min_tile_print_px: int = 20  # of a tile that counts [guess]
-    min_tile_seen_share: float = 0.3  # of the print of a tile [guess]
+    min_tile_seen_share: float = 0.3  # of a tile's print [guess]
 
 
 AROUND = AroundTuning()
@@ -61,7 +61,7 @@ class Print:
     """Where a form is printed."""
 
     mask: Mask  # (height, width) of the form's picture
-    sure: bool  # nobody wrote on that picture: all of it has to be there on a page
+    sure: bool  # there is no writing on that image: all of it must be on a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Sight:
     likeness: float  # correlation -1..1 with darkness on the page
     across: int  # px from its place
     down: int
-    hidden: bool  # a part of the print is not there
+    hidden: bool  # a part of the print is missing
 
     @property
     def found(self) -> bool:
@@ -79,30 +79,30 @@ class Sight:
 
 
 def print_on(form: Gray, *, sure: bool) -> Print:
-    """The dark print on the picture of a form; `sure` says that nobody wrote on it."""
+    """The dark print on the image of a form; `sure` says that there is no writing on it."""
     return Print(print_of(at_working_size(form, MAX_WORK_SIDE_PX)[0]), sure)
 
 
 def print_of(picture: Gray) -> Mask:
-    """The dark print on the flattened picture of a form."""
+    """The dark print on the flattened image of a form."""
     darkest = 255 - float(np.percentile(picture, AROUND.dark_percentile))
     return np.asarray(picture <= 255 - AROUND.min_dark_share * darkest, np.bool_)
 
 
 def darkness(seen: Gray) -> Map:
-    """0..1 of a flattened page, a little spread, so that print may lie a px beside its place."""
+    """Darkness 0..1 of a flattened page, slightly dilated, so that print may be a px off its place."""
     side = 2 * AROUND.spread_px + 1
     return np.asarray(cv2.dilate(255 - seen, np.ones((side, side), np.uint8)) / 255, np.float32)
 
 
 def ink_of(dark: Map, printed: Mask) -> float:
-    """The least darkness 0..1 of print on a page that lies on the form's picture."""
+    """The least darkness 0..1 of print on a page registered to the form's image."""
     level = float(np.percentile(dark[printed], AROUND.ink_percentile)) if printed.any() else 0.0
     return AROUND.min_ink_share * max(AROUND.min_ink, level)
 
 
 def region_of(box: Box, known: Print) -> Box | None:
-    """A field's box with enough around it to hold print; None where there is none near it."""
+    """A field's box with a margin wide enough to hold print; None if there is none near it."""
     height, width = known.mask.shape
     for share in AROUND.margins_share:
         margin = max(AROUND.min_margin_px, round(share * _side(box)))
@@ -113,14 +113,14 @@ def region_of(box: Box, known: Print) -> Box | None:
 
 
 def reach_of(box: Box) -> int:
-    """How far from its place the print around a field is looked for."""
+    """How far from its place the print around a field is searched for."""
     return max(AROUND.min_reach_px, round(AROUND.reach_share * _side(box)))
 
 
 def look(dark: Map, ink: float, known: Print, region: Box, reach: int, side: int, near: tuple[int, int] = (0, 0)) -> Sight:
-    """Look for the print of a `region` of the form within `reach` px of where it should be, and `near` px across and down.
+    """Search for the print of a `region` of the form within `reach` px of its place, moved by `near` px across and down.
 
-    `dark` is the page as it lies on the form's picture, see `darkness`; `side` px is that of the tiles.
+    `dark` is the page registered to the form's image, see `darkness`; `side` px is that of the tiles.
     """
     printed = region.cut(known.mask).astype(np.uint8)
     left, top = region.left + near[0] - reach, region.top + near[1] - reach
@@ -136,12 +136,12 @@ def look(dark: Map, ink: float, known: Print, region: Box, reach: int, side: int
 
 
 def tile_side(box: Box) -> int:
-    """Px of the tiles around a field."""
+    """Side in px of the tiles around a field."""
     return max(AROUND.min_tile_px, round(AROUND.tile_share * _side(box)))
 
 
 def _side(box: Box) -> int:
-    """The height of a field, also where its form lies on its side."""
+    """The height of a field, even if its form is rotated sideways."""
     return min(box.width, box.height)
 
 

@@ -1,4 +1,4 @@
-"""Reads a comb cell after cell: a picture of each, what it holds, and the texts that the cells may hold together."""
+"""Reads a comb cell by cell: an image of each, its scores, and the texts that the cells may hold together."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from docproc.types import CELL_CLASSES, CELL_SIDE, CROSSED, CellPictures, CellSc
 
 FORM = Form("cell", (CELL_SIDE, CELL_SIDE, 2), (CELL_CLASSES,))  # to probabilities [geometry]
 
-MIN_LOG = -25.0  # natural log probability below which a doubt no longer counts [guess]
-MIN_CELL_SHARE = 1e-4  # that is told from 0 as evidence [guess]
+MIN_LOG = -25.0  # natural log probabilities are clipped here [guess]
+MIN_CELL_SHARE = 1e-4  # as evidence: smaller ones count as this [guess]
 
 
 def view(ink: FieldInk, field: Field) -> CellPictures | None:
-    """The pictures of the cells; None where there is no comb, or no ink in it."""
+    """The images of the cells; None if there is no comb, or no ink in it."""
     return cell_pictures(ink) if ink.cells else None
 
 
 def score(views: Sequence[CellPictures], network: Recognizer) -> list[CellScores]:
-    """What each cell holds; a cell without ink is empty without being looked at."""
+    """The scores of each cell; a cell without ink is scored as empty."""
     batch, counts = flatten(views, (CELL_SIDE, CELL_SIDE, 2))
     return regroup(without_ink(batch, network.recognize(batch)), counts)
 
 
 def fitted(card: Mapping[str, Any]) -> None:
-    """Nothing was fitted beside the network."""
+    """Nothing was fitted in addition to the network."""
 
 
 def opinion(view: CellPictures, scores: CellScores, digits: tuple[int, int] | None, fitted: None) -> CombOpinion:
@@ -62,5 +62,5 @@ class CombOpinion:
         }
 
     def remark(self, text: str) -> str:
-        """What a person should know of the cells of a comb that was read as `text`; "" where there is nothing."""
+        """What a person should know about the cells of a comb read as `text`; "" if there is nothing."""
         return remark(self.scores, text)

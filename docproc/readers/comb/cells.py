@@ -1,7 +1,7 @@
-"""The cells of a comb, one by one: what stands in each box, seen with what reaches into it from its neighbors.
+"""The cells of a comb, one by one: the content of each box, with what extends into it from its neighbors.
 
-A digit may stray over a wall: a component of ink belongs, as a whole, to the cell that holds most of it, and only ink much
-wider than a cell is divided at the walls. So no digit is seen in two cells.
+A digit may cross a wall: a component of ink belongs, as a whole, to the cell that holds most of it, and only ink much
+wider than a cell is split at the walls. So no digit is seen in two cells.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from docproc.types import CELL_CLASSES, CELL_SIDE, DIGIT_HEIGHT, EMPTY, CellPict
 
 @dataclass(frozen=True, slots=True)
 class CellTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    ink_px: int = 22  # of the longer side of a cell's ink in its picture [guess]
-    min_ink_px: int = 20  # of a field's ink that are brought to that side at least: smaller marks stay small [guess]
-    width_weight: float = 0.75  # of the width of a cell's ink against its height, when its longer side is taken [guess]
-    speck_area_share: float = 0.006  # of the digit height squared; less ink does not move the picture [guess]
-    max_width_pitches: float = 1.5  # of ink that belongs to one cell as a whole; wider ink is divided at the walls [guess]
-    across_pull: float = 0.2  # by which the middle of a picture is drawn from its ink towards the cell [guess]
-    down_pull: float = 0.1  # towards the middle of the comb [guess]
-    blur: float = 0.35  # in px of the picture, before it is made smaller [guess]
+    ink_px: int = 22  # longer side of a cell's ink in its image [guess]
+    min_ink_px: int = 20  # of a field's ink that are scaled to that side at least: smaller marks stay small [guess]
+    width_weight: float = 0.75  # of the width of a cell's ink relative to its height, when determining its longer side [guess]
+    speck_area_share: float = 0.006  # of the digit height squared; less ink does not move the image [guess]
+    max_width_pitches: float = 1.5  # of ink that belongs to one cell as a whole; wider ink is split at the walls [guess]
+    across_pull: float = 0.2  # by which the center of an image is pulled from its ink toward the cell [guess]
+    down_pull: float = 0.1  # toward the middle of the comb [guess]
+    blur: float = 0.35  # in px of the image, before downscaling [guess]
     min_blur_px: float = 0.3  # [guess]
 
 
@@ -34,10 +34,10 @@ CELL = CellTuning()
 
 
 def cell_pictures(field: FieldInk) -> CellPictures:
-    """What stands in the cells of a comb: (cells, 32, 32, 2) uint8, its own ink, and all other ink around it.
+    """Images of the cells of a comb: (cells, 32, 32, 2) uint8, the cell's own ink, and all other ink around it.
 
-    The picture is centered on the cell's ink, and that ink is brought to one size. A cell without ink is a picture whose
-    first half is empty.
+    The image is centered on the cell's ink, and that ink is scaled to one size. For a cell without ink the first channel
+    is empty.
     """
     pictures = np.zeros((field.cells, CELL_SIDE, CELL_SIDE, 2), np.uint8)
     if not field.cells or not len(field.parts):
@@ -53,7 +53,7 @@ def cell_pictures(field: FieldInk) -> CellPictures:
         left, top, right, bottom = box
         scale = CELL.ink_px / max(bottom - top, CELL.width_weight * (right - left), CELL.min_ink_px)
         x, y = (left + right) / 2, (top + bottom) / 2
-        # What lies in the cell, and how high, says something; ink far from its middle is drawn towards it.
+        # Position in the cell carries information, so the center is pulled from the ink toward the cell.
         x = (1 - CELL.across_pull) * x + CELL.across_pull * float(np.clip(x, edges[cell], edges[cell + 1]))
         y = (1 - CELL.down_pull) * y + CELL.down_pull * height / 2
         to_picture = np.array([[scale, 0.0, CELL_SIDE / 2 - scale * x], [0.0, scale, CELL_SIDE / 2 - scale * y]])
@@ -63,14 +63,14 @@ def cell_pictures(field: FieldInk) -> CellPictures:
             soft = cv2.GaussianBlur(ink, (0, 0), max(CELL.min_blur_px, CELL.blur / scale))
             small = cv2.warpAffine(soft, to_picture, (CELL_SIDE, CELL_SIDE), flags=cv2.INTER_LINEAR)
             if layer == 0:
-                # A thin pen is as good as a bold one.
+                # Normalize the darkness, so that a thin pen counts like a bold one.
                 peak = max(peak, int(small.max()))
             pictures[cell, :, :, layer] = cv2.convertScaleAbs(small, alpha=255.0 / peak)
     return pictures
 
 
 def without_ink(pictures: CellPictures, scores: CellScores) -> CellScores:
-    """The scores (n, 12) of the cells, those of pictures without own ink being replaced: such a cell is surely empty."""
+    """The scores (n, 13) of the cells, replacing those of images without own ink: such a cell is certainly empty."""
     blank = ~pictures[..., 0].any(axis=(1, 2))
     changed = scores.copy()
     changed[blank] = np.eye(CELL_CLASSES, dtype=np.float32)[EMPTY]
@@ -78,7 +78,7 @@ def without_ink(pictures: CellPictures, scores: CellScores) -> CellScores:
 
 
 def _owners(field: FieldInk) -> NDArray[np.int32]:
-    """The cell of every pixel of ink, (height, width) int32; -1 where there is none."""
+    """The cell of every pixel of ink, (height, width) int32; -1 for none."""
     width = field.labels.shape[1]
     column = np.searchsorted(np.asarray(field.walls), np.arange(width) + 0.5)
     count = len(field.parts) + 1
@@ -95,7 +95,7 @@ def _owners(field: FieldInk) -> NDArray[np.int32]:
 
 
 def _extent(mask: NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
-    """Left, top, right and bottom of what is no speck; None where nothing is."""
+    """Left, top, right and bottom of all ink except specks; None if there is none."""
     count, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     if count < 2:
         return None

@@ -1,6 +1,6 @@
-"""What the cells of a comb say together: texts and their probabilities, and which cell holds which digit.
+"""Decode the cells of a comb together: texts and their probabilities, and which cell holds which digit.
 
-Every cell gives one digit, or none where it is empty or crossed out; cells are taken as independent.
+Every cell gives one digit, or none if it is empty or crossed out; cells are treated as independent.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from docproc.types import CROSSED, EMPTY, ILLEGIBLE, CellScores
 
 @dataclass(frozen=True, slots=True)
 class CombSearchTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     max_kept: int = 8  # texts after every cell [guess]
-    max_classes: int = 3  # of a cell that are tried [guess]
-    max_kept_per_state: int = 2  # texts for every state of a field's rules [guess]
-    max_kept_ruled: int = 300  # texts after every cell where there are rules [guess]
+    max_classes: int = 3  # tried per cell [guess]
+    max_kept_per_state: int = 2  # texts per state of a field's rules [guess]
+    max_kept_ruled: int = 300  # texts after every cell if there are rules [guess]
     doubt_share: float = 1e-4  # of a cell's probability that is spread over all classes [guess]
     min_legible_share: float = 0.5  # probability of the best class of a legible cell [guess]
-    max_illegible_share: float = 0.25  # probability that a cell holds something else than a digit [guess]
+    max_illegible_share: float = 0.25  # probability that a cell holds something other than a digit [guess]
 
 
 COMB = CombSearchTuning()
@@ -35,7 +35,7 @@ COMB = CombSearchTuning()
 def best_texts(cells: CellScores, rules: FieldRules | None = None) -> tuple[tuple[str, float], ...]:
     """The most probable texts with their probabilities, best first. `cells` is (cells, 13).
 
-    With `rules` all texts are allowed by them; there may be none.
+    With `rules` only allowed texts are returned; there may be none.
     """
     if rules is not None:
         return _ruled_texts(cells, rules)
@@ -52,7 +52,7 @@ def best_texts(cells: CellScores, rules: FieldRules | None = None) -> tuple[tupl
 
 
 def _ruled_texts(cells: CellScores, rules: FieldRules) -> tuple[tuple[str, float], ...]:
-    """The same, with the best of every state of the rules' automaton."""
+    """The same, keeping the best of every state of the rules' automaton."""
     walk = automaton(rules)
     beam = {"": (1.0, walk.start)} if walk.start >= 0 else {}
     for row in _doubted(cells):
@@ -73,7 +73,7 @@ def _ruled_texts(cells: CellScores, rules: FieldRules) -> tuple[tuple[str, float
 
 
 def text_scores(cells: CellScores, texts: Sequence[str]) -> NDArray[np.float64]:
-    """The natural log probability of every text, (len(texts),): the sum over all ways to lay its digits into cells."""
+    """The natural log probability of every text, (len(texts),): the sum over all assignments of its digits to cells."""
     rows = _doubted(cells)
     found = np.full(len(texts), -np.inf)
     for k, text in enumerate(texts):
@@ -91,7 +91,7 @@ def text_scores(cells: CellScores, texts: Sequence[str]) -> NDArray[np.float64]:
 
 
 def places(cells: CellScores, text: str) -> tuple[int, ...]:
-    """The cell of every digit of a text that has no more digits than there are cells: the likeliest ones."""
+    """The most likely cell of each digit, for a text with no more digits than there are cells."""
     logs = np.log(_doubted(cells))
     none = np.logaddexp(logs[:, CROSSED], logs[:, EMPTY])
     digits = [int(c) for c in text]
@@ -102,7 +102,7 @@ def places(cells: CellScores, text: str) -> tuple[int, ...]:
         passed = best[k] + none[k]
         taken = np.r_[-np.inf, best[k, :-1] + row[digits]]
         best[k + 1] = np.maximum(passed, taken)
-        took[k + 1] = taken > passed + 1e-9  # of equal sums one may be larger by its last bit
+        took[k + 1] = taken > passed + 1e-9  # equal sums may differ in the last bit
     found: list[int] = []
     place = len(text)
     for k in range(len(logs), 0, -1):
@@ -113,7 +113,7 @@ def places(cells: CellScores, text: str) -> tuple[int, ...]:
 
 
 def remark(cells: CellScores, text: str) -> str:
-    """What a person should know of the cells of a comb that was read as `text`; "" where there is nothing."""
+    """What a person should know about the cells of a comb read as `text`; "" if there is nothing."""
     held = places(cells, text)
     free = [k for k in range(len(cells)) if k not in held]
     illegible = [

@@ -1,4 +1,4 @@
-"""Reads a line of E-13B, the print at the foot of checks. A method of its own: nothing is cut, and nobody else votes."""
+"""Reads a line of E-13B, the print at the bottom of checks. A separate method: no segmentation, and no vote."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from docproc.types import LINE_HEIGHT, MICR_CLASSES, Field, Frames, Gray, LineRe
 
 FORM = Form("MICR", (LINE_HEIGHT, None), (None, MICR_CLASSES))  # to logits
 
-MAX_ALTERNATIVES = 10  # other readings that are kept [guess]
+MAX_ALTERNATIVES = 10  # other readings kept [guess]
 
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """A line of E-13B that waits for its network."""
+    """A line of E-13B, ready for its network."""
 
     field: Field
     crop: Gray
@@ -27,34 +27,34 @@ class Printed:
 
     @property
     def inked(self) -> bool:
-        """Whether there is ink that could be a line by its size."""
+        """Whether there is ink of a plausible size for a line."""
         return bool(self.strip.line.shape[1])
 
 
 @dataclass(frozen=True, slots=True)
 class PrintedResult:
-    """A line that was read, with all that led there."""
+    """A line that was read, with all intermediate values."""
 
     prepared: Printed
     frames: Frames
     reading: MicrReading
-    doubt: str = ""  # why nobody should rely on it, whatever was read
-    printed: str = ""  # the check's number as it was read elsewhere on the check
+    doubt: str = ""  # why it should not be trusted, whatever was read
+    printed: str = ""  # the check number as read elsewhere on the check
 
 
 def prepare(field: Field, crop: Gray) -> Printed:
-    """Find the line in a crop, and lay it out level and at one height."""
+    """Find the line in a crop, level it and scale it to one height."""
     return Printed(field, crop, micr_line(crop))
 
 
 def read_all(lines: Sequence[Printed], recognizer: LineRecognizer, calibration: Calibration) -> list[PrintedResult]:
-    """Read many lines; the network is asked once."""
+    """Read many lines; the network is called once."""
     frames = recognizer.recognize([item.strip.line for item in lines])
     return [PrintedResult(item, own, read(item, own, calibration)) for item, own in zip(lines, frames, strict=True)]
 
 
 def read(printed: Printed, frames: Frames, calibration: Calibration) -> MicrReading:
-    """The likeliest line and the probability that it is right."""
+    """The most likely line and the probability that it is right."""
     if not printed.inked:
         return MicrReading("", 0.0)
     found, line = decode(frames), printed.strip.line

@@ -1,4 +1,4 @@
-"""What the groups of an E-13B line mean."""
+"""The meaning of the groups of an E-13B line."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ UNEXPLAINED = "the line begins with something that is none of its known parts"
 
 @dataclass(frozen=True, slots=True)
 class PartTuning:
-    """How the check's number is told from the account where no symbol parts them."""
+    """How to distinguish the check number from the account if no symbol separates them."""
 
-    min_space: float = 1.6  # of the usual distance of characters: a wider one is a space [guess]
-    max_number_digits: int = 6  # of the check's number [guess]
+    min_space: float = 1.6  # of the usual distance between characters: a larger one is a space [guess]
+    max_number_digits: int = 6  # of the check number [guess]
 
 
 SPLIT = PartTuning()
@@ -48,26 +48,26 @@ NOWHERE: Span = (0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A group of a line that means something: its characters are `first` .. `last` - 1 of the line's value."""
+    """A group of a line with a known role: its characters are `first` .. `last` - 1 of the line's value."""
 
     name: str
     text: str  # its digits
-    value: str  # as it stands: digits, and dashes between them; of the amount, units and cents
+    value: str  # as printed: digits, with dashes between them; for the amount, units and cents
     first: int
     last: int
-    doubt: str = ""  # why a person should look whether it is this part
-    by_number: bool = False  # the check's number, read elsewhere on the check, settles that doubt
+    doubt: str = ""  # why a person should check that it is this part
+    by_number: bool = False  # the check number, read elsewhere on the check, settles that doubt
 
 
 def parse(value: str, centers: Sequence[float] = ()) -> tuple[Part, ...]:
-    """What the groups of a line mean: `routing`, `account`, `check_number` and `encoded_amount`, those that are there.
+    """The parts of a line: those of `routing`, `account`, `check_number` and `encoded_amount` that are present.
 
-    The number before a transit symbol is the bank's: of nine digits in the United States and in India, with a dash in Canada.
-    What follows, up to the next on-us symbol, is the account. A number between on-us symbols at the start is the check's;
-    else, where the bank's number stands between two transit symbols, the number after the account is; or a group of at most
-    six digits that a space parts from the account, if `centers`, the places of the characters, tell so. The amount stands
-    between amount symbols, in cents. What follows a second on-us symbol in other countries, a code of the transaction, is no
-    part, nor is a second group behind the check's number. A part whose role no symbol tells holds a doubt.
+    The number before a transit symbol is the bank's: nine digits in the United States and in India, with a dash in Canada.
+    What follows, up to the next on-us symbol, is the account. A number between on-us symbols at the start is the check number;
+    otherwise, if the bank's number is between two transit symbols, it is the number after the account; or a group of at most
+    six digits that a space separates from the account, according to `centers`, the positions of the characters. The amount is
+    between amount symbols, in cents. What follows a second on-us symbol in other countries, a transaction code, is not a
+    part, nor is a second group after the check number. A part whose role is not given by a symbol carries a doubt.
     """
     amount = _AMOUNT.search(value)
     rest = value[: amount.start()] if amount else value
@@ -82,7 +82,7 @@ def parse(value: str, centers: Sequence[float] = ()) -> tuple[Part, ...]:
 
 
 def _by_transit(value: str, line: re.Match[str]) -> list[Part]:
-    """The parts of a line whose groups transit symbols alone divide."""
+    """The parts of a line whose groups are separated only by transit symbols."""
     routing = line["routing"]
     sure = len(routing) == ROUTING_DIGITS and aba(routing)
     found = [_part(value, "routing", line.span("routing"), "" if sure else NO_ON_US)]
@@ -126,7 +126,7 @@ def _part(value: str, name: str, span: Span, doubt: str, by_number: bool = False
 
 
 def _first_group(span: Span, centers: Sequence[float]) -> tuple[Span, Span]:
-    """What stands before the first space, and what stands behind it."""
+    """The characters before the first space, and those after it."""
     start, stop = span
     for cut in _spaces(span, centers):
         return (start, cut), (cut, stop)
@@ -134,21 +134,21 @@ def _first_group(span: Span, centers: Sequence[float]) -> tuple[Span, Span]:
 
 
 def _spaces(span: Span, centers: Sequence[float]) -> list[int]:
-    """The characters of a span before which there is a space."""
+    """The characters of a span that have a space before them."""
     start, stop = span
     if stop > len(centers):
         return []
     gaps = np.diff(np.array(centers[start:stop]))
-    # The pitch is that of the whole line: a short group has few distances.
+    # Use the pitch of the whole line: a short group has few distances.
     usual = float(np.median(np.diff(np.array(centers)))) if len(gaps) else 0.0
     return [start + int(k) + 1 for k in np.flatnonzero(gaps > SPLIT.min_space * usual)]
 
 
 def _parted(account: Span, centers: Sequence[float]) -> tuple[Span, Span]:
-    """The check's number and the account where both stand before the on-us symbol, with a space between."""
+    """The check number and the account if both come before the on-us symbol, with a space in between."""
     start, stop = account
     for cut in _spaces(account, centers):
-        # Of two groups the check's number is the shorter one, and stands at either end.
+        # Of two groups the check number is the shorter one, at either end.
         if cut - start <= SPLIT.max_number_digits and cut - start < stop - cut:
             return (start, cut), (cut, stop)
         if stop - cut <= SPLIT.max_number_digits and stop - cut < cut - start:
@@ -157,5 +157,5 @@ def _parted(account: Span, centers: Sequence[float]) -> tuple[Span, Span]:
 
 
 def digits_of(value: str) -> str:
-    """The digits of a line alone."""
+    """Only the digits of a line."""
     return "".join(c for c in value if c.isdigit())

@@ -1,8 +1,8 @@
-"""What stands on an E-13B line, and how sure that is.
+"""Decode an E-13B line, with its evidence.
 
-The frames give the likeliest lines, as those of the line network do. Where nine digits stand between two transit symbols, as on
-checks of the United States, their check digit takes part: a line that breaks it is weighed against those that keep it.
-Other countries have no such digit, and some checks are misprinted, so it is a prior and no law.
+The frames give the most likely lines, as those of the line network do. If there are nine digits between two transit symbols,
+as on US checks, their check digit is used: a line that breaks it is weighed against those that satisfy it.
+Other countries have no such digit, and some checks are misprinted, so it is a prior and not a hard rule.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ _ROUTED = re.compile(f"{TRANSIT}([0-9]{{9}}){TRANSIT}")
 
 @dataclass(frozen=True, slots=True)
 class MicrTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    reach_px: float = 0.62 * PITCH_PX  # of the strip to each side of a center, in which a character's ink lies [guess]
-    close_px: float = 1.5 * PITCH_PX  # of the strip between characters with no space between them [guess]
-    max_beyond_share: float = 0.2  # of a character's ink; more before the first or behind the last is a character, too [guess]
-    half_ink: int = 127  # from which a pixel of the strip counts there [geometry]
-    bar_share: float = 0.7  # of the strip's height; ink that high is no character's [guess]
-    bar_rim_px: int = 9  # around such a bar that are its own [guess]
-    breaks_nats: float = -4.4  # how rare a line is that breaks the check digit, over one that keeps it [guess]
-    max_tried: int = 3  # digits in every place of a routing number that breaks its check digit [guess]
-    near_frames: int = 2  # to each side of a character, where those digits are looked for [guess]
-    min_share: float = 1e-5  # that is told from 0 as evidence [guess]
-    min_frame_log: float = -30.0  # of a line without frames [geometry]
-    min_log: float = -25.0  # natural log probability below which doubt no longer counts [guess]
+    reach_px: float = 0.62 * PITCH_PX  # of the strip to each side of a center, within which a character's ink is [guess]
+    close_px: float = 1.5 * PITCH_PX  # of the strip, greatest distance of characters without a space between them [guess]
+    max_beyond_share: float = 0.2  # of a character's ink; more before the first or after the last is another character [guess]
+    half_ink: int = 127  # least ink of a pixel of the strip that counts there [geometry]
+    bar_share: float = 0.7  # of the strip's height; ink this tall is not a character [guess]
+    bar_rim_px: int = 9  # around such a bar that belong to it [guess]
+    breaks_nats: float = -4.4  # log prior of a line that breaks the check digit, relative to one that satisfies it [guess]
+    max_tried: int = 3  # digits at each place of a routing number that breaks its check digit [guess]
+    near_frames: int = 2  # to each side of a character, searched for those digits [guess]
+    min_share: float = 1e-5  # as evidence: smaller ones count as this [guess]
+    min_frame_log: float = -30.0  # for a line without frames [geometry]
+    min_log: float = -25.0  # natural log probabilities are clipped here [guess]
 
 
 MICR = MicrTuning()
@@ -49,18 +49,18 @@ MICR = MicrTuning()
 
 @dataclass(frozen=True, slots=True)
 class DecodedLine:
-    """A line with what led to it."""
+    """A decoded line with its intermediate values."""
 
     value: str  # digits and symbols, without spaces
-    shares: tuple[tuple[str, float], ...]  # all lines that were weighed with their probabilities, best first
-    centers: tuple[float, ...]  # px of the strip at which each character of `value` stands
+    shares: tuple[tuple[str, float], ...]  # all lines that were considered with their probabilities, best first
+    centers: tuple[float, ...]  # px of the strip, center of each character of `value`
     peaks: tuple[float, ...]  # the greatest probability of each character
-    changed_by: str = ""  # the rule for which it was taken over the one that the frames put first
-    read: str = ""  # that line
+    changed_by: str = ""  # the rule because of which it was preferred to the frames' best line
+    read: str = ""  # the frames' best line
 
 
 def decode(frames: Frames) -> DecodedLine:
-    """The likeliest line, by what the recognizer saw in every frame (t, 15) and by the check digit."""
+    """The most likely line, from the recognizer's frames (t, 15) and the check digit."""
     seen = best_texts(frames, alphabet=MICR_SYMBOLS)
     first = seen[0][0]
     logs = {text: float(np.log(max(p, 1e-300))) for text, p in seen}
@@ -70,7 +70,7 @@ def decode(frames: Frames) -> DecodedLine:
     joint = {text: log + (MICR.breaks_nats if _breaks(text) else 0.0) for text, log in logs.items()}
     best = max(joint.values())
     odds = {text: float(np.exp(log - best)) for text, log in joint.items()}
-    # What no line that was weighed has is lost to all of them.
+    # Probability that belongs to none of these lines reduces that of all of them.
     whole = sum(odds.values()) + max(0.0, 1.0 - sum(p for _, p in seen)) * float(np.exp(min(0.0, -best)))
     shares = tuple(sorted(((text, share / whole) for text, share in odds.items()), key=lambda item: (-item[1], item[0])))
     value = shares[0][0]
@@ -81,12 +81,12 @@ def decode(frames: Frames) -> DecodedLine:
 
 
 def evidence(decoded: DecodedLine, frames: Frames, line: Ink) -> NDArray[np.float64]:
-    """What speaks for a line, (11,) float64.
+    """The evidence for a line, (11,) float64.
 
     Its share and its lead over the second (log-odds, log ratio); its log probability by the frames; the log-odds of its two
-    weakest characters; the summed doubt of all frames; the share of the strip's ink (32, width) that is near no character;
-    how evenly the characters stand; whether it keeps (1), breaks (-1) or has no (0) check digit; how many characters it
-    has; whether a rule changed it.
+    weakest characters; the summed doubt of all frames; the share of the strip's ink (32, width) that is not near a character;
+    how evenly the characters are spaced; whether it satisfies (1), breaks (-1) or has no (0) check digit; how many characters
+    it has; whether a rule changed it.
     """
     share = decoded.shares[0][1]
     second = decoded.shares[1][1] if len(decoded.shares) > 1 else 0.0
@@ -119,10 +119,10 @@ def evidence(decoded: DecodedLine, frames: Frames, line: Ink) -> NDArray[np.floa
 
 
 def goes_on(decoded: DecodedLine, line: Ink) -> bool:
-    """Whether there is more ink on the strip (32, width) before the first character or behind the last than specks are.
+    """Whether there is more than specks of ink on the strip (32, width) before the first character or after the last.
 
-    It may be a character that is cut, or a group that is too faint to be read. What is higher than any character is the edge
-    of the paper.
+    It may be a cut-off character, or a group that is too faint to be read. Ink taller than any character is the edge of the
+    paper.
     """
     if not decoded.centers:
         return False
@@ -146,7 +146,7 @@ def _breaks(value: str) -> bool:
 
 
 def _corrected(value: str, frames: Frames) -> list[str]:
-    """The line with one digit of its routing number put in anew so that the check digit fits, the likeliest to stand there."""
+    """The line with one digit of its routing number replaced so that the check digit fits, by the most likely digits there."""
     number = _routing(value)
     start = value.index(f"{TRANSIT}{number}{TRANSIT}") + 1
     centers, _ = _located(frames, value)
@@ -162,7 +162,7 @@ def _corrected(value: str, frames: Frames) -> list[str]:
 
 
 def _located(frames: Frames, value: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Where the characters of a line most probably stand, px of the strip, and how probable each is at best."""
+    """The most probable centers of a line's characters, px of the strip, and each one's peak probability."""
     if not len(frames):
         return (), ()
     blank = frames.shape[1] - 1
@@ -181,7 +181,7 @@ def _located(frames: Frames, value: str) -> tuple[tuple[float, ...], tuple[float
 
 
 def _aligned(frames: Frames, names: Sequence[int]) -> list[tuple[int, int]]:
-    """The frames of every character on the likeliest way to spread a line over them (Viterbi)."""
+    """The frames of every character in the most likely alignment of a line (Viterbi)."""
     states = np.full(2 * len(names) + 1, frames.shape[1] - 1)
     states[1::2] = names
     jumps = np.zeros(len(states), bool)

@@ -1,4 +1,4 @@
-"""Reads a field by cutting: pieces of ink, candidates at 28x28, and the best path through their lattice."""
+"""Reads a field by segmentation: pieces of ink, candidates at 28x28, and the best path through their lattice."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ FORM = Form("digit", (GLYPH_SIDE, GLYPH_SIDE), (CLASSES,))  # to probabilities [
 
 @dataclass(frozen=True, slots=True)
 class LatticeTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    min_log: float = -12.0  # natural log probability below which a doubt no longer counts [guess]
+    min_log: float = -12.0  # natural log probabilities are clipped here [guess]
 
-    # As evidence; log-odds.
-    min_share: float = 1e-5  # that is told from 0 [guess]
-    max_log_odds: float = 8.0  # of the weakest candidate, either way [guess]
+    # As evidence, in log-odds.
+    min_share: float = 1e-5  # smaller ones count as this [guess]
+    max_log_odds: float = 8.0  # of the weakest candidate, either sign [guess]
     max_class_log_odds: float = 11.0  # that it is this digit [guess]
 
 
@@ -43,14 +43,14 @@ LATTICE = LatticeTuning()
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The lattice of a field, and its candidates as the digit network is shown them."""
+    """The lattice of a field, and its candidates as input of the digit network."""
 
     lattice: Lattice
     glyphs: Glyphs  # of the lattice's candidates
 
 
 def view(ink: FieldInk, field: Field) -> View:
-    """Cut a field's ink into candidates, and bring each to 28x28."""
+    """Cut a field's ink into candidates, and normalize each to 28x28."""
     lattice = segment(ink, amount=field.kind in ("amount", "decimal"))
     return View(lattice, glyphs_of(lattice))
 
@@ -72,12 +72,12 @@ def fitted(card: Mapping[str, Any]) -> Mlp:
 
 
 def opinion(view: View, scores: Scores, digits: tuple[int, int] | None, context: Mlp | None) -> LatticeOpinion:
-    """See `voter.Voter.opinion`; without a `context` network a candidate's own score counts."""
+    """See `voter.Voter.opinion`; without a `context` network a candidate's own score is used."""
     return LatticeOpinion(view.lattice, scores, log_odds(view.lattice, scores, context), digits)
 
 
 class LatticeOpinion:
-    """See `voter.Opinion`. Beside texts it knows where their digits stand: the path through the lattice."""
+    """See `voter.Opinion`. Besides texts it knows the positions of their digits: the path through the lattice."""
 
     def __init__(
         self, lattice: Lattice, scores: Scores, odds: NDArray[np.float64], digits: tuple[int, int] | None = None
@@ -100,7 +100,7 @@ class LatticeOpinion:
         return found
 
     def _whole(self, found: Decoded) -> float:
-        """Of all ways, in log-odds: also that of no digit, where the search was for no fewer than so many."""
+        """The log-odds of all paths, including that of no digit, even if the search was for a minimum number of digits."""
         return float(np.logaddexp(found.whole, 0.0)) if self._digits and self._digits[0] else found.whole
 
     def propose(self, rules: FieldRules | None, others: Sequence[str] = ()) -> list[str]:
@@ -116,12 +116,12 @@ class LatticeOpinion:
         return np.array([max(self._judged[text][0], LATTICE.min_log) for text in texts], np.float64)
 
     def path(self, text: str) -> tuple[int, ...]:
-        """The candidates of a text, left to right; () where the lattice has no way to it."""
+        """The candidates of a text, left to right; () if no path gives it."""
         self._judge([text])
         return self._judged[text][1]
 
     def marks(self, path: tuple[int, ...]) -> MarkedDigits | None:
-        """The digits on a path and the marks around them; None where there is no path."""
+        """The digits on a path and the marks around them; None if there is no path."""
         if not path:
             return None
         if path not in self._marked:
@@ -146,7 +146,7 @@ class LatticeOpinion:
         }
 
     def _judge(self, texts: Sequence[str]) -> None:
-        whole = self._whole(self.decoded)  # the search comes first: its texts have their probability from it
+        whole = self._whole(self.decoded)  # the search comes first: its texts get their probability from it
         new = [text for text in dict.fromkeys(texts) if text not in self._judged]
         if new:
             traced = trace(self.lattice.pieces, self.lattice.candidates, self.log_odds, self.scores, new)

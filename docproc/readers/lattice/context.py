@@ -1,8 +1,8 @@
-"""Is a candidate one whole digit? Its scores, seen in its place: size, height, gaps, cuts, and its rivals.
+"""Is a candidate one whole digit? Its scores in context: size, height, gaps, cuts, and its rivals.
 
-A glyph alone cannot tell a small 0 from the loop of a 9 or a 1 from a frame line, because normalization takes size
-and place away. A small network, fitted in `learn` on lattices of composed strips, puts them back: geometry as a learned
-part of the score.
+A glyph alone cannot distinguish a small 0 from the loop of a 9 or a 1 from a frame line, because normalization removes
+size and position. A small network, fitted in `learn` on lattices of composed strips, adds them back: geometry as a
+learned part of the score.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from docproc.types import NOT_A_DIGIT, Candidate, Lattice, Scores
 
 @dataclass(frozen=True, slots=True)
 class ContextTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    max_log_odds: float = 15.0  # of a candidate, either way [guess]
-    min_share: float = 1e-5  # that is told from 0 [guess]
-    min_class_share: float = 1e-4  # of a candidate's most probable digit, to be told from 1 [guess]
-    no_rival_log_odds: float = -12.0  # where a candidate has no rival [guess]
+    max_log_odds: float = 15.0  # of a candidate, either sign [guess]
+    min_share: float = 1e-5  # smaller ones count as this [guess]
+    min_class_share: float = 1e-4  # of a candidate's most probable digit, clipped this far from 0 and 1 [guess]
+    no_rival_log_odds: float = -12.0  # if a candidate has no rival [guess]
 
 
 CONTEXT = ContextTuning()
 
 
 def log_odds(lattice: Lattice, scores: Scores, net: Mlp | None) -> NDArray[np.float64]:
-    """How much rather each candidate is one whole digit than not, (n,) natural log-odds.
+    """The natural log-odds that each candidate is one whole digit, (n,).
 
-    Without a `net` this is what the recognizer says by itself.
+    Without a `net` these are the recognizer's own.
     """
     plain = _own_odds(scores)
     if net is None or not len(plain):
@@ -43,7 +43,7 @@ def log_odds(lattice: Lattice, scores: Scores, net: Mlp | None) -> NDArray[np.fl
 
 
 def features(lattice: Lattice, scores: Scores) -> NDArray[np.float64]:
-    """What the context network sees: (n, features) float64."""
+    """The inputs of the context network: (n, features) float64."""
     own = _own_odds(scores)
     shares = np.asarray(scores[:, :10], np.float64)
     shares = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
@@ -65,7 +65,7 @@ def _own_odds(scores: Scores) -> NDArray[np.float64]:
 def _rivals(
     candidates: Sequence[Candidate], own: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """The best log-odds among candidates within, around and partly across each one; `no_rival_log_odds` where there is none."""
+    """The best log-odds among candidates within, around and overlapping each one; `no_rival_log_odds` if there is none."""
     first = np.array([c.first for c in candidates])
     last = np.array([c.last for c in candidates])
     overlap = (first[None, :] < last[:, None]) & (last[None, :] > first[:, None])

@@ -2,7 +2,7 @@
 
 `segment` never decides what is a digit. It splits the ink into pieces: connected components, cut further along cheap
 seams where digits may touch. Unions of neighboring pieces are the candidates. The recognizer scores them and
-`readings.decode` chooses.
+`search.decode` chooses.
 
 The over-segmentation follows Y. LeCun et al. (1998), section VII; the seams are the "drop fall" cuts of G. Congedo et
 al., ICDAR 1995, found by dynamic programming.
@@ -26,36 +26,36 @@ from docproc.types import DIGIT_HEIGHT, INK_MARGIN, Box, Candidate, FieldInk, In
 
 @dataclass(frozen=True, slots=True)
 class CutTuning:
-    """The numbers of this stage, lengths in digit heights; each says its kind, see docs/house.md."""
+    """The tuned numbers of this stage, lengths in digit heights; each with its kind, see docs/house.md."""
 
     max_pieces: int = 64  # of a field [guess]
     max_joined_pieces: int = 5  # in one candidate [guess]
     max_width_digits: float = 1.75  # of a candidate [guess]
     max_component_width_digits: float = 2.3  # of a candidate that is one whole component [guess]
     max_gap_digits: float = 0.28  # between neighboring pieces of one candidate [guess]
-    min_height_digits: float = 0.30  # a lower candidate is a dot or a dash [guess]
+    min_height_digits: float = 0.30  # a shorter candidate is a dot or a dash [guess]
     speck_area_share: float = 0.006  # of the digit height squared; less ink is dust [guess]
-    max_gap_seen_digits: float = 1.5  # to the next ink; what is further is as good as nothing [guess]
-    tall_digits: float = 0.6  # pieces at least that high tell where the middle of the string is [guess]
+    max_gap_seen_digits: float = 1.5  # to the next ink; larger gaps count as this [guess]
+    tall_digits: float = 0.6  # pieces at least this tall determine the middle of the string [guess]
 
     # Cuts through touching digits.
     min_cut_width_digits: float = 0.42  # of a component that is cut [guess]
     min_cut_height_digits: float = 0.35  # the same [guess]
     max_cost_strokes: float = 2.6  # ink that a cut may cross, in stroke widths [guess]
     max_cost_narrow_strokes: float = 1.35  # the same in a component no wider than a digit [guess]
-    narrow_digits: float = 0.75  # which is one narrower than this [guess]
+    narrow_digits: float = 0.75  # i.e. narrower than this [guess]
     cost_room_px: float = 1.0  # added to both [guess]
-    paper_cost: float = 0.002  # of a px of paper, in px of ink: the shortest way through it [guess]
-    hole_cost: float = 0.25  # of a px of a hole, in px of ink: loops seldom belong to two digits [guess]
-    aside_cost: float = 0.12  # of a step aside, in px of ink [guess]
-    tie_cost: float = 0.05  # a cut that costs so little more than the lowest near it is a valley too [guess]
-    valley_digits: float = 0.10  # to both sides, over which a valley is the lowest [guess]
-    min_spacing_digits: float = 0.20  # of two cuts [guess]
+    paper_cost: float = 0.002  # of a px of paper, in px of ink: favors the shortest path [guess]
+    hole_cost: float = 0.25  # of a px of a hole, in px of ink: loops rarely belong to two digits [guess]
+    aside_cost: float = 0.12  # of a sideways step, in px of ink [guess]
+    tie_cost: float = 0.05  # a cut that costs at most this much more than the cheapest near it is a valley too [guess]
+    valley_digits: float = 0.10  # to both sides, within which a valley is the minimum [guess]
+    min_spacing_digits: float = 0.20  # between two cuts [guess]
     min_ink_per_cut_digits: float = 0.30  # width of ink [guess]
     end_room_digits: float = 0.13  # no cut nearer than this to the end of a component [guess]
     waist_share: float = 0.72  # of a component's height; a lower column between higher ones is a waist [guess]
     waist_spacing_share: float = 0.6  # of the spacing of cuts, from a waist to the next cut [guess]
-    wall_overlap_digits: float = 0.22  # by which ink reaches into a comb's next cell before it is cut [guess]
+    wall_overlap_digits: float = 0.22  # by which ink must extend into a comb's next cell to be cut [guess]
 
     stroke_distance: float = 4.0  # stroke width over the mean distance of its ink to paper [geometry]
     min_stroke_px: float = 2.0  # [guess]
@@ -88,13 +88,13 @@ GEOMETRY = (
     "in_comb",
     "in_amount",
 )
-"""What `Lattice.geometry` holds for a candidate: lengths in digit heights, `top` and `bottom` from the middle of the
-string, `cut_*` the ink crossed by the seam in stroke widths (0 where the ink ends by itself), `slant` the tangent of the
-lean of its ink, `height_before` and `height_after` of the pieces beside it (0 where there is none), flags 0 or 1."""
+"""The columns of `Lattice.geometry`: lengths in digit heights, `top` and `bottom` from the middle of the string,
+`cut_*` the ink crossed by the seam in stroke widths (0 at a natural end of the ink), `slant` the tangent of the slant
+of its ink, `height_before` and `height_after` of the neighboring pieces (0 if there is none), flags 0 or 1."""
 
 
-# What is known of a piece, the columns of a (pieces, 8) float64 table, px: its box, the component that it is a part of, its
-# ink, and the ink crossed by the seams that bound it (0 where the ink ends by itself).
+# The columns of the (pieces, 8) float64 table of pieces, px: its box, the component that it is a part of, its ink, and the
+# ink crossed by the seams that bound it (0 at a natural end of the ink).
 LEFT, TOP, RIGHT, BOTTOM, COMPONENT, AREA, CUT_LEFT, CUT_RIGHT = range(8)
 _Pieces = NDArray[np.float64]
 
@@ -113,8 +113,8 @@ EMPTY = Lattice(  # [geometry]
 def segment(field: FieldInk, amount: bool = False) -> Lattice:
     """The lattice of a field.
 
-    In a free field any neighbors may be one digit. In an `amount` marks stand beside the digits (the bar in `500/-` is
-    no 1); elsewhere they hardly do. In a comb a piece of ink belongs to the cell that holds most of it, ink that lies in
+    In a free field any neighbors may be one digit. In an `amount` there are marks next to the digits (the bar in `500/-` is
+    not a 1); elsewhere they are rare. In a comb a piece of ink belongs to the cell that holds most of it, ink that spans
     two cells is cut between them, and a path takes at most one candidate from a cell. A field without ink gives a
     lattice without candidates.
     """
@@ -137,7 +137,7 @@ def segment(field: FieldInk, amount: bool = False) -> Lattice:
 
 
 def candidate_ink(lattice: Lattice, index: int) -> Ink:
-    """The ink of one candidate alone, (height, width) uint8, its neighbors taken away."""
+    """The ink of one candidate alone, (height, width) uint8, without its neighbors."""
     candidate = lattice.candidates[index]
     box, pieces = candidate.box, candidate.pieces
     rows, columns = slice(box.top, box.top + box.height), slice(box.left, box.left + box.width)
@@ -150,18 +150,18 @@ def candidate_ink(lattice: Lattice, index: int) -> Ink:
 
 
 def candidate_box(lattice: Lattice, index: int) -> Box:
-    """Where the candidate lies on the field's crop (the upright rectangle around its sheared box)."""
+    """Where the candidate is in the field's crop (the upright rectangle around its sheared box)."""
     return box_on_crop(lattice, lattice.candidates[index].box)
 
 
 def box_on_crop(lattice: Lattice, box: Box) -> Box:
-    """Where a box of the lattice's ink lies on the field's crop."""
+    """Where a box of the lattice's ink is in the field's crop."""
     back = cv2.invertAffineTransform(lattice.to_ink)
     start, end, head, foot = box.left, box.left + box.width, box.top, box.top + box.height
     corners = np.array([(start, head, 1.0), (start, foot, 1.0), (end, head, 1.0), (end, foot, 1.0)])
     x, y = (back @ corners.T).tolist()
     top = floor(min(y))
-    # The shear moves top and bottom apart; the digit itself stands in the middle of the slanted box.
+    # The shear moves top and bottom apart; the digit itself is in the middle of the slanted box.
     slant = abs(float(back[0, 1])) * box.height
     left, right = floor(min(x) + slant / 2), ceil(max(x) - slant / 2)
     return Box(left, top, max(1, right - left), max(1, ceil(max(y)) - top))
@@ -241,13 +241,13 @@ _Seam = tuple[NDArray[np.int64], float]
 def _seams(owns: Sequence[NDArray[np.bool_]], inks: Sequence[Ink], height: float, stroke: float) -> list[list[_Seam]]:
     """Cuts through components from top to bottom, left to right: (column of every row, ink crossed in px) for each.
 
-    A seam passes the middle row at a given column and costs the ink that it crosses plus a little for every step
-    aside. Seams at local minima of that cost are returned.
+    A seam passes the middle row at a given column and costs the ink that it crosses plus a little for every sideways
+    step. Seams at local minima of that cost are returned.
     """
     costs = []
     for own, ink in zip(owns, inks, strict=True):
         cost = np.where(own, ink.astype(np.float32) / 255.0, np.float32(CUT.paper_cost))
-        # A cut through a hole would open a loop, and loops seldom belong to two digits.
+        # A cut through a hole would open a loop, and loops rarely belong to two digits.
         outside = cv2.copyMakeBorder(own.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
         cv2.floodFill(outside, None, (0, 0), 2, flags=4)
         cost[outside[1:-1, 1:-1] == 0] = CUT.hole_cost
@@ -273,7 +273,7 @@ def _choose(
     most = most_strokes * stroke + CUT.cost_room_px
     spacing = max(2, round(CUT.min_spacing_digits * height))
     inner = through[room : width - room]
-    # Only at valleys: beside a deep one, its slope would take the place of a true valley further on.
+    # Only at valleys: next to a deep one, its slope would win over a true valley further on.
     beside = np.ones((1, 2 * max(1, round(CUT.valley_digits * height)) + 1), np.uint8)
     lowest = cv2.erode(through[None, :], beside)[0, room : width - room]
     order = inner.argsort(kind="stable")
@@ -301,14 +301,14 @@ def _choose(
 
 
 def _waists(own: NDArray[np.bool_], room: int, beside: NDArray[np.uint8]) -> list[int]:
-    """Columns where a component is lower than on both sides: round digits touch there, flank on flank.
+    """Columns where a component is shorter than on both sides: round digits touch there, side to side.
 
-    `beside` is the (1, width) block of columns among which it is the lowest; none is nearer than `room` to an end.
+    `beside` is the (1, width) block of columns among which it is the minimum; none is closer than `room` to an end.
     """
     rows = own.shape[0]
     extent = (rows - own[::-1].argmax(axis=0) - own.argmax(axis=0)).astype(np.float32)
     lowest = cv2.erode(extent[None, :], beside)[0]
-    flat = np.zeros(len(extent) + 2, bool)  # with a column more at both ends
+    flat = np.zeros(len(extent) + 2, bool)  # with one more column at both ends
     flat[1:-1] = (extent <= lowest) & (extent <= CUT.waist_share * rows)
     flat[: room + 1] = flat[len(extent) + 1 - room :] = False
     edges = (flat[1:] != flat[:-1]).nonzero()[0].tolist()
@@ -319,9 +319,9 @@ _Drop = tuple[NDArray[np.float32], NDArray[np.int8]]
 
 
 def _drop(costs: Sequence[NDArray[np.float32]]) -> list[_Drop]:
-    """Cheapest way from the first row down to each column of the last, and the step that led to each pixel; for many.
+    """Cheapest path from the first row to each column of the last, and the step that led to each pixel; for many at once.
 
-    They are laid into one stack, their last rows together, so that one pass over the rows serves all.
+    They are stacked with their last rows aligned, so that a single pass over the rows handles all.
     """
     if not costs:
         return []
@@ -355,7 +355,7 @@ def _walk(turns: NDArray[np.int8], column: int) -> NDArray[np.int64]:
 def _wall_seams(
     own: NDArray[np.bool_], left: int, walls: Sequence[float], height: float
 ) -> list[tuple[NDArray[np.int64], float]]:
-    """Straight cuts between cells, for ink that reaches well into both."""
+    """Straight cuts between cells, for ink that extends well into both."""
     seams = []
     columns = own.sum(axis=0)
     for wall in walls:
@@ -369,7 +369,7 @@ def _wall_seams(
 
 
 def _free_spans(pieces: _Pieces, height: float) -> list[_Span]:
-    """Unions of up to `max_joined_pieces` neighbors that could be one digit by their size."""
+    """Unions of up to `max_joined_pieces` neighbors that have a plausible size for one digit."""
     left, top, right, bottom = (pieces[:, k].copy() for k in (LEFT, TOP, RIGHT, BOTTOM))
     fits: NDArray[np.bool_] = np.ones(len(pieces), bool)
     whole: NDArray[np.bool_] = np.ones(len(pieces), bool)
@@ -408,7 +408,7 @@ def _cell_spans(pieces: _Pieces, walls: Sequence[float], height: float) -> list[
 
 
 def _members(spans: Sequence[_Span], pieces: int) -> NDArray[np.int64]:
-    """The pieces of every candidate, (candidates, most) int64, filled up with `pieces`."""
+    """The pieces of every candidate, (candidates, most) int64, padded with `pieces`."""
     return np.array(list(zip_longest(*[used for *_, used in spans], fillvalue=pieces)), np.int64, order="F").T
 
 
@@ -434,7 +434,7 @@ def _geometry(
     rows[:-1] = pieces
     own = rows[members]  # (candidates, most, columns)
     count = held.sum(axis=1)
-    # The ink nearest on either side, as far as it reaches; at the ends of the field there is none.
+    # The extent of the nearest ink on either side; at the ends of the field there is none.
     before, after = np.full(len(rows), -np.inf), np.full(len(rows), np.inf)
     np.maximum.accumulate(pieces[:, RIGHT], out=before[1:])
     np.minimum.accumulate(pieces[::-1, LEFT], out=after[-2::-1])
@@ -464,7 +464,7 @@ def _geometry(
         "is_last": last == len(pieces),
         "inner_gap": inner / height,
         "slant": _slants(labels, members, len(pieces)),
-        "height_before": tallness[first - 1],  # before the first piece that is 0, the last of them
+        "height_before": tallness[first - 1],  # for the first piece this is the last entry, 0
         "height_after": tallness[last],
     }
     table = np.zeros((len(spans), len(GEOMETRY)), np.float32)
@@ -475,7 +475,7 @@ def _geometry(
 
 
 def _slants(labels: NDArray[np.int32], members: NDArray[np.int64], pieces: int) -> NDArray[np.float64]:
-    """The tangent of the lean of each candidate, to the right positive, from the moments of its ink."""
+    """The tangent of each candidate's slant, positive to the right, from the moments of its ink."""
     y, x = labels.nonzero()
     owner = labels[y, x] - 1
     raw = np.stack([np.bincount(owner, weights=w, minlength=pieces + 1) for w in (np.ones(len(x)), x, y, x * y, y * y)])

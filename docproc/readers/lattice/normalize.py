@@ -1,8 +1,8 @@
-"""Bring the ink of one candidate to 28x28, the MNIST way. This is the only definition; training goes through it.
+"""Normalize the ink of one candidate to 28x28, like MNIST. This is the only definition; training uses it too.
 
 Source: Y. LeCun et al., "Gradient-based learning applied to document recognition", 1998, section III.A, and the MNIST
-page: the longest side becomes 20 px with the aspect kept, anti-aliased, and the center of mass comes to the center of
-the 28x28 field, which in MNIST's own files is pixel 14, 14 counted from 0 (measured: 14.01, 13.99).
+page: the longest side becomes 20 px, keeping the aspect ratio, anti-aliased, and the center of mass is moved to the center
+of the 28x28 field, which in MNIST's own files is pixel 14, 14 counted from 0 (measured: 14.01, 13.99).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def normalize(ink: Ink) -> Glyphs:
 def normalize_all(inks: Iterable[Ink]) -> Glyphs:
     """Many candidates at once: (n, 28, 28) uint8."""
     small, sizes = _scaled(list(inks))
-    # A pen is as dark as paper lets it be; the network is to see shape. MNIST's strokes reach full white as well.
+    # Pen darkness varies, but the network should see only shape. MNIST's strokes also reach the maximum.
     peaks = small.max(axis=(1, 2), initial=1)[:, None, None]
     small = np.minimum(255, np.rint(small * (255.0 / peaks).astype(np.float32))).astype(np.uint8)
     glyphs = np.zeros((len(small), GLYPH_SIDE, GLYPH_SIDE), np.uint8)
@@ -37,7 +37,7 @@ def normalize_all(inks: Iterable[Ink]) -> Glyphs:
 
 
 def _scaled(inks: Sequence[Ink]) -> tuple[Glyphs, NDArray[np.int64]]:
-    """Each candidate with its longest side at 20 px, in the upper left corner of (n, 20, 20); and its (height, width)."""
+    """Each candidate scaled to a longest side of 20 px, in the upper left corner of (n, 20, 20); and its (height, width)."""
     small = np.zeros((len(inks), LONGEST_SIDE_PX, LONGEST_SIDE_PX), np.uint8)
     boxes = np.array([cv2.boundingRect(ink) for ink in inks], np.int64).reshape(-1, 4)
     scales = LONGEST_SIDE_PX / np.maximum(1, boxes[:, 2:].max(axis=1, initial=0))
@@ -53,7 +53,7 @@ def _scaled(inks: Sequence[Ink]) -> tuple[Glyphs, NDArray[np.int64]]:
 
 
 def _corners(small: Glyphs, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The (row, column) in the glyph of each upper left corner: the center of mass lies as near to the middle as fits."""
+    """The (row, column) of each upper left corner in the glyph, with the center of mass as close to the middle as fits."""
     places = np.arange(LONGEST_SIDE_PX)
     down, across = small.sum(axis=2, dtype=np.int64), small.sum(axis=1, dtype=np.int64)
     centers = np.stack([down @ places, across @ places], axis=1) / np.maximum(1, down.sum(axis=1))[:, None]

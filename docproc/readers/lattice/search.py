@@ -1,14 +1,14 @@
-"""Scores to strings: the best path through a lattice, and how much of the probability it holds.
+"""Scores to strings: the best path through a lattice, and its share of the probability.
 
-Every candidate of a lattice is either one whole digit or not. Were they independent, the most probable consistent set
+Every candidate of a lattice is either one whole digit or not. If they were independent, the most probable consistent set
 of digits would maximize the product of p / (1 - p) over the candidates that it takes; pieces of ink on no candidate
-(dots, dashes, lines) are passed over for free. So a path's score is the sum of its candidates' log-odds, and paths of
-different lengths compare fairly. The sum over all paths gives the share that belongs to one string (a semi-Markov
-model, S. Sarawagi and W. Cohen, 2004).
+(dots, dashes, lines) are skipped for free. So a path's score is the sum of its candidates' log-odds, and paths of
+different lengths compare fairly. The sum over all paths gives the share of one string (a semi-Markov model, S. Sarawagi
+and W. Cohen, 2004).
 
-Where the field has rules the search keeps the best few texts of every state of the rules' automaton, so that what a check
-digit asks is never lost to a text that looks better and breaks it. The shares stay those of all paths: a text that is far
-from what was written has little.
+If the field has rules, the search keeps the best few texts of every state of the rules' automaton, so that a text that
+satisfies a check digit is never lost to one that looks better but breaks it. The shares are still those of all paths: a
+text that is far from what was written has a small one.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from docproc.types import Candidate, Scores
 
 @dataclass(frozen=True, slots=True)
 class SearchTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    max_kept: int = 6  # strings at every node [guess]
-    max_classes: int = 3  # of a candidate that are tried [guess]
+    max_kept: int = 6  # strings per node [guess]
+    max_classes: int = 3  # tried per candidate [guess]
     min_share: float = 0.005  # a class below this share of a candidate's digits is not tried [guess]
-    min_log_odds: float = -6.0  # a candidate with less is on no path [guess]
+    min_log_odds: float = -6.0  # a candidate with less is not on any path [guess]
 
-    # Where the field has rules.
-    max_kept_per_state: int = 3  # strings at every node for every state of the rules [guess]
-    max_kept_ruled: int = 400  # strings at every node [guess]
-    min_share_ruled: float = 1e-4  # a class below this share is not tried for the rules' sake either [guess]
+    # For fields with rules.
+    max_kept_per_state: int = 3  # strings per node and state of the rules [guess]
+    max_kept_ruled: int = 400  # strings per node [guess]
+    min_share_ruled: float = 1e-4  # a class below this share is not tried even for the rules [guess]
     max_listed: int = 12  # allowed strings [guess]
     reaches_nats: tuple[float, ...] = (
         8.0,
         16.0,
         np.inf,
-    )  # below the best possible, how far strings are followed, until one is found [guess]
-    slack_nats: float = 3.0  # by which what is found must lie above what was not followed [guess]
+    )  # distances below the best possible, tried in turn until a string is found [guess]
+    slack_nats: float = 3.0  # by which the result must be above everything that was pruned [guess]
 
 
 SEARCH = SearchTuning()
@@ -62,7 +62,7 @@ class Decoded:
     whole: float  # natural log of the summed odds of all paths
 
 
-# Of a text up to a node: the log of the summed odds of its paths, the log-odds of the best of them, and that one.
+# For a text up to a node: the log of the summed odds of its paths, the log-odds of the best path, and that path.
 _State = tuple[float, float, tuple[int, ...]]
 
 
@@ -76,9 +76,9 @@ def decode(
 ) -> Decoded:
     """The most probable strings.
 
-    `log_odds` (n,) says how much rather each candidate is one whole digit than not; `scores` (n, 11) which one.
-    `digits` bounds the length of the string; where no path has such a length the strings are empty. With `rules` all strings
-    are allowed by them, the best first; their shares are of the probability of all paths that `digits` leaves.
+    `log_odds` (n,) are those of each candidate being one whole digit; `scores` (n, 11) say which one.
+    `digits` bounds the length of the string; if no path has such a length there are no strings. With `rules` only allowed
+    strings are returned, best first; their shares are of the probability of all paths that `digits` permits.
     """
     if rules is not None:
         return _decode_ruled(pieces, candidates, log_odds, scores, digits, rules)
@@ -116,7 +116,7 @@ def decode(
 
 
 def _tried(log_odds: NDArray[np.float64], logs: NDArray[np.float64]) -> list[list[tuple[str, float]]]:
-    """Of every candidate the likeliest digits, and what they add to the log odds of a path."""
+    """The most likely digits of every candidate, and what they add to the log odds of a path."""
     order = (-logs).argsort(axis=1, kind="stable")[:, : SEARCH.max_classes]
     gains = log_odds[:, None] + logs[np.arange(len(logs))[:, None], order]
     counts = (gains - log_odds[:, None] >= _log(SEARCH.min_share)).sum(axis=1).tolist()
@@ -150,10 +150,10 @@ def _decode_ruled(
     traced: list[tuple[float, tuple[int, ...], str]] = []
     for reach in SEARCH.reaches_nats:
         texts = _ruled_texts(pieces, candidates, ending, tried, walk, ahead, ahead[0][0] - reach)
-        # The beam loses some ways to a text; the trace knows them all.
+        # The beam loses some paths of a text; the trace covers them all.
         found = trace(pieces, candidates, log_odds, scores, texts)
         traced = sorted(((*own, text) for own, text in zip(found, texts, strict=True)), key=lambda item: (-item[0], item[2]))
-        # What was not followed is certainly worse than this.
+        # Everything that was pruned is certainly worse than this.
         if traced and traced[0][0] >= ahead[0][0] - reach + SEARCH.slack_nats:
             break
     if not traced:
@@ -172,7 +172,7 @@ def _ruled_texts(
     ahead: list[list[float]],
     least: float,
 ) -> list[str]:
-    """The best allowed texts whose log odds may reach `least`; `ahead` bounds what is still to come, see `_ahead`."""
+    """The best allowed texts whose log odds may reach `least`; `ahead` bounds the remaining part, see `_ahead`."""
     states: list[dict[str, tuple[float, int]]] = [{"": (0.0, walk.start)}]
     for node in range(1, pieces + 1):
         here = dict(states[node - 1])
@@ -203,11 +203,11 @@ def _ahead(
     best: NDArray[np.float64],
     lengths: Sequence[int],
 ) -> list[list[float]]:
-    """By node and digits so far, an upper bound of what the rest of a text adds to its log odds; `best` (n,) of a candidate.
+    """By node and digits so far, an upper bound on what the rest of a text adds to its log odds; `best` (n,) per candidate.
 
-    -inf where no path leads to a text of one of the `lengths`.
+    -inf if no path leads to a text of one of the `lengths`.
     """
-    rest = np.full((pieces + 1, pieces + 2), -np.inf)  # by node and digits to come
+    rest = np.full((pieces + 1, pieces + 2), -np.inf)  # by node and remaining digits
     rest[pieces, 0] = 0.0
     for node in range(pieces, 0, -1):
         rest[node - 1] = np.logaddexp(rest[node - 1], rest[node])
@@ -229,7 +229,7 @@ def _whole(
     log_odds: NDArray[np.float64],
     digits: tuple[int, int] | None,
 ) -> float:
-    """Natural log of the summed odds of all paths whose length `digits` leaves."""
+    """Natural log of the summed odds of all paths whose length `digits` permits."""
     fewest, most = digits if digits else (0, pieces)
     sums = np.full((pieces + 1, most + 2), -np.inf)
     sums[0, 0] = 0.0
@@ -243,9 +243,9 @@ def _whole(
 def trace(
     pieces: int, candidates: Sequence[Candidate], log_odds: NDArray[np.float64], scores: Scores, texts: Sequence[str]
 ) -> list[tuple[float, tuple[int, ...]]]:
-    """For every text the log of the summed odds of all its paths, and the best of them; (-inf, ()) where there is none.
+    """For every text, the log of the summed odds of all its paths, and the best of them; (-inf, ()) if there is none.
 
-    Unlike `decode` it misses no path, so it also judges a text that the lattice would not have thought of.
+    Unlike `decode` it misses no path, so it can also judge a text that the lattice would not have proposed.
     """
     logs = _log_shares(scores)
     longest = max((len(text) for text in texts), default=0)
@@ -276,7 +276,7 @@ def trace(
 
 
 def marginals(pieces: int, candidates: Sequence[Candidate], log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The probability of every candidate to lie on the path, (n,) 0..1: forward and backward sums over all paths."""
+    """The probability that each candidate is on the path, (n,) 0..1: forward and backward sums over all paths."""
     if not len(candidates):
         return np.zeros(0)
     first, last = [candidate.first for candidate in candidates], [candidate.last for candidate in candidates]
@@ -301,19 +301,19 @@ def _log(share: float) -> float:
 
 
 def _log_shares(scores: Scores) -> NDArray[np.float64]:
-    """Which digit a candidate is, if it is one: natural logs, (n, 10)."""
+    """Log probabilities of the digit of a candidate, given that it is one: natural logs, (n, 10)."""
     shares = np.asarray(scores[:, :10], np.float64)
     return np.asarray(np.log(np.maximum(shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-12), 1e-12)))
 
 
 def _ending(pieces: int, candidates: Sequence[Candidate], log_odds: NDArray[np.float64]) -> list[list[int]]:
-    """The candidates that end at every node, without those that are surely no digit."""
+    """The candidates that end at each node, without those that are surely not digits."""
     able = (log_odds >= SEARCH.min_log_odds).nonzero()[0].tolist()
     return _at_nodes(pieces, [candidate.last for candidate in candidates], able)
 
 
 def _at_nodes(pieces: int, nodes: Sequence[int], candidates: Iterable[int]) -> list[list[int]]:
-    """Some candidates by the node at which they begin, or end."""
+    """Some candidates, grouped by the node at which they begin, or end."""
     found: list[list[int]] = [[] for _ in range(pieces + 1)]
     for k in candidates:
         found[nodes[k]] += [k]
@@ -333,7 +333,7 @@ def _back(candidates: Sequence[Candidate], came: NDArray[np.int64], node: int, p
 
 
 def _keep(states: dict[str, _State], by_length: bool) -> dict[str, _State]:
-    """The best few states; of every length, where the length of the whole string is bounded from below."""
+    """The best few states; the best few of every length if the length of the whole string is bounded from below."""
     if len(states) <= SEARCH.max_kept:
         return states
     ranked = _ranked(states)
@@ -349,13 +349,13 @@ def _keep(states: dict[str, _State], by_length: bool) -> dict[str, _State]:
 
 
 def _ranked(states: dict[str, _State]) -> list[tuple[str, _State]]:
-    """Texts with their states, the most probable first; of equals, the one that was found first."""
+    """Texts with their states, most probable first; of equals, the one found first."""
     order = sorted([(-state[0], place, text) for place, (text, state) in enumerate(states.items())])
     return [(text, states[text]) for _, _, text in order]
 
 
 def _keep_ruled(states: dict[str, tuple[float, int]], ahead: list[float], least: float) -> dict[str, tuple[float, int]]:
-    """The texts that may still reach `least`: the best few of every state of the rules, and no more than a bound."""
+    """The texts that may still reach `least`: the best few of every state of the rules, up to a maximum."""
     hoped = ((total + ahead[len(text)], text) for text, (total, _) in states.items())
     ranked = sorted((one for one in hoped if one[0] >= least and one[0] != -np.inf), reverse=True)
     with_states = ((text, states[text][1]) for _, text in ranked)

@@ -1,4 +1,4 @@
-"""Ink that does not belong to the digits: above, below or inside them. And strokes that lean like slashes."""
+"""Ink that does not belong to the digits: above, below or inside them. Also strokes that lean like slashes."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from docproc.types import Box, Lattice
 
 @dataclass(frozen=True, slots=True)
 class StrayTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    ink: int = 110  # from which a pixel belongs to a stroke [guess]
+    ink: int = 110  # least ink of a pixel in a stroke [guess]
     min_height_share: float = 0.35  # of the digits' height: less is a speck, an accent, a raised point [guess]
     max_height_share: float = 1.3  # more is a stroke of the page [guess]
     max_width_share: float = 1.2  # of the digits' height: more is a line, or a row of small print [guess]
     min_solid: float = 0.06  # of the area of its box that is ink [guess]
-    overlap_share: float = 0.3  # of the digits' height, by which what is above may reach between them [guess]
-    min_over_share: float = 0.5  # of its width that lies over digits [guess]
-    inner_share: float = 0.12  # of a digit's height: something inside of it is at least that high [guess]
-    min_inside: int = 2  # parts inside of a digit: a zero may have a dot [guess]
-    inner_width_share: float = 0.3  # of a digit's width: one part that wide is more than a dot [guess]
+    overlap_share: float = 0.3  # of the digits' height, by which ink above may extend down between them [guess]
+    min_over_share: float = 0.5  # of its width that is over digits [guess]
+    inner_share: float = 0.12  # of a digit's height: a part inside it is at least this tall [guess]
+    min_inside: int = 2  # parts inside a digit: a zero may have a dot [guess]
+    inner_width_share: float = 0.3  # of a digit's width: one part this wide is more than a dot [guess]
     max_zero_ratio: float = 1.25  # width to height of a lone 0: a wider one is a ring around something [guess]
-    frame_share: float = 0.25  # of a lone digit's sides: how far inside the corner of a frame reaches [guess]
-    min_inner_share: float = 0.02  # of its ink, farther inside: less is the corner of a frame [guess]
-    max_lean: float = 0.45  # columns for a row, of a lone 1: more is a slash [guess]
-    max_lean_of_several: float = 0.15  # the same, of every 1 where nothing else is written [guess]
-    max_left_over: float = 0.4  # of the ink, on no digit; of more, 4 in 10 are wrong [measured: composed fields]
-    max_left_over_of_1: float = 0.2  # the same, beside a lone 1: any stroke looks like one [guess]
-    edge_px: float = 2.0  # from the edge of the crop: what touches it belongs to another line [guess]
+    frame_share: float = 0.25  # of a lone digit's sides: how far in the corner of a frame extends [guess]
+    min_inner_share: float = 0.02  # of its ink further in than that: less is the corner of a frame [guess]
+    max_lean: float = 0.45  # columns per row, for a lone 1: more is a slash [guess]
+    max_lean_of_several: float = 0.15  # the same, for every 1 if nothing else is written [guess]
+    max_left_over: float = 0.4  # of the ink, not on a digit; with more, 4 in 10 are wrong [measured: composed fields]
+    max_left_over_of_1: float = 0.2  # the same, for a lone 1: any stroke looks like one [guess]
+    edge_px: float = 2.0  # from the edge of the crop: ink that touches it belongs to another line [guess]
 
 
 STRAY = StrayTuning()
 
 
 def stacked(lattice: Lattice, path: Sequence[int], rows: int) -> bool:
-    """Whether something as high as a small digit stands above or below the digits of a path.
+    """Whether there is something as tall as a small digit above or below the digits of a path.
 
-    `rows` is the height of the field's crop in px. What touches its edge belongs to another line of the page.
+    `rows` is the height of the field's crop in px. Ink that touches its edge belongs to another line of the page.
     """
     if not path:
         return False
@@ -65,7 +65,7 @@ def stacked(lattice: Lattice, path: Sequence[int], rows: int) -> bool:
         if np.count_nonzero(over) < STRAY.min_over_share * w:
             continue
         above = y + h <= tops[x : x + w][over].min() + STRAY.overlap_share * height
-        below = y >= bottoms[x : x + w][over].max()  # no reach: commas hang from the line
+        below = y >= bottoms[x : x + w][over].max()  # no overlap allowed: commas hang from the line
         top, bottom = (back[1, 1] * row + back[1, 2] for row in (y, y + h))
         if (above or below) and top >= STRAY.edge_px and bottom <= rows - STRAY.edge_px:
             return True
@@ -73,7 +73,7 @@ def stacked(lattice: Lattice, path: Sequence[int], rows: int) -> bool:
 
 
 def filled(lattice: Lattice, path: Sequence[int], text: str) -> bool:
-    """Whether something is written inside a digit of a `text`: a stamp, or a word in a circle, looks like a 0."""
+    """Whether there is writing inside a digit of a `text`: a stamp, or a word in a circle, looks like a 0."""
     labels, parts = lattice.whole or components((lattice.ink > STRAY.ink).view(np.uint8))
     left, top, width, height = parts[:, :4].T
     for k, digit in zip(path, text, strict=True):
@@ -93,7 +93,7 @@ def filled(lattice: Lattice, path: Sequence[int], text: str) -> bool:
 
 
 def is_ring(lattice: Lattice, path: Sequence[int], text: str) -> bool:
-    """Whether a lone 0 is wider than people write it: the ring of a stamp, or one that was drawn around something."""
+    """Whether a lone 0 is wider than people write it: the ring of a stamp, or one drawn around something."""
     if text != "0" or len(path) != 1:
         return False
     box = lattice.candidates[path[0]].box
@@ -101,7 +101,7 @@ def is_ring(lattice: Lattice, path: Sequence[int], text: str) -> bool:
 
 
 def is_corner(lattice: Lattice, path: Sequence[int], text: str) -> bool:
-    """Whether a lone digit keeps to the sides of its own box, as what is left of a frame does and hardly a digit."""
+    """Whether the ink of a lone digit is only along the sides of its box, as for the rest of a frame but rarely for a digit."""
     if len(path) != 1 or text in ("0", "1"):
         return False
     own = lattice.candidates[path[0]].box.cut(_ink_of(lattice, path))
@@ -111,7 +111,7 @@ def is_corner(lattice: Lattice, path: Sequence[int], text: str) -> bool:
 
 
 def left_over(lattice: Lattice, path: Sequence[int]) -> float:
-    """The share of the ink that is on no digit of a path, 0..1."""
+    """The share of the ink that is not on a digit of a path, 0..1."""
     counts = np.bincount(lattice.labels.ravel(), minlength=lattice.pieces + 1)
     counts[0] = 0
     whole = int(counts.sum())
@@ -119,13 +119,13 @@ def left_over(lattice: Lattice, path: Sequence[int]) -> float:
 
 
 def leaning(lattice: Lattice, path: Sequence[int]) -> bool:
-    """Whether the strokes of a path, which were read as 1s, lean to the right like slashes: the only one, or all of several."""
+    """Whether the strokes of a path, read as 1s, lean to the right like slashes: the only one, or all of several."""
     least = STRAY.max_lean if len(path) == 1 else STRAY.max_lean_of_several
     return len(path) > 0 and all(_lean(lattice, k) > least for k in path)
 
 
 def _lean(lattice: Lattice, candidate: int) -> float:
-    """By how many columns a candidate leans to the right for a row that it rises, as it is in the field's crop."""
+    """How many columns per row a candidate leans to the right in the field's crop."""
     rows, columns = _ink_of(lattice, [candidate]).nonzero()
     if len(rows) < 2 or rows.max() == rows.min():
         return 0.0
@@ -140,7 +140,7 @@ def _ink_of(lattice: Lattice, path: Sequence[int]) -> NDArray[np.bool_]:
 
 
 def _taken(lattice: Lattice, path: Sequence[int]) -> NDArray[np.bool_]:
-    """Which labels of the lattice are those of some candidates, (pieces + 1,); 0 is the paper."""
+    """Which labels of the lattice belong to some candidates, (pieces + 1,); 0 is the paper."""
     taken = np.zeros(lattice.pieces + 1, bool)
     for k in path:
         taken[[piece + 1 for piece in lattice.candidates[k].pieces]] = True
@@ -148,7 +148,7 @@ def _taken(lattice: Lattice, path: Sequence[int]) -> NDArray[np.bool_]:
 
 
 def _profile(boxes: Sequence[Box], width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The highest and the lowest row of the digits in each column; a bottom of 0 where there is none."""
+    """The top and bottom rows of the digits in each column; a bottom of 0 if there is none."""
     tops, bottoms = np.full(width, np.iinfo(np.int64).max), np.zeros(width, np.int64)
     for box in boxes:
         columns = slice(max(0, box.left), box.right)

@@ -1,4 +1,4 @@
-"""Reads a whole field at a glance: a strip 32 px high, frames along it, and the texts that they may spell."""
+"""Reads a whole field at once: a strip 32 px high, frames along it, and the texts that they may spell."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from docproc.types import LETTER, LINE_CLASSES, LINE_HEIGHT, LINE_READERS, STRUC
 
 FORM = Form("line", (LINE_HEIGHT, None), (None, LINE_READERS * LINE_CLASSES), LINE_READERS)  # to logits
 
-MIN_FOREIGN_SHARE = 1e-3  # of letters and of what is struck out, that is told from 0 as evidence [guess]
-MIN_READER_SHARE = 1e-5  # of a text by one reader, that is told from 0 as evidence [guess]
-MIN_LOG = -20.0  # natural log probability below which a doubt no longer counts [guess]
+MIN_FOREIGN_SHARE = 1e-3  # of letters and struck-out writing, as evidence: smaller ones count as this [guess]
+MIN_READER_SHARE = 1e-5  # of a text for one reader, as evidence: smaller ones count as this [guess]
+MIN_LOG = -20.0  # natural log probabilities are clipped here [guess]
 
 
 def view(ink: FieldInk, field: Field) -> Line:
@@ -37,7 +37,7 @@ def score(views: Sequence[Line], network: LineRecognizer) -> list[Frames]:
 
 
 def fitted(card: Mapping[str, Any]) -> None:
-    """Nothing was fitted beside the network."""
+    """Nothing was fitted in addition to the network."""
 
 
 def opinion(view: Line, frames: Frames, digits: tuple[int, int] | None, fitted: None) -> LineOpinion:
@@ -46,14 +46,14 @@ def opinion(view: Line, frames: Frames, digits: tuple[int, int] | None, fitted: 
 
 
 class LineOpinion:
-    """See `voter.Opinion`. The line readers also name what stands between the digits."""
+    """See `voter.Opinion`. The line readers also name the symbols between the digits."""
 
     def __init__(self, frames: Frames) -> None:
         self.all_frames = frames  # of all symbols
         self.frames = digit_frames(frames)
         self._likely: dict[FieldRules | None, list[str]] = {}
         self._judged: dict[str, float] = {}
-        self._each: dict[str, list[float]] = {}  # what each of the readers says of a text
+        self._each: dict[str, list[float]] = {}  # each reader's log probability of a text
         self._named: dict[str, tuple[Named, ...]] = {}
 
     @cached_property
@@ -79,17 +79,17 @@ class LineOpinion:
             self._each.update(zip(new, each.T.tolist(), strict=True))
 
     def named(self, text: str) -> tuple[Named, ...]:
-        """What stands around the digits of a text, see `symbols.named`."""
+        """The symbols around the digits of a text, see `symbols.named`."""
         if text not in self._named:
             self._named[text] = named(self.all_frames, text)
         return self._named[text]
 
     def slash_in_1(self, text: str) -> float:
-        """How probable it is that a 1 between other digits is a slash, 0..1, see `symbols.share_in_1`."""
+        """The probability that a 1 between other digits is a slash, 0..1, see `symbols.share_in_1`."""
         return share_in_1(self.all_frames, text, "/")
 
     def places(self, text: str) -> list[float]:
-        """The frame in which each digit of a text stands, by most of the readers; [] where there are too few frames."""
+        """The frame of each digit of a text, the median over the readers; [] if there are too few frames."""
         if not text or len(self.frames) < 2 * len(text):
             return []
         odds = np.exp(np.stack(each_reader(self.frames)).astype(np.float64))

@@ -1,4 +1,4 @@
-"""Bring the ink of a whole field to the strip that the line recognizer reads. Training goes through it as well."""
+"""Turn the ink of a whole field into the strip that the line recognizer reads. Training uses it too."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from docproc.types import DIGIT_HEIGHT, LINE_HEIGHT, FieldInk, Line
 
 @dataclass(frozen=True, slots=True)
 class LineTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
     band_digits: float = 1.7  # height of the strip [guess]
-    width_step_px: int = 32  # lines of one width are read together [guess]
-    margin_px: int = 5  # of paper beside the ink [guess]
+    width_step_px: int = 32  # lines of equal width are batched [guess]
+    margin_px: int = 5  # of paper on both sides of the ink [guess]
     max_width_px: int = 1024  # [guess]
-    tall_digits: float = 0.6  # components at least that high tell where the band lies [guess]
-    max_weight_digits: float = 2.0  # height with which a component counts there, at most [guess]
-    blur: float = 0.35  # in px of the strip, before it is made smaller [guess]
+    tall_digits: float = 0.6  # components at least this tall determine the position of the band [guess]
+    max_weight_digits: float = 2.0  # greatest height with which a component counts there [guess]
+    blur: float = 0.35  # in px of the strip, before downscaling [guess]
 
 
 LINE = LineTuning()
-FRAME_PX = 2  # columns of the strip for a frame [geometry]
+FRAME_PX = 2  # columns of the strip per frame [geometry]
 
 
 def line(field: FieldInk) -> Line:
     """The band of a field's ink that holds its digits, 32 px high, as a (32, width) uint8 line.
 
-    The band is laid around the middle of the tall components, so that what hangs above or below the digits does not move
-    it. The width is a multiple of 32 px. A field without ink gives a line of width 0.
+    The band is centered on the tall components, so that marks above or below the digits do not shift it. The width is a
+    multiple of 32 px. A field without ink gives a line of width 0.
     """
     table = field.parts
     if not len(table):
@@ -49,16 +49,16 @@ def line(field: FieldInk) -> Line:
     left = float(table[:, 0].min())
     width = (float((table[:, 0] + table[:, 2]).max()) - left) * scale + 2 * LINE.margin_px
     width = min(LINE.max_width_px, LINE.width_step_px * int(np.ceil(width / LINE.width_step_px)))
-    # A little blur first, as an area interpolation would: the ink is made smaller.
+    # Blur slightly before downscaling, as area interpolation would.
     soft = cv2.GaussianBlur(field.ink, (0, 0), LINE.blur / scale)
     to_line = np.array([[scale, 0.0, LINE.margin_px - scale * left], [0.0, scale, LINE_HEIGHT / 2 - scale * middle]])
     return np.asarray(cv2.warpAffine(soft, to_line, (width, LINE_HEIGHT), flags=cv2.INTER_LINEAR), np.uint8)
 
 
 def columns_of(frames: Sequence[float], labels: NDArray[np.int32]) -> list[tuple[int, int]]:
-    """(left, right), px of the ink: what is written around each of these frames, as far as halfway to its neighbors.
+    """(left, right), px of the ink: the extent of the writing around each of these frames, up to halfway to its neighbors.
 
-    `labels` are the field's ink, (height, width) int32, 0 where there is none.
+    `labels` are the field's ink, (height, width) int32, 0 for none.
     """
     inked = np.flatnonzero(labels.any(axis=0))
     if not len(frames) or not len(inked):

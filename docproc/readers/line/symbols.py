@@ -1,7 +1,7 @@
-"""What the line network names between the digits of a text: points, signs, letters, what is struck out.
+"""The line network's symbols between the digits of a text: points, signs, letters, struck-out writing.
 
-Its frames tell `types.LINE_SYMBOLS` apart. For the text of digits alone every other symbol is as good as nothing; where a text
-is settled, the frames between its digits say what stands there.
+Its frames have a class for each of `types.LINE_SYMBOLS`. For the text, which is only digits, every other symbol counts as
+blank; once a text is settled, the frames between its digits say which symbols are there.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ DIGITS = len(DIGIT_SYMBOLS)
 
 @dataclass(frozen=True, slots=True)
 class SymbolTuning:
-    """The numbers of this stage; each says its unit and its kind, see docs/house.md."""
+    """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
-    min_share: float = 0.15  # probability of a symbol that is told [guess]
-    # In real fields letters, and what is struck out, are rarer than in those that are trained on.
+    min_share: float = 0.15  # probability of a symbol that is reported [guess]
+    # In real fields letters and struck-out writing are rarer than in training.
     rarer_nats: float = 2.0  # [measured: digits of 542 check amounts alone; more gains little]
-    near_frames: int = 2  # beside those of a digit, in which another symbol may be seen in its place [guess]
+    near_frames: int = 2  # next to those of a digit, in which another symbol may be seen in its place [guess]
 
 
 SYMBOLS = SymbolTuning()
 
-_RARE = np.isin([*LINE_SYMBOLS[DIGITS:], "blank"], [LETTER, STRUCK])  # of the classes behind the digits
+_RARE = np.isin([*LINE_SYMBOLS[DIGITS:], "blank"], [LETTER, STRUCK])  # of the classes after the digits
 
 
 def digit_frames(frames: Frames) -> Frames:
-    """The same frames for digits alone, (t, readers * 11): all else counts as CTC's blank.
+    """The same frames for digits alone, (t, readers * 11): everything else counts as the CTC blank.
 
-    A fifth of the fields that are trained on hold letters or something struck out, so that networks take some odd digits for
-    letters. Here such symbols have the prior of real fields (M. Saerens et al., 2002); `named` tells them as they were seen.
+    A fifth of the training fields hold letters or something struck out, so the networks take some unusual digits for letters.
+    Here such symbols get the prior of real fields (M. Saerens et al., 2002); `named` reports them as they were seen.
     """
     readers = frames.reshape(len(frames), frames.shape[1] // LINE_CLASSES, LINE_CLASSES)
     rest = readers[:, :, DIGITS:] - np.float32(SYMBOLS.rarer_nats) * _RARE
@@ -48,10 +48,10 @@ def digit_frames(frames: Frames) -> Frames:
 
 
 def named(frames: Frames, text: str) -> tuple[Named, ...]:
-    """What stands before, between and after the digits of a text, from left to right.
+    """The symbols before, between and after the digits of a text, from left to right.
 
-    `frames` are (t, readers * 23) natural log probabilities. A symbol's share is the most that one of the readers
-    says: what one of them takes for a letter is worth a look.
+    `frames` are (t, readers * 23) natural log probabilities. A symbol's share is the maximum over the readers: if one
+    of them sees a letter, it is worth a look.
     """
     if not len(frames):
         return ()
@@ -62,7 +62,7 @@ def named(frames: Frames, text: str) -> tuple[Named, ...]:
     if not shares:
         return ()
     places = _places(readers, text)[seen[0], seen[2]].tolist()
-    # Of every symbol in every place: by reader, its greatest share and the first frame that has it.
+    # For every symbol at every place: by reader, its greatest share and the first frame that has it.
     found: dict[tuple[int, str], dict[int, tuple[float, int]]] = {}
     for reader, mark, frame, place, share in zip(*(axis.tolist() for axis in seen), places, shares, strict=True):
         best = found.setdefault((place, MARK_SYMBOLS[mark]), {})
@@ -76,19 +76,19 @@ def named(frames: Frames, text: str) -> tuple[Named, ...]:
 
 
 def _places(readers: NDArray[np.float64], text: str) -> NDArray[np.int64]:
-    """How many digits of the text stand before each frame, (readers, t), by the most probable alignment of each reader."""
+    """How many digits of the text come before each frame, (readers, t), in the most probable alignment of each reader."""
     return (_states(readers, text) + 1) // 2
 
 
 def _states(readers: NDArray[np.float64], text: str) -> NDArray[np.int64]:
-    """The state of each frame, (readers, t), by the most probable alignment of each reader, see `ctc.alignments`."""
+    """The state of each frame, (readers, t), in the most probable alignment of each reader, see `ctc.alignments`."""
     none = readers[:, :, DIGITS:].sum(axis=2, keepdims=True)
     odds = np.concatenate([readers[:, :, :DIGITS], none], axis=2).transpose(1, 0, 2)
     return alignments(odds, [text] * len(odds))
 
 
 def share_in_1(frames: Frames, text: str, symbol: str) -> float:
-    """How probable a symbol is where a 1 stands between other digits, 0..1: the most that a reader says of any such 1."""
+    """The probability of a symbol in place of a 1 between other digits, 0..1: the maximum over readers and such 1s."""
     ones = [place for place, digit in enumerate(text[:-1]) if place and digit == "1"]
     if not len(frames) or not ones:
         return 0.0
@@ -104,7 +104,7 @@ def share_in_1(frames: Frames, text: str, symbol: str) -> float:
 
 
 def join(symbols: Sequence[Named], text: str) -> str:
-    """The text with the symbols in their places, as it is written."""
+    """The text with the symbols at their places, as written."""
     return "".join(
         "".join(one.symbol for one in symbols if one.place == place) + text[place : place + 1] for place in range(len(text) + 1)
     )
