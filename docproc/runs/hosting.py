@@ -21,7 +21,6 @@ from docproc.errors import DocumentError, unexpected
 from docproc.readers.batching import flatten, regroup
 from docproc.runs.workers import ask
 from docproc.types import Frames, Line, ModelHash, Pictures, Scores
-from docproc.weights.opening import open_model, open_model_elsewhere
 
 Question = tuple[ModelHash, Pictures | Sequence[Line]]  # what a network is asked to score
 Answer = Scores | list[Frames]
@@ -44,6 +43,8 @@ def placed(
 
 def open_reader(settings: Settings) -> DocumentReader:
     """In a worker: a reader that gets its networks' scores from its parent. Raises MissingPart if model cards are missing."""
+    from docproc.weights.opening import open_model_elsewhere  # heavy, here and below: the parent of a run decodes nothing
+
     return DocumentReader.of(settings, open_model_elsewhere(settings.backend, settings.model, ask))
 
 
@@ -56,6 +57,8 @@ def open_networks(settings: Settings) -> Callable[[Sequence[Question]], list[Ans
 
     An error in one question is returned as its answer. Raises MissingPart, and the function NetworksLost.
     """
+    from docproc.weights.opening import open_model
+
     check_networks(settings)
     model = open_model(settings.backend, settings.model)
     networks = {network.model_hash: network for network in (*model.networks.values(), model.micr)}

@@ -26,6 +26,7 @@ from docproc.runs.hosting import Gathered, NetworksLost, Question, open_networks
 from docproc.runs.journal import Todo
 from docproc.runs.workers import ask, guard
 from docproc.types import ModelHash
+from docproc.weights import opening
 from docproc.weights.opening import open_model_elsewhere
 from tests.conftest import SAMPLES
 from tests.runs.faulty import with_gpu
@@ -150,7 +151,7 @@ class Failing:
 
 def test_networks_that_answer_nothing_any_more_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     network = Failing()
-    monkeypatch.setattr(hosting, "open_model", lambda *_: SimpleNamespace(networks={}, micr=network))
+    monkeypatch.setattr(opening, "open_model", lambda *_: SimpleNamespace(networks={}, micr=network))
     answer = open_networks(settings_for([], RunRequest((SAMPLES,), Path("out.csv"), "check")))
 
     def asked(level: int) -> Question:

@@ -303,8 +303,10 @@ def test_a_file_that_changed_behind_the_editor_is_not_overwritten(editor: Editor
     assert (editor.folder / "template.toml").read_text() == theirs
     page.get_by_role("button", name="Load file").press("Enter")
     settled(page, lambda: editor.session.draft.title == "their survey")
+    page.locator("#file .ok").wait_for()
     page.keyboard.press("Control+z")
     settled(page, lambda: box(editor, "household_id")[0] == 161)
+    page.locator("#file .ok").wait_for(state="detached")  # else the page may still show the state before
     page.keyboard.press("Control+s")
     page.locator("#file .ok").wait_for()
     assert saved(editor)["name"] == "household survey"
