@@ -202,9 +202,9 @@ class _Host:
         try:
             self._answer = Gathered(networks)
         except DocprocError as problem:
-            self._problem = MissingPart(f"{gethostname()}, a machine of the cluster: {problem}")
+            self._problem = MissingPart(f"{_this_machine()} cannot open the networks: {problem}")
         except Exception as problem:
-            self._problem = DocprocError(f"{gethostname()}, a machine of the cluster, cannot open the networks: {problem}")
+            self._problem = DocprocError(f"{_this_machine()} cannot open the networks: {type(problem).__name__}: {problem}")
 
     def problem(self) -> DocprocError | None:
         """Why it cannot answer, if so."""
@@ -233,11 +233,11 @@ class _Reader:
         documents, or "", and `host` the actor of a `_Host`, or None.
         """
         if expected != __version__:
-            return MissingPart(f"{gethostname()}, a machine of the cluster, has docproc {__version__}; the run has {expected}")
+            return MissingPart(f"{_this_machine()} has docproc {__version__}; the run has {expected}")
         with suppress(OSError):  # documents that come by URL need no folder
             os.chdir(home)
         if folder and not os.path.isdir(folder):  # it would fail fast, and report one document after another as missing
-            return BadInput(f"{gethostname()}, a machine of the cluster, does not see the folder {folder}")
+            return BadInput(f"{_this_machine()} does not see the folder {folder}")
         # A spawned process imports its parent's main program, which here is Ray's.
         sys.modules["__main__"].__file__ = None
         answer = None
@@ -484,6 +484,10 @@ def _folder(one: Todo) -> str:
     return folder if os.path.isdir(folder) else ""
 
 
+def _this_machine() -> str:
+    return f"{gethostname()}, a machine of the cluster,"
+
+
 def _first_line(problem: Exception) -> str:
     return str(problem).strip().partition("\n")[0]
 
@@ -517,7 +521,7 @@ def _knock(address: str) -> None:
     try:
         create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
     except (OSError, ValueError, OverflowError) as problem:
-        raise DocprocError(f"no Ray cluster answers at {address} ({problem}); ray start --head starts one") from problem
+        raise DocprocError(f"no Ray cluster answers at {address} ({problem}); start one with: ray start --head") from problem
 
 
 def _connected(address: str, own: Mapping[str, Any]) -> ModuleType:

@@ -24,14 +24,13 @@ from docproc.types import Frames, Line, ModelHash, Pictures, Scores
 
 Question = tuple[ModelHash, Pictures | Sequence[Line]]  # what a network is asked to score
 Answer = Scores | list[Frames]
+Scoring = Callable[[Sequence[Question]], Sequence[Answer | DocumentError]]  # the answers to many questions
 
 _Question = TypeVar("_Question")
 _Answer = TypeVar("_Answer")
 
 
-def placed(
-    settings: Settings,
-) -> tuple[Settings, Callable[[], Callable[[Sequence[Question]], list[Answer | DocumentError]]] | None]:
+def placed(settings: Settings) -> tuple[Settings, Callable[[], Scoring] | None]:
     """On a cluster: the settings workers read with, and a function that opens their shared networks; None if each has its own.
 
     Networks that need a GPU are shared, so that machines without one can do everything else.
@@ -43,7 +42,7 @@ def placed(
 
 def open_reader(settings: Settings) -> DocumentReader:
     """In a worker: a reader that gets its networks' scores from its parent. Raises MissingPart if model cards are missing."""
-    from docproc.weights.opening import open_model_elsewhere  # heavy, here and below: the parent of a run decodes nothing
+    from docproc.weights.opening import open_model_elsewhere  # imports OpenCV, which the parent of a run must not load
 
     return DocumentReader.of(settings, open_model_elsewhere(settings.backend, settings.model, ask))
 
@@ -52,10 +51,10 @@ class NetworksLost(Exception):
     """The networks no longer answer, as after an error on a GPU; the process that holds them must be restarted."""
 
 
-def open_networks(settings: Settings) -> Callable[[Sequence[Question]], list[Answer | DocumentError]]:
-    """Load the networks that `open_reader` queries; the function scores many questions, running each network once.
+def open_networks(settings: Settings) -> Scoring:
+    """Load the networks that `open_reader` queries. Returns a function that scores many questions, running each network once.
 
-    An error in one question is returned as its answer. Raises MissingPart, and the function NetworksLost.
+    That function returns the error of a question as its answer, and raises NetworksLost. Loading raises MissingPart.
     """
     from docproc.weights.opening import open_model
 

@@ -355,12 +355,12 @@ def test_a_host_that_cannot_open_its_networks_tells_the_worker(tmp_path: Path) -
 
     host = cluster._Host(str(tmp_path), missing)
     assert isinstance(host.problem(), MissingPart)
-    assert str(host.problem()).endswith("a machine of the cluster: TensorRT is not installed")
+    assert str(host.problem()).endswith("a machine of the cluster, cannot open the networks: TensorRT is not installed")
 
     def crashes() -> Callable[[Sequence[object]], list[object]]:
         raise ImportError("libnvinfer.so")
 
-    assert "cannot open the networks: libnvinfer.so" in str(cluster._Host(str(tmp_path), crashes).problem())
+    assert "cannot open the networks: ImportError: libnvinfer.so" in str(cluster._Host(str(tmp_path), crashes).problem())
 
 
 def test_a_worker_that_cannot_start_is_replaced() -> None:

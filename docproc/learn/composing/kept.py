@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 HOME = Path(__file__).resolve().parents[2]  # of docproc's modules
 FOLDER = "composed"  # in the folder of a training
+NAME_DIGITS = 16  # hexadecimal, of the folder of one source in it [guess]
 
 Arrays = Mapping[str, NDArray[Any]]
 Maker = Callable[[Sequence[range]], Iterator[Arrays]]  # examples of many chunks of numbers, in order
@@ -30,7 +32,7 @@ class Kept:
 
         Only examples that the same code composed for the same training are taken from disk.
         """
-        own = hashlib.sha256("\n".join((code_hash(), self.training, source)).encode()).hexdigest()[:16]
+        own = hashlib.sha256("\n".join((code_hash(), self.training, source)).encode()).hexdigest()[:NAME_DIGITS]
         place = self.folder / FOLDER / own
         place.mkdir(parents=True, exist_ok=True)
         files = {chunk: place / f"{chunk.start}-{chunk.stop}.npz" for chunk in chunks}
@@ -44,6 +46,16 @@ class Kept:
                 new = next(made)
                 _save(file, new)
                 yield new
+
+
+def clear(folder: Path) -> None:
+    """Delete the examples that a training in this folder has stored, and nothing else."""
+    place = folder / FOLDER
+    for file in place.glob(f"{'[0-9a-f]' * NAME_DIGITS}/[0-9]*-[0-9]*.npz"):
+        file.unlink()
+    for emptied in (*place.glob("*"), place):
+        with suppress(OSError):  # not a folder, or something else is in it
+            emptied.rmdir()
 
 
 def _save(file: Path, arrays: Arrays) -> None:

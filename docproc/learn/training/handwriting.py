@@ -6,7 +6,6 @@ All random numbers come from one seed.
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,8 +23,7 @@ from docproc.learn.composing.examples import (
     strip_examples,
     training_data,
 )
-from docproc.learn.composing.kept import FOLDER as KEPT_FOLDER
-from docproc.learn.composing.kept import Kept
+from docproc.learn.composing.kept import Kept, clear
 from docproc.learn.composing.material import Digits, Material, Sources
 from docproc.learn.composing.mixes import EVERYTHING, WRITTEN, Mix
 from docproc.learn.composing.mnist import Mnist
@@ -128,7 +126,9 @@ def train_handwriting(
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     networks = _train_networks(recipe, data, sources, folder, jobs, log)
-    return finish_handwriting(recipe, data, sources, networks, folder, jobs, log, (time.monotonic() - began) / 60)
+    card = finish_handwriting(recipe, data, sources, networks, folder, jobs, log, (time.monotonic() - began) / 60)
+    clear(folder)
+    return card
 
 
 def refit_handwriting(
@@ -260,7 +260,6 @@ def finish_handwriting(
     )
     for progress in (GLYPH_PROGRESS, *LINE_PROGRESS, CELL_PROGRESS):
         (folder / progress).unlink(missing_ok=True)
-    shutil.rmtree(folder / KEPT_FOLDER, ignore_errors=True)
     return card
 
 

@@ -15,7 +15,7 @@ from docproc.learn.composing.examples import (
     strip_examples,
     training_data,
 )
-from docproc.learn.composing.kept import Kept
+from docproc.learn.composing.kept import Kept, clear
 from docproc.learn.composing.material import Digits, Material
 from docproc.learn.composing.strips import Strip
 from docproc.learn.composing.strokes import Pen, draw_digit
@@ -116,6 +116,18 @@ def test_cells_are_kept_too(source: Source, tmp_path: Path) -> None:
     one, other = (cell_training_data(source, 20, 1, "", nothing, own) for _ in range(2))
     assert all(np.array_equal(*pair) for pair in zip(one, other, strict=True))
     assert len(list(tmp_path.rglob("*.npz"))) == 1
+    (tmp_path / "composed" / "mine").mkdir()
+    for mine in ("notes.txt", "mine/1-2.npz"):
+        (tmp_path / "composed" / mine).write_text("a person's own")
+    clear(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["1-2.npz", "notes.txt"]
+
+
+def test_a_folder_with_nothing_else_is_deleted(source: Source, tmp_path: Path) -> None:
+    cell_training_data(source, 5, 1, "", nothing, Kept(tmp_path, "a"))
+    clear(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    clear(tmp_path)
 
 
 def test_carelessness_changes_the_hand_and_not_the_text(source: Source) -> None:
