@@ -119,7 +119,7 @@ def aligned(text: str, other: str) -> list[tuple[int, str]]:
 
 
 def _written_boxes(page: Page, result: HandwrittenResult) -> Sequence[Box | None]:
-    """Where each digit is, px of the page: from the lattice, else from the cells of a comb, else from the line network."""
+    """Where each digit is, px of the page: from the lattice, else from the cells of a comb, else from the line networks."""
     text, path, field = result.reading.text, result.reading.path, result.prepared.field
     if path:
         lattice = result.prepared.lattice

@@ -60,9 +60,9 @@ def model() -> None:
 @option("--seed", type=int, help="Another seed than the recipe's.")
 @option("--strips", type=click.IntRange(50), help="Composed fields, or lines of E-13B, to train on.")
 @option("--epochs", type=click.IntRange(1), help="Passes over the examples; of digits, those of the glyph network.")
-@option("--line-strips", type=click.IntRange(50), help="Of the composed fields, those that the line network is trained on.")
-@option("--written-strips", type=click.IntRange(50), help="Handwritten fields that it is trained on beside these.")
-@option("--line-epochs", type=click.IntRange(1), help="Passes of the line network.")
+@option("--line-strips", type=click.IntRange(50), help="Of the composed fields, those that the line networks are trained on.")
+@option("--written-strips", type=click.IntRange(50), help="Handwritten fields that they are trained on in addition.")
+@option("--line-epochs", type=click.IntRange(1), help="Passes of the line networks.")
 @option("--cell-combs", type=click.IntRange(50), help="Composed combs whose cells are trained on.")
 @option("--cell-epochs", type=click.IntRange(1), help="Passes of the cell network.")
 @option("--fit-strips", type=click.IntRange(100),
@@ -144,7 +144,7 @@ def _scores_told(scores: dict[str, Any]) -> Iterator[str]:
     for name, share in scores.items():
         if name.endswith("_onnx_agrees_with_keras"):
             called = name.partition("_")[0]
-            yield f"as it is written, the network for {called} answers like the trained one in {share:.2%} of cases"
+            yield f"{called}: the exported network agrees with the trained one in {share:.2%} of cases"
     if "decoder_off_by" in scores:
         yield f"digits that are drawn from what it saw are off by {scores['decoder_off_by']:.1%} of black on average"
 

@@ -26,7 +26,7 @@ class AmountMarkTuning:
     Heights on the line run from 0 at the top of the digits to 1 at their baseline.
     """
 
-    # Probabilities of marks named by the line network, 0 .. 1.
+    # Probabilities of marks named by the line networks, 0 .. 1.
     min_named_share: float = 0.1  # of a mark whose shape is unclear: less is a speck [measured: 2,940 composed amounts]
     min_unshaped_share: float = 0.2  # of a separator whose ink is not seen separately [measured: the same]
     min_sure_share: float = 0.8  # of one that is clear by its name [measured: the same]

@@ -106,7 +106,7 @@ def test_the_scores_of_a_training_are_told_in_sentences() -> None:
     told = list(_scores_told({"mnist_test_accuracy": 0.9912, "decoder_off_by": 0.031, "classic_onnx_agrees_with_keras": 0.999}))
     assert told == [
         "of MNIST's test digits 99.12% are read right",
-        "as it is written, the network for classic answers like the trained one in 99.90% of cases",
+        "classic: the exported network agrees with the trained one in 99.90% of cases",
         "digits that are drawn from what it saw are off by 3.1% of black on average",
     ]
 

@@ -70,7 +70,7 @@ class StripExample:
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """Training examples for the glyph network and the line network."""
+    """Training examples for the glyph network and the line networks."""
 
     glyphs: Glyphs
     labels: NDArray[np.int8]  # (n,) of the glyphs: 0..9 or NOT_A_DIGIT

@@ -1,6 +1,6 @@
 """The content of a field: digits, the marks between them, and what is not a number at all.
 
-A token is one sign to draw, with the symbol that the line network should output for it (`types.LINE_SYMBOLS`).
+A token is one sign to draw, with the symbol that the line networks should output for it (`types.LINE_SYMBOLS`).
 """
 
 from __future__ import annotations

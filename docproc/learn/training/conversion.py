@@ -133,8 +133,7 @@ def _batches(name: str, form: Form, images: NDArray[np.uint8]) -> list[NDArray[n
         count = len(images) // DIGITS_PER_LINE
         rows = images[: count * DIGITS_PER_LINE].reshape(count, DIGITS_PER_LINE, *images.shape[1:]).transpose(0, 2, 1, 3)
         side = LINE_HEIGHT - images.shape[1]
-        below = (form.takes[0] or LINE_HEIGHT) - LINE_HEIGHT  # a text, for the network that verifies one: none
-        pictures = np.pad(rows.reshape(count, images.shape[1], -1), ((0, 0), (side // 2, side - side // 2 + below), (10, 10)))
+        pictures = np.pad(rows.reshape(count, images.shape[1], -1), ((0, 0), (side // 2, side - side // 2), (10, 10)))
     elif name == "cells":
         side = (CELL_SIDE - images.shape[1]) // 2
         own = np.pad(images, ((0, 0), (side, side), (side, side)))

@@ -37,7 +37,7 @@ class CorrectionExamples:
     """The training examples of one corrected field; each part may be empty."""
 
     text: str
-    symbols: str  # the text with the marks that the line network sees around its digits
+    symbols: str  # the text with the marks that the line networks see around its digits
     lines: tuple[Line, ...]  # the field's line, or none
     glyphs: Glyphs
     labels: NDArray[np.int8]  # (n,) of the glyphs: 0..9 or NOT_A_DIGIT

@@ -1,6 +1,6 @@
 """Decode an E-13B line, with its evidence.
 
-The frames give the most likely lines, as those of the line network do. If there are nine digits between two transit symbols,
+The frames give the most likely lines, as those of the line networks do. If there are nine digits between two transit symbols,
 as on US checks, their check digit is used: a line that breaks it is weighed against those that satisfy it.
 Other countries have no such digit, and some checks are misprinted, so it is a prior and not a hard rule.
 """

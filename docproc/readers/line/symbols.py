@@ -1,4 +1,4 @@
-"""The line network's symbols between the digits of a text: points, signs, letters, struck-out writing.
+"""The line networks' symbols between the digits of a text: points, signs, letters, struck-out writing.
 
 Its frames have a class for each of `types.LINE_SYMBOLS`. For the text, which is only digits, every other symbol counts as
 blank; once a text is settled, the frames between its digits say which symbols are there.
