@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,6 +173,14 @@ def _ruled_texts(rows: Sequence[Sequence[float]], rules: FieldRules) -> list[str
     return [text for _, text in final[: CTC.max_listed]]
 
 
+def _best_classes(odds: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The most probable class of every frame, and whether a digit begins there, (n, t) each, from odds (n, t, 11)."""
+    best = odds.argmax(axis=2)
+    starts = best != BLANK
+    starts[:, 1:] &= best[:, 1:] != best[:, :-1]
+    return best, starts
+
+
 def joint_scores(each: NDArray[np.float64]) -> NDArray[np.float64]:
     """The joint natural log probability of texts, (texts,), from that of each reader, (readers, texts).
 
@@ -216,17 +225,27 @@ def _states(texts: Sequence[str], alphabet: str) -> tuple[NDArray[np.int64], NDA
 
 
 def alignments(odds: NDArray[np.float64], texts: Sequence[str]) -> NDArray[np.int64]:
-    """The most probable alignment of each text with the frames, (len(texts), t) (A. Viterbi, 1967).
+    """The most probable alignment of each text with its frames, (len(texts), t).
 
-    `odds` are probabilities: (t, 11) shared by all texts, or (len(texts), t, 11) with one set per text. The state of a frame
-    is 2 k + 1 in the text's digit k, and 2 k in the blank before it. With fewer frames than a text needs they are meaningless.
+    `odds` are probabilities (len(texts), t, 11). The state of a frame is 2 k + 1 in the text's digit k, and 2 k in the blank
+    before it. With fewer frames than a text needs they are meaningless.
     """
+    best, starts = _best_classes(odds)
+    # If the most probable class of every frame gives the text, no alignment is more probable.
+    states = 2 * np.add.accumulate(starts, axis=1, dtype=np.int64) - (best != BLANK)
+    others = [k for k, text in enumerate(texts) if best[k, starts[k]].tolist() != [int(digit) for digit in text]]
+    if others:
+        states[others] = _viterbi(odds[others], [texts[k] for k in others])
+    return np.asarray(states, np.int64)
+
+
+def _viterbi(odds: NDArray[np.float64], texts: Sequence[str]) -> NDArray[np.int64]:
+    """The same by dynamic programming (A. Viterbi, 1967)."""
     symbols, ends = _states(texts, DIGITS)
     jumps = np.full(symbols.shape, -np.inf)
     jumps[:, 3::2] = np.where(symbols[:, 3::2] != symbols[:, 1:-2:2], 0.0, -np.inf)
-    logs = np.log(np.maximum(odds, 1e-12))
     at = np.arange(len(texts))
-    emitted = logs[:, symbols] if logs.ndim == 2 else logs[at[:, None], :, symbols].transpose(2, 0, 1)  # (t, texts, states)
+    emitted = np.log(np.maximum(odds, 1e-12))[at[:, None], :, symbols].transpose(2, 0, 1)  # (t, texts, states)
     frames = len(emitted)
     ahead = np.full((frames, len(texts), symbols.shape[1] + 2), -np.inf)  # two states of padding before the first
     ahead[0, :, 2:4] = emitted[0, :, :2]

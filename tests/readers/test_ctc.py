@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docproc.readers.ctc import CTC, best_texts, each_reader, text_scores
+from docproc.readers import ctc
+from docproc.readers.ctc import CTC, _viterbi, alignments, best_texts, each_reader, text_scores
 from docproc.types import CLASSES, LINE_CLASSES, NOT_A_DIGIT, Frames
 
 BLANK = NOT_A_DIGIT
@@ -83,3 +84,22 @@ def test_one_reader_cannot_silence_another() -> None:
     sure, blind = frames_of({1: 1}, {BLANK: 1}, {7: 1}), np.full((3, 11), -200.0, np.float32)
     blind[:, BLANK] = 0
     assert text_scores(np.hstack([sure, blind]), ["17"])[0] == pytest.approx((text_scores(sure, ["17"])[0] + CTC.min_log) / 2)
+
+
+@given(st.integers(0, 10_000), st.floats(1.0, 6.0))
+def test_an_alignment_is_the_most_probable_one(seed: int, sharpness: float) -> None:
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, sharpness, (2, 7, 11))
+    logits[:, :, 3:BLANK] = -40  # three digits and the blank
+    odds = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
+    read = [best_texts(np.asarray(np.log(one), np.float32))[0][0] for one in odds]
+    for texts in (read, ["0"] * 2, ["2", read[1]], ["", read[0]]):
+        assert np.array_equal(alignments(odds, texts), _viterbi(odds, texts))
+
+
+def test_what_every_frame_shows_needs_no_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = np.exp(frames_of({BLANK: 1}, {4: 1}, {4: 0.6, BLANK: 0.3}, {BLANK: 1}, {4: 1}, {7: 1}, {BLANK: 1})[None])
+    expected = _viterbi(shown, ["447"])
+    assert expected.tolist() == [[0, 1, 1, 2, 3, 5, 6]]
+    monkeypatch.setattr(ctc, "_viterbi", None)
+    assert np.array_equal(alignments(np.asarray(shown, np.float64), ["447"]), expected)
