@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -18,14 +19,18 @@ from docproc.learn.composing import mnist
 from docproc.learn.composing.strokes import Pen, draw_digit
 from docproc.learn.evaluation.digit_images import load_digit
 from docproc.readers.lattice.normalize import normalize
-from docproc.types import Glyphs, Gray
+from docproc.types import Glyphs, Gray, Ink
 from docproc.weights.opening import open_digit_model
 from tests.conftest import PROJECT
 
 
+@cache
+def drawn(digit: int, height: int) -> Ink:
+    return draw_digit(digit, height, Pen(0.1, 0.0), np.random.default_rng(digit), 0)[0]
+
+
 def picture(digit: int, height: int = 60, paper: int = 255, ink: int = 20, margin: float = 0.4) -> Gray:
-    drawn = draw_digit(digit, height, Pen(0.1, 0.0), np.random.default_rng(digit), 0)[0]
-    share = np.pad(drawn, round(margin * height)) / 255
+    share = np.pad(drawn(digit, height), round(margin * height)) / 255
     return np.asarray(np.rint(paper * (1 - share) + ink * share), np.uint8)
 
 
