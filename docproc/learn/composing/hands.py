@@ -21,6 +21,7 @@ from docproc.learn.composing.spelling import Spelled, Token
 from docproc.types import Ink
 
 LINKED_SHARE = 0.2  # of the strings: zeros are written in one stroke
+TINY_SHARE = 0.08  # of the strings: zeros side by side are far smaller than the digits before them, as in 40.000
 LOOPS: Mapping[int, int] = {0: 1, 6: 1, 8: 2, 9: 1}
 """How many loops a digit must have to be recognizable."""
 FINER = (0.45, 0.62)  # tried in turn if the boldness fills a loop, see `Hand.boldness`
@@ -230,7 +231,8 @@ class _Writing:
         self.touching = rng.random() < 0.45
         self.link = int(rng.integers(len(strokes.LINKED_ZEROS))) if rng.random() < LINKED_SHARE else None
         self.linked = False
-        self.shrink = 1.0
+        self.tiny = float(rng.uniform(0.3, 0.65)) if rng.random() < TINY_SHARE else 1.0
+        self.first = self.shrink = 1.0  # the size of the first of several zeros, and that of the next digit
         foreign = material.fonts.foreign if spelled.foreign else ()
         self.script = foreign[int(rng.integers(len(foreign)))] if foreign else None
 
@@ -258,14 +260,17 @@ class _Writing:
             gap = rng.uniform(-0.16, 0.03) * height
         zeros = self._is_zero(place) and self._is_zero(place - 1)
         if zeros and rng.random() < 0.5:
-            self.shrink = max(0.45, self.shrink * rng.uniform(0.75, 1.0))
+            self.shrink = max(0.45 * self.first, self.shrink * rng.uniform(0.75, 1.0))
             gap = rng.uniform(-0.13, 0.08) * height
         elif not zeros:
-            self.shrink = 1.0
+            together = place > 0 and self._is_zero(place) and self._is_zero(place + 1)
+            self.first = self.tiny if together and not token.raised else 1.0
+            self.shrink = self.first
         small = 0.62 if token.raised else 1.0
         size = height * self.shrink * small * float(np.clip(rng.normal(1, 0.08), 0.75, 1.3))
         # Zeros that shrink do so in height: they become wide.
-        wide = self.shrink ** -float(rng.uniform(0.2, 1.3)) * (float(rng.uniform(0.9, 1.5)) if token.symbol == "0" else 1.0)
+        wide = (self.shrink / self.first) ** -float(rng.uniform(0.2, 1.3))
+        wide *= float(rng.uniform(0.9, 1.5)) if token.symbol == "0" else 1.0
         if self.linked:
             gap = -0.7 * hand.pen.width * height
         ahead = self._is_zero(place + 1)

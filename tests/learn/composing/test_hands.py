@@ -10,6 +10,7 @@ import pytest
 
 from docproc.learn.composing import hands, strokes
 from docproc.learn.composing.material import Digits, Material
+from docproc.learn.composing.spelling import Spelled, digits, mark
 from docproc.learn.composing.strokes import Pen, draw_digit
 from docproc.readers.lattice.normalize import normalize
 from docproc.types import Glyphs, Ink
@@ -69,3 +70,19 @@ def test_a_bold_digit_is_no_bolder_than_its_loops_are_wide() -> None:
     for boldness in (0.25, 0.4, 0.62):
         hand = a_hand(material, rng, traced=False, boldness=boldness, pen=Pen(0.1, 0.0, 0.8))
         assert loops(hands.a_digit(8, 40.0, hand, material, rng)[0]) == 2
+
+
+@pytest.mark.parametrize(("share", "low", "high"), [(0.0, 0.7, 1.2), (1.0, 0.25, 0.7)])
+def test_zeros_side_by_side_may_be_tiny(monkeypatch: pytest.MonkeyPatch, share: float, low: float, high: float) -> None:
+    monkeypatch.setattr(hands, "TINY_SHARE", share)
+    monkeypatch.setattr(hands, "LINKED_SHARE", 0.0)
+    rng = np.random.default_rng(4)
+    material = of(glyph(0, 0, 0.1))
+    spelled = Spelled((*digits("40"), mark("."), *digits("00")), marked=True)
+    single, first = [], []
+    for _ in range(40):
+        heights = {part.owner: part.ink.shape[0] for part in hands.written(spelled, a_hand(material, rng), material, rng)}
+        single.append(heights[2] / heights[1])
+        first.append(heights[3] / heights[1])
+    assert 0.7 < np.median(single) < 1.2  # a zero by itself
+    assert low < np.median(first) < high
