@@ -232,7 +232,7 @@ class _Writing:
         self.link = int(rng.integers(len(strokes.LINKED_ZEROS))) if rng.random() < LINKED_SHARE else None
         self.linked = False
         self.tiny = float(rng.uniform(0.3, 0.65)) if rng.random() < TINY_SHARE else 1.0
-        self.first = self.shrink = 1.0  # the size of the first of several zeros, and that of the next digit
+        self.first = self.shrink = 1.0  # sizes of the first of several zeros, and of this digit
         foreign = material.fonts.foreign if spelled.foreign else ()
         self.script = foreign[int(rng.integers(len(foreign)))] if foreign else None
 

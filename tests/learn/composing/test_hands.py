@@ -86,3 +86,16 @@ def test_zeros_side_by_side_may_be_tiny(monkeypatch: pytest.MonkeyPatch, share: 
         first.append(heights[3] / heights[1])
     assert 0.7 < np.median(single) < 1.2  # a zero by itself
     assert low < np.median(first) < high
+
+
+def test_raised_cents_are_small_and_not_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hands, "TINY_SHARE", 1.0)
+    monkeypatch.setattr(hands, "LINKED_SHARE", 0.0)
+    rng = np.random.default_rng(4)
+    material = of(glyph(0, 0, 0.1))
+    spelled = Spelled(tuple(digits("4200", raised_from=2)), marked=True, raised=True)
+    cents = []
+    for _ in range(40):
+        heights = {part.owner: part.ink.shape[0] for part in hands.written(spelled, a_hand(material, rng), material, rng)}
+        cents.append(heights[3] / heights[1])
+    assert 0.5 < np.median(cents) < 0.75
