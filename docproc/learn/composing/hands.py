@@ -21,7 +21,7 @@ from docproc.learn.composing.spelling import Spelled, Token
 from docproc.types import Ink
 
 LINKED_SHARE = 0.2  # of the strings: zeros are written in one stroke
-TINY_SHARE = 0.08  # of the strings: zeros side by side are far smaller than the digits before them, as in 40.000
+TINY_SHARE = 0.08  # of careless strings: zeros side by side are far smaller than the digits before them, as in 40.000
 LOOPS: Mapping[int, int] = {0: 1, 6: 1, 8: 2, 9: 1}
 """How many loops a digit must have to be recognizable."""
 FINER = (0.45, 0.62)  # tried in turn if the boldness fills a loop, see `Hand.boldness`
@@ -231,7 +231,7 @@ class _Writing:
         self.touching = rng.random() < 0.45
         self.link = int(rng.integers(len(strokes.LINKED_ZEROS))) if rng.random() < LINKED_SHARE else None
         self.linked = False
-        self.tiny = float(rng.uniform(0.3, 0.65)) if rng.random() < TINY_SHARE else 1.0
+        self.tiny = float(rng.uniform(0.3, 0.65)) if rng.random() < TINY_SHARE * hand.carelessness else 1.0
         self.first = self.shrink = 1.0  # sizes of the first of several zeros, and of this digit
         foreign = material.fonts.foreign if spelled.foreign else ()
         self.script = foreign[int(rng.integers(len(foreign)))] if foreign else None

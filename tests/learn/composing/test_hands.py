@@ -72,16 +72,19 @@ def test_a_bold_digit_is_no_bolder_than_its_loops_are_wide() -> None:
         assert loops(hands.a_digit(8, 40.0, hand, material, rng)[0]) == 2
 
 
-@pytest.mark.parametrize(("share", "low", "high"), [(0.0, 0.7, 1.2), (1.0, 0.25, 0.7)])
-def test_zeros_side_by_side_may_be_tiny(monkeypatch: pytest.MonkeyPatch, share: float, low: float, high: float) -> None:
-    monkeypatch.setattr(hands, "TINY_SHARE", share)
+@pytest.mark.parametrize(("carelessness", "low", "high"), [(0.0, 0.7, 1.2), (1.0, 0.25, 0.7)])
+def test_zeros_side_by_side_may_be_tiny_in_careless_hands(
+    monkeypatch: pytest.MonkeyPatch, carelessness: float, low: float, high: float
+) -> None:
+    monkeypatch.setattr(hands, "TINY_SHARE", 1.0)
     monkeypatch.setattr(hands, "LINKED_SHARE", 0.0)
     rng = np.random.default_rng(4)
     material = of(glyph(0, 0, 0.1))
     spelled = Spelled((*digits("40"), mark("."), *digits("00")), marked=True)
     single, first = [], []
     for _ in range(40):
-        heights = {part.owner: part.ink.shape[0] for part in hands.written(spelled, a_hand(material, rng), material, rng)}
+        hand = a_hand(material, rng, carelessness=carelessness)
+        heights = {part.owner: part.ink.shape[0] for part in hands.written(spelled, hand, material, rng)}
         single.append(heights[2] / heights[1])
         first.append(heights[3] / heights[1])
     assert 0.7 < np.median(single) < 1.2  # a zero by itself
@@ -96,6 +99,7 @@ def test_raised_cents_are_small_and_not_tiny(monkeypatch: pytest.MonkeyPatch) ->
     spelled = Spelled(tuple(digits("4200", raised_from=2)), marked=True, raised=True)
     cents = []
     for _ in range(40):
-        heights = {part.owner: part.ink.shape[0] for part in hands.written(spelled, a_hand(material, rng), material, rng)}
+        hand = a_hand(material, rng, carelessness=1.0)
+        heights = {part.owner: part.ink.shape[0] for part in hands.written(spelled, hand, material, rng)}
         cents.append(heights[3] / heights[1])
     assert 0.5 < np.median(cents) < 0.75
