@@ -113,6 +113,9 @@ class CombTuning:
     outer_share: float = 0.3  # of the height, from the middle; the upper and the lower line are further out [guess]
     upright_gap: int = 10  # fraction of the height, as 1/n: gaps this long in a wall are closed [guess]
     upright_part: int = 5  # fraction of the height, as 1/n: a wall, or a tick, is at least this long [guess]
+    pale_share: float = 0.5  # of the way from Otsu's threshold to paper, where pale print begins [guess]
+    pale_gap_px: int = 3  # gaps this long in a pale wall are closed: in patterned paper larger ones would join waves [guess]
+    pale_part: int = 2  # fraction of the height, as 1/n: a pale wall is at least this long [guess]
     foot_share: float = 0.7  # of the height; walls are searched below this: there is the least digit ink [guess]
     stroke_part: int = 8  # fraction of the height, as 1/n: a vertical stroke this long crosses a horizontal line [guess]
     min_stroke_px: int = 7  # the same, at least [guess]
@@ -394,6 +397,7 @@ class _Frame:
     """What looks like a comb's printed lines in a crop, masks (height, width) uint8 0 or 1, and the comb's position, px."""
 
     mask: NDArray[np.uint8]  # all ink
+    pale: NDArray[np.uint8]  # the same, with print that is lighter than the pen
     bars: NDArray[np.uint8]  # see `_bars`
     across: NDArray[np.uint8]  # horizontal lines
     down: NDArray[np.uint8]  # vertical lines
@@ -437,15 +441,24 @@ def _frame(crop: Gray, cells: int) -> _Frame | None:
     level = cv2.dilate(mask * (1 - bars), np.ones((3, 1), np.uint8))
     level = cv2.morphologyEx(level, cv2.MORPH_CLOSE, np.ones((1, max(3, width // (COMB.level_gap * cells)) | 1), np.uint8))
     across = cv2.morphologyEx(level, cv2.MORPH_OPEN, np.ones((1, width // COMB.level_part), np.uint8))
-    # A wall may be thin and broken.
-    thin = cv2.dilate(mask * (1 - bars), np.ones((1, 3), np.uint8))
-    joined = cv2.morphologyEx(thin, cv2.MORPH_CLOSE, np.ones((max(3, height // COMB.upright_gap) | 1, 1), np.uint8))
-    down = cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((height // COMB.upright_part, 1), np.uint8))
+    # A wall may be thin and broken, or thin and pale.
+    pale = (flat <= threshold + COMB.pale_share * (light - threshold)).astype(np.uint8)
+    down = np.maximum(
+        _uprights(mask * (1 - bars), height // COMB.upright_gap, height // COMB.upright_part),
+        _uprights(pale * (1 - bars), COMB.pale_gap_px, height // COMB.pale_part),
+    )
     # Walls may be only ticks, and the bottom of the cells has the least digit ink.
     columns = down[round(COMB.foot_share * height) :].sum(axis=0)
     left, pitch = _fit_comb(columns.astype(np.float64), cells)
     rows = np.asarray(across.sum(axis=1) > COMB.level_share * width)
-    return _Frame(mask, bars, np.asarray(across, np.uint8), np.asarray(down, np.uint8), rows, left, pitch)
+    return _Frame(mask, pale, bars, np.asarray(across, np.uint8), down, rows, left, pitch)
+
+
+def _uprights(mask: NDArray[np.uint8], gap: int, length: int) -> NDArray[np.uint8]:
+    """Vertical lines at least `length` px long, 2 px wider than their ink; gaps up to `gap` px are closed."""
+    thin = cv2.dilate(mask, np.ones((1, 3), np.uint8))
+    joined = cv2.morphologyEx(thin, cv2.MORPH_CLOSE, np.ones((max(3, gap) | 1, 1), np.uint8))
+    return np.asarray(cv2.morphologyEx(joined, cv2.MORPH_OPEN, np.ones((length, 1), np.uint8)), np.uint8)
 
 
 def _inside_frame(crop: Gray, cells: int, framed: Gray | None) -> tuple[Gray, tuple[float, float], float, float] | None:
@@ -476,7 +489,7 @@ def _inside_frame(crop: Gray, cells: int, framed: Gray | None) -> tuple[Gray, tu
             x = place.left + place.pitch * k
             low, high = max(0, round(x) - reach), min(width, round(x) + reach + 1)
             if high > low:
-                _erase_uprights(erased[:, low:high], seen.mask, upright, low, reach, paper)
+                _erase_uprights(erased[:, low:high], seen, upright, low, reach, paper)
     spare = COMB.spare_pitches * place.pitch
     start, end = max(0, round(place.left - spare)), min(width, round(place.left + place.pitch * cells + spare))
     if bottom - top < COMB.min_inner_height_share * height or end - start < COMB.min_inner_width_share * width:
@@ -498,11 +511,11 @@ def _bars(mask: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.dilate(found, np.ones((COMB.bar_rim_px, COMB.bar_rim_px), np.uint8)), np.uint8)
 
 
-def _erase_uprights(part: Gray, mask: NDArray[np.uint8], upright: NDArray[np.uint8], low: int, reach: int, paper: int) -> None:
+def _erase_uprights(part: Gray, seen: _Frame, upright: NDArray[np.uint8], low: int, reach: int, paper: int) -> None:
     """Paint over the lines of `upright` in `part`, the columns from `low` on, except where a stroke crosses them."""
     high = low + part.shape[1]
-    lines = cv2.dilate(np.minimum(upright[:, low:high], mask[:, low:high]), np.ones((3, 3), np.uint8))
-    strokes = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, 2 * reach + 3), np.uint8))[:, low:high]
+    lines = cv2.dilate(np.minimum(upright[:, low:high], seen.pale[:, low:high]), np.ones((3, 3), np.uint8))
+    strokes = cv2.morphologyEx(seen.mask, cv2.MORPH_OPEN, np.ones((1, 2 * reach + 3), np.uint8))[:, low:high]
     part[(lines > 0) & (strokes == 0)] = paper
 
 

@@ -50,6 +50,20 @@ def test_small_and_large_digits_come_to_one_size() -> None:
     assert all(18 <= height <= 25 for height in heights)
 
 
+def test_walls_paler_than_the_pen_are_found_and_erased() -> None:
+    gray = np.full((80, 200), 240, np.uint8)
+    gray[:10] = gray[70:74] = gray[:, :8] = gray[:, 190:194] = 10
+    walls = (69, 130)
+    for x in walls:
+        gray[10:70, x : x + 2] = 165
+    for x in (34, 95):
+        gray[32:54, x : x + 3] = 40
+    draw_digits_into(gray, "7", 160, 40)
+    seen = comb_ink(gray, 3)
+    np.testing.assert_allclose((np.array(seen.walls) - seen.to_ink[0, 2]) / seen.to_ink[0, 0], walls, atol=3)
+    assert len(seen.parts) == 3  # the digits, and nothing of the walls
+
+
 def test_nothing_is_seen_where_nothing_is() -> None:
     assert cell_pictures(NO_INK).shape == (0, 32, 32, 2)
     pictures = np.zeros((2, 32, 32, 2), np.uint8)
