@@ -470,7 +470,7 @@ def _is_side(run: _Upright, ends: tuple[_End, _End], runs: list[_Upright], shape
     """Whether a run is a side of an empty frame: at the very edge of the crop, or one of a matching pair at its two sides."""
     height, width = shape
     aside = min(run.left, width - run.right)
-    if aside <= RULING.hugging_px and any(ends) and width >= RULING.min_aspect_ratio * height:
+    if aside <= RULING.hugging_px and _is_bounded(ends) and width >= RULING.min_aspect_ratio * height:
         return True
     if len(runs) != 2 or run.height < RULING.wall_share * height:
         return False
@@ -480,18 +480,24 @@ def _is_side(run: _Upright, ends: tuple[_End, _End], runs: list[_Upright], shape
     return alike and first.left <= RULING.side_share * width and width - last.right <= RULING.side_share * width
 
 
-_End = str  # what a run ends at: "rule", "edge", or "" for neither
+_End = str  # what a run ends at: "rule", "edge" (the upper or lower one of the crop), "side", or "" for none of them
+
+
+def _is_bounded(ends: tuple[_End, _End]) -> bool:
+    """Whether a run ends at a rule, or at the upper or lower edge of the crop."""
+    return "rule" in ends or "edge" in ends
 
 
 def _ends(run: _Upright, shape: tuple[int, ...], rules: list[Rule]) -> tuple[_End, _End]:
-    """What a run ends at, at the top and at the bottom."""
+    """What a run ends at, at the top and at the bottom. A slightly skewed wall may leave the crop at its side."""
+    other = "side" if min(run.left, shape[1] - run.right) == 0 else ""
     near = max(2.0, RULING.end_share * shape[0])
     column = (run.left + run.right) / 2
 
     def at(row: int, edge: int) -> _End:
         if any(abs(row - rule.at(column)) <= near for rule in rules):
             return "rule"
-        return "edge" if abs(row - edge) <= near else ""
+        return "edge" if abs(row - edge) <= near else other
 
     return at(run.top, 0), at(run.bottom - 1, shape[0] - 1)
 
@@ -502,6 +508,8 @@ def _is_wall(
     """Whether a vertical run that ends at rules or edges is print; `beside` are the components of the writing."""
     height, width = shape
     aside = min(run.left, width - run.right)
+    if "side" in ends and (not len(beside) or run.height < RULING.wall_share * height):
+        return False  # perhaps a 1 that was cut off
     if not len(beside):
         # A lone run may be a 1, but not at the side of a printed frame.
         wide = width >= (RULING.min_hugged_ratio if aside <= RULING.hugging_px else RULING.min_aspect_ratio) * height

@@ -153,3 +153,24 @@ def test_no_round_digit_in_a_close_frame_is_taken_for_a_wall(text: str) -> None:
         left, _ = without_ruling(ink)
         _, _, parts, _ = cv2.connectedComponentsWithStats((left > 110).astype(np.uint8))
         assert np.count_nonzero(parts[1:, 3] >= 0.75 * height) >= len(text)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_skewed_wall_that_leaves_the_crop_at_its_side_is_taken_off(write_field: WriteField, side: str) -> None:
+    number = np.pad(write_field("53"), ((6, 6), (20, 20)), constant_values=240)
+    rows, columns = number.shape
+    gray, clean = number.copy(), free_ink(number)
+    x = 1 if side == "left" else columns - 2
+    outward = -4 if side == "left" else 4
+    cv2.line(gray, (x, 0), (x + outward, 2 * rows), 60, 2)
+    assert len(free_ink(gray).parts) == len(clean.parts)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_1_that_is_cut_off_at_the_side_stays(write_field: WriteField, side: str) -> None:
+    number = np.pad(write_field("53"), ((6, 6), (20, 20)), constant_values=240)
+    rows, columns = number.shape
+    gray, clean = number.copy(), free_ink(number)
+    x = 1 if side == "left" else columns - 2
+    cv2.line(gray, (x, rows // 2 - 24), (x + (-2 if side == "left" else 2), rows // 2 + 24), 40, 4)
+    assert len(free_ink(gray).parts) == len(clean.parts) + 1
