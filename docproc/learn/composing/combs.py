@@ -131,15 +131,18 @@ def _comb_lines(
     left, top, right, bottom = margin, margin, margin + int(pitch * cells), margin + int(cell_height)
     kind = rng.random()
     apart = round(rng.uniform(0.05, 0.12) * pitch) if rng.random() < 0.15 else 0
+    # The walls inside may be paler and thinner than the frame.
+    inside = (float(rng.uniform(0.3, 0.7)), max(1, thick // 2)) if rng.random() < 0.2 else (1.0, thick)
     for k in range(cells + 1):
         x = margin + int(pitch * k)
         rise = top if kind < 0.7 or k in (0, cells) else int(bottom - rng.uniform(0.15, 0.4) * cell_height)
+        dark, wide = inside if 0 < k < cells else (1.0, thick)
         for at in (x - apart // 2, x + apart // 2) if apart and 0 < k < cells else (x,):
             if rng.random() < 0.08:
                 for y in range(rise, bottom, 4 * thick):  # dotted
-                    cv2.line(line, (at, y), (at, min(bottom, y + 2 * thick)), 1.0, thick)
+                    cv2.line(line, (at, y), (at, min(bottom, y + 2 * thick)), dark, wide)
             else:
-                cv2.line(line, (at, rise), (at, bottom), 1.0, thick)
+                cv2.line(line, (at, rise), (at, bottom), dark, wide)
     cv2.line(line, (left, bottom), (right, bottom), 1.0, thick)
     if kind < 0.85:
         cv2.line(line, (left, top), (right, top), 1.0, thick)

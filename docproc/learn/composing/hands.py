@@ -21,6 +21,7 @@ from docproc.learn.composing.spelling import Spelled, Token
 from docproc.types import Ink
 
 LINKED_SHARE = 0.2  # of the strings: zeros are written in one stroke
+SMALL_1_SHARE = 0.06  # of the hands: write a 1 smaller than other digits
 TINY_SHARE = 0.08  # of careless strings: zeros side by side are far smaller than the digits before them, as in 40.000
 LOOPS: Mapping[int, int] = {0: 1, 6: 1, 8: 2, 9: 1}
 """How many loops a digit must have to be recognizable."""
@@ -53,6 +54,7 @@ class Hand:
     carelessness: float  # 0..1, how little the digits of one string resemble each other
     wrote: Mapping[str, NDArray[np.int64]] | None  # the items of a writer of pen-digits
     letters: str  # the font of its letters
+    small_1: float = 1.0  # height of its 1s relative to other digits
 
 
 def a_hand(material: Material, rng: np.random.Generator, carelessness: float, height: float | None = None) -> Hand:
@@ -68,13 +70,16 @@ def a_hand(material: Material, rng: np.random.Generator, carelessness: float, he
     return Hand(
         height, pen, drawn, float(rng.uniform(0, 1)), float(rng.uniform(0.25, 0.62)), bool(rng.random() < 0.6),
         tuple(rng.integers(0, 99, 10)), carelessness, wrote, str(rng.choice(material.fonts.hand)),
+        float(rng.uniform(0.5, 0.85)) if rng.random() < SMALL_1_SHARE else 1.0,
     )  # fmt: skip
 
 
 def a_digit(
     digit: int, height: float, hand: Hand, material: Material, rng: np.random.Generator, wide: float = 1.0
 ) -> tuple[Ink, int]:
-    """One digit `height` px tall, stretched by `wide`, with the row of its base line."""
+    """One digit, stretched by `wide`, with the row of its base line; `height` in px is that of a digit other than a small 1."""
+    if digit == 1:
+        height *= hand.small_1
     hand = replace(hand, pen=replace(hand.pen, widen=hand.pen.widen * wide))
     if hand.wrote is not None and material.pens is not None and str(digit) in hand.wrote:
         item = int(rng.choice(hand.wrote[str(digit)]))
@@ -154,7 +159,7 @@ def _trace(ink: Ink, width: float) -> Ink | None:
 
 
 def a_dot(hand: Hand, rng: np.random.Generator, name: str) -> tuple[Ink, int]:
-    """A point, a short comma, or (`·`) a point at half height."""
+    """A point, a short comma, or (`·`) a point at half height or above."""
     height = hand.height
     radius = float(np.clip(rng.lognormal(np.log(hand.pen.width * 0.75), 0.35), 0.03, 0.16))
     if name == ",":
@@ -166,7 +171,7 @@ def a_dot(hand: Hand, rng: np.random.Generator, name: str) -> tuple[Ink, int]:
         path = [(0.0, 1 - radius), (rng.normal(0, 0.03), 1 - radius + abs(rng.normal(0, 0.03)))]
         pen = strokes.Pen(2 * radius, 0.005)
     ink, base = strokes.draw([path], height, pen, rng)
-    raised = rng.uniform(0.28, 0.62) if name == "·" else rng.uniform(0.2, 0.7) if rng.random() < 0.06 else rng.normal(0.0, 0.07)
+    raised = rng.uniform(0.28, 0.85) if name == "·" else rng.uniform(0.2, 0.7) if rng.random() < 0.06 else rng.normal(0.0, 0.07)
     return ink, base + int(raised * height)
 
 

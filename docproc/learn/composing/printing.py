@@ -11,6 +11,7 @@ from docproc.learn.composing.layers import MARK, Layer, paste
 from docproc.learn.composing.spelling import Spelled, Token
 
 DOTTED_SHARE = 0.06  # of the printed fields: in separate dots
+RAISED_SHARE = 0.5  # of those with a point at half height: have it at another height, as old type does
 SHAPES = {"Rs": "Rs.", "/-": "/-", "x": "x"}  # what is printed for a shape, if it is not the shape's own name
 
 
@@ -19,7 +20,8 @@ def typed(spelled: Spelled, fonts: Fonts, rng: np.random.Generator) -> Layer | N
     script = fonts.foreign[int(rng.integers(len(fonts.foreign)))] if spelled.foreign and fonts.foreign else None
     if spelled.foreign and script is None:
         return None
-    pieces = [_characters(token, script[0] if script else "") for token in spelled.tokens]
+    raised = float(rng.uniform(0.35, 0.85)) if rng.random() < RAISED_SHARE else 0.0
+    pieces = [_characters(token, script[0] if script else "", raised > 0) for token in spelled.tokens]
     if any(token.shape in TICK_SHAPES for token in spelled.tokens):
         return None
     text = "".join(_spaced(token, piece, k) for k, (token, piece) in enumerate(zip(spelled.tokens, pieces, strict=True)))
@@ -31,6 +33,9 @@ def typed(spelled: Spelled, fonts: Fonts, rng: np.random.Generator) -> Layer | N
         if not has(font, text):
             return None
         placed = printed(text, font, height)
+    if raised:
+        points = [token.shape == "·" for token, piece in zip(spelled.tokens, pieces, strict=True) for _ in piece]
+        placed = _with_points_raised(text, placed, points, raised * height)
     return _worn(_laid(text, placed, owners, height, float(np.clip(rng.normal(0, 0.03), -0.05, 0.2)) * height), rng)
 
 
@@ -43,10 +48,19 @@ def typed_in(spelled: Spelled, font: str, height: float) -> Layer | None:
     return _laid(text, printed(text, font, height), _owners(spelled, pieces), height, 0.0)
 
 
-def _characters(token: Token, script: str) -> str:
+def _characters(token: Token, script: str, raised: bool = False) -> str:
+    """What is printed for a token; a point at half height is a `.` if it is `raised` to another one."""
     if script:
         return foreign_digit(script, int(token.shape))
-    return "·" if token.shape == "·" else SHAPES.get(token.shape, token.shape)
+    return "." if token.shape == "·" and raised else SHAPES.get(token.shape, token.shape)
+
+
+def _with_points_raised(text: str, placed: list, points: list[bool], rise: float) -> list:  # type: ignore[type-arg]
+    """The characters with some of them `rise` px higher; `points` says which, without spaces."""
+    raised = iter(points)
+    return [
+        (ink, left, top - rise * (char != " " and next(raised))) for char, (ink, left, top) in zip(text, placed, strict=True)
+    ]
 
 
 def _spaced(token: Token, piece: str, place: int) -> str:

@@ -91,6 +91,15 @@ def test_zeros_side_by_side_may_be_tiny_in_careless_hands(
     assert low < np.median(first) < high
 
 
+def test_a_1_may_be_smaller_than_other_digits() -> None:
+    rng = np.random.default_rng(5)
+    material = of(glyph(0, 0, 0.1))
+    for small in (1.0, 0.5):
+        hand = replace(a_hand(material, rng, small_1=small), drawn=1.0)
+        one, other = (hands.a_digit(digit, 60.0, hand, material, rng)[0].shape[0] for digit in (1, 7))
+        assert abs(one / other - small) < 0.15
+
+
 def test_raised_cents_are_small_and_not_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hands, "TINY_SHARE", 1.0)
     monkeypatch.setattr(hands, "LINKED_SHARE", 0.0)
