@@ -508,7 +508,7 @@ def _is_wall(
     """Whether a vertical run that ends at rules or edges is print; `beside` are the components of the writing."""
     height, width = shape
     aside = min(run.left, width - run.right)
-    if "side" in ends and (not len(beside) or run.height < RULING.wall_share * height):
+    if "side" in ends and not (len(beside) and (_is_bounded(ends) or run.height >= RULING.wall_share * height)):
         return False  # perhaps a 1 that was cut off
     if not len(beside):
         # A lone run may be a 1, but not at the side of a printed frame.
