@@ -15,7 +15,7 @@ from docproc.readers.evidence import evidence
 from docproc.readers.ink import comb_ink, free_ink
 from docproc.readers.lattice import LatticeOpinion, View
 from docproc.readers.lattice.cuts import candidate_box
-from docproc.readers.lattice.stray import STRAY, filled, is_corner, is_ring, leaning, left_over, stacked
+from docproc.readers.lattice.stray import STRAY, filled, is_corner, is_ring, leaning, left_over, maybe_1_before, stacked
 from docproc.readers.line import LineOpinion
 from docproc.readers.model import Model
 from docproc.readers.repair import Choice, repair_field
@@ -27,6 +27,7 @@ from docproc.rules import FieldRules, breaks
 from docproc.types import Field, Frames, Gray, Lattice, Reading
 
 AT_THE_EDGE = "a line at the edge of the field, or a 1"
+BEFORE = "a stroke before the number, or a 1"
 STACKED = "something is written above or below the number"
 FILLED = "something is written inside a digit"
 RING = "a ring, or a 0"
@@ -190,6 +191,8 @@ def remark_on(opinions: Mapping[str, Opinion], field: Field, crop: Gray, text: s
 
 def _more_than_digits(lattice: Lattice, path: Sequence[int], rows: int, text: str) -> str:
     """Why the ink of a free field seems to be more than, or not, the digits that were read; "" if there is no sign of that."""
+    if maybe_1_before(lattice, path):
+        return BEFORE
     if stacked(lattice, path, rows):
         return STACKED
     if path and filled(lattice, path, text):

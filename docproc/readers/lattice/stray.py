@@ -35,6 +35,12 @@ class StrayTuning:
     max_lean_of_several: float = 0.15  # the same, for every 1 if nothing else is written [guess]
     max_left_over: float = 0.4  # of the ink, not on a digit; with more, 4 in 10 are wrong [measured: composed fields]
     max_left_over_of_1: float = 0.2  # the same, for a lone 1: any stroke looks like one [guess]
+    upright_height: tuple[float, float] = (0.75, 1.8)  # of a stroke beside a number, in digit heights, that may be a 1 [guess]
+    upright_ratio: float = 0.5  # of its width to its height [guess]
+    upright_gap_share: float = 0.8  # of the digits' height, from the stroke to the number [guess]
+    upright_level_share: float = (
+        0.7  # of the lower of the two, by which the stroke and the first digit are side by side [guess]
+    )
     edge_px: float = 2.0  # from the edge of the crop: ink that touches it belongs to another line [guess]
 
 
@@ -70,6 +76,24 @@ def stacked(lattice: Lattice, path: Sequence[int], rows: int) -> bool:
         if (above or below) and top >= STRAY.edge_px and bottom <= rows - STRAY.edge_px:
             return True
     return False
+
+
+def maybe_1_before(lattice: Lattice, path: Sequence[int]) -> bool:
+    """Whether an upright stroke as tall as a digit, right before those of a path, was not read: part of a frame, or a 1."""
+    if not path:
+        return False
+    boxes = [lattice.candidates[k].box for k in path]
+    first, height = boxes[0], float(median([box.height for box in boxes]))
+    least, most = (share * height for share in STRAY.upright_height)
+    rest = ((lattice.ink > STRAY.ink) & ~_ink_of(lattice, path))[:, : first.left + first.width // 2]
+    if np.count_nonzero(rest.any(axis=1)) < least:
+        return False
+    _, parts = components(np.ascontiguousarray(rest).view(np.uint8))
+    left, top, wide, tall = parts[:, :4].T
+    found = (tall >= least) & (tall <= most) & (wide <= STRAY.upright_ratio * tall)
+    found &= first.left - left - wide <= STRAY.upright_gap_share * height
+    level = np.minimum(top + tall, first.bottom) - np.maximum(top, first.top)
+    return bool((found & (level >= STRAY.upright_level_share * np.minimum(tall, first.height))).any())
 
 
 def filled(lattice: Lattice, path: Sequence[int], text: str) -> bool:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from docproc.readers.lattice.stray import filled, is_corner, is_ring, left_over
+from docproc.readers.lattice.stray import filled, is_corner, is_ring, left_over, maybe_1_before
 from docproc.types import Box, Candidate, Lattice
 from tests.meaning.drawn import box_of
 
@@ -44,6 +44,28 @@ def test_a_lone_zero_much_wider_than_tall_is_a_ring() -> None:
     assert is_ring(wide, [0], "0")
     assert not is_ring(narrow, [0], "0")
     assert not is_ring(wide, [0], "2")
+
+
+@pytest.mark.parametrize(
+    ("left", "top", "width", "height", "found"),
+    [
+        (6, 20, 4, 40, True),
+        (2, 8, 5, 64, True),  # longer than the digits, as many 1s are
+        (6, 20, 4, 16, False),  # a point, or a dash
+        (2, 20, 24, 40, False),  # as wide as a sign of a currency
+        (26, 2, 4, 10, False),  # above the digits
+        (60, 20, 4, 40, False),  # between two digits
+    ],
+)
+def test_an_unread_stroke_before_a_number_may_be_a_1(left: int, top: int, width: int, height: int, found: bool) -> None:
+    labels = np.zeros((80, 120), np.int32)
+    labels[20:60, 30:50], labels[20:60, 70:90] = 1, 2
+    candidates = tuple(Candidate(k, k + 1, (k,), Box(30 + 40 * k, 20, 20, 40)) for k in range(2))
+    ink = np.where(labels, 255, 0).astype(np.uint8)
+    ink[top : top + height, left : left + width] = 255
+    lattice = Lattice(ink, labels, 2, candidates, np.zeros((2, 21), np.float32), np.eye(2, 3))
+    assert maybe_1_before(lattice, [0, 1]) is found
+    assert not maybe_1_before(lattice, [])
 
 
 @pytest.mark.parametrize(("inside", "text", "corner"), [(0, "7", True), (0, "1", False), (9, "7", False)])
