@@ -32,7 +32,7 @@ class HandwritingRecipe:
 
     network: str = "digits"
     seed: int = 20261121
-    strips: int = 75_000  # composed fields to train on
+    strips: int = 150_000  # composed fields to train on
     combs: float = 0.12  # share of them that are combs
     not_digits: int = 6  # wrong candidates kept per strip
     mnist_repeats: int = 12  # how often MNIST's own glyphs are shown in addition to the candidates

@@ -155,7 +155,7 @@ def test_the_quick_recipe_is_that_of_handwriting_in_small() -> None:
     whole, quick = make_recipe("digits", {}), make_recipe("digits", {"seed": 5}, quick=True)
     assert isinstance(whole, HandwritingRecipe)
     assert isinstance(quick, HandwritingRecipe)
-    assert quick.strips * quick.epochs < whole.strips * whole.epochs / 18
+    assert quick.strips * quick.line_epochs < whole.strips * whole.line_epochs / 20
     assert (quick.seed, quick.learning_rate) == (5, whole.learning_rate)
     with pytest.raises(BadUsage, match="--quick goes with --network digits"):
         make_recipe("micr", {}, quick=True)
