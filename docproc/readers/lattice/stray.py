@@ -38,9 +38,7 @@ class StrayTuning:
     upright_height: tuple[float, float] = (0.75, 1.8)  # of a stroke beside a number, in digit heights, that may be a 1 [guess]
     upright_ratio: float = 0.5  # of its width to its height [guess]
     upright_gap_share: float = 0.8  # of the digits' height, from the stroke to the number [guess]
-    upright_level_share: float = (
-        0.7  # of the lower of the two, by which the stroke and the first digit are side by side [guess]
-    )
+    upright_level_share: float = 0.7  # of its height or the digit's, the smaller: both are there side by side [guess]
     edge_px: float = 2.0  # from the edge of the crop: ink that touches it belongs to another line [guess]
 
 
