@@ -52,7 +52,9 @@ test-slow: .venv/test/ready
 
 # All shipped networks, from scratch, into $(MODELS): hours. It goes on where it was interrupted. DATA says what to learn from,
 # as in `make models DATA="--data MNIST --pen PENS --fonts FONTS"`; without it, from what Keras downloads and docproc draws.
+# Keeping freed memory, in huge pages, can halve the time of a training step on Linux.
 MODELS ?= models
+models: export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184
 models: .venv/train/ready
 	.venv/train/bin/docproc model train $(DATA) -o $(MODELS) --overwrite
 	.venv/train/bin/docproc model train --network micr -o $(MODELS) --overwrite

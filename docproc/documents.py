@@ -21,6 +21,7 @@ from docproc.fields.layouts import Layout
 from docproc.fields.template import Template
 from docproc.files import Document, decode_pages, later_pages
 from docproc.forms import is_form, locator, open_layout
+from docproc.heap import keep_freed_memory
 from docproc.options import CropsOf, Limits, RunRequest
 from docproc.rules import DateWindow
 from docproc.sheets import Seen, with_sheets
@@ -157,8 +158,12 @@ class DocumentReader:
 
     @staticmethod
     def of(settings: Settings, model: Model) -> DocumentReader:
-        """Use these networks. Raises MissingPart if they are not those of the settings."""
+        """Use these networks. Raises MissingPart if they are not those of the settings.
+
+        From now on this process keeps the memory of a page for the next, see `heap`.
+        """
         check_networks(settings)
+        keep_freed_memory()
         window = DateWindow(settings.window, settings.as_of or date.today()) if settings.window else None
         return DocumentReader(model, model.accepts(settings.max_error, window, dict(settings.thresholds)))
 
