@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 import cv2
 import numpy as np
@@ -21,11 +22,16 @@ from docproc.learn.composing.spelling import Spelled, Token
 from docproc.types import Ink
 
 LINKED_SHARE = 0.2  # of the strings: zeros are written in one stroke
-SMALL_1_SHARE = 0.06  # of the hands: write a 1 smaller than other digits
+SMALL_1_SHARE = 0.06  # of the hands: write a 1 smaller than other digits, but larger than a comma
 TINY_SHARE = 0.08  # of careless strings: zeros side by side are far smaller than the digits before them, as in 40.000
-LOOPS: Mapping[int, int] = {0: 1, 6: 1, 8: 2, 9: 1}
-"""How many loops a digit must have to be recognizable."""
-FINER = (0.45, 0.62)  # tried in turn if the boldness fills a loop, see `Hand.boldness`
+LOOPS: Mapping[int, tuple[int, int | None]] = {
+    0: (1, None), 1: (0, 0), 2: (0, 1), 3: (0, 1), 4: (0, 1), 5: (0, 0), 6: (1, None), 7: (0, 1), 8: (2, None), 9: (1, None)
+}  # fmt: skip
+"""How many loops a digit must have to be recognizable, and how many it may have if one more makes another digit of it: nobody
+can tell a 5 with a loop from a 6."""
+FILLED, PALE = 127, 40  # ink from which on a pixel fills a loop; from which on, once scanned, it may close a gap
+FINER = (0.45, 0.62)  # tried in turn if the boldness fills a loop or closes a gap, see `Hand.boldness`
+FINER_PENS = (0.7, 0.5, 0.35)  # the pen's width over the hand's, tried in turn
 MAX_BULGE = 2.0  # maximum over median thickness of the strokes, along their middle line
 TRIES = 6  # MNIST digits that are tried before one is drawn
 
@@ -70,7 +76,7 @@ def a_hand(material: Material, rng: np.random.Generator, carelessness: float, he
     return Hand(
         height, pen, drawn, float(rng.uniform(0, 1)), float(rng.uniform(0.25, 0.62)), bool(rng.random() < 0.6),
         tuple(rng.integers(0, 99, 10)), carelessness, wrote, str(rng.choice(material.fonts.hand)),
-        float(rng.uniform(0.5, 0.85)) if rng.random() < SMALL_1_SHARE else 1.0,
+        float(rng.uniform(0.65, 0.9)) if rng.random() < SMALL_1_SHARE else 1.0,
     )  # fmt: skip
 
 
@@ -87,20 +93,37 @@ def a_digit(
         return ink, ink.shape[0]
     if rng.random() < hand.drawn:
         style = hand.styles[digit] if rng.random() < 1 - 0.2 * hand.carelessness else int(rng.integers(99))
-        return strokes.draw_digit(digit, max(6.0, height), hand.pen, rng, style)
+        return _drawn(digit, style, max(6.0, height), hand.pen, rng)
     for _ in range(TRIES):
         image = material.digits.images[rng.choice(material.digits.by_class[digit])]
-        restyled = _restyled(image, max(6.0, height), hand, LOOPS.get(digit, 0))
+        restyled = _restyled(image, max(6.0, height), hand, *LOOPS[digit])
         if restyled is not None:
             return restyled, restyled.shape[0]
-    return strokes.draw_digit(digit, max(6.0, height), hand.pen, rng, hand.styles[digit])
+    return _drawn(digit, hand.styles[digit], max(6.0, height), hand.pen, rng)
 
 
-def _restyled(image: NDArray[np.uint8], height: float, hand: Hand, loops: int) -> Ink | None:
+def _drawn(digit: int, style: int, height: float, pen: strokes.Pen, rng: np.random.Generator) -> tuple[Ink, int]:
+    """A digit drawn as strokes, with a finer pen if a gap of an open shape would close: a 5 would become a 6, a 4 a 9."""
+    own, most = style % len(strokes.DIGIT_SHAPES[str(digit)]), LOOPS[digit][1]
+    for finer in (1.0, *FINER_PENS):
+        ink, base = strokes.draw_digit(digit, height, replace(pen, width=pen.width * finer), rng, own)
+        if most is None or not _gained(ink, _loops_of_shape(digit, own), most):
+            break
+    return ink, base
+
+
+@cache
+def _loops_of_shape(digit: int, style: int) -> int:
+    """The loops of a shape itself: those that a fine pen draws."""
+    ink, _ = strokes.draw_digit(digit, 100.0, strokes.Pen(0.04, 0.0), np.random.default_rng(0), style)
+    return _loops(ink)
+
+
+def _restyled(image: NDArray[np.uint8], height: float, hand: Hand, fewest: int, most: int | None) -> Ink | None:
     """An MNIST digit at another size, less slanted, with another pen; None if it would no longer be recognizable.
 
-    The middle line of a digit with a filled loop has another shape: a 6 becomes an L. So no loop may be lost, and a digit that
-    is traced must have at least `loops`.
+    Another pen can fill a loop, or close a gap: the middle line of a filled 6 is an L, and a 5 whose gap has closed is a 6. So
+    no loop may be lost, and one that is traced must have at least `fewest`. A digit with `most` loops may gain none.
     """
     moments = cv2.moments(image)
     slant = moments["mu11"] / max(1e-6, moments["mu02"]) if moments["m00"] else 0.0
@@ -115,17 +138,21 @@ def _restyled(image: NDArray[np.uint8], height: float, hand: Hand, loops: int) -
     large = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_CUBIC)
     soft: Ink = np.asarray(cv2.GaussianBlur(large, (0, 0), max(0.3, 0.35 * scale)), np.uint8)
     kept = _loops(soft)
+    if most is not None and kept > most:
+        return None
     if hand.traced and scale >= 0.9:
         line = _trace(soft, hand.pen.width * height)
-        if line is None or _loops(line) < max(loops, kept):
+        if line is None or kept < fewest or _loops(line) < kept or _gained(line, kept, most):
             return None
         x, y, w, h = cv2.boundingRect((line > 40).astype(np.uint8))
         return line[y : y + h, x : x + w] if h > 0.6 * height else None
     sharp = 255.0 / max(40.0, 160.0 / max(1.0, scale))
     for boldness in sorted({hand.boldness, *FINER}):
         ink: Ink = np.clip((soft.astype(np.float32) - boldness * 255) * sharp + 127, 0, 255).astype(np.uint8)
-        if boldness >= hand.boldness and _loops(ink) >= kept:
+        if boldness >= hand.boldness and _loops(ink) >= kept and not _gained(ink, kept, most):
             break
+    else:
+        return None
     x, y, w, h = cv2.boundingRect((ink > 40).astype(np.uint8))
     if w == 0 or h == 0:
         ink, (x, y, w, h) = soft, cv2.boundingRect(soft)
@@ -133,9 +160,14 @@ def _restyled(image: NDArray[np.uint8], height: float, hand: Hand, loops: int) -
     return ink[y : y + h, x : x + w]
 
 
-def _loops(ink: Ink) -> int:
-    """The number of holes in the ink."""
-    paper = np.pad((ink <= 127).astype(np.uint8), 1, constant_values=1)
+def _gained(ink: Ink, kept: int, most: int | None) -> bool:
+    """Whether a digit that may have `most` loops has more than the `kept` ones, or will have once it is scanned."""
+    return most is not None and _loops(ink, PALE) > kept
+
+
+def _loops(ink: Ink, least: int = FILLED) -> int:
+    """The number of holes in what is at least this dark."""
+    paper = np.pad((ink <= least).astype(np.uint8), 1, constant_values=1)
     return int(cv2.connectedComponents(paper, connectivity=4)[0]) - 2
 
 

@@ -132,9 +132,11 @@ class Style:
             marks[whole] = "."
         return marks
 
-    def ending(self, rng: np.random.Generator) -> list[str]:
-        odds = np.array(list(self.endings.values()))
-        name = list(self.endings)[int(rng.choice(len(odds), p=odds / odds.sum()))]
+    def ending(self, text: str, rng: np.random.Generator) -> list[str]:
+        """The marks after the digits `text`. Nobody can tell a 1 before a dash from the sign `/-`."""
+        odds = {name: share for name, share in self.endings.items() if not (text[-1:] == "1" and name[:1] in ("-", "="))}
+        shares = np.array(list(odds.values()))
+        name = list(odds)[int(rng.choice(len(shares), p=shares / shares.sum()))]
         return [name] if name == "/-" else list(name)
 
 
@@ -174,7 +176,7 @@ def amount(rng: np.random.Generator) -> Spelled:
         if k in between:
             tokens.append(mark(between[k]))
         tokens.append(token)
-    tokens += [mark(name) for name in style.ending(rng)]
+    tokens += [mark(name) for name in style.ending(text, rng)]
     return Spelled(tuple(tokens), marked=True, raised=raised, kind="amount")
 
 

@@ -29,7 +29,8 @@ def filled(digit: int) -> Glyphs:
 
 
 def a_hand(material: Material, rng: np.random.Generator, **changes: object) -> hands.Hand:
-    return replace(hands.a_hand(material, rng, 0.4, 40.0), drawn=0.0, wrote=None, **changes)  # type: ignore[arg-type]
+    plain = replace(hands.a_hand(material, rng, 0.4, 40.0), drawn=0.0, wrote=None)
+    return replace(plain, **changes)  # type: ignore[arg-type]
 
 
 def of(*images: Glyphs) -> Material:
@@ -62,6 +63,26 @@ def test_where_no_digit_can_be_traced_one_is_drawn(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(strokes, "draw_digit", draw)
     hands.a_digit(8, 40.0, hand, material, np.random.default_rng(0))
     assert drawn == [8]
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_a_5_with_a_loop_is_not_used(traced: bool) -> None:
+    """It can be a 6; of another one, the pen does not close the gap."""
+    rng = np.random.default_rng(6)
+    material = of(glyph(6, 0, 0.1), glyph(5, 0, 0.1))
+    for width in (0.05, 0.1, 0.2):
+        hand = a_hand(material, rng, traced=traced, pen=Pen(width, 0.0))
+        assert not any(loops(hands.a_digit(5, 40.0, hand, material, rng)[0]) for _ in range(20))
+
+
+@pytest.mark.parametrize("style", [22, 24])
+def test_a_thick_pen_does_not_close_a_4_that_begins_with_a_hook(style: int) -> None:
+    """Closed, it is a 9."""
+    material, rng = of(glyph(4, 0, 0.1)), np.random.default_rng(7)
+    hand = a_hand(material, rng, pen=Pen(0.2, 0.02), styles=(style,) * 10, drawn=1.0, carelessness=0.0)
+    drawn = [hands.a_digit(4, 20.0, hand, material, rng)[0] for _ in range(40)]
+    thick = [draw_digit(4, 20.0, hand.pen, rng, style)[0] for _ in range(40)]
+    assert sum(map(loops, drawn)) < 8 < sum(map(loops, thick))
 
 
 def test_a_bold_digit_is_no_bolder_than_its_loops_are_wide() -> None:

@@ -46,3 +46,15 @@ def test_two_numbers_are_no_number() -> None:
 
 def test_marks_have_symbols() -> None:
     assert [mark(name).symbol for name in ("€", "=", "/-", ".", "(")] == ["$", "*", "/-", ".", "("]
+
+
+def test_no_dash_follows_a_1_at_the_end_of_an_amount() -> None:
+    """Nobody can tell `1-` from the sign `/-`."""
+    rng = np.random.default_rng(3)
+    made = [spelling.amount(rng).symbols for _ in range(3000)]
+    last = [max(k for k, symbol in enumerate(symbols) if symbol.isdigit()) for symbols in made]
+    after = {digit: set[str]() for digit in "0123456789"}
+    for symbols, k in zip(made, last, strict=True):
+        after[symbols[k]] |= set(symbols[k + 1 : k + 2])
+    assert "-" in after["7"]
+    assert "-" not in after["1"]
