@@ -221,7 +221,7 @@ def test_the_samples_by_keyboard_alone(reviewed: Any, open_page: OpenPage, truth
 
 # ------------------------------------------------------------------------------------------------------- keys
 
-DOUBTFUL = 9  # fields of the samples that go to review
+DOUBTFUL = 6  # fields of the samples that go to review
 
 
 def settle(review: Review, page: Any, count: int) -> list[Edit]:
