@@ -2,7 +2,7 @@
 
 Reading a page allocates and frees many arrays of megabytes. By default, the C library of Linux returns each of them to the
 system, which has to clear it again, four kilobytes at a time, as soon as the next array is written to. On virtual machines,
-where this is slow, it is a fifth to a third of the time of a page.
+where this is slow, it is a third of the time of a page.
 """
 
 from __future__ import annotations
