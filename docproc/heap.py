@@ -32,12 +32,12 @@ def keep_freed_memory() -> None:
     if sys.platform != "linux" or "glibc.malloc" in tuned or any(name.startswith("MALLOC_") for name in os.environ):
         return
     with suppress(OSError, AttributeError):  # another C library
-        libc = ctypes.CDLL("libc.so.6", use_errno=True)
+        libc = ctypes.CDLL("libc.so.6")
         malloc, free, mallopt, madvise = libc.malloc, libc.free, libc.mallopt, libc.madvise
         malloc.restype, malloc.argtypes = ctypes.c_void_p, (ctypes.c_size_t,)
         free.argtypes = (ctypes.c_void_p,)
         madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-        # A block of this size is taken from the heap, which is as large as that from now on.
+        # The heap grows by a block of this size, and keeps it when the block is freed.
         if not (mallopt(_MMAP_THRESHOLD, KEPT) and mallopt(_TRIM_THRESHOLD, KEPT)):
             return
         block = malloc(IN_HUGE_PAGES)

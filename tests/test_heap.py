@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,16 +41,28 @@ def _is_glibc() -> bool:
     return hasattr(os, "confstr") and "CS_GNU_LIBC_VERSION" in os.confstr_names and bool(os.confstr("CS_GNU_LIBC_VERSION"))
 
 
-@pytest.mark.skipif(not _is_glibc(), reason="needs glibc")
+def _unmeasurable() -> str:
+    """Why page faults cannot be counted here."""
+    if not _is_glibc():
+        return "needs glibc"
+    everywhere = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    return "huge pages everywhere: few page faults" if everywhere.exists() and "[always]" in everywhere.read_text() else ""
+
+
+needs_faults = pytest.mark.skipif(bool(_unmeasurable()), reason=_unmeasurable() or "runs")
+
+
+@needs_faults
 def test_arrays_of_a_page_use_the_memory_of_the_page_before() -> None:
-    assert _faults() > 4 * _faults("keep") + 50
+    assert _faults() > 500
+    assert _faults("keep") < 50
 
 
-@pytest.mark.skipif(not _is_glibc(), reason="needs glibc")
+@needs_faults
 @pytest.mark.parametrize(
     "own", [{"MALLOC_TRIM_THRESHOLD_": "131072"}, {"GLIBC_TUNABLES": "glibc.malloc.trim_threshold=131072"}]
 )
-def test_who_tunes_malloc_himself_is_left_alone(own: dict[str, str]) -> None:
+def test_an_environment_that_tunes_malloc_is_left_alone(own: dict[str, str]) -> None:
     assert _faults("keep", **own) > 500
 
 
