@@ -211,10 +211,10 @@ def a_mark(name: str, size: float, hand: Hand, material: Material, rng: np.rando
     """A mark by the name of its shape; `size` 1 is the height of a digit."""
     height = hand.height
     wrote = material.pens
-    if wrote is not None and name in pens.SIZES and name in wrote.by_label and rng.random() < material.mix.pen_marks:
+    if wrote is not None and name in pens.SIZES and name in wrote.marks and rng.random() < material.mix.pen_marks:
         low, high, middle = pens.SIZES[name]
         side = size * rng.uniform(low, high) * height
-        ink = wrote.draw(int(rng.choice(wrote.by_label[name])), side, hand.pen.width * height, 1.0, wide=True)
+        ink = wrote.draw(int(rng.choice(wrote.marks[name])), side, hand.pen.width * height, 1.0, wide=True)
         return ink, round((1 - middle) * height + ink.shape[0] / 2)
     if name == ":":
         ink, base = a_dot(hand, rng, ".")
@@ -325,7 +325,7 @@ class _Writing:
         base += int(rng.normal(0, 0.04) * height)
         if token.raised:
             base += int(rng.uniform(0.36, 0.5) * height)
-        found = [Part(ink, base, owner, gap)]
+        found = [Part(ink, base, owner, gap, straight=thin)]
         if zeros and rng.random() < 0.15:
             ink, base = strokes.draw(strokes.MARKS["~"][0], height * 0.5, hand.pen, rng)
             found.append(Part(ink, base + int(0.5 * height * self.shrink), MARK, -0.5 * height))

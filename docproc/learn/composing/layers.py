@@ -13,6 +13,8 @@ from docproc.types import Ink
 
 Owner = NDArray[np.int16]  # (height, width) int16: 0 paper, k + 1 digit k of the text, MARK any other ink
 MARK = 1000
+TOUCH_SHARE = 0.35  # of a straight sign's rows, in which it may touch the one before: not along its whole side
+APART_SHARE = 0.06  # of the digits' height: in the other rows there is at least this much paper between them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +41,7 @@ class Part:
     base: int  # row of the base line in it
     owner: int
     gap: float  # px to the ink before
+    straight: bool = False  # this sign or the one before is a plain stroke, which would be lost beside another
 
 
 def arrange(parts: Sequence[Part], height: float, rng: np.random.Generator) -> Layer:
@@ -61,7 +64,13 @@ def arrange(parts: Sequence[Part], height: float, rng: np.random.Generator) -> L
         # Neighbors meet where they are closest, measured over a few rows.
         reach = max(1, round(0.12 * height))
         near = np.array([edge[max(0, y + r - reach) : y + r + reach + 1].max() for r in range(len(left))])
-        wanted = float(np.max(near - left)) + part.gap + 1
+        room = near - left
+        wanted = float(np.max(room)) + part.gap + 1
+        if part.straight:
+            beside = np.sort(room[room > -5000])[::-1]
+            if len(beside):
+                touching = min(len(beside) - 1, round(TOUCH_SHARE * len(beside)))
+                wanted = max(wanted, float(beside[touching]) + APART_SHARE * height)
         if wanted > -5000:
             # Ink far above or below does not keep a neighbor away, and nobody writes one digit inside the last.
             bound = float(edge.max()) - 0.55 * height

@@ -26,22 +26,30 @@ class SymbolTuning:
     min_share: float = 0.15  # probability of a symbol that is reported [guess]
     # In real fields letters and struck-out writing are rarer than in training.
     rarer_nats: float = 2.0  # [measured: digits of 542 check amounts alone; more gains little]
+    # Nobody writes one bracket alone, but some 1s at the end of a number look like one.
+    lone_bracket_nats: float = 6.0  # [measured: last digits of 542 check amounts; composed fields hardly change]
+    min_bracket_share: float = 0.5  # probability of the other bracket, for a pair [guess]
     near_frames: int = 2  # next to those of a digit, in which another symbol may be seen in its place [guess]
 
 
 SYMBOLS = SymbolTuning()
 
 _RARE = np.isin([*LINE_SYMBOLS[DIGITS:], "blank"], [LETTER, STRUCK])  # of the classes after the digits
+_OPENING, _CLOSING = (LINE_SYMBOLS.index(bracket) - DIGITS for bracket in "()")  # likewise
 
 
 def digit_frames(frames: Frames) -> Frames:
     """The same frames for digits alone, (t, readers * 11): everything else counts as the CTC blank.
 
     A fifth of the training fields hold letters or something struck out, so the networks take some unusual digits for letters.
-    Here such symbols get the prior of real fields (M. Saerens et al., 2002); `named` reports them as they were seen.
+    Here such symbols, and a bracket without its other half, get the prior of real fields (M. Saerens et al., 2002); `named`
+    reports them as they were seen.
     """
     readers = frames.reshape(len(frames), frames.shape[1] // LINE_CLASSES, LINE_CLASSES)
     rest = readers[:, :, DIGITS:] - np.float32(SYMBOLS.rarer_nats) * _RARE
+    for bracket, other in ((_OPENING, _CLOSING), (_CLOSING, _OPENING)):
+        if readers[:, :, DIGITS + other].max(initial=-np.inf) < np.log(SYMBOLS.min_bracket_share):
+            rest[:, :, bracket] -= np.float32(SYMBOLS.lone_bracket_nats)
     both = np.concatenate([readers[:, :, :DIGITS], np.logaddexp.reduce(rest, axis=2, keepdims=True)], axis=2)
     both -= np.logaddexp.reduce(both, axis=2, keepdims=True)
     return np.asarray(both.reshape(len(frames), both.shape[1] * both.shape[2]), np.float32)

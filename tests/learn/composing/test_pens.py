@@ -61,6 +61,21 @@ def test_items_that_are_not_what_their_labels_say_are_left_out(
     assert len(load(tmp_path).labels) == len(pens.labels)
 
 
+def test_a_bracket_that_hardly_bends_or_lies_down_is_not_drawn() -> None:
+    """It would be a 1, a slash or a dash."""
+    curves = [[(0, 0), (bend, 500), (0, 1000)] for bend in (50, 200)] + [[(0, 0), (500, 200), (1000, 0)]]
+    found = Pens(
+        np.array([")"] * 3),
+        np.zeros(3, np.int32),
+        np.concatenate(curves).astype(np.int16),
+        np.arange(0, 10, 3),
+        np.arange(4),
+        {},
+    )
+    assert found.marks[")"].tolist() == [1]
+    assert "(" not in found.marks
+
+
 def test_a_folder_without_pens_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"digits\.npz"):
         load(tmp_path)

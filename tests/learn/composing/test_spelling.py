@@ -58,3 +58,11 @@ def test_no_dash_follows_a_1_at_the_end_of_an_amount() -> None:
         after[symbols[k]] |= set(symbols[k + 1 : k + 2])
     assert "-" in after["7"]
     assert "-" not in after["1"]
+
+
+def test_a_bracket_is_never_alone() -> None:
+    """Nobody can tell a lone one from a 1."""
+    rng = np.random.default_rng(9)
+    written = [make(rng).symbols for make in KINDS.values() for _ in range(400)]
+    assert all(symbols.count("(") == symbols.count(")") for symbols in written)
+    assert any("(" in symbols for symbols in written)

@@ -55,6 +55,18 @@ def test_an_odd_digit_is_no_letter_before_it_is_surely_one() -> None:
     assert share_of_9(0.99) < 0.1
 
 
+@pytest.mark.parametrize(("text", "odds"), [("5)", "high"), ("(5", "high"), ("(5)", "low")])
+def test_a_lone_bracket_is_rather_a_1(text: str, odds: str) -> None:
+    """Nobody writes one without the other."""
+    place = 2 * text.index(")") + 1 if ")" in text else 1
+    frames = np.exp(spelling(text))
+    for reader in range(2):
+        frames[place, reader * LINE_CLASSES + LINE_SYMBOLS.index("1")] = 0.2
+    share = float(np.exp(digit_frames(np.log(frames).astype(np.float32))[place, 1]))
+    assert share > 0.8 if odds == "high" else share < 0.2
+    assert join(named(np.log(frames).astype(np.float32), "5"), "5") == text  # it is still told
+
+
 def test_one_reader_that_sees_a_mark_is_enough() -> None:
     one, other = spelling("37.2", 1), spelling("37.2", 1)
     other[5] = one[4]  # this one sees no point
