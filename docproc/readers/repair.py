@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 from math import prod
+from string import digits
 
 from docproc.rules import FieldRules, PageRule
 
@@ -30,6 +31,7 @@ class RepairTuning:
     max_confidence: float = 0.99  # of a repaired text, and of all texts in a group with one [guess]
     max_gain: float = 1000.0  # factor by which rules may favor a text: slips are close to allowed texts [guess]
     min_unseen_share: float = 0.05  # of the texts that no reader proposed [guess]
+    min_allowed_share: float = 0.1  # of those: as many keep a check digit if two digits are misread [geometry]
 
 
 REPAIR = RepairTuning()
@@ -56,18 +58,21 @@ def repair_field(shares: Texts, confidence: float, rules: FieldRules, slip: floa
 
     A writer keeps to the rules with probability 1 - `slip`, and otherwise writes any string. So the fewer texts the rules
     allow, the more probable an allowed text becomes, by a factor of 1000 at most. An allowed first text stays and gains what
-    forbidden texts lose, up to a confidence of 0.99; all texts that no reader proposed count as allowed here. A repair is at
-    most two edits away, and more probable than a slip that reads as the first text. Blank fields are not judged.
+    forbidden texts lose, up to a confidence of 0.99. A repair is at most two edits away, and more probable than a slip that
+    reads as the first text. Blank fields are not judged.
     """
     if not shares or not shares[0][0]:
         return Choice("", confidence if shares else 0.0)
     first = shares[0][0]
     broken = rules.named(first)
+    if not broken and confidence >= REPAIR.max_confidence:
+        return Choice(first, confidence)
     others = sum(share for _, share in shares[1:])
     unseen = max(1.0 - shares[0][1] - others, REPAIR.min_unseen_share)
     rest = (1.0 - confidence) / (others + unseen)
     if not broken:
-        against = rest * (unseen + sum(share * (1.0 if rules.allows(text) else slip) for text, share in shares[1:]))
+        rivals = sum(share * (1.0 if rules.allows(text) else slip) for text, share in shares[1:])
+        against = rest * (unseen * _allowed_share(first, rules) + rivals)
         raised = confidence / (confidence + against) if confidence else 0.0
         return Choice(first, max(confidence, min(raised, REPAIR.max_confidence)))
     weights = [confidence * slip]
@@ -87,6 +92,15 @@ def repair_field(shares: Texts, confidence: float, rules: FieldRules, slip: floa
     if best[0] > weights[0]:
         return Choice(best[1], min(best[0] / total, REPAIR.max_confidence), changed=True, rule=broken)
     return Choice(first, min(confidence, weights[0] / total), broken=broken)
+
+
+def _allowed_share(read: str, rules: FieldRules) -> float:
+    """How many of the texts that no reader proposed are allowed, if the text was misread as `read`.
+
+    It is the share among the texts that differ from it in one digit, but not less than `REPAIR.min_allowed_share`.
+    """
+    near = [read[:k] + other + read[k + 1 :] for k, digit in enumerate(read) for other in digits if other != digit]
+    return max(REPAIR.min_allowed_share, sum(map(rules.allows, near)) / len(near))
 
 
 def edits(one: str, other: str) -> int:

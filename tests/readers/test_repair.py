@@ -23,17 +23,30 @@ Texts = tuple[tuple[str, float], ...]
 
 
 def test_what_keeps_the_rules_stays_as_it_is() -> None:
-    assert repair_field([("18", 0.6), ("26", 0.4)], 0.55, LUHN) == Choice("18", 0.55)
+    choice = repair_field([("18", 0.6), ("26", 0.4)], 0.55, LUHN)
+    assert replace(choice, confidence=0.0) == Choice("18", 0.0)
+    # Everything that was proposed keeps the rule; only what nobody saw may break it.
+    against = 0.45 / 0.45 * (0.4 + 0.05 * REPAIR.min_allowed_share)
+    assert choice.confidence == pytest.approx(0.55 / (0.55 + against))
 
 
 def test_what_keeps_the_rules_is_believed_more_where_others_break_them() -> None:
     shares = [("18", 0.7), ("17", 0.15), ("26", 0.1)]
-    # What is left, 0.4, falls to 17, which breaks the rule, to 26, and to what nobody saw.
-    against = 0.4 / 0.3 * (0.15 * 0.01 + 0.1 + 0.05)
+    # What is left, 0.4, falls to 17, which breaks the rule, to 26, and to what nobody saw: no digit can be replaced by another.
+    against = 0.4 / 0.3 * (0.15 * 0.01 + 0.1 + 0.05 * REPAIR.min_allowed_share)
     assert repair_field(shares, 0.6, LUHN).confidence == pytest.approx(0.6 / (0.6 + against))
     assert repair_field([("18", 0.5), ("17", 0.5)], 0.9, LUHN).confidence <= REPAIR.max_confidence
     assert repair_field([("18", 0.5), ("17", 0.5)], 0.999, LUHN).confidence == 0.999
     assert repair_field([("18", 0.5), ("17", 0.5)], 0.0, LUHN).confidence == 0.0
+
+
+def test_a_rule_that_most_misread_texts_break_says_more() -> None:
+    """Of the texts that nobody saw, as many are allowed as of those with one digit replaced."""
+    shares = [("0015", 0.9), ("0016", 0.05)]
+    few, half, all_of_them = (repair_field(shares, 0.9, FieldRules(bounds=(0, most))) for most in (19, 5000, 9999))
+    assert few.confidence > half.confidence > all_of_them.confidence == pytest.approx(0.9)
+    allowed = 10 / 36  # another last digit, or 0005
+    assert few.confidence == pytest.approx(0.9 / (0.9 + 0.1 / 0.1 * (0.05 + 0.05 * allowed)))
 
 
 def test_a_misread_digit_is_put_right() -> None:
