@@ -47,6 +47,9 @@ ZEROS = "two zeros, or letters"
 SLASH_OR_1 = "a slash, or a 1"
 DOTTED = ("1", "2", "7")  # digits that look like a question mark or an exclamation mark without the dot
 COLON_POINTS = 2  # one above the other [standard]
+DATE_MARKS = "/-."  # between the parts of a date [standard]
+DATE_PARTS = 3  # day, month, year [standard]
+MAX_DAY_DIGITS = 2  # of a day or a month [standard]
 GROUP = 3  # digits of thousands [standard]
 NO_GROUPS = (1, 4)  # [standard]
 """Numbers of digits after a gap in an amount that are neither cents nor groups of two or three, with cents or without."""
@@ -64,7 +67,7 @@ def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> st
     shares = {symbol: max((one.share for one in named if one.symbol == symbol), default=0.0) for symbol in (STRUCK, LETTER)}
     if shares[STRUCK] >= FOREIGN.min_share:
         return CORRECTED
-    if shares[LETTER] >= FOREIGN.min_share:
+    if shares[LETTER] >= FOREIGN.min_share and not (dated and _is_label(named)):
         return LETTERS if text else ONLY_LETTERS
     if dated:
         return ""
@@ -82,6 +85,24 @@ def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> st
             if one.symbol == "." or (one.symbol == "," and not _grouped(text, [o.place for o in inner if o.symbol == ","])):
                 return _with_point(one, text)
     return ""
+
+
+def _is_label(named: Sequence[Named]) -> bool:
+    """Whether all letters in a date are a printed label before it: `DATE 10/30/2019`.
+
+    The marks between its three parts must be seen: without them, a word may be the name of a month. And the letters are further
+    from the first mark than two digits would be: nearer, they may be a digit.
+    """
+    marks = {
+        one.place: one.at for one in reversed(named) if one.symbol in DATE_MARKS and one.share >= FOREIGN.min_parting_share
+    }
+    places = sorted(place for place in marks if place)
+    letters = [one for one in named if one.symbol == LETTER and one.share >= FOREIGN.min_share]
+    if len(places) != DATE_PARTS - 1 or any(one.place for one in letters):
+        return False
+    first, second = (marks[place] for place in places)
+    a_digit = (second - first) / (places[1] - places[0])
+    return all(first - one.at > MAX_DAY_DIGITS * a_digit for one in letters)
 
 
 def _parted(inner: Sequence[Named], text: str, kind: Kind) -> str:

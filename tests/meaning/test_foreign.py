@@ -26,7 +26,7 @@ from docproc.types import MARK_SYMBOLS, Kind
 
 def said(text: str, kind: Kind = "string", *, dated: bool = False) -> str:
     digits = "".join(c for c in text if c.isdigit())
-    named = [Named(c, sum(d.isdigit() for d in text[:k]), 0.9) for k, c in enumerate(text) if c in MARK_SYMBOLS]
+    named = [Named(c, sum(d.isdigit() for d in text[:k]), 0.9, k / len(text)) for k, c in enumerate(text) if c in MARK_SYMBOLS]
     return foreign(named, digits, kind, dated=dated)
 
 
@@ -93,6 +93,17 @@ def test_a_slash_of_an_amount_may_have_been_read_as_the_1_beside_it() -> None:
 def test_a_date_has_marks() -> None:
     assert said("12/3/2026", dated=True) == ""
     assert said("12/3/2026?", dated=True) == LETTERS
+
+
+@pytest.mark.parametrize("text", ["? 10/30/2019", "?   1/2/19", "? 10-30-2019"])
+def test_a_label_before_a_date_is_no_part_of_it(text: str) -> None:
+    assert said(text, dated=True) == ""
+    assert said(text) == LETTERS
+
+
+@pytest.mark.parametrize("text", ["? 102019", "? 10/2019", "?1/12/2019", "?0/30/2019", "10/30/2019 ?", "? 10/?30/2019"])
+def test_a_letter_that_may_be_a_month_or_a_digit_of_a_date_goes_to_a_person(text: str) -> None:
+    assert said(text, dated=True) == LETTERS
 
 
 def apart(*gaps: float) -> MarkedDigits:
