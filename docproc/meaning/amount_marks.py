@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from docproc.meaning.amounts import CENTS, HUNDRED, Separator, SeparatorKind, WrittenAmount, amount_of
+from docproc.meaning.amounts import CENTS, CONTRADICTORY, HUNDRED, Separator, SeparatorKind, WrittenAmount, amount_of
 from docproc.meaning.marks import Mark, MarkedDigits
 from docproc.meaning.named import Named
 
@@ -70,11 +70,15 @@ def amount_value(
     """(value, doubt) of an amount that was read as `text`, see `amounts.amount_of`.
 
     `named` are the marks named by a network; None if none was used. If `cents` are always written, whole units are accepted
-    only with a dash after them.
+    only with a dash after them. A long comma looks like a slash, a short one like a point, and dirt like either: if separators
+    contradict each other by their shapes, their names count more.
     """
     if marked is None:
         return "", UNPLACED
-    value, doubt = amount_of(written_amount(marked, text, named))
+    written = written_amount(marked, text, named)
+    value, doubt = amount_of(written)
+    if doubt == CONTRADICTORY and named is not None and not _is_parted(named, text):
+        value, doubt = amount_of(_by_name_alone(written, named))
     return ("", CENTLESS) if cents and value and "." not in value and not _has_end_dash(marked) else (value, doubt)
 
 
@@ -113,6 +117,30 @@ def _by_name(separators: dict[int, Separator], named: Sequence[Named]) -> dict[i
         if mark.symbol in UNCLEAR_NAMES and mark.share >= AMOUNT_MARKS.min_unshaped_share and mark.place not in found:
             found[mark.place] = Separator(mark.place, "unclear", sure=mark.share >= AMOUNT_MARKS.min_sure_share)
     return found
+
+
+def _by_name_alone(written: WrittenAmount, named: Sequence[Named]) -> WrittenAmount:
+    """The amount with the names of its separators counting more than their shapes.
+
+    A point or a comma may be either, and without a sure name it may be dirt. But small zeros without a point look like raised
+    cents: there, what has no name may show that they are none.
+    """
+
+    def share(place: int, names: str) -> float:
+        return sum(max((one.share for one in named if (one.place, one.symbol) == (place, name)), default=0.0) for name in names)
+
+    def renamed(one: Separator) -> Separator:
+        if one.place and one.kind in ("point", "comma", "slash") and share(one.place, ".,") >= AMOUNT_MARKS.min_sure_share:
+            return replace(one, kind="unclear")
+        sure = written.raised is not False or share(one.place, NAMES) >= AMOUNT_MARKS.min_sure_share
+        return replace(one, sure=one.sure and sure)
+
+    return replace(written, separators=tuple(map(renamed, written.separators)))
+
+
+def _is_parted(named: Sequence[Named], text: str) -> bool:
+    """Whether a slash or a dash is surely between digits, as in a date."""
+    return any(one.symbol in "/-" and 0 < one.place < len(text) and one.share >= AMOUNT_MARKS.min_sure_share for one in named)
 
 
 def count_hanging(marked: MarkedDigits) -> int:

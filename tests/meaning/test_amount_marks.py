@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from docproc.meaning.amount_marks import CENTLESS, UNPLACED, amount_value, written_amount
-from docproc.meaning.amounts import FRACTION, UNSETTLED
-from docproc.meaning.marks import Mark, MarkedDigits
+from docproc.meaning.amounts import CONTRADICTORY, FRACTION, UNSETTLED
+from docproc.meaning.marks import Mark, MarkedDigits, MarkKind
 from docproc.meaning.named import Named
 from tests.meaning.drawn import marked
 
@@ -116,3 +116,43 @@ def with_a_mark(text: str, place: int) -> MarkedDigits:
 )
 def test_a_mark_in_doubt_is_a_separator_by_its_name(text: str, mark: int, named: tuple[Named, ...] | None, value: str) -> None:
     assert amount_value(with_a_mark(text, mark), text, named)[0] == value
+
+
+@pytest.mark.parametrize(
+    ("text", "marks", "named", "value"),
+    [
+        # 88,00,000 with a short comma, 1,20,000 with a long one; a sign before them is none.
+        ("8800000", {2: "point", 4: "comma"}, (Named(",", 2, 0.98), Named(",", 4, 1.0)), "8800000"),
+        (
+            "120000",
+            {0: "slash", 1: "comma", 3: "slash"},
+            (Named("$", 0, 1.0), Named(",", 1, 1.0), Named(",", 3, 1.0)),
+            "120000",
+        ),
+        ("7100000", {2: "comma", 4: "point"}, (Named(",", 2, 1.0), Named(".", 4, 0.72), Named(",", 4, 0.26)), "7100000"),
+        ("8800000", {2: "point", 4: "comma"}, (Named(",", 2, 0.4), Named(",", 4, 1.0)), "8800000"),
+        # Dirt that looks like a point, but has no name.
+        ("15952", {2: "point", 3: "point"}, (Named(".", 2, 0.85),), "15952"),
+        ("80000", {4: "point"}, (), "80000"),
+        # No name is sure enough to tell cents from dirt.
+        ("20000", {1: "comma", 3: "comma"}, (Named(".", 3, 0.44),), ""),
+        # A date, or another number with slashes.
+        ("81414", {2: "slash", 3: "point"}, (Named("/", 1, 1.0), Named("/", 3, 1.0)), ""),
+        ("5262", {3: "point"}, (Named(".", 3, 1.0),), ""),
+    ],
+)
+def test_separators_that_contradict_each_other_by_their_shapes_go_by_their_names(
+    text: str, marks: dict[int, MarkKind], named: tuple[Named, ...], value: str
+) -> None:
+    left = np.arange(len(text), dtype=np.float64)
+    digits = np.column_stack([left, np.zeros(len(text)), left + 0.7, np.ones(len(text))])
+    seen = tuple(Mark(kind, place, True, place - 0.2, 0.85, place - 0.1, 1.0) for place, kind in marks.items())
+    found, doubt = amount_value(MarkedDigits(digits, seen), text, named)
+    assert found == value
+    assert (doubt == "") == (value != "")
+
+
+def test_without_names_contradictory_separators_stay_so() -> None:
+    digits = np.column_stack([np.arange(7.0), np.zeros(7), np.arange(7.0) + 0.7, np.ones(7)])
+    seen = (Mark("point", 2, True, 1.8, 0.85, 1.9, 1.0), Mark("comma", 4, True, 3.8, 0.85, 3.9, 1.2))
+    assert amount_value(MarkedDigits(digits, seen), "8800000") == ("", CONTRADICTORY)
