@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from docproc.meaning.amounts import LEADING_ZERO
 from docproc.meaning.named import Named
 
 if TYPE_CHECKING:  # avoids loading OpenCV where only typed text is interpreted
-    from docproc.meaning.marks import MarkedDigits
+    from docproc.meaning.marks import Mark, MarkedDigits
 
 UNSETTLED = "it is not settled where the decimal point is"
 MAYBE_SIGNED = "there may be a minus sign"
@@ -39,6 +40,9 @@ class DecimalTuning:
     min_doubtful_share: float = 0.15  # of a possible one [guess]
     min_sign_share: float = 0.5  # of a sign or a bracket [guess]
     min_wide_gap_digits: float = 0.45  # by which a gap exceeds the usual one if a point may be lost [guess]
+    min_leading_top: float = 0.45  # on the line, of a point before the first digit that may be one [guess]
+    max_leading_bottom: float = 1.45  # likewise [guess]
+    max_leading_gap_digits: float = 0.6  # from it to the first digit [guess]
 
 
 DECIMALS = DecimalTuning()
@@ -67,6 +71,8 @@ def decimal_value(marked: MarkedDigits | None, named: Sequence[Named], text: str
         return "", UNSETTLED
     whole, fraction = found
     fewest, most = written.decimals or (0, len(text))
+    if marked is not None and most and not fraction and len(whole) > 1 and whole.startswith("0"):
+        return "", LEADING_ZERO  # of 0.58
     if len(fraction) > most:
         return "", OVER_MANY.format(len(fraction), most)
     if len(fraction) < fewest:
@@ -131,8 +137,20 @@ def _seen(marked: MarkedDigits | None, text: str) -> dict[int, bool]:
     places: dict[int, bool] = {}
     for mark in marked.marks if marked is not None else ():
         if mark.place < len(text) and mark.kind in ("point", "comma", "speck", "other"):
-            places[mark.place] = places.get(mark.place, False) or (mark.kind != "speck" and mark.place > 0)
+            large = mark.kind != "speck" if mark.place else _may_lead(mark, marked)
+            places[mark.place] = places.get(mark.place, False) or large
     return places
+
+
+def _may_lead(mark: Mark, marked: MarkedDigits | None) -> bool:
+    """Whether a mark before the first digit may be the point of a number like .58."""
+    return (
+        marked is not None
+        and mark.kind in ("point", "comma")
+        and mark.top >= DECIMALS.min_leading_top
+        and mark.bottom <= DECIMALS.max_leading_bottom
+        and marked.digits[0, 0] - mark.right <= DECIMALS.max_leading_gap_digits
+    )
 
 
 def _wide_gaps(marked: MarkedDigits) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from docproc.meaning.amounts import LEADING_ZERO
 from docproc.meaning.decimals import MAYBE_SIGNED, SIGNED, UNSETTLED, Written, decimal_value, sign_of
 from docproc.meaning.marks import Mark, MarkedDigits
 from docproc.meaning.named import Named
@@ -59,6 +60,32 @@ def test_a_dash_that_only_its_shape_tells_goes_to_a_person() -> None:
     dash = Mark("dash", 0, True, -0.6, 0.5, -0.2, 0.6)
     assert sign_of((), "5", MarkedDigits(np.zeros((1, 4)), (dash,))) == (False, MAYBE_SIGNED)
     assert sign_of((Named("-", 0, 0.9),), "5", MarkedDigits(np.zeros((1, 4)), (dash,))) == (True, "")
+
+
+def seen(text: str, *marks: Mark, decimals: tuple[int, int] | None = None) -> tuple[str, str]:
+    """The value of digits with marks that only their shape tells."""
+    left = np.arange(len(text), dtype=np.float64)
+    digits = np.column_stack([left, np.zeros(len(text)), left + 0.8, np.ones(len(text))])
+    return decimal_value(MarkedDigits(digits, marks), (), text, Written(decimals))
+
+
+def test_a_point_before_the_number_that_only_its_shape_tells_goes_to_a_person() -> None:
+    """It may be .58, and is 58 to the network."""
+    assert seen("58") == ("58", "")
+    assert seen("58", Mark("point", 0, True, -0.4, 0.85, -0.2, 1.0)) == ("", UNSETTLED)
+    assert seen("58", Mark("comma", 0, True, -0.3, 0.8, -0.1, 1.2)) == ("", UNSETTLED)
+    # Too far away, too high, too low, too small.
+    assert seen("58", Mark("point", 0, True, -1.2, 0.85, -1.0, 1.0)) == ("58", "")
+    assert seen("58", Mark("point", 0, True, -0.4, 0.0, -0.2, 0.2)) == ("58", "")
+    assert seen("58", Mark("point", 0, True, -0.4, 1.4, -0.2, 1.6)) == ("58", "")
+    assert seen("58", Mark("speck", 0, True, -0.4, 0.95, -0.35, 1.0)) == ("58", "")
+
+
+def test_a_zero_without_a_point_after_it_goes_to_a_person() -> None:
+    assert seen("02") == ("", LEADING_ZERO)
+    assert seen("0") == ("0", "")
+    assert seen("02", decimals=(0, 0)) == ("2", "")  # there are no decimals in this field
+    assert read("02") == ("2", "")  # as typed by a person
 
 
 def test_half_a_pair_of_brackets_goes_to_a_person() -> None:
