@@ -49,9 +49,9 @@ Place = tuple[str, int, str]
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The table of a run over the samples."""
+    """The table of a run over the samples, so strict that there are many doubtful fields."""
     out = tmp_path_factory.mktemp("samples") / "results.csv"
-    done = docproc("run", SAMPLES, "-o", out, "-q")
+    done = docproc("run", SAMPLES, "-o", out, "-q", "--max-error", "0.2%")
     assert done.returncode == 0, done.stderr
     return out
 
@@ -221,7 +221,7 @@ def test_the_samples_by_keyboard_alone(reviewed: Any, open_page: OpenPage, truth
 
 # ------------------------------------------------------------------------------------------------------- keys
 
-DOUBTFUL = 6  # fields of the samples that go to review
+DOUBTFUL = 36  # fields of the samples that go to review at an error rate of 0.2 %
 
 
 def settle(review: Review, page: Any, count: int) -> list[Edit]:
