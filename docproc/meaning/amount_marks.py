@@ -122,20 +122,31 @@ def _by_name(separators: dict[int, Separator], named: Sequence[Named]) -> dict[i
 def _by_name_alone(written: WrittenAmount, named: Sequence[Named]) -> WrittenAmount:
     """The amount with the names of its separators counting more than their shapes.
 
-    A point or a comma may be either, and without a sure name it may be dirt. But small zeros without a point look like raised
-    cents: there, what has no name may show that they are none.
+    What is surely named a point or a comma may be either, whatever its shape. A point or a comma that is not named at all may
+    be dirt. Nothing changes if that is before the last two digits, which may be cents, or if the cents may be raised: then it
+    may show that they are none. Nor does it if a name is not sure.
     """
 
-    def share(place: int, names: str) -> float:
-        return sum(max((one.share for one in named if (one.place, one.symbol) == (place, name)), default=0.0) for name in names)
+    def share(one: Separator, names: str) -> float:
+        return max((other.share for other in named if other.place == one.place and other.symbol in names), default=0.0)
+
+    def is_unnamed(one: Separator) -> bool:
+        return one.kind in ("point", "comma", "unclear") and share(one, NAMES) < AMOUNT_MARKS.min_named_share
 
     def renamed(one: Separator) -> Separator:
-        if one.place and one.kind in ("point", "comma", "slash") and share(one.place, ".,") >= AMOUNT_MARKS.min_sure_share:
+        if one.kind in ("point", "comma", "slash") and share(one, ".,") >= AMOUNT_MARKS.min_sure_share:
             return replace(one, kind="unclear")
-        sure = written.raised is not False or share(one.place, NAMES) >= AMOUNT_MARKS.min_sure_share
-        return replace(one, sure=one.sure and sure)
+        return replace(one, sure=not is_unnamed(one))
 
-    return replace(written, separators=tuple(map(renamed, written.separators)))
+    between = [one for one in written.separators if one.sure and 0 < one.place < len(written.text)]
+    shares = [share(one, NAMES) for one in between]
+    cents = len(written.text) - CENTS
+    if any(AMOUNT_MARKS.min_named_share <= own < AMOUNT_MARKS.min_sure_share for own in shares) or any(
+        is_unnamed(one) and (written.raised is not False or one.place == cents) for one in between
+    ):
+        return written
+    others = [one for one in written.separators if one not in between]
+    return replace(written, separators=(*others, *map(renamed, between)))
 
 
 def _is_parted(named: Sequence[Named], text: str) -> bool:

@@ -32,6 +32,7 @@ class ForeignTuning:
     max_dot: float = 0.3  # likewise [guess]
     max_dot_aside: float = 0.1  # digit heights, to the right of the digit [guess]
     max_dot_gap: float = 0.7  # digit heights between the bottom of the digit and the dot [guess]
+    min_label_signs: float = 3.0  # widths of a sign, from a label to the first mark of a date like 1/2/2026 [geometry]
     cents: int = 2  # digits after a dash that separates them from the units of an amount [standard]
     min_lone_gap_digits: float = 0.9  # between two numbers of one digit each [guess]
 
@@ -45,11 +46,12 @@ IN_BRACKETS = "the number is in brackets, and may be negative"
 DOT_BELOW = "a dot is below the digit: a question mark, or an exclamation mark"
 ZEROS = "two zeros, or letters"
 SLASH_OR_1 = "a slash, or a 1"
+BRACKET_OR_1 = "a bracket, or a 1"
 DOTTED = ("1", "2", "7")  # digits that look like a question mark or an exclamation mark without the dot
 COLON_POINTS = 2  # one above the other [standard]
 DATE_MARKS = "/-."  # between the parts of a date [standard]
 DATE_PARTS = 3  # day, month, year [standard]
-MAX_DAY_DIGITS = 2  # of a day or a month [standard]
+WHOLE_PARTS = (2, 4)  # digits of the first part of a date to which none can be missing [standard]
 GROUP = 3  # digits of thousands [standard]
 NO_GROUPS = (1, 4)  # [standard]
 """Numbers of digits after a gap in an amount that are neither cents nor groups of two or three, with cents or without."""
@@ -67,8 +69,10 @@ def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> st
     shares = {symbol: max((one.share for one in named if one.symbol == symbol), default=0.0) for symbol in (STRUCK, LETTER)}
     if shares[STRUCK] >= FOREIGN.min_share:
         return CORRECTED
-    if shares[LETTER] >= FOREIGN.min_share and not (dated and _is_label(named)):
+    if shares[LETTER] >= FOREIGN.min_share and not (dated and _is_label(named, text)):
         return LETTERS if text else ONLY_LETTERS
+    if _may_end_in_a_1(named, text):
+        return BRACKET_OR_1
     if dated:
         return ""
     inner = [one for one in named if 0 < one.place < len(text) and one.share >= _least_parting_share(one, text, kind)]
@@ -87,22 +91,34 @@ def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> st
     return ""
 
 
-def _is_label(named: Sequence[Named]) -> bool:
+def _is_label(named: Sequence[Named], text: str) -> bool:
     """Whether all letters in a date are a printed label before it: `DATE 10/30/2019`.
 
-    The marks between its three parts must be seen: without them, a word may be the name of a month. And the letters are further
-    from the first mark than two digits would be: nearer, they may be a digit.
+    The marks between its three parts must be seen: without them, a word may be the name of a month. A digit that was taken for
+    a letter is no label: if the first part has one digit, the letters must be further away than a second one would be.
     """
     marks = {
-        one.place: one.at for one in reversed(named) if one.symbol in DATE_MARKS and one.share >= FOREIGN.min_parting_share
+        one.place: one.at
+        for one in reversed(named)
+        if one.symbol in DATE_MARKS and 0 < one.place < len(text) and one.share >= FOREIGN.min_parting_share
     }
-    places = sorted(place for place in marks if place)
     letters = [one for one in named if one.symbol == LETTER and one.share >= FOREIGN.min_share]
-    if len(places) != DATE_PARTS - 1 or any(one.place for one in letters):
+    if len(marks) != DATE_PARTS - 1 or any(one.place for one in letters):
         return False
-    first, second = (marks[place] for place in places)
-    a_digit = (second - first) / (places[1] - places[0])
-    return all(first - one.at > MAX_DAY_DIGITS * a_digit for one in letters)
+    first, second = sorted(marks)
+    if first in WHOLE_PARTS:
+        return True
+    a_sign = (marks[second] - marks[first]) / (second - first + 1)  # the digits between, and one mark
+    return first == 1 and a_sign > 0 and all(marks[first] - one.until > FOREIGN.min_label_signs * a_sign for one in letters)
+
+
+def _may_end_in_a_1(named: Sequence[Named], text: str) -> bool:
+    """Whether a bracket without its other half is seen where a 1 was read, at the start or the end of a number."""
+    sure = {(one.symbol, one.place) for one in named if one.symbol in "()" and one.share >= FOREIGN.min_parting_share}
+    if len({symbol for symbol, _ in sure}) != 1:
+        return False
+    opens, closes = {("(", 0), ("(", 1)}, {(")", len(text) - 1), (")", len(text))}
+    return bool((text.startswith("1") and sure & opens) or (text.endswith("1") and sure & closes))
 
 
 def _parted(inner: Sequence[Named], text: str, kind: Kind) -> str:

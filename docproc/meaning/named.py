@@ -16,6 +16,7 @@ class Named:
     place: int  # digits before it
     share: float  # 0..1, its probability
     at: float = 0.0  # 0..1, from the start of the field to its end
+    until: float = 0.0  # likewise, the last place where it is seen
 
 
 def fills(named: Sequence[Named], text: str) -> bool:

@@ -3,7 +3,7 @@
 The readers' probabilities are weighed against the chance that the writer made a slip (Bayes' rule). A repair must be among
 the readers' proposals, differ little from what was read, and costs confidence. If a slip of the writer explains the page as
 well, the text stays and the broken rule is reported for review. A text that satisfies its rules is never changed; its
-confidence rises if other texts that the readers proposed break them.
+confidence rises, because other texts that the readers proposed, or might have, break them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class RepairTuning:
     max_confidence: float = 0.99  # of a repaired text, and of all texts in a group with one [guess]
     max_gain: float = 1000.0  # factor by which rules may favor a text: slips are close to allowed texts [guess]
     min_unseen_share: float = 0.05  # of the texts that no reader proposed [guess]
-    min_allowed_share: float = 0.1  # of those: as many keep a check digit if two digits are misread [geometry]
+    # At least this share of those counts as allowed: one in ten texts with two misread digits keeps a check digit.
+    min_allowed_share: float = 0.1  # [geometry]
 
 
 REPAIR = RepairTuning()
@@ -95,7 +96,7 @@ def repair_field(shares: Texts, confidence: float, rules: FieldRules, slip: floa
 
 
 def _allowed_share(read: str, rules: FieldRules) -> float:
-    """How many of the texts that no reader proposed are allowed, if the text was misread as `read`.
+    """What share of the texts that no reader proposed is allowed, if the text was misread as `read`.
 
     It is the share among the texts that differ from it in one digit, but not less than `REPAIR.min_allowed_share`.
     """

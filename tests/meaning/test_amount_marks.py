@@ -129,11 +129,22 @@ def test_a_mark_in_doubt_is_a_separator_by_its_name(text: str, mark: int, named:
             (Named("$", 0, 1.0), Named(",", 1, 1.0), Named(",", 3, 1.0)),
             "120000",
         ),
-        ("7100000", {2: "comma", 4: "point"}, (Named(",", 2, 1.0), Named(".", 4, 0.72), Named(",", 4, 0.26)), "7100000"),
-        ("8800000", {2: "point", 4: "comma"}, (Named(",", 2, 0.4), Named(",", 4, 1.0)), "8800000"),
         # Dirt that looks like a point, but has no name.
-        ("15952", {2: "point", 3: "point"}, (Named(".", 2, 0.85),), "15952"),
+        ("159520", {2: "point", 3: "point"}, (Named(".", 3, 0.85),), "159520"),
         ("80000", {4: "point"}, (), "80000"),
+        # A name that is not sure: 65872 or 6587.2.
+        ("65872", {4: "point"}, (Named(".", 4, 0.73),), ""),
+        ("2505", {3: "point"}, (Named(".", 3, 0.79),), ""),
+        ("7100000", {2: "comma", 4: "point"}, (Named(",", 2, 1.0), Named(".", 4, 0.72), Named(",", 4, 0.26)), ""),
+        ("8800000", {2: "point", 4: "comma"}, (Named(",", 2, 0.4), Named(",", 4, 1.0)), ""),
+        ("15952", {2: "point", 3: "point"}, (Named(".", 2, 0.85), Named(".", 3, 0.7)), ""),
+        ("20000", {1: "comma", 3: "comma"}, (Named(".", 3, 0.42), Named(",", 3, 0.4)), ""),
+        # Before the last two digits even a point without a name may part the cents.
+        ("52450000", {2: "comma", 6: "point"}, (), ""),
+        ("15952", {2: "point", 3: "point"}, (Named(".", 2, 0.85),), ""),
+        # A slash or a dash may be a digit that was not read.
+        ("1250", {2: "slash"}, (), ""),
+        ("4123", {1: "dash"}, (), ""),
         # No name is sure enough to tell cents from dirt.
         ("20000", {1: "comma", 3: "comma"}, (Named(".", 3, 0.44),), ""),
         # A date, or another number with slashes.

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from docproc.meaning.foreign import (
+    BRACKET_OR_1,
     CORRECTED,
     DOT_BELOW,
     IN_BRACKETS,
@@ -26,7 +27,11 @@ from docproc.types import MARK_SYMBOLS, Kind
 
 def said(text: str, kind: Kind = "string", *, dated: bool = False) -> str:
     digits = "".join(c for c in text if c.isdigit())
-    named = [Named(c, sum(d.isdigit() for d in text[:k]), 0.9, k / len(text)) for k, c in enumerate(text) if c in MARK_SYMBOLS]
+    named = [
+        Named(c, sum(d.isdigit() for d in text[:k]), 0.9, k / len(text), k / len(text))
+        for k, c in enumerate(text)
+        if c in MARK_SYMBOLS
+    ]
     return foreign(named, digits, kind, dated=dated)
 
 
@@ -95,15 +100,31 @@ def test_a_date_has_marks() -> None:
     assert said("12/3/2026?", dated=True) == LETTERS
 
 
-@pytest.mark.parametrize("text", ["? 10/30/2019", "?   1/2/19", "? 10-30-2019"])
+@pytest.mark.parametrize("text", ["? 10/30/2019", "?    1/2/19", "? 10-30-2019", "? 2019-10-30"])
 def test_a_label_before_a_date_is_no_part_of_it(text: str) -> None:
     assert said(text, dated=True) == ""
     assert said(text) == LETTERS
 
 
-@pytest.mark.parametrize("text", ["? 102019", "? 10/2019", "?1/12/2019", "?0/30/2019", "10/30/2019 ?", "? 10/?30/2019"])
+@pytest.mark.parametrize(
+    "text", ["? 102019", "? 10/2019", "?1/12/2019", "?0/30/2019", "10/30/2019 ?", "? 10/?30/2019", "? 5. 2019."]
+)
 def test_a_letter_that_may_be_a_month_or_a_digit_of_a_date_goes_to_a_person(text: str) -> None:
     assert said(text, dated=True) == LETTERS
+
+
+def test_a_letter_between_a_label_and_a_date_may_be_a_digit() -> None:
+    """The network names all letters at one place as one symbol, which reaches from the first of them to the last."""
+    marks = [Named("/", 1, 0.9, 0.5, 0.5), Named("/", 2, 0.9, 0.7, 0.7)]
+    assert foreign([Named("?", 0, 0.9, 0.0, 0.1), *marks], "122019", "string", dated=True) == ""
+    assert foreign([Named("?", 0, 0.9, 0.0, 0.3), *marks], "122019", "string", dated=True) == LETTERS
+
+
+@pytest.mark.parametrize("text", ["1)", "501)", "(15"])
+def test_a_bracket_without_its_other_half_beside_a_1_goes_to_a_person(text: str) -> None:
+    """Each may be the other."""
+    assert said(text) == said(text, "amount") == BRACKET_OR_1
+    assert said(text.replace("1", "2")) == said(text.replace("1", "2"), "amount") == ""
 
 
 def apart(*gaps: float) -> MarkedDigits:

@@ -34,9 +34,9 @@ LEFT_OUT: Mapping[str, frozenset[int]] = {
 }  # fmt: skip
 """Items with wrong labels, by the SHA-256 of `digits.npz`.
 
-The shipped network gave the labels of 133 items a probability below 0.3. The pictures of all 133 were inspected; 20 do not show
-the digit of their label. Of the writers who are kept apart 13 items were inspected, and two are left out: 1329 is a 9, and 3108
-is no digit.
+A shipped network gave the labels of 133 items a probability below 0.3. The pictures of all 133 were inspected; 20 do not show
+the digit of their label, none of them by a writer who is kept apart. Of those writers, a later network doubted 13 items in the
+same way; two of them are left out: 1329 is a 9, and 3108 is no digit.
 """
 
 MIN_BEND = 0.12  # of a bracket's length, from its chord: one that bends less looks like a 1 or a slash

@@ -26,8 +26,8 @@ class SymbolTuning:
     min_share: float = 0.15  # probability of a symbol that is reported [guess]
     # In real fields letters and struck-out writing are rarer than in training.
     rarer_nats: float = 2.0  # [measured: digits of 542 check amounts alone; more gains little]
-    # Nobody writes one bracket alone, but some 1s at the end of a number look like one.
-    lone_bracket_nats: float = 6.0  # [measured: last digits of 542 check amounts; composed fields hardly change]
+    # A bracket alone is rarer than a 1 at the end of a number that looks like one.
+    lone_bracket_nats: float = 3.0  # [measured: 542 check amounts; with 6, drawn numbers before a printed bracket gain a 1]
     min_bracket_share: float = 0.5  # probability of the other bracket, for a pair [guess]
     near_frames: int = 2  # next to those of a digit, in which another symbol may be seen in its place [guess]
 
@@ -72,12 +72,20 @@ def named(frames: Frames, text: str) -> tuple[Named, ...]:
     places = _places(readers, text)[seen[0], seen[2]].tolist()
     # For every symbol at every place: by reader, its greatest share and the first frame that has it.
     found: dict[tuple[int, str], dict[int, tuple[float, int]]] = {}
+    last: dict[tuple[int, str], int] = {}
     for reader, mark, frame, place, share in zip(*(axis.tolist() for axis in seen), places, shares, strict=True):
+        last[place, MARK_SYMBOLS[mark]] = max(frame, last.get((place, MARK_SYMBOLS[mark]), 0))
         best = found.setdefault((place, MARK_SYMBOLS[mark]), {})
         if reader not in best or share > best[reader][0]:
             best[reader] = share, frame
     told = [
-        Named(symbol, place, max(share for share, _ in best.values()), next(iter(best.values()))[1] / len(frames))
+        Named(
+            symbol,
+            place,
+            max(share for share, _ in best.values()),
+            next(iter(best.values()))[1] / len(frames),
+            last[place, symbol] / len(frames),
+        )
         for (place, symbol), best in found.items()
     ]
     return tuple(sorted(told, key=lambda one: (one.place, one.at)))
