@@ -123,8 +123,8 @@ def _by_name_alone(written: WrittenAmount, named: Sequence[Named]) -> WrittenAmo
     """The amount with the names of its separators counting more than their shapes.
 
     What is surely named a point or a comma may be either, whatever its shape. A point or a comma that is not named at all may
-    be dirt. Nothing changes if that is before the last two digits, which may be cents, or if the cents may be raised: then it
-    may show that they are none. Nor does it if a name is not sure.
+    be dirt. Nothing changes if that is beside the last three digits, where it may be the point before the cents, or if the
+    cents may be raised: then it may show that they are none. Nor does it if a name is not sure.
     """
 
     def share(one: Separator, names: str) -> float:
@@ -140,9 +140,9 @@ def _by_name_alone(written: WrittenAmount, named: Sequence[Named]) -> WrittenAmo
 
     between = [one for one in written.separators if one.sure and 0 < one.place < len(written.text)]
     shares = [share(one, NAMES) for one in between]
-    cents = len(written.text) - CENTS
+    last = len(written.text) - CENTS - 1
     if any(AMOUNT_MARKS.min_named_share <= own < AMOUNT_MARKS.min_sure_share for own in shares) or any(
-        is_unnamed(one) and (written.raised is not False or one.place == cents) for one in between
+        is_unnamed(one) and (written.raised is not False or one.place >= last) for one in between
     ):
         return written
     others = [one for one in written.separators if one not in between]

@@ -131,7 +131,7 @@ def test_a_mark_in_doubt_is_a_separator_by_its_name(text: str, mark: int, named:
         ),
         # Dirt that looks like a point, but has no name.
         ("159520", {2: "point", 3: "point"}, (Named(".", 3, 0.85),), "159520"),
-        ("80000", {4: "point"}, (), "80000"),
+        ("80000", {1: "point"}, (), "80000"),
         # A name that is not sure: 65872 or 6587.2.
         ("65872", {4: "point"}, (Named(".", 4, 0.73),), ""),
         ("2505", {3: "point"}, (Named(".", 3, 0.79),), ""),
@@ -139,8 +139,9 @@ def test_a_mark_in_doubt_is_a_separator_by_its_name(text: str, mark: int, named:
         ("8800000", {2: "point", 4: "comma"}, (Named(",", 2, 0.4), Named(",", 4, 1.0)), ""),
         ("15952", {2: "point", 3: "point"}, (Named(".", 2, 0.85), Named(".", 3, 0.7)), ""),
         ("20000", {1: "comma", 3: "comma"}, (Named(".", 3, 0.42), Named(",", 3, 0.4)), ""),
-        # Before the last two digits even a point without a name may part the cents.
+        # Beside the last three digits even a point without a name may part the cents.
         ("52450000", {2: "comma", 6: "point"}, (), ""),
+        ("52450000", {5: "point"}, (), ""),
         ("15952", {2: "point", 3: "point"}, (Named(".", 2, 0.85),), ""),
         # A slash or a dash may be a digit that was not read.
         ("1250", {2: "slash"}, (), ""),
