@@ -26,7 +26,7 @@ class ForeignTuning:
     min_gap_digits: float = 0.34  # between two numbers: a space in print is rarely wider [guess]
     min_single_gap_digits: float = 0.55  # the same, if one of them is a single digit [guess]
     min_wider_digits: float = 0.25  # by which it exceeds the next widest gap [guess]
-    min_share_in_1: float = 0.05  # of a slash in place of a 1 that was read between digits [measured: drawn fields like 3/4]
+    min_share_in_1: float = 0.03  # of a slash in place of a 1 that was read between digits [measured: drawn fields like 3/4]
     min_point_share: float = 0.5  # of a point or comma in an amount, which may be dirt [guess]
     min_dot: float = 0.06  # digit heights: the longer side of the dot of a question mark [guess]
     max_dot: float = 0.3  # likewise [guess]
