@@ -71,7 +71,7 @@ def foreign(named: Sequence[Named], text: str, kind: Kind, *, dated: bool) -> st
         return CORRECTED
     if shares[LETTER] >= FOREIGN.min_share and not (dated and _is_label(named, text)):
         return LETTERS if text else ONLY_LETTERS
-    if _may_end_in_a_1(named, text):
+    if _is_bracket_or_1(named, text):
         return BRACKET_OR_1
     if dated:
         return ""
@@ -112,8 +112,8 @@ def _is_label(named: Sequence[Named], text: str) -> bool:
     return first == 1 and a_sign > 0 and all(marks[first] - one.until > FOREIGN.min_label_signs * a_sign for one in letters)
 
 
-def _may_end_in_a_1(named: Sequence[Named], text: str) -> bool:
-    """Whether a bracket without its other half is seen where a 1 was read, at the start or the end of a number."""
+def _is_bracket_or_1(named: Sequence[Named], text: str) -> bool:
+    """Whether a bracket without its other half is seen beside or in place of a 1 at the start or the end of a number."""
     sure = {(one.symbol, one.place) for one in named if one.symbol in "()" and one.share >= FOREIGN.min_parting_share}
     if len({symbol for symbol, _ in sure}) != 1:
         return False

@@ -131,3 +131,13 @@ def test_training_ends_when_validation_gets_no_better(tmp_path: Path) -> None:
     scores = np.asarray(found.model.predict(pictures, verbose=0))
     loss = -np.log(np.maximum(scores[np.arange(len(labels)), labels], 1e-7)).mean()
     assert loss == pytest.approx(losses[best], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("flags", "there"), [("fma avx2 sha_ni", False), ("avx512_bf16", True), ("amx_bf16 amx_tile", True), ("asimd bf16", True)]
+)
+def test_bfloat16_is_used_where_the_processor_has_instructions_for_it(tmp_path: Path, flags: str, there: bool) -> None:
+    cpu = tmp_path / "cpuinfo"
+    cpu.write_text(f"processor : 0\nflags : {flags}\n", encoding="utf-8")
+    assert loop._computes_bfloat16(cpu) == there
+    assert loop._computes_bfloat16(tmp_path / "none")  # not Linux
