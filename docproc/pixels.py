@@ -88,6 +88,23 @@ def otsu(gray: Gray) -> tuple[float, float, float]:
     return float(threshold), dark_mean, light_mean
 
 
+def separation(gray: Gray, threshold: float) -> tuple[float, float]:
+    """(share, separation), 0..1: of the pixels, those that are at most `threshold`; and how well it separates the two sides.
+
+    The separation is the part of the variance of gray levels that lies between the two sides (Otsu 1979). An image of one level
+    has none.
+    """
+    counts, levels = level_counts(gray), np.arange(256)
+    share = counts / counts.sum()
+    dark = float(share[: int(threshold) + 1].sum())
+    middle = float((share * levels).sum())
+    whole = float((share * (levels - middle) ** 2).sum())
+    if whole <= 0 or not 0 < dark < 1:
+        return dark, 0.0
+    below = float((share * levels)[: int(threshold) + 1].sum()) / dark
+    return dark, dark / (1 - dark) * (middle - below) ** 2 / whole
+
+
 def level_counts(gray: Gray) -> NDArray[np.float64]:
     """How many pixels have each gray level: (256,)."""
     return np.asarray(cv2.calcHist([gray], [0], None, [256], [0, 256]).ravel(), np.float64)

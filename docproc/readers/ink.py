@@ -1,6 +1,7 @@
 """Field to ink: the pen strokes on the paper, isolated from everything else and scaled to one size.
 
-The illumination is flattened, ink separated from paper (Otsu), ruled lines and frames are erased without damaging the strokes
+A low crop is enlarged first: a threshold at the scale of the scan leaves strokes of two or three px jagged or broken. Then the
+illumination is flattened, ink separated from paper (Otsu), ruled lines and frames are erased without damaging the strokes
 that cross them, the digits are scaled to a height of 40 px, and the slant is removed. All handwriting readers start from here.
 
 The slant is the shear with the most concentrated vertical projection (A. Vinciarelli and J. Luettin, 2001).
@@ -9,22 +10,33 @@ The slant is the shear with the most concentrated vertical projection (A. Vincia
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import sqrt
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.pixels import components, digit_height, flatten_light, level_counts, level_quantile, otsu, quantile
+from docproc.pixels import components, digit_height, flatten_light, level_counts, level_quantile, otsu, quantile, separation
 from docproc.readers.ruling import without_ruling
-from docproc.types import DIGIT_HEIGHT, INK_MARGIN, Affine, FieldInk, Gray, Ink
+from docproc.types import DIGIT_HEIGHT, INK_MARGIN, Affine, Box, FieldInk, Gray, Ink
 
 
 @dataclass(frozen=True, slots=True)
 class InkTuning:
     """The tuned numbers of this stage, each with its unit and kind, see docs/house.md."""
 
+    # Size before the threshold.
+    crop_px: int = 128  # height to which a lower crop is enlarged [measured: 542 check amounts, see docs/errors.md]
+    digit_px: float = 70.0  # height to which digits are enlarged that are small even then [measured: the same]
+    min_gain: float = 1.25  # by which they are enlarged at least [guess]
+    max_enlarged: float = 4.0  # times [guess]
+    max_enlarged_px: int = 4_000_000  # of the enlarged crop [guess]
+
     # Threshold.
-    min_contrast_gray: float = 28.0  # between flattened paper and ink; less is an empty field [guess]
+    min_contrast_gray: float = 28.0  # between flattened paper and ink; less is faint writing, or an empty field [guess]
+    min_faint_gray: float = 12.0  # the same for faint writing [measured: noise and waves; check amounts made pale]
+    max_faint_share: float = 0.35  # of a crop that is faint writing, and not the paper's grain [measured: the same]
+    min_faint_separation: float = 0.7  # of faint writing and paper, see `pixels.separation` [measured: the same]
     min_height_px: int = 6  # of a crop that is searched for ink [guess]
     min_width_px: int = 4  # the same [guess]
     light_reach_share: float = 0.5  # of the crop's height, over which the light is flattened [guess]
@@ -45,7 +57,7 @@ class InkTuning:
     min_soften_px: float = 0.6  # [guess]
     max_soften_px: float = 4.0  # [guess]
 
-    # Marks: anything written, even if only a dash.
+    # Marks: anything written, even if only a dash; px of the scan.
     min_mark_px: float = 5.0  # of the longer side [guess]
     min_mark_share: float = 0.09  # the same, of the crop's height [guess]
     max_mark_height_px: int = 100  # of the crop's height that counts there [guess]
@@ -95,7 +107,7 @@ class CombTuning:
     """The tuned numbers for finding and erasing a comb's printed frame."""
 
     max_cell_aspect: float = 20.0  # height over width of a cell [guess]
-    min_cell_px: int = 80  # width to which the cells are enlarged at least [guess]
+    min_cell_px: int = 100  # width to which the cells are enlarged at least [measured: 80 fields of election forms]
     max_height_share: float = 0.75  # of the comb's height, for a digit [guess]
     max_height_pitches: float = 1.1  # the same, in cells [guess]
     min_height_share: float = 0.5  # of the height that fits in a cell: its digits are at least this tall [guess]
@@ -153,18 +165,30 @@ def free_ink(crop: Gray) -> FieldInk:
 
     `crop` is (height, width) uint8, dark ink on light paper. A field without ink gives `NO_INK`.
     """
-    found = _ink_map(crop)
-    offset = (0, 0)
-    if found is not None and found.tall is None:
-        found, offset = _second_look(crop, found)
+    large = _enlargement(crop, INK.crop_px / crop.shape[0])
+    found = _ink_map(_enlarged(crop, large), large)
+    left, top = 0, 0
+    if found is not None and found.tall is None and (near := _writing(found, crop, large)):
+        part = np.ascontiguousarray(near.cut(crop))
+        larger = _enlargement(part, INK.crop_px / part.shape[0])
+        closer = _ink_map(_enlarged(part, larger), larger)
+        if closer is not None and closer.tall is not None:
+            found, crop, large, left, top = closer, part, larger, near.left, near.top
     if found is None:
         return NO_INK
     if found.tall is None:
-        return replace(NO_INK, written=found.written)
+        return replace(NO_INK, written=found.written, faint=found.faint)
+    larger = _enlargement(crop, large * INK.digit_px / found.tall)
+    if larger >= INK.min_gain * large:
+        closer = _ink_map(_enlarged(crop, larger), larger)
+        if closer is not None and closer.tall is not None:
+            found, large = closer, larger
+    assert found.tall is not None
     ink, to_ink = _bring_to_height(found.ink, found.tall)
     ink, shear = _take_out_slant(ink)
-    to_ink = np.asarray((_square(shear) @ _square(to_ink) @ _square(_shift(-offset[0], -offset[1])))[:2])
-    return FieldInk(ink, to_ink, *components((ink > INK.stroke_ink).astype(np.uint8)), written=True)
+    to_ink = _square(shear) @ _square(to_ink) @ np.diag([large, large, 1.0]) @ _square(_shift(-left, -top))
+    parts = components((ink > INK.stroke_ink).astype(np.uint8))
+    return FieldInk(ink, to_ink[:2], *parts, written=True, faint=found.faint)
 
 
 def comb_ink(crop: Gray, cells: int, framed: Gray | None = None) -> FieldInk:
@@ -192,7 +216,7 @@ def comb_ink(crop: Gray, cells: int, framed: Gray | None = None) -> FieldInk:
     if found is None:
         return NO_INK
     if found.tall is None:
-        return replace(NO_INK, written=found.written)
+        return replace(NO_INK, written=found.written, faint=found.faint)
     # The cells limit the digit height, the ink gives the actual one; a single mark in an empty comb says little.
     most = min(COMB.max_height_share * inner.shape[0], COMB.max_height_pitches * pitch)
     ink, to_ink = _bring_to_height(found.ink, float(np.clip(found.tall, COMB.min_height_share * most, most)))
@@ -200,7 +224,8 @@ def comb_ink(crop: Gray, cells: int, framed: Gray | None = None) -> FieldInk:
     walls = tuple(float(to_ink[0, 2] + to_ink[0, 0] * (left + pitch * k)) for k in range(1, cells))
     if large > 1:
         to_ink = np.asarray(to_ink @ np.diag([large, large, 1.0]))
-    return FieldInk(ink, to_ink, *components((ink > INK.stroke_ink).astype(np.uint8)), cells, walls, written=True)
+    parts = components((ink > INK.stroke_ink).astype(np.uint8))
+    return FieldInk(ink, to_ink, *parts, cells, walls, written=True, faint=found.faint)
 
 
 def digit_ink(gray: Gray) -> Ink:
@@ -241,27 +266,29 @@ class _Found:
     specks: int  # number of parts much smaller than a digit
     written: bool  # whether anything is more than dust and the remains of lines
     marks: NDArray[np.int32]  # the components of the writing, see `pixels.components`
+    faint: bool = False  # whether it hardly differs from the paper
 
 
-def _ink_map(crop: Gray) -> _Found | None:
-    """The ink of a crop without ruled lines; None if there is no ink."""
-    found = _threshold(crop)
+def _ink_map(crop: Gray, scale: float = 1.0) -> _Found | None:
+    """The ink of a crop, enlarged `scale` times, without ruled lines; None if there is no ink."""
+    found = _threshold(crop, scale)
     if found is None or found.tall is None or found.specks <= INK.max_specks:
         return found
     # Fine lines of a security pattern came through: a slight blur removes them but not the pen.
     blur = float(np.clip(INK.soften_digits * found.tall, INK.min_soften_px, INK.max_soften_px))
-    softened = _threshold(np.asarray(cv2.GaussianBlur(crop, (0, 0), blur), np.uint8))
+    softened = _threshold(np.asarray(cv2.GaussianBlur(crop, (0, 0), blur), np.uint8), scale)
     return found if softened is None or softened.tall is None else softened
 
 
-def _threshold(crop: Gray) -> _Found | None:
+def _threshold(crop: Gray, scale: float) -> _Found | None:
     height, width = crop.shape
     if height < INK.min_height_px or width < INK.min_width_px:
         return None
     reach = max(INK.min_light_reach_px, round(min(height, INK.max_light_height_px) * INK.light_reach_share))
     flat = flatten_light(crop, reach=reach)
     threshold, dark, light = otsu(flat)
-    if light - dark < INK.min_contrast_gray:
+    faint = light - dark < INK.min_contrast_gray
+    if faint and not _is_faint_writing(flat, threshold, light - dark):
         return None
     soft = max(INK.min_ramp_gray, INK.ramp_share * (light - dark))
     # Security patterns are darker than paper and lighter than the pen: a threshold halfway to the pen's darkness drops them.
@@ -269,43 +296,62 @@ def _threshold(crop: Gray) -> _Found | None:
     middle = min(threshold + INK.lighter_share * (light - threshold), light - INK.pen_share * (light - core))
     # An ink ramp around the threshold keeps the anti-aliased edge of a stroke and drops the paper's pattern.
     ramp = np.clip((middle + soft / 2 - np.arange(256)) * (255.0 / soft), 0, 255).astype(np.uint8)
-    ink, ruled = without_ruling(np.asarray(cv2.LUT(flat, ramp), np.uint8))
+    ink, ruled = without_ruling(np.asarray(cv2.LUT(flat, ramp), np.uint8), scale)
     ink = _joined_dots(ink)
     labels, table = components((ink > INK.half_ink).astype(np.uint8))
     tall = digit_height(table, height)
-    marks = _marks(labels, table, ruled)
+    marks = _marks(labels, table, ruled, scale)
     specks = int(np.count_nonzero(table[:, 4] < INK.speck_area_share * tall**2)) if tall else 0
-    return _Found(ink, tall, specks, tall is not None or len(marks) > 0, marks)
+    return _Found(ink, tall, specks, tall is not None or len(marks) > 0, marks, faint)
 
 
-def _marks(labels: NDArray[np.int32], table: NDArray[np.int32], ruled: NDArray[np.uint8]) -> NDArray[np.int32]:
+def _is_faint_writing(flat: Gray, threshold: float, contrast: float) -> bool:
+    """Whether paper and ink that hardly differ are pale writing. The grain of paper is as often dark as light."""
+    if contrast < INK.min_faint_gray:
+        return False
+    share, separated = separation(flat, threshold)
+    return share <= INK.max_faint_share and separated >= INK.min_faint_separation
+
+
+def _marks(labels: NDArray[np.int32], table: NDArray[np.int32], ruled: NDArray[np.uint8], scale: float) -> NDArray[np.int32]:
     """The components that were written: larger than dust, not remains of lines, and not cut by the edge."""
     height, width = labels.shape
-    least = max(INK.min_mark_px, INK.min_mark_share * min(height, INK.max_mark_height_px))
+    least = max(INK.min_mark_px * scale, INK.min_mark_share * min(height, INK.max_mark_height_px * scale))
     large = (table[:, 2:4].max(axis=1) >= least) & (table[:, 4] >= INK.min_mark_area_share * least**2)
     inside = (table[:, :2] > 0).all(axis=1)
     inside &= (table[:, 0] + table[:, 2] < width) & (table[:, 1] + table[:, 3] < height)
     if ruled.any() and (large & inside).any():
-        side = 2 * INK.remains_px + 1
+        side = 2 * round(INK.remains_px * scale) + 1
         near = cv2.dilate(ruled, np.ones((side, side), np.uint8))
         covered = np.bincount(labels[near > 0], minlength=len(table) + 1)[1:]
         inside &= covered < INK.remains_share * table[:, 4]
     return np.asarray(table[large & inside], np.int32)
 
 
-def _second_look(crop: Gray, found: _Found) -> tuple[_Found, tuple[int, int]]:
-    """What was too small to be a digit of the crop, analyzed on its own; and its left and top in the crop."""
-    if not len(found.marks):
-        return found, (0, 0)
-    table = found.marks
-    room = int(table[:, 3].max())
-    left, top = max(0, int(table[:, 0].min()) - room), max(0, int(table[:, 1].min()) - room)
-    right, bottom = (int((table[:, k] + table[:, k + 2]).max()) + room for k in (0, 1))
-    near = crop[top:bottom, left:right]
-    if near.shape[0] > INK.nearer_share * crop.shape[0]:
-        return found, (0, 0)
-    closer = _ink_map(np.ascontiguousarray(near))
-    return (found, (0, 0)) if closer is None or closer.tall is None else (closer, (left, top))
+def _enlargement(crop: Gray, wanted: float) -> float:
+    """How many times a crop is enlarged, at least 1: as `wanted`, within the limits."""
+    return max(1.0, min(wanted, INK.max_enlarged, sqrt(INK.max_enlarged_px / crop.size)))
+
+
+def _enlarged(crop: Gray, times: float) -> Gray:
+    if times <= 1:
+        return crop
+    return np.asarray(cv2.resize(crop, None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def _writing(found: _Found, crop: Gray, large: float) -> Box | None:
+    """Where in a crop, enlarged `large` times, the marks are that are too small to be its digits.
+
+    None if there are none, or if they take most of its height.
+    """
+    table = found.marks / large
+    if not len(table):
+        return None
+    room = table[:, 3].max()
+    left, top = np.floor(table[:, :2].min(axis=0) - room).astype(int).tolist()
+    right, bottom = np.ceil((table[:, :2] + table[:, 2:4]).max(axis=0) + room).astype(int).tolist()
+    near = Box(left, top, right - left, bottom - top).clip(crop.shape[1], crop.shape[0])
+    return near if near.height <= INK.nearer_share * crop.shape[0] else None
 
 
 def _joined_dots(ink: Ink) -> Ink:
@@ -433,7 +479,7 @@ def _frame(crop: Gray, cells: int) -> _Frame | None:
         return None
     flat = flatten_light(crop, reach=max(COMB.min_light_reach_px, round(height * COMB.light_reach_share)))
     threshold, dark, light = otsu(flat)
-    if light - dark < INK.min_contrast_gray:
+    if light - dark < INK.min_contrast_gray and not _is_faint_writing(flat, threshold, light - dark):
         return None
     mask = (flat <= threshold).astype(np.uint8)
     bars = _bars(mask, round(COMB.bar_share * width / cells))

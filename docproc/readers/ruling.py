@@ -38,7 +38,7 @@ class RulingTuning:
     sure_heights: float = 1.4  # of the crop: a horizontal run at least this long is a rule without further evidence [guess]
     min_sure_px: int = 12  # the same [guess]
     sure_width_share: float = 0.55  # of the crop: the same [guess]
-    off_line_px: float = 2.0  # by which the pieces of a rule may be off its straight line [guess]
+    off_line_px: float = 2.0  # of the scan, by which the pieces of a rule may be off its straight line [guess]
     span_share: float = 0.6  # of the crop's width, from the first piece of a rule to the last [guess]
     solid_share: float = 0.9  # of the columns without other ink: those in which a solid rule is visible [guess]
     broken_share: float = 0.72  # the same, for a rule from side to side that is broken in places [guess]
@@ -108,21 +108,22 @@ class Rule:
         return self.row + self.slope * column
 
 
-def without_ruling(ink: Ink) -> tuple[Ink, Mask]:
+def without_ruling(ink: Ink, scale: float = 1.0) -> tuple[Ink, Mask]:
     """(ink, what was removed): the ink (height, width) uint8 without printed rules and walls.
 
-    A stroke that crosses one is kept.
+    A stroke that crosses one is kept. `scale` is the number of times by which the crop was enlarged.
     """
     mask = (ink > RULING.stroke_ink).astype(np.uint8)
     gone = np.zeros_like(mask)
     bars = _bars(mask)
     for bar in bars:
         gone |= bar.run
-    rules = [*bars, *level_rules(mask & (1 - gone))]
+    off = RULING.off_line_px * scale
+    rules = [*bars, *level_rules(mask & (1 - gone), off)]
     for rule in rules[len(bars) :]:
-        gone |= _on_rule(mask, rule)
+        gone |= _on_rule(mask, rule, off)
     for rule in rules:
-        gone |= _remains(mask & (1 - gone), rule)
+        gone |= _remains(mask & (1 - gone), rule, off)
     gone |= _walls(mask, gone, rules)
     for rule in rules:
         gone |= _ticks(mask, rule)
@@ -132,8 +133,8 @@ def without_ruling(ink: Ink) -> tuple[Ink, Mask]:
 # ------------------------------------------------------------------------------------------------------ horizontal rules
 
 
-def level_rules(mask: Mask) -> list[Rule]:
-    """The horizontal rules of a field, longest first."""
+def level_rules(mask: Mask, off: float) -> list[Rule]:
+    """The horizontal rules of a field, longest first; `off` px is how far a piece of one may be off its straight line."""
     height, width = mask.shape
     most = round(max(RULING.max_thickness_px, RULING.max_thickness_share * height))
     tall = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((most + 1, 1), np.uint8)), np.uint8)
@@ -159,14 +160,14 @@ def level_rules(mask: Mask) -> list[Rule]:
     left = (-table[:, 2]).argsort(kind="stable")
     while len(left) and len(found) < RULING.max_rules:
         slope, row = lines.fit(left[:1].tolist())
-        aligned = _aligned(table, left, slope, row)
+        aligned = _aligned(table, left, slope, row, off)
         taken, left = left[aligned].tolist(), left[~aligned]
         span = int((table[taken, 0] + table[taken, 2]).max() - table[taken, 0].min())
         if not any_sure and span < RULING.span_share * width:
             continue
         if len(taken) > 1:
             slope, row = lines.fit(taken)
-        rule = _rule(mask, thin, np.asarray(sure, np.uint8), span, slope, row)
+        rule = _rule(mask, thin, np.asarray(sure, np.uint8), span, slope, row, off)
         if rule is not None:
             found.append(rule)
     return found
@@ -226,19 +227,19 @@ class _Lines:
         return np.asarray((np.abs(slope) <= max_slope) & (bend <= max_bend), np.bool_)
 
 
-def _aligned(table: NDArray[np.int32], left: NDArray[np.int64], slope: float, row: float) -> NDArray[np.bool_]:
+def _aligned(table: NDArray[np.int32], left: NDArray[np.int64], slope: float, row: float, off: float) -> NDArray[np.bool_]:
     """Which of the remaining pieces lie on the straight line of the first of them, (len(left),)."""
     own = table[left]
     middle = own[:, 0] + own[:, 2] / 2
-    near = np.abs(own[:, 1] + own[:, 3] / 2 - row - slope * middle) <= RULING.off_line_px + own[0, 3] / 2
+    near = np.abs(own[:, 1] + own[:, 3] / 2 - row - slope * middle) <= off + own[0, 3] / 2
     near[0] = True
     return np.asarray(near, np.bool_)
 
 
-def _rule(mask: Mask, thin: Mask, sure: Mask, span: int, slope: float, row: float) -> Rule | None:
+def _rule(mask: Mask, thin: Mask, sure: Mask, span: int, slope: float, row: float, off: float) -> Rule | None:
     """The rule formed by pieces on a straight line, `span` px from end to end; None if they are pen strokes."""
     height, width = mask.shape
-    zone = _zone(mask.shape, slope, row, RULING.off_line_px + 1)
+    zone = _zone(mask.shape, slope, row, off + 1)
     runs = (thin & zone).sum(axis=0)
     seen = runs[runs > 0].tolist()
     if not seen:
@@ -247,7 +248,7 @@ def _rule(mask: Mask, thin: Mask, sure: Mask, span: int, slope: float, row: floa
     if thickness > max(RULING.max_thickness_px, RULING.max_thickness_share * height):
         return None
     run = np.asarray(sure & zone & mask, np.uint8)
-    if not run.any() and not _shows(mask, runs, span, _zone(mask.shape, slope, row, RULING.off_line_px + thickness)):
+    if not run.any() and not _shows(mask, runs, span, _zone(mask.shape, slope, row, off + thickness)):
         return None
     if _strikes(mask & (1 - sure) & (1 - zone), row + slope * width / 2):
         return None
@@ -313,9 +314,9 @@ def _bars(mask: Mask) -> list[Rule]:
     return found
 
 
-def _remains(left: Mask, rule: Rule) -> Mask:
+def _remains(left: Mask, rule: Rule, off: float) -> Mask:
     """What is left of a rule that was removed: flat pieces along it."""
-    reach = rule.thickness / 2 + RULING.off_line_px + RULING.remains_px
+    reach = rule.thickness / 2 + off + RULING.remains_px
     labels, table = components(left)
     if not len(table):
         return np.zeros_like(left)
@@ -324,14 +325,14 @@ def _remains(left: Mask, rule: Rule) -> Mask:
     return np.isin(labels, np.flatnonzero(flat) + 1).astype(np.uint8)
 
 
-def _on_rule(mask: Mask, rule: Rule) -> Mask:
+def _on_rule(mask: Mask, rule: Rule, off: float) -> Mask:
     """The ink of a rule, without the strokes that cross it or sit on it."""
     tall = round(rule.thickness) + RULING.crossing_px
     strokes = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((tall, 1), np.uint8))
     strokes = cv2.dilate(strokes, _ASIDE)
     runs = np.asarray(cv2.dilate(rule.run, _UP_AND_DOWN), np.uint8) & (1 - np.asarray(strokes, np.uint8))
     # Where there is no other ink, the whole visible line is removed.
-    zone = _zone(mask.shape, rule.slope, rule.row, rule.thickness / 2 + RULING.off_line_px)
+    zone = _zone(mask.shape, rule.slope, rule.row, rule.thickness / 2 + off)
     beside = mask & (1 - zone)
     return np.asarray(mask & (runs | (zone & ~beside.any(axis=0))), np.uint8)
 

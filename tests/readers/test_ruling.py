@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from docproc.readers.ink import free_ink
-from docproc.readers.ruling import level_rules, without_ruling
+from docproc.readers.ruling import RULING, level_rules, without_ruling
 from docproc.types import Gray, Ink
 from tests.conftest import WriteField
 
@@ -83,7 +83,7 @@ def test_digits_that_stand_on_a_rule_keep_their_feet(write_field: WriteField, da
 
 def test_feet_in_one_row_are_no_rule(write_field: WriteField) -> None:
     ink = ink_of(write_field("2222", gap=2))
-    assert not level_rules((ink > 100).astype(np.uint8))
+    assert not level_rules((ink > 100).astype(np.uint8), RULING.off_line_px)
 
 
 @pytest.mark.parametrize("text", ["1250", "64", "873"])
