@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from docproc.pixels import level_counts, level_quantile, otsu, quantile
+from docproc.pixels import level_counts, level_quantile, otsu, quantile, separation
 
 
 @pytest.mark.parametrize("levels", [2, 5, 256])
@@ -23,3 +23,14 @@ def test_a_threshold_tells_the_mean_of_both_sides() -> None:
     assert 12 <= threshold < 200
     assert (dark, light) == (11.0, 202.0)
     assert otsu(np.full((3, 3), 77, np.uint8)) == (77.0, 77.0, 77.0)
+
+
+def test_separation_tells_two_levels_from_one_spread() -> None:
+    two = np.full((10, 10), 200, np.uint8)
+    two[:2] = 180
+    assert separation(two, 180) == (pytest.approx(0.2), pytest.approx(1.0))
+    grain = np.random.default_rng(0).normal(128, 20, (200, 200)).astype(np.uint8)
+    share, separated = separation(grain, otsu(grain)[0])
+    assert share == pytest.approx(0.5, abs=0.03)
+    assert separated == pytest.approx(2 / np.pi, abs=0.02)  # of a normal distribution cut in its middle
+    assert separation(np.full((3, 3), 77, np.uint8), 77) == (1.0, 0.0)

@@ -10,7 +10,7 @@ from docproc.meaning.foreign import SLASH_OR_1, dot_below, foreign, slash_in_1, 
 from docproc.meaning.marks import MarkedDigits
 from docproc.meaning.named import Named
 from docproc.readers.comb import CombOpinion
-from docproc.readers.confidence import KEPT_DECIMALS, confidence
+from docproc.readers.confidence import KEPT_DECIMALS, confidence, joined
 from docproc.readers.evidence import evidence
 from docproc.readers.ink import comb_ink, free_ink
 from docproc.readers.lattice import LatticeOpinion, View
@@ -114,7 +114,7 @@ def read(prepared: Handwritten, opinions: Mapping[str, Opinion], model: Model) -
     """The best text of a field and the probability that it is right."""
     field = prepared.field
     if prepared.lattice.blank:
-        return Reading("", 0.0)
+        return Reading("", 0.0, remark=FAINT if prepared.faint and prepared.inked else "")
     weights = model.weights[field.kind]
     verdict = decide(opinions, field, weights)
     if not verdict.ballots or (not verdict.ballots[0].text and "cells" not in opinions):
@@ -131,7 +131,8 @@ def read(prepared: Handwritten, opinions: Mapping[str, Opinion], model: Model) -
             choice, texts = keep_rules(text, choice.confidence, ruled, rules), ruled.texts
     others = tuple(one for one in texts if one[0] != choice.text and (rules is None or rules.allows(one[0])))
     path = lattice_opinion(opinions).path(choice.text)
-    remark = remark_on(opinions, field, prepared.crop, choice.text) or breaks(choice.broken) or FAINT * prepared.faint
+    remark = remark_on(opinions, field, prepared.crop, choice.text) or breaks(choice.broken)
+    remark = joined(remark, FAINT if prepared.faint else "")
     was = text if choice.changed else ""
     return Reading(choice.text, choice.confidence, path, others[:MAX_ALTERNATIVES], remark, choice.rule, was)
 

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from docproc.learn.composing.fonts import dot_matrix
 from docproc.readers import ink
 from docproc.readers.ink import NO_INK, comb_ink, free_ink
-from docproc.types import DIGIT_HEIGHT, Gray
+from docproc.types import DIGIT_HEIGHT, FieldInk, Gray
 from tests.conftest import WriteField
 
 
@@ -26,6 +28,44 @@ def test_digits_come_to_one_height(write_field: WriteField, height: int) -> None
     parts = free_ink(write_field("3160", height=height, gap=height // 4)).parts
     assert np.allclose(parts[:, 3], DIGIT_HEIGHT, atol=5)
     assert len(parts) == 4
+
+
+def shapes(field: FieldInk) -> list[NDArray[np.float64]]:
+    """The ink of each component in its box, at one size, 0..1, from left to right."""
+    boxes = sorted(field.parts[:, :4].tolist())
+    found = [field.ink[top : top + high, left : left + wide] for left, top, wide, high in boxes]
+    return [cv2.resize(own, (28, 40), interpolation=cv2.INTER_AREA) / 255.0 for own in found]
+
+
+def scanned_at(gray: Gray, share: float) -> Gray:
+    """The same field at a lower resolution."""
+    return np.asarray(cv2.resize(gray, None, fx=share, fy=share, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+@pytest.mark.parametrize("text", ["31604", "27895", "40286"])
+def test_the_shapes_of_digits_survive_a_low_resolution(write_field: WriteField, text: str) -> None:
+    large = write_field(text, height=80, gap=20, width=0.07)
+    pairs = zip(shapes(free_ink(large)), shapes(free_ink(scanned_at(large, 0.2))), strict=True)
+    # 0.3 to 0.4 if digits of 16 px are not enlarged before the threshold.
+    assert np.mean([np.abs(one - other).mean() / one.mean() for one, other in pairs]) < 0.28
+
+
+@pytest.mark.parametrize("above", [0, 30, 140])
+def test_where_enlarged_digits_are_is_told_in_pixels_of_the_crop(write_field: WriteField, above: int) -> None:
+    small = scanned_at(write_field("0", height=80, width=0.09), 0.25)
+    crop = np.pad(small, ((above, above // 2), (60, 0)), constant_values=240)
+    field = free_ink(crop)
+    y, x = (crop < 135).nonzero()
+    back = cv2.invertAffineTransform(field.to_ink)
+    left, top, wide, high = field.parts[field.parts[:, 4].argmax(), :4].tolist()
+    place = back @ [left + wide / 2, top + high / 2, 1]
+    assert np.allclose(place, [(x.min() + x.max()) / 2, (y.min() + y.max()) / 2], atol=1.5)
+
+
+def test_enlarging_has_a_limit() -> None:
+    long = np.full((60, 200_000), 235, np.uint8)
+    long[20:40, 1000:1004] = 40
+    assert free_ink(long).ink.size < 5 * long.size  # 128 px tall, it would be as large as 7 pages
 
 
 def test_a_pattern_that_comes_through_is_softened_away(write_field: WriteField, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,6 +126,25 @@ def test_print_of_separate_dots_is_joined(height: int) -> None:
 @pytest.mark.parametrize("name", ["-", "=", "~"])
 def test_a_mark_alone_is_something_written(write_field: WriteField, name: str) -> None:
     assert free_ink(write_field(name)).written
+
+
+def test_faint_writing_is_something_written(write_field: WriteField) -> None:
+    grain = np.random.default_rng(0).normal(0, 2, (200, 1000))
+    for text, paper, level in (("2075", 235, 218), ("40", 200, 176)):
+        plain = write_field(text, paper=paper, level=level).astype(np.float64)
+        field = free_ink(np.rint(plain + grain[: plain.shape[0], : plain.shape[1]]).astype(np.uint8))
+        assert field.faint
+        assert len(field.parts) == len(text)
+    assert not free_ink(write_field("2075")).faint
+
+
+@pytest.mark.parametrize("depth", [4, 8, 12])
+@pytest.mark.parametrize("blur", [0.0, 1.0, 2.5])
+def test_the_grain_of_paper_is_no_faint_writing(depth: float, blur: float) -> None:
+    grain = np.random.default_rng(1).normal(0, 1, (60, 200))
+    grain = cv2.GaussianBlur(grain, (0, 0), blur) if blur else grain
+    paper = np.clip(230 + depth * grain / grain.std(), 0, 255).astype(np.uint8)
+    assert not free_ink(paper).written
 
 
 def test_dust_is_nothing_written() -> None:

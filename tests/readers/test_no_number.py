@@ -13,6 +13,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 import docproc
+from docproc.readers.handwriting import FAINT
 from docproc.types import Gray, Row
 from tests.conftest import draw_comb, draw_digits_into, draw_field
 
@@ -250,3 +251,15 @@ def test_a_digit_on_a_rule_keeps_its_foot(tmp_path: Path) -> None:
     done = read(tmp_path, pictures)
     assert done.accepted().items() <= texts.items()
     assert sum(row.text == texts[name] for name, row in done.rows.items()) >= 4
+
+
+def test_faint_writing_is_put_before_a_person(tmp_path: Path) -> None:
+    grain = np.random.default_rng(0).normal(0, 1.5, (200, 600))
+    texts = names(["192", "2748", "60", "3195"])
+    pictures = {name: draw_field(text, level=PAPER - 20) for name, text in texts.items()}
+    pictures = {name: (own + grain[: own.shape[0], : own.shape[1]]).astype(np.uint8) for name, own in pictures.items()}
+    done = read(tmp_path, pictures)
+    assert not done.accepted()
+    assert not done.blank()
+    assert {name: row.text for name, row in done.rows.items()} == texts
+    assert all(FAINT in row.reason for row in done.rows.values())
