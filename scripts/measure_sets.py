@@ -29,6 +29,7 @@ from docproc.learn.evaluation.scoring import calibration_error, edit_distance
 from docproc.types import Row
 
 MIN_ACCEPTED = 100  # of a set that may be the worst: fewer say little
+HEADER = f"{'set':24}{'fields':>8}{'exact':>8}{'accepted':>10}{'wrong':>8}{'share':>10}{'ece':>10}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def main() -> None:
     parser.add_argument("--max-error", type=lambda text: Share().convert(text, None, None), default=0.01)
     parser.add_argument("--figures", type=Path, help="docs/figures.json")
     args = parser.parse_args()
-    print(f"{'set':24}{'fields':>8}{'exact':>8}{'accepted':>10}{'wrong':>8}{'share':>10}{'ece':>10}")
+    print(HEADER)
     measured = []
     for one in args.sets:
         place, _, layout = one.partition("=")
@@ -105,9 +106,7 @@ def measure(folder: Path, layout: str, max_error: float) -> Measured:
         layout = str(folder / layout)
     images = folder / "images"
     rows = docproc.read(images if images.is_dir() else folder, layout, max_error=max_error)
-    answers = folder / ("truth.csv" if (folder / "truth.csv").is_file() else "expected.csv")
-    with answers.open(newline="", encoding="utf-8") as file:
-        truth = {(r["document"], int(r["page"]), r["field"]): r for r in csv.DictReader(file)}
+    truth = truth_of(folder)
     single = len({field for _, _, field in truth}) == 1
     found: dict[tuple[str, int, str], Row] = {(r.document, r.page, "" if single else r.field): r for r in rows}
     exact = accepted = wrong = misread = 0
@@ -137,6 +136,13 @@ def measure(folder: Path, layout: str, max_error: float) -> Measured:
         folder.name, len(truth), exact, accepted, wrong, tuple(confidence), tuple(right), digits, misread, documents,
         {} if single else dict(fields_of),
     )  # fmt: skip
+
+
+def truth_of(folder: Path) -> dict[tuple[str, int, str], dict[str, str]]:
+    """The truth of a set, by document, page and field."""
+    answers = folder / ("truth.csv" if (folder / "truth.csv").is_file() else "expected.csv")
+    with answers.open(newline="", encoding="utf-8") as file:
+        return {(r["document"], int(r["page"]), r["field"]): r for r in csv.DictReader(file)}
 
 
 def _equal(one: str, other: str) -> bool:

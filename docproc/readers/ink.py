@@ -367,9 +367,11 @@ def _joined_dots(ink: Ink) -> Ink:
     finer = max(1, int(np.ceil(INK.min_fine_dot_px / dot)))
     if finer > INK.max_finer or mask.size * finer**2 > INK.max_dotted_px:
         return ink
-    large = cv2.resize(ink, None, fx=finer, fy=finer, interpolation=cv2.INTER_CUBIC) if finer > 1 else ink
-    mask = (large > INK.half_ink).astype(np.uint8)
-    inside = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
+    large = ink
+    if finer > 1:
+        large = np.asarray(cv2.resize(ink, None, fx=finer, fy=finer, interpolation=cv2.INTER_CUBIC), np.uint8)
+        mask = (large > INK.half_ink).astype(np.uint8)
+        inside = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
     dot = 2 * quantile(inside[mask > 0], INK.core_percentile / 100)
     deep = (inside > INK.core_share * dot / 2).astype(np.uint8)
     cores, _ = cv2.connectedComponents(deep, connectivity=8)  # a sixth of the time of computing their centers

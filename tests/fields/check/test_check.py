@@ -218,3 +218,18 @@ def test_what_is_no_check() -> None:
         "card": sample("meters/card_1.jpg"),
     }
     assert [name for name, gray in pages.items() if upright_check(page_of(gray))[1] is not None] == []
+
+
+@pytest.mark.parametrize("dpi", [100, 150, 300])
+def test_the_boxes_of_a_date_are_all_found_at_any_resolution(dpi: int) -> None:
+    check = picture().copy()
+    left, top, side, high = 1180, 110, 50, 66
+    check[top - 10 : top + high + 20, left - 10 : left + 430] = int(np.median(check))
+    for k, digit in enumerate("25012016"):
+        cv2.rectangle(check, (left + k * side, top), (left + (k + 1) * side, top + high), 90, 2)
+        draw_digits_into(check, digit, left + k * side + side // 2, top + high // 2, height=40)
+    small = cv2.resize(check, None, fx=dpi / 300, fy=dpi / 300, interpolation=cv2.INTER_AREA)
+    _, found = seen_upright(np.asarray(small, np.uint8))
+    (comb,) = found.combs
+    assert comb.cells == 8
+    assert share(comb.box.scaled(300 / dpi), (left, top, 8 * side, high)) > 0.8
