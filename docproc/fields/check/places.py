@@ -60,7 +60,7 @@ class PlaceTuning:
     min_height_in: float = 0.08  # of the tallest part of a number [guess]
     margin_in: float = 0.05  # of paper around a number [guess]
 
-    comb_width_px: int = 1600  # of a page that is searched for combs: a smaller one is enlarged [measured: 52 checks at 100 dpi]
+    comb_width_px: int = 1600  # of a page searched for combs: a smaller one is enlarged [measured: 52 checks at 100 dpi]
 
 
 PLACES = PlaceTuning()
