@@ -107,7 +107,7 @@ class CombTuning:
     """The tuned numbers for finding and erasing a comb's printed frame."""
 
     max_cell_aspect: float = 20.0  # height over width of a cell [guess]
-    min_cell_px: int = 100  # width to which the cells are enlarged at least [measured: 80 fields of election forms]
+    min_cell_px: int = 140  # width to which the cells are enlarged at least [measured: 1,175 composed combs, docs/errors.md]
     max_height_share: float = 0.75  # of the comb's height, for a digit [guess]
     max_height_pitches: float = 1.1  # the same, in cells [guess]
     min_height_share: float = 0.5  # of the height that fits in a cell: its digits are at least this tall [guess]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 from statistics import median
 
 import cv2
@@ -294,8 +295,14 @@ def _strikes(written: Mask, row: float) -> bool:
 
 
 def _zone(shape: tuple[int, ...], slope: float, row: float, reach: float) -> Mask:
-    rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])
-    return (np.abs(rows - row - slope * columns) <= reach).view(np.uint8)
+    """1 within `reach` px of the line that is at `row` in column 0, (height, width)."""
+    height, width = shape
+    zone = np.zeros((height, width), np.uint8)
+    ends = (row, row + slope * (width - 1))
+    low, high = max(0, floor(min(ends) - reach)), min(height, ceil(max(ends) + reach) + 1)
+    if low < high:
+        zone[low:high] = np.abs(np.arange(low, high)[:, None] - row - slope * np.arange(width)) <= reach
+    return zone
 
 
 def _bars(mask: Mask) -> list[Rule]:
