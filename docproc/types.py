@@ -246,8 +246,8 @@ class FieldInk:
     """The pen strokes in a field: no paper, no ruled lines, one digit height, no slant.
 
     `to_ink` maps pixels of the field's crop to pixels of `ink`. `labels` and `parts` are its connected components, see
-    `pixels.components`. `written` says that something was written, even if only a dash or a dot too small for a digit; `faint`
-    that it hardly differs from the paper.
+    `pixels.components`. `written` says that something was written, even if only a dash or a dot too small for a digit; `doubt`
+    why it cannot be trusted, "" if it can.
     """
 
     ink: Ink
@@ -257,7 +257,7 @@ class FieldInk:
     cells: int = 0  # of a comb; 0 for a free field
     walls: tuple[float, ...] = ()  # columns of `ink` between the cells of a comb
     written: bool = False
-    faint: bool = False
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,8 @@ def worse(folder: Path, copy: Path, change: Callable[[Gray, Random], Gray]) -> N
         (page,) = decode_pages(path.name, path.read_bytes(), Limits())
         if not isinstance(page, Page):
             raise SystemExit(f"{path}: {page[1]}")
-        cv2.imwrite(str(target), change(page.gray, rng))
+        # A PNG loses nothing; a file is known by its content, whatever its name.
+        target.write_bytes(cv2.imencode(".png", change(page.gray, rng))[1].tobytes())
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ from docproc.types import Box, Field, Gray, Page
 DASH = "a dash is written"  # a reason
 CROSSED_RULE = "writing reaches over the cell's rule"  # another
 UNDIVIDED = "no rule divides this cell from the next"  # another
+LOW_ROWS = "the table is so small that its headings may be taken for numbers"  # another
 
 Mask = NDArray[np.uint8]  # (height, width) uint8, 0 or 1
 Edges = NDArray[np.float64]  # (n, 4) float64: left, top, right, bottom
@@ -81,6 +83,7 @@ class TableTuning:
     heading_words_share: float = 0.5  # of those that must be words [guess]
     more_words_share: float = 0.35  # than in other cells: writing may look like words, but then in all cells [guess]
     max_print_share: float = 0.2  # of the other cells of an empty form that may hold print [guess]
+    min_row_px: float = 24.0  # of the page, height of its rows: in lower ones words cannot be told [measured: tables at 50 dpi]
     heading_size: float = 0.75  # relative to other cells' content, either way: a different size means different print [guess]
     same_heading_size: float = 0.87  # the same, if another heading has this size too [guess]
     even_size_share: float = 0.3  # by which the sizes in one heading may differ [guess]
@@ -143,12 +146,13 @@ def cells_of(table: Table, number: int = 1) -> tuple[Field, ...]:
     """The fields of a table: `r1c1`, `r1c2`, … starting at the first number; those of a page's second table begin with `t2`."""
     rows, columns = table.headings
     start = f"t{number}" if number > 1 else ""
+    low = median(cell.box.height for cell in table.cells) < TABLES.min_row_px
     return tuple(
         Field(
             f"{start}r{cell.row - rows + 1}c{cell.column - columns + 1}",
             cell.box,
             empty=DASH if cell.dash else "",
-            doubt=CROSSED_RULE if cell.crossed else "" if cell.whole else UNDIVIDED,
+            doubt=CROSSED_RULE if cell.crossed else UNDIVIDED if not cell.whole else LOW_ROWS if low else "",
         )
         for cell in table.body
     )

@@ -33,7 +33,6 @@ FILLED = "something is written inside a digit"
 RING = "a ring, or a 0"
 CORNER = "part of a frame, or a digit"
 UNEXPLAINED = "much of what is written was not read"
-FAINT = "the writing is faint"
 AT_THE_EDGE_PX = 2  # from the side of the crop [guess]
 MAX_ALTERNATIVES = 10  # other texts kept, for rules between fields and for reviewers [guess]
 
@@ -46,7 +45,7 @@ class Handwritten:
     crop: Gray
     views: Mapping[str, Any]  # by name, for the readers that read such fields
     inked: bool  # whether anything is written, even if only a dash
-    faint: bool = False  # whether it hardly differs from the paper
+    doubt: str = ""  # why it cannot be trusted
 
     @property
     def cut(self) -> View:
@@ -83,7 +82,7 @@ def prepare(field: Field, crop: Gray, framed: Gray | None = None) -> Handwritten
     """Find a field's ink, and prepare it as each reader needs it; `framed` as in `comb_ink`."""
     ink = comb_ink(crop, field.cells, framed) if field.cells else free_ink(crop)
     views = {name: voter.view(ink, field) for name, voter in VOTERS.items()}
-    return Handwritten(field, crop, {name: view for name, view in views.items() if view is not None}, ink.written, ink.faint)
+    return Handwritten(field, crop, {name: view for name, view in views.items() if view is not None}, ink.written, ink.doubt)
 
 
 def read_all(fields: Sequence[Handwritten], model: Model) -> list[HandwrittenResult]:
@@ -114,7 +113,7 @@ def read(prepared: Handwritten, opinions: Mapping[str, Opinion], model: Model) -
     """The best text of a field and the probability that it is right."""
     field = prepared.field
     if prepared.lattice.blank:
-        return Reading("", 0.0, remark=FAINT if prepared.faint and prepared.inked else "")
+        return Reading("", 0.0, remark=prepared.doubt if prepared.inked else "")
     weights = model.weights[field.kind]
     verdict = decide(opinions, field, weights)
     if not verdict.ballots or (not verdict.ballots[0].text and "cells" not in opinions):
@@ -132,7 +131,7 @@ def read(prepared: Handwritten, opinions: Mapping[str, Opinion], model: Model) -
     others = tuple(one for one in texts if one[0] != choice.text and (rules is None or rules.allows(one[0])))
     path = lattice_opinion(opinions).path(choice.text)
     remark = remark_on(opinions, field, prepared.crop, choice.text) or breaks(choice.broken)
-    remark = joined(remark, FAINT if prepared.faint else "")
+    remark = joined(remark, prepared.doubt)
     was = text if choice.changed else ""
     return Reading(choice.text, choice.confidence, path, others[:MAX_ALTERNATIVES], remark, choice.rule, was)
 

@@ -20,6 +20,9 @@ from docproc.pixels import components, digit_height, flatten_light, level_counts
 from docproc.readers.ruling import without_ruling
 from docproc.types import DIGIT_HEIGHT, INK_MARGIN, Affine, Box, FieldInk, Gray, Ink
 
+FAINT = "the writing is faint"
+TINY = "the digits are only a few pixels tall"
+
 
 @dataclass(frozen=True, slots=True)
 class InkTuning:
@@ -30,6 +33,7 @@ class InkTuning:
     digit_px: float = 70.0  # height to which digits are enlarged that are small even then [measured: the same]
     min_gain: float = 1.25  # by which they are enlarged at least [guess]
     max_enlarged: float = 4.0  # times [guess]
+    min_digit_px: float = 9.0  # height in the scan of digits that can be trusted [measured: two sets at a third of their size]
     max_enlarged_px: int = 4_000_000  # of the enlarged crop [guess]
 
     # Threshold.
@@ -177,7 +181,7 @@ def free_ink(crop: Gray) -> FieldInk:
     if found is None:
         return NO_INK
     if found.tall is None:
-        return replace(NO_INK, written=found.written, faint=found.faint)
+        return replace(NO_INK, written=found.written, doubt=FAINT if found.faint else "")
     larger = _enlargement(crop, large * INK.digit_px / found.tall)
     if larger >= INK.min_gain * large:
         closer = _ink_map(_enlarged(crop, larger), larger)
@@ -188,7 +192,7 @@ def free_ink(crop: Gray) -> FieldInk:
     ink, shear = _take_out_slant(ink)
     to_ink = _square(shear) @ _square(to_ink) @ np.diag([large, large, 1.0]) @ _square(_shift(-left, -top))
     parts = components((ink > INK.stroke_ink).astype(np.uint8))
-    return FieldInk(ink, to_ink[:2], *parts, written=True, faint=found.faint)
+    return FieldInk(ink, to_ink[:2], *parts, written=True, doubt=_doubt(found, large))
 
 
 def comb_ink(crop: Gray, cells: int, framed: Gray | None = None) -> FieldInk:
@@ -216,7 +220,7 @@ def comb_ink(crop: Gray, cells: int, framed: Gray | None = None) -> FieldInk:
     if found is None:
         return NO_INK
     if found.tall is None:
-        return replace(NO_INK, written=found.written, faint=found.faint)
+        return replace(NO_INK, written=found.written, doubt=FAINT if found.faint else "")
     # The cells limit the digit height, the ink gives the actual one; a single mark in an empty comb says little.
     most = min(COMB.max_height_share * inner.shape[0], COMB.max_height_pitches * pitch)
     ink, to_ink = _bring_to_height(found.ink, float(np.clip(found.tall, COMB.min_height_share * most, most)))
@@ -225,7 +229,7 @@ def comb_ink(crop: Gray, cells: int, framed: Gray | None = None) -> FieldInk:
     if large > 1:
         to_ink = np.asarray(to_ink @ np.diag([large, large, 1.0]))
     parts = components((ink > INK.stroke_ink).astype(np.uint8))
-    return FieldInk(ink, to_ink, *parts, cells, walls, written=True, faint=found.faint)
+    return FieldInk(ink, to_ink, *parts, cells, walls, written=True, doubt=_doubt(found, max(1.0, large)))
 
 
 def digit_ink(gray: Gray) -> Ink:
@@ -326,6 +330,13 @@ def _marks(labels: NDArray[np.int32], table: NDArray[np.int32], ruled: NDArray[n
         covered = np.bincount(labels[near > 0], minlength=len(table) + 1)[1:]
         inside &= covered < INK.remains_share * table[:, 4]
     return np.asarray(table[large & inside], np.int32)
+
+
+def _doubt(found: _Found, large: float) -> str:
+    """Why digits in a crop, enlarged `large` times, cannot be trusted; "" if they can."""
+    if found.faint:
+        return FAINT
+    return TINY if found.tall is not None and found.tall < INK.min_digit_px * large else ""
 
 
 def _enlargement(crop: Gray, wanted: float) -> float:

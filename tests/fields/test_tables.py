@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import docproc
 from docproc.fields.boxes import find_boxes
-from docproc.fields.tables import CROSSED_RULE, DASH, UNDIVIDED, Table, cells_of, find_tables
+from docproc.fields.tables import CROSSED_RULE, DASH, LOW_ROWS, UNDIVIDED, Table, cells_of, find_tables
 from docproc.types import Gray, Page, PageId, Row
 from tests.conftest import draw_digits_into
 
@@ -92,6 +92,13 @@ def test_no_rule_of_the_table_stands_in_a_cell() -> None:
         assert top + 2 <= cell.box.top <= top + 7
         assert left + WIDE - 7 <= cell.box.right <= left + WIDE - 1
         assert top + HIGH - 7 <= cell.box.bottom <= top + HIGH - 1
+
+
+@pytest.mark.parametrize(("dpi", "doubt"), [(50, LOW_ROWS), (75, ""), (150, "")])
+def test_a_table_whose_headings_may_be_too_small_is_for_a_person(dpi: int, doubt: str) -> None:
+    small = cv2.resize(daily_counts(), None, fx=dpi / 150, fy=dpi / 150, interpolation=cv2.INTER_AREA)
+    fields = cells_of(only_table(np.asarray(small, np.uint8)))
+    assert {field.doubt for field in fields} == {doubt}
 
 
 @pytest.mark.parametrize("scale", [0.5, 2.0])

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from docproc.learn.composing.fonts import dot_matrix
 from docproc.readers import ink
-from docproc.readers.ink import NO_INK, comb_ink, free_ink
+from docproc.readers.ink import FAINT, NO_INK, TINY, comb_ink, free_ink
 from docproc.types import DIGIT_HEIGHT, FieldInk, Gray
-from tests.conftest import WriteField
+from tests.conftest import WriteField, draw_comb
 
 
 def on_pattern(gray: Gray, depth: float) -> Gray:
@@ -34,7 +34,7 @@ def shapes(field: FieldInk) -> list[NDArray[np.float64]]:
     """The ink of each component in its box, at one size, 0..1, from left to right."""
     boxes = sorted(field.parts[:, :4].tolist())
     found = [field.ink[top : top + high, left : left + wide] for left, top, wide, high in boxes]
-    return [cv2.resize(own, (28, 40), interpolation=cv2.INTER_AREA) / 255.0 for own in found]
+    return [np.asarray(cv2.resize(own, (28, 40), interpolation=cv2.INTER_AREA), np.float64) / 255 for own in found]
 
 
 def scanned_at(gray: Gray, share: float) -> Gray:
@@ -48,6 +48,15 @@ def test_the_shapes_of_digits_survive_a_low_resolution(write_field: WriteField, 
     pairs = zip(shapes(free_ink(large)), shapes(free_ink(scanned_at(large, 0.2))), strict=True)
     # 0.3 to 0.4 if digits of 16 px are not enlarged before the threshold.
     assert np.mean([np.abs(one - other).mean() / one.mean() for one, other in pairs]) < 0.28
+
+
+def test_digits_of_a_few_pixels_are_in_doubt(write_field: WriteField) -> None:
+    large = write_field("31604", height=80, gap=20, width=0.09)
+    assert free_ink(scanned_at(large, 7 / 80)).doubt == TINY
+    assert not free_ink(scanned_at(large, 12 / 80)).doubt
+    comb = draw_comb("3160")
+    assert not comb_ink(scanned_at(comb, 0.5), 4).doubt
+    assert comb_ink(scanned_at(comb, 0.15), 4).doubt == TINY
 
 
 @pytest.mark.parametrize("above", [0, 30, 140])
@@ -133,16 +142,16 @@ def test_faint_writing_is_something_written(write_field: WriteField) -> None:
     for text, paper, level in (("2075", 235, 218), ("40", 200, 176)):
         plain = write_field(text, paper=paper, level=level).astype(np.float64)
         field = free_ink(np.rint(plain + grain[: plain.shape[0], : plain.shape[1]]).astype(np.uint8))
-        assert field.faint
+        assert field.doubt == FAINT
         assert len(field.parts) == len(text)
-    assert not free_ink(write_field("2075")).faint
+    assert not free_ink(write_field("2075")).doubt
 
 
 @pytest.mark.parametrize("depth", [4, 8, 12])
 @pytest.mark.parametrize("blur", [0.0, 1.0, 2.5])
 def test_the_grain_of_paper_is_no_faint_writing(depth: float, blur: float) -> None:
-    grain = np.random.default_rng(1).normal(0, 1, (60, 200))
-    grain = cv2.GaussianBlur(grain, (0, 0), blur) if blur else grain
+    sharp = np.random.default_rng(1).normal(0, 1, (60, 200))
+    grain = np.asarray(cv2.GaussianBlur(sharp, (0, 0), blur)) if blur else sharp
     paper = np.clip(230 + depth * grain / grain.std(), 0, 255).astype(np.uint8)
     assert not free_ink(paper).written
 

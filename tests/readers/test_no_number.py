@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 import docproc
-from docproc.readers.handwriting import FAINT
+from docproc.readers.ink import FAINT
 from docproc.types import Gray, Row
 from tests.conftest import draw_comb, draw_digits_into, draw_field
 
@@ -140,7 +140,8 @@ def test_what_was_struck_out_is_never_accepted(tmp_path: Path) -> None:
         "overwritten": overwritten("1750", 1, "3"), "overwritten_last": overwritten("6417", 3, "4"),
     }  # fmt: skip
     done = read(tmp_path, pictures)
-    meant = {"rewritten": "1350", "rewritten_like": "878", "rewritten_short": "58", "overwritten": "1350"}
+    meant = {"rewritten": "1350", "rewritten_like": "878", "rewritten_short": "58"}
+    meant |= {"overwritten": "1350", "overwritten_last": "6414"}
     assert done.accepted().items() <= meant.items()
     assert not done.blank()
 
