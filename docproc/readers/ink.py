@@ -169,6 +169,8 @@ def free_ink(crop: Gray) -> FieldInk:
 
     `crop` is (height, width) uint8, dark ink on light paper. A field without ink gives `NO_INK`.
     """
+    if crop.shape[0] < INK.min_height_px or crop.shape[1] < INK.min_width_px:
+        return NO_INK
     large = _enlargement(crop, INK.crop_px / crop.shape[0])
     found = _ink_map(_enlarged(crop, large), large)
     left, top = 0, 0

@@ -71,6 +71,13 @@ def test_where_enlarged_digits_are_is_told_in_pixels_of_the_crop(write_field: Wr
     assert np.allclose(place, [(x.min() + x.max()) / 2, (y.min() + y.max()) / 2], atol=1.5)
 
 
+@pytest.mark.parametrize("shape", [(0, 40), (40, 0), (5, 200), (60, 3)])
+def test_a_crop_without_room_for_a_digit_has_no_ink(shape: tuple[int, int]) -> None:
+    crop = np.full(shape, 235, np.uint8)
+    crop[1:4, 1:2] = 20
+    assert free_ink(crop) is NO_INK
+
+
 def test_enlarging_has_a_limit() -> None:
     long = np.full((60, 200_000), 235, np.uint8)
     long[20:40, 1000:1004] = 40
