@@ -28,7 +28,7 @@ def test_a_threshold_tells_the_mean_of_both_sides() -> None:
 def test_separation_tells_two_levels_from_one_spread() -> None:
     two = np.full((10, 10), 200, np.uint8)
     two[:2] = 180
-    assert separation(two, 180) == (pytest.approx(0.2), pytest.approx(1.0))
+    assert separation(two, 180) == pytest.approx((0.2, 1.0))
     grain = np.random.default_rng(0).normal(128, 20, (200, 200)).astype(np.uint8)
     share, separated = separation(grain, otsu(grain)[0])
     assert share == pytest.approx(0.5, abs=0.03)
