@@ -135,9 +135,9 @@ def worse(folder: Path, copy: Path, change: Callable[[Gray, Random], Gray]) -> N
         if path.name not in documents or path.suffix.lower() not in PICTURES:
             shutil.copy(path, target)
             continue
-        (page,) = decode_pages(path.name, path.read_bytes(), Limits())
-        if not isinstance(page, Page):
-            raise SystemExit(f"{path}: {page[1]}")
+        page, *others = decode_pages(path.name, path.read_bytes(), Limits())
+        if not isinstance(page, Page) or others:
+            raise SystemExit(f"{path}: an image with one undamaged page is needed")
         # A PNG loses nothing; a file is known by its content, whatever its name.
         target.write_bytes(cv2.imencode(".png", change(page.gray, rng))[1].tobytes())
 

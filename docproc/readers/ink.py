@@ -33,8 +33,8 @@ class InkTuning:
     digit_px: float = 70.0  # height to which digits are enlarged that are small even then [measured: the same]
     min_gain: float = 1.25  # by which they are enlarged at least [guess]
     max_enlarged: float = 4.0  # times [guess]
-    min_digit_px: float = 9.0  # height in the scan of digits that can be trusted [measured: two sets at a third of their size]
     max_enlarged_px: int = 4_000_000  # of the enlarged crop [guess]
+    min_digit_px: float = 9.0  # height in the scan of digits that can be trusted [measured: two sets at a third of their size]
 
     # Threshold.
     min_contrast_gray: float = 28.0  # between flattened paper and ink; less is faint writing, or an empty field [guess]
