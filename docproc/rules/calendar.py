@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from calendar import isleap, monthrange
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -127,11 +127,36 @@ def date_acceptor(order: DateOrder, years: tuple[int, int], length: int) -> Acce
     return Acceptor(((None, None, None, ""),) * len(forms), step, any)
 
 
+@lru_cache(maxsize=64)
+def _year_beginnings(width: int, years: tuple[int, int], leaps: bool) -> Mapping[str, str]:
+    """The first digits of all years of `width` digits, each with the least ones that can be continued in the same way.
+
+    These are few, so a date has few states. Whether a year is a leap year counts only with `leaps`.
+    """
+    kinds = bytearray(10**width)
+    for year in range(years[0], years[1] + 1):
+        kinds[year % len(kinds)] |= 1 + 2 * (leaps and isleap(year))
+    found: dict[str, str] = {}
+    for known in range(1, width):
+        ends = 10 ** (width - known)
+        least: dict[bytes, str] = {}
+        for digits in (f"{number:0{known}}" for number in range(10**known)):
+            start = int(digits) * ends
+            continued = bytes(kinds[start : start + ends])
+            if any(continued):
+                found[digits] = least.setdefault(continued, digits)
+    return found
+
+
 def _date_step(form: str, years: tuple[int, int], state: _PartialDate, digit: int, place: int) -> _PartialDate | None:
     day, month, leap, partial = state
     partial += str(digit)
     kind = form[place]
     if len(partial) < form.count(kind):
+        if kind == "Y":
+            leaps = day in (None, 29) and month in (None, 28)
+            begun = _year_beginnings(form.count(kind), years, leaps).get(partial)
+            return None if begun is None else (day, month, leap, begun)
         return day, month, leap, partial
     value = int(partial)
     if kind == "D":

@@ -123,6 +123,14 @@ def test_keys_are_as_few_as_the_rule_needs() -> None:
         assert len(keys) <= most
 
 
+def test_keys_of_dates_are_as_few_as_the_calendar_needs() -> None:
+    years_first, years_last = (FieldRules(date=order, years=(1901, 2099)) for order in ("YYYYMMDD", "DDMMYYYY"))
+    assert len({years_first.key(f"{year}") for year in range(1901, 2100)}) == 2  # of common years and of leap years
+    assert len({years_first.key(f"{year // 10}") for year in range(1910, 2100)}) == 2  # 0, 4, 8 or 2, 6 make leap years
+    assert len({years_last.key(f"2802{decade}") for decade in range(191, 210)}) == 1
+    assert len({years_last.key(f"2902{decade}") for decade in range(191, 210)}) == 2
+
+
 def test_rules_travel_between_processes() -> None:
     rules = FieldRules((2, 4), "1.*", (0, 99), Weighted((3, 1), 10), frozenset({"12"}), "DDMMYY")
     assert pickle.loads(pickle.dumps(rules)) == rules
