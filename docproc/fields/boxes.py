@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.pixels import flatten_light, otsu
+from docproc.pixels import components, flatten_light, otsu
 from docproc.types import Box, Field, Gray, Page
 
 MAX_CELLS = 64  # of a comb; a longer row is graph paper [guess]
@@ -392,9 +392,9 @@ def _thin_uprights(part: NDArray[np.uint8], foot: NDArray[np.float64]) -> NDArra
 def _writing_lines(ruled: Ruled, frames: Sequence[Box]) -> Iterator[Box]:
     """The space above every horizontal line outside frames, down to the line's lower edge, at the working size."""
     height, width = ruled.mask.shape
-    _, _, stats, _ = cv2.connectedComponentsWithStats(ruled.level, connectivity=8)
+    _, table = components(ruled.level)
     clear, max_room = BOXES.clear_px, BOXES.max_room_px
-    for left, top, wide, high, _ in stats[1:].tolist():
+    for left, top, wide, high, _ in table.tolist():
         if not BOXES.min_writing_line_px <= wide <= BOXES.max_writing_line_share * width:
             continue
         if high > BOXES.max_thickness_px + BOXES.max_thickness_share * wide:

