@@ -31,7 +31,9 @@ def test_an_interrupted_run_writes_no_table_and_leaves_no_process(
     for k in range(4_000):
         shutil.copy(amounts / "1407.png", amounts / f"copy_{k}.png")
     arguments = [sys.executable, "-m", "docproc", "run", str(amounts), "-o", str(tmp_path / "t.csv"), "-j", "2"]
+    inherited = signal.signal(sent, signal.SIG_DFL)  # a suite that was started with nohup ignores SIGHUP
     run = subprocess.Popen(arguments, cwd=PROJECT, stderr=subprocess.PIPE, start_new_session=True)
+    signal.signal(sent, inherited)
     time.sleep(3)
     began = time.monotonic()
     os.kill(run.pid, sent)
