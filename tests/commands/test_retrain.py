@@ -196,7 +196,7 @@ def test_options_of_learning_go_with_it(tmp_path: Path) -> None:
 def test_what_is_no_better_is_not_written(scans: Path, reviewed: Path, tmp_path: Path) -> None:
     """The shipped networks read all of these numbers, so there is nothing to gain."""
     learned = tmp_path / "learned"
-    little = ["--line-epochs", "1", "--strips", "300", "--fit-strips", "500"]
+    little = ["--line-epochs", "1", "--strips", "120", "--fit-strips", "250"]
     done = train(reviewed, learned, "--results", scans / "results.csv", *little)
     assert done.returncode == 1, done.stderr
     assert {

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MIN_EPOCHS = 8
 MIN_STEPS = 300
-BATCH = 256
+BATCH = (32, 256)  # digits, at least and at most: as many as give MIN_STEPS in MIN_EPOCHS
 LOG_STEPS = 20  # batches between two logged Steps
 PROBE_DIGITS = 512  # used to compare ONNX Runtime with Keras
 MAX_DIFFERENCE = 2e-2  # of the brightness of a pixel, 0..1, between Keras and ONNX Runtime in float16
@@ -36,7 +36,8 @@ def fit_decoder(network: keras.Model, train: Glyphs, test: Glyphs, seed: int, pa
     import keras
 
     keras.utils.set_random_seed(seed)
-    steps = -(-len(train) // BATCH)
+    batch = int(np.clip(len(train) * MIN_EPOCHS // MIN_STEPS, *BATCH))
+    steps = -(-len(train) // batch)
     epochs = max(MIN_EPOCHS, -(-MIN_STEPS // steps))
     log(Step("training the decoder", 0, epochs * steps))
     encoder = keras.Model(network.input, network.get_layer(FEATURES).output)
@@ -55,7 +56,7 @@ def fit_decoder(network: keras.Model, train: Glyphs, test: Glyphs, seed: int, pa
             log(epoch_step("the decoder", epoch[0], epochs, number + 1, steps, loss))
 
     told = keras.callbacks.LambdaCallback(on_epoch_begin=begun, on_train_batch_end=step)
-    head.fit(features, train.astype(np.float32) / 255, batch_size=BATCH, epochs=epochs, verbose=0, callbacks=[told])
+    head.fit(features, train.astype(np.float32) / 255, batch_size=batch, epochs=epochs, verbose=0, callbacks=[told])
     log(Step("writing the decoder"))
     whole = keras.Model(encoder.input, head(encoder.output), name="decoder")
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
