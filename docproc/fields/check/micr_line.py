@@ -199,5 +199,7 @@ def _straight_line(x: NDArray[np.float64], y: NDArray[np.float64], max_offset: f
     on_line = close[best]
     if np.count_nonzero(on_line) < 2 or np.ptp(x[on_line]) == 0:
         return float(slopes[best]), float(middles[best])
-    slope, start = np.polyfit(x[on_line], y[on_line], 1)
-    return float(slope), float(start)
+    x, y = x[on_line], y[on_line]
+    aside = x - x.mean()
+    slope = float((aside * y).sum() / (aside**2).sum())
+    return slope, float(y.mean() - slope * x.mean())
