@@ -70,6 +70,13 @@ def flatten_light(gray: Gray, reach: int) -> Gray:
     return np.asarray(flat, np.uint8)
 
 
+def enlarged(gray: Gray, times: float) -> Gray:
+    """An image (height, width) uint8, `times` as high and as wide, by cubic interpolation; as it is if that is less than 1."""
+    if times <= 1:
+        return gray
+    return np.asarray(cv2.resize(gray, None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
 def otsu(gray: Gray) -> tuple[float, float, float]:
     """Otsu's threshold with the means of the dark and the light side, all in gray levels (Otsu 1979).
 

@@ -10,13 +10,23 @@ The slant is the shear with the most concentrated vertical projection (A. Vincia
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import sqrt
+from math import ceil, sqrt
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.pixels import components, digit_height, flatten_light, level_counts, level_quantile, otsu, quantile, separation
+from docproc.pixels import (
+    components,
+    digit_height,
+    enlarged,
+    flatten_light,
+    level_counts,
+    level_quantile,
+    otsu,
+    quantile,
+    separation,
+)
 from docproc.readers.ruling import without_ruling
 from docproc.types import DIGIT_HEIGHT, INK_MARGIN, Affine, Box, FieldInk, Gray, Ink
 
@@ -98,6 +108,7 @@ class InkTuning:
 
     # An image of one digit.
     digit_side_px: int = 112  # size to which it is enlarged at least [guess]
+    max_digit_side_px: int = 448  # size to which it is shrunk at most [guess]
     min_part_share: float = 0.04  # of the largest component; what is smaller is a speck [guess]
     underline_width_share: float = 0.9  # of the image: a component this wide ... [guess]
     underline_flatness: float = 0.2  # ... and flatter than this, height over width, is an underline [guess]
@@ -173,12 +184,12 @@ def free_ink(crop: Gray) -> FieldInk:
     if crop.shape[0] < INK.min_height_px or crop.shape[1] < INK.min_width_px:
         return NO_INK
     large = _enlargement(crop, INK.crop_px / crop.shape[0])
-    found = _ink_map(_enlarged(crop, large), large)
+    found = _ink_map(enlarged(crop, large), large)
     left, top = 0, 0
     if found is not None and found.tall is None and (near := _writing(found, crop, large)):
         part = np.ascontiguousarray(near.cut(crop))
         larger = _enlargement(part, INK.crop_px / part.shape[0])
-        closer = _ink_map(_enlarged(part, larger), larger)
+        closer = _ink_map(enlarged(part, larger), larger)
         if closer is not None and closer.tall is not None:
             found, crop, large, left, top = closer, part, larger, near.left, near.top
     if found is None:
@@ -187,7 +198,7 @@ def free_ink(crop: Gray) -> FieldInk:
         return replace(NO_INK, written=found.written, doubt=FAINT if found.faint else "")
     larger = _enlargement(crop, large * INK.digit_px / found.tall)
     if larger >= INK.min_gain * large:
-        closer = _ink_map(_enlarged(crop, larger), larger)
+        closer = _ink_map(enlarged(crop, larger), larger)
         if closer is not None and closer.tall is not None:
             found, large = closer, larger
     assert found.tall is not None
@@ -209,7 +220,7 @@ def comb_ink(crop: Gray, cells: int, framed: Gray | None = None) -> FieldInk:
         raise ValueError(f"a comb has at least one cell, not {cells}")
     if crop.shape[0] * cells > COMB.max_cell_aspect * crop.shape[1]:
         return NO_INK  # the rest of a comb at the edge of a page; enlarging it would take minutes
-    large = COMB.min_cell_px * cells / max(1, crop.shape[1])
+    large = max(1.0, COMB.min_cell_px * cells / max(1, crop.shape[1]))
     if large > 1:
         # A stroke of one or two px is lost in thresholding, so enlarge first, then threshold.
         size = (round(crop.shape[1] * large), round(crop.shape[0] * large))
@@ -219,7 +230,7 @@ def comb_ink(crop: Gray, cells: int, framed: Gray | None = None) -> FieldInk:
     if inside is None:
         return NO_INK
     inner, offset, left, pitch = inside
-    found = _ink_map(inner)
+    found = _ink_map(inner, large)
     if found is None:
         return NO_INK
     if found.tall is None:
@@ -229,10 +240,9 @@ def comb_ink(crop: Gray, cells: int, framed: Gray | None = None) -> FieldInk:
     ink, to_ink = _bring_to_height(found.ink, float(np.clip(found.tall, COMB.min_height_share * most, most)))
     to_ink = np.asarray((_square(to_ink) @ _square(_shift(-offset[0], -offset[1])))[:2])
     walls = tuple(float(to_ink[0, 2] + to_ink[0, 0] * (left + pitch * k)) for k in range(1, cells))
-    if large > 1:
-        to_ink = np.asarray(to_ink @ np.diag([large, large, 1.0]))
+    to_ink = np.asarray(to_ink @ np.diag([large, large, 1.0]))
     parts = components((ink > INK.stroke_ink).astype(np.uint8))
-    return FieldInk(ink, to_ink, *parts, cells, walls, written=True, doubt=_doubt(found, max(1.0, large)))
+    return FieldInk(ink, to_ink, *parts, cells, walls, written=True, doubt=_doubt(found, large))
 
 
 def digit_ink(gray: Gray) -> Ink:
@@ -241,9 +251,12 @@ def digit_ink(gray: Gray) -> Ink:
     `gray` is (height, width) uint8, dark ink on light paper. An image without ink gives (1, 1), all paper. The slant is kept:
     MNIST's digits are slanted too.
     """
-    larger = max(1.0, INK.digit_side_px / max(gray.shape))
-    if larger > 1:
-        gray = np.asarray(cv2.resize(gray, None, fx=larger, fy=larger, interpolation=cv2.INTER_CUBIC), np.uint8)
+    side = max(gray.shape)
+    scale = max(1.0, INK.digit_side_px / side) * min(1.0, INK.max_digit_side_px / side)
+    if scale != 1:
+        size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
+        interpolation = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+        gray = np.asarray(cv2.resize(gray, size, interpolation=interpolation), np.uint8)
     # Pad with paper: a stroke as wide as the image is not a ruled line.
     ring = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
     found = _ink_map(np.pad(gray, max(gray.shape) // 2, constant_values=int(np.median(ring))))
@@ -347,12 +360,6 @@ def _enlargement(crop: Gray, wanted: float) -> float:
     return max(1.0, min(wanted, INK.max_enlarged, sqrt(INK.max_enlarged_px / crop.size)))
 
 
-def _enlarged(crop: Gray, times: float) -> Gray:
-    if times <= 1:
-        return crop
-    return np.asarray(cv2.resize(crop, None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC), np.uint8)
-
-
 def _writing(found: _Found, crop: Gray, large: float) -> Box | None:
     """Where in a crop, enlarged `large` times, the marks are that are too small to be its digits.
 
@@ -384,7 +391,7 @@ def _joined_dots(ink: Ink) -> Ink:
     if finer > 1:
         if dot >= INK.min_seen_dot_px and _cores(mask, inside) is None:
             return ink
-        large = np.asarray(cv2.resize(ink, None, fx=finer, fy=finer, interpolation=cv2.INTER_CUBIC), np.uint8)
+        large = enlarged(ink, finer)
         mask, inside = _depths(large)
     cores = _cores(mask, inside)
     if cores is None:
@@ -603,18 +610,18 @@ def _erase_uprights(part: Gray, seen: _Frame, upright: NDArray[np.uint8], low: i
 def _fit_comb(columns: NDArray[np.float64], cells: int) -> tuple[float, float]:
     """Left edge and pitch in px of the comb whose walls cover the most line px; `columns` holds line px per column."""
     width = len(columns)
-    smooth = np.convolve(columns, np.ones(3) / 3, mode="same")
+    smooth = np.pad(np.convolve(columns, np.ones(3) / 3, mode="same"), (0, 2), mode="edge")
     plain = (0.0, width / cells)
     best, found = 0.0, plain
     walls = np.arange(cells + 1)
     slack = min(COMB.max_slack_share * width, COMB.max_slack_pitches * width / cells)
     for pitch in np.arange((width - 2 * slack) / cells, (width + 1) / cells, 0.5 / cells + COMB.pitch_step_px):
-        lefts = np.arange(0.0, max(1.0, width - pitch * cells), 1.0)
-        at = np.clip(np.rint(lefts[:, None] + pitch * walls), 0, width - 1).astype(np.int64)
-        # A comb fills its field: of two that fit the same lines the larger one is right.
-        scores = smooth[at].sum(axis=1) * (1 + COMB.fill_bonus * pitch * cells / width)
+        lefts = ceil(max(1.0, width - pitch * cells))
+        scores = np.add.reduce([smooth[start : start + lefts] for start in np.rint(pitch * walls).astype(int).tolist()])
         place = int(scores.argmax())
-        if scores[place] > best:
-            best, found = float(scores[place]), (float(lefts[place]), float(pitch))
+        # A comb fills its field: of two that fit the same lines the larger one is right.
+        score = float(scores[place]) * (1 + COMB.fill_bonus * pitch * cells / width)
+        if score > best:
+            best, found = score, (float(place), float(pitch))
     # A comb without visible walls is divided evenly.
     return found if best > COMB.min_wall_score * (cells + 1) * max(1.0, float(smooth.max())) else plain

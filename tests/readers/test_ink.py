@@ -139,6 +139,19 @@ def test_print_of_separate_dots_is_joined(height: int) -> None:
     assert np.count_nonzero(field.parts[:, 3] > 0.7 * DIGIT_HEIGHT) == 4
 
 
+@pytest.mark.parametrize("cell", [24, 35, 50])
+def test_dust_in_an_empty_comb_is_not_something_written(cell: int) -> None:
+    height = round(1.3 * cell)
+    comb = np.full((height + 8, 6 * cell + 8), 235, np.uint8)
+    comb[4:6, 4:-4] = comb[-6:-4, 4:-4] = 90
+    for k in range(7):
+        comb[4:-4, 4 + k * cell : 6 + k * cell] = 90
+    for k, side in ((0, 2), (2, 3), (4, 3)):
+        x, y = 4 + k * cell + cell // 2, height // 2
+        comb[y : y + side, x : x + side] = 60
+    assert not comb_ink(comb, 6).written
+
+
 @pytest.mark.parametrize("name", ["-", "=", "~"])
 def test_a_mark_alone_is_something_written(write_field: WriteField, name: str) -> None:
     assert free_ink(write_field(name)).written

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from docproc.fields.boxes import find_boxes
 from docproc.fields.check.frames import find_frames, inner_part, ruled_lines
 from docproc.fields.check.working import Mask, Rect, WorkingPage, middle, overlap
-from docproc.pixels import components
+from docproc.pixels import components, enlarged
 from docproc.types import Box, Field, Page
 
 DATE_CELLS = (6, 8)  # of a comb for a date: day and month, and a year of two or four digits [geometry]
@@ -110,10 +110,9 @@ def _combs(page: Page) -> list[Field]:
     """Rows of about as many boxes as a date has, in the upper right of the page."""
     left, height = page.width * PLACES.comb_left_fifths // 5, page.height * PLACES.comb_height_fifths // 5
     part = Box(left, 0, page.width - left, height)
-    gray, large = part.cut(page.gray), max(1.0, PLACES.comb_width_px / page.width)
-    if large > 1:
-        gray = cv2.resize(gray, None, fx=large, fy=large, interpolation=cv2.INTER_CUBIC)
-    found = [field for field in find_boxes(Page(page.id, np.ascontiguousarray(gray))) if field.cells]
+    large = max(1.0, PLACES.comb_width_px / page.width)
+    gray = enlarged(np.ascontiguousarray(part.cut(page.gray)), large)
+    found = [field for field in find_boxes(Page(page.id, gray)) if field.cells]
     dates = []
     for box, cells in _joined_combs([(field.box, field.cells) for field in found]):
         # The cell at an end may lack its outer wall.
