@@ -13,7 +13,7 @@ from docproc.meaning.named import Named
 UNPLACED = "it is not known where the digits stand, which would settle the amount"
 CENTLESS = "no cents are seen"
 
-ROUND_DIGITS = "0268"  # those that end at the baseline: if one hangs below it, it may include a comma
+ROUND_DIGITS = "0268"  # those that end at the baseline: if one hangs below it, it may include a comma, but is none itself
 NAMES = ".,-/"  # of separators
 UNCLEAR_NAMES = ".,"  # of those that a network may confuse
 _SEPARATORS: dict[str, SeparatorKind] = {"point": "point", "comma": "comma", "dash": "dash", "slash": "slash"}
@@ -154,10 +154,11 @@ def _is_parted(named: Sequence[Named], text: str) -> bool:
     return any(one.symbol in "/-" and 0 < one.place < len(text) and one.share >= AMOUNT_MARKS.min_sure_share for one in named)
 
 
-def count_hanging(marked: MarkedDigits) -> int:
-    """How many digits begin low and end below the baseline, as a comma does."""
+def count_hanging(marked: MarkedDigits, text: str) -> int:
+    """How many digits begin low and end below the baseline, as a comma does. A comma is not read as a round digit."""
     low = marked.digits[:, 1] > AMOUNT_MARKS.min_hanging_top
-    return int((low & (marked.digits[:, 3] > AMOUNT_MARKS.min_hanging_bottom)).sum())
+    hanging = low & (marked.digits[:, 3] > AMOUNT_MARKS.min_hanging_bottom)
+    return sum(digit not in ROUND_DIGITS for digit, hangs in zip(text, hanging.tolist(), strict=True) if hangs)
 
 
 def _beside(mark: Mark, marked: MarkedDigits) -> list[int]:

@@ -69,7 +69,7 @@ def _argument(marked: MarkedDigits, text: str) -> float:
     """The support of the separators for a text, in nats."""
     written = written_amount(marked, text)
     support = separator_support(written)
-    hanging = count_hanging(marked)
+    hanging = count_hanging(marked, text)
     strokes = len([mark for mark in marked.marks if mark.kind == "slash" and mark.place == 0])
     # A floating mark between digits that is not a dash may be the rest of a digit.
     others = [mark for mark in marked.marks if mark.kind == "other" and mark.bottom < SEPARATORS.max_floating_bottom]

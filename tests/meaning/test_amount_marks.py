@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from docproc.meaning.amount_marks import CENTLESS, UNPLACED, amount_value, written_amount
+from docproc.meaning.amount_marks import CENTLESS, UNPLACED, amount_value, count_hanging, written_amount
 from docproc.meaning.amounts import CONTRADICTORY, FRACTION, UNSETTLED
 from docproc.meaning.marks import Mark, MarkedDigits, MarkKind
 from docproc.meaning.named import Named
@@ -168,3 +168,10 @@ def test_without_names_contradictory_separators_stay_so() -> None:
     digits = np.column_stack([np.arange(7.0), np.zeros(7), np.arange(7.0) + 0.7, np.ones(7)])
     seen = (Mark("point", 2, True, 1.8, 0.85, 1.9, 1.0), Mark("comma", 4, True, 3.8, 0.85, 3.9, 1.2))
     assert amount_value(MarkedDigits(digits, seen), "8800000") == ("", CONTRADICTORY)
+
+
+@pytest.mark.parametrize(("text", "hanging"), [("1000", 0), ("1260", 0), ("1107", 2), ("1117", 3)])
+def test_small_round_digits_below_the_line_are_no_commas(text: str, hanging: int) -> None:
+    tall, low = (0.0, 1.0), (0.5, 1.3)
+    digits = [(k, top, k + 0.6, bottom) for k, (top, bottom) in enumerate((tall, low, low, low))]
+    assert count_hanging(MarkedDigits(np.array(digits, np.float64), ()), text) == hanging
