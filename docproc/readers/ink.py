@@ -85,7 +85,8 @@ class InkTuning:
     core_percentile: float = 97  # the same, more precisely, if the dots are large enough [guess]
     min_fine_dot_px: int = 11  # diameter at which dots can be distinguished; finer print is enlarged to it [guess]
     max_finer: int = 5  # times [guess]
-    min_seen_dot_px: float = 4.0  # diameter at which strokes are told from dots without that [measured: 300 composed fields]
+    min_seen_dot_px: float = 5.0  # diameter at which most strokes are told from dots without that [measured: 300 fields]
+    on_seen_pitch_share: float = 0.25  # of the dots that keep the pitch there [measured: 300 composed fields, 181 amounts]
     max_dotted_px: int = 4_000_000  # of a crop that is searched for dots [guess]
     core_share: float = 0.8  # of a dot's radius: pixels deeper than this are its core [guess]
     min_dots: int = 12  # [guess]
@@ -389,20 +390,14 @@ def _joined_dots(ink: Ink) -> Ink:
         return ink
     large = ink
     if finer > 1:
-        if dot >= INK.min_seen_dot_px and _cores(mask, inside) is None:
+        if dot >= INK.min_seen_dot_px and _dots(mask, inside, INK.on_seen_pitch_share) is None:
             return ink
         large = enlarged(ink, finer)
         mask, inside = _depths(large)
-    cores = _cores(mask, inside)
-    if cores is None:
+    dots = _dots(mask, inside, INK.on_pitch_share)
+    if dots is None:
         return ink
-    dot, centers = cores
-    apart = np.hypot(*(centers[:, :, None] - centers[:, None, :]))
-    np.fill_diagonal(apart, np.inf)
-    nearest = apart.min(axis=1)
-    pitch = float(np.median(nearest))
-    if np.mean(np.abs(nearest - pitch) <= INK.off_pitch * pitch) < INK.on_pitch_share:
-        return ink  # a stroke of varying thickness
+    dot, pitch = dots
     # The diagonal distance between dots of the grid, which is less than the distance between characters.
     reach = round((np.sqrt(2) + INK.dot_room) * pitch - dot)
     if not 1 < reach < INK.max_dot_reach * dot:
@@ -419,10 +414,11 @@ def _depths(ink: Ink) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     return mask, np.asarray(cv2.distanceTransform(mask, cv2.DIST_L2, 3), np.float32)
 
 
-def _cores(mask: NDArray[np.uint8], inside: NDArray[np.float32]) -> tuple[float, NDArray[np.float64]] | None:
-    """(diameter of a dot, centers of the dots), px, the x and y of every center (2, n); see `_depths`.
+def _dots(mask: NDArray[np.uint8], inside: NDArray[np.float32], on_pitch_share: float) -> tuple[float, float] | None:
+    """The diameter and the pitch, px, of the dots of which the ink consists; see `_depths`.
 
-    None if round dots around these centers would not have most of the ink.
+    None if round dots would not have most of the ink, or if fewer than `on_pitch_share` of them keep the pitch: a stroke of
+    varying thickness.
     """
     dot = 2 * quantile(inside[mask > 0], INK.core_percentile / 100)
     deep = (inside > INK.core_share * dot / 2).astype(np.uint8)
@@ -432,7 +428,12 @@ def _cores(mask: NDArray[np.uint8], inside: NDArray[np.float32]) -> tuple[float,
         return None
     columns, rows = cv2.findNonZero(deep).reshape(-1, 2).T  # a sixth of the time of OpenCV's statistics
     own = labels[rows, columns] - 1
-    return dot, np.array([np.bincount(own, columns), np.bincount(own, rows)]) / np.bincount(own)
+    x, y = (np.bincount(own, places) / np.bincount(own) for places in (columns, rows))
+    apart = np.hypot(x[:, None] - x, y[:, None] - y)
+    np.fill_diagonal(apart, np.inf)
+    nearest = apart.min(axis=1)
+    pitch = float(np.median(nearest))
+    return (dot, pitch) if np.mean(np.abs(nearest - pitch) <= INK.off_pitch * pitch) >= on_pitch_share else None
 
 
 def _bring_to_height(ink: Ink, tall: float) -> tuple[Ink, Affine]:
