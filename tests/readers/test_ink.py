@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from docproc.learn.composing.fonts import dot_matrix
 from docproc.readers import ink
-from docproc.readers.ink import FAINT, NO_INK, TINY, comb_ink, free_ink
+from docproc.readers.ink import FAINT, NO_INK, TINY, comb_ink, digit_ink, free_ink
 from docproc.types import DIGIT_HEIGHT, FieldInk, Gray
 from tests.conftest import WriteField, draw_comb
 
@@ -137,6 +137,13 @@ def test_print_of_separate_dots_is_joined(height: int) -> None:
     field = free_ink(np.asarray(240 - (200 * (canvas / 255)), np.uint8))
     assert field.written
     assert np.count_nonzero(field.parts[:, 3] > 0.7 * DIGIT_HEIGHT) == 4
+
+
+@pytest.mark.parametrize("shape", [(5000, 1), (1, 5000), (3000, 40)])
+def test_a_picture_of_one_digit_may_have_any_shape(shape: tuple[int, int]) -> None:
+    paper = np.full(shape, 240, np.uint8)
+    paper[: shape[0] // 2, : max(1, shape[1] // 2)] = 20
+    assert digit_ink(paper).dtype == np.uint8
 
 
 @pytest.mark.parametrize("cell", [24, 35, 50])
