@@ -71,7 +71,7 @@ def flatten_light(gray: Gray, reach: int) -> Gray:
 
 
 def enlarged(gray: Gray, times: float) -> Gray:
-    """An image (height, width) uint8, `times` as high and as wide, by cubic interpolation; as it is if that is less than 1."""
+    """An image (height, width) uint8 scaled by `times`, with cubic interpolation; unchanged if `times` is at most 1."""
     if times <= 1:
         return gray
     return np.asarray(cv2.resize(gray, None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC), np.uint8)
@@ -126,6 +126,13 @@ def components(mask: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.i
     # This algorithm gives the same labels as OpenCV's default in half the time for a field, and in 0.8 times for a page.
     _, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(mask, 8, cv2.CV_32S, cv2.CCL_GRANA)
     return np.asarray(labels, np.int32), np.asarray(stats[1:], np.int32)
+
+
+def inked_pixels(mask: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The rows and the columns of the non-zero pixels of (height, width) uint8 or int32: a faster `nonzero`."""
+    found = cv2.findNonZero(mask)
+    columns, rows = np.zeros((2, 0), np.int32) if found is None else np.asarray(found, np.int32).reshape(-1, 2).T
+    return rows, columns
 
 
 def quantile(values: NDArray[Any], share: float) -> float:

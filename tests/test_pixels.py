@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from docproc.pixels import level_counts, level_quantile, otsu, quantile, separation
+from docproc.pixels import inked_pixels, level_counts, level_quantile, otsu, quantile, separation
 
 
 @pytest.mark.parametrize("levels", [2, 5, 256])
@@ -34,3 +37,11 @@ def test_separation_tells_two_levels_from_one_spread() -> None:
     assert share == pytest.approx(0.5, abs=0.03)
     assert separated == pytest.approx(2 / np.pi, abs=0.02)  # of a normal distribution cut in its middle
     assert separation(np.full((3, 3), 77, np.uint8), 77) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int32])
+def test_inked_pixels_are_those_of_nonzero(kind: type) -> None:
+    mask: NDArray[Any] = (np.random.default_rng(1).random((30, 70)) < 0.2).astype(kind)
+    for found, expected in zip(inked_pixels(mask), mask.nonzero(), strict=True):
+        assert np.array_equal(found, expected)
+    assert [len(places) for places in inked_pixels(np.zeros((4, 5), kind))] == [0, 0]

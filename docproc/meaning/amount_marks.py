@@ -13,7 +13,7 @@ from docproc.meaning.named import Named
 UNPLACED = "it is not known where the digits stand, which would settle the amount"
 CENTLESS = "no cents are seen"
 
-ROUND_DIGITS = "0268"  # those that end at the baseline: if one hangs below it, it may include a comma, but is none itself
+ROUND_DIGITS = "0268"  # those that end at the baseline: if one hangs below it, it may include a comma, but is not one
 NAMES = ".,-/"  # of separators
 UNCLEAR_NAMES = ".,"  # of those that a network may confuse
 _SEPARATORS: dict[str, SeparatorKind] = {"point": "point", "comma": "comma", "dash": "dash", "slash": "slash"}

@@ -21,6 +21,7 @@ from docproc.pixels import (
     digit_height,
     enlarged,
     flatten_light,
+    inked_pixels,
     level_counts,
     level_quantile,
     otsu,
@@ -85,8 +86,8 @@ class InkTuning:
     core_percentile: float = 97  # the same, more precisely, if the dots are large enough [guess]
     min_fine_dot_px: int = 11  # diameter at which dots can be distinguished; finer print is enlarged to it [guess]
     max_finer: int = 5  # times [guess]
-    min_seen_dot_px: float = 5.0  # diameter at which most strokes are told from dots without that [measured: 300 fields]
-    on_seen_pitch_share: float = 0.25  # of the dots that keep the pitch there [measured: 300 composed fields, 181 amounts]
+    min_rough_dot_px: float = 5.0  # diameter from which most strokes are recognized without enlarging [measured: 300 fields]
+    rough_pitch_share: float = 0.25  # of the dots that keep the pitch then; with fewer they are strokes [measured: the same]
     max_dotted_px: int = 4_000_000  # of a crop that is searched for dots [guess]
     core_share: float = 0.8  # of a dot's radius: pixels deeper than this are its core [guess]
     min_dots: int = 12  # [guess]
@@ -109,7 +110,7 @@ class InkTuning:
 
     # An image of one digit.
     digit_side_px: int = 112  # size to which it is enlarged at least [guess]
-    max_digit_side_px: int = 448  # size to which it is shrunk at most [guess]
+    max_digit_side_px: int = 448  # a larger one is shrunk to this size [guess]
     min_part_share: float = 0.04  # of the largest component; what is smaller is a speck [guess]
     underline_width_share: float = 0.9  # of the image: a component this wide ... [guess]
     underline_flatness: float = 0.2  # ... and flatter than this, height over width, is an underline [guess]
@@ -390,7 +391,7 @@ def _joined_dots(ink: Ink) -> Ink:
         return ink
     large = ink
     if finer > 1:
-        if dot >= INK.min_seen_dot_px and _dots(mask, inside, INK.on_seen_pitch_share) is None:
+        if dot >= INK.min_rough_dot_px and _dots(mask, inside, INK.rough_pitch_share) is None:
             return ink
         large = enlarged(ink, finer)
         mask, inside = _depths(large)
@@ -422,11 +423,11 @@ def _dots(mask: NDArray[np.uint8], inside: NDArray[np.float32], on_pitch_share: 
     """
     dot = 2 * quantile(inside[mask > 0], INK.core_percentile / 100)
     deep = (inside > INK.core_share * dot / 2).astype(np.uint8)
-    count, labels = cv2.connectedComponentsWithAlgorithm(deep, 8, cv2.CV_32S, cv2.CCL_GRANA)
-    round_ink = (count - 1) * np.pi / 4 * dot**2
-    if not INK.min_dots < count <= INK.max_dots or round_ink < INK.dots_share * np.count_nonzero(mask):
+    labels, cores = components(deep)
+    round_ink = len(cores) * np.pi / 4 * dot**2
+    if not INK.min_dots <= len(cores) < INK.max_dots or round_ink < INK.dots_share * np.count_nonzero(mask):
         return None
-    columns, rows = cv2.findNonZero(deep).reshape(-1, 2).T  # a sixth of the time of OpenCV's statistics
+    rows, columns = inked_pixels(deep)
     own = labels[rows, columns] - 1
     x, y = (np.bincount(own, places) / np.bincount(own) for places in (columns, rows))
     apart = np.hypot(x[:, None] - x, y[:, None] - y)

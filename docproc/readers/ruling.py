@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.pixels import components, quantile
-from docproc.types import Ink
+from docproc.pixels import components, inked_pixels, quantile
+from docproc.types import Box, Ink
 
 Mask = NDArray[np.uint8]  # (height, width) uint8, 0 or 1
 
@@ -153,7 +153,7 @@ def level_rules(mask: Mask, off: float) -> list[Rule]:
     long = int(min(RULING.sure_heights * height, RULING.sure_width_share * width))
     # Runs that are too long for a stroke even without bridging gaps.
     leveled = cv2.dilate(mask, _UP_AND_DOWN)
-    sure = _long_runs(np.asarray(leveled, np.uint8), max(long, RULING.min_sure_px))
+    sure = cv2.morphologyEx(leveled, cv2.MORPH_OPEN, np.ones((1, max(long, RULING.min_sure_px)), np.uint8))
     labels, table = components(np.asarray(pieces, np.uint8))
     any_sure = bool(sure.any())
     lines = _Lines.of(labels, table)
@@ -168,21 +168,10 @@ def level_rules(mask: Mask, off: float) -> list[Rule]:
             continue
         if len(taken) > 1:
             slope, row = lines.fit(taken)
-        rule = _rule(mask, thin, sure, span, slope, row, off)
+        rule = _rule(mask, thin, np.asarray(sure, np.uint8), span, slope, row, off)
         if rule is not None:
             found.append(rule)
     return found
-
-
-def _long_runs(mask: Mask, length: int) -> Mask:
-    """The horizontal runs of at least `length` px: an opening, in a time that does not depend on `length`."""
-
-    def near(inked: Mask) -> NDArray[np.uint16]:
-        return np.asarray(
-            cv2.boxFilter(inked, cv2.CV_16U, (length, 1), normalize=False, borderType=cv2.BORDER_CONSTANT), np.uint16
-        )
-
-    return (near((near(1 - mask) == 0).astype(np.uint8)) > 0).astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,7 +190,7 @@ class _Lines:
         ends = wide.cumsum(dtype=np.int64)
         starts = np.asarray(ends - wide, np.int64)
         owner = np.arange(len(table)).repeat(wide)
-        columns, rows = cv2.findNonZero(labels).reshape(-1, 2).T  # in a third of the time of `labels.nonzero()`
+        rows, columns = inked_pixels(labels)
         own = labels[rows, columns] - 1
         place = starts[own] + columns - left[own]
         counts = np.asarray(np.bincount(place, minlength=len(owner)), np.int64)
@@ -415,7 +404,7 @@ def _walls(mask: Mask, ruled: Mask, rules: list[Rule]) -> Mask:
     if not upright.any():
         return gone
     labels, table = components(np.asarray(upright, np.uint8))
-    if not _any_may_be_wall(table, mask.shape, rules):
+    if not _any_may_be_wall([Box(*place) for place in table[:, :4].tolist()], mask.shape, rules):
         return gone
     uprights = dict(_uprights(labels, table, mask))
     runs = list(uprights.values())
@@ -441,28 +430,13 @@ def _walls(mask: Mask, ruled: Mask, rules: list[Rule]) -> Mask:
     return gone & mask
 
 
-def _any_may_be_wall(table: NDArray[np.int32], shape: tuple[int, ...], rules: Sequence[Rule]) -> bool:
-    """Whether any of the vertical runs (see `components`) lies where `_ends` and `_is_side` may find a wall.
-
-    In most fields none does, and this takes a tenth of the time of examining the runs.
-    """
+def _any_may_be_wall(runs: Sequence[Box], shape: tuple[int, ...], rules: list[Rule]) -> bool:
+    """Whether any vertical run is where a wall may be. In most fields none is, and the runs need not be examined."""
     height, width = shape
-    left, top, wide, tall = table[:, :4].T
-    right, middle = left + wide, left + wide / 2
-    aside = np.minimum(left, width - right)
-    near = max(2.0, RULING.end_share * height)
-
-    def ended(rows: NDArray[np.int32], edge: int) -> NDArray[np.bool_]:
-        found = (np.abs(rows - edge) <= near) | (aside == 0)
-        for rule in rules:
-            found |= np.abs(rows - rule.row - rule.slope * middle) <= near
-        return np.asarray(found, np.bool_)
-
-    if (ended(top, 0) & ended(top + tall - 1, height - 1)).any() or (aside <= RULING.hugging_px).any():
+    if any(all(_ends(run, shape, rules)) or min(run.left, width - run.right) <= RULING.hugging_px for run in runs):
         return True
-    high = tall >= RULING.wall_share * height
-    first, last = left <= RULING.side_share * width, width - right <= RULING.side_share * width
-    return bool((high & first).any() and (high & last).any())
+    high, near = [run for run in runs if run.height >= RULING.wall_share * height], RULING.side_share * width
+    return any(run.left <= near for run in high) and any(width - run.right <= near for run in high)
 
 
 def _tall(written: Mask, table: NDArray[np.int32], walls: Sequence[Mask]) -> NDArray[np.int32]:
@@ -533,7 +507,7 @@ def _is_bounded(ends: tuple[_End, _End]) -> bool:
     return "rule" in ends or "edge" in ends
 
 
-def _ends(run: _Upright, shape: tuple[int, ...], rules: list[Rule]) -> tuple[_End, _End]:
+def _ends(run: _Upright | Box, shape: tuple[int, ...], rules: list[Rule]) -> tuple[_End, _End]:
     """What a run ends at, at the top and at the bottom. A slightly skewed wall may leave the crop at its side."""
     other = "side" if min(run.left, shape[1] - run.right) == 0 else ""
     near = max(2.0, RULING.end_share * shape[0])

@@ -109,7 +109,8 @@ class DateWindow:
 
 
 # What is known about a date so far: its day (0 for a day that every month has), the length of its month (28 for February),
-# whether its year may be a leap year, each None while unknown; and the digits so far of the current part.
+# whether its year may be a leap year, each None while unknown; and the digits so far of the current part, for a year those of
+# `_year_beginnings`.
 _PartialDate = tuple[int | None, int | None, bool | None, str]
 
 
@@ -129,9 +130,9 @@ def date_acceptor(order: DateOrder, years: tuple[int, int], length: int) -> Acce
 
 @lru_cache(maxsize=64)
 def _year_beginnings(width: int, years: tuple[int, int], leaps: bool) -> Mapping[str, str]:
-    """The first digits of all years of `width` digits, each with the least ones that can be continued in the same way.
+    """The first digits of every year of `width` digits, mapped to the smallest first digits with the same continuations.
 
-    These are few, so a date has few states. Whether a year is a leap year counts only with `leaps`.
+    They share a state, so a date has few states. Leap years and common years are distinguished only if `leaps`.
     """
     kinds = bytearray(10**width)
     for year in range(years[0], years[1] + 1):
@@ -154,7 +155,7 @@ def _date_step(form: str, years: tuple[int, int], state: _PartialDate, digit: in
     kind = form[place]
     if len(partial) < form.count(kind):
         if kind == "Y":
-            leaps = day in (None, 29) and month in (None, 28)
+            leaps = day in (None, 29) and month in (None, 28)  # it may be February 29
             begun = _year_beginnings(form.count(kind), years, leaps).get(partial)
             return None if begun is None else (day, month, leap, begun)
         return day, month, leap, partial

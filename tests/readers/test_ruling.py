@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from docproc.readers.ink import free_ink
-from docproc.readers.ruling import RULING, _long_runs, level_rules, without_ruling
+from docproc.readers.ruling import RULING, level_rules, without_ruling
 from docproc.types import Gray, Ink
 from tests.conftest import WriteField
 
@@ -174,13 +174,3 @@ def test_a_1_that_is_cut_off_at_the_side_stays(write_field: WriteField, side: st
     x = 1 if side == "left" else columns - 2
     cv2.line(gray, (x, rows // 2 - 24), (x + (-2 if side == "left" else 2), rows // 2 + 24), 40, 4)
     assert len(free_ink(gray).parts) == len(clean.parts) + 1
-
-
-@pytest.mark.parametrize("length", [4, 5, 38, 39, 180])
-def test_long_runs_are_an_opening(length: int) -> None:
-    rng = np.random.default_rng(length)
-    mask = (cv2.blur(rng.integers(0, 255, (40, 260), np.uint8), (2 * length, 1)) > 124).astype(np.uint8)
-    assert 0 < mask.mean() < 1
-    opened = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
-    assert opened.any()
-    assert np.array_equal(_long_runs(mask, length), opened)

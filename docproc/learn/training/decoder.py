@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MIN_EPOCHS = 8
 MIN_STEPS = 300
-BATCH = (32, 256)  # digits, at least and at most: as many as give MIN_STEPS in MIN_EPOCHS
+BATCH = (32, 256)  # digits, fewest and most; smaller batches are used to reach MIN_STEPS in MIN_EPOCHS
 LOG_STEPS = 20  # batches between two logged Steps
 PROBE_DIGITS = 512  # used to compare ONNX Runtime with Keras
 MAX_DIFFERENCE = 2e-2  # of the brightness of a pixel, 0..1, between Keras and ONNX Runtime in float16
