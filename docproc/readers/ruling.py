@@ -76,6 +76,7 @@ class RulingTuning:
     min_hugged_ratio: float = 0.7  # of such a crop, width to height, if the vertical run is at its very edge [guess]
     alike_share: float = 0.8  # of the taller of two walls, over which the other runs alongside [guess]
     inked_share: float = 0.85  # of the rows that have ink, for a wall with writing next to it [guess]
+    wall_gap_px: float = 2.0  # in the ink of a wall between two rules, or its own width: a 1 ends before them [guess]
     near_side_share: float = 0.06  # the same as side_share, if there is writing and a wall ends at the edge [guess]
     min_aspect_ratio: float = 1.2  # of such a crop, width to height [guess]
     max_wall_ratio: float = 1.6  # width of a wall within a frame to that of its horizontal rules [guess]
@@ -386,6 +387,7 @@ class _Upright:
     bottom: int
     width: float  # of the line itself
     inked: float  # share of its rows with ink: it may be joined from pieces
+    gap: int  # the most rows in a row without ink
 
     @property
     def height(self) -> int:
@@ -481,8 +483,9 @@ def _uprights(labels: NDArray[np.int32], table: NDArray[np.int32], mask: Mask) -
         if float(np.add.reduce(shares)) / len(shares) < RULING.min_filled_share:
             continue
         thick = max(1.0, usual - 2)  # it was dilated on both sides
-        inked = np.count_nonzero((mask[y : y + h, x : x + w] & own).any(axis=1)) / h
-        yield k, _Upright(x, x + w, y, y + h, thick, inked)
+        inked = (mask[y : y + h, x : x + w] & own).any(axis=1)
+        gap = int(np.diff(np.flatnonzero(np.concatenate(([True], inked, [True])))).max()) - 1
+        yield k, _Upright(x, x + w, y, y + h, thick, np.count_nonzero(inked) / h, gap)
 
 
 def _is_side(run: _Upright, ends: tuple[_End, _End], runs: list[_Upright], shape: tuple[int, ...]) -> bool:
@@ -533,7 +536,8 @@ def _is_wall(
         # A lone run may be a 1, but not at the side of a printed frame.
         wide = width >= (RULING.min_hugged_ratio if aside <= RULING.hugging_px else RULING.min_aspect_ratio) * height
         return aside <= RULING.side_share * width and (len(rules) > 0 or wide)
-    if run.inked < RULING.inked_share:
+    short = ends == ("rule", "rule") and run.gap > max(RULING.wall_gap_px, run.width)
+    if run.inked < RULING.inked_share or short:
         return False  # a digit that comes close to both rules
     inner = (beside[:, 0] < run.left).any() and (beside[:, 0] + beside[:, 2] > run.right).any()
     if inner:

@@ -23,6 +23,8 @@ from docproc.types import Ink
 
 LINKED_SHARE = 0.2  # of the strings: zeros are written in one stroke
 SMALL_1_SHARE = 0.06  # of the hands: write a 1 smaller than other digits, but larger than a comma
+LEAST_1, LEAST_ZERO = 0.6, 0.22  # of the hand's height: a smaller 1 is a comma, a smaller zero a point
+WIDEST_1 = 1.3  # stretch of a drawn 1: the flag of a wider one is the bar of a 7
 TINY_SHARE = 0.08  # of careless strings: zeros side by side are far smaller than the digits before them, as in 40.000
 LOOPS: Mapping[int, tuple[int, int | None]] = {
     0: (1, None), 1: (0, 0), 2: (0, 1), 3: (0, 1), 4: (0, 1), 5: (0, 0), 6: (1, None), 7: (0, 1), 8: (2, None), 9: (1, None)
@@ -32,6 +34,7 @@ can tell a 5 with a loop from a 6."""
 FILLED, PALE = 127, 40  # ink from which on a pixel fills a loop; from which on, once scanned, it may close a gap
 FINER = (0.45, 0.62)  # tried in turn if the boldness fills a loop or closes a gap, see `Hand.boldness`
 FINER_PENS = (0.7, 0.5, 0.35)  # the pen's width over the hand's, tried in turn
+BOLD = 0.2  # thickness of the strokes, of a digit's height: the middle line of bolder ones has spurs
 MAX_BULGE = 2.0  # maximum over median thickness of the strokes, along their middle line
 TRIES = 6  # MNIST digits that are tried before one is drawn
 
@@ -85,7 +88,7 @@ def a_digit(
 ) -> tuple[Ink, int]:
     """One digit, stretched by `wide`, with the row of its base line; `height` in px is that of a digit other than a small 1."""
     if digit == 1:
-        height *= hand.small_1
+        height = max(height * hand.small_1, min(height, LEAST_1 * hand.height))
     hand = replace(hand, pen=replace(hand.pen, widen=hand.pen.widen * wide))
     if hand.wrote is not None and material.pens is not None and str(digit) in hand.wrote:
         item = int(rng.choice(hand.wrote[str(digit)]))
@@ -105,6 +108,8 @@ def a_digit(
 def _drawn(digit: int, style: int, height: float, pen: strokes.Pen, rng: np.random.Generator) -> tuple[Ink, int]:
     """A digit drawn as strokes, with a finer pen if a gap of an open shape would close: a 5 would become a 6, a 4 a 9."""
     own, most = style % len(strokes.DIGIT_SHAPES[str(digit)]), LOOPS[digit][1]
+    if digit == 1:
+        pen = replace(pen, widen=min(pen.widen, WIDEST_1))
     for finer in (1.0, *FINER_PENS):
         ink, base = strokes.draw_digit(digit, height, replace(pen, width=pen.width * finer), rng, own)
         if most is None or not _gained(ink, _loops_of_shape(digit, own), most):
@@ -141,7 +146,7 @@ def _restyled(image: NDArray[np.uint8], height: float, hand: Hand, fewest: int, 
     if most is not None and kept > most:
         return None
     if hand.traced and scale >= 0.9:
-        line = _trace(soft, hand.pen.width * height)
+        line = _trace(soft, hand.pen.width * height, BOLD * height)
         if line is None or kept < fewest or _loops(line) < kept or _gained(line, kept, most):
             return None
         x, y, w, h = cv2.boundingRect((line > 40).astype(np.uint8))
@@ -171,17 +176,17 @@ def _loops(ink: Ink, least: int = FILLED) -> int:
     return int(cv2.connectedComponents(paper, connectivity=4)[0]) - 2
 
 
-def _trace(ink: Ink, width: float) -> Ink | None:
+def _trace(ink: Ink, width: float, boldest: float) -> Ink | None:
     """The middle line of the strokes, drawn with a round pen of `width` px: the even line of a ballpoint.
 
-    None if part of the ink is far thicker than the rest, as in a filled loop.
+    None if the strokes are thicker than `boldest` px, or part of the ink is far thicker than the rest, as in a filled loop.
     """
     fine = 2
     big = np.asarray(cv2.resize(ink, None, fx=fine, fy=fine, interpolation=cv2.INTER_LINEAR))
     stroke = np.asarray(big > 110, np.uint8)
     middle = np.asarray(skeletonize(stroke > 0), np.uint8)
     inside = np.asarray(cv2.distanceTransform(np.pad(stroke, 1), cv2.DIST_L2, 5))[1:-1, 1:-1][middle > 0]
-    if not len(inside) or inside.max() > MAX_BULGE * np.median(inside):
+    if not len(inside) or inside.max() > MAX_BULGE * np.median(inside) or 2 * np.median(inside) > boldest * fine:
         return None
     thick = max(1.0, width * fine)
     # Distance to the line, cut at half the pen's width with a soft rim of one pixel.
@@ -305,6 +310,7 @@ class _Writing:
             self.shrink = self.first
         small = 0.62 if token.raised else 1.0
         size = height * self.shrink * small * float(np.clip(rng.normal(1, 0.08), 0.75, 1.3))
+        size = max(size, LEAST_ZERO * height)
         # Zeros that shrink do so in height: they become wide.
         wide = (self.shrink / self.first) ** -float(rng.uniform(0.2, 1.3))
         wide *= float(rng.uniform(0.9, 1.5)) if token.symbol == "0" else 1.0
@@ -339,7 +345,7 @@ class _Writing:
         if self.script is not None:
             script, font = self.script
             ink, base = a_letter(foreign_digit(script, int(name)), hand, rng, font)
-        elif name in (".", "·") or (name == "," and rng.random() < 0.5):
+        elif name in (".", "·") or (name == "," and (rng.random() < 0.5 or not inner)):
             ink, base = a_dot(hand, rng, "," if name == "." and rng.random() < 0.25 and not inner else name)
             gap = height * rng.uniform(-0.05, 0.3)
         elif name in TICK_SHAPES:

@@ -6,8 +6,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.learn.composing.layers import MARK, Layer
+from docproc.learn.composing.layers import MARK, Layer, Owner
 from docproc.types import Gray
+
+MAX_HIDDEN = 0.4  # of a digit's ink, under the side of a frame
+LONGEST_NEIGHBOR = 0.35  # of the digits' height: a longer stroke at the edge could be a 1 that was cut off
 
 
 def ruled(layer: Layer, rng: np.random.Generator) -> Layer:
@@ -22,12 +25,15 @@ def ruled(layer: Layer, rng: np.random.Generator) -> Layer:
     if rng.random() < 0.1:
         y = layer.base - height * rng.uniform(1.0, 1.5)
         cv2.line(line, (0, round(y - tilt / 2)), (columns, round(y + tilt / 2)), 1.0, thick)
+    sides = np.zeros_like(line)
     if rng.random() < 0.08:
         side = round(rng.uniform(0, 0.25) * height)
         side = side if rng.random() < 0.6 else columns - 1 - side
-        cv2.line(line, (side, 0), (side, rows), 1.0, thick)
+        cv2.line(sides, (side, 0), (side, rows), 1.0, thick)
     if rng.random() < 0.12:
-        frame(line, height, thick, rng)
+        frame(sides, height, thick, rng)
+    if not _hides_a_digit(sides, layer.owner):
+        line = np.maximum(line, sides)
     if rng.random() < 0.12:
         for _ in range(int(rng.integers(1, 4))):
             start = rng.uniform(0, columns)
@@ -43,6 +49,13 @@ def ruled(layer: Layer, rng: np.random.Generator) -> Layer:
     owner = layer.owner.copy()
     owner[(line > 0.3) & (owner == 0)] = MARK
     return Layer(np.maximum(layer.alpha, line), owner, height)
+
+
+def _hides_a_digit(line: NDArray[np.float32], owner: Owner) -> bool:
+    """Whether so much of a digit is under a printed line that nobody could read it."""
+    digits = np.where(owner < MARK, owner, 0)
+    hidden, whole = (np.bincount(one) for one in (digits[line > 0], digits.ravel()))
+    return bool((hidden[1:] > MAX_HIDDEN * whole[1 : len(hidden)]).any())
 
 
 def _base_line(line: NDArray[np.float32], base: int, height: float, thick: int, tilt: float, rng: np.random.Generator) -> None:
@@ -80,7 +93,8 @@ def _neighbor(line: NDArray[np.float32], height: float, rng: np.random.Generator
     reach = rng.uniform(0.03, 0.2) * height
     y = rng.uniform(0.2, 0.8) * rows
     inward = reach if side == 0 else -reach
-    points = [(side, y), (side + inward, y + rng.normal(0, 0.2) * height), (side, y + rng.uniform(0.1, 0.6) * height)]
+    length = rng.uniform(0.1, LONGEST_NEIGHBOR) * height
+    points = [(side, y), (side + inward, y + rng.uniform(0, length)), (side, y + length)]
     path = np.rint(np.array(points)).astype(np.int32).reshape(-1, 1, 2)
     cv2.polylines(line, [path], False, 1.0, max(1, round(height * 0.08)), cv2.LINE_AA)
 

@@ -26,7 +26,7 @@ from docproc.learn.composing.examples import (
 from docproc.learn.composing.kept import Kept, clear
 from docproc.learn.composing.material import Digits, Material, Sources
 from docproc.learn.composing.mixes import EVERYTHING, WRITTEN, Mix
-from docproc.learn.composing.mnist import Mnist
+from docproc.learn.composing.mnist import ILLEGIBLE, Mnist
 from docproc.learn.evaluation.accuracy import digit_accuracy
 from docproc.learn.evaluation.history import Histories, histories_from_card
 from docproc.learn.progress import Log, Step
@@ -328,5 +328,6 @@ _Digits = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # images, and their label
 def _split(recipe: HandwritingRecipe, data: Mnist) -> tuple[_Digits, _Digits]:
     """MNIST's training digits: those for training networks, and those held out for what is fitted on their scores."""
     order = np.random.default_rng(recipe.seed).permutation(len(data.train_images))
-    train, held_out = order[recipe.held_out :], order[: recipe.held_out]
+    illegible = sorted(ILLEGIBLE.get(data.hashes["train_images"], ()))
+    train, held_out = (part[~np.isin(part, illegible)] for part in np.split(order, [recipe.held_out])[::-1])
     return (data.train_images[train], data.train_labels[train]), (data.train_images[held_out], data.train_labels[held_out])

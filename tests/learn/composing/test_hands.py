@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from docproc.learn.composing import hands, strokes
+from docproc.learn.composing.layers import MARK
 from docproc.learn.composing.material import Digits, Material
 from docproc.learn.composing.spelling import Spelled, digits, mark
 from docproc.learn.composing.strokes import Pen, draw_digit
@@ -79,7 +80,7 @@ def test_a_5_with_a_loop_is_not_used(traced: bool) -> None:
 def test_a_thick_pen_does_not_close_a_4_that_begins_with_a_hook(style: int) -> None:
     """Closed, it is a 9."""
     material, rng = of(glyph(4, 0, 0.1)), np.random.default_rng(7)
-    hand = a_hand(material, rng, pen=Pen(0.2, 0.02), styles=(style,) * 10, drawn=1.0, carelessness=0.0)
+    hand = a_hand(material, rng, pen=Pen(0.2, 0.02, 0.8), styles=(style,) * 10, drawn=1.0, carelessness=0.0)
     drawn = [hands.a_digit(4, 20.0, hand, material, rng)[0] for _ in range(40)]
     thick = [draw_digit(4, 20.0, hand.pen, rng, style)[0] for _ in range(40)]
     assert sum(map(loops, drawn)) < 8 < sum(map(loops, thick))
@@ -133,3 +134,35 @@ def test_raised_cents_are_small_and_not_tiny(monkeypatch: pytest.MonkeyPatch) ->
         heights = {part.owner: part.ink.shape[0] for part in hands.written(spelled, hand, material, rng)}
         cents.append(heights[3] / heights[1])
     assert 0.5 < np.median(cents) < 0.75
+
+
+def test_a_wide_hand_does_not_make_a_7_of_a_1() -> None:
+    material, rng = of(glyph(1, 0, 0.1)), np.random.default_rng(8)
+    for style in range(len(strokes.DIGIT_SHAPES["1"])):
+        wide = a_hand(material, rng, pen=Pen(0.08, 0.0, 2.2), styles=(style,) * 10, drawn=1.0, carelessness=0.0)
+        ink, _ = hands.a_digit(1, 60.0, wide, material, rng)
+        top = np.flatnonzero((ink[: ink.shape[0] // 12] > 127).any(axis=0))
+        assert np.ptp(top) < 0.4 * 60  # no bar
+
+
+def test_no_digit_is_as_small_as_a_comma_or_a_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hands, "TINY_SHARE", 1.0)
+    monkeypatch.setattr(hands, "LINKED_SHARE", 0.0)
+    rng = np.random.default_rng(9)
+    material = of(glyph(0, 0, 0.1))
+    spelled = Spelled((*digits("41"), mark("."), *digits("000000")), marked=True)
+    for _ in range(40):
+        hand = a_hand(material, rng, carelessness=1.0, small_1=0.65, pen=Pen(0.06, 0.0))
+        ones, zeros = [], []
+        for part in hands.written(spelled, hand, material, rng):
+            (ones if part.owner == 2 else zeros if 2 < part.owner < MARK else []).append(part.ink.shape[0])
+        assert min(ones) > 0.5 * hand.height
+        assert min(zeros) >= 0.2 * hand.height
+
+
+def test_a_bold_digit_is_not_traced() -> None:
+    """The middle line of a bold 1 has spurs: it would be an x."""
+    rng = np.random.default_rng(10)
+    hand = a_hand(of(glyph(1, 0, 0.1)), rng, traced=True, pen=Pen(0.06, 0.0), styles=(1,) * 10)
+    assert hands._restyled(glyph(1, 0, 0.1), 40.0, hand, 0, 0) is not None
+    assert hands._restyled(glyph(1, 0, 0.3), 40.0, hand, 0, 0) is None
