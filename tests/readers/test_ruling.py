@@ -174,3 +174,20 @@ def test_a_1_that_is_cut_off_at_the_side_stays(write_field: WriteField, side: st
     x = 1 if side == "left" else columns - 2
     cv2.line(gray, (x, rows // 2 - 24), (x + (-2 if side == "left" else 2), rows // 2 + 24), 40, 4)
     assert len(free_ink(gray).parts) == len(clean.parts) + 1
+
+
+@pytest.mark.parametrize("apart", [4, 5, 6])
+def test_a_tall_1_that_ends_before_both_rules_is_no_wall(write_field: WriteField, apart: int) -> None:
+    """Rules from side to side, as in a table, and a 1 between them that is taller than the other digits."""
+    others = write_field("5083", height=40)
+    rows = np.flatnonzero((others < 150).any(axis=1))
+    gray = np.full((90, others.shape[1] + 40), 235, np.uint8)
+    gray[24 : 24 + len(rows), 30 : 30 + others.shape[1]] = others[rows[0] : rows[-1] + 1]
+    gray[20:70, 14:17] = 40
+    for row in (20 - apart - 3, 70 + apart):
+        gray[row : row + 3] = 60
+    left, _ = without_ruling(ink_of(gray))
+    assert (left[22:68, 15] > 150).all()
+    gray[20 - apart : 70 + apart, 14:17] = 40  # up to the rules, it is one
+    left, _ = without_ruling(ink_of(gray))
+    assert not left[22:68, 15].any()

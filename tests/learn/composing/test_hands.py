@@ -166,3 +166,19 @@ def test_a_bold_digit_is_not_traced() -> None:
     hand = a_hand(of(glyph(1, 0, 0.1)), rng, traced=True, pen=Pen(0.06, 0.0), styles=(1,) * 10)
     assert hands._restyled(glyph(1, 0, 0.1), 40.0, hand, 0, 0) is not None
     assert hands._restyled(glyph(1, 0, 0.3), 40.0, hand, 0, 0) is None
+
+
+def test_a_comma_before_or_after_the_digits_is_short() -> None:
+    """A long one would be a 1; between digits its place tells."""
+    rng = np.random.default_rng(11)
+    material = of(glyph(0, 0, 0.1))
+    tall: dict[int, list[float]] = {0: [], 3: [], 5: []}
+    for _ in range(200):
+        hand = a_hand(material, rng, pen=Pen(0.06, 0.0))
+        spelled = Spelled((mark(","), *digits("20"), mark(","), *digits("5"), mark(",")), marked=True)
+        for place, part in enumerate(hands.written(spelled, hand, material, rng)):
+            if place in tall:
+                tall[place].append(float(np.ptp(np.flatnonzero((part.ink > 127).any(axis=1)))) / hand.height)
+    assert max(tall[0]) < 0.5
+    assert max(tall[5]) < 0.5
+    assert max(tall[3]) > 0.6

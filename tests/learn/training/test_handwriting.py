@@ -12,7 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from docproc.learn.composing.mnist import Mnist
+from docproc.learn.training import handwriting
 from docproc.learn.training.model_card import HANDWRITING_FILES
+from docproc.learn.training.recipes import HandwritingRecipe
 from docproc.weights.cards import model_folder, read_card
 from docproc.weights.opening import open_model
 from tests.conftest import PROJECT, needs_matplotlib
@@ -131,3 +134,15 @@ def test_the_shipped_model_reads_mnist_as_its_card_says(shared: Path, tmp_path: 
     card = read_card(model_folder() / "digits.onnx")
     assert found["accuracy"] == pytest.approx(card["scores"]["mnist_test_accuracy"], abs=2e-4)
     assert found["accuracy"] >= 0.994
+
+
+def test_digits_that_nobody_can_read_are_left_out_of_both_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.broadcast_to(np.arange(100, dtype=np.uint8)[:, None, None], (100, 28, 28))
+    data = Mnist(images, np.zeros(100, np.uint8), images[:1], np.zeros(1, np.uint8), {"train_images": "these"})
+    recipe = HandwritingRecipe(held_out=20)
+    before = [part[:, 0, 0].tolist() for part, _ in handwriting._split(recipe, data)]
+    left_out = {before[0][3], before[1][0], before[1][7]}
+    monkeypatch.setattr(handwriting, "ILLEGIBLE", {"these": frozenset(left_out), "others": frozenset(range(50))})
+    after = [part[:, 0, 0].tolist() for part, _ in handwriting._split(recipe, data)]
+    assert after == [[one for one in part if one not in left_out] for part in before]
+    assert (len(before[0]), len(before[1])) == (80, 20)
