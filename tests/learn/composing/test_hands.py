@@ -153,7 +153,8 @@ def test_no_digit_is_as_small_as_a_comma_or_a_point(monkeypatch: pytest.MonkeyPa
     spelled = Spelled((*digits("41"), mark("."), *digits("000000")), marked=True)
     for _ in range(40):
         hand = a_hand(material, rng, carelessness=1.0, small_1=0.65, pen=Pen(0.06, 0.0))
-        ones, zeros = [], []
+        ones: list[int] = []
+        zeros: list[int] = []
         for part in hands.written(spelled, hand, material, rng):
             (ones if part.owner == 2 else zeros if 2 < part.owner < MARK else []).append(part.ink.shape[0])
         assert min(ones) > 0.5 * hand.height
