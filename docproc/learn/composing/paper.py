@@ -116,8 +116,7 @@ def scanned(alpha: NDArray[np.float32], rng: np.random.Generator, *, patterns: b
     blur = rng.uniform(0, 1.1)
     if blur > 0.3:
         gray = cv2.GaussianBlur(gray, (0, 0), blur)
-    noise = rng.uniform(0.5, 7) if rng.random() < 0.9 else rng.uniform(7, 22)
-    gray = gray + rng.normal(0, noise, gray.shape).astype(np.float32)
+    gray = gray + rng.normal(0, rng.uniform(0.5, 7), gray.shape).astype(np.float32)
     picture = np.clip(gray, 0, 255).astype(np.uint8)
     if choice < 0.55:
         _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 95))])
