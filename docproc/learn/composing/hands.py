@@ -34,7 +34,7 @@ can tell a 5 with a loop from a 6."""
 FILLED, PALE = 127, 40  # ink from which on a pixel fills a loop; from which on, once scanned, it may close a gap
 FINER = (0.45, 0.62)  # tried in turn if the boldness fills a loop or closes a gap, see `Hand.boldness`
 FINER_PENS = (0.7, 0.5, 0.35)  # the pen's width over the hand's, tried in turn
-BOLD = 0.2  # thickness of the strokes, of a digit's height: the middle line of bolder ones has spurs
+BOLD = 0.2  # maximum thickness of strokes that are traced, of a digit's height: the middle line of bolder ones has spurs
 MAX_BULGE = 2.0  # maximum over median thickness of the strokes, along their middle line
 TRIES = 6  # MNIST digits that are tried before one is drawn
 

@@ -36,8 +36,8 @@ ILLEGIBLE: Mapping[str, frozenset[int]] = {
 }  # fmt: skip
 """Training digits that a person would not read as their labels, by the SHA-256 of the training images.
 
-Only those that are held out from training were inspected: the pictures of the 160 of them to whose labels a shipped network
-gave the lowest probabilities, whether it read them right or wrong.
+Only the digits that are held out were inspected: the 160 to whose labels a shipped network gave the lowest probabilities,
+whether it read them right or wrong.
 """
 
 
