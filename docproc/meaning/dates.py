@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from docproc.meaning.named import Named
 from docproc.rules import PART_ORDERS, DateWindow, FieldRules, date_of, dates_of
 
 if TYPE_CHECKING:  # avoids loading OpenCV where only typed text is interpreted
@@ -15,17 +16,24 @@ CLEAR_SEPARATORS = ("slash", "dash")  # kinds that rarely occur in other numbers
 
 ANY_DATE = FieldRules(date="auto")
 MIN_DATE_DIGITS = 4  # [geometry]: a day and a month of one digit each, a year of two
+MIN_SLASH_SHARE = 0.9  # its probability, for a slash that the shapes do not show [guess]
 
 OPEN = "the order of the date's parts is not settled"
 IMPOSSIBLE = "what was read is no date"
 ONE_SLASH = "a slash, or a 1: only one slash of the date was seen"
 
 
-def date_value(rules: FieldRules, marked: MarkedDigits | None, text: str, window: DateWindow | None = None) -> tuple[str, str]:
+def date_value(
+    rules: FieldRules,
+    marked: MarkedDigits | None,
+    text: str,
+    window: DateWindow | None = None,
+    named: Sequence[Named] = (),
+) -> tuple[str, str]:
     """(value, doubt) of a date that was read as `text`: an ISO date, if it can be only one day.
 
     If the rules leave the order or the widths of its parts open, the marks between the digits show where they end.
-    `window` says which dates are stale or post-dated.
+    `window` says which dates are stale or post-dated. `named` are the symbols that a network sees around the digits.
     """
     order = rules.date or "auto"
     breaks: set[int] = set()
@@ -34,7 +42,15 @@ def date_value(rules: FieldRules, marked: MarkedDigits | None, text: str, window
         if not dates_of(text, order, rules.years, breaks):
             breaks = set()
     value, doubt = parted_date_value(rules, text, breaks, window)
-    return value, ONE_SLASH if value and _may_be_slash(rules, marked, text) else doubt
+    if not value:
+        return value, doubt
+    # Of upright strokes side by side, the shapes alone may take a slash for the 1 of 20/11/2019, and that 1 for a mark.
+    named_breaks = {
+        one.place for one in named if one.symbol == "/" and 0 < one.place < len(text) and one.share >= MIN_SLASH_SHARE
+    }
+    if len(named_breaks) == 2 and dates_of(text, order, rules.years, named_breaks):
+        return (value, doubt) if parted_date_value(rules, text, named_breaks)[0] == value else ("", OPEN)
+    return value, ONE_SLASH if _may_be_slash(rules, marked, text) else doubt
 
 
 def _may_be_slash(rules: FieldRules, marked: MarkedDigits | None, text: str) -> bool:

@@ -26,7 +26,9 @@ def value_of(result: FieldResult, window: DateWindow | None = None) -> tuple[str
     if not text:
         return "", ""
     if field.rules is not None and field.rules.date:
-        return date_value(field.rules, None if field.cells else result.marked, text, window)
+        if field.cells:
+            return date_value(field.rules, None, text, window)
+        return date_value(field.rules, result.marked, text, window, result.named)
     if field.kind == "amount":
         return _amount(result, text)
     if field.kind == "decimal":

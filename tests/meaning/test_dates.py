@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 
 from docproc.meaning.dates import ANY_DATE, IMPOSSIBLE, ONE_SLASH, OPEN, date_value, stands_apart
+from docproc.meaning.named import Named
 from docproc.rules import DateWindow, FieldRules
 from tests.meaning.drawn import marked
 
@@ -33,6 +34,21 @@ from tests.meaning.drawn import marked
 )
 def test_the_value_of_a_drawn_date(text: str, rules: FieldRules, value: str, doubt: str) -> None:
     assert date_value(rules, *marked(text)) == (value, doubt)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "places", "value", "doubt"),
+    [
+        ("20/1119", (2, 4), "2019-11-20", ""),  # the shapes took one slash for a 1, and a 1 for a mark
+        ("20/1119", (2,), "2019-11-20", ONE_SLASH),
+        ("1/112019", (2, 3), "", OPEN),  # 1/11/2019 by the shapes, 11/1/2019 by the network
+        ("1/112019", (1, 3), "2019-11-01", ""),
+        ("20/1119", (2, 3), "2019-11-20", ONE_SLASH),  # 20/1/119 is no date
+    ],
+)
+def test_slashes_that_a_network_names_settle_a_date(drawn: str, places: tuple[int, ...], value: str, doubt: str) -> None:
+    named = [Named("/", place, 0.97) for place in places]
+    assert date_value(FieldRules(date="DMY"), *marked(drawn), named=named) == (value, doubt)
 
 
 def test_a_date_outside_of_its_window_keeps_its_value() -> None:
