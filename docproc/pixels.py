@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -117,15 +117,31 @@ def level_counts(gray: Gray) -> NDArray[np.float64]:
     return np.asarray(cv2.calcHist([gray], [0], None, [256], [0, 256]).ravel(), np.float64)
 
 
-def components(mask: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """8-connected components of `mask` (height, width) uint8, non-zero inside.
+def components(mask: NDArray[np.uint8], connectivity: Literal[4, 8] = 8) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Connected components of `mask` (height, width) uint8, non-zero inside.
 
     Returns the label of every pixel (0 outside) and an (n, 5) int32 table of left, top, width, height, area
     whose row k belongs to label k + 1.
     """
     # This algorithm gives the same labels as OpenCV's default in half the time for a field, and in 0.8 times for a page.
-    _, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(mask, 8, cv2.CV_32S, cv2.CCL_GRANA)
-    return np.asarray(labels, np.int32), np.asarray(stats[1:], np.int32)
+    # OpenCV also measures every pixel outside, which takes three times as long as finding the labels. There are far fewer runs.
+    count, found = cv2.connectedComponentsWithAlgorithm(mask, connectivity, cv2.CV_32S, cv2.CCL_GRANA)
+    labels = np.asarray(found, np.int32)
+    height, width = mask.shape
+    inside = np.zeros((height, width + 2), np.bool_)
+    inside[:, 1:-1] = mask
+    rows, columns = np.divmod((inside[:, 1:] != inside[:, :-1]).reshape(-1).nonzero()[0], width + 1)
+    run, starts, ends = rows[::2], columns[::2], columns[1::2]  # horizontal runs
+    own = labels[run, starts] - 1
+    left, top, right, bottom, area = table = np.zeros((5, count - 1), np.int64)
+    table[:2] = height + width
+    np.minimum.at(left, own, starts)
+    np.minimum.at(top, own, run)
+    np.maximum.at(right, own, ends)
+    np.maximum.at(bottom, own, run + 1)
+    np.add.at(area, own, ends - starts)
+    table[2:4] -= table[:2]
+    return labels, np.ascontiguousarray(table.T, np.int32)
 
 
 def inked_pixels(mask: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from docproc.pixels import inked_pixels, level_counts, level_quantile, otsu, quantile, separation
+from docproc.pixels import components, inked_pixels, level_counts, level_quantile, otsu, quantile, separation
 
 
 @pytest.mark.parametrize("levels", [2, 5, 256])
@@ -45,3 +46,17 @@ def test_inked_pixels_are_those_of_nonzero(kind: type) -> None:
     for found, expected in zip(inked_pixels(mask), mask.nonzero(), strict=True):
         assert np.array_equal(found, expected)
     assert [len(places) for places in inked_pixels(np.zeros((4, 5), kind))] == [0, 0]
+
+
+@pytest.mark.parametrize("connectivity", [4, 8])
+@pytest.mark.parametrize("inside", [1, 255])
+def test_components_are_measured_as_by_opencv(connectivity: Literal[4, 8], inside: int) -> None:
+    rng = np.random.default_rng(connectivity)
+    for share in (0.0, 0.05, 0.3, 0.6, 0.95, 1.0):
+        height, width = rng.integers(1, 50, 2)
+        mask = (rng.random((height, width)) < share).astype(np.uint8) * np.uint8(inside)
+        _, expected, measured, _ = cv2.connectedComponentsWithStats(mask, connectivity=connectivity)
+        labels, table = components(mask, connectivity)
+        np.testing.assert_array_equal(labels, expected)
+        np.testing.assert_array_equal(table, measured[1:])
+        assert (labels.dtype, table.dtype) == (np.int32, np.int32)

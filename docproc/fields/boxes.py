@@ -117,7 +117,7 @@ class Ruled:
     level: NDArray[np.uint8]  # 1 on horizontal lines
     upright: NDArray[np.uint8]  # 1 on vertical lines
     labels: NDArray[np.int32]  # piece of paper between the lines; 0 for the lines themselves, slightly thickened
-    stats: NDArray[np.int32]  # (n, 5) int32: left, top, width, height, area of every piece; the first row is the lines
+    pieces: NDArray[np.int32]  # (n, 5) int32: left, top, width, height, area of every piece
 
 
 def find_boxes(page: Page, apart: Sequence[Box] = ()) -> tuple[Field, ...]:
@@ -220,27 +220,20 @@ def ruled_page(gray: Gray) -> Ruled | None:
     level = cv2.morphologyEx(cv2.dilate(mask, np.ones((2, 1), np.uint8)), cv2.MORPH_OPEN, np.ones((1, length), np.uint8))
     upright = cv2.morphologyEx(cv2.dilate(mask, np.ones((1, 2), np.uint8)), cv2.MORPH_OPEN, np.ones((length, 1), np.uint8))
     lines = cv2.dilate(np.maximum(level, upright), np.ones((3, 3), np.uint8))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats((lines == 0).astype(np.uint8), connectivity=4)
-    return Ruled(
-        mask,
-        np.asarray(level, np.uint8),
-        np.asarray(upright, np.uint8),
-        np.asarray(labels, np.int32),
-        np.asarray(stats, np.int32),
-    )
+    labels, pieces = components((lines == 0).astype(np.uint8), 4)
+    return Ruled(mask, np.asarray(level, np.uint8), np.asarray(upright, np.uint8), labels, pieces)
 
 
 def _cells(ruled: Ruled | None) -> list[Box]:
     """The pieces of paper that may be boxes for single digits."""
     if ruled is None:
         return []
-    width, height, area = ruled.stats[:, 2], ruled.stats[:, 3], ruled.stats[:, 4]
+    width, height, area = ruled.pieces[:, 2], ruled.pieces[:, 3], ruled.pieces[:, 4]
     least, most = BOXES.min_side_px, BOXES.max_side_px
     fit = (width >= least) & (width <= most) & (height >= least) & (height <= most)
     fit &= area > BOXES.min_paper_share * width * height
-    fit[0] = False
     # The loop of an 8 is enclosed too, within its cell.
-    cells = ruled.stats[fit, :4]
+    cells = ruled.pieces[fit, :4]
     return [Box(*(int(v) for v in cell)) for cell in cells[~_enclosed(cells)]]
 
 
@@ -316,9 +309,9 @@ def _around(row: Sequence[Box]) -> Box:
 def _frames(ruled: Ruled, taken: set[Box], combs: Sequence[Box], filled: bool) -> Iterator[tuple[Box, int]]:
     """Enclosed rectangles that are not cells of a row, inside their lines, with the number of cells marked by ticks."""
     lines = np.asarray(cv2.dilate(np.maximum(ruled.level, ruled.upright), np.ones((5, 5), np.uint8)), np.uint8)
-    for label, (left, top, width, height, area) in enumerate(ruled.stats.tolist()):
+    for label, (left, top, width, height, area) in enumerate(ruled.pieces.tolist(), 1):
         box = Box(left, top, width, height)
-        if label == 0 or not _may_be_frame(box, area) or box in taken or any(_holds(box, comb) for comb in combs):
+        if not _may_be_frame(box, area) or box in taken or any(_holds(box, comb) for comb in combs):
             continue
         part, own = box.cut(ruled.mask), box.cut(ruled.labels) == label
         cells = max(_ticked(part, own), _ticked(part[::-1], own[::-1]))

@@ -174,11 +174,10 @@ class _Place:
 def _pieces(ruled: Ruled) -> Edges:
     """The pieces of paper that may be cells."""
     high, wide = ruled.mask.shape
-    left, top, width, height, area = ruled.stats.T
+    left, top, width, height, area = ruled.pieces.T
     fit = (width >= BOXES.min_side_px) & (height >= BOXES.min_side_px)
     fit &= (width <= TABLES.max_width_share * wide) & (height <= TABLES.max_height_share * high)
     fit &= area >= TABLES.min_paper_share * width * height
-    fit[0] = False
     return np.asarray(np.stack([left, top, left + width, top + height], axis=1)[fit], np.float64)
 
 

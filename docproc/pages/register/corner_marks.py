@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docproc.pages.register.warp import Matrix, Points, corners_of, local_scales, mapped, resizing, shrunk
-from docproc.pixels import flatten_light, otsu
+from docproc.pixels import components, flatten_light, otsu
 from docproc.types import Box, Gray
 
 Places = NDArray[np.complex128]  # (n,) complex128, x + iy: a similarity is a product and a sum
@@ -127,27 +127,28 @@ def _candidates(gray: Gray, aspects: Sequence[float]) -> _Candidates:
     flat = flatten_light(small, reach)
     threshold, dark, light = otsu(flat)
     mask = ((flat <= threshold) & (light - dark >= MARKS.min_contrast_gray)).astype(np.uint8)
-    count, labels, stats, centers = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    labels, table = components(mask)
     max_side = max(small.shape) / MARKS.max_marks_per_side
-    found: list[tuple[float, int, Points]] = []
-    for k in range(1, count):
-        left, top, width, height, area = (int(v) for v in stats[k])
+    found: list[tuple[float, float, Points, Points]] = []  # how solid; area; center; corners
+    for label, (left, top, width, height, area) in enumerate(table.tolist(), 1):
         if min(width, height) < MARKS.min_side_px or max(width, height) > max_side:
             continue
         if area < MARKS.min_box_fill_share * width * height:
             continue
-        part = (labels[top : top + height, left : left + width] == k).astype(np.uint8)
+        part = (labels[top : top + height, left : left + width] == label).astype(np.uint8)
         corners, long, short = _tightest_rectangle(part)
         likely = any(MARKS.min_aspect_ratio <= long / short / aspect <= MARKS.max_aspect_ratio for aspect in aspects)
         if area >= MARKS.min_fill_share * long * short and likely:
-            found.append((area / (long * short), k, corners + np.array([left, top])))
-    found.sort(key=lambda item: (-item[0], item[1]))
+            rows, columns = part.nonzero()
+            place = np.array([left, top])
+            center = place + np.array([columns.mean(), rows.mean()])
+            found.append((area / (long * short), area, center, corners + place))
+    found.sort(key=lambda item: -item[0])
     del found[MARKS.max_candidates :]
-    chosen = [k for _, k, _ in found]
     return _Candidates(
-        np.asarray(centers[chosen], np.float64).reshape(-1, 2),
-        np.sqrt(stats[chosen, 4].astype(np.float64)),
-        [corners for _, _, corners in found],
+        np.array([center for _, _, center, _ in found], np.float64).reshape(-1, 2),
+        np.sqrt(np.array([area for _, area, _, _ in found], np.float64)),
+        [corners for *_, corners in found],
         scale,
     )
 
