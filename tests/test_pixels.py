@@ -59,4 +59,4 @@ def test_components_are_measured_as_by_opencv(connectivity: Literal[4, 8], insid
         labels, table = components(mask, connectivity)
         np.testing.assert_array_equal(labels, expected)
         np.testing.assert_array_equal(table, measured[1:])
-        assert (labels.dtype, table.dtype) == (np.int32, np.int32)
+        assert labels.dtype == table.dtype == np.dtype("int32")
