@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from typing import Any, Literal
 
 import cv2
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from docproc.pixels import components, inked_pixels, level_counts, level_quantile, otsu, quantile, separation
+from docproc.pixels import PIXELS, components, inked_pixels, level_counts, level_quantile, otsu, quantile, separation
 
 
 @pytest.mark.parametrize("levels", [2, 5, 256])
@@ -52,8 +53,9 @@ def test_inked_pixels_are_those_of_nonzero(kind: type) -> None:
 @pytest.mark.parametrize("inside", [1, 255])
 def test_components_are_measured_as_by_opencv(connectivity: Literal[4, 8], inside: int) -> None:
     rng = np.random.default_rng(connectivity)
-    for share in (0.0, 0.05, 0.3, 0.6, 0.95, 1.0):
-        height, width = rng.integers(1, 50, 2)
+    for share, large in itertools.product((0.0, 0.05, 0.3, 0.6, 0.95, 1.0), (False, True)):
+        height, width = rng.integers(120, 170, 2) if large else rng.integers(1, 50, 2)
+        assert (height * width >= PIXELS.min_runs_px) == large
         mask = (rng.random((height, width)) < share).astype(np.uint8) * np.uint8(inside)
         _, expected, measured, _ = cv2.connectedComponentsWithStats(mask, connectivity=connectivity)
         labels, table = components(mask, connectivity)
