@@ -177,8 +177,12 @@ def level_rules(mask: Mask, off: float) -> list[Rule]:
 
 
 def _level_runs(mask: Mask, length: int) -> Mask:
-    """The horizontal runs of at least `length` px. Most fields have no row with that much ink, and need no opening."""
-    if int(cv2.reduce(mask, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).max()) < length:
+    """The horizontal runs of at least `length` px; a run that the edge cuts off may be half as long.
+
+    Most fields have no row with that much ink, and need no opening.
+    """
+    cut_off = mask[:, 0].any() or mask[:, -1].any()
+    if int(cv2.reduce(mask, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).max()) < (length // 2 if cut_off else length):
         return np.zeros_like(mask)
     return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, length), np.uint8)), np.uint8)
 

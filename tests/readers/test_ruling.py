@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from docproc.readers.ink import free_ink
-from docproc.readers.ruling import RULING, level_rules, without_ruling
+from docproc.readers.ruling import RULING, _level_runs, level_rules, without_ruling
 from docproc.types import Gray, Ink
 from tests.conftest import WriteField
 
@@ -174,6 +174,16 @@ def test_a_1_that_is_cut_off_at_the_side_stays(write_field: WriteField, side: st
     x = 1 if side == "left" else columns - 2
     cv2.line(gray, (x, rows // 2 - 24), (x + (-2 if side == "left" else 2), rows // 2 + 24), 40, 4)
     assert len(free_ink(gray).parts) == len(clean.parts) + 1
+
+
+def test_long_runs_are_those_of_an_opening() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        mask = np.zeros((8, 60), np.uint8)
+        for row, left in zip(rng.integers(0, 8, 5), rng.integers(-15, 60, 5), strict=True):
+            mask[row, max(0, left) : max(0, left + rng.integers(1, 30))] = 1
+        opened = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, 20), np.uint8))
+        np.testing.assert_array_equal(_level_runs(mask, 20), opened)
 
 
 @pytest.mark.parametrize("apart", [4, 5, 6])

@@ -37,6 +37,7 @@ class StrayTuning:
     max_left_over_of_1: float = 0.2  # the same, for a lone 1: any stroke looks like one [guess]
     upright_height: tuple[float, float] = (0.75, 1.8)  # of a stroke beside a number, in digit heights, that may be a 1 [guess]
     upright_ratio: float = 0.5  # of its width to its height [guess]
+    upright_run_share: float = 0.15  # of the digits' height: ink less tall is what is left of a ruled line [guess]
     upright_gap_share: float = 0.8  # of the digits' height, from the stroke to the number [guess]
     upright_level_share: float = 0.7  # of its height or the digit's, the smaller: both are there side by side [guess]
     edge_px: float = 2.0  # from the edge of the crop: ink that touches it belongs to another line [guess]
@@ -86,7 +87,9 @@ def maybe_1_before(lattice: Lattice, path: Sequence[int]) -> bool:
     rest = ((lattice.ink > STRAY.ink) & ~_ink_of(lattice, path))[:, : first.left + first.width // 2]
     if np.count_nonzero(rest.any(axis=1)) < least:
         return False
-    _, parts = components(np.ascontiguousarray(rest).view(np.uint8))
+    # What is left of a ruled line would make the stroke on it wide.
+    tallest = np.ones((max(1, round(STRAY.upright_run_share * height)), 1), np.uint8)
+    _, parts = components(np.asarray(cv2.morphologyEx(rest.astype(np.uint8), cv2.MORPH_OPEN, tallest), np.uint8))
     left, top, wide, tall = parts[:, :4].T
     found = (tall >= least) & (tall <= most) & (wide <= STRAY.upright_ratio * tall)
     found &= first.left - left - wide <= STRAY.upright_gap_share * height
