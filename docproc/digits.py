@@ -23,6 +23,8 @@ from docproc.readers.read import FieldResult
 from docproc.readers.settle import probabilities
 from docproc.types import DIGIT_SYMBOLS, Alternative, Box, Digit, Field, Page, Reading, Row
 
+MIN_SHARE = 5e-6  # of a text: ten rarer ones together change no digit's confidence in the decimals that are kept [geometry]
+
 
 def with_digits(rows: Sequence[Row], page: Page, results: Sequence[FieldResult]) -> list[Row]:
     """The rows of a page with their digits and alternatives.
@@ -88,6 +90,8 @@ def doubts(
     right = [confidence] * len(text)
     instead: list[dict[str, float]] = [{} for _ in text]
     for other, share in others:
+        if share < MIN_SHARE:
+            continue
         for place, digit in aligned(text, other):
             if digit == text[place]:
                 right[place] += share

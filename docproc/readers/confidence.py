@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from docproc.mlp import Mlp, sigmoid
 from docproc.rules import DateWindow
-from docproc.types import Field, Kind, Reading, Row, Status
+from docproc.types import SMALL_DIGIT_PX, Field, Kind, Reading, Row, Status
 
 BLANK_REQUIRED = "blank, and required"  # a reason
 UNREAD = "something is written, and no digits were found"  # another
@@ -31,17 +32,21 @@ class Calibration:
 
     net: Mlp
     thresholds: Thresholds
+    small: Thresholds = ()  # the same for digits below `SMALL_DIGIT_PX`; empty if these are like others
+
+    @property
+    def inputs(self) -> int:
+        """How many kinds of evidence it takes."""
+        return len(self.net.mean)
 
     def to_card(self) -> dict[str, Any]:
-        return {
-            "net": self.net.to_card(),
-            "thresholds": to_card(self.thresholds),
-        }
+        small = {"small": to_card(self.small)} if self.small else {}
+        return {"net": self.net.to_card(), "thresholds": to_card(self.thresholds), **small}
 
     @staticmethod
     def from_card(card: Mapping[str, Any]) -> Calibration:
         """Raises KeyError, TypeError or ValueError if the card holds no calibration."""
-        return Calibration(Mlp.from_card(card["net"]), from_card(card["thresholds"]))
+        return Calibration(Mlp.from_card(card["net"]), from_card(card["thresholds"]), from_card(card.get("small", ())))
 
 
 def least(thresholds: Thresholds, max_error: float) -> float:
@@ -77,11 +82,15 @@ class Acceptance:
     own: Mapping[str, float]  # a user's own, by field name: they replace those of its kind
     max_error: float  # 0..1 of the accepted fields, as the user allows
     window: DateWindow | None = None  # for dates
+    small: Mapping[Kind, float] = dataclass_field(default_factory=dict)  # likewise, for digits below `SMALL_DIGIT_PX`
 
     def of(self, field: Field, reading: Reading) -> float:
         """The least confidence for a field with this reading."""
         repaired = reading.changed_by and field.kind != "micr"  # the E-13B calibration already includes its check digit
-        return max(self.own.get(field.name, self.kinds[field.kind]), self.repaired if repaired else 0.0)
+        needed = self.kinds[field.kind]
+        if reading.digit_px is not None and reading.digit_px < SMALL_DIGIT_PX:
+            needed = self.small.get(field.kind, needed)
+        return max(self.own.get(field.name, needed), self.repaired if repaired else 0.0)
 
     def of_part(self, name: str, whole: Row) -> tuple[Status, str]:
         """(status, reason) of a part of a field: accepted with the whole field, or by its own threshold."""

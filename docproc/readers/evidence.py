@@ -43,7 +43,11 @@ _ALWAYS = (
     "foreign",  # log-odds that there are letters or something struck out
 )
 READERS = tuple(f"reader_{number}" for number in range(1, LINE_READERS + 1))  # log-odds of each line reader, lowest first
-FREE = (*_ALWAYS, *READERS)
+FREE = (
+    *_ALWAYS,
+    *READERS,
+    "digit_px",  # height of the digits in the scan, as a binary logarithm
+)
 COMB = (
     *_ALWAYS,
     "cells",

@@ -133,7 +133,8 @@ def read(prepared: Handwritten, opinions: Mapping[str, Opinion], model: Model) -
     remark = remark_on(opinions, field, prepared.crop, choice.text) or breaks(choice.broken)
     remark = joined(remark, prepared.doubt)
     was = text if choice.changed else ""
-    return Reading(choice.text, choice.confidence, path, others[:MAX_ALTERNATIVES], remark, choice.rule, was)
+    digit_px = prepared.lattice.digit_px
+    return Reading(choice.text, choice.confidence, path, others[:MAX_ALTERNATIVES], remark, choice.rule, was, digit_px)
 
 
 def read_as(result: HandwrittenResult, field: Field, model: Model) -> HandwrittenResult:

@@ -31,4 +31,5 @@ class Model:
     def accepts(self, max_error: float, window: DateWindow | None = None, own: Mapping[str, float] | None = None) -> Acceptance:
         """What it takes for a field to be accepted, see `confidence.least`; `own` are a user's own thresholds."""
         kinds = {kind: least(calibration.thresholds, max_error) for kind, calibration in self.calibrations.items()}
-        return Acceptance(kinds, least(self.repairs, max_error), own or {}, max_error, window)
+        small = {kind: least(one.small, max_error) for kind, one in self.calibrations.items() if one.small}
+        return Acceptance(kinds, least(self.repairs, max_error), own or {}, max_error, window, small)

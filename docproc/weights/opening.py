@@ -16,6 +16,7 @@ from docproc.errors import MissingPart
 from docproc.readers import MICR, NETWORKS, e13b, lattice
 from docproc.readers.confidence import Calibration, from_card
 from docproc.readers.e13b.font import PRINT_HEIGHT_PX
+from docproc.readers.evidence import COMB, FREE
 from docproc.readers.lattice.cuts import GEOMETRY
 from docproc.readers.model import Model
 from docproc.readers.vote import Weights
@@ -77,8 +78,14 @@ def _assembled(files: Mapping[str, Path], opener: _Opener) -> Model:
         fitted = {name: voter.fitted(card) for name, voter in VOTERS.items()}
         calibrations, weights = _calibrations(card, KINDS), _weights(card, KINDS)
         repairs = from_card(card["repairs"])
+        unlike = [kind for kind in KINDS if calibrations[kind].inputs != len(COMB if kind == "comb" else FREE)]
     except (KeyError, TypeError, ValueError) as problem:
         raise MissingPart(f"the card {card_path(path)} is damaged: {problem}") from problem
+    if unlike:
+        raise MissingPart(
+            f"{path} was calibrated for another version of docproc: fit it again with docproc model train --refit "
+            f"{card_path(path).with_suffix('.keras')}"
+        )
     micr, calibrations[MICR] = _open_micr(files[MICR], opener)
     networks = {name: opener(files[network], card, FORMS[name]) for name, network in NETWORKS.items()}
     return Model(networks, micr, fitted, weights, calibrations, repairs)

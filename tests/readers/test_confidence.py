@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from docproc.learn.training.calibration import expected_calibration_error, fit_logistic, threshold_for
+from docproc.learn.training.calibration import (
+    expected_calibration_error,
+    fit_logistic,
+    threshold_for,
+    thresholds,
+    thresholds_by_size,
+)
 from docproc.mlp import Mlp, sigmoid
-from docproc.readers.confidence import Calibration, judge, judge_empty, least, only_unsure, too_low
-from docproc.types import Reading
+from docproc.readers.confidence import Acceptance, Calibration, judge, judge_empty, least, only_unsure, too_low
+from docproc.types import SMALL_DIGIT_PX, Box, Field, Kind, Reading
 
 
 def calibration() -> Calibration:
@@ -30,6 +38,28 @@ def test_a_card_gives_the_same_calibration_back() -> None:
     assert two.thresholds == one.thresholds
     features = np.random.default_rng(0).normal(size=(20, 2))
     assert np.allclose(two.net(features), one.net(features))
+
+
+def test_a_card_keeps_the_thresholds_of_small_digits() -> None:
+    one = replace(calibration(), small=((0.01, 0.97), (0.05, 0.8)))
+    assert Calibration.from_card(one.to_card()).small == one.small
+
+
+@pytest.mark.parametrize(
+    ("digit_px", "kind", "name", "wanted"),
+    [
+        (SMALL_DIGIT_PX, "amount", "total", 0.9),
+        (SMALL_DIGIT_PX - 0.1, "amount", "total", 0.95),
+        (None, "amount", "total", 0.9),
+        (12.0, "string", "total", 0.8),
+        (12.0, "amount", "own", 0.7),
+    ],
+)
+def test_small_digits_need_more(digit_px: float | None, kind: Kind, name: str, wanted: float) -> None:
+    accept = Acceptance({"amount": 0.9, "string": 0.8}, 0.99, {"own": 0.7}, 0.01, small={"amount": 0.95})
+    field = Field(name, Box(0, 0, 9, 9), kind)
+    assert accept.of(field, Reading("12", 0.9, digit_px=digit_px)) == wanted
+    assert accept.of(field, Reading("12", 0.9, changed_by="range", digit_px=digit_px)) == 0.99
 
 
 @pytest.mark.parametrize(
@@ -91,6 +121,26 @@ def test_a_field_may_count_less_than_others() -> None:
     assert threshold_for(confidence, right, 0.3, np.array([1.0, 0.25, 1.0])) == 0.7
     inputs, counts = np.ones((2, 1)), np.array([3.0, 1.0])
     assert sigmoid(fit_logistic(inputs, np.array([True, False]), counts, ridge=1e-9)(inputs)) == pytest.approx(0.75, abs=1e-3)
+
+
+def test_small_digits_get_a_threshold_of_their_own_if_there_are_enough() -> None:
+    """Usual digits are wrong in the ten least sure fields of a hundred, small ones in thirty."""
+    confidence = np.tile(np.arange(100) / 100, 40)
+    small = np.repeat([False, True], 2_000)
+    right = np.where(small, confidence >= 0.3, confidence >= 0.1)
+    usual, own = thresholds_by_size(confidence, right, small, np.ones(4_000))
+    assert least(usual, 0.1) == 0.0
+    assert 0.2 < least(own, 0.1) < 0.3
+    few = np.arange(4_000) < 900
+    assert thresholds_by_size(confidence, right, few, np.ones(4_000))[1] == ()
+
+
+def test_no_field_is_accepted_that_is_far_less_certain_than_allowed() -> None:
+    """A thousand sure fields would make up for one that is probably wrong."""
+    confidence, right = np.r_[np.full(1_000, 0.999), 0.1], np.arange(1_001) < 1_000
+    found = thresholds(confidence, right, np.ones(1_001))
+    assert threshold_for(confidence, right, 0.01) == 0.1
+    assert [least(found, error) for error in (0.01, 0.02, 0.05)] == [0.9, 0.8, 0.5]
 
 
 def test_less_evidence_makes_no_text_more_probable() -> None:

@@ -21,6 +21,7 @@ from docproc.learn.composing.material import Material
 from docproc.learn.composing.spelling import Spelled, Token
 from docproc.types import Ink
 
+HEIGHTS, HEIGHT_SHARES = ((11.0, 18.0), (18.0, 46.0), (46.0, 90.0)), (0.12, 0.7, 0.18)  # px of a digit: scans of 75 to 400 dpi
 LINKED_SHARE = 0.2  # of the strings: zeros are written in one stroke
 SMALL_1_SHARE = 0.06  # of the hands: write a 1 smaller than other digits, but larger than a comma
 LEAST_1, LEAST_ZERO = 0.6, 0.22  # of the hand's height: a smaller 1 is a comma, a smaller zero a point
@@ -68,7 +69,7 @@ class Hand:
 
 def a_hand(material: Material, rng: np.random.Generator, carelessness: float, height: float | None = None) -> Hand:
     if height is None:
-        height = float(rng.uniform(18, 46)) if rng.random() < 0.8 else float(rng.uniform(46, 90))
+        height = float(rng.uniform(*HEIGHTS[int(rng.choice(len(HEIGHTS), p=HEIGHT_SHARES))]))
     pen = strokes.Pen(
         width=float(np.clip(rng.lognormal(np.log(0.085), 0.35), 0.035, 0.2)),
         wobble=carelessness * float(rng.uniform(0.008, 0.05)),

@@ -10,6 +10,8 @@ from docproc.learn.composing.layers import MARK, Layer, Owner
 from docproc.types import Gray
 
 MAX_HIDDEN = 0.4  # of a digit's ink, under the side of a frame
+PALE_SHARE, PALE = 0.08, (35.0, 60.0)  # of the scans; gray levels between paper and ink
+NOISY_SHARE, NOISY = 0.12, (7.0, 22.0)  # of the scans; standard deviation in gray levels
 LONGEST_NEIGHBOR = 0.35  # of the digits' height: a longer stroke at the edge could be a 1 that was cut off
 
 
@@ -105,6 +107,8 @@ def scanned(alpha: NDArray[np.float32], rng: np.random.Generator, *, patterns: b
     paper = _paper(rows, columns, rng, patterns=patterns)
     level = float(rng.uniform(10, 110)) if rng.random() < 0.9 else float(rng.uniform(110, 170))
     level = min(level, float(paper.mean()) - rng.uniform(50, 90))
+    if rng.random() < PALE_SHARE:
+        level = float(paper.mean()) - rng.uniform(*PALE)
     # A ballpoint's line is not even.
     uneven = cv2.resize(rng.uniform(0.72, 1.0, (2 + rows // 12, 2 + columns // 12)).astype(np.float32), (columns, rows))
     strength = alpha * (uneven if rng.random() < 0.6 else 1.0)
@@ -116,7 +120,8 @@ def scanned(alpha: NDArray[np.float32], rng: np.random.Generator, *, patterns: b
     blur = rng.uniform(0, 1.1)
     if blur > 0.3:
         gray = cv2.GaussianBlur(gray, (0, 0), blur)
-    gray = gray + rng.normal(0, rng.uniform(0.5, 7), gray.shape).astype(np.float32)
+    noise = rng.uniform(0.5, 7) if rng.random() >= NOISY_SHARE else rng.uniform(*NOISY)
+    gray = gray + rng.normal(0, noise, gray.shape).astype(np.float32)
     picture = np.clip(gray, 0, 255).astype(np.uint8)
     if choice < 0.55:
         _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 95))])

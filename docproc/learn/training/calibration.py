@@ -33,9 +33,10 @@ from docproc.readers.lattice.context import features
 from docproc.readers.vote import Verdict, Weights, arguments, ballots, vote
 from docproc.readers.voter import Opinion
 from docproc.rules import FieldRules, Weighted
-from docproc.types import KINDS, NOT_A_DIGIT, Kind
+from docproc.types import KINDS, NOT_A_DIGIT, SMALL_DIGIT_PX, Kind
 
-MIN_OF_A_KIND = 1000  # fields: a kind gets its own thresholds only from this many on, ten of which are wrong at an error of 1 %
+MIN_OF_A_SIZE = 1000  # fields: small digits get their own thresholds only from this many on, ten of them wrong at 1 % [guess]
+MAX_RISK = 10  # times the allowed error: the largest probability that an accepted field is wrong [guess]
 MIN_DECIDED = 50  # minimum number of fields whose confidence decides their outcome for fitting a calibration
 READ_AT_ONCE = 500  # composed fields between two progress reports
 FOLDS = 5  # parts of the composed fields, each judged by a fit on the others
@@ -131,6 +132,7 @@ class _Judged:
     kind: Kind
     evidence: NDArray[np.float64]
     right: bool
+    small: bool  # whether its digits are below `SMALL_DIGIT_PX`
     weight: float  # how many fields it counts as
     decided: bool  # whether its confidence decides its outcome
 
@@ -138,18 +140,19 @@ class _Judged:
 def fit_calibration(
     fields: Sequence[RecognizedExample], kinds: Sequence[Kind], context: Mlp, weights: Mapping[Kind, Weights], log: Log
 ) -> tuple[dict[Kind, Calibration], dict[str, float]]:
-    """Fit the probability that a field is right, and its thresholds for each kind.
+    """Fit the probability that a field is right, and its thresholds.
 
-    The thresholds come from probabilities of fits that did not see the field (cross-fitting, `FOLDS` parts); those of a kind
-    come from its own fields if there are enough. Returns the calibrations and their scores, see `_judge_all`, and the expected
-    calibration error.
+    These come from probabilities of fits that did not see the field (cross-fitting, `FOLDS` parts). All `kinds` share them:
+    for one kind alone they would vary more from sample to sample than the kinds differ. Returns the calibrations and their
+    scores, see `_judge_all`, and the expected calibration error.
     """
     told = f"fitting the calibration ({', '.join(kinds)})"
     found, scores = _judge_all(fields, context, weights, told, log)
     judged = _deciding([one for one in found if one])
     p, net = _cross_fitted(judged, signs(COMB if "comb" in kinds else FREE))
-    calibrations = {kind: Calibration(net, own) for kind, own in _thresholds_of(kinds, judged, p).items()}
-    return calibrations, scores | {"synthetic_ece": _error_of(judged, p)}
+    right, counts = np.array([one.right for one in judged]), np.array([one.weight for one in judged])
+    fitted = Calibration(net, *thresholds_by_size(p, right, np.array([one.small for one in judged]), counts))
+    return dict.fromkeys(kinds, fitted), scores | {"synthetic_ece": _error_of(judged, p)}
 
 
 def _judge_all(
@@ -183,18 +186,6 @@ def _deciding(judged: Sequence[_Judged]) -> list[_Judged]:
     return own if len(own) >= MIN_DECIDED else list(judged)
 
 
-def _thresholds_of(kinds: Sequence[Kind], judged: Sequence[_Judged], p: NDArray[np.float64]) -> dict[Kind, Thresholds]:
-    """The thresholds of each kind, for the probabilities `p` (len(judged),) that the fields were read right."""
-    right, counts = np.array([one.right for one in judged]), np.array([one.weight for one in judged])
-    found: dict[Kind, Thresholds] = {}
-    for kind in kinds:
-        own = np.array([one.kind == kind for one in judged])
-        if own.sum() < MIN_OF_A_KIND:
-            own[:] = True
-        found[kind] = tuple((error, threshold_for(p[own], right[own], error, counts[own])) for error in ERROR_RATES)
-    return found
-
-
 def _error_of(judged: Sequence[_Judged], p: NDArray[np.float64]) -> float:
     """The expected calibration error of the fields with a number."""
     numbers = np.array([one.weight == 1 for one in judged])
@@ -213,6 +204,7 @@ def _judged(verdict: Verdict, opinions: Mapping[str, Opinion], strip: Strip) -> 
         strip.kind,
         evidence(verdict, opinions),
         strip.number and text == strip.text,
+        lattice_opinion(opinions).lattice.digit_px < SMALL_DIGIT_PX,
         1.0 if strip.number else NO_NUMBER_WEIGHT,
         # A field that goes to review whatever its confidence says nothing about the confidence of other fields.
         _may_be_accepted(opinions, strip, text),
@@ -279,14 +271,35 @@ def fit_repairs(
         else:
             slipped += 1
     p, correct = np.array(sure), np.array(right, bool)
-    thresholds = tuple((error, threshold_for(p, correct, error)) for error in ERROR_RATES)
     scores = {
         "rule_broken": float(broke),
         "rule_repaired": float(len(sure)),
         "rule_repaired_right": float(correct.sum()),
         "rule_kept_as_slip": float(slipped),
     }
-    return thresholds, scores
+    return thresholds(p, correct, np.ones(len(p))), scores
+
+
+def thresholds_by_size(
+    confidence: NDArray[np.float64], right: NDArray[np.bool_], small: NDArray[np.bool_], weights: NDArray[np.float64]
+) -> tuple[Thresholds, Thresholds]:
+    """(for usual digits, for small ones), see `thresholds`; each of the four arrays is (fields,).
+
+    If one of the two sizes has fewer than `MIN_OF_A_SIZE` fields, there is one threshold for all, and none for small digits.
+    """
+    if min(small.sum(), (~small).sum()) < MIN_OF_A_SIZE:
+        return thresholds(confidence, right, weights), ()
+    usual, own = (thresholds(confidence[size], right[size], weights[size]) for size in (~small, small))
+    return usual, own
+
+
+def thresholds(confidence: NDArray[np.float64], right: NDArray[np.bool_], weights: NDArray[np.float64]) -> Thresholds:
+    """The least confidence to accept at each of the `ERROR_RATES`, see `threshold_for`.
+
+    Composed fields are easier to read than those of many people. So even if there are few errors among all accepted ones, a
+    field that is wrong with more than `MAX_RISK` times the probability that is allowed on average is not accepted.
+    """
+    return tuple((error, max(threshold_for(confidence, right, error, weights), 1 - MAX_RISK * error)) for error in ERROR_RATES)
 
 
 def threshold_for(

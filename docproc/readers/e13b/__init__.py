@@ -65,4 +65,6 @@ def read(printed: Printed, frames: Frames, calibration: Calibration) -> MicrRead
     others = tuple((digits_of(value), share) for value, share in found.shares[1 : MAX_ALTERNATIVES + 1])
     remark = GOES_ON if goes_on(found, line) else ""
     was = digits_of(found.read)
-    return MicrReading(text, sure, (), others, remark, found.changed_by, was, found.value, found.centers, found.read)
+    return MicrReading(
+        text, sure, (), others, remark, found.changed_by, was, value=found.value, centers=found.centers, value_read=found.read
+    )

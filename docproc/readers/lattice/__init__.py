@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import log2
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from docproc.readers.lattice.search import Decoded, decode, trace
 from docproc.readers.lattice.stray import left_over
 from docproc.readers.voter import MAX_PROPOSED
 from docproc.rules import FieldRules
-from docproc.types import CLASSES, GLYPH_SIDE, Field, FieldInk, Glyphs, Lattice, Recognizer, Scores
+from docproc.types import CLASSES, GLYPH_SIDE, SMALL_DIGIT_PX, Field, FieldInk, Glyphs, Lattice, Recognizer, Scores
 
 FORM = Form("digit", (GLYPH_SIDE, GLYPH_SIDE), (CLASSES,))  # to probabilities [geometry]
 
@@ -36,6 +37,7 @@ class LatticeTuning:
     min_share: float = 1e-5  # smaller ones count as this [guess]
     max_log_odds: float = 8.0  # of the weakest candidate, either sign [guess]
     max_class_log_odds: float = 11.0  # that it is this digit [guess]
+    min_digit_px: float = 8.0  # height of the digits in the scan: less counts as this, and `SMALL_DIGIT_PX` is enough [guess]
 
 
 LATTICE = LatticeTuning()
@@ -143,6 +145,7 @@ class LatticeOpinion:
             "doubt": doubts,
             "left_over": left_over(lattice, taken.tolist()),
             "pieces": float(lattice.pieces),
+            "digit_px": log2(min(max(lattice.digit_px, LATTICE.min_digit_px), SMALL_DIGIT_PX)),
         }
 
     def _judge(self, texts: Sequence[str]) -> None:

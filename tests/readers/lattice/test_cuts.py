@@ -37,6 +37,13 @@ def test_a_lone_digit_is_a_lattice_with_itself_as_a_candidate(write_field: Write
     assert covers(lattice_of(write_field("8")), 1)
 
 
+@pytest.mark.parametrize("height", [14, 24, 60])
+def test_the_height_of_the_digits_is_told_in_pixels_of_the_scan(write_field: WriteField, height: int) -> None:
+    large = write_field("31604", height=80, gap=20, width=0.08)
+    crop = np.asarray(cv2.resize(large, None, fx=height / 80, fy=height / 80, interpolation=cv2.INTER_AREA), np.uint8)
+    assert lattice_of(crop).digit_px == pytest.approx(height, rel=0.15)
+
+
 @pytest.mark.parametrize("text", ["00", "33", "57", "608"])
 def test_touching_digits_can_be_cut(write_field: WriteField, text: str) -> None:
     gray = write_field(text, gap=-10)

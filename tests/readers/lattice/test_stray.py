@@ -65,7 +65,7 @@ def test_an_unread_stroke_before_a_number_may_be_a_1(left: int, top: int, width:
     ink[top : top + height, left : left + width] = 255
     lattice = Lattice(ink, labels, 2, candidates, np.zeros((2, 21), np.float32), np.eye(2, 3))
     assert maybe_1_before(lattice, [0, 1]) is found
-    ink[top + height - 3 : top + height, left : 45] = 255  # the rest of a ruled line at its foot
+    ink[top + height - 3 : top + height, left:45] = 255  # the rest of a ruled line at its foot
     assert maybe_1_before(lattice, [0, 1]) is found
     assert not maybe_1_before(lattice, [])
 
