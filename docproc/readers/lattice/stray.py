@@ -37,7 +37,8 @@ class StrayTuning:
     max_left_over_of_1: float = 0.2  # the same, for a lone 1: any stroke looks like one [guess]
     upright_height: tuple[float, float] = (0.75, 1.8)  # of a stroke beside a number, in digit heights, that may be a 1 [guess]
     upright_ratio: float = 0.5  # of its width to its height [guess]
-    upright_run_share: float = 0.15  # of the digits' height: ink less tall is what is left of a ruled line [guess]
+    rule_share: float = 0.55  # of the digits' height: a longer run in a row is what is left of a ruled line [guess]
+    foot_share: float = 0.2  # likewise, above the foot of the first digit: where a ruled line may be [guess]
     upright_gap_share: float = 0.8  # of the digits' height, from the stroke to the number [guess]
     upright_level_share: float = 0.7  # of its height or the digit's, the smaller: both are there side by side [guess]
     edge_px: float = 2.0  # from the edge of the crop: ink that touches it belongs to another line [guess]
@@ -87,9 +88,11 @@ def maybe_1_before(lattice: Lattice, path: Sequence[int]) -> bool:
     rest = ((lattice.ink > STRAY.ink) & ~_ink_of(lattice, path))[:, : first.left + first.width // 2]
     if np.count_nonzero(rest.any(axis=1)) < least:
         return False
-    # What is left of a ruled line would make the stroke on it wide.
-    tallest = np.ones((max(1, round(STRAY.upright_run_share * height)), 1), np.uint8)
-    _, parts = components(np.asarray(cv2.morphologyEx(rest.astype(np.uint8), cv2.MORPH_OPEN, tallest), np.uint8))
+    # What is left of a ruled line would make the stroke on it wide. Higher up, the signs of currencies are wide.
+    level_run = np.ones((1, max(1, round(STRAY.rule_share * height))), np.uint8)
+    foot, ink = max(0, first.bottom - round(STRAY.foot_share * height)), rest.astype(np.uint8)
+    ink[foot:] -= np.asarray(cv2.morphologyEx(ink[foot:], cv2.MORPH_OPEN, level_run), np.uint8)
+    _, parts = components(ink)
     left, top, wide, tall = parts[:, :4].T
     found = (tall >= least) & (tall <= most) & (wide <= STRAY.upright_ratio * tall)
     found &= first.left - left - wide <= STRAY.upright_gap_share * height

@@ -70,6 +70,17 @@ def test_an_unread_stroke_before_a_number_may_be_a_1(left: int, top: int, width:
     assert not maybe_1_before(lattice, [])
 
 
+@pytest.mark.parametrize("sign", "$")
+def test_the_sign_of_a_currency_is_no_1(sign: str) -> None:
+    labels = np.zeros((80, 120), np.int32)
+    labels[20:60, 50:70], labels[20:60, 80:100] = 1, 2
+    candidates = tuple(Candidate(k, k + 1, (k,), Box(50 + 30 * k, 20, 20, 40)) for k in range(2))
+    ink = np.where(labels, 255, 0).astype(np.uint8)
+    cv2.putText(ink, sign, (20, 58), cv2.FONT_HERSHEY_SIMPLEX, 1.5, 255, 3)
+    lattice = Lattice(ink, labels, 2, candidates, np.zeros((2, 21), np.float32), np.eye(2, 3))
+    assert not maybe_1_before(lattice, [0, 1])
+
+
 @pytest.mark.parametrize(("inside", "text", "corner"), [(0, "7", True), (0, "1", False), (9, "7", False)])
 def test_two_sides_of_a_frame_are_no_digit(inside: int, text: str, corner: bool) -> None:
     labels = np.zeros((60, 50), np.int32)
