@@ -52,6 +52,9 @@ class InkTuning:
     min_faint_gray: float = 12.0  # the same for faint writing [measured: noise and waves; check amounts made pale]
     max_faint_share: float = 0.35  # of a crop that is faint writing, and not the paper's grain [measured: the same]
     min_faint_separation: float = 0.7  # of faint writing and paper, see `pixels.separation` [measured: the same]
+    noise_px: float = 2.0  # standard deviation of the blur for faint writing under noise [measured: pale, noisy print]
+    min_smooth_gray: float = 8.0  # after it, between paper and ink [measured: the same]
+    min_smooth_separation: float = 0.66  # after it; that of noise alone is 0.64 [measured: the same]
     min_height_px: int = 6  # of a crop that is searched for ink [guess]
     min_width_px: int = 4  # the same [guess]
     light_reach_share: float = 0.5  # of the crop's height, over which the light is flattened [guess]
@@ -308,10 +311,10 @@ def _threshold(crop: Gray, scale: float) -> _Found | None:
         return None
     reach = max(INK.min_light_reach_px, round(min(height, INK.max_light_height_px) * INK.light_reach_share))
     flat = flatten_light(crop, reach=reach)
-    threshold, dark, light = otsu(flat)
-    faint = light - dark < INK.min_contrast_gray
-    if faint and not _is_faint_writing(flat, threshold, light - dark):
+    levels = _levels(flat)
+    if levels is None:
         return None
+    flat, threshold, dark, light, faint = levels
     soft = max(INK.min_ramp_gray, INK.ramp_share * (light - dark))
     # Security patterns are darker than paper and lighter than the pen: a threshold halfway to the pen's darkness drops them.
     core = level_quantile(level_counts(flat)[: int(threshold) + 1], INK.pen_percentile / 100)
@@ -327,12 +330,29 @@ def _threshold(crop: Gray, scale: float) -> _Found | None:
     return _Found(ink, tall, specks, tall is not None or len(marks) > 0, marks, faint)
 
 
-def _is_faint_writing(flat: Gray, threshold: float, contrast: float) -> bool:
-    """Whether paper and ink that hardly differ are pale writing. The grain of paper is as often dark as light."""
-    if contrast < INK.min_faint_gray:
-        return False
+def _levels(flat: Gray) -> tuple[Gray, float, float, float, bool] | None:
+    """(the crop, the threshold between ink and paper, level of the ink, of the paper, whether it is faint); None without ink.
+
+    Faint writing under noise is told from paper only once the noise is blurred; then the crop that is returned is blurred.
+    """
+    threshold, dark, light = otsu(flat)
+    if light - dark >= INK.min_contrast_gray:
+        return flat, threshold, dark, light, False
+    if light - dark < INK.min_faint_gray:
+        return None
+    if _is_writing(flat, threshold, INK.min_faint_separation):
+        return flat, threshold, dark, light, True
+    smooth = np.asarray(cv2.GaussianBlur(flat, (0, 0), INK.noise_px), np.uint8)
+    threshold, dark, light = otsu(smooth)
+    if light - dark < INK.min_smooth_gray or not _is_writing(smooth, threshold, INK.min_smooth_separation):
+        return None
+    return smooth, threshold, dark, light, True
+
+
+def _is_writing(flat: Gray, threshold: float, least: float) -> bool:
+    """Whether paper and ink that hardly differ are writing. The grain of paper is as often dark as light."""
     share, separated = separation(flat, threshold)
-    return share <= INK.max_faint_share and separated >= INK.min_faint_separation
+    return share <= INK.max_faint_share and separated >= least
 
 
 def _marks(labels: NDArray[np.int32], table: NDArray[np.int32], ruled: NDArray[np.uint8], scale: float) -> NDArray[np.int32]:
@@ -522,9 +542,10 @@ def _frame(crop: Gray, cells: int) -> _Frame | None:
     if height < COMB.min_height_px or width < COMB.min_cell_width_px * cells:
         return None
     flat = flatten_light(crop, reach=max(COMB.min_light_reach_px, round(height * COMB.light_reach_share)))
-    threshold, dark, light = otsu(flat)
-    if light - dark < INK.min_contrast_gray and not _is_faint_writing(flat, threshold, light - dark):
+    levels = _levels(flat)
+    if levels is None:
         return None
+    flat, threshold, _, light, _ = levels
     mask = (flat <= threshold).astype(np.uint8)
     bars = _bars(mask, round(COMB.bar_share * width / cells))
 

@@ -174,6 +174,22 @@ def test_faint_writing_is_something_written(write_field: WriteField) -> None:
     assert not free_ink(write_field("2075")).doubt
 
 
+def noisy(gray: Gray, noise: float) -> Gray:
+    grain = np.random.default_rng(0).normal(0, noise, gray.shape)
+    return np.asarray(np.clip(gray + grain, 0, 255), np.uint8)
+
+
+def test_faint_writing_under_noise_is_something_written(write_field: WriteField) -> None:
+    """A person reads it, at 30 gray levels below the paper."""
+    field = free_ink(noisy(write_field("2075", paper=210, level=180), 12))
+    assert field.written
+    assert field.doubt == FAINT
+    pale = np.asarray(210 - (255 - draw_comb("3160").astype(np.float64)) * 35 / 255, np.float64)
+    comb = comb_ink(noisy(np.asarray(pale, np.uint8), 9), 4)
+    assert comb.written
+    assert comb.doubt == FAINT
+
+
 @pytest.mark.parametrize("depth", [4, 8, 12])
 @pytest.mark.parametrize("blur", [0.0, 1.0, 2.5])
 def test_the_grain_of_paper_is_no_faint_writing(depth: float, blur: float) -> None:
