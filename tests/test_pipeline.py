@@ -50,6 +50,16 @@ def test_marks_are_no_digits(model: Model, write_field: WriteField, text: str) -
     assert row.text == "".join(c for c in text if c.isdigit())
 
 
+def test_small_digits_are_accepted_by_their_own_threshold(model: Model, write_field: WriteField) -> None:
+    large = write_field("1407", height=40)
+    strict = {kind: replace(one, small=((0.01, 1.01),)) for kind, one in model.calibrations.items()}
+    own = replace(model, calibrations=strict)
+    small = np.asarray(cv2.resize(large, None, fx=0.45, fy=0.45, interpolation=cv2.INTER_AREA), np.uint8)
+    for gray, status in ((large, "ok"), (small, "review")):
+        (row,) = rows_of(page(gray), located(whole(gray)), own, 0.01)
+        assert (row.text, row.status) == ("1407", status)
+
+
 def test_blank_is_blank_and_has_no_confidence(model: Model) -> None:
     gray = np.full((60, 200), 240, np.uint8)
     (row,) = rows_of(page(gray), located(whole(gray)), model, 0.5)

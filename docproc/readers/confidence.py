@@ -20,6 +20,7 @@ CROSSED_OUT = "crossed out"  # another, from the comb reader
 LOW = "confidence "  # the start of another, which comes after all others
 LOW_BEFORE = "low confidence"  # its wording in older tables
 KEPT_DECIMALS = 4  # of a confidence: further ones depend on the batch and the processor, see docs/reliability.md [geometry]
+MAX_RISK = 10  # times the allowed error: the largest probability that an accepted field is wrong [guess]
 NONE_ACCEPTED = 1.01  # a threshold above every confidence [geometry]
 
 
@@ -56,6 +57,15 @@ def least(thresholds: Thresholds, max_error: float) -> float:
     """
     allowed = [confidence for error, confidence in thresholds if error <= max_error + 1e-12]
     return allowed[-1] if allowed else NONE_ACCEPTED
+
+
+def enough(thresholds: Thresholds, max_error: float) -> float:
+    """The same for thresholds that were measured on composed fields, which are easier to read than those of many people.
+
+    So even if there are few errors among all accepted fields, one that is wrong with more than `MAX_RISK` times the probability
+    that is allowed on average is not accepted.
+    """
+    return max(least(thresholds, max_error), 1 - MAX_RISK * max_error)
 
 
 def to_card(thresholds: Thresholds) -> list[dict[str, float]]:

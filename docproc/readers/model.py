@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from docproc.readers.confidence import Acceptance, Calibration, Thresholds, least
+from docproc.readers.confidence import Acceptance, Calibration, Thresholds, enough
 from docproc.readers.vote import Weights
 from docproc.rules import DateWindow
 from docproc.types import Kind, LineRecognizer
@@ -29,7 +29,7 @@ class Model:
         return "-".join(network.model_hash[:8] for network in (*self.networks.values(), self.micr))
 
     def accepts(self, max_error: float, window: DateWindow | None = None, own: Mapping[str, float] | None = None) -> Acceptance:
-        """What it takes for a field to be accepted, see `confidence.least`; `own` are a user's own thresholds."""
-        kinds = {kind: least(calibration.thresholds, max_error) for kind, calibration in self.calibrations.items()}
-        small = {kind: least(one.small, max_error) for kind, one in self.calibrations.items() if one.small}
-        return Acceptance(kinds, least(self.repairs, max_error), own or {}, max_error, window, small)
+        """What it takes for a field to be accepted, see `confidence.enough`; `own` are a user's own thresholds."""
+        kinds = {kind: enough(calibration.thresholds, max_error) for kind, calibration in self.calibrations.items()}
+        small = {kind: enough(one.small, max_error) for kind, one in self.calibrations.items() if one.small}
+        return Acceptance(kinds, enough(self.repairs, max_error), own or {}, max_error, window, small)

@@ -13,7 +13,7 @@ from docproc.learn.training.calibration import (
     thresholds_by_size,
 )
 from docproc.mlp import Mlp, sigmoid
-from docproc.readers.confidence import Acceptance, Calibration, judge, judge_empty, least, only_unsure, too_low
+from docproc.readers.confidence import Acceptance, Calibration, enough, judge, judge_empty, least, only_unsure, too_low
 from docproc.types import SMALL_DIGIT_PX, Box, Field, Kind, Reading
 
 
@@ -56,10 +56,10 @@ def test_a_card_keeps_the_thresholds_of_small_digits() -> None:
     ],
 )
 def test_small_digits_need_more(digit_px: float | None, kind: Kind, name: str, wanted: float) -> None:
-    accept = Acceptance({"amount": 0.9, "string": 0.8}, 0.99, {"own": 0.7}, 0.01, small={"amount": 0.95})
+    accept = Acceptance({"amount": 0.9, "string": 0.8}, 0.92, {"own": 0.7}, 0.01, small={"amount": 0.95})
     field = Field(name, Box(0, 0, 9, 9), kind)
     assert accept.of(field, Reading("12", 0.9, digit_px=digit_px)) == wanted
-    assert accept.of(field, Reading("12", 0.9, changed_by="range", digit_px=digit_px)) == 0.99
+    assert accept.of(field, Reading("12", 0.9, changed_by="range", digit_px=digit_px)) == max(wanted, 0.92)
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,9 @@ def test_no_field_is_accepted_that_is_far_less_certain_than_allowed() -> None:
     """A thousand sure fields would make up for one that is probably wrong."""
     confidence, right = np.r_[np.full(1_000, 0.999), 0.1], np.arange(1_001) < 1_000
     found = thresholds(confidence, right, np.ones(1_001))
-    assert threshold_for(confidence, right, 0.01) == 0.1
-    assert [least(found, error) for error in (0.01, 0.02, 0.05)] == [0.9, 0.8, 0.5]
+    assert least(found, 0.01) == 0.1
+    assert [enough(found, error) for error in (0.01, 0.02, 0.05)] == [0.9, 0.8, 0.5]
+    assert enough(calibration().thresholds, 0.005) == 0.99
 
 
 def test_less_evidence_makes_no_text_more_probable() -> None:

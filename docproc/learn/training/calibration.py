@@ -36,7 +36,6 @@ from docproc.rules import FieldRules, Weighted
 from docproc.types import KINDS, NOT_A_DIGIT, SMALL_DIGIT_PX, Kind
 
 MIN_OF_A_SIZE = 1000  # fields: small digits get their own thresholds only from this many on, ten of them wrong at 1 % [guess]
-MAX_RISK = 10  # times the allowed error: the largest probability that an accepted field is wrong [guess]
 MIN_DECIDED = 50  # minimum number of fields whose confidence decides their outcome for fitting a calibration
 READ_AT_ONCE = 500  # composed fields between two progress reports
 FOLDS = 5  # parts of the composed fields, each judged by a fit on the others
@@ -129,7 +128,6 @@ def _fit_weights(tables: Sequence[_Poll], names: Sequence[str]) -> Weights:
 class _Judged:
     """A composed field with its reading."""
 
-    kind: Kind
     evidence: NDArray[np.float64]
     right: bool
     small: bool  # whether its digits are below `SMALL_DIGIT_PX`
@@ -143,7 +141,7 @@ def fit_calibration(
     """Fit the probability that a field is right, and its thresholds.
 
     These come from probabilities of fits that did not see the field (cross-fitting, `FOLDS` parts). All `kinds` share them:
-    for one kind alone they would vary more from sample to sample than the kinds differ. Returns the calibrations and their
+    the threshold of a single kind varies more between samples than between kinds. Returns the calibrations and their
     scores, see `_judge_all`, and the expected calibration error.
     """
     told = f"fitting the calibration ({', '.join(kinds)})"
@@ -151,7 +149,9 @@ def fit_calibration(
     judged = _deciding([one for one in found if one])
     p, net = _cross_fitted(judged, signs(COMB if "comb" in kinds else FREE))
     right, counts = np.array([one.right for one in judged]), np.array([one.weight for one in judged])
-    fitted = Calibration(net, *thresholds_by_size(p, right, np.array([one.small for one in judged]), counts))
+    # The cells of a comb limit the height of its digits, whatever their size.
+    small = np.array([one.small and "comb" not in kinds for one in judged])
+    fitted = Calibration(net, *thresholds_by_size(p, right, small, counts))
     return dict.fromkeys(kinds, fitted), scores | {"synthetic_ece": _error_of(judged, p)}
 
 
@@ -201,7 +201,6 @@ def _judged(verdict: Verdict, opinions: Mapping[str, Opinion], strip: Strip) -> 
     if not strip.number and text and text == strip.meant:
         return None
     return _Judged(
-        strip.kind,
         evidence(verdict, opinions),
         strip.number and text == strip.text,
         lattice_opinion(opinions).lattice.digit_px < SMALL_DIGIT_PX,
@@ -283,23 +282,20 @@ def fit_repairs(
 def thresholds_by_size(
     confidence: NDArray[np.float64], right: NDArray[np.bool_], small: NDArray[np.bool_], weights: NDArray[np.float64]
 ) -> tuple[Thresholds, Thresholds]:
-    """(for usual digits, for small ones), see `thresholds`; each of the four arrays is (fields,).
+    """(for usual digits, for small ones), see `threshold_for`; each of the four arrays is (fields,).
 
-    If one of the two sizes has fewer than `MIN_OF_A_SIZE` fields, there is one threshold for all, and none for small digits.
+    Those for small digits are no lower than the others. If one of the two sizes has fewer than `MIN_OF_A_SIZE` fields, there is
+    one threshold for all, and none for small digits.
     """
     if min(small.sum(), (~small).sum()) < MIN_OF_A_SIZE:
         return thresholds(confidence, right, weights), ()
     usual, own = (thresholds(confidence[size], right[size], weights[size]) for size in (~small, small))
-    return usual, own
+    return usual, tuple((error, max(one, least)) for (error, one), (_, least) in zip(own, usual, strict=True))
 
 
 def thresholds(confidence: NDArray[np.float64], right: NDArray[np.bool_], weights: NDArray[np.float64]) -> Thresholds:
-    """The least confidence to accept at each of the `ERROR_RATES`, see `threshold_for`.
-
-    Composed fields are easier to read than those of many people. So even if there are few errors among all accepted ones, a
-    field that is wrong with more than `MAX_RISK` times the probability that is allowed on average is not accepted.
-    """
-    return tuple((error, max(threshold_for(confidence, right, error, weights), 1 - MAX_RISK * error)) for error in ERROR_RATES)
+    """The least confidence to accept at each of the `ERROR_RATES`, see `threshold_for`."""
+    return tuple((error, threshold_for(confidence, right, error, weights)) for error in ERROR_RATES)
 
 
 def threshold_for(
