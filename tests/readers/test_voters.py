@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from docproc.readers import NETWORKS
-from docproc.readers.evidence import COMB, FREE, READERS
+from docproc.readers.evidence import COMB, FREE
 from docproc.readers.handwriting import Handwritten, opinions_of, prepare, score_all
 from docproc.readers.model import Model
 from docproc.readers.voter import MAX_PROPOSED, Opinion
@@ -79,7 +79,7 @@ def test_the_evidence_that_calibrations_were_fitted_on_is_there(cells: int, mode
         evidence = opinion.evidence(TEXT)
         assert all(np.isfinite(number) for number in evidence.values())
         names |= evidence.keys()
-    assert names == (set(COMB) | set(READERS) if cells else set(FREE))
+    assert names == (set(COMB) | set(FREE) if cells else set(FREE))
 
 
 def test_fields_read_together_are_scored_as_each_alone(model: Model) -> None:
