@@ -51,7 +51,7 @@ CELL_CLASSES = 13
 CROSSED, EMPTY, ILLEGIBLE = 10, 11, 12  # a cell that is struck out, has no writing, or holds something else
 MICR_SYMBOLS = "0123456789\u2446\u2447\u2448\u2449"  # of E-13B: digits, transit, amount, on-us, dash
 MICR_CLASSES = 15  # MICR_SYMBOLS, plus the CTC blank
-SMALL_DIGIT_PX = 20.0  # digits lower than this in the scan are read wrong more often [measured: composed fields]
+SMALL_DIGIT_PX = 20.0  # of the crop: digits lower than this are read wrong more often [measured: composed fields]
 DIGIT_HEIGHT = 40  # px to which the digits of a field are scaled before they are read
 INK_MARGIN = 4  # px of paper around the ink of a field
 
@@ -309,7 +309,7 @@ class Lattice:
 
     @property
     def digit_px(self) -> float:
-        """The height of the digits in the scan, px."""
+        """The height of the digits, px of the crop."""
         (a, b, _), (c, d, _) = self.to_ink.tolist()
         return DIGIT_HEIGHT / sqrt(max(1e-12, abs(a * d - b * c)))
 
@@ -325,7 +325,7 @@ class Reading:
     remark: str = ""  # what a person should know about it
     changed_by: str = ""  # the rule because of which the text that was read was replaced
     read: str = ""  # the text that was read
-    digit_px: float | None = None  # height of the digits in the scan; None if it is unknown
+    digit_px: float | None = None  # height of the digits, px of the crop; None if it is unknown
 
 
 @dataclass(frozen=True, slots=True)

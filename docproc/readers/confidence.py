@@ -60,10 +60,10 @@ def least(thresholds: Thresholds, max_error: float) -> float:
 
 
 def enough(thresholds: Thresholds, max_error: float) -> float:
-    """The same for thresholds that were measured on composed fields, which are easier to read than those of many people.
+    """The least confidence to accept, for `thresholds` that were measured on composed fields.
 
-    So even if there are few errors among all accepted fields, one that is wrong with more than `MAX_RISK` times the probability
-    that is allowed on average is not accepted.
+    Composed fields are easier to read than those of many people. So a field is not accepted if its own probability of being
+    wrong exceeds `MAX_RISK` times `max_error`, even if few of all accepted fields are wrong.
     """
     return max(least(thresholds, max_error), 1 - MAX_RISK * max_error)
 

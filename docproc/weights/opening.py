@@ -83,8 +83,8 @@ def _assembled(files: Mapping[str, Path], opener: _Opener) -> Model:
         raise MissingPart(f"the card {card_path(path)} is damaged: {problem}") from problem
     if unlike:
         raise MissingPart(
-            f"{path} was calibrated for another version of docproc: train it again with docproc model train; if it was trained "
-            f"without --from, fitting it again is enough: --refit {card_path(path).with_suffix('.keras')}"
+            f"{path} was calibrated for another version of docproc: train it again with docproc model train. "
+            f"If it was trained without --from, docproc model train --refit {card_path(path).with_suffix('.keras')} is enough"
         )
     micr, calibrations[MICR] = _open_micr(files[MICR], opener)
     networks = {name: opener(files[network], card, FORMS[name]) for name, network in NETWORKS.items()}

@@ -27,6 +27,12 @@ def test_most_empty_fields_are_seen_as_empty(kind: str, monkeypatch: pytest.Monk
     assert np.mean(written) <= 0.1
 
 
+@pytest.mark.parametrize("kind", ["plain", "framed", "walled", "dusty", "shaded"])
+def test_most_empty_fields_of_poor_scans_are_seen_as_empty(kind: str) -> None:
+    written = [free_ink(compose_blank(kind, np.random.default_rng((8, seed)))).written for seed in range(40)]
+    assert np.mean(written) <= 0.1
+
+
 @pytest.mark.parametrize("kind", BLANKS)
 def test_the_same_seed_composes_the_same(kind: str) -> None:
     one, other = (compose_blank(kind, np.random.default_rng(3)) for _ in range(2))
